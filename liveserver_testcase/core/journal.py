@@ -1,0 +1,143 @@
+"""An ordered, thread-safe record of what a server was sent, and in which test.
+
+Entries belong to the *epoch* that was current when they were added: one epoch is the life of one test, from its
+beginning to the beginning of the next.  An entry that is completed late still belongs to the test it arrived in.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from .clock import monotonic
+
+__all__ = ["Entry", "Epoch", "Journal"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One stretch of a journal: a test, or the time before the first one (number 0)."""
+
+    number: int
+    name: str
+
+
+class Entry(Protocol):
+    """What a journal keeps: anything with a place for its index and its epoch, which `Journal.add` sets."""
+
+    index: int
+    epoch: Epoch
+
+
+E = TypeVar("E", bound=Entry)
+T = TypeVar("T")
+
+
+class Journal(Generic[E]):
+    """A bounded list of entries that threads add to and tests wait on.
+
+    Beyond ``limit`` the oldest entries go, and `dropped` counts them: whoever reports from a journal says so.
+
+    Args:
+        limit: How many entries are kept.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self.limit = limit
+        # guards everything below; waiters sleep on it
+        self._changed = threading.Condition(threading.Lock())
+        self._entries: collections.deque[E] = collections.deque()
+        self._indexes = itertools.count()
+        self._waiting = 0
+        self._generation = 0  # grows with every change that a waiter may care for
+        self._dropped = 0
+        self._epoch = Epoch(0, "before the first test")
+
+    @property
+    def epoch(self) -> Epoch:
+        """The current epoch."""
+        return self._epoch
+
+    @property
+    def dropped(self) -> int:
+        """How many entries are gone because the journal was full."""
+        return self._dropped
+
+    def begin(self, name: str) -> Epoch:
+        """Begin the next epoch; entries of earlier ones stay until `clear`."""
+        with self._changed:
+            self._epoch = Epoch(self._epoch.number + 1, name)
+            return self._epoch
+
+    def clear(self) -> None:
+        """Forget the entries.  Indexes and epochs go on, so that no two entries ever share one."""
+        with self._changed:
+            self._entries.clear()
+            self._dropped = 0
+
+    def add(self, entry: E) -> None:
+        """Append ``entry``, giving it its index and the current epoch, and wake the waiters."""
+        with self._changed:
+            entry.index = next(self._indexes)
+            entry.epoch = self._epoch
+            if len(self._entries) >= self.limit:
+                self._entries.popleft()
+                self._dropped += 1
+            self._entries.append(entry)
+            if self._waiting:
+                self._announce()
+
+    def touch(self) -> None:
+        """Wake the waiters because an entry has changed."""
+        if self._waiting:  # a waiter that comes after this line looks at the entry before it sleeps
+            with self._changed:
+                self._announce()
+
+    def entries(self, epoch: Epoch | None = None) -> list[E]:
+        """The entries in the order of their arrival, of one epoch or of all."""
+        with self._changed:
+            if epoch is None:
+                return list(self._entries)
+            return [entry for entry in self._entries if entry.epoch.number == epoch.number]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
+        """Wait until ``predicate()`` is true, asking again whenever the journal changes.
+
+        The predicate runs without the journal's lock, so it may call any method of the journal.
+
+        Args:
+            predicate: Called in this thread; its first true result is returned.
+            timeout: Seconds; 0 asks once.
+
+        Returns:
+            The predicate's last result: true, or after ``timeout`` seconds false.
+        """
+        deadline = monotonic() + timeout
+        with self._changed:
+            self._waiting += 1
+        try:
+            while True:
+                with self._changed:
+                    seen = self._generation
+                result = predicate()
+                if result:
+                    return result
+                with self._changed:
+                    remaining = deadline - monotonic()
+                    if not self._changed.wait_for(lambda: self._generation != seen, remaining):  # noqa: B023
+                        return result
+        finally:
+            with self._changed:
+                self._waiting -= 1
+
+    def _announce(self) -> None:
+        """Tell the waiters, with the lock held, that there is something new to look at."""
+        self._generation += 1
+        self._changed.notify_all()

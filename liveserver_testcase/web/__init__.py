@@ -1,0 +1,1 @@
+"""HTTP/1.1 on the wire.  Knows nothing of tests or stubs."""
