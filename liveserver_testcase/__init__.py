@@ -1,1 +1,99 @@
-"""Real servers for unittest."""
+"""Real servers for unittest: an application on a live port, a scripted HTTP API, a mail server.
+
+A test class inherits one or more of `LiveServerTestCase`, `HTTPStubTestCase` and `SMTPTestCase`; their servers run
+from ``setUpClass`` to ``tearDownClass``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cases.base import ClassServer, Problem, ServerAttribute, ServerTestCase
+    from .cases.live import LiveServerTestCase
+    from .cases.smtp import SMTPTestCase
+    from .cases.stub import HTTPStubTestCase
+    from .errors import (
+        ClientDisconnected,
+        InvalidResponse,
+        LiveServerTestCaseError,
+        ServerNotStarted,
+        ServerStartError,
+        ServerStateError,
+        ServerThreadError,
+        UnfinishedWorkWarning,
+        UsageError,
+    )
+    from .mail.message import Attachment, ReceivedEmail
+    from .mail.server import SMTPServer
+    from .stub.reply import Reply
+    from .stub.request import RecordedRequest
+    from .stub.server import HTTPStub
+    from .web.live import LiveServer
+
+_HOMES = {
+    "Attachment": "mail.message",
+    "ClassServer": "cases.base",
+    "ClientDisconnected": "errors",
+    "HTTPStub": "stub.server",
+    "HTTPStubTestCase": "cases.stub",
+    "InvalidResponse": "errors",
+    "LiveServer": "web.live",
+    "LiveServerTestCase": "cases.live",
+    "LiveServerTestCaseError": "errors",
+    "Problem": "cases.base",
+    "ReceivedEmail": "mail.message",
+    "RecordedRequest": "stub.request",
+    "Reply": "stub.reply",
+    "SMTPServer": "mail.server",
+    "SMTPTestCase": "cases.smtp",
+    "ServerAttribute": "cases.base",
+    "ServerNotStarted": "errors",
+    "ServerStartError": "errors",
+    "ServerStateError": "errors",
+    "ServerTestCase": "cases.base",
+    "ServerThreadError": "errors",
+    "UnfinishedWorkWarning": "errors",
+    "UsageError": "errors",
+}
+
+__all__ = [
+    "Attachment",
+    "ClassServer",
+    "ClientDisconnected",
+    "HTTPStub",
+    "HTTPStubTestCase",
+    "InvalidResponse",
+    "LiveServer",
+    "LiveServerTestCase",
+    "LiveServerTestCaseError",
+    "Problem",
+    "ReceivedEmail",
+    "RecordedRequest",
+    "Reply",
+    "SMTPServer",
+    "SMTPTestCase",
+    "ServerAttribute",
+    "ServerNotStarted",
+    "ServerStartError",
+    "ServerStateError",
+    "ServerTestCase",
+    "ServerThreadError",
+    "UnfinishedWorkWarning",
+    "UsageError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what a name needs when it is first used: a test that sends no mail does not wait for aiosmtpd."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

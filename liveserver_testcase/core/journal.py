@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from .clock import monotonic
 
-__all__ = ["Entry", "Epoch", "Journal"]
+__all__ = ["Entry", "Epoch", "Journal", "take_all"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class Entry(Protocol):
 
 E = TypeVar("E", bound=Entry)
 T = TypeVar("T")
+
+
+def take_all(found: list[T]) -> list[T]:
+    """Empty a list that other threads append to, and return what was in it; nothing is lost in between."""
+    count = len(found)
+    taken = found[:count]
+    del found[:count]
+    return taken
 
 
 class Journal(Generic[E]):
@@ -79,11 +87,11 @@ class Journal(Generic[E]):
             self._entries.clear()
             self._dropped = 0
 
-    def add(self, entry: E) -> None:
-        """Append ``entry``, giving it its index and the current epoch, and wake the waiters."""
+    def add(self, entry: E, epoch: Epoch | None = None) -> None:
+        """Append ``entry``, giving it its index and its epoch (the current one by default), and wake the waiters."""
         with self._changed:
             entry.index = next(self._indexes)
-            entry.epoch = self._epoch
+            entry.epoch = self._epoch if epoch is None else epoch
             if len(self._entries) >= self.limit:
                 self._entries.popleft()
                 self._dropped += 1

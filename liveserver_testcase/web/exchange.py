@@ -37,11 +37,12 @@ class Exchange:
         aborted: Why it did not come to its end through the client; empty if it did.
         refused: Why it was refused as malformed; empty if it was not.
         errors: The exceptions of the application.
+        record: What the handler wants to keep with it.
     """
 
     __slots__ = (
         "_arrived", "aborted", "body", "completed", "connection_index", "duration", "epoch", "errors",
-        "exchange_index", "head", "index", "method", "peer", "received_at", "refused", "response", "status",
+        "exchange_index", "head", "index", "method", "peer", "received_at", "record", "refused", "response", "status",
         "target", "version",
     )  # fmt: skip
 
@@ -50,6 +51,7 @@ class Exchange:
         self.epoch = _BEFORE
         self.head = head
         self.body: Body | None = None
+        self.record: object = None
         self.response: ResponseWriter | None = None
         self.connection_index = connection_index
         self.exchange_index = exchange_index

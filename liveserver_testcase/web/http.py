@@ -13,6 +13,7 @@ from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..errors import ClientDisconnected
 from .connection import HTTPConnection
+from .environ import make_base_environ
 from .exchange import Exchange
 
 __all__ = ["HTTPServer"]
@@ -52,6 +53,7 @@ class HTTPServer(ThreadedServer):
         super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         self.tls: TLS | None = resolve_tls(tls, *([host] if host else []))
         self.journal: Journal[Exchange] = Journal(journal_limit)
+        self._base_environ: dict[str, Any] | None = None
         self.header_timeout = header_timeout
         self.body_timeout = body_timeout
 
@@ -77,10 +79,21 @@ class HTTPServer(ThreadedServer):
 
         What it raises because the client left, or sent nonsense, is not counted against it.
         """
-        if isinstance(error, ClientDisconnected) and exchange.body is not None and exchange.body.failure is not None:
+        if (
+            isinstance(error, ClientDisconnected)
+            and exchange.body is not None
+            and exchange.body.failure is not None
+        ):
             return
         if not any(known is error for known in exchange.errors):
             exchange.errors.append(error)
+
+    @property
+    def base_environ(self) -> dict[str, Any]:
+        """What is the same in the environ of every request; made when the first one comes, and the port is known."""
+        if self._base_environ is None:
+            self._base_environ = make_base_environ(self.scheme, self.host, self.port)
+        return self._base_environ
 
     @property
     def current_exchange(self) -> Exchange | None:
@@ -93,7 +106,9 @@ class HTTPServer(ThreadedServer):
     def in_flight(self) -> list[Exchange]:
         """The exchanges that are being served at the moment."""
         connections = self.connections
-        exchanges = [connection.exchange for connection in connections if isinstance(connection, HTTPConnection)]
+        exchanges = [
+            connection.exchange for connection in connections if isinstance(connection, HTTPConnection)
+        ]
         return [exchange for exchange in exchanges if exchange is not None]
 
     def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[Exchange]:
@@ -113,5 +128,7 @@ class HTTPServer(ThreadedServer):
         self.journal.wait_for(lambda: not left(), timeout)
         return left()
 
-    def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> HTTPConnection:
+    def _connect(
+        self, sock: socket.socket, address: Any, index: int, stopping: threading.Event
+    ) -> HTTPConnection:
         return HTTPConnection(self, sock, address, index, stopping)

@@ -1,0 +1,1 @@
+"""A scripted HTTP server that plays somebody else's API."""

@@ -1,0 +1,56 @@
+"""A requests session that belongs to one server.  The only importer of requests."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+import requests
+
+__all__ = ["LiveSession", "build_url"]
+
+
+def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) -> str:
+    """The URL of ``path`` on the server at ``base``.
+
+    Args:
+        base: Without a slash at its end.
+        path: With or without a slash at its beginning; may have a query of its own.  A whole URL is returned as it is.
+        query: Parameters; a list or tuple gives one for each of its items, None leaves the parameter out.
+    """
+    url = path if "://" in path else f"{base}/{path.removeprefix('/')}"
+    pairs: list[tuple[str, str]] = []
+    for name, value in (query or {}).items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [(name, str(item)) for item in values if item is not None]
+    if pairs:
+        url, hash_, fragment = url.partition("#")
+        url += ("&" if "?" in url else "?") + urlencode(pairs) + hash_ + fragment
+    return url
+
+
+class LiveSession(requests.Session):
+    """A session for which ``/path`` is a path on its server.
+
+    It takes no proxy, certificate or password from the environment, and gives up after `timeout` seconds unless a
+    request says otherwise: a test must not hang.
+
+    Args:
+        base_url: Where paths begin, such as ``http://127.0.0.1:49213``.
+        ca_file: What to trust, for a server that speaks TLS with a certificate of its own.
+        timeout: Seconds to wait for a connection, and for each part of an answer.
+    """
+
+    def __init__(self, base_url: str, *, ca_file: str | None = None, timeout: float | None = 30.0) -> None:
+        super().__init__()
+        self.base_url = base_url
+        self.timeout = timeout
+        self.trust_env = False
+        if ca_file is not None:
+            self.verify = ca_file
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
+        """As `requests.Session.request`; ``url`` may be a path."""
+        options.setdefault("timeout", self.timeout)
+        text = url.decode("ascii") if isinstance(url, bytes) else url
+        return super().request(method, urljoin(f"{self.base_url}/", text), *args, **options)
