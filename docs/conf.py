@@ -1,0 +1,81 @@
+"""How Sphinx builds the documentation: ``make docs``; every warning is an error there."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+from importlib.metadata import version as installed_version
+from typing import Any
+
+project = "liveserver_testcase"
+author = "liveserver_testcase contributors"
+project_copyright = f"2026, {author}"
+release = version = installed_version("liveserver-testcase")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+
+exclude_patterns = ["_build"]
+highlight_language = "python"
+
+# `Name` in single backquotes is a link where the name is documented once, and plain text where it is not: docstrings
+# also speak of what is private.
+default_role = "any"
+
+suppress_warnings = ["ref.any"]
+
+# Annotations may name what others document (Python's library, and the libraries that we stand on: their inventories
+# would have to be fetched at each build) and types of ours that are not public.
+_LIBRARIES = ["aiosmtpd", "flask", "httptools", "requests", "trustme", "werkzeug"]
+_FOREIGN = [*dir(builtins), *sys.stdlib_module_names, *_LIBRARIES]
+nitpick_ignore_regex = [
+    ("py:.*|any", rf"({'|'.join(map(re.escape, _FOREIGN))})(\..+)?"),
+    ("py:class", r"liveserver_testcase\.([a-z_]+\.)+[A-Z]"),  # a TypeVar: one letter, documented nowhere
+]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_custom_sections = ["Source"]
+
+html_theme = "furo"
+html_title = "liveserver_testcase"
+html_copy_source = False
+
+
+def _public_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
+    """Find ``liveserver_testcase.stub.reply.Reply`` where it is documented: as ``liveserver_testcase.Reply``.
+
+    Annotations name the module that defines a class, and readers import it from the package.
+    """
+    import liveserver_testcase
+
+    target = str(node.get("reftarget", ""))
+    name = target.rpartition(".")[2]
+    if not target.startswith("liveserver_testcase.") or name not in liveserver_testcase.__all__:
+        return None
+    python = env.get_domain("py")
+    return python.resolve_xref(
+        env, node["refdoc"], app.builder, "obj", f"liveserver_testcase.{name}", node, contnode
+    )
+
+
+def _text_first(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep Napoleon from reading a type into a property's first line that has a colon: ``type: text``.
+
+    With an empty comment before it, it is no longer the first; the sections after it are read as ever.
+    """
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]
+
+
+def setup(app: Any) -> None:
+    app.connect("missing-reference", _public_name)
+    app.connect("autodoc-process-docstring", _text_first, priority=400)  # Napoleon has 500

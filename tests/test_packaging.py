@@ -1,0 +1,177 @@
+"""What users install: the wheel and the sdist are built from a copy of the tree, and looked into."""
+
+from __future__ import annotations
+
+import email
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+import zipfile
+from email.message import Message
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "liveserver_testcase"
+
+# never part of a distribution; left out of the copy so that it is small and no stale build can help
+NOT_COPIED = (".git", ".venv*", "_build", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
+
+# bounds each child process: a build takes about two seconds
+BUILD_TIMEOUT = 120
+
+
+def lacking() -> str:
+    """What this Python lacks to build without isolation, or an empty string."""
+    for name, least in (("build", 1), ("setuptools", 77)):
+        try:
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return f"{name} is not installed; the extra `test` brings it"
+        if int(installed.split(".")[0]) < least:
+            return f"{name} {installed} is older than {least}; the extra `test` brings a newer one"
+    return ""
+
+
+def run(*command: str, cwd: Path) -> str:
+    """What the command prints; if it fails, so does the test, with everything that it said."""
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=BUILD_TIMEOUT, check=False
+    )
+    if done.returncode:
+        said = f"{done.stdout}\n{done.stderr}"
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}\n{said}")
+    return done.stdout
+
+
+def required(metadata: Message, extra: str | None = None) -> set[str]:
+    """The names that the distribution requires by itself, or for an extra, without their versions."""
+    names = set()
+    for line in metadata.get_all("Requires-Dist", []):
+        requirement, _, marker = str(line).partition(";")
+        of_extra = "extra ==" in marker
+        if (not of_extra and extra is None) or (of_extra and marker.rstrip().endswith(f'extra == "{extra}"')):
+            names.add("".join(c if c.isalnum() or c in "-_" else " " for c in requirement).split()[0].lower())
+    return names
+
+
+@unittest.skipIf(lacking(), lacking())
+class TheDistributions(unittest.TestCase):
+    """The wheel is built from the sdist, so whatever the sdist lacks, the wheel would lack too."""
+
+    work: Path
+    tree: Path
+    wheel: zipfile.ZipFile
+    wheel_names: set[str]
+    sdist_names: set[str]
+    metadata: Message
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        directory = tempfile.TemporaryDirectory(prefix="liveserver-packaging-")
+        cls.addClassCleanup(directory.cleanup)
+        cls.work = Path(directory.name).resolve()
+        cls.tree = cls.work / "tree"
+        shutil.copytree(ROOT, cls.tree, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        dist = cls.work / "dist"
+        run(sys.executable, "-m", "build", "-n", "-o", str(dist), str(cls.tree), cwd=cls.work)
+        (wheel,) = dist.glob("*.whl")
+        (sdist,) = dist.glob("*.tar.gz")
+        cls.wheel_file, cls.sdist_file = wheel, sdist
+        cls.wheel = zipfile.ZipFile(wheel)
+        cls.addClassCleanup(cls.wheel.close)
+        cls.wheel_names = set(cls.wheel.namelist())
+        with tarfile.open(sdist) as archive:
+            cls.sdist_names = {
+                member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
+            }
+        (metadata,) = (name for name in cls.wheel_names if name.endswith(".dist-info/METADATA"))
+        cls.metadata = email.message_from_bytes(cls.wheel.read(metadata))
+
+    def sources(self, directory: str, pattern: str) -> set[str]:
+        """The files of the tree below a directory, as an archive names them."""
+        return {path.relative_to(self.tree).as_posix() for path in (self.tree / directory).rglob(pattern)}
+
+    def test_the_file_names(self) -> None:
+        """Both files carry the name and the version; the wheel is for every platform."""
+        self.assertEqual("liveserver_testcase-0.1.0-py3-none-any.whl", self.wheel_file.name)
+        self.assertEqual("liveserver_testcase-0.1.0.tar.gz", self.sdist_file.name)
+
+    def test_the_wheel_holds_the_package_and_nothing_else(self) -> None:
+        """Every module and ``py.typed`` are in the wheel; tests, docs and benchmarks are not."""
+        held = {name for name in self.wheel_names if ".dist-info/" not in name}
+        self.assertEqual(self.sources(PACKAGE, "*.py") | {f"{PACKAGE}/py.typed"}, held)
+
+    def test_the_wheel_holds_the_licence(self) -> None:
+        """The licence travels with the code, word by word."""
+        (name,) = (name for name in self.wheel_names if name.rpartition("/")[2] == "LICENSE")
+        self.assertEqual((self.tree / "LICENSE").read_bytes(), self.wheel.read(name))
+
+    def test_the_wheel_works_by_itself(self) -> None:
+        """Unpacked somewhere else, the wheel imports without a warning and gives every public name."""
+        site = self.work / "site"
+        self.wheel.extractall(site)
+        code = (
+            f"import sys; sys.path.insert(0, {str(site)!r})\n"
+            f"import {PACKAGE} as door\n"
+            "for name in door.__all__: getattr(door, name)\n"
+            "print(door.__file__)\n"
+        )
+        origin = run(sys.executable, "-W", "error", "-c", code, cwd=self.work).strip()
+        self.assertEqual(str(site / PACKAGE / "__init__.py"), origin)
+
+    def test_the_sdist_holds_what_a_packager_needs(self) -> None:
+        """Package, tests, docs and benchmarks, and the files at the top, are in the sdist."""
+        wanted = self.sources(PACKAGE, "*.py") | {f"{PACKAGE}/py.typed"}
+        wanted |= self.sources("tests", "*.py") | self.sources("tests", "*.txt")
+        wanted |= self.sources("docs", "*.py") | self.sources("docs", "*.rst")
+        wanted |= self.sources("benchmarks", "*.py") | self.sources("benchmarks", "*.rst")
+        wanted |= {"setup.py", "pyproject.toml", "Makefile", "LICENSE", "README.rst", "CHANGES.rst"}
+        self.assertEqual(set(), wanted - self.sdist_names)
+
+    def test_the_sdist_holds_nothing_built(self) -> None:
+        """No compiled file and no built page is in the sdist."""
+        built = {name for name in self.sdist_names if name.endswith((".pyc", ".html")) or "_build/" in name}
+        self.assertEqual(set(), built)
+
+    def test_the_metadata_names_the_project(self) -> None:
+        """Name, version, licence and Python versions are what the documentation says."""
+        self.assertEqual("liveserver-testcase", self.metadata["Name"])
+        self.assertEqual("0.1.0", self.metadata["Version"])
+        self.assertEqual("MIT", self.metadata["License-Expression"] or self.metadata["License"])
+        self.assertEqual(">=3.10", self.metadata["Requires-Python"])
+        classifiers = self.metadata.get_all("Classifier", [])
+        for version in ("3.10", "3.11", "3.12", "3.13", "3.14"):
+            self.assertIn(f"Programming Language :: Python :: {version}", classifiers)
+        self.assertIn("Typing :: Typed", classifiers)
+
+    def test_the_description_is_the_readme(self) -> None:
+        """The page at a package index is ``README.rst``."""
+        self.assertEqual("text/x-rst", self.metadata["Description-Content-Type"])
+        (name,) = (name for name in self.wheel_names if name.endswith(".dist-info/METADATA"))
+        readme = (self.tree / "README.rst").read_text(encoding="utf-8").strip()
+        self.assertIn(readme, self.wheel.read(name).decode())
+
+    def test_the_requirements(self) -> None:
+        """Four libraries are installed with the package."""
+        self.assertEqual({"werkzeug", "aiosmtpd", "requests", "httptools"}, required(self.metadata))
+
+    def test_the_extras_for_users(self) -> None:
+        """``asgi`` and ``tls`` bring what their features need, ``all`` brings both."""
+        self.assertEqual({"uvicorn", "websockets"}, required(self.metadata, "asgi"))
+        self.assertEqual({"trustme"}, required(self.metadata, "tls"))
+        self.assertEqual({"uvicorn", "websockets", "trustme"}, required(self.metadata, "all"))
+
+    def test_the_extras(self) -> None:
+        """Beside the extras for users there are four for the project's own work."""
+        self.assertEqual(
+            {"asgi", "tls", "all", "test", "docs", "lint", "bench"},
+            set(self.metadata.get_all("Provides-Extra", [])),
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

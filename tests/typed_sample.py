@@ -1,0 +1,78 @@
+"""A test class as users write it, for ``mypy --strict``: what they call is typed, and says what it returns.
+
+The type checker reads it, nothing runs it; `assert_type` fails the check when a type has become another one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import requests
+
+from liveserver_testcase import (
+    Attachment,
+    HTTPStub,
+    HTTPStubTestCase,
+    LiveServer,
+    LiveServerTestCase,
+    ReceivedEmail,
+    RecordedRequest,
+    SMTPServer,
+    SMTPTestCase,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from typing_extensions import assert_type
+
+
+def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+    """The three mixins in one class have no conflict that a type checker can see."""
+
+    live_port = 0
+    stub_host = "127.0.0.1"
+    smtp_timeout = 1.0
+
+    @classmethod
+    def create_app(cls) -> WSGIApplication:
+        assert_type(cls.stub, HTTPStub)
+        assert_type(cls.smtp, SMTPServer)
+        assert_type(cls.stub.url, str)
+        return hello
+
+    @classmethod
+    def configure_stub(cls, stub: HTTPStub) -> None:
+        stub.on("GET", "/status").reply(200, json={"ok": True})
+
+    def test_the_live_server(self) -> None:
+        assert_type(self.live_server, LiveServer)
+        assert_type(self.live_url("/search", q="tea", page=2), str)
+        answer = self.live.get("/")
+        assert_type(answer, requests.Response)
+
+    def test_the_stub(self) -> None:
+        self.stub.serve_content("<p>hello</p>", code=200, headers={"X-Shop": "corner"})
+        expectation = self.stub.expect("POST", "/charges", times=2).reply(201, json={"id": 1})
+        assert_type(expectation.requests, list[RecordedRequest])
+        assert_type(self.stub.requests, list[RecordedRequest])
+        assert_type(self.stub.requests[0].get_data(), bytes)
+        self.assertRequested("POST", "/charges", times=2)
+
+    def test_the_mail(self) -> None:
+        assert_type(self.smtp.host, str)
+        assert_type(self.smtp.port, int)
+        assert_type(self.smtp.addr, tuple[str, int])
+        assert_type(self.outbox, list[ReceivedEmail])
+        mail = self.assertEmailSent(to="ann@example.com", from_="shop@example.com", subject="Your tea")
+        assert_type(mail, ReceivedEmail)
+        assert_type(mail.subject, str)
+        assert_type(mail.attachments, list[Attachment])
+        assert_type(self.assertEmailSent(body="tea", times=2, timeout=1.0), list[ReceivedEmail])
+        self.assertNoEmailSent(to="bob@example.com")
