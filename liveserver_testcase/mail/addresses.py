@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from liveserver_testcase.mail.decoding import Note, encoded_words
+from .decoding import Note, encoded_words
 
 __all__ = ["address_key", "parse_addresses", "same_address", "without_addresses"]
 
@@ -52,7 +52,7 @@ def parse_addresses(field: str, what: str, note: Note) -> list[str]:
 def _protected(word: str, what: str, note: Note) -> str:
     """An encoded word as text that cannot be taken for structure, unless it is a whole address."""
     text = encoded_words(word, f"{what} header", note)
-    if "@" in text:
+    if "@" in text or not _NEEDS_QUOTES.search(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -80,7 +80,7 @@ def _split(field: str) -> list[str]:
             start = position + 1  # the name of a group is no mailbox
         position += 1
     mailboxes.append(field[start:])
-    return [mailbox for mailbox in mailboxes if mailbox and not mailbox.isspace()]
+    return mailboxes
 
 
 def _addr_spec(mailbox: str) -> str | None:

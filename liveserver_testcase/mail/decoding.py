@@ -26,27 +26,26 @@ __all__ = [
 Note: TypeAlias = Callable[[str], None]
 """Where a reader says what it had to mend: one phrase for each thing."""
 
-# What senders write and Python does not know, or knows too narrowly.  GB 18030 holds all that is sent as
-# gb2312 and gbk, and windows-1252 is what is meant by iso-8859-1: browsers and mail clients read both so
-# (WHATWG Encoding, §4.2).
+# Names that senders use and Python does not know.
 _ALIASES = {
     "ansi": "cp1252",
     "cp-850": "cp850",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "iso-8859-1": "cp1252",
     "iso-8859-6-i": "iso8859-6",
     "iso-8859-8-i": "iso8859-8",
-    "ks_c_5601-1987": "cp949",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
     "x-sjis": "cp932",
+}
+# Python's name for a charset, and the larger one that senders mean by it, and browsers and mail clients read
+# (WHATWG Encoding, §4.2): Windows writes curly quotes into "iso-8859-1".
+_WIDER = {
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "shift_jis": "cp932",
 }
 # Codecs of Python that are no charset of a mail: some warn, some run escapes, some refuse to replace what is
 # wrong.
-_NOT_CHARSETS = frozenset(
-    {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
-)
+_NOT_CHARSETS = frozenset({"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9_.:+()-]{1,60}")
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -105,6 +104,7 @@ def _codec_of(charset: str) -> str | None:
         return None
     try:
         codec = codecs.lookup(name).name
+        codec = _WIDER.get(codec, codec)
         if codec.replace("_", "-") in _NOT_CHARSETS:
             return None
         b"x".decode(codec)  # LookupError for a codec that is not of text: hex, zlib, rot13 ...

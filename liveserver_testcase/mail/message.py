@@ -5,15 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.message import EmailMessage
+from email.parser import BytesParser
 from email.policy import EmailPolicy
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from liveserver_testcase.mail.addresses import without_addresses
-from liveserver_testcase.mail.decoding import decode_header
-from liveserver_testcase.mail.mime import Attachment, Content, Head, read_content, read_head
+from ..core.journal import Epoch
+from .addresses import without_addresses
+from .decoding import decode_header
+from .mime import Attachment, Content, Head, read_content, read_head
 
 __all__ = ["Attachment", "Envelope", "Headers", "MessageDetails", "ReceivedEmail", "SessionFacts"]
 
@@ -113,6 +114,9 @@ class _Forgiving(EmailPolicy):
             return decode_header(value.replace("\r", "").replace("\n", ""), name, lambda _: None)
 
 
+_NO_TEST = Epoch(0, "no test")
+
+
 class ReceivedEmail:
     """A mail that the server accepted: its envelope, its bytes, and what people see of it.
 
@@ -128,8 +132,9 @@ class ReceivedEmail:
         session: What the server knew of the connection; None if that was not recorded.
         received_at: When it was accepted, in seconds since the epoch.  Do not order by it: clocks are turned
             back.
-        sequence: Counts the mails of a server, in the order in which they were accepted.
-        epoch: Counts the tests of a server: in which of them the mail was begun.
+        index: Counts the mails of a server from 0, in the order in which they were accepted; set by its
+            journal.
+        epoch: The test in which it was begun; set by the journal.
     """
 
     def __init__(
@@ -139,15 +144,13 @@ class ReceivedEmail:
         *,
         session: SessionFacts | None = None,
         received_at: float,
-        sequence: int,
-        epoch: int = 0,
     ) -> None:
         self.raw = raw
         self.envelope = envelope
         self.session = session
         self.received_at = received_at
-        self.sequence = sequence
-        self.epoch = epoch
+        self.index = -1
+        self.epoch = _NO_TEST
 
     # Two threads that look at the same time parse twice and get equal values: nothing is changed in place.
 
@@ -280,7 +283,7 @@ class ReceivedEmail:
         """
         policy = _Forgiving()
         try:
-            return message_from_bytes(self.raw, policy=policy)
+            return cast("EmailMessage", BytesParser(policy=policy).parsebytes(self.raw))
         except Exception:  # parts nested beyond Python's recursion limit, for one
             message = EmailMessage(policy=policy)
             message.set_payload(self.raw.decode("ascii", "surrogateescape"))

@@ -14,8 +14,8 @@ from email.parser import BytesParser
 from email.policy import Compat32
 from typing import TypeVar, cast
 
-from liveserver_testcase.mail.addresses import parse_addresses
-from liveserver_testcase.mail.decoding import (
+from .addresses import parse_addresses
+from .decoding import (
     Note,
     decode_header,
     decode_text,
@@ -97,7 +97,6 @@ def read_head(raw: bytes) -> Head:
     end = _HEAD_END.search(raw)
     head = raw[: end.end()] if end else raw
     message = _guarded("header", notes.append, lambda: _parse(head, headers_only=True), Message())
-    notes += _structural_defects(message)
     fields = []
     addresses: dict[str, tuple[str, ...]] = {}
     for name, source in message.items():
@@ -162,9 +161,8 @@ def _leaves(root: Message, note: Note) -> Iterator[tuple[Message, bool]]:
             yield part, is_alternative
             continue
         alternatives = part.get_content_subtype() == "alternative"
-        waiting += [
-            (child, alternatives, depth + 1) for child in reversed(cast("list[Message]", part.get_payload()))
-        ]
+        children = cast("list[Message]", part.get_payload())
+        waiting += [(child, alternatives, depth + 1) for child in reversed(children)]
 
 
 class _Leaf:
@@ -193,7 +191,8 @@ class _Leaf:
 
     def text(self) -> str:
         charset = self._read("charset", lambda: self._part.get_content_charset() or "", "")
-        return _body_text(self._content(), charset, self.what, self._note)
+        data = _guarded(self.what, self._note, self._content, b"")
+        return _body_text(data, charset, self.what, self._note)
 
     def attachment(self) -> Attachment:
         read = self._enclosed_messages if self.holds_messages else self._content
@@ -209,9 +208,7 @@ class _Leaf:
         # Without the header Python gives the bytes as they came: with it, it would decode them in its own
         # way.  The tree is private to one reading, so nobody misses the header.
         del self._part["Content-Transfer-Encoding"]
-        data = self._part.get_payload(decode=True)
-        if not isinstance(data, bytes):
-            return b""
+        data = cast("bytes", self._part.get_payload(decode=True))
         return decode_transfer(data, encoding[0].lower() if encoding else "", self.what, self._note)
 
     def _enclosed_messages(self) -> bytes:

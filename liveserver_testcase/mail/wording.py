@@ -1,0 +1,139 @@
+"""How values and mails are written in a report.
+
+What was received is somebody else's text: no character of it that could move a cursor, change a colour or
+turn the direction of writing reaches the terminal, and no length of it buries the report.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+
+from .message import Attachment, ReceivedEmail
+
+__all__ = ["count", "difference", "escaped", "in_full", "one_line", "quoted", "shown", "size"]
+
+LONGEST_VALUE = 100  # characters that are read at a glance; more is cut or goes on lines of its own
+LONGEST_TEXT = 2000  # characters of a body in a report: a screenful
+_MOST_ITEMS = 10
+_MOST_RECIPIENTS = 3
+
+
+def escaped(text: str) -> str:
+    r"""`text` on one line and printable: any other character is written as ``\x1b`` or ``\u202e``."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def quoted(text: str, longest: int = LONGEST_VALUE) -> str:
+    """`text` in double quotes, printable, cut if it is long."""
+    cut = text if len(text) <= longest else text[:longest] + "…"
+    return '"' + escaped(cut).replace('"', '\\"') + '"'
+
+
+def count(number: int, noun: str) -> str:
+    """As in "1 email", "3 emails", "no email"."""
+    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
+
+
+def size(number: int) -> str:
+    """As in "812 bytes", "12 kB", "1.5 MB"; a kB is 1,000 bytes."""
+    if number < 1000:
+        return f"{number} byte{'' if number == 1 else 's'}"
+    if number < 1_000_000:
+        return f"{number / 1000:.0f} kB"
+    return f"{number / 1_000_000:.1f} MB"
+
+
+def shown(value: object) -> str:
+    """A value that a test wants, or a short one that was received, as it would be written in code."""
+    if isinstance(value, str):
+        if len(value) <= LONGEST_VALUE:
+            return repr(value)
+        return f"{value[:LONGEST_VALUE]!r}… ({len(value):,} characters)"
+    if isinstance(value, (list, tuple)):
+        more = [f"… {len(value) - _MOST_ITEMS} more"] if len(value) > _MOST_ITEMS else []
+        return f"[{', '.join([*map(shown, value[:_MOST_ITEMS]), *more])}]"
+    if value is None or isinstance(value, re.Pattern) or not callable(value):
+        return repr(value).removeprefix("<").removesuffix(">")  # <ANY> is ANY
+    name = getattr(value, "__name__", type(value).__name__)
+    code = getattr(value, "__code__", None)
+    place = f" ({os.path.basename(code.co_filename)}:{code.co_firstlineno})" if code else ""
+    return f"predicate {name}{place}"
+
+
+def in_full(value: str | list[str]) -> str:
+    """A value that was received: on this line if it is short, else on lines of its own, cut if long."""
+    if isinstance(value, list) or (len(value) <= LONGEST_VALUE and "\n" not in value):
+        return shown(value)
+    return f"{len(value):,} characters:\n{_block(value.splitlines())}"
+
+
+def _block(lines: Iterable[str], margin: str = "| ") -> str:
+    """Lines behind a margin, printable, cut at `LONGEST_TEXT` with the full length named."""
+    text = "\n".join(lines)
+    cut = [margin + escaped(line) for line in text[:LONGEST_TEXT].split("\n")]
+    if len(text) > LONGEST_TEXT:
+        cut.append(f"[cut: {LONGEST_TEXT:,} of {len(text):,} characters are shown]")
+    return "\n".join(cut)
+
+
+def difference(wanted: str, got: str, *, part: bool = False) -> str:
+    """How two texts differ: side by side if they are short, else as a unified diff.
+
+    Args:
+        wanted: What the test wants.
+        got: What was received.
+        part: `wanted` is a fragment: of `got`, only the lines around what is nearest to it are compared.
+    """
+    if not part and max(len(wanted), len(got)) <= LONGEST_VALUE and "\n" not in wanted + got:
+        return f"{wanted!r} != {got!r}" if got else f"{wanted!r} is wanted, but there is none"
+    wanted_lines = [line.strip() for line in wanted.strip().splitlines()]
+    got_lines = [line.strip() for line in got.splitlines()]
+    if part:
+        got_lines = _around(wanted_lines, got_lines)
+    lines = difflib.unified_diff(wanted_lines, got_lines, "wanted", "got", lineterm="", n=2)
+    header = "" if part else "they differ so:\n"
+    return header + _block(lines, margin="")
+
+
+def _around(wanted: list[str], got: list[str]) -> list[str]:
+    """The lines of `got` that can stand for `wanted`: around those that both have, and two more each way."""
+    blocks = [
+        block
+        for block in difflib.SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks()
+        if block.size
+    ]
+    if not blocks:
+        return got[: len(wanted) + 2]
+    first, last = blocks[0], blocks[-1]
+    start = max(0, first.b - first.a - 2)
+    return got[start : last.b + len(wanted) - last.a + 2]
+
+
+def one_line(email: ReceivedEmail) -> str:
+    """A mail in a list: sender -> recipients, subject, kinds of text, attachments."""
+    parts = [route(email, " -> "), quoted(email.subject, 80) if email.subject else "(no subject)"]
+    kinds = [kind for kind, text in (("text", email.text), ("html", email.html)) if text]
+    content = "+".join(kinds) or "no text"
+    attachments = email.attachments
+    if attachments:
+        named = [_attachment(attachment) for attachment in attachments[:_MOST_RECIPIENTS]]
+        if len(attachments) > _MOST_RECIPIENTS:
+            named.append(f"{len(attachments) - _MOST_RECIPIENTS} more")
+        content += f", {count(len(attachments), 'attachment')} ({', '.join(named)})"
+    return "  ".join([*parts, content])
+
+
+def route(email: ReceivedEmail, arrow: str) -> str:
+    """Sender and recipients, of the envelope."""
+    recipients = [escaped(address) for address in email.recipients[:_MOST_RECIPIENTS]]
+    if len(email.recipients) > _MOST_RECIPIENTS:
+        recipients.append(f"{len(email.recipients) - _MOST_RECIPIENTS} more")
+    return f"{escaped(email.mail_from) or '<>'}{arrow}{', '.join(recipients)}"
+
+
+def _attachment(attachment: Attachment) -> str:
+    name = escaped(attachment.name) or "unnamed"
+    return f"{name} {escaped(attachment.content_type)} {size(len(attachment.content))}"

@@ -1,0 +1,1 @@
+"""The test-case classes, under every runner."""

@@ -1,0 +1,351 @@
+"""The contract of a server's life: start, stop, again, in the wrong order, from everywhere."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import re
+import socket
+import threading
+import unittest
+import weakref
+from unittest import mock
+
+from liveserver_testcase.core.listener import Listener
+from liveserver_testcase.core.server import Server, State
+from liveserver_testcase.errors import ServerNotStarted, ServerStartError, ServerStateError, UsageError
+from tests.contracts.base import ServerCase, has_ipv6
+from tests.support import HANG, wait_until
+
+__all__ = ["Lifecycle"]
+
+CROWD = 8
+
+
+class Lifecycle(ServerCase):
+    """Every move from every state."""
+
+    def test_it_serves_when_start_returns(self) -> None:
+        """The first client after `start()` is served."""
+        server = self.started()
+        self.assertTrue(server.is_running)
+        self.talk(server)
+
+    def test_it_refuses_when_stop_returns(self) -> None:
+        """After `stop()` the port refuses, and somebody else can have it."""
+        server = self.started()
+        self.talk(server)
+        server.stop()
+        self.assertFalse(server.is_running)
+        self.assert_gone(server)
+
+    def test_with_starts_and_stops(self) -> None:
+        """``with`` starts the server, hands it over, and stops it."""
+        server = self.make()
+        with server as entered:
+            self.assertIs(server, entered)
+            self.talk(server)
+        self.assert_gone(server)
+
+    def test_with_stops_after_an_error(self) -> None:
+        """An error in the block passes through, and the server is stopped."""
+        server = self.make()
+        with self.assertRaises(ZeroDivisionError), server:
+            raise ZeroDivisionError
+        self.assert_gone(server)
+
+    def test_stop_twice(self) -> None:
+        """The second `stop()` does nothing."""
+        server = self.started()
+        server.stop()
+        server.stop()
+        self.assertIs(State.STOPPED, server.state)
+
+    def test_stop_before_start(self) -> None:
+        """`stop()` of a server that never ran does nothing, and it can still be started."""
+        server = self.make()
+        server.stop()
+        self.assertIs(State.NEW, server.state)
+        server.start()
+        self.talk(server)
+
+    def test_start_twice(self) -> None:
+        """The second `start()` is an error that changes nothing."""
+        server = self.started()
+        wanted = f"{server!r} runs already; a second start() would change nothing. Call stop() first."
+        with self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$"):
+            server.start()
+        self.assertTrue(server.is_running)
+        self.talk(server)
+
+    def test_the_port_survives(self) -> None:
+        """A server that is started again listens where it did before."""
+        server = self.started()
+        port = server.port
+        self.talk(server)
+        server.stop()
+        self.assertEqual(port, server.port)
+        server.start()
+        self.assertEqual(port, server.port)
+        self.talk(server)
+
+    def test_a_hundred_lives(self) -> None:
+        """A server can be started and stopped again and again; no thread or descriptor adds up."""
+        server = self.make()
+        for _ in range(100):
+            with server:
+                self.talk(server)
+
+    def test_garbage_collected_unstarted(self) -> None:
+        """A server that never ran goes without a trace."""
+        reference = weakref.ref(self.make_server())
+        gc.collect()
+        self.assertIsNone(reference())
+
+    def test_garbage_collected_stopped(self) -> None:
+        """A server that has run and was stopped goes, too: nothing keeps it."""
+        server = self.make_server()
+        with server:
+            self.talk(server)
+        reference = weakref.ref(server)
+        del server
+        self.work = lambda: None
+        self.assertTrue(wait_until(lambda: gc.collect() >= 0 and reference() is None))
+
+    # -- many threads ------------------------------------------------------------------------------------------
+
+    def test_one_of_eight_starts_wins(self) -> None:
+        """Of eight threads that start it at once, one does and seven get an error; the server serves."""
+        server = self.make()
+        raised = self.in_threads(*[server.start] * CROWD)
+        self.assertEqual(1, raised.count(None), raised)
+        self.assertEqual({ServerStateError}, {type(error) for error in raised if error is not None})
+        self.talk(server)
+
+    def test_eight_stops(self) -> None:
+        """Eight threads may stop it at once: when any of them returns, it is stopped."""
+        server = self.started()
+        self.talk(server)
+        refused: list[bool] = []
+
+        def stop() -> None:
+            server.stop()
+            refused.append(self.is_refused(server))
+
+        self.assertEqual([None] * CROWD, self.in_threads(*[stop] * CROWD))
+        self.assertEqual([True] * CROWD, refused)
+        self.assertIs(State.STOPPED, server.state)
+
+    def test_starts_and_stops_at_once(self) -> None:
+        """Threads that start and stop it in no order leave it in one of its states, and able to serve."""
+        server = self.make()
+
+        def start() -> None:
+            for _ in range(10):
+                try:
+                    server.start()
+                except ServerStateError:
+                    pass
+
+        def stop() -> None:
+            for _ in range(10):
+                server.stop()
+
+        self.assertEqual([None] * CROWD, self.in_threads(*[start, stop] * (CROWD // 2)))
+        server.stop()
+        self.assertIs(State.STOPPED, server.state)
+        server.start()
+        self.talk(server)
+
+    def test_stop_waits_for_a_start(self) -> None:
+        """`stop()` in one thread while another one starts it: it is started, and then stopped."""
+        server = self.make()
+        opening, go_on = threading.Event(), threading.Event()
+        really = server._open
+
+        def open_slowly(listener: Listener) -> None:
+            opening.set()
+            go_on.wait(HANG)
+            really(listener)
+
+        def stop() -> None:
+            self.assertTrue(opening.wait(HANG))
+            self.assertEqual("starting", server.state.value)
+            threading.Timer(0.0, go_on.set).start()
+            server.stop()
+
+        with mock.patch.object(server, "_open", open_slowly):
+            self.assertEqual([None, None], self.in_threads(server.start, stop))
+        self.assertIs(State.STOPPED, server.state)
+        self.assert_gone(server)
+
+    # -- starts that fail --------------------------------------------------------------------------------------
+
+    def test_a_taken_port(self) -> None:
+        """A port that somebody has is an error at once, with its cause; once it is free, the server starts."""
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", 0))
+            holder.listen(1)
+            server = self.make(port=holder.getsockname()[1])
+            with self.assertRaisesRegex(ServerStartError, f":{server.port}: the port is taken") as caught:
+                server.start()
+            self.assertIsInstance(caught.exception.__cause__, OSError)
+            self.assertIs(State.FAILED, server.state)
+            server.stop()
+        server.start()
+        self.talk(server)
+
+    def test_a_taken_port_on_the_second_start(self) -> None:
+        """A port that was taken meanwhile is an error, too, and the server still wants the same one."""
+        server = self.started()
+        server.stop()
+        port = server.port
+        with socket.socket() as holder:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(("127.0.0.1", port))
+            holder.listen(1)
+            with self.assertRaises(ServerStartError):
+                server.start()
+        server.start()
+        self.assertEqual(port, server.port)
+        self.talk(server)
+
+    def test_a_host_that_is_not_ours(self) -> None:
+        """An address of another machine is an error that says so."""
+        server = self.make(host="192.0.2.1")  # of RFC 5737: nobody's
+        with self.assertRaisesRegex(ServerStartError, "192.0.2.1:0: it is no address of this machine") as caught:
+            server.start()
+        self.assertIsInstance(caught.exception.__cause__, OSError)
+        self.assertIs(State.FAILED, server.state)
+
+    def test_a_bad_port(self) -> None:
+        """What is no port is refused by the constructor."""
+        for port in (-1, 65536, "80", None, True, 80.0):
+            with self.subTest(port=port), self.assertRaises(UsageError):
+                self.make_server(port=port)
+
+    def test_a_bad_host(self) -> None:
+        """What is no host is refused by the constructor."""
+        for host in ("", "[]", None, b"127.0.0.1"):
+            with self.subTest(host=host), self.assertRaises(UsageError):
+                self.make_server(host=host)
+
+    def test_a_start_that_fails_half_way(self) -> None:
+        """An error while it opens is a `ServerStartError` with that cause; nothing is left, and it can start."""
+        server = self.make()
+        really = server._open
+        error = RuntimeError("no more threads")
+
+        def open_and_fail(listener: Listener) -> None:
+            really(listener)
+            raise error
+
+        with mock.patch.object(server, "_open", open_and_fail):
+            with self.assertRaisesRegex(ServerStartError, "RuntimeError: no more threads$") as caught:
+                server.start()
+        self.assertIs(error, caught.exception.__cause__)
+        self.assertIs(State.FAILED, server.state)
+        server.start()
+        self.talk(server)
+
+    def test_an_interrupted_start(self) -> None:
+        """A `KeyboardInterrupt` while it opens passes through as it is; nothing is left, and it can start."""
+        server = self.make()
+        really = server._open
+        for when in ("before", "after"):
+
+            def open_and_interrupt(listener: Listener, when: str = when) -> None:
+                if when == "after":
+                    really(listener)
+                raise KeyboardInterrupt
+
+            with self.subTest(when=when), mock.patch.object(server, "_open", open_and_interrupt):
+                self.assertRaises(KeyboardInterrupt, server.start)
+                self.assertIs(State.FAILED, server.state)
+        server.start()
+        self.talk(server)
+
+    # -- facts -------------------------------------------------------------------------------------------------
+
+    def test_repr(self) -> None:
+        """The ``repr`` has the class, the state and the URL."""
+        server = self.make()
+        name = type(server).__name__
+        seen: list[str] = []
+        really_open, really_close = server._open, server._close
+
+        def look_and_open(listener: Listener) -> None:
+            seen.append(repr(server))
+            really_open(listener)
+
+        def look_and_close(timeout: float) -> object:
+            seen.append(repr(server))
+            return really_close(timeout)
+
+        self.assertEqual(f"<{name} new at {server.scheme}://127.0.0.1:0>", repr(server))
+        with mock.patch.object(server, "_open", look_and_open):
+            server.start()
+        self.assertEqual(f"<{name} running at {server.url}>", repr(server))
+        with mock.patch.object(server, "_close", look_and_close):
+            server.stop()
+        self.assertEqual(f"<{name} stopped at {server.url}>", repr(server))
+        self.assertEqual(
+            [f"<{name} starting at {server.scheme}://127.0.0.1:0>", f"<{name} stopping at {server.url}>"], seen
+        )
+
+    def test_no_address_before_the_start(self) -> None:
+        """A port left to the system is not known before the start; asking is an error that says so."""
+        server = self.make()
+        for name in ("port", "address", "url"):
+            with self.subTest(name=name):
+                self.assertFalse(hasattr(server, name))
+                wanted = f"{server!r} has no port yet: the system chooses one when it starts. Call start()."
+                with self.assertRaisesRegex(ServerNotStarted, f"^{re.escape(wanted)}$"):
+                    getattr(server, name)
+
+    def test_address_and_url(self) -> None:
+        """Address and URL carry the literal host and the port."""
+        server = self.started()
+        self.assertEqual(("127.0.0.1", server.port), server.address)
+        self.assertEqual(f"{server.scheme}://127.0.0.1:{server.port}", server.url)
+
+    @unittest.skipUnless(has_ipv6(), "this machine has no ::1")
+    def test_an_ipv6_literal(self) -> None:
+        """An IPv6 literal serves, in brackets or not, and stands in brackets in the URL."""
+        for host in ("::1", "[::1]"):
+            with self.subTest(host=host), self.make_server(host=host) as server:
+                self.assertEqual(f"{server.scheme}://[::1]:{server.port}", server.url)
+                self.assertEqual("::1", server.host)
+                self.talk(server)
+
+    @unittest.skipUnless(has_ipv6(), "this machine has no ::1")
+    def test_localhost_is_both_families(self) -> None:
+        """``localhost`` serves on 127.0.0.1 and on ::1, on one port, and refuses on both."""
+        server = self.started(host="localhost")
+        for host in ("127.0.0.1", "::1"):
+            self.talk(server, host)
+        server.stop()
+        for host in ("127.0.0.1", "::1"):
+            with self.subTest(host=host), self.assertRaises(ConnectionRefusedError):
+                self.connect(server, host)
+
+    def test_thread_names(self) -> None:
+        """Every thread of a server has the server's label and address for a name."""
+        before = set(threading.enumerate())
+        server = self.started()
+        self.hang(server)
+        names = {thread.name for thread in set(threading.enumerate()) - before}
+        self.freed.set()
+        self.assertEqual({f"{server.label} 127.0.0.1:{server.port}"}, names)
+
+    def test_it_cannot_be_pickled_or_copied(self) -> None:
+        """A copy would be a second owner of one socket: it is refused in words."""
+        server: Server = self.make()
+        wanted = (
+            f"{server!r} cannot be pickled or copied: it is a socket and threads of this process. "
+            "Hand on its url instead."
+        )
+        for refused in (pickle.dumps, copy.copy, copy.deepcopy):
+            with self.subTest(refused=refused), self.assertRaisesRegex(TypeError, f"^{re.escape(wanted)}$"):
+                refused(server)

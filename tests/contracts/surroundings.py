@@ -1,0 +1,228 @@
+"""The contract with what is around a server: forks, signals, the end of the process, frozen clocks, full tables."""
+
+from __future__ import annotations
+
+import os
+import socket
+import unittest
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from freezegun import freeze_time
+
+from liveserver_testcase.errors import UnfinishedWorkWarning
+from tests.contracts.base import ServerCase
+from tests.support import run_python
+
+__all__ = ["Surroundings"]
+
+# What the scripts below begin with: a case of the class that is tested, outside of any runner.
+CASE = """
+import importlib, os, random, signal, socket, sys, threading, time
+case = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])()
+case.setUp()
+"""
+
+INTERRUPTS = """
+signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))  # a timer comes to the microsecond
+server = case.make_server(stop_timeout=0.0)
+server.start()
+case.talk(server)
+server.stop()
+
+def count():  # not threading.active_count(): an interrupt can leave it a thread that the system never made
+    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+
+while count()[0] > 1:
+    time.sleep(0.001)
+before = count()
+chance = random.Random(7)
+counts = {"start": 0, "stop": 0, "neither": 0}
+
+def interrupted(move):
+    frames = []
+    try:
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 1e-3))
+        getattr(server, move)()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt as error:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        trace = error.__traceback__
+        while trace is not None:
+            frames.append(trace.tb_frame.f_code.co_name)
+            trace = trace.tb_next
+    counts[move if move in frames else "neither"] += 1
+    return move in frames
+
+for attempt in range(150):
+    if interrupted("start"):
+        assert server.state.value in ("failed", "stopped", "new"), server
+    if server.is_running:
+        case.talk(server)
+        interrupted("stop")
+        assert server.state.value in ("stopped", "running"), server
+        server.stop()
+    assert case.is_refused(server), server
+for _ in range(200):
+    if count() == before:
+        break
+    time.sleep(0.01)
+else:
+    print(f"{count()} threads and descriptors, there were {before}: {threading.enumerate()}")
+server.start()
+case.talk(server)
+server.stop()
+print(counts["start"] > 0, counts["stop"] > 0)
+case.doCleanups()
+"""
+
+EXIT = """
+server = case.make_server()
+server.start()
+idle = case.connect(server)
+case.hang(server)
+"""
+
+NO_DESCRIPTORS = """
+import resource
+server = case.make_server()
+server.start()
+case.talk(server)
+context = case.client_context(server)
+clients = [socket.socket() for _ in range(20)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+hoard = []
+try:
+    while True:
+        hoard.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+for client in clients:
+    client.settimeout(20)
+    client.connect(server.address)
+threading.Event().wait(0.2)  # by now accept() has failed
+before = time.process_time()
+threading.Event().wait(0.5)
+spent = time.process_time() - before
+for number in hoard:
+    os.close(number)
+for client in clients:
+    client = case.secure(server, client)
+    case.ask(client)
+    case.check_answer(client)
+    client.close()
+case.talk(server)
+print("calm" if spent < 0.35 else f"{spent} s of work in 0.5 s of waiting")
+case.doCleanups()
+server.stop()
+"""
+
+
+class Surroundings(ServerCase):
+    """What a server bears, and what it does not do to others."""
+
+    def run_case(self, script: str, *options: str) -> str:
+        """Run a script on a case of this class in a process of its own; what it prints, errors too."""
+        done = run_python(CASE + script, type(self).__module__, type(self).__name__, options=options)
+        self.assertEqual(0, done.returncode, done.stderr)
+        return done.stdout + done.stderr
+
+    # -- the test's own settings -------------------------------------------------------------------------------
+
+    def test_a_default_timeout(self) -> None:
+        """A default timeout that the test has set for sockets is not the server's."""
+        self.addCleanup(socket.setdefaulttimeout, socket.getdefaulttimeout())
+        socket.setdefaulttimeout(1e-6)
+        server = self.started()
+        patient = self.connect(server)
+        self.talk(server)  # by now the other one has waited for longer than that
+        self.ask(patient)
+        self.check_answer(patient)
+
+    def test_frozen_time(self) -> None:
+        """While the clocks stand still it starts, serves and stops."""
+        with freeze_time("2001-02-03"):
+            server = self.started()
+            self.talk(server)
+            client = self.connect(server)
+            server.stop()
+            self.assert_over(client)
+
+    def test_the_grace_passes_in_frozen_time(self) -> None:
+        """While the clocks stand still the grace of a stop ends all the same."""
+        with freeze_time("2001-02-03"):
+            server = self.started(stop_timeout=0.1)
+            self.hang(server)
+            with self.assertWarns(UnfinishedWorkWarning):
+                server.stop()
+
+    # -- forks -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def forked(self, server: object) -> Iterator[None]:
+        """Run the block while a child lives that was forked from this process and has called `stop()`."""
+        from_child, to_parent = os.pipe()
+        from_parent, to_child = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads: just that is tested
+            pid = os.fork()
+        if not pid:
+            try:
+                server.stop()  # type: ignore[attr-defined]
+                os.write(to_parent, b"stopped")
+                os.close(to_child)
+                os.read(from_parent, 1)
+            finally:
+                os._exit(0)
+        try:
+            os.close(from_parent)
+            os.close(to_parent)
+            self.assertEqual(b"stopped", os.read(from_child, 100))
+            yield
+        finally:
+            os.close(to_child)
+            os.close(from_child)
+            os.waitpid(pid, 0)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
+    def test_a_child_does_not_stop_its_parents_server(self) -> None:
+        """`stop()` in a forked child does nothing to the parent's server, which goes on serving."""
+        server = self.started()
+        early = self.connect(server)
+        with self.forked(server):
+            self.talk(server)
+            self.ask(early)
+            self.check_answer(early)
+            self.assertTrue(server.is_running)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
+    def test_a_child_does_not_keep_the_port(self) -> None:
+        """A forked child that lives on keeps neither the port open nor a client waiting."""
+        server = self.started()
+        client = self.connect(server)
+        self.ask(client)
+        self.check_answer(client)
+        with self.forked(server):
+            server.stop()
+            self.assert_over(client, "while the child lives")
+            self.assert_gone(server)
+            server.start()
+            self.talk(server)
+
+    # -- the process -------------------------------------------------------------------------------------------
+
+    @unittest.skipUnless(os.path.isdir("/proc/self/fd"), "this system does not list descriptors")
+    def test_real_interrupts(self) -> None:
+        """Signals that raise `KeyboardInterrupt` at any moment of a start or a stop leave nothing behind."""
+        printed = self.run_case(INTERRUPTS, "-W", "ignore")
+        # an interrupt in a callback of the interpreter's own is printed by the interpreter, and nobody's fault
+        self.assertEqual("True True", printed.partition("\n")[0], printed)
+
+    def test_the_end_of_the_process(self) -> None:
+        """A process that ends without stopping its server, with work in flight, ends, and says nothing."""
+        self.assertEqual("", self.run_case(EXIT, "-X", "dev", "-W", "error"))
+
+    def test_no_descriptors_left(self) -> None:
+        """While the process can open nothing more, the server waits without work, and then it serves."""
+        self.assertEqual("calm\n", self.run_case(NO_DESCRIPTORS, "-W", "error"))

@@ -1,0 +1,270 @@
+"""A received mail as people see it."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import unittest
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from unittest import mock
+
+from liveserver_testcase.mail import message as module
+from liveserver_testcase.mail.message import (
+    Attachment,
+    Envelope,
+    Headers,
+    MessageDetails,
+    ReceivedEmail,
+    SessionFacts,
+)
+from tests.mail import letter, receive
+
+
+class TheEnvelope(unittest.TestCase):
+    def test_sender_and_recipients(self) -> None:
+        """Sender and recipients are those of the envelope, whatever the header says."""
+        email = receive("From: a@x\nTo: b@x\n\n", "c@x", "d@x", mail_from="e@x")
+        self.assertEqual((email.mail_from, email.recipients), ("e@x", ["c@x", "d@x"]))
+
+    def test_null_sender(self) -> None:
+        """The null sender of a bounce is an empty string."""
+        self.assertEqual(receive("\n", mail_from="").mail_from, "")
+
+    def test_bcc(self) -> None:
+        """Blind copies are the recipients that no To or Cc shows, compared as addresses."""
+        email = receive("To: Ann <ANN@x>\nCc: bob@x\n\n", "ann@X", "Bob@x", "Eve@x")
+        self.assertEqual(email.bcc, ["Eve@x"])
+
+    def test_bcc_header(self) -> None:
+        """A Bcc header that the sender forgot to remove hides nobody, and can be seen."""
+        email = receive("To: ann@x\nBcc: eve@x\n\n", "ann@x", "eve@x")
+        self.assertEqual((email.bcc, email["Bcc"]), (["eve@x"], "eve@x"))
+
+    def test_resent(self) -> None:
+        """Who a mail was sent on to, openly, is no blind copy."""
+        email = receive("To: ann@x\nResent-To: bob@x\nResent-Cc: eve@x\n\n", "bob@x", "eve@x")
+        self.assertEqual(email.bcc, [])
+
+    def test_details(self) -> None:
+        """Peer and envelope have the names of pytest-localserver too."""
+        envelope = Envelope(
+            mail_from="a@x", recipients=("b@x",), mail_options=("SIZE=1",), rcpt_options=("NOTIFY=NEVER",)
+        )
+        session = SessionFacts(peer=("127.0.0.1", 5), ehlo="me")
+        email = ReceivedEmail(b"", envelope, session=session, received_at=1.5)
+        self.assertEqual(
+            email.details,
+            MessageDetails(
+                peer=("127.0.0.1", 5),
+                mailfrom="a@x",
+                rcpttos=["b@x"],
+                mail_options=["SIZE=1"],
+                rcpt_options=["NOTIFY=NEVER"],
+            ),
+        )
+        self.assertIs(email.session, session)
+        self.assertEqual((email.received_at, email.index, email.epoch.name), (1.5, -1, "no test"))
+
+    def test_details_without_session(self) -> None:
+        """Without a recorded session the peer is not known."""
+        self.assertIsNone(receive("\n").details.peer)
+
+
+class TheHeader(unittest.TestCase):
+    def test_decoded(self) -> None:
+        """Headers are decoded, and addresses come without display names."""
+        email = receive(
+            "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nFrom: Shop <shop@x>, Other <o@x>\n"
+            "To: Ann <ann@x>, bob@x\nCc: eve@x\nReply-To: Help <help@x>\n\n"
+        )
+        self.assertEqual(email.subject, "Grüße")
+        self.assertEqual(email.from_, "shop@x")
+        self.assertEqual(email.to, ["ann@x", "bob@x"])
+        self.assertEqual(email.cc, ["eve@x"])
+        self.assertEqual(email.reply_to, ["help@x"])
+        self.assertEqual(email["from"], "Shop <shop@x>, Other <o@x>")
+
+    def test_absent(self) -> None:
+        """What is not there is empty, and None where it is asked for by name."""
+        email = receive("\n")
+        self.assertEqual((email.subject, email.from_), ("", ""))
+        self.assertEqual((email.to, email.cc, email.reply_to), ([], [], []))
+        self.assertIsNone(email["Subject"])
+        self.assertIsNone(email.get("Subject"))
+        self.assertEqual(email.get("Subject", "none"), "none")
+
+    def test_by_name(self) -> None:
+        """A header is found by its name in any case; of several the first, or all."""
+        email = receive("X-A: 1\nx-a: 2\n\n")
+        self.assertEqual((email["x-A"], email.get("X-a")), ("1", "1"))
+        self.assertEqual(email.get_all("X-A"), ["1", "2"])
+        self.assertEqual(email.get_all("X-B"), [])
+        self.assertIn("X-a", email)
+        self.assertNotIn("X-B", email)
+        self.assertNotIn(0, email)
+
+    def test_no_sequence(self) -> None:
+        """A mail is no sequence: it cannot be run through by mistake."""
+        with self.assertRaisesRegex(TypeError, "^a header's name is a str, not int$"):
+            list(receive("Subject: x\n\n"))  # type: ignore[call-overload]
+
+    def test_own_lists(self) -> None:
+        """Lists are the caller's own: to change one changes nothing in the mail."""
+        email = receive(letter(attachments={"a.pdf": b"x"}))
+        for name in ("to", "recipients", "bcc", "attachments", "defects"):
+            with self.subTest(name):
+                before = list(getattr(email, name))
+                getattr(email, name).append("more")
+                self.assertEqual(getattr(email, name), before)
+
+
+class HeadersMapping(unittest.TestCase):
+    headers = Headers([("Subject", "a"), ("X-A", "1"), ("x-a", "2")])
+
+    def test_get(self) -> None:
+        """A name gives the first of its values, in any case of letters."""
+        self.assertEqual((self.headers["x-A"], self.headers.get("nope")), ("1", None))
+
+    def test_unknown(self) -> None:
+        """A name that is not there raises KeyError, which tells the nearest name."""
+        with self.assertRaises(KeyError) as caught:
+            self.headers["Subjekt"]
+        self.assertEqual(caught.exception.args, ("no header 'Subjekt'; there is 'Subject'",))
+        with self.assertRaises(KeyError) as caught:
+            self.headers["Zzz"]
+        self.assertEqual(caught.exception.args, ("no header 'Zzz'",))
+
+    def test_all(self) -> None:
+        """All values of a name, and all fields, come in the mail's order."""
+        self.assertEqual(self.headers.get_all("X-a"), ["1", "2"])
+        self.assertEqual(self.headers.fields(), [("Subject", "a"), ("X-A", "1"), ("x-a", "2")])
+
+    def test_names(self) -> None:
+        """A name that is there twice counts once."""
+        self.assertEqual((set(self.headers), len(self.headers)), ({"Subject", "X-A"}, 2))
+        self.assertEqual(dict(self.headers), {"Subject": "a", "X-A": "1"})
+
+    def test_repr(self) -> None:
+        """Its repr shows every field."""
+        self.assertEqual(repr(Headers([("A", "\x1b")])), r"Headers([('A', '\x1b')])")
+
+
+class TheContent(unittest.TestCase):
+    def test_body(self) -> None:
+        """The body is the text, and the HTML if there is no text."""
+        self.assertEqual(receive(letter(text="Hi", html="<p>Hi")).body, "Hi")
+        self.assertEqual(receive("Content-Type: text/html\n\n<p>Hi\n").body, "<p>Hi")
+        self.assertEqual(receive(b"").body, "")
+
+    def test_as_written(self) -> None:
+        """Text and HTML are what the sender gave to Python's email package, whatever encoding it chose."""
+        for text in (
+            "Hello",
+            "Hello\nAnn\n\nbye",
+            "grün",
+            "x" * 2000,
+            "a\u2028b \t",
+            "\n".join(["日本語"] * 99),
+        ):
+            with self.subTest(text[:20]):
+                email = receive(letter(text=text, html=f"<p>{text}"))
+                self.assertEqual((email.text, email.html), (text, f"<p>{text}"))
+                self.assertEqual(email.defects, [])
+
+    def test_attachments(self) -> None:
+        """Attachments are everything else, in order, with their bytes."""
+        email = receive(letter(attachments={"a.pdf": b"\0\xff", "b.pdf": b""}))
+        self.assertEqual(
+            email.attachments,
+            [
+                Attachment(name=name, content_type="application/pdf", content=content, disposition="attachment")
+                for name, content in (("a.pdf", b"\0\xff"), ("b.pdf", b""))
+            ],
+        )
+
+    def test_attachment_repr(self) -> None:
+        """An attachment's repr does not show its bytes."""
+        self.assertNotIn("zzz", repr(receive(letter(attachments={"a.pdf": b"zzz"})).attachments))
+
+    def test_raw(self) -> None:
+        """The raw mail is byte for byte what was received."""
+        self.assertEqual(receive(b"A: b\r\n\r\n\xff\r\n").raw, b"A: b\r\n\r\n\xff\r\n")
+
+
+class TheObject(unittest.TestCase):
+    def test_true(self) -> None:
+        """A mail is true, even one without a header."""
+        self.assertTrue(receive(b""))
+
+    def test_repr(self) -> None:
+        """Its repr tells subject, sender, recipients and size."""
+        self.assertEqual(
+            repr(receive("Subject: Hi\n\n", "ann@x", "bob@x")),
+            "<ReceivedEmail 'Hi' from 'shop@example.com' to 'ann@x, bob@x', 15 bytes>",
+        )
+
+    def test_repr_of_escapes(self) -> None:
+        """Nothing in its repr moves a cursor or turns the direction of writing."""
+        email = receive("Subject: =?utf-8?q?=1B[31m=E2=80=AE=0D?=\n\n", "\x1b@x")
+        self.assertIn(r"'\x1b[31m\u202e' from 'shop@example.com' to '\x1b@x'", repr(email))
+
+    def test_lazy(self) -> None:
+        """Nothing is parsed before it is looked at, and for the header the body is not."""
+        with (
+            mock.patch.object(module, "read_head", wraps=module.read_head) as head,
+            mock.patch.object(module, "read_content", wraps=module.read_content) as content,
+        ):
+            email = receive(letter())
+            self.assertEqual((head.call_count, content.call_count), (0, 0))
+            self.assertEqual((email.subject, email.to), ("Welcome", ["ann@example.com"]))
+            self.assertEqual((head.call_count, content.call_count), (1, 0))
+            self.assertEqual((email.text, email.text), ("Hello Ann", "Hello Ann"))
+            self.assertEqual((head.call_count, content.call_count), (1, 1))
+
+    def test_threads(self) -> None:
+        """Threads that look at the same time see the same."""
+        email = receive(letter(html="<p>Hi", attachments={"a.pdf": b"x" * 9999}))
+        together = threading.Barrier(8)
+        seen: list[object] = []
+
+        def look() -> None:
+            together.wait()
+            seen.append((email.subject, email.text, email.html, tuple(email.attachments)))
+
+        threads = [threading.Thread(target=look) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(seen), 8)
+        self.assertEqual(len(set(seen)), 1)
+
+    def test_pickle(self) -> None:
+        """A mail can be handed to another process."""
+        email = receive(letter())
+        self.assertEqual(email.text, "Hello Ann")
+        self.assertEqual(pickle.loads(pickle.dumps(email)).subject, "Welcome")
+
+
+class TheMessage(unittest.TestCase):
+    def test_policy(self) -> None:
+        """Python's view of a mail is an EmailMessage under a policy that decodes."""
+        message = receive(letter("Grüße", html="<p>Hi")).message
+        self.assertIs(type(message), EmailMessage)
+        self.assertIsInstance(message.policy, EmailPolicy)
+        self.assertEqual(message["Subject"], "Grüße")
+        html = message.get_body(("html",))
+        assert html is not None
+        self.assertEqual(html.get_content(), "<p>Hi\r\n")
+
+    def test_same(self) -> None:
+        """It is one object, however often it is asked for."""
+        email = receive(letter())
+        self.assertIs(email.message, email.message)
+
+    def test_header_that_python_cannot_parse(self) -> None:
+        """A header on which Python's parser raises is given as text."""
+        email = receive("X-A: =?utf-8?q?=C3=BC?=\n folded\n\n")
+        with mock.patch.object(EmailPolicy, "header_fetch_parse", side_effect=IndexError("boom")):
+            self.assertEqual(email.message["X-A"], "ü folded")

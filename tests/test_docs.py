@@ -1,0 +1,128 @@
+"""What the documentation says is what happens: its examples run, its outputs are real, its tables are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+from pathlib import Path
+
+import liveserver_testcase as package
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+EXAMPLES = DOCS / "examples"
+PAGES = [page for page in [ROOT / "README.rst", *DOCS.rglob("*.rst")] if "_build" not in page.parts]
+
+
+def python_blocks(page: Path) -> list[str]:
+    """The text of every ``code-block:: python`` of a page."""
+    found = re.findall(r"\.\. code-block:: python\n\n((?:(?: {4}.*)?\n)+)", page.read_text(encoding="utf-8"))
+    return [textwrap.dedent(block).strip() for block in found]
+
+
+def run(*arguments: str, folder: Path, code: int) -> str:
+    """Run Python in ``folder``; its output, with ports, times and folders made the same for all."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    output = done.stdout + done.stderr
+    if done.returncode != code:
+        raise AssertionError(f"{arguments} ended with {done.returncode}:\n{output}")
+    output = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:49213", output)
+    return re.sub(r"in \d+\.\d+s", "in 0.010s", output)
+
+
+class ExampleTest(unittest.TestCase):
+    """The code that readers copy."""
+
+    def test_code_on_a_page_is_a_file_that_the_suite_runs(self) -> None:
+        """Every block of Python on a page stands in an example, to the letter."""
+        sources = [path.read_text(encoding="utf-8").strip() for path in EXAMPLES.rglob("*.py")]
+        for page in PAGES:
+            for block in python_blocks(page):
+                with self.subTest(page=page.name, block=block[:40]):
+                    self.assertTrue(any(block in source for source in sources))
+
+    def test_the_readme_shows_all_of_the_first_example(self) -> None:
+        """The README's example is the whole file."""
+        expected = (EXAMPLES / "first" / "test_signup.py").read_text(encoding="utf-8").strip()
+        self.assertEqual(python_blocks(ROOT / "README.rst"), [expected])
+
+    def test_the_readme_is_short(self) -> None:
+        """The README has fewer than 140 lines."""
+        self.assertLess(len((ROOT / "README.rst").read_text(encoding="utf-8").splitlines()), 140)
+
+    def test_links_of_the_readme_lead_somewhere(self) -> None:
+        """Each file that the README links to is there."""
+        for target in re.findall(r"<([^>\s]+)>`_", (ROOT / "README.rst").read_text(encoding="utf-8")):
+            with self.subTest(target=target):
+                self.assertTrue((ROOT / target).exists())
+
+    def test_the_demo_passes_and_shows_a_report(self) -> None:
+        """``make demo`` shows the shop's traffic, and the report of the test that fails on purpose."""
+        output = run("demo.py", folder=EXAMPLES / "checkout", code=0)
+        self.assertIn("payment API  POST /charges", output)
+        self.assertIn("mail server  to ann@example.com: 'Your tea'", output)
+        self.assertIn("FAIL path: wanted '/charges', got '/charge/charges'", output)
+
+
+class TutorialTest(unittest.TestCase):
+    """What the tutorial shows is what its reader sees."""
+
+    @unittest.skipIf(sys.version_info < (3, 11), "Python 3.10 names a test without its class and method")
+    def test_the_output_of_the_passing_run(self) -> None:
+        """The reader sees the two lines that the page shows."""
+        output = run("-m", "unittest", "-v", "test_signup", folder=EXAMPLES / "first", code=0)
+        shown = (DOCS / "tutorial" / "all-three.rst").read_text(encoding="utf-8")
+        lines = [line for line in output.splitlines() if line.endswith("... ok")]
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertIn(f"    {line}\n", shown)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "the page shows the traceback of Python 3.11 and later")
+    def test_the_report_of_the_broken_run(self) -> None:
+        """The reader who breaks the application as told sees the report that the page shows."""
+        source = (EXAMPLES / "first" / "test_signup.py").read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "test_signup.py").write_text(source.replace('f"{spam_api}/check/', 'f"{spam_api}/checks/'))
+            output = run(
+                "-m", "unittest", "test_signup.SignupTest.test_a_welcome_is_mailed", folder=folder, code=1
+            )
+        shown = (EXAMPLES / "first" / "report.txt").read_text(encoding="utf-8")
+        self.assertIn(shown.strip(), output)
+
+
+class ReferenceTest(unittest.TestCase):
+    """The reference is complete."""
+
+    def test_every_public_name_is_in_the_reference(self) -> None:
+        """Whatever the package exports is documented on some page of the reference."""
+        pages = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.rst"))
+        for name in package.__all__:
+            with self.subTest(name=name):
+                self.assertRegex(pages, rf"auto(class|exception):: (liveserver_testcase\.)?{name}\b")
+
+    def test_every_setting_is_in_the_table(self) -> None:
+        """Each configuration attribute of a mixin stands in the table with its default and its variable."""
+        table = (DOCS / "reference" / "settings.rst").read_text(encoding="utf-8")
+        for case, prefix, variable in (
+            (package.LiveServerTestCase, "live_", "LIVESERVER_"),
+            (package.HTTPStubTestCase, "stub_", "STUBSERVER_"),
+            (package.SMTPTestCase, "smtp_", "SMTPSERVER_"),
+        ):
+            for name, value in vars(case).items():
+                if name.startswith(prefix) and isinstance(value, str | int | float):
+                    row = rf"``{name}``\s+``{re.escape(str(value))}``\s+``{variable}{name.removeprefix(prefix).upper()}``"
+                    with self.subTest(name=name):
+                        self.assertRegex(table, row)
+
+
+if __name__ == "__main__":
+    unittest.main()
