@@ -1,0 +1,60 @@
+"""How each mail server is started and stopped, and how many mails it has kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.http_servers import HOST, Adapter, free_port
+
+
+class OurMail(Adapter):
+    """The mail server of this library."""
+
+    def start(self) -> None:
+        from liveserver_testcase.mail.server import SMTPServer
+
+        self._server = SMTPServer()
+        self._server.start()
+        self.port = self._server.port
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class _Keeper:
+    """A handler for aiosmtpd that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.outbox: list[bytes] = []
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
+        self.outbox.append(envelope.content)
+        return "250 OK"
+
+
+class Aiosmtpd(Adapter):
+    """aiosmtpd's Controller; it cannot bind port 0, so a port is looked for first."""
+
+    def start(self) -> None:
+        from aiosmtpd.controller import Controller
+
+        self.port = free_port()
+        self._controller = Controller(_Keeper(), hostname=HOST, port=self.port)
+        self._controller.start()
+
+    def stop(self) -> None:
+        self._controller.stop()
+
+
+class PytestLocalserverMail(Adapter):
+    """The mail server of pytest-localserver, which parses each mail when it arrives."""
+
+    def start(self) -> None:
+        from pytest_localserver.smtp import Server
+
+        self._server = Server(host=HOST, port=0)
+        self._server.start()
+        self.port = self._server.port
+
+    def stop(self) -> None:
+        self._server.stop()

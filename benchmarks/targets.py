@@ -1,0 +1,131 @@
+"""What this library promises of its speed, and whether the run bears it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.crowd import KINDS, SLEEPING
+from benchmarks.imports import FLOOR, MIXINS
+from benchmarks.servers import OURS, REFERENCE, UVICORN
+from benchmarks.suites import OUTSIDE
+from benchmarks.tables import Table, align
+
+Tables = Mapping[str, Table]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure of ours that has to be small or large enough; one of the two bounds is given.
+
+    Attributes:
+        what: What is promised.
+        table: Where the figure stands.
+        column: Which figure it is.
+        at_most: Its upper bound.
+        at_least: Its lower bound.
+        row: Whose figure it is, ours as a rule.
+        over: The row that it is divided by, for a ratio.
+        times_less: The ratio counts the other way: how many times less than `over` it is.
+        unit: The unit of a figure that is no ratio.
+        full_only: A quick run does too little of it to judge.
+    """
+
+    what: str
+    table: str
+    column: str
+    at_most: float | None = None
+    at_least: float | None = None
+    row: str = OURS
+    over: str | None = None
+    times_less: bool = False
+    unit: str = "x"
+    full_only: bool = False
+
+    def measured(self, tables: Tables) -> float | None:
+        """Give the figure, or None when this run did not measure it."""
+        table = tables.get(self.table)
+        if table is None:
+            return None
+        if self.over is None:
+            return table.figure(self.row, self.column)
+        ratio = table.ratio(self.row, self.column, self.over)
+        return 1 / ratio if ratio and self.times_less else ratio
+
+    def met(self, value: float) -> bool:
+        """Say whether a value keeps both bounds."""
+        low = self.at_least is None or value >= self.at_least
+        return low and (self.at_most is None or value <= self.at_most)
+
+    @property
+    def wanted(self) -> str:
+        """The bound as text."""
+        sign, bound = ("<=", self.at_most) if self.at_least is None else (">=", self.at_least)
+        return f"{sign} {bound:g} {self.unit}"
+
+
+TARGETS: tuple[Target, ...] = (
+    *(
+        Target(f"stop, 200 clients: {kind.name}", "crowd", kind.name, at_most=250, unit="ms")
+        for kind in KINDS
+        if not kind.alone
+    ),
+    Target("threads and sockets left", "crowd", "left", at_most=0, unit=""),
+    # Our stop_timeout is 2 s, and half a second is for cutting and reporting.
+    Target("stop, a handler sleeps 30 s", "crowd", SLEEPING, at_most=2500, unit="ms"),
+    Target("500 connections at once, answered", "at-once", "answered", at_least=500, unit=""),
+    Target("start to first answer", "lifecycle", "first", at_most=1.0, unit="ms"),
+    Target("stop", "lifecycle", "stop", at_most=0.5, unit="ms"),
+    Target(
+        f"stop, times faster than {REFERENCE}",
+        "lifecycle",
+        "stop",
+        at_least=500,
+        over=REFERENCE,
+        times_less=True,
+    ),
+    Target(f"new connections/s, to {REFERENCE}", "throughput", "new", at_least=2, over=REFERENCE),
+    Target(f"one kept-alive/s, to {REFERENCE}", "throughput", "one", at_least=4, over=REFERENCE),
+    Target(f"eight kept-alive/s, to {REFERENCE}", "throughput", "eight", at_least=10, over=REFERENCE),
+    Target("new connections/s, to uvicorn", "throughput", "new", at_least=1, over=UVICORN),
+    Target("one kept-alive/s, to uvicorn", "throughput", "one", at_least=1, over=UVICORN),
+    Target("eight kept-alive/s, to uvicorn", "throughput", "eight", at_least=1, over=UVICORN),
+    Target(f"requests.Session, to {REFERENCE}", "clients", "requests", at_most=0.6, over=REFERENCE),
+    Target(f"httpx.Client, to {REFERENCE}", "clients", "httpx", at_most=0.6, over=REFERENCE),
+    Target(
+        "100 classes x 5 tests, to one server outside",
+        "suites",
+        "wall",
+        at_most=1.4,
+        over=OUTSIDE,
+        full_only=True,
+    ),
+    Target("import, to that of its libraries", "imports", "ms", at_most=1.2, over=FLOOR),
+    # The package loads its parts when they are asked for; who inherits from them waits for them.
+    Target("import of the mixins, to the same", "imports", "ms", at_most=1.2, row=MIXINS, over=FLOOR),
+)
+
+
+def judge(tables: Tables, quick: bool) -> list[dict[str, object]]:
+    """Hold every target against the run, for the text and for JSON."""
+    verdicts: list[dict[str, object]] = []
+    for target in TARGETS:
+        value = None if quick and target.full_only else target.measured(tables)
+        verdict = "not measured" if value is None else "met" if target.met(value) else "MISSED"
+        verdicts.append({"what": target.what, "wanted": target.wanted, "measured": value, "verdict": verdict})
+    return verdicts
+
+
+def render(verdicts: list[dict[str, object]], quick: bool) -> str:
+    """Give the verdicts as a text table."""
+    lines = [["", "wanted", "measured", ""]]
+    for verdict in verdicts:
+        value = verdict["measured"]
+        text = f"{value:,.2f}" if isinstance(value, float | int) else "-"
+        lines.append([str(verdict["what"]), str(verdict["wanted"]), text, str(verdict["verdict"])])
+    met = sum(verdict["verdict"] == "met" for verdict in verdicts)
+    missed = sum(verdict["verdict"] == "MISSED" for verdict in verdicts)
+    below = [f"   {met} met, {missed} missed, {len(verdicts) - met - missed} not measured"]
+    if quick:
+        below.append("   a quick run: its figures are too rough to judge by")
+    return "\n".join(["== Targets", *align(lines), *below])

@@ -1,0 +1,27 @@
+"""Build URLs of a server's paths."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+__all__ = ["build_url"]
+
+
+def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) -> str:
+    """The URL of ``path`` on the server at ``base``.
+
+    Args:
+        base: Without a slash at its end.
+        path: With or without a slash at its beginning; may have a query of its own.  A whole URL is returned as it is.
+        query: Parameters; a list or tuple gives one for each of its items, None leaves the parameter out.
+    """
+    url = path if "://" in path else f"{base}/{path.removeprefix('/')}"
+    pairs: list[tuple[str, str]] = []
+    for name, value in (query or {}).items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [(name, str(item)) for item in values if item is not None]
+    if pairs:
+        url, hash_, fragment = url.partition("#")
+        url += ("&" if "?" in url else "?") + urlencode(pairs) + hash_ + fragment
+    return url
