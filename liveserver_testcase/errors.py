@@ -1,8 +1,8 @@
 """Every exception and warning of the package.
 
-Misuse by a test author is `UsageError`; a server that cannot start is `ServerStartError`; what a server had to cut
-when it stopped is `UnfinishedWorkWarning`.  A failed expectation is none of these: it is the test's own
-``failureException``, so that runners count a failure and not an error.
+Misuse by a test author is `UsageError`; a server that cannot start is `ServerStartError`; what a server had
+to cut when it stopped is `UnfinishedWorkWarning`.  A failed expectation is none of these: it is the test's
+own ``failureException``, so that runners count a failure and not an error.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class UsageError(LiveServerTestCaseError):
 class ServerNotStarted(UsageError, AttributeError):
     """A server was asked for before it runs.
 
-    It is an `AttributeError` too, so that tools that look through a class (collectors, ``inspect.getmembers``)
-    pass over the attribute instead of failing.
+    It is an `AttributeError` too, so that tools that look through a class (collectors,
+    ``inspect.getmembers``) pass over the attribute instead of failing.
     """
 
 

@@ -2,97 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
 import unittest
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NoReturn, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
-from ..errors import ServerNotStarted, UsageError
-from .outcome import JudgedResult, add_note
-from .proxies import bypass_proxies, restore_proxies
+from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
+from .outcome import JudgedResult, add_note, as_note, format_error, raise_at
+from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
 
 __all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable"]
 
 __unittest = True  # unittest leaves the frames of this module out of its tracebacks
 
-_FALSE = ("", "0", "false", "no", "off")
-
-
-class Startable(Protocol):
-    """The least that a class server needs: it can be started and stopped."""
-
-    def start(self) -> Any:
-        """Begin to serve; return when it serves."""
-
-    def stop(self) -> Any:
-        """Stop serving, also if it never started."""
-
-
-S = TypeVar("S", bound=Startable)
 C = TypeVar("C", str, int, float)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something that a server holds against a test.
-
-    Attributes:
-        text: What the failing test's report says.
-        cause: The exception behind it, whose traceback is printed too.
-    """
-
-    text: str
-    cause: BaseException | None = None
-
-
-class ClassServer(Generic[S]):
-    """One server of a test class: how it starts, begins a test, is judged and stops.
-
-    Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
-    `settle` and `problems`.
-
-    Args:
-        name: The attribute under which the test finds the server (see `ServerAttribute`).
-        make: Makes the server when its turn comes; the servers before it in `order` run by then.
-        order: Servers start from the lowest to the highest and stop in reverse: mail is 10, stubs 20, the live
-            application 30.
-    """
-
-    def __init__(self, name: str, make: Callable[[], S], *, order: int = 20) -> None:
-        self.name = name
-        self.order = order
-        self._make = make
-        self.server: S | None = None
-
-    def start(self) -> None:
-        """Make the server and start it."""
-        self.server = self._make()
-        self.server.start()
-
-    def begin(self, test_id: str) -> None:
-        """A test begins: forget the one before."""
-
-    def settle(self) -> None:
-        """A test is over: let come to an end what is still going on, within a bound."""
-
-    def problems(self) -> list[Problem]:
-        """What is held against the test that is over; each problem once."""
-        return []
-
-    def leftovers(self) -> list[Problem]:
-        """What came to light after the last test was judged."""
-        return []
-
-    def stop(self) -> None:
-        """Stop the server, if it was made."""
-        if self.server is not None:
-            self.server.stop()
-
-
 class ServerAttribute(Generic[S]):
-    """A class attribute through which a test class and its tests reach the server of the same name."""
+    """A class attribute through which a test class and its tests reach the server of the same name.
+
+    Before the server is there a test gets a `ServerNotStarted`, and a class something that raises it when it is used:
+    nose2 looks at every attribute of a class when it collects tests, and would give up.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -102,10 +33,34 @@ class ServerAttribute(Generic[S]):
     @overload
     def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> S: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> S:
-        for part in owner._parts():
-            if part.name == self._name and part.server is not None:
-                return part.server  # type: ignore[no-any-return]
-        raise ServerNotStarted(f"{owner.__name__}.{self._name} is not there yet: {owner._why_not_started()}")
+        run = owner._own_run()
+        server = run.find(self._name) if run is not None else None
+        if server is None:
+            absent = _Absent(owner, self._name)
+            if instance is not None:
+                raise absent._error
+            return absent  # type: ignore[return-value]
+        return server  # type: ignore[no-any-return]
+
+
+class _Absent:
+    """Stands for a server that is not there; it cannot be used."""
+
+    def __init__(self, owner: type[ServerTestCase], name: str) -> None:
+        self._owner = owner
+        self._name = name
+
+    @property
+    def _error(self) -> ServerNotStarted:
+        """The error that says why."""
+        reason = self._owner._explain_absence(self._name)
+        return ServerNotStarted(f"{self._owner.__name__}.{self._name} is not there: {reason}")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise self._error
+
+    def __repr__(self) -> str:
+        return f"<{self._owner.__name__}.{self._name}, not started>"
 
 
 class ServerTestCase(unittest.TestCase):
@@ -116,7 +71,8 @@ class ServerTestCase(unittest.TestCase):
     nothing, and one in ``setUpClass`` is reported.
     """
 
-    _class_parts: ClassVar[list[ClassServer[Any]] | None] = None
+    _class_run: ClassVar[ClassRun | None] = None
+    _class_is_over: ClassVar[bool] = False
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
@@ -130,19 +86,19 @@ class ServerTestCase(unittest.TestCase):
         Args:
             attribute: Such as ``live_port``.
             variable: Such as ``LIVESERVER_PORT``.
-            kind: ``str``, ``int`` or ``float``.
+            kind: ``str``, ``int`` (0 or more) or ``float`` (seconds).
 
         Raises:
-            UsageError: The variable is no ``kind``.
+            UsageError: The value is no ``kind``; says whether it is the attribute's or the variable's.
         """
         text = os.environ.get(variable, "")
         if not text:
-            return getattr(cls, attribute)  # type: ignore[no-any-return]
+            value = getattr(cls, attribute)
+            return _check(f"{cls.__name__}.{attribute}", value, value, kind)
         try:
-            return kind(text)
+            return _check(f"the environment variable {variable}", text, kind(text), kind)
         except ValueError as error:
-            wanted = {int: "a whole number", float: "a number of seconds"}.get(kind, "text")
-            raise UsageError(f"the environment variable {variable} is {text!r}; wanted {wanted}") from error
+            raise _unwanted(f"the environment variable {variable}", text, kind) from error
 
     # -- the life of a class -----------------------------------------------------------------------------------------
 
@@ -162,52 +118,49 @@ class ServerTestCase(unittest.TestCase):
 
     @classmethod
     def _start_servers(cls) -> None:
-        cls._class_parts = []
+        if cls._own_run() is not None:
+            return  # a second call, by way of another base
         cls.addClassCleanup(cls._stop_servers)  # before anything runs: unittest calls it also if this fails half-way
-        bypass_proxies()
+        run = cls._class_run = ClassRun(cls.class_servers())
         try:
-            for part in sorted(cls.class_servers(), key=lambda part: part.order):
-                cls._class_parts.append(part)
-                part.start()
-        except BaseException:  # unittest calls no clean-up for KeyboardInterrupt and SystemExit
-            with contextlib.suppress(Exception):
-                cls._stop_servers()
+            run.start()
+        except BaseException as error:  # unittest calls no clean-up for KeyboardInterrupt and SystemExit
+            for further in run.stop().errors:
+                add_note(error, f"\n{further.text}")
+            cls._class_run = None
             raise
 
     @classmethod
     def _stop_servers(cls) -> None:
-        """Stop what runs, the last started first; done once, from wherever it is called first."""
-        parts = cls._parts()
-        if cls.__dict__.get("_class_parts") is None:
+        """Stop what runs; done once, from wherever it is called first."""
+        run = cls._own_run()
+        if run is None:
             return
-        cls._class_parts = None
-        errors: list[BaseException] = []
-        problems: list[Problem] = []
-        for part in reversed(parts):
-            try:
-                part.stop()
-                problems += part.leftovers()
-            except Exception as error:
-                errors.append(error)
-        restore_proxies()
-        if problems:
-            errors.insert(0, _make_failure(cls.failureException, problems))
-        if errors:
-            for error in errors[1:]:
-                add_note(errors[0], f"and also {type(error).__name__}: {error}")
-            raise errors[0]
+        cls._class_run, cls._class_is_over = None, True
+        verdict = _make_verdict(run.stop(), cls.failureException, None)
+        if verdict is not None:
+            raise verdict
 
     @classmethod
-    def _parts(cls) -> list[ClassServer[Any]]:
-        """The servers that this very class has started: never those of a base class, which may be over already."""
-        return cls.__dict__.get("_class_parts") or []
+    def _own_run(cls) -> ClassRun | None:
+        """The servers of this very class: never those of a base class, which may be over already."""
+        return cls.__dict__.get("_class_run")
 
     @classmethod
-    def _why_not_started(cls) -> str:
-        return (
-            f"the servers of {cls.__name__} run from its setUpClass() to its tearDownClass(). "
-            "Was setUpClass() overridden without calling super().setUpClass() first?"
-        )
+    def _explain_absence(cls, name: str = "") -> str:
+        """Why there is no server of this name, or none at all."""
+        run = cls._own_run()
+        if run is None and cls.__dict__.get("_class_is_over"):
+            return f"the servers of {cls.__name__} were stopped by its tearDownClass()"
+        if run is None:
+            return (
+                f"no setUpClass() has started the servers of {cls.__name__}; "
+                "if the class overrides setUpClass(), it must call super().setUpClass() first"
+            )
+        names = [server.name for server in run.servers]
+        if name in names:
+            return f"the servers of {cls.__name__} start in the order {', '.join(names)}, and its turn has not come"
+        return f"{cls.__name__}.class_servers() does not list it; does it extend super().class_servers()?"
 
     # -- the life of a test ------------------------------------------------------------------------------------------
 
@@ -220,7 +173,7 @@ class ServerTestCase(unittest.TestCase):
             stop_run = getattr(result, "stopTestRun", None)
         try:
             self._begin_test()
-            super().run(JudgedResult(result, self._judge, self.failureException))  # type: ignore[arg-type]
+            super().run(JudgedResult(result, self, self._judge))  # type: ignore[arg-type]
         finally:
             if stop_run is not None:
                 stop_run()
@@ -229,36 +182,72 @@ class ServerTestCase(unittest.TestCase):
     def debug(self) -> None:
         """Run the test without collecting its result; a verdict against it is raised."""
         self._begin_test()
-        super().debug()
-        problem = self._judge()
-        if problem is not None:
-            raise problem
+        try:
+            super().debug()
+        except unittest.SkipTest:
+            self._judge(skipped=True)
+            raise
+        except Exception as error:
+            verdict = self._judge()
+            if verdict is not None:
+                add_note(error, as_note(verdict))
+            raise
+        verdict = self._judge()
+        if verdict is not None:
+            raise verdict
 
     def fail_with(self, report: str, msg: str | None = None) -> NoReturn:
         """Fail with a report, and with what the test's author wanted to be said besides."""
         raise self.failureException(report if msg is None else f"{msg}\n{report}")
 
     def _begin_test(self) -> None:
-        for part in self._parts():
-            part.begin(self.id())
+        run = self._own_run()
+        if run is not None:
+            run.begin(self.id())
 
-    def _judge(self) -> BaseException | None:
+    def _judge(self, skipped: bool = False) -> BaseException | None:
         """What the servers hold against the test that is over, as an exception."""
-        if type(self).__dict__.get("_class_parts") is None:
-            return ServerNotStarted(f"{self.id()} ran without its servers: {self._why_not_started()}")
-        try:
-            for part in self._parts():
-                part.settle()
-            problems = [problem for part in self._parts() for problem in part.problems()]
-        except Exception as error:  # a server that cannot be judged is an error of the test, not of the runner
-            return error
-        return _make_failure(self.failureException, problems) if problems else None
+        method = getattr(type(self), self.id().rpartition(".")[2], None)
+        run = self._own_run()
+        if run is not None:
+            return _make_verdict(run.judge(skipped), self.failureException, method)
+        if skipped:
+            return None
+        return raise_at(method, ServerNotStarted(f"{self.id()} ran without its servers: {self._explain_absence()}"))
 
 
-def _make_failure(kind: type[BaseException], problems: list[Problem]) -> BaseException:
-    """One exception for all problems, the first cause chained to it."""
-    cause = next((problem.cause for problem in problems if problem.cause is not None), None)
-    try:
-        raise kind("\n\n".join(problem.text for problem in problems)) from cause
-    except kind as failure:  # raised, so that it has the traceback that runners look for
-        return failure
+def _make_verdict(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:
+    """One exception for all that was found, or None: the first cause is chained to it, further ones are printed.
+
+    Args:
+        found: What speaks against the test or class.
+        failure: The type where there are problems; a server that merely went wrong is an error.
+        where: The function at which it is raised.
+    """
+    everything = [*found.problems, *found.errors]
+    if not everything:
+        return None
+    chained = next((problem.cause for problem in everything if problem.cause is not None), None)
+    texts = [
+        problem.text if problem.cause in (None, chained) else f"{problem.text}\n\n{format_error(problem.cause)}"
+        for problem in everything
+    ]
+    kind = failure if found.problems else LiveServerTestCaseError
+    verdict = kind("\n\n".join(texts))
+    verdict.__cause__ = chained
+    return raise_at(where, verdict)
+
+
+def _check(what: str, shown: object, value: Any, kind: type[C]) -> C:
+    """``value`` if it is a sensible ``kind``."""
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        raise _unwanted(what, shown, kind)
+    if not isinstance(value, str) and not 0 <= value < math.inf:
+        raise _unwanted(what, shown, kind)
+    return value  # type: ignore[return-value]
+
+
+def _unwanted(what: str, shown: object, kind: type) -> UsageError:
+    wanted = {int: "a whole number, 0 or more", float: "a number of seconds, 0 or more"}.get(kind, "text")
+    return UsageError(f"{what} is {shown!r}; wanted {wanted}")

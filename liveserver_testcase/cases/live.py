@@ -7,17 +7,24 @@ import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UsageError
-from ..web.client import LiveSession
 from ..web.exchange import Exchange
 from ..web.live import LiveServer
 from .base import ClassServer, Problem, ServerAttribute, ServerTestCase
+from .outcome import format_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+    from ..web.client import LiveSession
+
 __all__ = ["LiveServerTestCase"]
 
 __unittest = True
+
+_Raised = tuple[Exchange, BaseException]
+
+
+_MOST = 20  # errors that are listed; a page that polls can cause hundreds
 
 
 class _LivePart(ClassServer[LiveServer]):
@@ -27,51 +34,63 @@ class _LivePart(ClassServer[LiveServer]):
         super().__init__("live_server", case._make_live_server, order=30)
         self.pending_timeout = case.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float)
         self.pending: list[Exchange] = []
+        self.late: list[_Raised] = []
 
     def begin(self, test_id: str) -> None:
         if self.server is not None:
-            self.server.journal.begin(test_id)
+            self.server.begin(test_id)
 
     def settle(self) -> None:
         if self.server is not None:
             self.pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.epoch)
 
     def problems(self) -> list[Problem]:
+        if self.server is None:
+            return []
+        current = self.server.journal.epoch.number
+        found = self.server.take_errors()
+        self.late += [raised for raised in found if raised[0].epoch.number != current]
+        mine = [raised for raised in found if raised[0].epoch.number == current]
+        problems = [describe_errors("the application raised", mine)] if mine else []
         pending, self.pending = self.pending, []
-        found = self.leftovers()
         if pending:
-            lines = [f"  {e.describe()}, {e.age:.1f} s old" for e in pending]
-            found.append(
-                Problem(f"requests still in flight {self.pending_timeout:g} s after the test:\n" + "\n".join(lines))
-            )
-        return found
+            lines = [f"  {exchange.describe()}, {exchange.age:.1f} s old" for exchange in pending]
+            what = f"still in flight {self.pending_timeout:g} s after the test:"
+            problems.append(Problem("\n".join([what, *lines])))
+        return problems
 
     def leftovers(self) -> list[Problem]:
         if self.server is None:
             return []
-        errors = self.server.take_errors()
-        current = self.server.journal.epoch.number
-        mine = [(e, error) for e, error in errors if e.epoch.number == current]
-        found = [_describe_errors("the application raised", mine)] if mine else []
-        for epoch in sorted({e.epoch for e, _ in errors if e.epoch.number != current}, key=lambda epoch: epoch.number):
-            late = [(e, error) for e, error in errors if e.epoch == epoch]
-            found.append(_describe_errors(f"left over from {epoch.name}: the application raised", late))
-        return found
+        late, self.late = self.late + self.server.take_errors(), []
+        tests = dict.fromkeys(exchange.epoch for exchange, _ in late)
+        return [
+            describe_errors(f"left over from {test.name}: the application raised", [e for e in late if e[0].epoch == test])
+            for test in tests
+        ]
 
 
-def _describe_errors(what: str, errors: list[tuple[Exchange, BaseException]]) -> Problem:
-    """One problem for several errors: the first is the cause, the others are printed whole."""
+def describe_errors(what: str, errors: list[_Raised]) -> Problem:
+    """One problem for several errors: the first is its cause, the tracebacks of others that differ are printed."""
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+    listed = errors[:_MOST]
     lines = [f"{what} {count}:"]
-    lines += [f"  {exchange.describe()}: {_name(error)}" for exchange, error in errors]
-    for exchange, error in errors[1:]:
-        lines.append(f"\n{exchange.describe()}:")
-        lines.append("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+    lines += [f"  {exchange.describe()}: {_name(error)}" for exchange, error in listed]
+    if len(errors) > len(listed):
+        lines.append(f"  … and {len(errors) - len(listed)} more")
+    shown = {format_error(errors[0][1])}
+    for exchange, error in listed[1:]:
+        text = format_error(error)
+        if text not in shown:
+            shown.add(text)
+            lines += ["", f"{exchange.describe()}:", text]
     return Problem("\n".join(lines), errors[0][1])
 
 
 def _name(error: BaseException) -> str:
-    return traceback.format_exception_only(type(error), error)[-1].strip()
+    """An exception in a line: notes, and the place of a syntax error, are for the traceback."""
+    parts = traceback.format_exception_only(type(error), error)
+    return next(part for part in [*parts, *parts] if not part.startswith(" ")).splitlines()[0]
 
 
 class LiveServerTestCase(ServerTestCase):
@@ -110,7 +129,9 @@ class LiveServerTestCase(ServerTestCase):
             UsageError: There is none: neither ``app`` nor an override of this method.
         """
         if cls.app is None:
-            raise UsageError(f"{cls.__name__} has no application: set `app`, or override the class method create_app()")
+            raise UsageError(
+                f"{cls.__name__} has no application: set `app`, or override the class method create_app()"
+            )
         return cls.app  # type: ignore[no-any-return]
 
     @classmethod
@@ -127,6 +148,8 @@ class LiveServerTestCase(ServerTestCase):
         """A requests session for which ``/path`` is a path on the live server; closed when the test is over."""
         if self._live_session is None:
             server = self.live_server
+            from ..web.client import LiveSession  # requests takes 60 ms to import, and not every class needs it
+
             self._live_session = LiveSession(server.url, ca_file=server.ca_file)
             self.addCleanup(self._close_live_session)
         return self._live_session
@@ -142,11 +165,15 @@ class LiveServerTestCase(ServerTestCase):
 
     @classmethod
     def _make_live_server(cls) -> LiveServer:
-        if not inspect.ismethod(inspect.getattr_static(cls, "create_app").__get__(None, cls)):
-            raise UsageError(f"{cls.__name__}.create_app() must be a class method: write @classmethod above it")
+        if inspect.isfunction(inspect.getattr_static(cls, "create_app")):
+            raise UsageError(
+                f"{cls.__name__}.create_app() is called once for the class, before any test: write @classmethod above it"
+            )
         app = cls.create_app()
         if not callable(app):
-            raise UsageError(f"the application of {cls.__name__} is {app!r}; wanted a WSGI callable")
+            raise UsageError(
+                f"the application of {cls.__name__} is {app!r}; wanted a WSGI callable. Does create_app() return it?"
+            )
         return LiveServer(
             app,
             cls.setting("live_host", "LIVESERVER_HOST", str),

@@ -1,24 +1,52 @@
 """Did this test fail?  A result that stands between a test and its runner until the verdict is known.
 
-`unittest` reports a failure to the result at once on Python 3.11 and later, and after the clean-ups on 3.10; a note
-added later would not be seen.  So the events of one test are kept back until it is over, judged, and then handed on
-in their order.  Nothing private of `unittest` is used, and the runner may be any that takes a result.
+`unittest` reports a failure to the result at once on Python 3.11 and later, and after the clean-ups on 3.10.  Runners
+print what they are told when they are told it, so a verdict that is known only later could not be added to it.
+Therefore the events of a test are kept back until its clean-ups are over, judged, and then handed on in their order.
+Nothing private of `unittest` is used, and the runner may be any that takes a result.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
+import linecache
 import sys
+import traceback
+import unittest
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any
+from types import CodeType, FunctionType, TracebackType
+from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["JudgedResult", "add_note"]
+from ..errors import ServerNotStarted
+
+__all__ = ["JudgedResult", "add_note", "as_note", "format_error", "raise_at"]
+
+__unittest = True
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+E = TypeVar("E", bound=BaseException)
 
-_EVENTS = frozenset(
-    ("addSuccess", "addError", "addFailure", "addSkip", "addExpectedFailure", "addUnexpectedSuccess", "addSubTest")
-)
+_ERRORS = ("addError", "addFailure", "addExpectedFailure")
+_OUTCOMES = frozenset((*_ERRORS, "addSuccess", "addSkip", "addUnexpectedSuccess", "addSubTest"))
+_EVENTS = _OUTCOMES | {"addDuration"}
+_LISTS = {"failures": "addFailure", "errors": "addError"}
+_MOST_DECORATORS = 50  # lines of them, beyond which it is not worth the search
+_TOLD_AFTER_CLEAN_UPS = sys.version_info < (3, 11)
+
+
+class _Event(NamedTuple):
+    """Something that a test told its result."""
+
+    name: str
+    arguments: tuple[Any, ...]
+
+    @property
+    def error(self) -> ExcInfo | None:
+        """The exception that it reports, if it reports one."""
+        if self.name in _ERRORS:
+            return self.arguments[1]  # type: ignore[no-any-return]
+        return self.arguments[2] if self.name == "addSubTest" else None
 
 
 class JudgedResult:
@@ -26,70 +54,133 @@ class JudgedResult:
 
     Args:
         result: The runner's; everything but the events of the test goes straight to it.
-        judge: Called once when the test is over and was not skipped: returns the verdict's exception, or None.
-        failure: The test's ``failureException``: an exception of this type is a failure, any other an error.
+        test: The test.
+        judge: Called once, when the test's clean-ups are over, with whether it was skipped; returns the exception that
+            is the verdict, or None.
     """
 
+    __slots__ = ("_held", "_is_judged", "_judge", "_result", "_test", "_verdict")
+
     def __init__(
-        self, result: Any, judge: Callable[[], BaseException | None], failure: type[BaseException]
+        self, result: Any, test: unittest.TestCase, judge: Callable[[bool], BaseException | None]
     ) -> None:
         self._result = result
+        self._test = test
         self._judge = judge
-        self._failure = failure
-        self._events: list[tuple[str, tuple[Any, ...]]] = []
+        self._held: list[_Event] = []
+        self._is_judged = False
+        self._verdict: BaseException | None = None  # until the runner has heard of it
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self._result, name)  # an AttributeError is the answer for what the runner's has not got
+        if name in _LISTS:
+            return self._with_held(name, target)
         if name not in _EVENTS:
             return target
 
         def keep(*arguments: Any) -> None:
-            self._events.append((name, arguments))
+            self._held.append(_Event(name, arguments))
+            if _TOLD_AFTER_CLEAN_UPS and name in _OUTCOMES:  # pytest wants to hear of it before the test is over
+                self._hand_on()
 
         return keep
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_") and name in ("_result", "_judge", "_failure", "_events"):
+        if name in self.__slots__:
             super().__setattr__(name, value)
         else:
             setattr(self._result, name, value)
 
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """The test and its clean-ups are over: judge, and tell the runner what happened."""
-        events, self._events = self._events, []
         try:
-            for name, arguments in self._with_verdict(test, events):
-                getattr(self._result, name)(*arguments)
+            if self._held:  # else it was interrupted
+                self._hand_on()
+            if self._verdict is not None:
+                self._tell(self._as_event(self._verdict))
         finally:
             self._result.stopTest(test)
 
-    def _with_verdict(self, test: Any, events: list[tuple[str, tuple[Any, ...]]]) -> list[tuple[str, tuple[Any, ...]]]:
-        """The events as the verdict leaves them."""
-        names = {name for name, _ in events}
-        if not events or names == {"addSkip"}:
-            return events  # interrupted or skipped: nothing to judge
-        problem = self._judge()
-        if problem is None:
-            return events
-        failed = next((info for info in map(_failure_of, events) if info is not None), None)
-        if failed is not None:
-            add_note(failed[1], str(problem))
-            return events
-        name = "addFailure" if isinstance(problem, self._failure) else "addError"
-        verdict = (name, (test, (type(problem), problem, problem.__traceback__)))
-        if "addUnexpectedSuccess" in names:  # the test was expected to fail, and this is how it did
-            verdict = ("addExpectedFailure", verdict[1])
-        return [event for event in events if event[0] not in ("addSuccess", "addUnexpectedSuccess")] + [verdict]
+    def _hand_on(self) -> None:
+        """Tell the runner what was kept back, as the verdict leaves it."""
+        events, self._held = self._held, []
+        try:
+            if not self._is_judged and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                self._is_judged = True
+                skipped = any(event.name == "addSkip" and event.arguments[0] is self._test for event in events)
+                self._verdict = self._judge(skipped)
+        finally:  # whoever interrupts the judging still wants to know the rest
+            for event in events:
+                self._tell(event if self._verdict is None else self._amend(event, self._verdict))
+
+    def _amend(self, event: _Event, verdict: BaseException) -> _Event:
+        """The event with the verdict in it, if it is one that the verdict can go with."""
+        if event.error is not None:
+            self._verdict = None
+            if not isinstance(event.error[1], type(verdict)) or not isinstance(verdict, ServerNotStarted):
+                add_note(event.error[1], as_note(verdict))  # else it says the same already
+        elif event.name == "addSuccess":
+            return self._as_event(verdict)
+        elif event.name == "addUnexpectedSuccess":  # the test was expected to fail, and this is how it did
+            return self._as_event(verdict)._replace(name="addExpectedFailure")
+        return event
+
+    def _as_event(self, verdict: BaseException) -> _Event:
+        """The verdict as the test's own failure or error, which the runner hears of next."""
+        self._verdict = None
+        name = "addFailure" if isinstance(verdict, self._test.failureException) else "addError"
+        return _Event(name, (self._test, (type(verdict), verdict, verdict.__traceback__)))
+
+    def _tell(self, event: _Event) -> None:
+        getattr(self._result, event.name)(*event.arguments)
+
+    def _with_held(self, name: str, known: list[Any]) -> list[Any]:
+        """``failures`` or ``errors`` as a ``tearDown`` expects them that looks there for its own test's."""
+        held = [event for event in self._held if event.name == _LISTS[name]]
+        return [*known, *((e.arguments[0], format_error(e.arguments[1][1])) for e in held)] if held else known
 
 
-def _failure_of(event: tuple[str, tuple[Any, ...]]) -> ExcInfo | None:
-    """The exception that an event reports, if it reports one."""
-    name, arguments = event
-    if name in ("addError", "addFailure", "addExpectedFailure"):
-        return arguments[1]  # type: ignore[no-any-return]
-    if name == "addSubTest":
-        return arguments[2]  # type: ignore[no-any-return]
-    return None
+def raise_at(function: object, error: E) -> E:
+    """Raise ``error`` as if the ``def`` line of ``function`` did, and return it.
+
+    That is where readers, editors and runners look for a test, and nothing in its body is to blame.  pytest would
+    otherwise print the source of this module.
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    try:
+        if not isinstance(code, CodeType):
+            raise error
+        tree = ast.parse("raise error")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.stmt | ast.expr):
+                node.col_offset = node.end_col_offset = -1  # none: no part of the line is underlined
+        raising = compile(tree, code.co_filename, "exec")
+        raising = raising.replace(co_name=code.co_name, co_firstlineno=_find_def(code))
+        FunctionType(raising, {"error": error})()
+    except BaseException as raised:
+        if raised is not error:
+            raise
+    return error
+
+
+def _find_def(code: CodeType) -> int:
+    """The line of a function's ``def``; its code begins with the first decorator."""
+    first = code.co_firstlineno
+    for line in range(first, first + _MOST_DECORATORS):
+        if linecache.getline(code.co_filename, line).lstrip().startswith(("def ", "async def ")):
+            return line
+    return first
+
+
+def as_note(problem: BaseException) -> str:
+    """A verdict as text, with the traceback of the exception behind it: a note has no cause of its own."""
+    cause = problem.__cause__
+    return f"\n{problem}" if cause is None else f"\n{problem}\n\n{format_error(cause)}"
+
+
+def format_error(error: BaseException) -> str:
+    """An exception as it is printed when nobody catches it."""
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
 
 
 def add_note(error: BaseException, note: str) -> None:
@@ -103,6 +194,13 @@ def add_note(error: BaseException, note: str) -> None:
         error.args = (f"{text}\n{note}" if text else note,)
         return
     last = error  # its text is made elsewhere: print the note as an exception that came before
-    while last.__cause__ is not None or last.__context__ is not None:
-        last = last.__cause__ or last.__context__  # type: ignore[assignment]
-    last.__context__ = AssertionError(note)
+    seen = {id(last)}
+    while (before := last.__cause__ or (None if last.__suppress_context__ else last.__context__)) is not None:
+        if id(before) in seen:
+            return
+        seen.add(id(before))
+        last = before
+    if last.__suppress_context__:
+        last.__cause__ = AssertionError(note)
+    else:
+        last.__context__ = AssertionError(note)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, overload
 
-from ..stub.diagnosis import explain_count, list_requests
-from ..stub.expectation import describe_times, parse_times
+from ..errors import UsageError
+from ..stub.diagnosis import explain_count
+from ..stub.expectation import parse_times
+from ..stub.keywords import suggest_keywords
 from ..stub.matching import make_criteria
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
@@ -23,6 +26,7 @@ class _StubPart(ClassServer[HTTPStub]):
     def __init__(self, case: type[HTTPStubTestCase]) -> None:
         super().__init__("stub", case._make_stub, order=20)
         self.case = case
+        self.settle_timeout = case.setting("stub_settle", "STUBSERVER_SETTLE", float)
 
     def start(self) -> None:
         super().start()
@@ -35,51 +39,39 @@ class _StubPart(ClassServer[HTTPStub]):
 
     def settle(self) -> None:
         if self.server is not None:
-            self.server.wait_until_idle(self.case.stub_settle, self.server.journal.epoch)
+            self.server.settle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        texts = self._violations() + self.server.explain_unmet()
-        if not texts:
-            return self._errors()
-        listing = list_requests(self.server.requests)
-        return [*self._errors(), Problem("\n".join([f"stub {self.server.url}:", *texts, *listing]))]
+        return self._collect(is_over=False)
 
     def leftovers(self) -> list[Problem]:
-        texts = self._violations()
-        found = [Problem("\n".join([f"stub {self.server.url}:", *texts]))] if texts and self.server is not None else []
-        return [*self._errors(), *found]
+        return self._collect(is_over=True)
 
-    def _violations(self) -> list[str]:
+    def _collect(self, *, is_over: bool) -> list[Problem]:
         if self.server is None:
             return []
-        current = self.server.journal.epoch.number
-        return [
-            text if epoch.number == current else f"left over from {epoch.name}: {text}"
-            for epoch, text in self.server.take_violations()
-        ]
-
-    def _errors(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        return [
-            Problem(f"stub {self.server.url}: an error while it answered {exchange.describe()}: {error!r}", error)
-            for exchange, error in self.server.take_errors()
-        ]
+        current = self.server.journal.epoch.number + is_over
+        found = []
+        for exchange, error in self.server.take_errors():
+            late = f"left over from {exchange.epoch.name}: " if exchange.epoch.number < current else ""
+            text = f"stub {self.server.url}: {late}an error while it answered {exchange.describe()}: {error!r}"
+            found.append(Problem(text, error))
+        report = self.server.verdict(is_over=is_over)
+        return [*found, Problem(report)] if report else found
 
 
 class HTTPStubTestCase(ServerTestCase):
     """Runs a scripted HTTP server while the class's tests run.
 
-    Each test begins with an empty script and an empty record, but for what `configure_stub` wrote.  A request that
-    nothing answers, and an expectation that is not met, fail the test.
+    Each test begins with an empty record and with what `configure_stub` wrote, or nothing, in the script.  A request
+    that nothing answers, and an expectation that is not met, fail the test.
 
     Attributes:
         stub: The running `HTTPStub`.
         stub_host: Where to listen.  Environment: ``STUBSERVER_HOST``.
         stub_port: The port; 0 for one that the system chooses.  Environment: ``STUBSERVER_PORT``.
-        stub_settle: Seconds after a test for its exchanges in flight to end before it is judged.
+        stub_settle: Seconds after a test for its requests on their way to arrive before it is judged.
+            Environment: ``STUBSERVER_SETTLE``.
     """
 
     stub: ServerAttribute[HTTPStub] = ServerAttribute()
@@ -91,15 +83,36 @@ class HTTPStubTestCase(ServerTestCase):
     def configure_stub(cls, stub: HTTPStub) -> None:
         """Write what every test of the class finds in the script; called once, when the stub has started."""
 
-    def assertRequested(  # noqa: N802
+    @overload
+    def assertRequested(  # type: ignore[overload-overlap]  # the literal 1 is not any int
+        self,
+        method: str | None = None,
+        path: str | re.Pattern[str] | None = None,
+        *,
+        times: Literal[1] | None = None,
+        msg: str | None = None,
+    ) -> RecordedRequest: ...
+    @overload
+    def assertRequested(
+        self,
+        method: str | None = None,
+        path: str | re.Pattern[str] | None = None,
+        *,
+        times: int | tuple[int, int | None],
+        msg: str | None = None,
+    ) -> list[RecordedRequest]: ...
+    @suggest_keywords
+    def assertRequested(
         self,
         method: str | None = None,
         path: str | re.Pattern[str] | None = None,
         *,
         times: int | tuple[int, int | None] | None = None,
         msg: str | None = None,
-    ) -> Any:
+    ) -> RecordedRequest | list[RecordedRequest]:
         """Fail unless the stub was sent such requests in this test.
+
+        It does not wait: a request is there before its client has the answer.
 
         Args:
             method: Such as ``GET``; None for any.
@@ -108,14 +121,18 @@ class HTTPStubTestCase(ServerTestCase):
             msg: What to say besides when it fails.
 
         Returns:
-            The `RecordedRequest`; a list of them where ``times`` is anything but None or 1.
+            The first `RecordedRequest` that matches; a list of all where ``times`` is anything but None or 1.
+
+        Raises:
+            UsageError: No request can match, or ``times`` is none of these.
+            TypeError: An unknown keyword; the message names the nearest.
         """
         criteria = make_criteria(method, path)
         low, high = parse_times(times)
-        requests = self.stub.requests
-        found: list[RecordedRequest] = [r for r in requests if all(c.compare(r) is None for c in criteria)]
+        traffic = self.stub.traffic
+        found = [request for request in traffic.requests if criteria.matches(request)]
         if len(found) < low or (high is not None and len(found) > high):
-            self.fail_with(explain_count(criteria, describe_times((low, high)), found, requests), msg)
+            self.fail_with(explain_count(criteria, (low, high), traffic), msg)
         return found[0] if times in (None, 1) else found
 
     @classmethod
@@ -124,6 +141,8 @@ class HTTPStubTestCase(ServerTestCase):
 
     @classmethod
     def _make_stub(cls) -> HTTPStub:
+        if not inspect.ismethod(inspect.getattr_static(cls, "configure_stub").__get__(None, cls)):
+            raise UsageError(f"{cls.__name__}.configure_stub() must be a class method: write @classmethod above it")
         return HTTPStub(
             cls.setting("stub_host", "STUBSERVER_HOST", str), cls.setting("stub_port", "STUBSERVER_PORT", int)
         )

@@ -1,7 +1,8 @@
 """An ordered, thread-safe record of what a server was sent, and in which test.
 
-Entries belong to the *epoch* that was current when they were added: one epoch is the life of one test, from its
-beginning to the beginning of the next.  An entry that is completed late still belongs to the test it arrived in.
+Entries belong to the *epoch* that was current when they were added: one epoch is the life of one test, from
+its beginning to the beginning of the next.  An entry that is completed late still belongs to the test it
+arrived in.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from ..errors import UsageError
 from .clock import monotonic
 
 __all__ = ["Entry", "Epoch", "Journal", "take_all"]
@@ -51,13 +53,18 @@ class Journal(Generic[E]):
     Beyond ``limit`` the oldest entries go, and `dropped` counts them: whoever reports from a journal says so.
 
     Args:
-        limit: How many entries are kept.
+        limit: How many entries are kept, 1 or more.
+
+    Raises:
+        UsageError: The limit is no such number.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise UsageError(f"a journal's limit is {limit!r}; wanted a whole number of entries, 1 or more")
         self.limit = limit
-        # guards everything below; waiters sleep on it
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()  # guards everything below
+        self._changed = threading.Condition(self._lock)  # waiters sleep on it
         self._entries: collections.deque[E] = collections.deque()
         self._indexes = itertools.count()
         self._waiting = 0
@@ -75,39 +82,50 @@ class Journal(Generic[E]):
         """How many entries are gone because the journal was full."""
         return self._dropped
 
+    @property
+    def loss(self) -> str:
+        """What to say in a report when entries are gone; empty while none is."""
+        if not self._dropped:
+            return ""
+        return (
+            f"the journal keeps {self.limit} entries, and {self._dropped} more came: "
+            "the oldest are gone. Set a higher limit to keep them."
+        )
+
     def begin(self, name: str) -> Epoch:
         """Begin the next epoch; entries of earlier ones stay until `clear`."""
-        with self._changed:
+        with self._lock:
             self._epoch = Epoch(self._epoch.number + 1, name)
+            self._announce()
             return self._epoch
 
     def clear(self) -> None:
         """Forget the entries.  Indexes and epochs go on, so that no two entries ever share one."""
-        with self._changed:
+        with self._lock:
             self._entries.clear()
             self._dropped = 0
+            self._announce()
 
     def add(self, entry: E, epoch: Epoch | None = None) -> None:
-        """Append ``entry``, giving it its index and its epoch (the current one by default), and wake the waiters."""
-        with self._changed:
+        """Append ``entry`` with its index and ``epoch`` (by default the current one), and wake who waits."""
+        with self._lock:
             entry.index = next(self._indexes)
             entry.epoch = self._epoch if epoch is None else epoch
             if len(self._entries) >= self.limit:
                 self._entries.popleft()
                 self._dropped += 1
             self._entries.append(entry)
-            if self._waiting:
-                self._announce()
+            self._announce()
 
     def touch(self) -> None:
         """Wake the waiters because an entry has changed."""
         if self._waiting:  # a waiter that comes after this line looks at the entry before it sleeps
-            with self._changed:
+            with self._lock:
                 self._announce()
 
     def entries(self, epoch: Epoch | None = None) -> list[E]:
         """The entries in the order of their arrival, of one epoch or of all."""
-        with self._changed:
+        with self._lock:
             if epoch is None:
                 return list(self._entries)
             return [entry for entry in self._entries if entry.epoch.number == epoch.number]
@@ -128,24 +146,25 @@ class Journal(Generic[E]):
             The predicate's last result: true, or after ``timeout`` seconds false.
         """
         deadline = monotonic() + timeout
-        with self._changed:
+        with self._lock:
             self._waiting += 1
         try:
             while True:
-                with self._changed:
+                with self._lock:
                     seen = self._generation
                 result = predicate()
                 if result:
                     return result
-                with self._changed:
+                with self._lock:
                     remaining = deadline - monotonic()
                     if not self._changed.wait_for(lambda: self._generation != seen, remaining):  # noqa: B023
                         return result
         finally:
-            with self._changed:
+            with self._lock:
                 self._waiting -= 1
 
     def _announce(self) -> None:
         """Tell the waiters, with the lock held, that there is something new to look at."""
-        self._generation += 1
-        self._changed.notify_all()
+        if self._waiting:
+            self._generation += 1
+            self._changed.notify_all()

@@ -9,45 +9,54 @@ import socket
 
 from ..errors import ServerStartError, UsageError
 
-__all__ = ["BACKLOG", "Listener", "format_host"]
+__all__ = ["BACKLOG", "EXHAUSTED", "Listener", "check_address", "format_host"]
 
 BACKLOG = 1024
-"""Connections the kernel queues while no thread accepts; with 5, as in socketserver, 371 of 500 at once are lost."""
+"""Connections the kernel queues while no thread accepts: with 5, as in socketserver, 371 of 500 are lost."""
+
+EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+"""What ``accept()`` fails with while the process, or the system, has nothing left to give."""
 
 _LOCALHOST = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
-_PORT_TRIES = 32  # a port that is free for IPv4 and taken for IPv6 is rare; this many in a row mean something is wrong
+# a port that is free for IPv4 and taken for IPv6 is rare; this many in a row mean that something is wrong
+_PORT_TRIES = 32
+_KNOCK = 0.5  # seconds for a connection to ourselves
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # not every system connects to a wildcard
 
 
 class Listener:
     """One or two listening sockets on one port.
 
-    ``localhost`` listens on 127.0.0.1 and ::1 alike (on 127.0.0.1 alone where the machine has no IPv6), so that a
-    client that tries ::1 first cannot reach a stranger on the same port.
+    ``localhost`` listens on 127.0.0.1 and ::1 alike (on 127.0.0.1 alone where the machine has no IPv6), so
+    that a client that tries ::1 first cannot reach a stranger on the same port.
 
     Args:
         host: An IPv4 or IPv6 literal (brackets allowed), a name of this machine, or ``localhost``.
         port: A TCP port, or 0 for one that the system picks.
 
+    Attributes:
+        sockets: They block, whatever default timeout the tests have set.
+
     Raises:
-        ServerStartError: The port is taken, or the host is not an address of this machine; the cause is attached.
-        UsageError: The port is no number from 0 to 65535.
+        ServerStartError: The port is taken, or the host is not an address of this machine; the cause is
+            attached.
+        UsageError: The host or the port is of the wrong kind.
     """
 
     def __init__(self, host: str, port: int = 0) -> None:
-        if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
-            raise UsageError(f"port is {port!r}; wanted a whole number from 0 (any free port) to 65535")
-        if not isinstance(host, str) or not host:
-            raise UsageError(f"host is {host!r}; wanted an address such as '127.0.0.1', '::1' or 'localhost'")
-        self.host = host.strip("[]")
+        self.host, port = check_address(host, port)
         try:
-            self.sockets = _bind_localhost(port) if self.host == "localhost" else [_bind(self.host, port)]
-        except OSError as error:
+            if self.host == "localhost":
+                self.sockets = _bind_localhost(port)
+            else:
+                self.sockets = [_bind(self.host, port)]
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be encoded for a look-up
             raise ServerStartError(_explain(self.host, port, error)) from error
         self.port: int = self.sockets[0].getsockname()[1]
 
     def wake(self) -> bool:
-        """Make every blocked ``accept()`` return and every new client be refused; False where the system cannot."""
+        """Refuse new clients and make every blocked ``accept()`` return; False where the system cannot."""
         try:
             for sock in self.sockets:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -58,14 +67,28 @@ class Listener:
     def knock(self, sock: socket.socket) -> None:
         """Connect to one of the own sockets and leave, so that one blocked ``accept()`` returns."""
         with contextlib.suppress(OSError), socket.socket(sock.family, socket.SOCK_STREAM) as client:
-            client.settimeout(0.5)
-            client.connect(sock.getsockname())
+            client.settimeout(_KNOCK)
+            host, *rest = sock.getsockname()
+            client.connect((_ANY.get(host, host), *rest))
 
     def close(self) -> None:
-        """Close the sockets.  shutdown() first: a forked child that holds a copy then cannot keep the port open."""
+        """Close the sockets; shut down first, so that no copy in a forked child keeps the port open."""
         self.wake()
         for sock in self.sockets:
             sock.close()
+
+
+def check_address(host: str, port: int) -> tuple[str, int]:
+    """``host``, without the brackets of an IPv6 literal in a URL, and ``port``, if they can be such.
+
+    Raises:
+        UsageError: They cannot.
+    """
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
+        raise UsageError(f"port is {port!r}; wanted a whole number from 0 (any free port) to 65535")
+    if not isinstance(host, str) or not host.strip("[]"):
+        raise UsageError(f"host is {host!r}; wanted an address such as '127.0.0.1', '::1' or 'localhost'")
+    return host.strip("[]"), port
 
 
 def format_host(host: str) -> str:
@@ -74,16 +97,17 @@ def format_host(host: str) -> str:
 
 
 def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
+    address: tuple[object, ...] = (host, port)
     if family is None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-    else:
-        address = (host, port)
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only on a socket that says which protocol it is
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.settimeout(None)  # whatever socket.setdefaulttimeout() the tests have set
         if os.name == "nt":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
+            exclusive = socket.SO_EXCLUSIVEADDRUSE  # type: ignore[attr-defined,unused-ignore]
+            sock.setsockopt(socket.SOL_SOCKET, exclusive, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # start again at once on the same port
         if family == socket.AF_INET6:
@@ -99,31 +123,28 @@ def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
 def _bind_localhost(port: int) -> list[socket.socket]:
     """Bind 127.0.0.1 and ::1 on one port; with port 0, try until one is free for both."""
     (family4, host4), (family6, host6) = _LOCALHOST
-    for attempt in range(_PORT_TRIES):
+    for _ in range(_PORT_TRIES):
         first = _bind(host4, port, family4)
         try:
             return [first, _bind(host6, first.getsockname()[1], family6)]
-        except OSError as error:
-            if error.errno in _NO_IPV6:
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in _NO_IPV6:
                 return [first]
             first.close()
-            if port or error.errno != errno.EADDRINUSE or attempt == _PORT_TRIES - 1:
+            if port or not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
                 raise
-        except BaseException:
-            first.close()
-            raise
-    raise RuntimeError("unreachable")  # pragma: no cover
+    raise OSError(errno.EADDRINUSE, f"{_PORT_TRIES} ports in a row were free on 127.0.0.1 and taken on ::1")
 
 
-def _explain(host: str, port: int, error: OSError) -> str:
+def _explain(host: str, port: int, error: OSError | UnicodeError) -> str:
     where = f"cannot listen on {format_host(host)}:{port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where}: the port is taken ({error}). Use port 0 to get a free one, or stop the program that holds it."
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror | UnicodeError):
         return (
             f"{where}: the host name does not resolve ({error}). "
             "Use an address of this machine, such as 127.0.0.1 or ::1, or 'localhost'."
         )
+    if error.errno == errno.EADDRINUSE:
+        return f"{where}: the port is taken ({error}). Use port 0 to get a free one, or stop the program that holds it."
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where}: it is no address of this machine ({error}). Use 127.0.0.1, ::1 or 'localhost'."
     if error.errno == errno.EACCES:

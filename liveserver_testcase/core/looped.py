@@ -5,32 +5,49 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import io
+import itertools
 import logging
+import math
 import socket
+import ssl
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from .clock import monotonic
-from .listener import Listener, format_host
-from .server import Server, Unfinished
+from .interrupts import Alarm, start_thread
+from .journal import take_all
+from .listener import BACKLOG, EXHAUSTED, Listener, format_host
+from .registry import HasDescriptor
+from .server import Server
+from .unfinished import Unfinished
 
 __all__ = ["LoopServer", "Talk"]
 
 log = logging.getLogger("liveserver_testcase.core")
 
 _JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
+_STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
+# Connections taken in one go.  When the process has no descriptor left, asyncio before 3.13 tries as often as
+# it was told to and complains each time, once a second: with the backlog's 1024 that is nearly a busy loop.
+_ACCEPT_AT_ONCE = 16
+_CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
+_STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
 
 
 class Talk:
     """One connection of a loop server, as far as a stop must know.
 
     Attributes:
-        transport: The TCP transport, under TLS too: its ``abort()`` waits for nobody.
+        transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
+        index: Its number among the server's connections.
+        peer: The client's address as text, ``host:port``.
         is_busy: Whether something is being done for the client, rather than waited for from it.
         what: What is being done, in a few words.
+        since: When it began, on the monotonic clock.
     """
 
     def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
@@ -38,25 +55,53 @@ class Talk:
         self.index = index
         self.is_busy = False
         self.what = "a connection"
-        self.ended: asyncio.Future[None] | None = None  # made by a stop that waits for the work to end
         self.since = monotonic()
+        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
+        self._task: asyncio.Task[Any] | None = None
         address = transport.get_extra_info("peername") or ("unknown", 0)
         self.peer = f"{format_host(str(address[0]))}:{address[1]}"
 
     def begin(self, what: str) -> None:
-        """Note that something is being done for the client."""
+        """Note that something is being done for the client; called on the loop."""
         self.what, self.since, self.is_busy = what, monotonic(), True
+        self._task = asyncio.current_task()
 
     def end(self) -> None:
-        """Note that it is the client's turn."""
+        """Note that it is the client's turn; called on the loop, when the answer has been written."""
         self.is_busy = False
-        if self.ended is not None and not self.ended.done():
-            self.ended.set_result(None)
+        self._task = None
+        if self.is_last:
+            self.transport.close()  # sends what is still to be sent
+
+    def retire(self) -> None:
+        """Close as soon as nothing is being done for the client, and it has been sent everything."""
+        self.is_last = True
+        if not self.is_busy:
+            self.transport.close() if self.unsent else self.abort()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the client has not been sent yet, because it does not read."""
+        transport = self.transport
+        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
 
     def abort(self) -> None:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
         if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
+
+    @property
+    def socket(self) -> Any:
+        """What can be asked for its ``fileno()`` and shut down; never to be read or written."""
+        return self.transport.get_extra_info("socket")
+
+    def describe(self, thread: str, stack: str = "") -> Unfinished:
+        """Name what is being done, and where."""
+        if not stack and self._task is not None:
+            text = io.StringIO()
+            self._task.print_stack(file=text)
+            stack = text.getvalue()
+        return Unfinished(self.what, self.peer, monotonic() - self.since, thread, stack)
 
 
 class _Run:
@@ -65,84 +110,185 @@ class _Run:
     def __init__(self, server: LoopServer, listener: Listener, name: str) -> None:
         self.server = server
         self.listener = listener
-        self.loop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop | None = None  # made, used and closed by the thread
+        self.thread = threading.Thread(target=self.work, name=name, daemon=True)
         self.talks: set[Talk] = set()
         self.servers: list[asyncio.Server] = []
-        self.ready = threading.Event()
-        self.ended = threading.Event()
+        self.ready = Alarm()
+        self.ended = Alarm()
+        self.parted = asyncio.Event()  # while stopping: the last connection is lost
         self.stopping = False
+        self.was_woken = True
         self.error: BaseException | None = None
         self.cut: list[Unfinished] = []
-        self.thread = threading.Thread(target=self.work, name=name, daemon=True)
+        self.grace: float | None = None  # what the stop that came first gives
+        self.lock = threading.Lock()  # guards `loop` and `grace`: a stop may come before there is a loop
+        self.was_exhausted = False
+
+    # -- the loop's thread -----------------------------------------------------------------------------------
 
     def work(self) -> None:
         """The life of the loop's thread."""
         try:
-            asyncio.set_event_loop(self.loop)
-            self.loop.run_until_complete(self.begin())
-            self.ready.set()
-            self.loop.run_forever()
-            self.loop.run_until_complete(self.cancel_tasks())
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            loop = asyncio.new_event_loop()
+            try:
+                self.run(loop)
+            finally:
+                self.clean_up(loop)
         except BaseException as error:  # also SystemExit, which a thread would swallow
             self.error = error
             if self.ready.is_set():
-                log.exception("the loop of %r ended", self.server)
+                log.error("the loop of %r ended", self.server, exc_info=error)
                 self.server._failures.append(error)
         finally:
-            for server in self.servers:
-                server.close()
-            for talk in list(self.talks):
-                talk.abort()
-            self.listener.close()
-            with contextlib.suppress(RuntimeError):
-                self.loop.run_until_complete(asyncio.sleep(0))  # let the aborted transports close their sockets
-            self.loop.close()
             self.ready.set()
             self.ended.set()
 
-    async def begin(self) -> None:
-        factory = self.server._make_protocol
-        for sock in self.listener.sockets:
-            self.servers.append(await self.loop.create_server(factory, sock=sock, backlog=1024, **self.server._options()))
+    def run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve until the loop is stopped."""
+        loop.time = monotonic  # type: ignore[method-assign]  # its own stands still while a test freezes time
+        loop.slow_callback_duration = math.inf  # -X dev would print each handler that takes its time
+        loop.set_exception_handler(self.hear)
+        asyncio.set_event_loop(loop)
+        with self.lock:
+            self.loop = loop
+            if self.grace is not None:
+                return
+        loop.run_until_complete(self.begin(loop))
+        self.ready.set()
+        loop.run_forever()
 
-    async def cancel_tasks(self) -> None:
-        """Cancel what is left on the loop and give it a moment to take note."""
-        tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
+    async def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve on every socket."""
+        factory, options = self.server._make_protocol, self.server._options()
+        for sock in self.listener.sockets:
+            self.servers.append(await loop.create_server(factory, sock=sock, backlog=_ACCEPT_AT_ONCE, **options))
+            sock.listen(BACKLOG)
+
+    async def finish(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+        """Refuse, cut who waits, let the busy end, cut them too, and leave the loop."""
+        deadline = monotonic() + timeout
+        try:
+            self.close_servers()
+            for talk in list(self.talks):
+                talk.retire()
+            await _settle()
+            while self.talks and deadline > monotonic():
+                before = {talk: talk.unsent for talk in self.talks if not talk.is_busy}
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self.parted.wait(), min(_STALL, deadline - monotonic()))
+                for talk, unsent in before.items():
+                    if talk.unsent == unsent:
+                        talk.abort()
+                await _settle()
+            self.cut += [talk.describe(self.thread.name) for talk in self.talks if talk.is_busy]
+        finally:
+            loop.stop()
+
+    def clean_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close everything, however the loop has ended."""
+        self.close_servers()
+        for talk in list(self.talks):
+            talk.abort()
+        self.listener.close()
+        try:
+            loop.run_until_complete(self.cancel_tasks(loop))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        except BaseException as error:  # a task that answers its end with SystemExit, say
+            self.hear(loop, {"message": "the loop could not be cleaned up", "exception": error})
+        finally:
+            loop.close()
+
+    async def cancel_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel what is left on the loop (TLS handshakes, for one) and give it a moment to take note."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_JOIN / 2)
+        done = (await asyncio.wait(tasks, timeout=_JOIN / 2))[0] if tasks else ()
+        for task in done:
+            if not task.cancelled() and task.exception() is not None:
+                self.hear(loop, {"message": "a task ended", "exception": task.exception()})
+        await _settle()
 
-    async def finish(self, timeout: float) -> None:
-        """Refuse, cut who waits, let the busy end, cut them too, and leave the loop."""
+    def close_servers(self) -> None:
         for server in self.servers:
-            server.close()
-        waits = []
-        for talk in list(self.talks):
-            if talk.is_busy:
-                talk.ended = self.loop.create_future()
-                waits.append(talk.ended)
-            else:
-                talk.abort()
-        if waits:
-            await asyncio.wait(waits, timeout=timeout)
-        for talk in list(self.talks):
-            if talk.is_busy:
-                self.cut.append(Unfinished(talk.what, talk.peer, monotonic() - talk.since, self.thread.name, ""))
-            talk.abort()
-        await asyncio.sleep(0)  # connection_lost is called from the loop
-        self.loop.stop()
+            with contextlib.suppress(OSError, ValueError):  # a stop that had to give up has closed the socket
+                server.close()
+
+    def part(self, talk: Talk) -> None:
+        self.talks.discard(talk)
+        talk.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
+        if self.stopping and not self.talks:
+            self.parted.set()
+
+    def hear(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take down what goes wrong in a callback: what is no client's doing is raised by the stop."""
+        error, message = context.get("exception"), context.get("message", "")
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+            if not self.was_exhausted:  # asyncio tries again every second, and says so each time
+                log.error("%r cannot accept: %s", self.server, error)
+            self.was_exhausted = True
+        elif error is None or self.stopping or isinstance(error, _CLIENTS_DOING):
+            log.debug("%r: %s: %r", self.server, message, error)
+        else:
+            log.error("%r: %s", self.server, message, exc_info=error)
+            self.server._failures.append(error)
+
+    # -- other threads ---------------------------------------------------------------------------------------
+
+    def stop(self, timeout: float) -> None:
+        """Have the loop finish within ``timeout`` seconds."""
+        with self.lock:
+            self.grace = timeout
+            loop = self.loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself meanwhile
+                loop.call_soon_threadsafe(lambda: loop.create_task(self.finish(loop, timeout)))
+
+    def give_up(self) -> list[Unfinished]:
+        """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
+        stack = self.stack()
+        talks = list(self.talks)
+        for talk in talks:
+            with contextlib.suppress(OSError):
+                talk.socket.shutdown(socket.SHUT_RDWR)
+        if not self.was_woken:
+            self.listener.close()  # otherwise left to the thread: its number is still known to the loop
+        name = self.thread.name
+        return [talk.describe(name, stack) for talk in talks if talk.is_busy] or [
+            Unfinished("a callback of the event loop", "the server itself", 0.0, name, stack)
+        ]
 
     def stack(self) -> str:
         frame = sys._current_frames().get(self.thread.ident or 0)
         return "".join(traceback.format_stack(frame)) if frame is not None else ""
 
 
+async def _settle() -> None:
+    """Let the connections that were just aborted be lost."""
+    for _ in range(_STEPS):
+        await asyncio.sleep(0)
+
+
 class LoopServer(Server):
-    """A server whose connections are protocols on an asyncio loop in a thread of its own."""
+    """A server whose connections are protocols on an asyncio loop in a thread of its own.
+
+    A protocol calls `_greet` when its connection is made and `_part` when it is lost, and tells its `Talk`
+    when it does something for its client: a stop waits for that, and for nothing else.
+    """
 
     _run: _Run | None = None
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        start_timeout: float = 10.0,
+        stop_timeout: float = 2.0,
+    ) -> None:
+        super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        self._indexes = itertools.count()
 
     @abc.abstractmethod
     def _make_protocol(self) -> asyncio.BaseProtocol:
@@ -152,49 +298,48 @@ class LoopServer(Server):
         """More keywords for ``loop.create_server``, such as ``ssl``."""
         return {}
 
+    def _greet(self, transport: asyncio.BaseTransport) -> Talk:
+        """Take down a connection that was made; called on the loop."""
+        talk = Talk(transport, next(self._indexes))
+        if self._run is not None:
+            self._run.talks.add(talk)
+            if self._run.stopping:
+                asyncio.get_running_loop().call_soon(talk.retire)
+        return talk
+
+    def _part(self, talk: Talk) -> None:
+        """Take down that a connection was lost; called on the loop."""
+        if self._run is not None:
+            self._run.part(talk)
+
+    def open_sockets(self) -> Iterable[HasDescriptor]:
+        """The listening sockets and those of the connections."""
+        talks = list(self._run.talks) if self._run is not None else []
+        return [*super().open_sockets(), *(talk.socket for talk in talks)]
+
     def _open(self, listener: Listener) -> None:
         run = self._run = _Run(self, listener, self._thread_name)
-        try:
-            run.thread.start()
-        except BaseException:
-            run.loop.close()
-            run.ended.set()
-            raise
+        start_thread(run.thread)
         if not run.ready.wait(self.start_timeout):
             raise TimeoutError(f"the event loop is not ready after {self.start_timeout:g} s; it is at\n{run.stack()}")
         if run.error is not None:
             raise run.error
 
     def _refuse(self) -> None:
-        run = self._run
-        if run is not None:
-            run.stopping = True
-            run.listener.wake()
+        if self._run is not None:
+            self._run.stopping = True
+            self._run.was_woken = self._run.listener.wake()
 
     def _close(self, timeout: float) -> list[Unfinished]:
         run = self._run
-        if run is None or run.ended.is_set():
+        if run is None:
             return []
-        finish: Callable[[], object] = lambda: run.loop.create_task(run.finish(timeout))  # noqa: E731
-        with contextlib.suppress(RuntimeError):  # the loop closed by itself meanwhile
-            run.loop.call_soon_threadsafe(finish)
-        if not run.ended.wait(timeout + _JOIN):
-            return self._give_up(run)
+        if not run.ended.is_set():
+            run.stop(timeout)
+            if not run.ended.wait(timeout + _JOIN):
+                return run.give_up()
         run.thread.join(_JOIN)
-        return run.cut
-
-    def _give_up(self, run: _Run) -> list[Unfinished]:
-        """Something blocks the loop: end its sockets from outside, leave the daemon thread, and name what it is at."""
-        stack = run.stack()
-        unfinished = []
-        for talk in list(run.talks):
-            sock = talk.transport.get_extra_info("socket")
-            with contextlib.suppress(OSError, AttributeError):
-                sock.shutdown(socket.SHUT_RDWR)
-            if talk.is_busy:
-                unfinished.append(Unfinished(talk.what, talk.peer, monotonic() - talk.since, run.thread.name, stack))
-        run.listener.close()
-        return unfinished or [Unfinished("a callback on the event loop", "the server itself", 0.0, run.thread.name, stack)]
+        return take_all(run.cut)
 
     def _is_inside(self) -> bool:
         return self._run is not None and threading.get_ident() == self._run.thread.ident

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import abc
-import atexit
 import contextlib
 import enum
+import math
 import os
 import threading
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterable
 from types import TracebackType
 from typing import ClassVar, NoReturn, TypeVar
 
@@ -20,8 +20,12 @@ from ..errors import (
     ServerStateError,
     ServerThreadError,
     UnfinishedWorkWarning,
+    UsageError,
 )
-from .listener import Listener, format_host
+from .journal import take_all
+from .listener import Listener, check_address, format_host
+from .registry import HasDescriptor, forget, remember
+from .unfinished import Unfinished, describe_all
 
 __all__ = ["Server", "State", "Unfinished"]
 
@@ -40,51 +44,31 @@ class State(enum.Enum):
 _MOVES = {
     State.NEW: {State.STARTING},
     State.STARTING: {State.RUNNING, State.FAILED},
-    State.RUNNING: {State.STOPPING, State.FAILED},
+    State.RUNNING: {State.STOPPING},
     State.STOPPING: {State.STOPPED},
     State.STOPPED: {State.STARTING},
     State.FAILED: {State.STARTING},
 }
+_BUSY = (State.STARTING, State.STOPPING)
+_SLACK = 2.0  # seconds beyond its own limit that another thread's stop is waited for
 
 S = TypeVar("S", bound="Server")
-
-_running: set[Server] = set()  # what atexit stops: plain unittest runs no clean-up after a KeyboardInterrupt
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """Something that was still going on when a server had to stop.
-
-    Attributes:
-        what: What was being served, such as ``GET /slow HTTP/1.1``.
-        peer: Who had asked for it, such as ``127.0.0.1:50004``.
-        age: Seconds since it began.
-        thread: The name of the thread that served it.
-        stack: Where that thread was, as text; empty if it had ended by then.
-    """
-
-    what: str
-    peer: str
-    age: float
-    thread: str
-    stack: str
-
-    def __str__(self) -> str:
-        text = f"{self.what} from {self.peer}, {self.age:.1f} s old, in thread {self.thread!r}"
-        return f"{text}, which was at\n{self.stack.rstrip()}" if self.stack else text
 
 
 class Server(abc.ABC):
     """A server with a life: ``start()``, ``stop()``, ``start()`` again on the same port, ``with``.
 
-    Nothing is bound and no thread runs before `start`.  `stop` may be called at any time, from any thread, also from
-    one of the server's own.
+    Nothing is bound and no thread runs before `start`.  `stop` may be called at any time, from any thread,
+    also from one of the server's own.
 
     Args:
         host: Where to listen: an address of this machine, or ``localhost`` for 127.0.0.1 and ::1 on one port.
         port: A TCP port; 0 lets the system choose at the first start, and later starts use the same.
         start_timeout: Seconds that a start may take.
         stop_timeout: Seconds that work in flight may take to end when the server stops.
+
+    Raises:
+        UsageError: One of these is of the wrong kind.
     """
 
     scheme: ClassVar[str]
@@ -92,20 +76,29 @@ class Server(abc.ABC):
     """What the server's threads are called, before the address."""
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, *, start_timeout: float = 10.0, stop_timeout: float = 2.0
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        start_timeout: float = 10.0,
+        stop_timeout: float = 2.0,
     ) -> None:
-        self.start_timeout = start_timeout
-        self.stop_timeout = stop_timeout
-        self._wanted_host = host
-        self._port = port
+        self.start_timeout = _check_seconds("start_timeout", start_timeout)
+        self.stop_timeout = _check_seconds("stop_timeout", stop_timeout)
+        self._host, self._port = check_address(host, port)
         self._listener: Listener | None = None
         self._state = State.NEW
-        self._changed = threading.Condition(threading.Lock())  # guards _state; notified at each move
+        # Guards _state.  The thread that has it can take it again, so that a signal handler may call stop().
+        # It is taken by itself and not through the condition, whose __enter__ is Python: a KeyboardInterrupt
+        # inside of that would leave it taken.
+        self._lock = threading.RLock()
+        self._moved = threading.Condition(self._lock)  # notified at each move
+        self._mover = 0  # the thread that starts or stops the server at the moment
         self._pid = os.getpid()
         self._unfinished: list[Unfinished] = []
         self._failures: list[BaseException] = []
 
-    # -- what a concrete server provides ---------------------------------------------------------------------------
+    # -- what a concrete server provides ---------------------------------------------------------------------
 
     @abc.abstractmethod
     def _open(self, listener: Listener) -> None:
@@ -117,13 +110,20 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def _close(self, timeout: float) -> list[Unfinished]:
-        """End what is going on within about ``timeout`` seconds, join the threads, name what had to be cut."""
+        """End what is going on within about ``timeout`` seconds, join the threads, name what had to be cut.
+
+        It may be called again, with no time, when a call was interrupted.
+        """
 
     @abc.abstractmethod
     def _is_inside(self) -> bool:
         """Whether the calling thread is one of the server's own."""
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    def open_sockets(self) -> Iterable[HasDescriptor]:
+        """Every socket that is open at the moment: what a forked child must let go."""
+        return self._listener.sockets if self._listener is not None else ()
+
+    # -- life ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Bind the socket in this thread and begin to serve; returns when the server serves.
@@ -132,30 +132,35 @@ class Server(abc.ABC):
             ServerStartError: It cannot; the cause is attached and nothing is left behind.
             ServerStateError: It runs already, or is starting or stopping.
         """
-        with self._changed:
-            if State.STARTING not in _MOVES[self._state]:
-                self._refuse_start()
-            self._move(State.STARTING)
-            self._pid = os.getpid()
-            self._unfinished, self._failures = [], []
+        begun = False
         try:
-            self._listener = Listener(self._wanted_host, self._port)
+            with self._lock:
+                if State.STARTING not in _MOVES[self._state]:
+                    self._refuse_start()
+                begun = True
+                self._move(State.STARTING)
+                self._pid = os.getpid()
+                self._unfinished, self._failures = [], []
+            self._listener = Listener(self._host, self._port)
             self._open(self._listener)
             self._port = self._listener.port
-            _running.add(self)
-            with self._changed:
+            remember(self)
+            with self._lock:
                 self._move(State.RUNNING)
         except BaseException as error:
+            if not begun:
+                raise
             self._abandon()
             if isinstance(error, LiveServerTestCaseError) or not isinstance(error, Exception):
                 raise
             raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {error}") from error
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop serving; does nothing unless the server runs, and waits where another thread is starting or stopping it.
+        """Stop serving; does nothing unless the server runs.
 
-        From one of the server's own threads (a handler) it refuses new clients at once and returns; the rest happens
-        when the handler has answered.
+        Where another thread is starting or stopping it, that is waited for.  From one of the server's own
+        threads (a handler) it refuses new clients at once and returns; the rest happens when the handler
+        has answered, and the next stop() from elsewhere waits for it and reports.
 
         Args:
             timeout: Seconds that work in flight gets to end by itself; ``stop_timeout`` by default.
@@ -164,61 +169,77 @@ class Server(abc.ABC):
             ServerThreadError: A thread of the server had ended with an exception.
 
         Warns:
-            UnfinishedWorkWarning: For each piece of work that had to be cut.
+            UnfinishedWorkWarning: Work had to be cut; each piece of it is named.
         """
         if self._pid != os.getpid():  # a forked child: the server is its parent's
             return
         inside = self._is_inside()
-        with self._changed:
-            if not inside:
-                self._await_rest(timeout)
-            if self._state is State.RUNNING:
-                self._move(State.STOPPING)
-                first = True
-            else:
-                first = False
-        if first:
-            self._refuse()
-            grace = self.stop_timeout if timeout is None else timeout
-            if inside:
-                name = f"{self._thread_name} stop"
-                threading.Thread(target=self._finish, args=(grace,), name=name, daemon=True).start()
-                return
-            self._finish(grace)
+        grace = self.stop_timeout if timeout is None else _check_seconds("timeout", timeout)
+        mine = False
+        try:
+            with self._lock:
+                if not inside:
+                    self._await_rest(grace)
+                if self._state is State.RUNNING:
+                    mine = True
+                    self._move(State.STOPPING)
+            if mine:
+                self._refuse()
+                if inside:
+                    name = f"{self._thread_name} stop"
+                    threading.Thread(target=self._finish, args=(grace,), name=name, daemon=True).start()
+                    return
+                self._finish(grace)
+        except BaseException:
+            if mine:  # interrupted, as by Ctrl-C: there is no time left, but nothing is left behind either
+                self._refuse()
+                self._finish(0.0)
+            raise
         if not inside:
             self._report()
 
-    def _await_rest(self, timeout: float | None) -> None:
+    def _await_rest(self, grace: float) -> None:
         """Wait, with the lock held, while another thread starts or stops the server."""
-        grace = self.stop_timeout if timeout is None else timeout
-        bound = grace + 2.0 if self._state is State.STOPPING else self.start_timeout
-        busy = (State.STARTING, State.STOPPING)
-        if not self._changed.wait_for(lambda: self._state not in busy, bound):
+        if self._state in _BUSY and self._mover == threading.get_ident():
+            if self._state is State.STARTING:
+                raise ServerStateError(f"{self!r} cannot be stopped by the thread that is just starting it")
+            return  # a signal handler came in between: the stop goes on when it is done
+        bound = grace + _SLACK if self._state is State.STOPPING else self.start_timeout
+        if not self._moved.wait_for(lambda: self._state not in _BUSY, bound):
             raise ServerStateError(f"{self!r} is still {self._state.value} after {bound:.1f} s; nothing was done")
 
     def _finish(self, timeout: float) -> None:
+        """Close what is open and note that it is; also a second time, if the first one was interrupted."""
         try:
-            self._unfinished += self._close(timeout)
+            unfinished = self._close(timeout)
         except Exception as error:
+            unfinished = []
             self._failures.append(error)
-        finally:
-            _running.discard(self)
-            with self._changed:
+        forget(self)
+        with self._lock:
+            self._unfinished += unfinished
+            if self._state is State.STOPPING:
                 self._move(State.STOPPED)
 
     def _report(self) -> None:
-        unfinished, self._unfinished = self._unfinished, []
-        failures, self._failures = self._failures, []
-        for work in unfinished:
-            warnings.warn(f"{self!r} cut off {work}", UnfinishedWorkWarning, stacklevel=3)
-        if failures:
-            error = failures[0]
-            raise ServerThreadError(f"a thread of {self!r} ended with {type(error).__name__}: {error}") from error
+        """Warn of what was cut and raise what a thread died of; each is said once."""
+        unfinished, failures = take_all(self._unfinished), take_all(self._failures)
+        try:
+            if unfinished:
+                text = f"{self!r} cut off {describe_all(unfinished)}"
+                warnings.warn(text, UnfinishedWorkWarning, stacklevel=3)
+        finally:  # the warning may be an error
+            if failures:
+                error = failures[0]
+                more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
+                raise ServerThreadError(
+                    f"a thread of {self!r} ended with {type(error).__name__}: {error}{more}"
+                ) from error
 
     def _abandon(self) -> None:
         """Take back a start that failed, whatever it had got to."""
         listener, self._listener = self._listener, None
-        _running.discard(self)
+        forget(self)
         try:
             if listener is not None:
                 with contextlib.suppress(Exception):
@@ -226,15 +247,20 @@ class Server(abc.ABC):
                     self._close(0.0)
                 listener.close()
         finally:
-            with self._changed:
-                self._move(State.FAILED)
+            with self._lock:
+                if self._state is State.RUNNING:  # interrupted on the last step
+                    self._move(State.STOPPING)
+                    self._move(State.STOPPED)
+                elif self._state is State.STARTING:
+                    self._move(State.FAILED)
 
     def _move(self, state: State) -> None:
         """Make a move, with the lock held."""
         if state not in _MOVES[self._state]:
             raise ServerStateError(f"{self!r} cannot go from {self._state.value} to {state.value}")
+        self._mover = threading.get_ident()
         self._state = state
-        self._changed.notify_all()
+        self._moved.notify_all()
 
     def _refuse_start(self) -> NoReturn:
         if self._state is State.RUNNING:
@@ -250,7 +276,7 @@ class Server(abc.ABC):
     ) -> None:
         self.stop()
 
-    # -- facts -----------------------------------------------------------------------------------------------------
+    # -- facts -----------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
@@ -264,8 +290,8 @@ class Server(abc.ABC):
 
     @property
     def host(self) -> str:
-        """The host it listens on, as given: a literal address stays one, so that no client looks anything up."""
-        return self._listener.host if self._listener is not None else self._wanted_host.strip("[]")
+        """The host it listens on, as given: a literal address stays one, and no client looks anything up."""
+        return self._host
 
     @property
     def port(self) -> int:
@@ -290,7 +316,8 @@ class Server(abc.ABC):
 
     @property
     def _thread_name(self) -> str:
-        return f"{self.label} {format_host(self.host)}:{self._listener.port if self._listener else self._port}"
+        port = self._listener.port if self._listener is not None else self._port
+        return f"{self.label} {format_host(self.host)}:{port}"
 
     def __repr__(self) -> str:
         where = f"{self.scheme}://{format_host(self.host)}:{self._port}"
@@ -298,14 +325,12 @@ class Server(abc.ABC):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{self!r} cannot be pickled or copied: it is a socket and threads of this process. Hand on its url instead."
+            f"{self!r} cannot be pickled or copied: it is a socket and threads of this process. "
+            "Hand on its url instead."
         )
 
 
-def _stop_all() -> None:
-    for server in list(_running):
-        with contextlib.suppress(Exception):
-            server.stop(0.0)
-
-
-atexit.register(_stop_all)
+def _check_seconds(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise UsageError(f"{name} is {value!r}; wanted a number of seconds, 0 or more")
+    return value

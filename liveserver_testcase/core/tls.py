@@ -18,7 +18,7 @@ from ..errors import ServerStartError, UsageError
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["LOOPBACK_NAMES", "Certificates", "TLS", "resolve_tls"]
+__all__ = ["LOOPBACK_NAMES", "TLS", "Certificates", "resolve_tls"]
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -52,7 +52,7 @@ class Certificates:
 
     @property
     def ca_file(self) -> str:
-        """The path of a file with the authority's certificate, for ``verify=`` and the like; removed at exit."""
+        """The path of a file with the authority's certificate, for ``verify=`` and such; removed at exit."""
         with self._lock:
             if self._ca_file is None or not os.path.exists(self._ca_file):
                 handle, path = tempfile.mkstemp(prefix="liveserver-testcase-ca-", suffix=".pem")
@@ -63,13 +63,24 @@ class Certificates:
             return self._ca_file
 
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """A server's context with a leaf for ``names`` (`LOOPBACK_NAMES` by default) and the key in memory only."""
-        wanted = tuple(dict.fromkeys((*LOOPBACK_NAMES, *names)))
+        """A server's context with a leaf for `LOOPBACK_NAMES` and ``names``; no file keeps its key.
+
+        Raises:
+            UsageError: One of the names cannot stand in a certificate.
+        """
+        wanted = tuple(dict.fromkeys((*LOOPBACK_NAMES, *(name.strip("[]") for name in names))))
         with self._lock:
             context = self._contexts.get(wanted)
             if context is None:
+                try:
+                    leaf = self._authority.issue_cert(*wanted)
+                except (TypeError, ValueError) as error:
+                    extra = ", ".join(map(repr, wanted[len(LOOPBACK_NAMES) :]))
+                    raise UsageError(
+                        f"no certificate can be made for {extra}: {error}. Wanted host names or IP addresses."
+                    ) from error
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                self._authority.issue_cert(*wanted).configure_cert(context)
+                leaf.configure_cert(context)
                 self._contexts[wanted] = context
             return context
 
@@ -100,14 +111,17 @@ class TLS:
         """
         if self.ca_file is None:
             raise UsageError("the server has an SSLContext of your own: make the client's context yourself too")
-        return ssl.create_default_context(cafile=self.ca_file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the user's own may be a mere leaf
+        context.load_verify_locations(self.ca_file)
+        return context
 
 
 def resolve_tls(tls: bool | tuple[str, str] | ssl.SSLContext | None, *names: str) -> TLS | None:
     """Make of a ``tls=`` option what a server needs.
 
     Args:
-        tls: False or None for none, True for a throw-away certificate, ``(certfile, keyfile)``, or a server's context.
+        tls: False or None for none, True for a throw-away certificate, ``(certfile, keyfile)``, or a context.
         names: Host names or addresses that the throw-away certificate is for, besides the loopback ones.
 
     Raises:
@@ -125,10 +139,11 @@ def resolve_tls(tls: bool | tuple[str, str] | ssl.SSLContext | None, *names: str
         certfile, keyfile = tls
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            context.load_cert_chain(certfile, keyfile)
-        except (OSError, ssl.SSLError) as error:
+            context.load_cert_chain(certfile, keyfile, password="")  # else it asks at the terminal, and waits
+        except (OSError, TypeError) as error:
             raise ServerStartError(
-                f"cannot load certificate {certfile!r} with key {keyfile!r}: {error}. Wanted two PEM files."
+                f"cannot load certificate {certfile!r} with key {keyfile!r}: {error}. "
+                "Wanted two PEM files, the key without a password."
             ) from error
         return TLS(context, str(certfile))
     raise UsageError(f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext")

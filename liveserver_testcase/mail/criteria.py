@@ -81,7 +81,7 @@ class Mismatch:
         """How near the mail came, from 0 to 1, where that can be said: to find the nearest of several."""
         if not isinstance(self.wanted, str):
             return 0.0
-        wanted = self.wanted[:500].casefold()
+        wanted = self.wanted[:100].casefold()  # comparing takes the product of the lengths
         values = self.got if isinstance(self.got, list) else [self.got]
         return max((_closeness(wanted, value.casefold()) for value in values), default=0.0)
 
@@ -90,7 +90,7 @@ def _closeness(wanted: str, got: str) -> float:
     if len(got) <= 2 * len(wanted) + 20:
         return SequenceMatcher(None, wanted, got, autojunk=False).ratio()
     # in a long text, how much of what is wanted stands there in one piece
-    match = SequenceMatcher(None, wanted, got[:5000], autojunk=False).find_longest_match()
+    match = SequenceMatcher(None, wanted, got[:2000], autojunk=False).find_longest_match()
     return match.size / len(wanted) if wanted else 0.0
 
 

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _MOST_LISTED = 20  # mails in a report; a test that got more is not read to the end
-_MOST_COMPARED = 100  # mails in which the nearest is looked for: comparing texts takes time
+_MOST_COMPARED = 50  # mails in which the nearest is looked for: comparing texts takes time
 _MOST_DEFECTS = 3
 
 
@@ -63,24 +63,20 @@ class Criteria:
 
     Build it with `build`.  How a value is compared:
 
-    ==================
-    ========================================================================================= ``to cc bcc``
-    a str is one of the addresses; a list or tuple is exactly these, in any order.  Addresses ``recipients``
-    are compared as addresses: display names and the case of letters do not count, in the ``reply_to``
-    part before the ``@`` either (RFC 5321 would let a server tell them apart; none does) ``from_ mail_from``
-    the address, compared likewise; ``mail_from=""`` is the null sender ``subject``         equal, after
-    decoding ``text html body``  contained, runs of white space being as good as one space; a list means all
-    of them. HTML is compared as source ``headers``         a mapping: of each name, one header is equal,
-    after decoding ==================
-    =========================================================================================
+    - ``to``, ``cc``, ``bcc``, ``recipients``, ``reply_to``: a str is one of the addresses; a list or tuple is exactly
+      these, in any order.  Addresses are compared as addresses: display names and the case of letters do not count,
+      before the ``@`` either (RFC 5321 would let a server tell ``Ann@`` from ``ann@``; none does).
+    - ``from_``, ``mail_from``: the address, compared likewise; ``mail_from=""`` is the null sender.
+    - ``subject``: equal, after decoding.
+    - ``text``, ``html``, ``body``: contained, runs of white space being as good as one space; a list means all of
+      them.  HTML is compared as source.
+    - ``headers``: a mapping; of each name, one header is equal, after decoding.
 
-    Wherever a value is wanted, a compiled pattern is searched for (``\A`` and ``\Z`` bind it); of
-    several values one is enough.  A callable is given the value (a list for addresses and headers) and
-    decides by the truth of what it returns.  ``unittest.mock.ANY`` wants a value to be there and not empty,
-    None wants none.
+    Wherever a value is wanted, a compiled pattern is searched for (``\A`` and ``\Z`` bind it); of several values one is
+    enough.  A callable is given the value (a list for addresses and headers) and decides by the truth of what it
+    returns.  ``unittest.mock.ANY`` wants a value to be there and not empty, None wants none.
 
-    A predicate is asked last, and only about mails that meet every other criterion.  What it raises is raised
-    in the
+    A predicate is asked last, and only about mails that meet every other criterion.  What it raises is raised in the
     test: a broken predicate must not pass for "no such mail".
     """
 

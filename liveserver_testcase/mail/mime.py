@@ -7,7 +7,7 @@ Python's parser finds the parts, under a policy that leaves every header as it w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
@@ -74,7 +74,7 @@ class Head:
     """The header fields of a mail, decoded, in their order, and the addresses in some of them."""
 
     fields: tuple[tuple[str, str], ...]
-    addresses: dict[str, tuple[str, ...]]
+    addresses: Mapping[str, Sequence[str]]
     defects: tuple[str, ...]
 
 
@@ -98,13 +98,13 @@ def read_head(raw: bytes) -> Head:
     head = raw[: end.end()] if end else raw
     message = _guarded("header", notes.append, lambda: _parse(head, headers_only=True), Message())
     fields = []
-    addresses: dict[str, tuple[str, ...]] = {}
+    addresses: dict[str, list[str]] = {}
     for name, source in message.items():
         fields.append((name, decode_header(source, name, notes.append)))
         key = name.lower()
         if key in _ADDRESS_FIELDS:
             found = parse_addresses(header_source(source, name, notes.append), name, notes.append)
-            addresses[key] = (*addresses.get(key, ()), *found)
+            addresses.setdefault(key, []).extend(found)
     for single in ("Subject", "From"):  # a second To or Cc is wrong as well, but all of them are read
         count = sum(name.lower() == single.lower() for name, _ in fields)
         if count > 1:

@@ -17,6 +17,7 @@ __all__ = ["count", "difference", "escaped", "in_full", "one_line", "quoted", "s
 
 LONGEST_VALUE = 100  # characters that are read at a glance; more is cut or goes on lines of its own
 LONGEST_TEXT = 2000  # characters of a body in a report: a screenful
+_MOST_LINES = 5000  # of a text that is compared line by line: beyond, it would take seconds
 _MOST_ITEMS = 10
 _MOST_RECIPIENTS = 3
 
@@ -90,7 +91,7 @@ def difference(wanted: str, got: str, *, part: bool = False) -> str:
     if not part and max(len(wanted), len(got)) <= LONGEST_VALUE and "\n" not in wanted + got:
         return f"{wanted!r} != {got!r}" if got else f"{wanted!r} is wanted, but there is none"
     wanted_lines = [line.strip() for line in wanted.strip().splitlines()]
-    got_lines = [line.strip() for line in got.splitlines()]
+    got_lines = [line.strip() for line in got.splitlines()[:_MOST_LINES]]
     if part:
         got_lines = _around(wanted_lines, got_lines)
     lines = difflib.unified_diff(wanted_lines, got_lines, "wanted", "got", lineterm="", n=2)

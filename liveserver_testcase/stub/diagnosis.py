@@ -2,123 +2,281 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from .expectation import Expectation, describe_criteria, describe_times
-from .matching import Criterion, Mismatch
+from ..web.exchange import Exchange
+from .book import Decision
+from .expectation import Expectation, Times, describe_times
+from .matching import Criteria, Mismatch
 from .request import RecordedRequest
+from .wording import count, cut, escape, mask, quote
 
-__all__ = ["escape", "explain_count", "explain_no_reply", "explain_unmatched", "explain_unmet", "list_requests"]
+__all__ = ["Traffic", "Violation", "explain_count", "explain_verdict", "find_violation"]
 
-_MOST_LINES = 20
-_MOST_TEXT = 200
+_MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
+_MOST_COMPARED = 1000  # expectations, or requests, among which the nearest is looked for: it takes time
+_MOST_NUMBERS = 5
 
-
-def escape(text: str) -> str:
-    """``text`` with whatever a terminal would act on written as an escape, cut to a bearable length."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return shown if len(shown) <= _MOST_TEXT else f"{shown[:_MOST_TEXT]}… ({len(text)} characters)"
+Miss: TypeAlias = "tuple[RecordedRequest, list[Mismatch]]"
 
 
-def explain_unmatched(request: RecordedRequest, expectations: Sequence[Expectation]) -> str:
-    """Why nothing answered ``request``: the nearest expectation, criterion by criterion."""
-    lines = [f"no expectation matches {_describe(request)}"]
-    if not expectations:
-        lines.append("  nothing was expected: write self.stub.on(…).reply(…) or self.stub.expect(…).reply(…) first")
-        return "\n".join(lines)
-    used_up = [e for e in expectations if e.matches(request)]
-    if used_up:
-        lines += [f"  used up: {_describe_expectation(e)}" for e in used_up]
-        return "\n".join(lines)
-    nearest, mismatches = min(((e, e.compare(request)) for e in expectations), key=lambda pair: _distance(pair[1]))
-    lines.append(f"  nearest: {_describe_expectation(nearest)}")
-    lines += _criterion_lines(nearest.criteria, mismatches)
-    others = len(expectations) - 1
-    if others:
-        lines.append(f"  {others} other expectation{'s' if others > 1 else ''}:")
-        rest = [e for e in expectations if e is not nearest]
-        lines += [f"    {_describe_expectation(e)}" for e in rest[:_MOST_LINES]]
-        if others > _MOST_LINES:
-            lines.append(f"    … and {others - _MOST_LINES} more")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Violation:
+    """A request that is held against the test in which it came.
+
+    Attributes:
+        request: The request.
+        text: Why, for the test's report and for the client.
+        nearest: The expectation that it came nearest to, if it was not matched.
+    """
+
+    request: RecordedRequest
+    text: str
+    nearest: Expectation | None = None
 
 
-def explain_unmet(expectation: Expectation, requests: Sequence[RecordedRequest]) -> str:
-    """Why ``expectation`` counts as not met, with the request that came nearest."""
-    lines = [
-        f"expected {expectation.describe()} {describe_times(expectation.times)}, got {expectation.times_called}"
-        f"  (written at {expectation.written_at})"
-    ]
-    if expectation.times_called < expectation.times[0]:
-        lines += _nearest_request(expectation.criteria, [r for r in requests if not expectation.matches(r)])
-    return "\n".join(lines)
+class Traffic:
+    """What a stub was sent in a test.
+
+    Args:
+        url: The stub's.
+        exchanges: All of them, in the order of their arrival.
+        loss: What to say about exchanges that are no longer kept.
+
+    Attributes:
+        requests: Those that came whole.
+    """
+
+    def __init__(self, url: str, exchanges: Sequence[Exchange], loss: str = "") -> None:
+        self.url = url
+        self.requests = [e.record for e in exchanges if isinstance(e.record, RecordedRequest)]
+        self._broken = [e for e in exchanges if not isinstance(e.record, RecordedRequest)]
+        self._loss = loss
+        self._numbers = {id(request): number for number, request in enumerate(self.requests, 1)}
+
+    def name(self, request: RecordedRequest) -> str:
+        """A request with its number: the first of the test is #1."""
+        return f"#{self._numbers[id(request)]} {request.describe()}"
+
+    def list_numbers(self, requests: Iterable[RecordedRequest]) -> str:
+        """As in ``#1, #3``; requests that are no longer kept have no number."""
+        found = [f"#{self._numbers[id(r)]}" for r in requests if id(r) in self._numbers]
+        more = f" and {len(found) - _MOST_NUMBERS:,} more" if len(found) > _MOST_NUMBERS else ""
+        return ", ".join(found[:_MOST_NUMBERS]) + more
+
+    def find_nearest(self, criteria: Criteria) -> Miss | None:
+        """The request that misses the criteria by the least."""
+        compared = [(request, criteria.compare(request)) for request in self.requests[-_MOST_COMPARED:]]
+        return min((miss for miss in compared if miss[1]), key=lambda miss: _distance(miss[1]), default=None)
+
+    def explain_nearest(self, criteria: Criteria) -> list[str]:
+        """The request that misses the criteria by the least, criterion by criterion."""
+        miss = self.find_nearest(criteria)
+        if miss is None:
+            return []
+        return [f"  nearest: {self.name(miss[0])}", *_criterion_lines(criteria, miss[1])]
+
+    def list_requests(self) -> list[str]:
+        """What came, a line each."""
+        if self.requests:
+            lines = [f"the stub was sent {count(len(self.requests), 'request')} in this test:"]
+            lines += _shorten([f"  {self.name(r)} -> {_outcome(r.exchange)}" for r in self.requests], "  ")
+        else:
+            lines = [f"the stub was sent nothing in this test: does the code under test use {self.url}?"]
+        if self._broken:
+            lines.append(f"{count(len(self._broken), 'request')} did not come whole:")
+            lines += _shorten([f"  {_describe(e)}: {_outcome(e)}" for e in self._broken], "  ")
+        return [*lines, self._loss] if self._loss else lines
 
 
-def explain_no_reply(expectation: Expectation, request: RecordedRequest) -> str:
-    """That an expectation has nothing to answer with."""
-    return (
-        f"{_describe(request)} matches {expectation.describe()}, which has no reply: "
-        f"add .reply(…) to it  (written at {expectation.written_at})"
-    )
+def _describe(exchange: Exchange) -> str:
+    return cut(escape(mask(exchange.describe())))
 
 
-def explain_count(
-    criteria: tuple[Criterion, ...], wanted: str, found: Sequence[RecordedRequest], requests: Sequence[RecordedRequest]
-) -> str:
-    """Why ``assertRequested`` fails: how many there are, the nearest one, and what came at all."""
-    lines = [f"wanted {describe_criteria(criteria)} {wanted}, got {len(found)}"]
-    if not found:
-        lines += _nearest_request(criteria, requests)
-    lines += list_requests(requests)
-    return "\n".join(lines)
+def _outcome(exchange: Exchange) -> str:
+    reason = exchange.refused or exchange.aborted
+    if reason:
+        return cut(escape(reason))
+    reply = exchange.record.reply if isinstance(exchange.record, RecordedRequest) else None
+    status = exchange.status or (reply.status if reply is not None else "still coming")
+    return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
 
 
-def list_requests(requests: Sequence[RecordedRequest]) -> list[str]:
-    """What the stub was sent in this test, a line each."""
-    if not requests:
-        return ["  the stub was sent nothing in this test: does the code under test use self.stub.url?"]
-    lines = [f"  the stub was sent {len(requests)} request{'s' if len(requests) > 1 else ''} in this test:"]
-    lines += [f"    #{request.index} {_describe(request)} -> {_outcome(request)}" for request in requests[:_MOST_LINES]]
-    if len(requests) > _MOST_LINES:
-        lines.append(f"    … and {len(requests) - _MOST_LINES} more")
-    return lines
+def _shorten(lines: Sequence[str], margin: str) -> list[str]:
+    """The first and the last of them, if there are many."""
+    if len(lines) <= _MOST_LINES:
+        return list(lines)
+    half = _MOST_LINES // 2
+    return [*lines[:half], f"{margin}… {len(lines) - 2 * half:,} more …", *lines[-half:]]
 
 
-def _nearest_request(criteria: tuple[Criterion, ...], requests: Sequence[RecordedRequest]) -> list[str]:
-    compared = [(r, [m for m in (c.compare(r) for c in criteria) if m is not None]) for r in requests]
-    if not compared:
-        return []
-    nearest, mismatches = min(compared, key=lambda pair: _distance(pair[1]))
-    return [f"  nearest: #{nearest.index} {_describe(nearest)}", *_criterion_lines(criteria, mismatches)]
-
-
-def _criterion_lines(criteria: Sequence[Criterion], mismatches: Sequence[Mismatch]) -> list[str]:
+def _criterion_lines(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[str]:
     failed = {mismatch.criterion: mismatch for mismatch in mismatches}
     lines = []
-    for criterion in criteria:
+    for criterion in criteria.criteria:
         mismatch = failed.get(criterion.name)
-        text = f"{criterion.name} {criterion.describe()}" if mismatch is None else escape(str(mismatch))
-        lines.append(f"    {'ok  ' if mismatch is None else 'FAIL'} {text}")
+        lines.append(
+            f"    ok   {criterion.name} {criterion.describe()}" if mismatch is None else f"    FAIL {mismatch}"
+        )
     return lines
 
 
-def _distance(mismatches: Sequence[Mismatch]) -> int:
-    return sum(mismatch.weight - (2 if mismatch.hint else 0) for mismatch in mismatches)
+def _distance(mismatches: Sequence[Mismatch]) -> float:
+    return sum(mismatch.distance for mismatch in mismatches)
 
 
-def _describe(request: RecordedRequest) -> str:
-    size = f", {len(request.body)} bytes of {request.mimetype or 'no content type'}" if request.body else ""
-    return escape(f"{request.method} {request.exchange.target}") + escape(size)
+# -- one request -------------------------------------------------------------------------------------------------------
 
 
-def _describe_expectation(expectation: Expectation) -> str:
-    called = expectation.times_called
-    often = describe_times(expectation.times) if expectation.is_bounded or expectation.times[0] else "any number of times"
-    return f"{expectation.describe()}, {often}, called {called} so far  (written at {expectation.written_at})"
+def find_violation(request: RecordedRequest, decision: Decision) -> Violation:
+    """Why nothing answered ``request``: the nearest expectation, criterion by criterion."""
+    what = request.describe()
+    if decision.is_late:
+        return Violation(request, f"{what} was complete only when its test was over, so nothing answered it")
+    if decision.expectation is not None:
+        return Violation(request, f"{what} came, and must never come\n  never: {_name(decision.expectation)}")
+    if decision.passed_over:
+        unready = any(e.answer is None for e in decision.passed_over)
+        reason = "what matches it has no reply" if unready else "what matches it is used up"
+        known = _shorten([f"  {_name(e)}" for e in decision.passed_over], "  ")
+        return Violation(request, "\n".join([f"nothing answers {what}: {reason}", *known]))
+    if not decision.others:
+        advice = f"stub.on({request.method!r}, {quote(request.plain_path)}).reply(…), or expect(…) if it must come"
+        return Violation(request, f"nothing answers {what}: no expectation is written\n  write {advice}")
+    return _explain_unmatched(request, decision.others)
 
 
-def _outcome(request: RecordedRequest) -> str:
-    exchange = request.exchange
-    if exchange.aborted:
-        return escape(exchange.aborted)
-    return str(exchange.status) if exchange.status is not None else "being answered"
+def _explain_unmatched(request: RecordedRequest, others: Sequence[Expectation]) -> Violation:
+    compared = [(e, e.criteria.compare(request)) for e in others[-_MOST_COMPARED:]]
+    nearest, mismatches = min(compared, key=lambda pair: _distance(pair[1]))
+    lines = [f"no expectation matches {request.describe()}", f"  nearest: {_name(nearest)}"]
+    lines += _criterion_lines(nearest.criteria, mismatches)
+    rest = [f"    {_name(e)}" for e in others if e is not nearest]
+    if rest:
+        lines += [f"  {count(len(rest), 'other')}:", *_shorten(rest, "    ")]
+    return Violation(request, "\n".join(lines), nearest)
+
+
+def _name(expectation: Expectation) -> str:
+    """Criteria, what prevents it from answering, and where it stands."""
+    state = ""
+    if not expectation.is_never:
+        if expectation.answer is None:
+            state = ", has no reply: add .reply(…)"
+        elif not expectation.has_room:
+            state = f", used up {expectation.times_called}/{expectation.times[1]}"
+    return f"{expectation.describe()}{state}, written at {expectation.written_at}"
+
+
+# -- a whole test ------------------------------------------------------------------------------------------------------
+
+
+def explain_verdict(
+    traffic: Traffic,
+    violations: Sequence[Violation],
+    expectations: Sequence[Expectation],
+    leftovers: Sequence[Violation] = (),
+) -> str:
+    """What is held against a test; empty if nothing is.
+
+    Args:
+        traffic: What was sent in it.
+        violations: Its own.
+        expectations: Those in the book at its end.
+        leftovers: Violations of earlier tests, which came to light when those had been judged.
+    """
+    unmet = [e for e in expectations if not e.is_satisfied and not e.is_never]
+    blocks: list[str] = []
+    groups = _group(violations)
+    for same in groups[:_MOST_LINES]:
+        numbers = traffic.list_numbers(v.request for v in same)
+        blocks.append(f"{numbers}{': ' if numbers else ''}{same[0].text}")
+        meant = _find_meant(same, unmet, traffic)
+        if meant is not None:  # say in the same breath what follows from it
+            unmet.remove(meant)
+            blocks.append(f"  {_tell(meant.criteria, meant.times, meant.times_called)}")
+    if len(groups) > _MOST_LINES:
+        blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
+    blocks += _tell_passed_over(expectations, unmet, violations, traffic)
+    claimed = {id(request): e for e in expectations for request in e.requests} if unmet else {}
+    blocks += [_tell_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
+    if len(unmet) > _MOST_LINES:
+        blocks.append(f"… and {count(len(unmet) - _MOST_LINES, 'more expectation')} not met")
+    if blocks:
+        blocks += traffic.list_requests()
+    late = [f"left over from {same[0].request.epoch.name}: {same[0].text}" for same in _group(leftovers)]
+    return "\n".join([f"stub {traffic.url}:", *late, *blocks]) if late or blocks else ""
+
+
+def _group(violations: Iterable[Violation]) -> list[list[Violation]]:
+    """Those that say the same: a client that tries again and again is told of once."""
+    groups: dict[tuple[int, str], list[Violation]] = {}
+    for violation in violations:
+        groups.setdefault((violation.request.epoch.number, violation.text), []).append(violation)
+    return list(groups.values())
+
+
+def _find_meant(same: Sequence[Violation], unmet: Sequence[Expectation], traffic: Traffic) -> Expectation | None:
+    """The unmet expectation that these requests were probably meant for: each is the nearest of the other."""
+    nearest = same[0].nearest
+    if nearest is None or not any(nearest is e for e in unmet):
+        return None
+    miss = traffic.find_nearest(nearest.criteria)
+    return nearest if miss is not None and any(v.request is miss[0] for v in same) else None
+
+
+def _tell(criteria: Criteria, times: Times, called: int) -> str:
+    """As in ``POST '/charges' was expected exactly once, and never came``."""
+    came = {0: "never came", 1: "came once"}.get(called, f"came {called:,} times")
+    wanted = "must never come" if times[1] == 0 else f"was expected {describe_times(times)}"
+    return f"{criteria.describe()} {wanted}, and {came}"
+
+
+def _tell_unmet(expectation: Expectation, claimed: dict[int, Expectation], traffic: Traffic) -> str:
+    """That an expectation was not met, and what came instead."""
+    criteria = expectation.criteria
+    lines = [f"{_tell(criteria, expectation.times, expectation.times_called)}, written at {expectation.written_at}"]
+    matching = [r for r in traffic.requests if claimed.get(id(r)) is not expectation and criteria.matches(r)]
+    for request in matching[:_MOST_NUMBERS]:
+        other = claimed.get(id(request))
+        line = f"  {traffic.name(request)} matches it, but"
+        if expectation.answer is None:
+            lines.append(f"{line} it has no reply: add .reply(…)")
+        elif other is not None:
+            lines.append(f"{line} was answered by {other.describe()}, written at {other.written_at}")
+        else:
+            lines.append(f"{line} came before it was written")
+    return "\n".join(lines if matching else [*lines, *traffic.explain_nearest(criteria)])
+
+
+def _tell_passed_over(
+    expectations: Sequence[Expectation],
+    unmet: Sequence[Expectation],
+    violations: Sequence[Violation],
+    traffic: Traffic,
+) -> list[str]:
+    """The expectations without a reply, in whose place something else has answered."""
+    blocks = []
+    told = {id(violation.request) for violation in violations}
+    for expectation in expectations:
+        if expectation.answer is None and not expectation.is_never and not any(expectation is e for e in unmet):
+            passed = [r for r in traffic.requests if id(r) not in told and expectation.matches(r)]
+            if passed:
+                blocks.append(f"{traffic.name(passed[0])} was answered by something else, because {_name(expectation)}")
+    return blocks
+
+
+# -- an assertion ------------------------------------------------------------------------------------------------------
+
+
+def explain_count(criteria: Criteria, times: Times, traffic: Traffic) -> str:
+    """Why the requests that came are not as many as were wanted: the nearest one, and what came at all."""
+    found = [request for request in traffic.requests if criteria.matches(request)]
+    lines = [_tell(criteria, times, len(found))]
+    if found:
+        lines.append(f"  it is {traffic.list_numbers(found)}")
+    if len(found) < times[0]:
+        lines += traffic.explain_nearest(criteria)
+    return "\n".join([*lines, *traffic.list_requests()])

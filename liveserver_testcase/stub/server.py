@@ -7,30 +7,33 @@ import re
 import ssl
 import sys
 import threading
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..core.journal import Epoch, take_all
-from ..errors import UsageError
-from ..web.client import build_url
+from ..core.journal import take_all
+from ..core.listener import Listener
+from ..web.urls import build_url
 from ..web.environ import make_environ
 from ..web.exchange import Exchange
 from ..web.http import HTTPServer
-from ..web.response import describe_status
 from .book import Book
-from .diagnosis import explain_no_reply, explain_unmatched, explain_unmet
-from .expectation import Expectation, parse_times
+from .diagnosis import Traffic, Violation, explain_verdict, find_violation
+from .expectation import Expectation, Times, parse_limit, parse_times
+from .keywords import suggest_keywords
 from .matching import make_criteria
-from .reply import Reply, make_reply
+from .reply import Headers, Reply, make_reply
 from .request import RecordedRequest
 
 __all__ = ["HTTPStub"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PACKAGE = __name__.partition(".")[0]
 
 
 class HTTPStub(HTTPServer):
     """An HTTP server that a test scripts, and asks afterwards what it was sent.
+
+    Which expectation answers a request: none, if one that matches says that it must never come (``times=0``); else the
+    oldest bounded one (``expect()``, or ``on(times=n)``) that matches and has room; else the newest unbounded one that
+    matches; else what ``serve_content()`` said; else none, and the client gets a 501 that says why.
 
     Args:
         host: See `HTTPServer`; so for the other keywords.
@@ -48,12 +51,12 @@ class HTTPStub(HTTPServer):
     ) -> None:
         super().__init__(host, port, tls=tls, **options)
         self._book = Book()
-        self._violations: list[tuple[Epoch, str]] = []
-        self._errors: list[tuple[Exchange, BaseException]] = []
+        self._violations: list[Violation] = []
         self._quit = threading.Event()  # ends the delays of replies
 
     # -- scripting -------------------------------------------------------------------------------------------------
 
+    @suggest_keywords
     def on(
         self,
         method: str | None = None,
@@ -66,15 +69,20 @@ class HTTPStub(HTTPServer):
 
         Args:
             method: Such as ``GET``; None for any.
-            path: The decoded path without the query, a compiled pattern that matches all of it, or None for any.
-            times: How often it may answer at most: ``n``, ``(low, high)``; None for any number.
+            path: The path without the query, a compiled pattern that matches all of it, or None for any.  Both are
+                compared decoded, but for ``%2F``, which is no slash.
+            times: How often it may answer at most; None for any number.
 
         Returns:
             The expectation: call its ``reply()``.
-        """
-        high = None if times is None else parse_times(times)[1]
-        return self._write(method, path, (0, high))
 
+        Raises:
+            UsageError: No request can match, or ``times`` says that one must come.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._write(method, path, parse_limit(times))
+
+    @suggest_keywords
     def expect(
         self,
         method: str | None = None,
@@ -88,29 +96,36 @@ class HTTPStub(HTTPServer):
         Args:
             method: See `on`.
             path: See `on`.
-            times: ``n`` for exactly n, ``(low, high)`` with None for no most, None for at least once.
+            times: ``n`` for exactly n, ``(low, high)`` with None for no most, None for at least once, 0 for never: then
+                a request that matches is held against the test whatever else would answer it.
+
+        Returns:
+            The expectation: call its ``reply()``.
+
+        Raises:
+            UsageError: No request can match, or ``times`` is none of these.
+            TypeError: An unknown keyword; the message names the nearest.
         """
         return self._write(method, path, parse_times(times))
 
-    def serve_content(
-        self,
-        content: str | bytes = "",
-        code: int = 200,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    ) -> None:
+    @suggest_keywords
+    def serve_content(self, content: str | bytes = "", code: int = 200, headers: Headers | None = None) -> None:
         """Answer with ``content`` whatever no expectation matches; each call replaces the last one, headers and all.
 
         Args:
             content: Bytes, or text that is sent as UTF-8 ``text/html``.
             code: The status.
-            headers: A mapping, or pairs.
+            headers: A mapping, or pairs where a name comes twice.
+
+        Raises:
+            UsageError: One of these cannot be sent.
+            TypeError: An unknown keyword; the message names the nearest.
         """
         self._book.serve(make_reply(code, content, headers=headers))
 
-    def _write(self, method: str | None, path: str | re.Pattern[str] | None, times: tuple[int, int | None]) -> Expectation:
-        expectation = Expectation(
-            make_criteria(method, path), times, written_at=_find_caller(), forget=self._book.remove
-        )
+    def _write(self, method: str | None, path: str | re.Pattern[str] | None, times: Times) -> Expectation:
+        criteria = make_criteria(method, path)
+        expectation = Expectation(criteria, times, written_at=_find_caller(), forget=self._book.remove)
         self._book.add(expectation)
         return expectation
 
@@ -118,37 +133,68 @@ class HTTPStub(HTTPServer):
 
     @property
     def expectations(self) -> list[Expectation]:
-        """What is in the book, oldest first."""
+        """What is in the book, oldest first; a snapshot."""
         return self._book.expectations
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """What it was sent in this test, in the order of arrival; a snapshot."""
-        return [e.record for e in self.journal.entries(self.journal.epoch) if isinstance(e.record, RecordedRequest)]
+        """What it was sent in this test, in the order of arrival; a snapshot.
+
+        A request is there once its body has arrived and its answer is decided, before the client gets it.
+        """
+        return self.traffic.requests
+
+    @property
+    def traffic(self) -> Traffic:
+        """What it was sent in this test, for a report."""
+        journal = self.journal
+        return Traffic(self.url, journal.entries(journal.epoch), journal.loss)
 
     def url_for(self, path: str = "", /, **query: Any) -> str:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
         return build_url(self.url, path, query)
 
-    # -- for a test case -------------------------------------------------------------------------------------------
+    # -- the life of a test ----------------------------------------------------------------------------------------
 
     def begin(self, name: str) -> None:
-        """Begin a test: forget what the one before has written and recorded."""
-        self.journal.begin(name)
-        self.journal.clear()
-        self._book.begin()
+        """Begin a test: forget what the one before has written and recorded.
 
-    def take_violations(self) -> list[tuple[Epoch, str]]:
-        """What the stub holds against the code under test, or the script, since the last call, each with its test."""
-        return take_all(self._violations)
+        What was written before the first test is there again in each.
+        """
+        self.journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
+        self._book.begin(lambda: self.journal.begin(name))
 
-    def take_errors(self) -> list[tuple[Exchange, BaseException]]:
-        """The exceptions of handlers since the last call."""
-        return take_all(self._errors)
+    def settle(self, timeout: float) -> None:
+        """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test.
 
-    def explain_unmet(self) -> list[str]:
-        """For each expectation that was not called as often as it must be, why."""
-        return [explain_unmet(e, self.requests) for e in self.expectations if not e.is_satisfied]
+        A delay of a reply is not waited for: nothing more will be known at its end.
+        """
+        self.journal.wait_for(lambda: not any(self._is_open(exchange) for exchange in self.in_flight), timeout)
+
+    def _is_open(self, exchange: Exchange) -> bool:
+        request = exchange.record
+        waits = isinstance(request, RecordedRequest) and request.reply is not None and request.reply.delay > 0
+        return exchange.epoch.number == self.journal.epoch.number and not waits
+
+    def verdict(self, *, is_over: bool = False) -> str:
+        """What is held against this test: requests that nothing answered, expectations that were not met.
+
+        A request is held against the test once, in the first verdict after it.
+
+        Args:
+            is_over: Whether this test has been judged already, so that only what came to light later is of interest.
+
+        Returns:
+            A report; empty if there is nothing to say.
+        """
+        current = self.journal.epoch.number + is_over
+        violations = take_all(self._violations)
+        return explain_verdict(
+            self.traffic,
+            [violation for violation in violations if violation.request.epoch.number >= current],
+            [] if is_over else self.expectations,
+            [violation for violation in violations if violation.request.epoch.number < current],
+        )
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
@@ -156,35 +202,29 @@ class HTTPStub(HTTPServer):
         """Record the request, decide, answer."""
         response = exchange.response
         if response is None:
-            raise UsageError(f"{exchange!r} is over")
+            raise RuntimeError(f"{exchange!r} is over")
         environ = make_environ(exchange, self.base_environ)
-        body = environ["wsgi.input"].read()
-        request = exchange.record = RecordedRequest(environ, body, exchange)
-        reply = self._decide(request)
+        body = environ.pop("wsgi.input").read()  # not kept: it has a buffer that is larger than most bodies
+        request = RecordedRequest(environ, body, exchange)
+        try:
+            reply = request.reply = self._decide(request)
+        finally:  # not before: who finds it among the requests finds it counted, too
+            exchange.record = request
+            self.journal.touch()
         if reply.delay:
             self._quit.wait(reply.delay)
-        response.begin(describe_status(reply.status), reply.headers)
+        response.begin(reply.status_line, reply.headers)
         response.finish(reply.body)
 
     def _decide(self, request: RecordedRequest) -> Reply:
         decision = self._book.decide(request)
-        self.journal.touch()
         if decision.reply is not None:
             return decision.reply
-        if decision.expectation is not None:
-            text = explain_no_reply(decision.expectation, request)
-        else:
-            text = explain_unmatched(request, self._book.expectations)
-        self._violations.append((request.epoch, text))
-        return make_reply(501, text=f"{text}\n")
+        violation = find_violation(request, decision)
+        self._violations.append(violation)
+        return make_reply(501, text=f"{violation.text}\n")
 
-    def note_error(self, exchange: Exchange, error: BaseException) -> None:
-        known = len(exchange.errors)
-        super().note_error(exchange, error)
-        if len(exchange.errors) > known:
-            self._errors.append((exchange, error))
-
-    def _open(self, listener: Any) -> None:
+    def _open(self, listener: Listener) -> None:
         self._quit = threading.Event()
         super()._open(listener)
 
@@ -196,6 +236,11 @@ class HTTPStub(HTTPServer):
 def _find_caller() -> str:
     """``file:line`` of the nearest frame outside this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
-    return f"{os.path.relpath(frame.f_code.co_filename)}:{frame.f_lineno}"
+    name = frame.f_code.co_filename
+    try:
+        near = os.path.relpath(name)
+    except (OSError, ValueError):  # the working directory is gone, or on another drive
+        near = name
+    return f"{name if near.startswith(os.pardir) else near}:{frame.f_lineno}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,18 @@ from .head import BadRequest
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Body", "ChunkedBody", "Incoming", "LengthBody"]
+__all__ = ["Body", "ChunkedBody", "Incoming", "Input", "LengthBody", "is_clients_doing"]
 
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")  # RFC 9112, 7.1
-_TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
-_MAX_CHUNK_LINE = 4096
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
+_EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*")  # RFC 9112, 7.1
+_NEXT_CHUNK = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")  # the end of a chunk, and a plain size
+_TRAILER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_MAX_LINE = 4096  # bytes of a chunk's size and extensions, or of a trailer
 _MAX_TRAILERS = 64 * 1024
 _MAX_SIZES = 100_000  # chunk sizes that are kept for inspection
+_PIECE = 64 * 1024
 
 
 class Incoming:
@@ -67,17 +74,23 @@ class Incoming:
             BadRequest: It is longer than ``most`` bytes, or has a carriage return or line feed of its own.
         """
         start = 0
-        while (end := self.data.find(b"\r\n", self.position + start)) < 0:
-            start = max(0, len(self) - 1)
-            if start > most:
-                raise BadRequest(400, "an endless line in a chunked body")
+        while (end := self.data.find(b"\n", self.position + start)) < 0:
+            start = len(self)
+            self._check_line(self.data[self.position :], most)
             self.fill()
         line = self.data[self.position : end]
-        self.position = end + 2
-        if len(line) > most or b"\n" in line or b"\r" in line:
-            raise BadRequest(400, "a malformed line in a chunked body")
-        return line
+        self._check_line(line, most)
+        if line[-1:] != b"\r":
+            raise BadRequest(400, "a line feed without a carriage return in a chunked body")
+        self.position = end + 1
+        return line[:-1]
 
+    def _check_line(self, line: bytes, most: int) -> None:
+        """Refuse a line, which may not be all there, as soon as it is wrong: its end could be long in coming."""
+        if len(line) > most + 1:
+            raise BadRequest(400, f"a line of more than {most} bytes in a chunked body")
+        if b"\r" in line[:-1]:
+            raise BadRequest(400, "a carriage return without a line feed in a chunked body")
 
     def take_end_of_chunk(self) -> None:
         """Take the CRLF that ends a chunk.
@@ -85,22 +98,22 @@ class Incoming:
         Raises:
             BadRequest: Something else is there.
         """
-        while len(self) < 2:
+        while (got := self.data[self.position : self.position + 2]) != b"\r\n":
+            if got not in (b"", b"\r"):
+                raise BadRequest(400, "a chunk that is longer than its size")
             self.fill()
-        if self.data[self.position : self.position + 2] != b"\r\n":
-            raise BadRequest(400, "a chunk that is longer than its size")
         self.position += 2
 
 
 class Body(io.RawIOBase):
-    """A body that is being read; ``io.BufferedReader`` makes of it what an application reads.
+    """A body that is being read; `Input` makes of it what an application reads.
 
     Attributes:
         finished: Whether all of it has been read.
         received: Bytes of it that have been read.
         failure: Why it cannot be read to its end: the client's fault, or its disappearance.
         trailers: Header lines that followed a chunked body.
-        chunk_sizes: How the client cut it.
+        chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
     """
 
     def __init__(self, incoming: Incoming, before: Callable[[], None] | None = None) -> None:
@@ -113,26 +126,30 @@ class Body(io.RawIOBase):
         self.chunk_sizes: list[int] = []
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read some bytes.
+        """Read some bytes: what is there, without waiting for more.
 
         Raises:
             ClientDisconnected: The client is gone, or its body is malformed: there is no telling where it ends.
         """
-        if self.failure is not None:
-            raise ClientDisconnected(str(self.failure)) from self.failure
         if self.finished:
             return 0
-        if self._before is not None:
-            before, self._before = self._before, None
-            before()
+        if self.failure is not None:
+            raise _tell(self.failure)
+        view = memoryview(buffer).cast("B")
+        if not len(view):
+            return 0
         try:
-            count = self._read(memoryview(buffer).cast("B"))
+            if self._before is not None:
+                before, self._before = self._before, None
+                before()
+            count = self._read(view)
         except (BadRequest, ClientDisconnected) as error:
             self.failure = error
-            raise ClientDisconnected(str(error)) from error
+            raise _tell(error) from error
         self.received += count
         return count
 
@@ -145,11 +162,15 @@ class Body(io.RawIOBase):
         Raises:
             ClientDisconnected: As `readinto`.
         """
-        scratch = bytearray(min(most, 65536))
+        scratch = bytearray(min(most, _PIECE))
         while most > 0 and not self.finished:
-            count = self.readinto(scratch)
-            most -= count
+            most -= self.readinto(scratch)
         return self.finished
+
+    def abandon(self) -> None:
+        """Let nobody read from the connection any more: the exchange is over, and what follows is not for it."""
+        if not self.finished and self.failure is None:
+            self.failure = ClientDisconnected("the exchange is over: its body cannot be read any more")
 
     @property
     def was_asked_for(self) -> bool:
@@ -165,8 +186,6 @@ class LengthBody(Body):
         self.left = length
 
     def _read(self, view: memoryview) -> int:
-        if not len(view):
-            return 0
         count = self._incoming.take_into(view, self.left)
         self.left -= count
         self.finished = self.left == 0
@@ -176,37 +195,104 @@ class LengthBody(Body):
 class ChunkedBody(Body):
     """A chunked body.  A size must be plain hexadecimal digits, and each chunk end where it says."""
 
-    _left = 0
+    _left = 0  # bytes of the current chunk that are still to come
+    _begun = False
 
     def _read(self, view: memoryview) -> int:
-        if not len(view):
+        incoming = self._incoming
+        if self._left == 0 and not self._begin_chunk():
             return 0
-        if self._left == 0:
-            self._left = self._read_size()
-            if self._left == 0:
-                self._read_trailers()
-                self.finished = True
-                return 0
-        count = self._incoming.take_into(view, self._left)
-        self._left -= count
-        if self._left == 0:
-            self._incoming.take_end_of_chunk()
-        return count
+        done = 0
+        while True:
+            count = incoming.take_into(view[done:], self._left)
+            self._left -= count
+            done += count
+            if self._left or done == len(view):
+                return done
+            # the next chunk too, if it is here and has nothing special about it
+            match = _NEXT_CHUNK.match(incoming.data, incoming.position)
+            if match is None or match.end() == len(incoming.data) or not self._note_size(match[1]):
+                return done
+            incoming.position = match.end()
 
-    def _read_size(self) -> int:
-        match = _CHUNK.fullmatch(self._incoming.take_line(_MAX_CHUNK_LINE))
+    def _begin_chunk(self) -> bool:
+        """Go to the next chunk; False: there is none, and the trailers have been read."""
+        if self._begun:
+            self._incoming.take_end_of_chunk()
+        self._begun = True
+        match = _CHUNK.fullmatch(self._incoming.take_line(_MAX_LINE))
         if match is None:
             raise BadRequest(400, "a chunk size that is no hexadecimal number")
-        size = int(match[1], 16)
-        if len(self.chunk_sizes) < _MAX_SIZES:
-            self.chunk_sizes.append(size)
-        return size
+        if self._note_size(match[1]):
+            return True
+        self._read_trailers()
+        self.finished = True
+        return False
+
+    def _note_size(self, digits: bytes) -> int:
+        self._left = int(digits, 16)
+        if self._left and len(self.chunk_sizes) < _MAX_SIZES:
+            self.chunk_sizes.append(self._left)
+        return self._left
 
     def _read_trailers(self) -> None:
         room = _MAX_TRAILERS
-        while line := self._incoming.take_line(room):
+        while line := self._incoming.take_line(_MAX_LINE):
             match = _TRAILER.fullmatch(line)
+            room -= len(line) + 2
             if match is None:
                 raise BadRequest(400, "a malformed trailer")
+            if room < 0:
+                raise BadRequest(400, f"trailers of more than {_MAX_TRAILERS} bytes")
             self.trailers.append((match[1], match[2]))
-            room -= len(line) + 2
+
+
+class Input(io.BufferedReader):
+    """``wsgi.input``: a body as an application reads it; never takes more memory than bytes have arrived."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__(body, _PIECE)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read ``size`` bytes, or all; what is promised in a Content-Length is not believed before it is here."""
+        if size is not None and 0 <= size <= _PIECE:
+            return super().read(size)
+        pieces: list[bytes] = []
+        left = sys.maxsize if size is None or size < 0 else size
+        while left and (piece := super().read(min(left, _PIECE))):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
+
+
+def is_clients_doing(error: BaseException) -> bool:
+    """Whether the client brought ``error`` about: it, or what it was raised from, is of our making."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        if isinstance(link, ClientDisconnected | BadRequest):
+            return True
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+    return False
+
+
+def _tell(failure: BadRequest | ClientDisconnected) -> ClientDisconnected:
+    """What to raise in the application because of ``failure``."""
+    kind = _for_werkzeug() if "werkzeug.exceptions" in sys.modules else ClientDisconnected
+    return kind(str(failure))
+
+
+@functools.cache
+def _for_werkzeug() -> type[ClientDisconnected]:
+    """`ClientDisconnected` as an application built on werkzeug expects it, which would log any other as its own bug."""
+    from werkzeug import exceptions
+
+    class ClientLeft(ClientDisconnected, exceptions.ClientDisconnected):
+        """The client went away, or sent nonsense."""
+
+        def __init__(self, text: str) -> None:
+            exceptions.ClientDisconnected.__init__(self, text)
+            ClientDisconnected.__init__(self, text)  # last, since the other one takes the arguments away
+
+    return ClientLeft

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from ..core.clock import monotonic
 from ..core.journal import Epoch
+from ..core.listener import format_host
 from .body import Body
-from .head import Head
+from .head import Head, split_target
 from .response import ResponseWriter
 
 __all__ = ["Exchange"]
@@ -26,52 +29,64 @@ class Exchange:
         epoch: The test in which it arrived.
         connection_index: The connection it came on, numbered from 0 in the order of their acceptance.
         exchange_index: Its number on that connection, from 0.
-        peer: The client's ``host:port``.
+        address: The client's, as the socket module has it: host and port are the first two.
         method: Such as ``GET``; empty if no request could be made out.
         target: The raw target of the request line.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
-        received_at: When it arrived: seconds since 1970.
+        arrived: When it arrived, on the monotonic clock.
+        received_at: The same as seconds since 1970.
         duration: Seconds from its arrival to its end; None while it is served.
         status: The status that was answered with; None if none was.
         completed: Whether the whole response has been handed to the system.
         aborted: Why it did not come to its end through the client; empty if it did.
         refused: Why it was refused as malformed; empty if it was not.
         errors: The exceptions of the application.
+        trailers: Header lines that followed a chunked body, as bytes.
+        chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
         record: What the handler wants to keep with it.
     """
 
     __slots__ = (
-        "_arrived", "aborted", "body", "completed", "connection_index", "duration", "epoch", "errors",
-        "exchange_index", "head", "index", "method", "peer", "received_at", "record", "refused", "response", "status",
-        "target", "version",
+        "aborted", "address", "arrived", "body", "chunk_sizes", "completed", "connection_index", "duration", "epoch",
+        "errors", "exchange_index", "head", "index", "method", "received_at", "record", "refused", "response",
+        "status", "target", "trailers", "version",
     )  # fmt: skip
 
-    def __init__(self, head: Head | None, connection_index: int, exchange_index: int, peer: str) -> None:
+    def __init__(self, head: Head | None, connection_index: int, exchange_index: int, address: Any) -> None:
+        self.arrived = monotonic()
+        self.received_at = time.time()
         self.index = -1
         self.epoch = _BEFORE
-        self.head = head
-        self.body: Body | None = None
-        self.record: object = None
-        self.response: ResponseWriter | None = None
         self.connection_index = connection_index
         self.exchange_index = exchange_index
-        self.peer = peer
-        self.method = head.method if head is not None else ""
-        self.target = head.target if head is not None else ""
-        self.version = head.version if head is not None else ""
-        self.received_at = time.time()
-        self._arrived = monotonic()
+        self.address = address
+        self.head = head
+        self.body: Body | None = None
+        self.response: ResponseWriter | None = None
+        self.record: object = None
+        if head is not None:
+            self.method = head.method
+            self.target = head.target
+            self.version = head.version
+        else:
+            self.method = self.target = self.version = ""
         self.duration: float | None = None
         self.status: int | None = None
         self.completed = False
-        self.aborted = ""
-        self.refused = ""
+        self.aborted = self.refused = ""
+        self.trailers: Sequence[tuple[bytes, bytes]] = ()
+        self.chunk_sizes: Sequence[int] = ()
         self.errors: list[BaseException] = []
+
+    @property
+    def peer(self) -> str:
+        """The client's ``host:port``."""
+        return f"{format_host(self.address[0])}:{self.address[1]}"
 
     @property
     def path(self) -> str:
         """The raw path, without the query."""
-        return self.target.partition("?")[0]
+        return split_target(self.target)[0]
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +96,7 @@ class Exchange:
     @property
     def age(self) -> float:
         """Seconds since it arrived, or how long it took."""
-        return monotonic() - self._arrived if self.duration is None else self.duration
+        return monotonic() - self.arrived if self.duration is None else self.duration
 
     def end(self) -> None:
         """Complete the record and let go of what served it."""
@@ -90,7 +105,9 @@ class Exchange:
             if response.begun:
                 self.status = response.status
             self.completed = response.finished
-        self.duration = monotonic() - self._arrived
+        if self.body is not None:
+            self.trailers, self.chunk_sizes = self.body.trailers, self.body.chunk_sizes
+        self.duration = monotonic() - self.arrived
         self.head = self.body = self.response = None
 
     def describe(self) -> str:

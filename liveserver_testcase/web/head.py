@@ -1,15 +1,26 @@
 """The head of a request: parsed strictly, and refused wherever two readers could understand it differently.
 
-The only importer of httptools (llhttp, the parser of Node.js).  What older releases of it let pass is checked before.
+The only importer of httptools (llhttp, the parser of Node.js).  What it lets pass is checked before and after.
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_to_bytes
 
 import httptools
 
-__all__ = ["MAX_HEAD", "BadRequest", "Head", "check_beginning", "find_end", "parse_head"]
+__all__ = [
+    "MAX_HEAD",
+    "MAX_LINES",
+    "MAX_REQUEST_LINE",
+    "BadRequest",
+    "Head",
+    "HeadScanner",
+    "parse_head",
+    "split_request_line",
+    "split_target",
+]
 
 MAX_HEAD = 64 * 1024
 """Bytes that the head of a request may have, request line included."""
@@ -19,15 +30,29 @@ MAX_REQUEST_LINE = 16 * 1024
 """Bytes that its request line may have."""
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110, 5.6.2
+_TARGET = rb"[\x21\x22\x24-\x7e]+"  # visible ASCII, and no fragment: RFC 9112, 3.2
+_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # no control character but the tab
 _HEAD = re.compile(
-    rb"(?:\r\n)?" + _TOKEN + rb" [\x21-\x7e]+ HTTP/1\.[01]\r\n"
-    rb"(?:" + _TOKEN + rb":[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*\r\n"
+    rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n"
 )
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/(\d\.\d)")
-_HOST = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=%]*(?::\d*)?|\[[0-9A-Fa-f:.]+(?:%25[\w.~-]+)?\](?::\d*)?")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"content-type"))
-_FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([^ ]+) HTTP/(\d\.\d)")
+_GOOD_TARGET = re.compile(_TARGET)
+_NAME = re.compile(_TOKEN)
+_GOOD_VALUE = re.compile(_VALUE)
+_STRAY = re.compile(rb"\r(?!\n|\Z)")
+
+_HOST_TEXT = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?"  # RFC 3986, 3.2.2, without a user
+_HOST = re.compile(_HOST_TEXT)
+_ABSOLUTE = re.compile(rf"https?://({_HOST_TEXT})((?:[/?].*)?)", re.IGNORECASE)  # RFC 9112, 3.2.2
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+_ONCE = frozenset(("HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "CONTENT_TYPE"))
+_NOT_HTTP = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_VERSIONS = {b"1": "HTTP/1.1", b"0": "HTTP/1.0"}
+_keys: dict[bytes, str] = {}  # header names as sent, and their variables ("" for none); bounded below
+_heads: dict[bytes, Head] = {}  # by their bytes
+_REMEMBERED = 256  # heads that are kept so
+_REMEMBERED_SIZE = 2048  # bytes of the longest of them
 
 
 class BadRequest(Exception):
@@ -45,163 +70,262 @@ class BadRequest(Exception):
 
 
 class Head:
-    """The request line, the headers, and what they say of the body.
+    """The request line, the headers, and what they say of the body.  It may be shared: nobody changes it.
 
     Attributes:
         method: Such as ``GET``.
         target: The raw target of the request line, such as ``/a%20b?q=1`` or ``http://host/path``.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
-        headers: Names and values as sent and in order, values without surrounding white space.
+        variables: All of it as CGI and WSGI call it, such as ``PATH_INFO`` and ``HTTP_ACCEPT``: repeated headers joined,
+            and without those that have an underscore in their name, which could pass for others.
+            Source: RFC 3875, 4.1; PEP 3333.
         length: The body's bytes; 0 without a body, None for a chunked one.
         keep_alive: Whether the client wants the connection to stay.
         expects_continue: Whether the client waits for a ``100 Continue`` before it sends the body.
     """
 
-    __slots__ = ("expects_continue", "headers", "keep_alive", "length", "method", "target", "version")
+    __slots__ = (
+        "_block", "expects_continue", "keep_alive", "length", "method", "repeated", "target", "variables", "version",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.method = ""
-        self.target = ""
-        self.version = "HTTP/1.1"
-        self.headers: list[tuple[bytes, bytes]] = []
+    def __init__(self, block: bytes, method: str, target: str, version: str) -> None:
+        self._block = block
+        self.method = method
+        self.target = target
+        self.version = version
+        self.variables = {"REQUEST_METHOD": method, "REQUEST_URI": target, "RAW_URI": target, "SERVER_PROTOCOL": version}
+        self.repeated = ""  # a variable that came more than once, and may not
         self.length: int | None = 0
-        self.keep_alive = False
+        self.keep_alive = version == "HTTP/1.1"
         self.expects_continue = False
 
-    # what httptools calls
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url.decode("ascii")
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value.rstrip(b" \t")))
-
-    def get_all(self, name: bytes) -> list[bytes]:
-        """The values of every header called ``name`` (in lower case), in order."""
-        return [value for key, value in self.headers if key.lower() == name]
+        """Take a header from httptools."""
+        key = _keys.get(name)
+        if key is None:
+            key = _find_key(name)
+        if key in self.variables:
+            if key in _ONCE:
+                self.repeated = key
+            value = self.variables[key].encode("latin-1") + (b"; " if key == "HTTP_COOKIE" else b",") + value
+        if key:
+            self.variables[key] = value.decode("latin-1").rstrip(" \t")
 
     @property
-    def line(self) -> str:
-        """The request line."""
-        return f"{self.method} {self.target} {self.version}"
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values as sent and in order, values without surrounding white space."""
+        pairs = [line.partition(b":") for line in self._block.split(b"\r\n")[1:-2]]
+        return [(name, value.strip(b" \t")) for name, _, value in pairs]
 
 
-def find_end(data: bytes, start: int = 0) -> int:
-    """Where the head at the beginning of ``data`` ends, or -1 if it is not all there."""
-    end = data.find(b"\r\n\r\n", start)
-    return end + 4 if end >= 0 else -1
+def split_target(target: str) -> tuple[str, str, str | None]:
+    """Path, query and, for a target in absolute form, the host; percent-encoding stays.
 
-
-def check_beginning(data: bytes) -> None:
-    """Refuse the incomplete head ``data`` as soon as it can no longer become a good one.
-
-    Raises:
-        BadRequest: It cannot.
+    ``*``, which stands for the server as a whole, has an empty path.  Source: RFC 9112, 3.2.
     """
-    if data[0] not in _FIRST_BYTES:
-        if data[0] == 0x16:
-            raise BadRequest(400, "a TLS handshake on a port that speaks plain HTTP")
-        raise BadRequest(400, "not an HTTP request")
-    if len(data) > MAX_HEAD:
-        raise BadRequest(431, f"the request's head is longer than {MAX_HEAD} bytes")
-    first = data.find(b"\r\n", 2)
-    if first > MAX_REQUEST_LINE or (first < 0 and len(data) > MAX_REQUEST_LINE):
-        raise BadRequest(414, f"the request line is longer than {MAX_REQUEST_LINE} bytes")
-    lines = data.count(b"\n")
-    if lines > MAX_LINES + 2:
-        raise BadRequest(431, f"the request has more than {MAX_LINES} header lines")
-    if lines != data.count(b"\r\n") or b"\0" in data:
-        raise BadRequest(400, "a NUL or a line feed without carriage return in the request's head")
-    if first >= 0:
-        _check_line(data[:first])
+    host = None
+    if target[:1] != "/":
+        match = _ABSOLUTE.fullmatch(target)
+        host, target = match.groups() if match is not None else (None, "")
+        if host is not None and target[:1] != "/":
+            target = "/" + target
+    path, _, query = target.partition("?")
+    return path, query, host
 
 
 def parse_head(block: bytes) -> Head:
     """Parse a complete head, its final empty line included.
 
+    Clients repeat themselves, byte for byte: what has been understood once is remembered.
+
     Raises:
         BadRequest: It is malformed, ambiguous or too large.  Source: RFC 9112, 2-6; RFC 9110, 5 and 7.2.
     """
-    if len(block) > MAX_HEAD or block.count(b"\n") > MAX_LINES + 2 or not _HEAD.fullmatch(block):
-        _refuse(block)
-    head = Head()
-    parser = httptools.HttpRequestParser(head)
-    try:
-        parser.feed_data(block)
-    except httptools.HttpParserUpgrade:
-        pass  # CONNECT, or a wish to change the protocol: the application decides, and most just answer
-    except httptools.HttpParserInvalidMethodError as error:
-        raise BadRequest(501, f"unknown method {block.split(b' ', 1)[0].decode('ascii', 'replace')!r}") from error
-    except httptools.HttpParserError as error:
-        raise BadRequest(400, f"malformed request: {error}") from error
-    head.method = parser.get_method().decode("ascii")
-    if parser.get_http_version() == "1.0":
-        head.version = "HTTP/1.0"
-    head.keep_alive = parser.should_keep_alive()
-    _read_framing(head)
-    if len(head.target) > MAX_REQUEST_LINE:
-        raise BadRequest(414, f"the request line is longer than {MAX_REQUEST_LINE} bytes")
+    head = _heads.get(block)
+    if head is None:
+        head = _parse(block)
+        if len(block) <= _REMEMBERED_SIZE:
+            if len(_heads) >= _REMEMBERED:
+                _heads.clear()
+            _heads[block] = head
     return head
+
+
+def _parse(block: bytes) -> Head:
+    match = _HEAD.fullmatch(block)
+    if (
+        match is None
+        or len(block) > MAX_HEAD
+        or block.count(b"\n") > MAX_LINES + 2
+        or match.end(3) > MAX_REQUEST_LINE
+    ):
+        HeadScanner().scan(block)
+        raise BadRequest(400, "a malformed request")
+    method, target, version = match.groups()
+    head = Head(block, method.decode("ascii"), target.decode("ascii"), _VERSIONS[version])
+    try:
+        httptools.HttpRequestParser(head).feed_data(block)
+    except httptools.HttpParserUpgrade:
+        pass  # a wish to change the protocol, which is not granted
+    except httptools.HttpParserInvalidMethodError as error:
+        raise BadRequest(501, f"the method {head.method}, which is unknown here") from error
+    except httptools.HttpParserError as error:
+        again = Head(block, head.method, head.target, head.version)
+        for header in again.headers:
+            again.on_header(*header)
+        _check(again)  # which knows better what is wrong
+        raise BadRequest(400, "a malformed request") from error
+    _check(head)
+    return head
+
+
+def split_request_line(data: bytes) -> tuple[str, str, str]:
+    """Method, target and version of a request that is refused, as far as they can be made out."""
+    match = _REQUEST_LINE.match(data)
+    if match is None or not _GOOD_TARGET.fullmatch(match[2]):
+        return "", "", ""
+    method, target, version = (group.decode("ascii") for group in match.groups())
+    return method, target, f"HTTP/{version}"
+
+
+def _check(head: Head) -> None:
+    """Find out what the head says of resource, body and connection, and refuse what can be read in two ways."""
+    variables = head.variables
+    if head.repeated:
+        raise BadRequest(400, f"more than one {head.repeated.removeprefix('HTTP_').replace('_', '-').title()} header")
+    host = variables.get("HTTP_HOST")
+    if host is None:
+        if head.version == "HTTP/1.1":
+            raise BadRequest(400, "no Host header")
+    elif host and not _HOST.fullmatch(host):
+        raise BadRequest(400, "a Host header that is no host")
+    if head.target[0] != "/":
+        _check_target(head)
+    path, variables["QUERY_STRING"], host = split_target(head.target)
+    variables["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
+    if host is not None:
+        variables["HTTP_HOST"] = host  # the target outranks the header: RFC 9112, 3.2.2
+    connection = variables.get("HTTP_CONNECTION")
+    if connection == "keep-alive":
+        head.keep_alive = True
+    elif connection is not None:
+        options = {option.strip(" \t") for option in connection.lower().split(",")}
+        head.keep_alive = "close" not in options and (head.keep_alive or "keep-alive" in options)
+    if "CONTENT_LENGTH" in variables or "HTTP_TRANSFER_ENCODING" in variables or "HTTP_EXPECT" in variables:
+        _read_framing(head)
 
 
 def _read_framing(head: Head) -> None:
     """Find out how long the body is, and refuse whatever leaves room for doubt."""
-    seen: dict[bytes, bytes] = {}
-    for name, value in head.headers:
-        lower = name.lower()
-        if lower in _FRAMING:
-            if lower in seen:
-                raise BadRequest(400, f"more than one {name.decode('ascii')} header")
-            seen[lower] = value
-    host = seen.get(b"host")
-    if host is None:
-        if head.version == "HTTP/1.1":
-            raise BadRequest(400, "no Host header")
-    elif not _HOST.fullmatch(host):
-        raise BadRequest(400, "a Host header that is no host")
-    if len(seen) > 1 or host is None:
-        _read_length(head, seen)
-
-
-def _read_length(head: Head, seen: dict[bytes, bytes]) -> None:
-    coding = seen.get(b"transfer-encoding")
-    length = seen.get(b"content-length")
+    coding = head.variables.get("HTTP_TRANSFER_ENCODING")
+    length = head.variables.get("CONTENT_LENGTH")
     if coding is not None:
         if length is not None:
             raise BadRequest(400, "both Content-Length and Transfer-Encoding")
         if head.version == "HTTP/1.0":
             raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request")
-        if coding.lower() != b"chunked":
+        if coding.lower() != "chunked":
             raise BadRequest(501, "a Transfer-Encoding other than chunked")
         head.length = None
     elif length is not None:
         if not _LENGTH.fullmatch(length):
-            raise BadRequest(400, "a Content-Length that is no number")
+            raise BadRequest(400, "a Content-Length that is no number of bytes")
         head.length = int(length)
-    expectation = seen.get(b"expect")
+    expectation = head.variables.get("HTTP_EXPECT")
     if expectation is not None and head.version == "HTTP/1.1":
-        if expectation.lower() != b"100-continue":
+        if expectation.lower() != "100-continue":
             raise BadRequest(417, "an Expect header other than 100-continue")
         head.expects_continue = head.length != 0
 
 
-def _check_line(line: bytes) -> None:
-    match = _REQUEST_LINE.fullmatch(line.removeprefix(b"\r\n"))
-    if match is None:
-        raise BadRequest(400, "malformed request line")
-    if match[3] not in (b"1.1", b"1.0"):
-        raise BadRequest(505, f"HTTP version {match[3].decode('ascii')}")
+def _check_target(head: Head) -> None:
+    """Refuse a target that is none of the forms that an origin server is sent.  Source: RFC 9112, 3.2."""
+    if head.method == "CONNECT":
+        raise BadRequest(501, "the method CONNECT, which is for proxies")
+    if not (head.target == "*" and head.method == "OPTIONS") and not _ABSOLUTE.fullmatch(head.target):
+        raise BadRequest(400, "a request target that is neither a path nor a URL")
 
 
-def _refuse(block: bytes) -> None:
-    """Say what is wrong with a head that does not match, from the coarse to the fine."""
-    check_beginning(block)
-    for line in block.removeprefix(b"\r\n").split(b"\r\n")[1:-2]:
-        name, colon, value = line.partition(b":")
-        if line[:1] in (b" ", b"\t"):
-            raise BadRequest(400, "a header line that begins with white space")
-        if not colon or not re.fullmatch(_TOKEN, name):
-            raise BadRequest(400, "a malformed header name")
-        if re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value):
-            raise BadRequest(400, "a control character in a header")
-    raise BadRequest(400, "malformed request")
+def _find_key(name: bytes) -> str:
+    """The variable of a header; none for a name with ``_``, which could pass for another one with ``-``."""
+    text = name.decode("ascii")
+    key = "" if "_" in text else _NOT_HTTP.get(text.lower()) or "HTTP_" + text.upper().replace("-", "_")
+    if len(_keys) < 1000:
+        _keys[name] = key
+    return key
+
+
+class HeadScanner:
+    """Looks at a head while it arrives: where it ends, and which line is the first that is wrong.
+
+    It goes line by line, so that what it says does not depend on how the bytes came.
+
+    Attributes:
+        end: Where the head ends; -1 while it is not all there.
+    """
+
+    def __init__(self) -> None:
+        self.end = -1
+        self._position = 0
+        self._lines = 0
+
+    def scan(self, data: bytes) -> None:
+        """Look at what has come; ``data`` begins with the head and has grown since the last call.
+
+        Raises:
+            BadRequest: It can no longer become a good one.
+        """
+        while (stop := data.find(b"\n", self._position)) >= 0:
+            line = data[self._position : stop + 1]
+            self._position = stop + 1
+            self._check_part(line)
+            if line == b"\r\n" and self._lines:
+                self.end = self._position
+                return
+            self._check_line(line[:-2])
+            self._lines += 1
+        self._check_part(data[self._position :])
+
+    def _check_part(self, line: bytes) -> None:
+        """Refuse a line, or the beginning of one, for its bytes, its length or its number."""
+        if not self._lines:
+            if line[:1] == b"\x16":
+                raise BadRequest(400, "a TLS handshake on a port that speaks plain HTTP")
+            if line and not _NAME.match(line):
+                raise BadRequest(400, "something that is not an HTTP request")
+            if len(line.rstrip(b"\r\n")) > MAX_REQUEST_LINE:
+                raise BadRequest(414, f"a request line of more than {MAX_REQUEST_LINE} bytes")
+        elif self._lines > MAX_LINES and line.rstrip(b"\r\n"):
+            raise BadRequest(431, f"more than {MAX_LINES} header lines")
+        elif self._position + (0 if line[-1:] == b"\n" else len(line)) > MAX_HEAD:
+            raise BadRequest(431, f"a head of more than {MAX_HEAD} bytes")
+        if b"\0" in line:
+            raise BadRequest(400, "a NUL in the request's head")
+        if line[-1:] == b"\n" and line[-2:] != b"\r\n":
+            raise BadRequest(400, "a line feed without a carriage return in the request's head")
+        if _STRAY.search(line):
+            raise BadRequest(400, "a carriage return without a line feed in the request's head")
+
+    def _check_line(self, line: bytes) -> None:
+        """Refuse a complete line that is malformed."""
+        if self._lines:
+            _check_header(line)
+            return
+        match = _REQUEST_LINE.fullmatch(line)
+        if match is None:
+            raise BadRequest(400, "a malformed request line")
+        if match[3] not in (b"1.1", b"1.0"):
+            raise BadRequest(505, f"HTTP version {match[3].decode('ascii')}: only 1.1 and 1.0 are spoken here")
+        if not _GOOD_TARGET.fullmatch(match[2]):
+            what = "a fragment" if b"#" in match[2] else "a byte that is no visible ASCII character"
+            raise BadRequest(400, f"a request target with {what}")
+
+
+def _check_header(line: bytes) -> None:
+    name, colon, value = line.partition(b":")
+    if line[:1] in (b" ", b"\t"):
+        raise BadRequest(400, "a header line that begins with white space")
+    if not colon or not _NAME.fullmatch(name):
+        raise BadRequest(400, "a malformed header name")
+    if not _GOOD_VALUE.fullmatch(value):
+        raise BadRequest(400, "a control character in a header")

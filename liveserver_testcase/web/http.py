@@ -6,12 +6,13 @@ import abc
 import socket
 import ssl
 import threading
+from types import TracebackType
 from typing import Any
 
-from ..core.journal import Epoch, Journal
+from ..core.journal import Epoch, Journal, take_all
 from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
-from ..errors import ClientDisconnected
+from .body import is_clients_doing
 from .connection import HTTPConnection
 from .environ import make_base_environ
 from .exchange import Exchange
@@ -53,6 +54,7 @@ class HTTPServer(ThreadedServer):
         super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         self.tls: TLS | None = resolve_tls(tls, *([host] if host else []))
         self.journal: Journal[Exchange] = Journal(journal_limit)
+        self._errors: list[tuple[Exchange, BaseException]] = []
         self._base_environ: dict[str, Any] | None = None
         self.header_timeout = header_timeout
         self.body_timeout = body_timeout
@@ -79,14 +81,16 @@ class HTTPServer(ThreadedServer):
 
         What it raises because the client left, or sent nonsense, is not counted against it.
         """
-        if (
-            isinstance(error, ClientDisconnected)
-            and exchange.body is not None
-            and exchange.body.failure is not None
-        ):
+        if is_clients_doing(error):
             return
         if not any(known is error for known in exchange.errors):
+            error.__traceback__ = _skip_own_frames(error.__traceback__)
             exchange.errors.append(error)
+            self._errors.append((exchange, error))
+
+    def take_errors(self) -> list[tuple[Exchange, BaseException]]:
+        """The exceptions that were recorded since the last call, each with its exchange."""
+        return take_all(self._errors)
 
     @property
     def base_environ(self) -> dict[str, Any]:
@@ -132,3 +136,11 @@ class HTTPServer(ThreadedServer):
         self, sock: socket.socket, address: Any, index: int, stopping: threading.Event
     ) -> HTTPConnection:
         return HTTPConnection(self, sock, address, index, stopping)
+
+
+def _skip_own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from where the application's frames begin: the server's say nothing to its author."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_globals.get("__package__") == __package__:
+        inner = inner.tb_next
+    return inner or trace

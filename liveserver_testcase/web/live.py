@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from ..core.journal import take_all
-from .client import build_url
-from .exchange import Exchange
+from .urls import build_url
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.listener import Listener
-    from ..core.server import Unfinished
+    from ..core.unfinished import Unfinished
+    from .exchange import Exchange
 
 __all__ = ["LiveServer"]
+
+_FRAMEWORKS = ("flask", "django.core.signals")  # each has a signal ``got_request_exception``
+
+# Which request of which server runs.  A context variable, since frameworks carry it over to the threads in which they
+# run asynchronous code; whoever else uses the same application at the same time has none.
+_serving: ContextVar[tuple[LiveServer, Exchange] | None] = ContextVar("liveserver_testcase_serving", default=None)
 
 
 class LiveServer(WSGIServer):
@@ -28,68 +33,56 @@ class LiveServer(WSGIServer):
 
     def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
         super().__init__(app, host, port, **options)
-        self._errors: list[tuple[Exchange, BaseException]] = []
-        self._disconnect: list[Callable[[], object]] = []
+        self._disconnect: dict[str, Callable[[], object]] = {}
 
     def url_for(self, path: str = "", /, **query: Any) -> str:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
         return build_url(self.url, path, query)
 
-    def take_errors(self) -> list[tuple[Exchange, BaseException]]:
-        """The application's exceptions since the last call, each with its exchange."""
-        return take_all(self._errors)
+    def begin(self, name: str) -> None:
+        """Begin a test: forget the exchanges of the one before."""
+        self.journal.begin(name)
+        self.journal.clear()
+        self._connect_frameworks()
 
-    def note_error(self, exchange: Exchange, error: BaseException) -> None:
-        known = len(exchange.errors)
-        super().note_error(exchange, error)
-        if len(exchange.errors) > known:
-            self._errors.append((exchange, error))
+    def handle(self, exchange: Exchange) -> None:
+        """Call the application, within reach of what its framework says about exceptions."""
+        token = _serving.set((self, exchange))
+        try:
+            super().handle(exchange)
+        finally:
+            _serving.reset(token)
 
     def _open(self, listener: Listener) -> None:
+        self._connect_frameworks()
         super()._open(listener)
-        self._disconnect = [connect(self) for connect in (_connect_flask, _connect_django)]
 
     def _close(self, timeout: float) -> list[Unfinished]:
-        unfinished = super()._close(timeout)
-        for disconnect in self._disconnect:
-            disconnect()
-        self._disconnect = []
-        return unfinished
+        try:
+            return super()._close(timeout)
+        finally:
+            while self._disconnect:
+                self._disconnect.popitem()[1]()
+
+    def _connect_frameworks(self) -> None:
+        """Hear of the exceptions that a framework answers with a 500: of those that are loaded, and none is by us."""
+        for name in _FRAMEWORKS:
+            signal = getattr(sys.modules.get(name), "got_request_exception", None)
+            if signal is not None and name not in self._disconnect:
+                self._disconnect[name] = _connect(self, signal)
+
+    def _hear(self, error: BaseException | None) -> None:
+        """Record ``error`` if it is of a request that this server serves, else it is none of its business."""
+        serving = _serving.get()
+        if serving is not None and serving[0] is self and error is not None:
+            self.note_error(serving[1], error)
 
 
-def _note(server: LiveServer, error: BaseException | None) -> None:
-    """Record ``error`` if the calling thread is serving a request of ``server``, else it is none of its business."""
-    exchange = server.current_exchange
-    if exchange is not None and error is not None:
-        server.note_error(exchange, error)
+def _connect(server: LiveServer, signal: Any) -> Callable[[], object]:
+    """Have ``server`` hear of the exceptions that ``signal`` tells; returns what ends it."""
 
+    def hear(*_sender: object, exception: BaseException | None = None, **_more: object) -> None:
+        server._hear(exception or sys.exc_info()[1])  # Django sends no exception, but while it handles one
 
-def _connect_flask(server: LiveServer) -> Callable[[], object]:
-    """Hear of the exceptions that Flask answers with a 500, if Flask is loaded at all."""
-    flask = sys.modules.get("flask")
-    if flask is None:
-        return lambda: None
-
-    def hear(_sender: object, exception: BaseException | None = None, **_more: object) -> None:
-        _note(server, exception)
-
-    flask.got_request_exception.connect(hear, weak=False)
-    return lambda: flask.got_request_exception.disconnect(hear)
-
-
-def _connect_django(server: LiveServer) -> Callable[[], object]:
-    """Hear of the exceptions that Django answers with a 500, if Django's handlers are loaded."""
-    signals = sys.modules.get("django.core.signals")
-    if signals is None:
-        return lambda: None
-
-    def hear(**_more: object) -> None:
-        _note(server, sys.exc_info()[1])
-
-    signals.got_request_exception.connect(hear, weak=False)
-
-    def disconnect() -> None:
-        with contextlib.suppress(Exception):
-            signals.got_request_exception.disconnect(hear)
-
-    return disconnect
+    signal.connect(hear, weak=False)
+    return lambda: signal.disconnect(hear)

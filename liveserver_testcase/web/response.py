@@ -19,34 +19,82 @@ SERVER = "liveserver_testcase"
 _STATUS = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _JOIN_LIMIT = 64 * 1024  # up to here copying the body behind the head is cheaper than a second send
-_good_names: set[str] = set()  # header names that have been checked; bounded below
-_date: tuple[int, str] = (0, "")
+_KNOWN = 1000  # entries that each of the two memories below may have
 
-_SPECIAL = frozenset(("content-length", "transfer-encoding", "keep-alive", "connection", "date", "server"))
-_OWN_FRAMING = frozenset(("transfer-encoding", "keep-alive"))  # the server frames, whatever the application says
+# what has been checked once: status lines, and header names with what they mean to the server ("" for nothing)
+_statuses: dict[str, tuple[int, str]] = {}
+_names: dict[str, str] = {}
+_stamp: tuple[int, bytes] = (0, b"")
+
+_MEANINGS = {
+    "content-length": "length",
+    "transfer-encoding": "ours",  # the server frames, whatever the application says
+    "keep-alive": "ours",
+    "connection": "connection",
+    "date": "date",
+    "server": "server",
+}
 
 
-def _http_date() -> str:
-    """The Date header's value, made once a second.  Source: RFC 9110, 5.6.7."""
-    global _date
+def _make_stamp() -> bytes:
+    """The Date and Server headers, made once a second.  Source: RFC 9110, 5.6.7 and 10.2.4."""
+    global _stamp
     now = int(time.time())
-    if _date[0] != now:
-        _date = (now, email.utils.formatdate(now, usegmt=True))
-    return _date[1]
+    if _stamp[0] != now:
+        _stamp = (now, f"Date: {email.utils.formatdate(now, usegmt=True)}\r\nServer: {SERVER}\r\n".encode("ascii"))
+    return _stamp[1]
 
 
-def _check_name(name: object) -> None:
+def _check_name(name: object) -> str:
+    """What a header name means to the server."""
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise InvalidResponse(f"header name {name!r} is not a token: wanted letters, digits and !#$%&'*+-.^_`|~ only")
-    if len(_good_names) < 1000:
-        _good_names.add(name)
+        raise InvalidResponse(
+            f"header name {name!r} is not a token: wanted letters, digits and !#$%&'*+-.^_`|~ only"
+        )
+    meaning = _MEANINGS.get(name.lower(), "")
+    if len(_names) < _KNOWN:
+        _names[name] = meaning
+    return meaning
+
+
+def _check_status(status: object) -> tuple[int, str]:
+    """The code and the line of a status."""
+    if not isinstance(status, str) or not _STATUS.fullmatch(status):
+        raise InvalidResponse(
+            f"status {status!r} is no status: wanted a code and a reason in one line, such as '200 OK'"
+        )
+    known = int(status[:3]), f"HTTP/1.1 {status[:3]} {status[4:]}\r\n"
+    if len(_statuses) < _KNOWN:
+        _statuses[status] = known
+    return known
+
+
+def _encode(lines: list[str]) -> bytes:
+    """Status line and header lines as they go on the wire, if they are as many there as they are here."""
+    text = "".join(lines)
+    count = len(lines)
+    try:
+        if text.count("\n") == count and text.count("\r") == count and "\0" not in text:
+            return text.encode("latin-1")
+    except UnicodeEncodeError:
+        pass
+    for line in lines:
+        name, _, value = line[:-2].partition(": ")
+        what = f"header {name!r} has the value {value!r}"
+        if line.startswith("HTTP/1.1 "):
+            what = f"the status is {line[9:-2]!r}"
+        elif "\n" in value or "\r" in value or "\0" in value:
+            raise InvalidResponse(f"{what}: a CR, LF or NUL must not be in it")
+        if not line.isascii() and max(line) > "\xff":
+            raise InvalidResponse(f"{what}: it is not Latin-1, so encode it (RFC 8187, or percent-encoding)")
+    raise InvalidResponse(f"the head of the response cannot be sent: {text!r}")
 
 
 class ResponseWriter:
     """One response on its way to the client.
 
     `begin` checks and prepares the head, which leaves with the first `write` or with `finish`; until then another
-    `begin` replaces it.
+    `begin` replaces it.  Who returns without `finish` has the connection cut.
 
     Args:
         head: The request that is answered.
@@ -58,32 +106,31 @@ class ResponseWriter:
         begun: Whether anything of it has left.
         finished: Whether all of it has.
         keep_alive: Whether the connection stays open after it; decided when the head leaves.
+        framed: Whether the client can tell where it ends; else the end of the connection tells.
+        has_no_body: Whether a body would not be sent: for HEAD, 1xx, 204 and 304.  Source: RFC 9110, 6.4.1.
         sent: Bytes of the body that have left.
     """
 
     __slots__ = (
-        "_chunked", "_head", "_left", "_lines", "_may_stay", "_send", "_wants_close",
-        "begun", "finished", "keep_alive", "sent", "status",
+        "_chunked", "_fields", "_head", "_left", "_may_stay", "_send", "_wants_close",
+        "begun", "finished", "framed", "has_no_body", "keep_alive", "sent", "status",
     )  # fmt: skip
 
     def __init__(self, head: Head, send: Callable[[bytes], None], may_stay: Callable[[], bool]) -> None:
         self._head = head
         self._send = send
         self._may_stay = may_stay
-        self._lines: list[str] = []
+        self._fields = b""
         self._left: int | None = None  # bytes that the Content-Length still promises
         self._chunked = False
         self._wants_close = False
         self.status = 0
         self.begun = False
         self.finished = False
+        self.framed = True
+        self.has_no_body = False
         self.keep_alive = False
         self.sent = 0
-
-    @property
-    def has_no_body(self) -> bool:
-        """Whether a body would not be sent: for HEAD, 1xx, 204 and 304.  Source: RFC 9110, 6.4.1."""
-        return self.status < 200 or self.status in (204, 304) or self._head.method == "HEAD"
 
     def begin(self, status: str, headers: Iterable[tuple[str, str]]) -> None:
         """Set status and headers.
@@ -98,38 +145,39 @@ class ResponseWriter:
         """
         if self.begun:
             raise InvalidResponse("the response has begun; its status and headers cannot change any more")
-        if not isinstance(status, str) or not _STATUS.fullmatch(status):
-            raise InvalidResponse(f"status {status!r} is no status: wanted a code and a reason, such as '200 OK'")
+        code, line = _statuses.get(status) or _check_status(status)
         left: int | None = None
-        wants_close = False
-        lines = [f"HTTP/1.1 {status}\r\n"]
-        missing = {"date", "server"}
+        wants_close = has_date = has_server = False
+        lines = [line]
         for name, value in headers:
-            if name not in _good_names:
-                _check_name(name)
-            if type(value) is not str:
-                raise InvalidResponse(f"header {name!r} has the value {value!r}, a {type(value).__name__}: wanted a str")
-            if "\n" in value or "\r" in value or "\0" in value:
-                raise InvalidResponse(f"header {name!r} has a CR, LF or NUL in its value {value!r}")
-            lower = name.lower()
-            if lower in _SPECIAL:
-                if lower == "content-length":
+            meaning = _names.get(name)
+            if meaning is None:
+                meaning = _check_name(name)
+            if not isinstance(value, str):
+                what = f"{value!r}, of type {type(value).__name__}"
+                raise InvalidResponse(f"header {name!r} has the value {what}: wanted a str")
+            if meaning:
+                if meaning == "length":
                     left = _parse_length(value, left)
                     continue
-                if lower in _OWN_FRAMING:
+                if meaning == "ours":
+                    _encode([f"{name}: {value}\r\n"])  # left out, but not because it is wrong
                     continue
-                if lower == "connection":
+                if meaning == "connection":
                     wants_close = wants_close or "close" in value.lower()
                     if value.lower() in ("close", "keep-alive"):
                         continue
-                missing.discard(lower)
+                has_date = has_date or meaning == "date"
+                has_server = has_server or meaning == "server"
             lines.append(f"{name}: {value}\r\n")
-        if "date" in missing:
-            lines.append(f"Date: {_http_date()}\r\n")
-        if "server" in missing:
-            lines.append(f"Server: {SERVER}\r\n")
-        self.status = int(status[:3])
-        self._lines, self._left, self._wants_close = lines, left, wants_close
+        stamp = b"" if has_date and has_server else _make_stamp()
+        if has_date:
+            stamp = stamp[stamp.find(b"\n") + 1 :]
+        elif has_server:
+            stamp = stamp[: stamp.find(b"\n") + 1]
+        self._fields = _encode(lines) + stamp
+        self.status, self._left, self._wants_close = code, left, wants_close
+        self.has_no_body = code < 200 or code == 204 or code == 304 or self._head.method == "HEAD"
 
     def write(self, data: bytes) -> None:
         """Send some of the body at once, the head before it; nothing for an empty ``data``.
@@ -138,6 +186,8 @@ class ResponseWriter:
             InvalidResponse: It is more than the Content-Length; what fits has been sent.
             ClientDisconnected: The client is gone.
         """
+        if self.finished:
+            raise InvalidResponse("the response is over; nothing can be added to it")
         if not data:
             return
         head = b"" if self.begun else self._make_head(None)
@@ -160,20 +210,23 @@ class ResponseWriter:
         """Send the rest, ``data``, and end the response; a body that is all here is sent with its length.
 
         Raises:
-            InvalidResponse: The body is not what the Content-Length says; what fits has been sent.
+            InvalidResponse: The body is not what the Content-Length says.  If nothing had left before, nothing has.
             ClientDisconnected: The client is gone.
         """
-        if self.begun or self._left is not None or self.has_no_body:
+        if self.begun:
             self.write(data)
-            if not self.begun:
-                self._send(self._make_head(len(data) or None))
-            elif self._chunked:
+            if self._chunked:
                 self._send(b"0\r\n\r\n")
-            if self._left and not self.has_no_body:
+            elif self._left and not self.has_no_body:
                 self._complain(f"the body is {self._left} bytes shorter than its Content-Length")
+        elif self.has_no_body:
+            self._send(self._make_head(len(data) or None))
         else:
-            head = self._make_head(len(data))
-            self.sent, self._left = len(data), 0
+            size = len(data)
+            if self._left is not None and self._left != size:
+                raise InvalidResponse(f"the body has {size} bytes, and its Content-Length says {self._left}")
+            head = self._make_head(size)
+            self.sent, self._left = size, 0
             self._emit(head, data)
         self.finished = True
 
@@ -183,31 +236,27 @@ class ResponseWriter:
 
     def _make_head(self, length: int | None) -> bytes:
         """The head as it leaves, with the decision how the client learns where the body ends.  RFC 9112, 6.3."""
-        lines = self._lines
-        stays = self._may_stay()
-        if self.status < 200 or self.status == 204:
-            framed = True  # a Content-Length is forbidden: RFC 9110, 8.6
-        elif self._left is not None or (length is not None and self.status != 304):
-            framed = True
-            lines.append(f"Content-Length: {self._left if self._left is not None else length}\r\n")
-        elif self.has_no_body:
-            framed = True
-        else:
-            framed = self._chunked = self._head.version == "HTTP/1.1"
-            if framed:
-                lines.append("Transfer-Encoding: chunked\r\n")
-        self.keep_alive = framed and stays and self._head.keep_alive and not self._wants_close
+        status, head, framing = self.status, self._head, b""
+        if not status:
+            raise InvalidResponse("the response has no status yet: call begin() first")
+        stays = self._may_stay() and head.keep_alive and not self._wants_close
+        if self._left is not None:
+            length = self._left
+        if status < 200:
+            stays = False  # what follows would be taken for the rest of this response
+        elif length is not None and status != 204 and (status != 304 or self._left is not None):
+            framing = b"Content-Length: %d\r\n" % length
+        elif not self.has_no_body:
+            self.framed = self._chunked = head.version == "HTTP/1.1"
+            if self._chunked:
+                framing = b"Transfer-Encoding: chunked\r\n"
+        self.keep_alive = stays and self.framed
         if not self.keep_alive:
-            lines.append("Connection: close\r\n")
-        elif self._head.version == "HTTP/1.0":
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        try:
-            head = "".join(lines).encode("latin-1")
-        except UnicodeEncodeError as error:
-            raise InvalidResponse(f"a header is not Latin-1: {error}. Encode it (RFC 8187, or percent-encoding)") from error
+            framing += b"Connection: close\r\n"
+        elif head.version == "HTTP/1.0":
+            framing += b"Connection: keep-alive\r\n"
         self.begun = True
-        return head
+        return b"%b%b\r\n" % (self._fields, framing)
 
     def _emit(self, head: bytes, data: bytes) -> None:
         if head and len(data) > _JOIN_LIMIT:
@@ -218,7 +267,7 @@ class ResponseWriter:
 
 
 def _parse_length(value: str, known: int | None) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", value):
+    if not (value.isascii() and value.isdigit() and len(value) <= 18):
         raise InvalidResponse(f"Content-Length is {value!r}: wanted a number of bytes")
     if known is not None and known != int(value):
         raise InvalidResponse(f"two Content-Length headers that differ: {known} and {value}")
@@ -236,7 +285,10 @@ def describe_status(status: int) -> str:
 def plain_response(status: int, text: str) -> bytes:
     """A whole response for a request that could not be understood, after which the connection is closed."""
     body = f"{text}\n".encode("utf-8", "replace")
-    return (
-        f"HTTP/1.1 {describe_status(status)}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nDate: {_http_date()}\r\nServer: {SERVER}\r\nConnection: close\r\n\r\n"
-    ).encode("latin-1") + body
+    return b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n%bContent-Length: %d\r\n%b\r\n%b" % (
+        describe_status(status).encode("ascii"),
+        _make_stamp(),
+        len(body),
+        b"Connection: close\r\n",
+        body,
+    )

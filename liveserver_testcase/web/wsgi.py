@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import ssl
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WSGIServer"]
 
-
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
 class _Call:
@@ -35,7 +33,7 @@ class _Call:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: _ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        if exc_info is not None:
+        if exc_info is not None and exc_info[1] is not None:
             try:
                 if self.response.begun:
                     raise exc_info[1].with_traceback(exc_info[2])
@@ -54,14 +52,6 @@ class _Call:
     def check_started(self) -> None:
         if not self.started:
             raise InvalidResponse("the application sent a body, or ended, without calling start_response()")
-
-
-def _as_bytes(item: object) -> bytes:
-    if not isinstance(item, bytes):
-        raise InvalidResponse(
-            f"the application's body has an item of type {type(item).__name__}: wanted bytes"
-        )
-    return item
 
 
 class WSGIServer(HTTPServer):
@@ -95,28 +85,37 @@ class WSGIServer(HTTPServer):
         result = self.app(make_environ(exchange, self.base_environ), call.start_response)
         try:
             if type(result) is list or type(result) is tuple:
-                self._send_all(call, response, result)
+                call.check_started()
+                response.finish(b"".join([_as_bytes(item) for item in result]))
             else:
-                self._send_each(call, response, result)
+                _send_each(call, response, result)
         finally:
             close = getattr(result, "close", None)
             if close is not None:
                 close()
 
-    def _send_all(self, call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:
-        """Send a body that is all there, in one piece and with its length."""
-        call.check_started()
-        body = b"".join([_as_bytes(item) for item in items])
-        response.finish(body)
 
-    def _send_each(self, call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:
-        """Send each item when the application gives it; PEP 3333 forbids to hold one back."""
-        for item in items:
-            data = _as_bytes(item)
-            if data:
-                call.check_started()
-                response.write(data)
-                if response.has_no_body:
-                    break
-        call.check_started()
-        response.finish()
+def _send_each(call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:
+    """Send each item when the application gives it; PEP 3333 forbids to hold one back."""
+    if isinstance(items, str | bytes) or not hasattr(items, "__iter__") and not hasattr(items, "__getitem__"):
+        raise InvalidResponse(f"the application returned {_shorten(items)}: wanted an iterable of bytes")
+    for item in items:
+        data = _as_bytes(item)
+        if data:
+            call.check_started()
+            response.write(data)
+            if response.has_no_body:
+                break
+    call.check_started()
+    response.finish()
+
+
+def _as_bytes(item: object) -> bytes:
+    if not isinstance(item, bytes):
+        raise InvalidResponse(f"the application's body has the item {_shorten(item)}: wanted bytes")
+    return item
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 80 else text[:77] + '...'}, of type {type(value).__name__}"

@@ -28,9 +28,7 @@ class EchoServer(ThreadedServer):
         super().__init__(**options)
         self.work = work
 
-    def _connect(
-        self, sock: socket.socket, address: Any, index: int, stopping: threading.Event
-    ) -> _EchoConnection:
+    def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> _EchoConnection:
         return _EchoConnection(sock, address, index, stopping, self.work)
 
 

@@ -69,6 +69,7 @@ class Addresses(CriterionCase):
         """A list or tuple is exactly the addresses, in any order."""
         self.check({"to": ["BOB@example.com", "ann@example.com"]})
         self.check({"to": ("Ann <ann@example.com>", "bob@example.com")})
+        self.check({"bcc": ["boss@example.com"], "reply_to": ["help@example.com"]})
         self.check({"to": []}, email=BARE)
 
     def test_not_exactly(self) -> None:
@@ -153,6 +154,16 @@ class Texts(CriterionCase):
             "+line 55\n+line 56\n line 57\n-line 58!\n+line 58\n line 59\n+line 60\n+line 61",
             email=receive(letter(text=text)),
         )
+
+    def test_long_fragment(self) -> None:
+        """A long line that is not found is told as a difference too, and one that is not so long is not."""
+        wanted = "a" * 101
+        self.check(
+            {"text": wanted},
+            f"text: not found; the nearest lines differ so:\n--- wanted\n+++ got\n@@ -1 +1 @@\n-{wanted}\n+Hi",
+            email=HTML,
+        )
+        self.check({"text": wanted[1:]}, f"text: '{wanted[1:]}' not found in 'Hi'", email=HTML)
 
     def test_lines_without_any(self) -> None:
         """If no line is the same, the difference is from the beginning of the text."""

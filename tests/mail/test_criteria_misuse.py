@@ -48,6 +48,7 @@ class Nonsense(unittest.TestCase):
     def test_addresses(self) -> None:
         """What is no address, or several, is refused."""
         self.refuse("to='' is no address; use None for an email without to.", to="")
+        self.refuse("from_='Ann Lee' is no address; use None for an email without from_.", from_="Ann Lee")
         self.refuse("cc=' , ' is no address; use None for an email without cc.", cc=" , ")
         self.refuse("to='a@x, b@x' is 2 addresses; pass a list: to=['a@x', 'b@x'].", to="a@x, b@x")
         self.refuse("to='a@x, b@x' is 2 addresses; pass a list: to=['a@x', 'b@x'].", to=["a@x, b@x"])

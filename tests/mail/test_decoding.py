@@ -93,7 +93,8 @@ class DecodeText(unittest.TestCase):
             raise UnicodeError
 
         def find(name: str) -> codecs.CodecInfo | None:
-            return codecs.CodecInfo(refuse, refuse, name="stubborn") if name == "stubborn" else None  # type: ignore[arg-type]
+            info = codecs.CodecInfo(refuse, refuse, name="stubborn")  # type: ignore[arg-type]
+            return info if name == "stubborn" else None
 
         codecs.register(find)
         self.addCleanup(codecs.unregister, find)

@@ -158,7 +158,7 @@ class ReadHead(unittest.TestCase):
     def test_addresses_of_several_fields(self) -> None:
         """The addresses of a field that is there twice are put together."""
         head = read_head(b"To: a@x\r\nTO: b@x\r\nCc: c@x\r\n\r\n")
-        self.assertEqual(head.addresses, {"to": ("a@x", "b@x"), "cc": ("c@x",)})
+        self.assertEqual(head.addresses, {"to": ["a@x", "b@x"], "cc": ["c@x"]})
 
     def test_twice(self) -> None:
         """A second Subject or From is a defect."""

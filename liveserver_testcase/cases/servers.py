@@ -1,0 +1,221 @@
+"""The servers of a test class: started in order, told of each test, asked about it, stopped in reverse."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from ..core.server import Server
+from ..errors import UsageError
+from .proxies import bypass_proxies, exempt_host, restore_proxies
+
+__all__ = ["ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
+
+__unittest = True
+
+
+class Startable(Protocol):
+    """The least that a class server needs: it can be started and stopped."""
+
+    def start(self) -> Any:
+        """Begin to serve; return when it serves."""
+
+    def stop(self) -> Any:
+        """Stop serving, also if it never started."""
+
+
+S = TypeVar("S", bound=Startable)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a server holds against a test.
+
+    Attributes:
+        text: What the failing test's report says.
+        cause: The exception behind it, whose traceback is printed too.
+    """
+
+    text: str
+    cause: BaseException | None = None
+
+
+class ClassServer(Generic[S]):
+    """One server of a test class: how it starts, begins a test, is judged and stops.
+
+    Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
+    `settle`, `problems` and `leftovers`; what they raise is an error of the test.
+
+    Args:
+        name: The attribute under which the test finds the server (see `ServerAttribute`).
+        make: Makes the server when its turn comes; the servers before it in `order` run by then.
+        order: Servers start from the lowest to the highest and stop in reverse: mail is 10, stubs 20, the live
+            application 30.
+
+    Attributes:
+        server: What ``make`` made; None before its turn.
+    """
+
+    def __init__(self, name: str, make: Callable[[], S], *, order: int = 20) -> None:
+        self.name = name
+        self.order = order
+        self._make = make
+        self.server: S | None = None
+
+    def start(self) -> None:
+        """Make the server and start it."""
+        self.server = self._make()
+        self.server.start()
+
+    def begin(self, test_id: str) -> None:
+        """A test begins: forget the one before."""
+
+    def settle(self) -> None:
+        """A test is over: let come to an end what is still going on, within a bound.
+
+        Called for the last started server first: what calls others is quiet before those are asked.
+        """
+
+    def problems(self) -> list[Problem]:
+        """What is held against the test that is over; each problem once.
+
+        Asked after each test; the answer is dropped when the test was skipped.
+        """
+        return []
+
+    def leftovers(self) -> list[Problem]:
+        """What came to light since, about tests that were judged already; each problem once, and says whose it is.
+
+        Asked after `problems`, and once more when the server has stopped.
+        """
+        return []
+
+    def stop(self) -> None:
+        """Stop the server, if it was made."""
+        if self.server is not None:
+            self.server.stop()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {self.server!r}>"
+
+
+@dataclass
+class Findings:
+    """What speaks against a test or a class.
+
+    Attributes:
+        problems: What the servers hold against it.
+        errors: What went wrong with the servers themselves.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
+
+    def ask(self, server: ClassServer[Any], call: Callable[..., T], *arguments: object) -> T | None:
+        """Call a method of ``server``; what it raises is one of the errors."""
+        try:
+            return call(*arguments)
+        except Exception as error:
+            what = f"{call.__name__}() of the server {server.name!r} raised {type(error).__name__}: {error}"
+            self.errors.append(Problem(what, error))
+            return None
+
+
+class ClassRun:
+    """The servers of one class from their start to their stop.
+
+    Args:
+        servers: In any order.
+
+    Raises:
+        UsageError: Two have the same name.
+    """
+
+    def __init__(self, servers: Iterable[ClassServer[Any]]) -> None:
+        self.servers = sorted(servers, key=lambda server: server.order)
+        names = [server.name for server in self.servers]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise UsageError(f"class_servers() lists two servers named {twice!r}; each wants a name of its own")
+        self._started: list[ClassServer[Any]] = []
+        self._errors: list[Problem] = []  # of beginning the test
+        self._late: list[Problem] = []  # seen during a test that was skipped
+        self._pid = os.getpid()
+
+    def start(self) -> None:
+        """Start the servers; call `stop` also when this fails."""
+        _running.add(self)
+        bypass_proxies()
+        for server in self.servers:
+            self._started.append(server)
+            server.start()
+            exempt_host(getattr(server.server, "host", None))
+
+    def find(self, name: str) -> Any:
+        """The server of this name; None if it was not made yet, or is none of these."""
+        return next((server.server for server in self._started if server.name == name), None)
+
+    def begin(self, test_id: str) -> None:
+        """Tell every server that a test begins; what goes wrong is found when the test is judged."""
+        found = Findings()
+        for server in self._started:
+            found.ask(server, server.begin, test_id)
+        self._errors = found.errors
+
+    def judge(self, skipped: bool = False) -> Findings:
+        """Let the servers settle and ask what they hold against the test that is over.
+
+        Args:
+            skipped: Nothing is held against this test; what is left of earlier ones is kept for the next.
+        """
+        found = Findings(errors=self._errors)
+        late, self._errors, self._late = self._late, [], []
+        for server in reversed(self._started):
+            found.ask(server, server.settle)
+        for server in self._started:
+            found.problems += found.ask(server, server.problems) or ()
+            late += found.ask(server, server.leftovers) or ()
+        if skipped:
+            self._late = late
+            return Findings()
+        found.problems += late
+        return found
+
+    def stop(self) -> Findings:
+        """Stop what was started, the last one first, whatever goes wrong; say what came to light since."""
+        found = Findings(self._late)
+        started, self._started, self._late = self._started, [], []
+        _running.discard(self)
+        interrupt: BaseException | None = None
+        for server in reversed(started) if self._pid == os.getpid() else ():  # a forked child's are its parent's
+            try:
+                found.ask(server, server.stop)
+            except BaseException as error:  # the other servers want to be stopped all the same
+                interrupt = error
+            found.problems += found.ask(server, server.leftovers) or ()
+        restore_proxies()
+        if interrupt is not None:
+            raise interrupt
+        return found
+
+    def abandon(self) -> None:
+        """Stop, at the end of the process, those servers that do not do so by themselves."""
+        self._started = [server for server in self._started if not isinstance(server.server, Server)]
+        self.stop()
+
+
+_running: set[ClassRun] = set()  # plain unittest runs no class clean-up after a KeyboardInterrupt
+
+
+def _abandon_all() -> None:
+    for run in list(_running):
+        with contextlib.suppress(Exception):
+            run.abandon()
+
+
+atexit.register(_abandon_all)

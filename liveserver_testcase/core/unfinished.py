@@ -1,0 +1,38 @@
+"""What a server was still at when it had to stop, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Unfinished", "describe_all"]
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Something that was still going on when a server had to stop.
+
+    Attributes:
+        what: What was being served, such as ``GET /slow HTTP/1.1``.
+        peer: Who had asked for it, such as ``127.0.0.1:50004``.
+        age: Seconds since it began.
+        thread: The name of the thread that served it.
+        stack: Where that thread was, as text; empty if it had ended by then.
+    """
+
+    what: str
+    peer: str
+    age: float
+    thread: str
+    stack: str
+
+    def __str__(self) -> str:
+        text = f"{self.what} from {self.peer}, {self.age:.1f} s old, in thread {self.thread!r}"
+        return f"{text}, which was at\n{self.stack.rstrip()}" if self.stack else text
+
+
+def describe_all(unfinished: Sequence[Unfinished]) -> str:
+    """One piece of work as it is; several with their number and one below the other."""
+    if len(unfinished) == 1:
+        return str(unfinished[0])
+    return "\n".join([f"{len(unfinished)} pieces of work:", *map(str, unfinished)])

@@ -1,0 +1,101 @@
+"""Small WSGI applications to test against."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qs
+
+import requests
+
+__all__ = ["Gate", "Routes", "answer", "make_app"]
+
+Environ = dict[str, Any]
+Start = Callable[..., Any]
+
+
+def answer(start: Start, text: str = "fine", status: str = "200 OK") -> list[bytes]:
+    """Answer with plain text."""
+    body = text.encode()
+    start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+class Routes:
+    """An application of paths, each with a function like an application; a 404 for the rest."""
+
+    def __init__(self, **routes: Callable[[Environ, Start], Iterable[bytes]]) -> None:
+        self.routes = routes
+
+    def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
+        route = self.routes.get(environ["PATH_INFO"].lstrip("/") or "index")
+        return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+
+
+class Gate:
+    """A route that answers when it is opened: with an exception, if it is given one."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
+        self.entered.set()
+        self.open.wait(30)
+        if self.error is not None:
+            raise self.error
+        return answer(start)
+
+
+class _Closing:
+    """A body whose ``close()`` raises."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"fine"])
+
+    def close(self) -> None:
+        raise RuntimeError("raised in close()")
+
+
+def _boom(environ: Environ, start: Start) -> Iterable[bytes]:
+    raise RuntimeError("kaboom")
+
+
+def _bang(environ: Environ, start: Start) -> Iterable[bytes]:
+    raise LookupError("no such thing")
+
+
+def _hidden(environ: Environ, start: Start) -> Iterable[bytes]:
+    answer(start)
+    return _stream_and_raise()
+
+
+def _stream_and_raise() -> Iterator[bytes]:
+    yield b"fi"
+    raise RuntimeError("raised in the middle")
+
+
+def _closing(environ: Environ, start: Start) -> Iterable[bytes]:
+    answer(start)
+    return _Closing()
+
+
+def _call(environ: Environ, start: Start) -> Iterable[bytes]:
+    """Call another server, as code under test does that knows its URL, and hide what becomes of it."""
+    url = parse_qs(environ["QUERY_STRING"])["url"][0]
+    return answer(start, str(requests.get(url, timeout=10).status_code))
+
+
+def make_app(**more: Callable[[Environ, Start], Iterable[bytes]]) -> Routes:
+    """An application with a page that works and several that do not."""
+    routes: dict[str, Callable[[Environ, Start], Iterable[bytes]]] = {
+        "index": lambda environ, start: answer(start),
+        "boom": _boom,
+        "bang": _bang,
+        "middle": _hidden,
+        "closing": _closing,
+        "call": _call,
+    }
+    return Routes(**{**routes, **more})

@@ -1,0 +1,497 @@
+"""The result between a test and its runner: what the runner hears, and when."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import sys
+import traceback
+import unittest
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from liveserver_testcase import ServerTestCase
+from liveserver_testcase.cases.outcome import JudgedResult, add_note, as_note, raise_at
+from tests.cases.running import make_case, run_case
+
+
+class Listener(unittest.TestResult):
+    """Remembers what it is told, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if not (name.startswith("add") or name in ("startTest", "stopTest")) or name == "addDuration":
+            return value
+
+        @functools.wraps(value)
+        def hear(*arguments: Any) -> Any:
+            self.heard.append(name)
+            return value(*arguments)
+
+        return hear
+
+
+class Bodies:
+    """Tests that end in every way; mixed into a plain test case and into one with a judge."""
+
+    def tearDown(self: Any) -> None:
+        if "tear_down" in self.id():
+            raise ValueError("of tearDown")
+
+    def test_passes(self: Any) -> None:
+        pass
+
+    def test_fails(self: Any) -> None:
+        self.fail("it does")
+
+    def test_errs(self: Any) -> None:
+        raise ValueError("it does")
+
+    def test_exits(self: Any) -> None:
+        raise SystemExit(3)
+
+    def test_fails_and_tear_down_too(self: Any) -> None:
+        self.fail("it does")
+
+    def test_skips(self: Any) -> None:
+        self.skipTest("it does")
+
+    def test_skips_and_tear_down_errs(self: Any) -> None:
+        self.skipTest("it does")
+
+    @unittest.skip("always")
+    def test_skipped(self: Any) -> None:
+        pass
+
+    @unittest.expectedFailure
+    def test_expected(self: Any) -> None:
+        self.fail("it does")
+
+    @unittest.expectedFailure
+    def test_unexpected(self: Any) -> None:
+        pass
+
+    def test_subtests(self: Any) -> None:
+        for number in range(4):
+            with self.subTest(number=number):
+                if number == 1:
+                    self.skipTest("one")
+                self.assertNotEqual(number, 2)
+
+    def test_clean_up_errs(self: Any) -> None:
+        self.addCleanup(self.fail, "late")
+
+
+class SameAsUnittest(unittest.TestCase):
+    """Where there is nothing to judge, nothing changes."""
+
+    def compare(self, name: str) -> None:
+        plain, judged = make_case(Bodies, unittest.TestCase), make_case(Bodies, ServerTestCase)
+        judged.setUpClass()
+        self.addCleanup(judged.tearDownClass)
+        heard = []
+        for case in (plain, judged):
+            result = Listener()
+            case(name).run(result)
+            heard.append((result.heard, [text for _, text in [*result.failures, *result.errors]]))
+        self.assertEqual(heard[0], heard[1])
+
+    def test_runner_hears_the_same(self) -> None:
+        """The runner hears the same as of a plain test, in the same order, and prints the same."""
+        for name in [name for name in dir(Bodies) if name.startswith("test_")]:
+            with self.subTest(name=name):
+                self.compare(name)
+
+
+class Minimal:
+    """A result that has no more than unittest needs."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.shouldStop = False
+        self.failfast = False
+
+    def startTest(self, test: Any) -> None:
+        self.heard.append("start")
+
+    def stopTest(self, test: Any) -> None:
+        self.heard.append("stop")
+
+    def addSuccess(self, test: Any) -> None:
+        self.heard.append("success")
+
+    def addError(self, test: Any, err: Any) -> None:
+        self.heard.append(f"error {err[1]}")
+
+    def addFailure(self, test: Any, err: Any) -> None:
+        self.heard.append(f"failure {err[1]}")
+
+
+class OtherRunners(unittest.TestCase):
+    """Results that are not unittest's own."""
+
+    def run_with_minimal(self, test: Callable[[Any], None], verdict: BaseException | None = None) -> list[str]:
+        result = Minimal()
+        case = type("Case", (unittest.TestCase,), {"test_it": test})("test_it")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # unittest's, about what the result has not got
+            case.run(JudgedResult(result, case, lambda skipped: verdict))
+        return result.heard
+
+    def test_without_subtests_and_durations(self) -> None:
+        """A result without addSubTest and addDuration hears what it can."""
+
+        def test(self: Any) -> None:
+            with self.subTest("one"):
+                pass
+
+        self.assertEqual(["start", "success", "stop"], self.run_with_minimal(test))
+
+    def test_verdict_without_subtests(self) -> None:
+        """It hears the verdict, too."""
+
+        def test(self: Any) -> None:
+            with self.subTest("one"):
+                pass
+
+        heard = self.run_with_minimal(test, AssertionError("no"))
+        self.assertEqual(["start", "failure no", "stop"], heard)
+
+    def test_verdict_of_another_kind(self) -> None:
+        """A verdict that is no failure is an error."""
+        heard = self.run_with_minimal(lambda self: None, ValueError("no"))
+        self.assertEqual(["start", "error no", "stop"], heard)
+
+    def test_runner_that_raises(self) -> None:
+        """What a runner raises when it is told reaches it, and the test is ended for it all the same."""
+
+        class Raising(Minimal):
+            def addSuccess(self, test: Any) -> None:
+                raise KeyboardInterrupt
+
+        result = Raising()
+        case = type("Case", (unittest.TestCase,), {"test_it": lambda self: None})("test_it")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            with self.assertRaises(KeyboardInterrupt):
+                case.run(JudgedResult(result, case, lambda skipped: None))
+        self.assertEqual(["start", "stop"], result.heard)
+
+
+def make_judged(test: Callable[[Any], None], verdict: BaseException | None = None, **members: Any) -> type[Any]:
+    """A class whose one test gets this verdict."""
+
+    class Judged(ServerTestCase):
+        verdicts: list[bool] = []
+
+        def _judge(self, skipped: bool = False) -> BaseException | None:
+            self.verdicts.append(skipped)
+            return None if skipped else verdict
+
+    return make_case(Judged, test=test, **members)
+
+
+class Runs(unittest.TestCase):
+    """Ways to run a test."""
+
+    def test_without_a_result(self) -> None:
+        """``run()`` makes a result, begins and ends its run, and returns it."""
+        case = make_judged(lambda self: None, AssertionError("no"))
+        heard: list[str] = []
+
+        class Result(unittest.TestResult):
+            def startTestRun(self) -> None:
+                heard.append("start")
+
+            def stopTestRun(self) -> None:
+                heard.append("stop")
+
+        case.defaultTestResult = lambda self: Result()
+        result = case("test_it").run()
+        self.assertEqual((["start", "stop"], 1, 1), (heard, result.testsRun, len(result.failures)))
+
+    def test_returns_the_runners_result(self) -> None:
+        """``run()`` returns the result that it was given."""
+        result = unittest.TestResult()
+        self.assertIs(result, make_judged(lambda self: None)("test_it").run(result))
+
+    def test_twice(self) -> None:
+        """A test that is run twice is judged twice."""
+        case = make_judged(lambda self: None, AssertionError("no"))
+        test, result = case("test_it"), unittest.TestResult()
+        test.run(result)
+        test.run(result)
+        self.assertEqual((2, 2), (result.testsRun, len(result.failures)))
+
+    def test_failfast(self) -> None:
+        """A verdict stops a run that is to stop at the first failure."""
+        case = make_judged(lambda self: None, AssertionError("no"), test_later=lambda self: None)
+        self.assertEqual({"run": 1, "failures": 1}, run_case(case, failfast=True).summary)
+
+    def test_failfast_in_a_subtest(self) -> None:
+        """A subtest that fails ends its test, as it does without a judge."""
+        reached = []
+
+        def test(self: Any) -> None:
+            for number in range(3):
+                with self.subTest(number=number):
+                    reached.append(number)
+                    self.fail("it does")
+
+        run_case(make_judged(test), failfast=True)
+        self.assertEqual([0], reached)
+
+    def test_buffer(self) -> None:
+        """What a test has printed stands in its report, also when only the verdict is against it."""
+
+        def test(self: Any) -> None:
+            print("printed by the test")
+
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            outcome = run_case(make_judged(test, AssertionError("no")), buffer=True)
+        self.assertIn("Stdout:\nprinted by the test", outcome.report)
+        self.assertIn("printed by the test", stdout.getvalue())
+
+    def test_buffer_of_a_test_that_passes(self) -> None:
+        """What a test has printed that passes is dropped."""
+
+        def test(self: Any) -> None:
+            print("printed by the test")
+
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            run_case(make_judged(test), buffer=True)
+        self.assertEqual("", stdout.getvalue())
+
+    def test_debug(self) -> None:
+        """``debug()`` raises the verdict."""
+        verdict = AssertionError("no")
+        with self.assertRaises(AssertionError) as caught:
+            make_judged(lambda self: None, verdict)("test_it").debug()
+        self.assertIs(verdict, caught.exception)
+
+    def test_debug_of_a_test_that_fails(self) -> None:
+        """``debug()`` raises the test's own exception with the verdict in it."""
+
+        def test(self: Any) -> None:
+            raise ValueError("of the test")
+
+        with self.assertRaises(ValueError) as caught:
+            make_judged(test, AssertionError("of the servers"))("test_it").debug()
+        text = "".join(traceback.format_exception(caught.exception))
+        self.assertIn("ValueError: of the test\n\nof the servers", text)
+
+    def test_debug_of_a_test_that_skips(self) -> None:
+        """``debug()`` holds nothing against a test that skips itself."""
+
+        def test(self: Any) -> None:
+            self.skipTest("not now")
+
+        case = make_judged(test, AssertionError("no"))
+        with self.assertRaises(unittest.SkipTest):
+            case("test_it").debug()
+        self.assertEqual([True], case.verdicts)
+
+    def test_debug_without_a_verdict(self) -> None:
+        """``debug()`` of a test that passes raises nothing."""
+        case = make_judged(lambda self: None)
+        case("test_it").debug()
+        self.assertEqual([False], case.verdicts)
+
+
+class Interrupts(unittest.TestCase):
+    """Ctrl-C."""
+
+    def test_in_the_body(self) -> None:
+        """It goes through at once: nothing is judged, and the runner hears that the test has ended."""
+
+        def test(self: Any) -> None:
+            raise KeyboardInterrupt
+
+        case, result = make_judged(test, AssertionError("no")), Listener()
+        with self.assertRaises(KeyboardInterrupt):
+            case("test_it").run(result)
+        self.assertEqual((["startTest", "stopTest"], []), (result.heard, case.verdicts))
+
+    def test_after_a_failure(self) -> None:
+        """A failure before it is told as plain unittest would, and not judged."""
+
+        def test(self: Any) -> None:
+            self.fail("first")
+
+        def tearDown(self: Any) -> None:
+            raise KeyboardInterrupt
+
+        heard = []
+        judged = make_judged(test, AssertionError("no"), tearDown=tearDown)
+        for case in (judged, make_case(unittest.TestCase, test=test, tearDown=tearDown)):
+            result = Listener()
+            with self.assertRaises(KeyboardInterrupt):
+                case("test_it").run(result)
+            heard.append(result.heard)
+        self.assertEqual((heard[1], []), (heard[0], judged.verdicts))
+
+    def test_while_judging(self) -> None:
+        """It goes through, and the runner hears what the test itself has come to."""
+
+        class Case(ServerTestCase):
+            def _judge(self, skipped: bool = False) -> BaseException | None:
+                raise KeyboardInterrupt
+
+            def test_it(self) -> None:
+                self.fail("it does")
+
+        result = Listener()
+        with self.assertRaises(KeyboardInterrupt):
+            Case("test_it").run(result)
+        self.assertEqual(["startTest", "addFailure", "stopTest"], result.heard)
+
+
+class TheResult(unittest.TestCase):
+    """The object that a test sees as its result."""
+
+    def setUp(self) -> None:
+        self.theirs = Listener()
+        self.result = JudgedResult(self.theirs, self, lambda skipped: None)
+
+    def test_attributes(self) -> None:
+        """What is set on it is set on the runner's."""
+        self.result.shouldStop = True
+        self.assertTrue(self.theirs.shouldStop)
+
+    def test_unknown_attribute(self) -> None:
+        """It has nothing that the runner's has not."""
+        self.assertFalse(hasattr(self.result, "addSomething"))
+
+    def test_failures_so_far(self) -> None:
+        """A tearDown that looks for its own failure among the result's finds it, as without a judge."""
+        error = ValueError("it does")
+        self.result.addError(self, (ValueError, error, None))
+        self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))
+        self.assertEqual([self], [test for test, _ in self.result.failures])
+        self.assertEqual([self], [test for test, _ in self.result.errors])
+        self.assertIn("ValueError: it does", self.result.errors[0][1])
+
+    def test_told_once(self) -> None:
+        """What was looked at so is not told twice."""
+        self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))
+        self.assertEqual(1, len(self.result.failures))
+        self.result.stopTest(self)
+        self.assertEqual(1, len(self.theirs.failures))
+
+
+class OwnText(Exception):
+    """Makes its text itself."""
+
+    def __str__(self) -> str:
+        return "own text"
+
+
+class Notes(unittest.TestCase):
+    """A note is printed with its exception, on every Python."""
+
+    def printed(self, error: BaseException) -> str:
+        add_note(error, "\nthe note")
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+    def test_plain(self) -> None:
+        """It stands below the exception's own text."""
+        self.assertTrue(self.printed(ValueError("its text")).endswith("ValueError: its text\n\nthe note\n"))
+
+    def test_without_text(self) -> None:
+        """It stands below an exception that has no text."""
+        self.assertIn("the note", self.printed(ValueError()))
+
+    def test_of_many_kinds(self) -> None:
+        """It is printed also where the text is made by the exception itself."""
+        chained = OwnText()
+        chained.__cause__ = ValueError("the cause")
+        hidden = OwnText()
+        hidden.__context__ = ValueError("the context")
+        hidden.__suppress_context__ = True
+        within = OwnText()
+        within.__context__ = OwnText()
+        for error in (KeyError("key"), OSError(2, "gone"), OwnText(), ValueError(1, 2), chained, hidden, within):
+            with self.subTest(error=repr(error)):
+                own = str(error)
+                text = self.printed(error)
+                self.assertIn("the note", text)
+                self.assertIn(own, text)
+
+    @unittest.skipIf(sys.version_info >= (3, 11), "there are notes")
+    def test_in_a_circle(self) -> None:
+        """Exceptions that lead to each other in a circle are left alone."""
+        error, other = OwnText(), OwnText()
+        error.__context__, other.__context__ = other, error
+        add_note(error, "the note")
+        self.assertIs(error, other.__context__)
+
+    def test_with_a_cause(self) -> None:
+        """A verdict with a cause is noted with the cause's traceback."""
+        verdict = AssertionError("the verdict")
+        verdict.__cause__ = ValueError("the cause")
+        self.assertEqual("\nthe verdict\n\nValueError: the cause", as_note(verdict))
+
+
+def _decorate(function: Callable[[], None]) -> Callable[[], None]:
+    @functools.wraps(function)
+    def wrapped() -> None:
+        function()
+
+    return wrapped
+
+
+@_decorate
+@_decorate
+def _somewhere() -> None:
+    pass
+
+
+class Places(unittest.TestCase):
+    """Where a verdict is raised."""
+
+    def place(self, function: object) -> traceback.FrameSummary:
+        error = raise_at(function, ValueError("here"))
+        return traceback.extract_tb(error.__traceback__)[-1]
+
+    def test_at_the_def(self) -> None:
+        """The traceback ends at the test's def line, under its decorators."""
+        place = self.place(_somewhere)
+        self.assertEqual(
+            (Path(__file__).name, "_somewhere", "def _somewhere() -> None:"),
+            (Path(place.filename).name, place.name, place.line),
+        )
+
+    def test_nothing_is_underlined(self) -> None:
+        """No part of the line is to blame."""
+        error = raise_at(_somewhere, ValueError("here"))
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        self.assertTrue(lines[-2].endswith("def _somewhere() -> None:\n"), lines)
+
+    def test_without_a_place(self) -> None:
+        """Anything else that runs as a test gets its verdict too."""
+        for function in (len, functools.partial(print), None, "test", object()):
+            with self.subTest(function=function):
+                self.assertIsNotNone(self.place(function))
+
+    def test_without_source(self) -> None:
+        """A function whose source is not to be had is a place all the same."""
+        space: dict[str, Any] = {}
+        exec("def made():\n    pass", space)
+        self.assertEqual(("<string>", 1), (self.place(space["made"]).filename, self.place(space["made"]).lineno))
+
+    def test_its_own_error(self) -> None:
+        """The error keeps its cause."""
+        error = ValueError("here")
+        error.__cause__ = cause = KeyError("there")
+        self.assertIs(cause, raise_at(_somewhere, error).__cause__)
+
+
+if __name__ == "__main__":
+    unittest.main()

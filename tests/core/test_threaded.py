@@ -1,0 +1,324 @@
+"""Threads that take turns to accept: how many there are, and what they bear."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+from liveserver_testcase.core import threaded
+from liveserver_testcase.core.connection import Connection, ConnectionState
+from liveserver_testcase.errors import ServerThreadError
+from tests.contracts.toys import EchoServer
+from tests.support import HANG, NoLeaks, wait_until
+
+LOG = "liveserver_testcase.core"
+
+
+class EchoCase(NoLeaks):
+    """An echo server, and clients of it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = EchoServer()
+        self.addCleanup(self.server.stop)
+
+    def connect(self) -> socket.socket:
+        client = socket.create_connection(self.server.address, timeout=HANG)
+        self.addCleanup(client.close)
+        return client
+
+    def talk(self, client: socket.socket | None = None) -> None:
+        used = client or self.connect()
+        used.sendall(b"hello\n")
+        self.assertEqual(b"hello\n", used.recv(100))
+        if client is None:
+            used.close()
+
+    def threads(self) -> int:
+        name = self.server._thread_name
+        return sum(thread.name == name for thread in threading.enumerate())
+
+
+class Turns(EchoCase):
+    """How many threads there are."""
+
+    def test_one_thread_waits_at_first(self) -> None:
+        """A server that nobody has asked for anything has one thread."""
+        self.server.start()
+        self.assertEqual(1, self.threads())
+
+    def test_clients_one_after_the_other_share_threads(self) -> None:
+        """A client that comes when the last one has left costs no new thread, but for the first few."""
+        served: set[int] = set()
+        self.server.work = lambda: served.add(threading.get_ident())
+        self.server.start()
+        for _ in range(50):
+            self.talk()
+        self.assertLessEqual(self.threads(), threaded._SPARE + 1)
+
+    def test_clients_at_the_same_time_have_a_thread_each(self) -> None:
+        """Nobody waits for another client; when all have left, the threads that are too many end."""
+        together = threading.Barrier(30)
+        self.server.work = lambda: together.wait(HANG)
+        self.server.start()
+        clients = [self.connect() for _ in range(30)]
+        for client in clients:
+            client.sendall(b"hello\n")
+        for client in clients:
+            self.assertEqual(b"hello\n", client.recv(100))
+            client.close()
+        self.assertTrue(wait_until(lambda: self.threads() <= threaded._SPARE + 1), self.threads())
+        self.server.work = lambda: None
+        self.talk()
+
+    def test_a_crowd(self) -> None:
+        """Two hundred clients that come at once are all served, and all are gone after the stop."""
+        self.server.start()
+        clients = [self.connect() for _ in range(200)]
+        for client in clients:
+            client.sendall(b"hello\n")
+        self.assertEqual([b"hello\n"] * 200, [client.recv(100) for client in clients])
+        self.server.stop()
+        self.assertEqual([b""] * 200, [client.recv(100) for client in clients])
+
+    def test_no_more_threads(self) -> None:
+        """Where the system gives no more threads, clients are served one after the other, and it is logged once."""
+        really = threaded.start_thread
+        started: list[threading.Thread] = []
+
+        def start(thread: threading.Thread) -> None:
+            if started:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            really(thread)
+
+        with mock.patch.object(threaded, "start_thread", start), self.assertLogs(LOG, "ERROR") as logs:
+            self.server.start()
+            for _ in range(3):
+                self.talk()
+            self.assertEqual(1, self.threads())
+            self.server.stop()
+        self.assertEqual([f"{self.server!r} has no spare thread: can't start new thread".replace("stopped", "running")],
+                         [record.getMessage() for record in logs.records])
+
+
+class Connections(EchoCase):
+    """What the server knows of its clients."""
+
+    def only(self) -> Connection:
+        self.assertTrue(wait_until(lambda: len(self.server.connections) == 1))
+        return self.server.connections[0]
+
+    def test_states(self) -> None:
+        """A connection is new, reading, active and idle in turn."""
+        self.server.start()
+        seen: list[ConnectionState] = []
+        client = self.connect()
+        connection = self.only()
+        self.assertIs(ConnectionState.NEW, connection.state)
+        client.sendall(b"hel")
+        self.assertTrue(wait_until(lambda: connection.state is ConnectionState.READING))
+        self.server.work = connection.server.work = lambda: seen.append(connection.state)  # type: ignore[attr-defined]
+        client.sendall(b"lo\n")
+        self.assertEqual(b"hello\n", client.recv(100))
+        self.assertEqual([ConnectionState.ACTIVE], seen)
+        self.assertTrue(wait_until(lambda: connection.state is ConnectionState.IDLE))
+
+    def test_peer(self) -> None:
+        """A connection knows its client's address as text."""
+        self.server.start()
+        host, port = self.connect().getsockname()
+        self.assertEqual(f"{host}:{port}", self.only().peer)
+
+    def test_indexes(self) -> None:
+        """Connections are numbered from 0 over all the lives of a server."""
+        indexes: list[int] = []
+        self.server.work = lambda: indexes.append(self.server.connections[0].index)
+        for _ in range(3):
+            with self.server:
+                self.talk()
+        self.assertEqual([0, 1, 2], indexes)
+
+    def test_a_client_that_left_is_forgotten(self) -> None:
+        """When the client has left, the connection is gone."""
+        self.server.start()
+        client = self.connect()
+        self.only()
+        client.close()
+        self.assertTrue(wait_until(lambda: not self.server.connections))
+
+    def test_none_before_the_start(self) -> None:
+        """A server that never ran has no connections, and no sockets."""
+        self.assertEqual([], self.server.connections)
+        self.assertEqual([], list(self.server.open_sockets()))
+
+    def test_open_sockets(self) -> None:
+        """The listening sockets and those of the clients are what a forked child must let go."""
+        self.server.start()
+        self.connect()
+        connection = self.only()
+        wanted = {connection.sock, *self.server._listener.sockets}  # type: ignore[union-attr]
+        self.assertEqual(wanted, set(self.server.open_sockets()))
+
+    def test_close_connections(self) -> None:
+        """`close_connections` cuts every client; the server goes on."""
+        self.server.start()
+        clients = [self.connect() for _ in range(3)]
+        for client in clients:
+            self.talk(client)
+        self.server.close_connections()
+        self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
+        self.talk()
+
+
+class Failures(EchoCase):
+    """What goes wrong, and what comes of it."""
+
+    def fail_with(self, error: BaseException) -> None:
+        def work() -> None:
+            raise error
+
+        self.server.work = work
+
+    def test_an_error_while_serving(self) -> None:
+        """What serving raises ends that connection only; it is logged, and raised by the stop."""
+        for error in (ValueError("boom"), SystemExit(3), KeyboardInterrupt()):
+            with self.subTest(error=error):
+                self.fail_with(error)
+                self.server.start()
+                with self.assertLogs(LOG, "ERROR") as logs:
+                    client = self.connect()
+                    client.sendall(b"hello\n")
+                    self.assertEqual(b"", client.recv(100))
+                self.assertEqual([f"{self.server!r} failed to serve a connection"], [r.getMessage() for r in logs.records])
+                self.server.work = lambda: None
+                self.talk()
+                with self.assertRaises(ServerThreadError) as caught:
+                    self.server.stop()
+                self.assertIs(error, caught.exception.__cause__)
+
+    def test_an_error_before_serving(self) -> None:
+        """A connection that cannot even be made is closed; the next one is served."""
+        really = self.server._connect
+        error = ValueError("no")
+
+        def connect_once(*arguments: Any) -> Connection:
+            self.server._connect = really  # type: ignore[method-assign]
+            raise error
+
+        self.server._connect = connect_once  # type: ignore[method-assign]
+        self.server.start()
+        with self.assertLogs(LOG, "ERROR"):
+            self.assertEqual(b"", self.connect().recv(100))
+        self.talk()
+        with self.assertRaises(ServerThreadError) as caught:
+            self.server.stop()
+        self.assertIs(error, caught.exception.__cause__)
+
+    def test_an_error_while_closing(self) -> None:
+        """A connection that fails to close is gone all the same, and the error is raised by the stop."""
+        self.server.start()
+        with mock.patch.object(Connection, "close", autospec=True, side_effect=close_and_fail):
+            with self.assertLogs(LOG, "ERROR"):
+                self.talk()
+                self.assertTrue(wait_until(lambda: self.server._failures))
+        self.assertEqual([], self.server.connections)
+        self.talk()
+        self.assertRaises(ServerThreadError, self.server.stop)
+
+    def accepting(self, *errors: OSError) -> list[OSError]:
+        """Start the server so that ``accept()`` raises these one after the other; those that are still to come."""
+        left = list(errors)
+        really = socket.socket.accept
+
+        def accept(sock: socket.socket) -> tuple[socket.socket, Any]:
+            if left:
+                raise left.pop(0)
+            return really(sock)
+
+        patched = mock.patch.object(socket.socket, "accept", accept)
+        patched.start()
+        self.addCleanup(patched.stop)
+        self.server.start()
+        return left
+
+    def test_a_client_that_left_before_it_was_accepted(self) -> None:
+        """A client that gave up in the queue is passed over, without a word."""
+        with self.assertNoLogs_():
+            left = self.accepting(*[OSError(number, "") for number in (errno.ECONNABORTED, errno.EPROTO, errno.EINTR)])
+            self.talk()
+        self.assertEqual([], left)
+
+    def assertNoLogs_(self) -> Any:  # noqa: N802
+        """`assertNoLogs`, which Python 3.10 has by itself, under the name that mypy knows."""
+        return self.assertNoLogs(LOG, "DEBUG")
+
+    def test_nothing_left_to_give(self) -> None:
+        """While the system is exhausted the server tries again, and logs it once."""
+        error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        with self.assertLogs(LOG, "ERROR") as logs:
+            left = self.accepting(error, error, error)
+            self.talk()
+        self.assertEqual([], left)
+        self.assertEqual(1, len(logs.records))
+        self.assertRegex(
+            logs.records[0].getMessage(),
+            rf"^<EchoServer (starting|running) at .+> cannot accept: {error}; it tries again every 0\.05 s$".replace(
+                "[", r"\["
+            ).replace("Errno 24]", r"Errno 24\]"),
+        )
+
+    def test_a_stop_while_nothing_is_left_to_give(self) -> None:
+        """A stop does not wait for the next attempt."""
+        error = OSError(errno.EMFILE, "")
+        with mock.patch.object(threaded, "_PAUSE", 10 * HANG), self.assertLogs(LOG, "ERROR"):
+            left = self.accepting(error)
+            self.assertTrue(wait_until(lambda: not left))
+            stopper = threading.Thread(target=self.server.stop)
+            stopper.start()
+            stopper.join(HANG)
+            self.assertFalse(stopper.is_alive())
+
+    def test_somebody_shuts_the_socket(self) -> None:
+        """When code under test shuts the server's own socket, the stop says so."""
+        self.server.start()
+        with self.assertLogs(LOG, "ERROR") as logs:
+            self.server._listener.wake()  # type: ignore[union-attr]
+            self.assertTrue(wait_until(lambda: not self.threads()))
+        self.assertEqual([f"a thread of {self.server!r} ended"], [record.getMessage() for record in logs.records])
+        with self.assertRaisesRegex(ServerThreadError, "ended with OSError"):
+            self.server.stop()
+
+    def test_work_that_was_cut_may_fail(self) -> None:
+        """What a thread raises when it has been given up belongs to nobody: the next life does not hear of it."""
+        freed, begun = threading.Event(), threading.Event()
+
+        def work() -> None:
+            begun.set()
+            freed.wait(HANG)
+            raise ValueError("too late")
+
+        self.server.work = work
+        self.server.start()
+        self.connect().sendall(b"hello\n")
+        self.assertTrue(begun.wait(HANG))
+        with self.assertWarns(ResourceWarning):
+            self.server.stop(0.0)
+        self.server.start()
+        before = self.threads()
+        freed.set()
+        self.assertTrue(wait_until(lambda: self.threads() <= before))
+        self.server.stop()
+
+
+def close_and_fail(connection: Connection) -> None:
+    connection.sock.close()
+    raise ValueError("boom")
+
+
+Work = Callable[[], object]

@@ -1,0 +1,264 @@
+"""Certificates: whom they are for, who trusts them, and what is left of them on the disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from liveserver_testcase.core.tls import LOOPBACK_NAMES, TLS, Certificates, resolve_tls
+from liveserver_testcase.errors import ServerStartError, UsageError
+from tests.support import NoLeaks, run_python
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> dict[str, Any]:
+    """Shake hands in memory; the certificate that the client has seen."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
+    waiting = [theirs, ours]
+    for _ in range(10):
+        for side in list(waiting):
+            try:
+                side.do_handshake()
+                waiting.remove(side)
+            except ssl.SSLWantReadError:
+                pass
+        if not waiting:
+            return theirs.getpeercert() or {}
+    raise AssertionError("the handshake does not come to its end")
+
+
+class TheAuthority(NoLeaks):
+    """`Certificates`."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.certificates = Certificates()
+
+    def test_every_loopback_name(self) -> None:
+        """One leaf is for ``localhost``, ``127.0.0.1`` and ``::1``, and its authority's client verifies it for each."""
+        server, client = self.certificates.server_context(), self.certificates.client_context()
+        for name in LOOPBACK_NAMES:
+            with self.subTest(name=name):
+                names = shake_hands(server, client, name)["subjectAltName"]
+                self.assertEqual(
+                    {("DNS", "localhost"), ("IP Address", "127.0.0.1"), ("IP Address", "0:0:0:0:0:0:0:1")}, set(names)
+                )
+
+    def test_names_on_demand(self) -> None:
+        """A leaf can be for more names, and for addresses, in brackets or not."""
+        server = self.certificates.server_context("shop.example", "[2001:db8::1]")
+        for name in (*LOOPBACK_NAMES, "shop.example", "2001:db8::1"):
+            with self.subTest(name=name):
+                shake_hands(server, self.certificates.client_context(), name)
+
+    def test_another_name_is_refused(self) -> None:
+        """A client that asks for a name the leaf is not for does not get through."""
+        with self.assertRaisesRegex(ssl.SSLCertVerificationError, "not valid for 'shop.example'"):
+            shake_hands(self.certificates.server_context(), self.certificates.client_context(), "shop.example")
+
+    def test_nobody_else_trusts_it(self) -> None:
+        """Neither the system's clients nor those of another authority trust it."""
+        server = self.certificates.server_context()
+        for name, client in {
+            "the system": ssl.create_default_context(),
+            "another": Certificates().client_context(),
+        }.items():
+            with self.subTest(client=name), self.assertRaises(ssl.SSLCertVerificationError):
+                shake_hands(server, client, "localhost")
+
+    def test_it_trusts_nobody_else(self) -> None:
+        """Its own clients trust no other authority."""
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            shake_hands(Certificates().server_context(), self.certificates.client_context(), "localhost")
+
+    def test_one_leaf_for_the_same_names(self) -> None:
+        """Contexts for the same names are one: the second server waits for no key."""
+        self.assertIs(self.certificates.server_context("a.example"), self.certificates.server_context("a.example"))
+        self.assertIsNot(self.certificates.server_context(), self.certificates.server_context("a.example"))
+
+    def test_a_name_that_cannot_be(self) -> None:
+        """A name that fits no certificate is refused with what is wanted."""
+        with self.assertRaisesRegex(
+            UsageError, r"^no certificate can be made for 'no name': .+\. Wanted host names or IP addresses\.$"
+        ):
+            self.certificates.server_context("no name")
+
+    def test_one_authority_a_process(self) -> None:
+        """`shared` is the same object each time."""
+        self.assertIs(Certificates.shared(), Certificates.shared())
+
+    def test_the_strictest_client_verifies(self) -> None:
+        """A client of the standard library with all its checks verifies the leaf by the file alone."""
+        client = ssl.create_default_context(cafile=self.certificates.ca_file)
+        client.verify_flags |= ssl.VERIFY_X509_STRICT
+        shake_hands(self.certificates.server_context(), client, "127.0.0.1")
+
+
+class TheFile(NoLeaks):
+    """`Certificates.ca_file`, and what else is on the disk."""
+
+    def test_it_is_one_certificate(self) -> None:
+        """The file holds the authority's certificate and no key, for this user only."""
+        path = Path(Certificates().ca_file)
+        text = path.read_text(encoding="ascii")
+        self.assertEqual(1, text.count("-----BEGIN CERTIFICATE-----"))
+        self.assertNotIn("PRIVATE", text)
+        if os.name == "posix":
+            self.assertEqual(0o600, path.stat().st_mode & 0o777)
+
+    def test_it_stays_the_same(self) -> None:
+        """Every question has the same answer, until somebody removes the file: then there is another one."""
+        certificates = Certificates()
+        first = certificates.ca_file
+        self.assertEqual(first, certificates.ca_file)
+        os.unlink(first)
+        self.assertTrue(os.path.exists(certificates.ca_file))
+
+    def test_no_key_stays_on_the_disk(self) -> None:
+        """Making contexts leaves no file at all, asking for `ca_file` leaves that one."""
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(tempfile, "tempdir", directory):
+            certificates = Certificates()
+            certificates.server_context()
+            certificates.client_context()
+            self.assertEqual([], os.listdir(directory))
+            self.assertEqual([os.path.basename(certificates.ca_file)], os.listdir(directory))
+
+    def test_it_is_removed_at_exit(self) -> None:
+        """The file goes with the process that made it."""
+        done = run_python(
+            """
+            import os
+            from liveserver_testcase.core.tls import Certificates
+            path = Certificates.shared().ca_file
+            print(path, os.path.exists(path))
+            """
+        )
+        path, existed = done.stdout.split()
+        self.assertEqual(("True", False, ""), (existed, os.path.exists(path), done.stderr))
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
+    def test_a_forked_child_does_not_remove_it(self) -> None:
+        """A child that was forked and exits leaves the file to its parent."""
+        done = run_python(
+            """
+            import os, sys
+            from liveserver_testcase.core.tls import Certificates
+            path = Certificates.shared().ca_file
+            pid = os.fork()
+            if not pid:
+                sys.exit()
+            os.waitpid(pid, 0)
+            print(os.path.exists(path))
+            """
+        )
+        self.assertEqual(("True\n", ""), (done.stdout, done.stderr))
+
+
+class TheOption(NoLeaks):
+    """What `tls=` may be."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def write(self, name: str, data: bytes) -> str:
+        path = self.directory / name
+        path.write_bytes(data)
+        return str(path)
+
+    def test_none(self) -> None:
+        """None and False are no TLS."""
+        self.assertIsNone(resolve_tls(None))
+        self.assertIsNone(resolve_tls(False))
+
+    def test_true(self) -> None:
+        """True is a throw-away certificate of the process's authority, which its own client verifies."""
+        tls = resolve_tls(True, "shop.example")
+        assert tls is not None
+        self.assertEqual(Certificates.shared().ca_file, tls.ca_file)
+        for name in (*LOOPBACK_NAMES, "shop.example"):
+            shake_hands(tls.context, tls.client_context(), name)
+
+    def test_files(self) -> None:
+        """``(certfile, keyfile)`` are the user's own; its client trusts that very certificate, a mere leaf too."""
+        leaf = trustme.CA().issue_cert("localhost")
+        certfile = self.write("cert.pem", leaf.cert_chain_pems[0].bytes())
+        keyfile = self.write("key.pem", leaf.private_key_pem.bytes())
+        tls = resolve_tls((certfile, keyfile))
+        assert tls is not None
+        self.assertEqual(certfile, tls.ca_file)
+        shake_hands(tls.context, tls.client_context(), "localhost")
+
+    def test_a_context(self) -> None:
+        """A context is used as it is; whom its clients must trust only the user knows."""
+        context = Certificates.shared().server_context()
+        tls = resolve_tls(context)
+        assert tls is not None
+        self.assertIs(context, tls.context)
+        self.assertIsNone(tls.ca_file)
+        wanted = "the server has an SSLContext of your own: make the client's context yourself too"
+        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+            tls.client_context()
+
+    def test_anything_else(self) -> None:
+        """Anything else is refused with what is wanted."""
+        for tls in ("cert.pem", 1, ("cert.pem",), ("a", "b", "c"), object()):
+            wanted = f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext"
+            with self.subTest(tls=tls), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+                resolve_tls(tls)  # type: ignore[arg-type]
+
+    def test_files_that_are_not_there(self) -> None:
+        """Files that cannot be read are named."""
+        wanted = (
+            "cannot load certificate '/no/cert' with key '/no/key': [Errno 2] No such file or directory. "
+            "Wanted two PEM files, the key without a password."
+        )
+        with self.assertRaisesRegex(ServerStartError, f"^{re.escape(wanted)}$") as caught:
+            resolve_tls(("/no/cert", "/no/key"))
+        self.assertIsInstance(caught.exception.__cause__, FileNotFoundError)
+
+    def test_a_key_with_a_password(self) -> None:
+        """A key that wants a password is an error, and nobody is asked for one at the terminal."""
+        leaf = trustme.CA().issue_cert("localhost")
+        certfile = self.write("cert.pem", leaf.cert_chain_pems[0].bytes())
+        key = load_pem_private_key(leaf.private_key_pem.bytes(), None)
+        locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+        with self.assertRaisesRegex(ServerStartError, "the key without a password"):
+            resolve_tls((certfile, self.write("key.pem", locked)))
+
+    def test_without_trustme(self) -> None:
+        """Where trustme is missing it says what to install; the user's own files need it not."""
+        leaf = trustme.CA().issue_cert("localhost")
+        with mock.patch.dict(sys.modules, {"trustme": None}):
+            with self.assertRaisesRegex(
+                ServerStartError,
+                r"^TLS with a throw-away certificate needs trustme, which cannot be imported \(.+\)\. "
+                r"Install liveserver-testcase\[tls\], or give your own \(certfile, keyfile\) or SSLContext\.$",
+            ) as caught:
+                Certificates()
+            self.assertIsInstance(caught.exception.__cause__, ImportError)
+            certfile = self.write("cert.pem", leaf.cert_chain_pems[0].bytes())
+            self.assertIsInstance(resolve_tls((certfile, self.write("key.pem", leaf.private_key_pem.bytes()))), TLS)
+
+    def test_trustme_is_loaded_when_it_is_wanted(self) -> None:
+        """Importing the module does not import trustme, which takes its time."""
+        done = run_python("import sys, liveserver_testcase.core.tls; print('trustme' in sys.modules)")
+        self.assertEqual(("False\n", ""), (done.stdout, done.stderr))

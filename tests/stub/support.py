@@ -1,0 +1,127 @@
+"""What the stub's tests share: requests that no wire has carried, and a client that says exactly what it is told."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.stub.expectation import Expectation, Times
+from liveserver_testcase.stub.matching import make_criteria
+from liveserver_testcase.stub.request import RecordedRequest
+from liveserver_testcase.stub.server import HTTPStub
+from liveserver_testcase.web.environ import make_base_environ, make_environ
+from liveserver_testcase.web.exchange import Exchange
+from liveserver_testcase.web.head import parse_head
+from tests.support import HANG, NoLeaks
+
+TEST = Epoch(1, "shop.test_a_sale")
+BASE = make_base_environ("http", "127.0.0.1", 8000)
+
+
+def make_exchange(
+    method: str = "GET", target: str = "/", headers: Iterable[str] = (), epoch: Epoch = TEST
+) -> Exchange:
+    """An exchange as the server begins it."""
+    lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1:8000", *headers, "", ""]
+    exchange = Exchange(parse_head("\r\n".join(lines).encode("latin-1")), 0, 0, ("127.0.0.1", 50000))
+    exchange.epoch = epoch
+    return exchange
+
+
+def make_request(
+    method: str = "GET",
+    target: str = "/",
+    body: bytes = b"",
+    content_type: str = "",
+    headers: Iterable[str] = (),
+    *,
+    epoch: Epoch = TEST,
+    status: int | None = None,
+) -> RecordedRequest:
+    """A request as the stub records it; with a ``status`` it has been answered."""
+    more = [f"Content-Length: {len(body)}"] if body else []
+    if content_type:
+        more.append(f"Content-Type: {content_type}")
+    exchange = make_exchange(method, target, [*headers, *more], epoch)
+    environ = make_environ(exchange, BASE)
+    environ.pop("wsgi.input")
+    request = exchange.record = RecordedRequest(environ, body, exchange)
+    if status is not None:
+        exchange.end()
+        exchange.status = status
+    return request
+
+
+def make_expectation(
+    method: str | None = None,
+    path: str | re.Pattern[str] | None = None,
+    times: Times = (0, None),
+    *,
+    line: int = 1,
+    reply: bool = True,
+) -> Expectation:
+    """An expectation as the stub makes it, written at ``shop.py:line``."""
+    expectation = Expectation(make_criteria(method, path), times, written_at=f"shop.py:{line}")
+    return expectation.reply(200) if reply else expectation
+
+
+class Answer(NamedTuple):
+    """What a client got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class StubTest(NoLeaks):
+    """A test with a stub of its own, which is left alone by any test case."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stub = HTTPStub()
+        self.addCleanup(self.stub.stop)
+        self.stub.start()
+
+    def begin(self, name: str) -> None:
+        """Begin another test."""
+        self.stub.begin(name)
+
+    def send(
+        self,
+        method: str = "GET",
+        target: str = "/",
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        *,
+        stub: HTTPStub | None = None,
+        **options: bool,
+    ) -> Answer:
+        """Send a request on a connection of its own, and wait until the stub has put its exchange to the record."""
+        to = stub or self.stub
+        connection = http.client.HTTPConnection(to.host, to.port, timeout=HANG)
+        try:
+            connection.request(method, target, body, headers or {}, **options)  # type: ignore[arg-type]
+            response = connection.getresponse()
+            answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+        to.wait_until_idle(HANG)
+        return answer
+
+    def connect(self) -> socket.socket:
+        """A bare connection, closed at the test's end."""
+        client = socket.create_connection(self.stub.address, HANG)
+        self.addCleanup(client.close)
+        return client
+
+    def wait_for(self, predicate: Callable[[], object]) -> None:
+        """Wait until the journal shows what is expected."""
+        self.assertTrue(self.stub.journal.wait_for(predicate, HANG), "it did not happen")

@@ -1,0 +1,58 @@
+"""Unknown keywords name the nearest known one."""
+
+from __future__ import annotations
+
+import inspect
+import unittest
+
+from liveserver_testcase.stub.keywords import suggest_keywords
+
+
+@suggest_keywords
+def brew(kind: str = "tea", /, *, sugar: int = 0, minutes: float = 3.0) -> str:
+    """Brew."""
+    return f"{kind}, {sugar}, {minutes}"
+
+
+class KeywordsTest(unittest.TestCase):
+    """A function whose keywords are suggested."""
+
+    def test_known_keywords_are_passed_on(self) -> None:
+        """A call that is right is as it was."""
+        self.assertEqual("coffee, 2, 3.0", brew("coffee", sugar=2))
+
+    def test_the_nearest_keyword_is_named(self) -> None:
+        """A slip of the pen is answered with what was meant."""
+        with self.assertRaises(TypeError) as caught:
+            brew(suger=1)  # type: ignore[call-arg]
+        self.assertEqual(
+            "brew() got an unexpected keyword argument 'suger'. Did you mean 'sugar'?", str(caught.exception)
+        )
+
+    def test_all_keywords_are_named_if_none_is_near(self) -> None:
+        """What resembles nothing is answered with everything."""
+        with self.assertRaises(TypeError) as caught:
+            brew(x=1)  # type: ignore[call-arg]
+        self.assertEqual(
+            "brew() got an unexpected keyword argument 'x'. It knows 'sugar', 'minutes'.", str(caught.exception)
+        )
+
+    def test_an_argument_without_a_name_is_explained(self) -> None:
+        """What is taken by position says so when it is given by name."""
+        with self.assertRaises(TypeError) as caught:
+            brew(kind="coffee")  # type: ignore[call-arg]
+        self.assertEqual(
+            "brew() takes 'kind' by its position, without its name: brew(kind, …)", str(caught.exception)
+        )
+
+    def test_the_signature_stays(self) -> None:
+        """Editors and documentation see the function as it was written."""
+        self.assertEqual(
+            "(kind: 'str' = 'tea', /, *, sugar: 'int' = 0, minutes: 'float' = 3.0) -> 'str'",
+            str(inspect.signature(brew)),
+        )
+        self.assertEqual(("brew", "Brew."), (brew.__name__, brew.__doc__))
+
+
+if __name__ == "__main__":
+    unittest.main()

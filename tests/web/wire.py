@@ -1,0 +1,291 @@
+"""A client that knows bytes and nothing else, and a server for it to talk to."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from wsgiref.validate import validator
+
+from liveserver_testcase.web.exchange import Exchange
+from liveserver_testcase.web.wsgi import WSGIServer
+from tests.support import HANG, NoLeaks, wait_until
+
+__all__ = ["GET", "Answer", "Client", "WireTestCase", "checked", "get", "hello", "post", "read_answer", "replying"]
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+"""The shortest request that HTTP/1.1 allows."""
+
+
+def get(path: str = "/", *headers: str, version: str = "1.1", method: str = "GET") -> bytes:
+    """A request without a body."""
+    lines = [f"{method} {path} HTTP/{version}", "Host: a", *headers]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
+
+
+def post(body: bytes, *headers: str, path: str = "/") -> bytes:
+    """A request with a body of a known length."""
+    return get(path, f"Content-Length: {len(body)}", *headers, method="POST") + body
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """A chunked body."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+
+
+# -- applications ------------------------------------------------------------------------------------------------------
+
+
+def replying(
+    *body: bytes, status: str = "200 OK", headers: Iterable[tuple[str, str]] = (("Content-Type", "text/plain"),)
+) -> App:
+    """An application that always gives the same answer, as a list."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response(status, list(headers))
+        return list(body)
+
+    return app
+
+
+hello = replying(b"hello")
+
+
+def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """An application that gives the body back."""
+    body = environ["wsgi.input"].read(-1)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body]
+
+
+def checked(app: App) -> App:
+    """``app`` under wsgiref's validator, which fails it, or the server, for each sin against PEP 3333.
+
+    A list stays a list: the server may treat one differently from other iterables.
+    """
+
+    def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        kind: list[type] = []
+
+        def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            result = app(environ, start_response)
+            kind.append(type(result))
+            return result
+
+        result = validator(inner)(environ, start_response)
+        if kind != [list]:
+            return result
+        try:
+            return list(result)
+        finally:
+            result.close()
+
+    return outer
+
+
+# -- the client --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Answer:
+    """A response as it came."""
+
+    version: str
+    status: int
+    reason: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    chunks: list[bytes] = field(default_factory=list)
+    raw_head: bytes = b""
+
+    def get(self, name: str) -> str | None:
+        """The value of a header that may come once."""
+        values = self.get_all(name)
+        if len(values) > 1:
+            raise AssertionError(f"{name} came more than once: {values}")
+        return values[0] if values else None
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of a header that may come often."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+def _read_line(read: Callable[[int], bytes]) -> bytes:
+    line = b""
+    while not line.endswith(b"\r\n"):
+        more = read(1)
+        if not more:
+            raise EOFError(f"the connection ended in the line {line!r}")
+        line += more
+    return line
+
+
+def _read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
+    data = bytearray()
+    while len(data) < count:
+        more = read(count - len(data))
+        if not more:
+            raise EOFError(f"the connection ended after {len(data)} of {count} bytes")
+        data += more
+    return bytes(data)
+
+
+def read_answer(read: Callable[[int], bytes], method: str = "GET") -> Answer:
+    """Read one response strictly, and nothing after it.
+
+    Args:
+        read: Returns at most so many bytes, none at the end.
+        method: That of the request, for a response to HEAD has no body.
+
+    Raises:
+        EOFError: There is none, or not all of it.
+        AssertionError: It is malformed.
+    """
+    raw = _read_line(read)
+    version, status, reason = raw[:-2].decode("latin-1").split(" ", 2)
+    assert version == "HTTP/1.1" and len(status) == 3, raw
+    answer = Answer(version, int(status), reason, [])
+    while (line := _read_line(read)) != b"\r\n":
+        raw += line
+        name, colon, value = line[:-2].decode("latin-1").partition(": ")
+        assert colon and name.strip() == name and not set(value) & set("\r\n\0"), line
+        answer.headers.append((name, value))
+    answer.raw_head = raw + line
+    if method == "HEAD" or answer.status < 200 or answer.status in (204, 304):
+        return answer
+    coding, length = answer.get("Transfer-Encoding"), answer.get("Content-Length")
+    if coding is not None:
+        assert coding == "chunked" and length is None, raw
+        while size := int(_read_line(read)[:-2], 16):
+            answer.chunks.append(_read_exactly(read, size))
+            assert _read_exactly(read, 2) == b"\r\n"
+        assert _read_line(read) == b"\r\n"
+        answer.body = b"".join(answer.chunks)
+    elif length is not None:
+        answer.body = _read_exactly(read, int(length))
+    else:
+        assert answer.get("Connection") == "close", raw
+        while more := read(65536):
+            answer.body += more
+    return answer
+
+
+class Client:
+    """One connection.  Nothing it waits for takes longer than `HANG`."""
+
+    def __init__(self, address: tuple[str, int], context: ssl.SSLContext | None = None, name: str = "localhost") -> None:
+        self.sock = socket.create_connection(address, timeout=HANG)
+        if context is not None:
+            self.sock = context.wrap_socket(self.sock, server_hostname=name)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._rest = b""
+
+    def send(self, data: bytes) -> Client:
+        """Send bytes."""
+        self.sock.sendall(data)
+        return self
+
+    def read(self, most: int) -> bytes:
+        """At most so many bytes; none at the end.  A reset is an end, too, to whoever does not ask for it."""
+        if not self._rest:
+            self._rest = self.sock.recv(65536)
+        data, self._rest = self._rest[:most], self._rest[most:]
+        return data
+
+    def answer(self, method: str = "GET") -> Answer:
+        """The next response."""
+        return read_answer(self.read, method)
+
+    def ask(self, data: bytes) -> Answer:
+        """Send a request and read its response."""
+        return self.send(data).answer(data.split(b" ", 1)[0].decode("latin-1"))
+
+    def is_at_end(self) -> bool:
+        """Whether the server has closed in good order; waits for it, or for bytes that prove the contrary."""
+        return self.read(1) == b""
+
+    def half_close(self) -> Client:
+        """Send no more."""
+        self.sock.shutdown(socket.SHUT_WR)
+        return self
+
+    def close(self) -> None:
+        """Leave."""
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Leave with a reset."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+# -- the test case -----------------------------------------------------------------------------------------------------
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(self.format(record))
+
+
+class WireTestCase(NoLeaks):
+    """Starts servers and connects to them; all are gone after the test."""
+
+    maxDiff = None
+
+    def serve(self, app: App, *, valid: bool = True, **options: Any) -> WSGIServer:
+        """Start a server for ``app``, which wsgiref's validator watches unless ``valid`` is false."""
+        server = WSGIServer(checked(app) if valid else app, **options)
+        server.start()
+        self.addCleanup(server.stop)
+        return server
+
+    def connect(self, server: WSGIServer, **options: Any) -> Client:
+        """Connect to ``server``."""
+        client = Client(server.address, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def ask(self, app: App, request: bytes = GET, **options: Any) -> Answer:
+        """The response of a server with ``app`` to one request."""
+        return self.connect(self.serve(app, **options)).ask(request)
+
+    def exchanges(self, server: WSGIServer, count: int = 1) -> list[Exchange]:
+        """What the server has recorded, once that is ``count`` exchanges and all are over."""
+        wait_until(lambda: len(server.journal) >= count and all(e.is_over for e in server.journal.entries()))
+        found = server.journal.entries()
+        self.assertEqual(count, len(found), found)
+        self.assertTrue(all(exchange.is_over for exchange in found), found)
+        return found
+
+    def exchange(self, server: WSGIServer) -> Exchange:
+        """The one exchange of the server, once it is over."""
+        return self.exchanges(server)[0]
+
+    def assert_lives(self, server: WSGIServer) -> None:
+        """Fail unless the server answers a good request on a new connection."""
+        client = self.connect(server)
+        self.assertLess(client.ask(GET).status, 500)
+        client.close()
+
+    def assert_no_app_errors(self, server: WSGIServer) -> None:
+        """Fail if anything is held against the application."""
+        self.assertEqual([], [error for exchange in server.journal.entries() for error in exchange.errors])
+
+    def keep_logs(self) -> list[str]:
+        """What is logged from now on as a warning or worse, in a list that grows."""
+        kept = _Kept()
+        logging.getLogger().addHandler(kept)
+        self.addCleanup(logging.getLogger().removeHandler, kept)
+        return kept.records
+
+
