@@ -165,9 +165,9 @@ def raise_at(function: object, error: E) -> E:
 
 def _find_def(code: CodeType) -> int:
     """The line of a function's ``def``; its code begins with the first decorator."""
-    first = code.co_firstlineno
+    first, starts = code.co_firstlineno, (f"def {code.co_name}", f"async def {code.co_name}")
     for line in range(first, first + _MOST_DECORATORS):
-        if linecache.getline(code.co_filename, line).lstrip().startswith(("def ", "async def ")):
+        if linecache.getline(code.co_filename, line).lstrip().startswith(starts):
             return line
     return first
 

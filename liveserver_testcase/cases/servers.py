@@ -29,7 +29,6 @@ class Startable(Protocol):
 
 
 S = TypeVar("S", bound=Startable)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -116,12 +115,12 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
 
-    def ask(self, server: ClassServer[Any], call: Callable[..., T], *arguments: object) -> T | None:
-        """Call a method of ``server``; what it raises is one of the errors."""
+    def ask(self, server: ClassServer[Any], method: str, *arguments: object) -> Any:
+        """Call a method of ``server``; what it raises is one of the errors, and the answer is None."""
         try:
-            return call(*arguments)
+            return getattr(server, method)(*arguments)
         except Exception as error:
-            what = f"{call.__name__}() of the server {server.name!r} raised {type(error).__name__}: {error}"
+            what = f"{method}() of the server {server.name!r} raised {type(error).__name__}: {error}"
             self.errors.append(Problem(what, error))
             return None
 
@@ -164,7 +163,7 @@ class ClassRun:
         """Tell every server that a test begins; what goes wrong is found when the test is judged."""
         found = Findings()
         for server in self._started:
-            found.ask(server, server.begin, test_id)
+            found.ask(server, "begin", test_id)
         self._errors = found.errors
 
     def judge(self, skipped: bool = False) -> Findings:
@@ -176,10 +175,10 @@ class ClassRun:
         found = Findings(errors=self._errors)
         late, self._errors, self._late = self._late, [], []
         for server in reversed(self._started):
-            found.ask(server, server.settle)
+            found.ask(server, "settle")
         for server in self._started:
-            found.problems += found.ask(server, server.problems) or ()
-            late += found.ask(server, server.leftovers) or ()
+            found.problems += found.ask(server, "problems") or ()
+            late += found.ask(server, "leftovers") or ()
         if skipped:
             self._late = late
             return Findings()
@@ -194,10 +193,10 @@ class ClassRun:
         interrupt: BaseException | None = None
         for server in reversed(started) if self._pid == os.getpid() else ():  # a forked child's are its parent's
             try:
-                found.ask(server, server.stop)
+                found.ask(server, "stop")
             except BaseException as error:  # the other servers want to be stopped all the same
                 interrupt = error
-            found.problems += found.ask(server, server.leftovers) or ()
+            found.problems += found.ask(server, "leftovers") or ()
         restore_proxies()
         if interrupt is not None:
             raise interrupt

@@ -139,7 +139,7 @@ class _Run:
             self.error = error
             if self.ready.is_set():
                 log.error("the loop of %r ended", self.server, exc_info=error)
-                self.server._failures.append(error)
+                self.server._keep(error)
         finally:
             self.ready.set()
             self.ended.set()
@@ -191,13 +191,14 @@ class _Run:
         for talk in list(self.talks):
             talk.abort()
         self.listener.close()
-        try:
-            loop.run_until_complete(self.cancel_tasks(loop))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        except BaseException as error:  # a task that answers its end with SystemExit, say
-            self.hear(loop, {"message": "the loop could not be cleaned up", "exception": error})
-        finally:
-            loop.close()
+        for _ in range(_STEPS):
+            try:
+                loop.run_until_complete(self.cancel_tasks(loop))
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                break
+            except BaseException as error:  # somebody answers the end with SystemExit, say: then once more
+                self.hear(loop, {"message": "the loop is not cleaned up yet", "exception": error})
+        loop.close()
 
     async def cancel_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel what is left on the loop (TLS handshakes, for one) and give it a moment to take note."""
@@ -232,7 +233,7 @@ class _Run:
             log.debug("%r: %s: %r", self.server, message, error)
         else:
             log.error("%r: %s", self.server, message, exc_info=error)
-            self.server._failures.append(error)
+            self.server._keep(error)
 
     # -- other threads ---------------------------------------------------------------------------------------
 
@@ -273,8 +274,9 @@ async def _settle() -> None:
 class LoopServer(Server):
     """A server whose connections are protocols on an asyncio loop in a thread of its own.
 
-    A protocol calls `_greet` when its connection is made and `_part` when it is lost, and tells its `Talk`
-    when it does something for its client: a stop waits for that, and for nothing else.
+    A protocol calls `_greet` when its connection is made and `_part` when it is lost, and tells its `Talk` when it
+    does something for its client: a stop waits for that, and for nothing else.  What a callback raises is raised by
+    the stop, too; of what a task raises the loop hears only when the task is garbage: have a callback ask for it.
     """
 
     _run: _Run | None = None

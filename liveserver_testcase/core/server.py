@@ -214,12 +214,17 @@ class Server(abc.ABC):
             unfinished = self._close(timeout)
         except Exception as error:
             unfinished = []
-            self._failures.append(error)
+            self._keep(error)
         forget(self)
         with self._lock:
             self._unfinished += unfinished
             if self._state is State.STOPPING:
                 self._move(State.STOPPED)
+
+    def _keep(self, error: BaseException) -> None:
+        """Keep what a thread of the server has raised for the next report; from any thread."""
+        if not any(known is error for known in self._failures):
+            self._failures.append(error)
 
     def _report(self) -> None:
         """Warn of what was cut and raise what a thread died of; each is said once."""

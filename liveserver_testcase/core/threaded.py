@@ -172,7 +172,7 @@ class _Workers:
         """Keep the error of a thread for the next stop; a thread that was given up may do what it likes."""
         if not self.stopping.is_set():
             log.error(message, self.server, exc_info=error)
-            self.server._failures.append(error)
+            self.server._keep(error)
 
     def complain(self, message: str, error: Exception) -> None:
         """Log a difficulty, once a run."""

@@ -154,13 +154,14 @@ def _leaves(root: Message, note: Note) -> Iterator[tuple[Message, bool]]:
         part, is_alternative, depth = waiting.pop()
         for defect in _structural_defects(part):
             note(defect)
-        nests = part.get_content_maintype() == "multipart" and part.is_multipart()
+        kind = _guarded("Content-Type", note, part.get_content_type, "text/plain")
+        nests = kind.startswith("multipart/") and part.is_multipart()
         if not nests or depth == _DEEPEST:
             if nests:
                 note(f"MIME structure: parts nested deeper than {_DEEPEST}")
             yield part, is_alternative
             continue
-        alternatives = part.get_content_subtype() == "alternative"
+        alternatives = kind == "multipart/alternative"
         children = cast("list[Message]", part.get_payload())
         waiting += [(child, alternatives, depth + 1) for child in reversed(children)]
 
@@ -185,7 +186,7 @@ class _Leaf:
         return encoded_words(without_surrogates(value), what, self._note)
 
     def is_body(self, *, first: bool, is_alternative: bool) -> bool:
-        if self.content_type not in _BODY_TYPES or self.disposition == "attachment":
+        if self.holds_messages or self.content_type not in _BODY_TYPES or self.disposition == "attachment":
             return False
         return first or is_alternative or not self.name
 

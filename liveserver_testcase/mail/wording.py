@@ -42,7 +42,7 @@ def size(number: int) -> str:
     """As in "812 bytes", "12 kB", "1.5 MB"; a kB is 1,000 bytes."""
     if number < 1000:
         return f"{number} byte{'' if number == 1 else 's'}"
-    if number < 1_000_000:
+    if number < 999_500:  # more is rounded to 1.0 MB
         return f"{number / 1000:.0f} kB"
     return f"{number / 1_000_000:.1f} MB"
 

@@ -139,7 +139,7 @@ def find_violation(request: RecordedRequest, decision: Decision) -> Violation:
         return Violation(request, f"{what} came, and must never come\n  never: {_name(decision.expectation)}")
     if decision.passed_over:
         unready = any(e.answer is None for e in decision.passed_over)
-        reason = "what matches it has no reply" if unready else "what matches it is used up"
+        reason = "what matches it has no reply; add .reply(…)" if unready else "what matches it is used up"
         known = _shorten([f"  {_name(e)}" for e in decision.passed_over], "  ")
         return Violation(request, "\n".join([f"nothing answers {what}: {reason}", *known]))
     if not decision.others:
@@ -164,7 +164,7 @@ def _name(expectation: Expectation) -> str:
     state = ""
     if not expectation.is_never:
         if expectation.answer is None:
-            state = ", has no reply: add .reply(…)"
+            state = ", without a reply"
         elif not expectation.has_room:
             state = f", used up {expectation.times_called}/{expectation.times[1]}"
     return f"{expectation.describe()}{state}, written at {expectation.written_at}"
@@ -264,7 +264,10 @@ def _tell_passed_over(
         if expectation.answer is None and not expectation.is_never and not any(expectation is e for e in unmet):
             passed = [r for r in traffic.requests if id(r) not in told and expectation.matches(r)]
             if passed:
-                blocks.append(f"{traffic.name(passed[0])} was answered by something else, because {_name(expectation)}")
+                blocks.append(
+                    f"{traffic.name(passed[0])} was answered by something else, because {expectation.describe()}, "
+                    f"written at {expectation.written_at}, has no reply: add .reply(…)"
+                )
     return blocks
 
 
@@ -276,7 +279,7 @@ def explain_count(criteria: Criteria, times: Times, traffic: Traffic) -> str:
     found = [request for request in traffic.requests if criteria.matches(request)]
     lines = [_tell(criteria, times, len(found))]
     if found:
-        lines.append(f"  it is {traffic.list_numbers(found)}")
+        lines.append(f"  matching: {traffic.list_numbers(found)}")
     if len(found) < times[0]:
         lines += traffic.explain_nearest(criteria)
     return "\n".join([*lines, *traffic.list_requests()])

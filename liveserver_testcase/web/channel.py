@@ -39,6 +39,7 @@ class Channel(Connection):
         self._sent = 0
         self._unread = False  # whether the client may have sent what nobody has read
         self._unclean = False  # whether the client must not take the end of the connection for that of a response
+        self._resets = False  # whether the connection is to end with a reset
         self._gone: ClientDisconnected | None = None  # why nothing more can be sent
 
     def shake_hands(self, context: ssl.SSLContext, timeout: float) -> None:
@@ -104,6 +105,8 @@ class Channel(Connection):
 
     def linger(self) -> None:
         """Let the client read the last response: a close with unread bytes would reset it away.  RFC 9112, 9.6."""
+        if self._resets:
+            return
         self.state = ConnectionState.READING  # a stop need not wait for this
         self._say_goodbye()
         deadline = monotonic() + _LINGER_TIME
@@ -125,6 +128,7 @@ class Channel(Connection):
         """
         self._unclean = True
         if reset:
+            self._resets = True
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 

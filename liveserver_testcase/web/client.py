@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
+
+from .urls import build_url
 
 __all__ = ["LiveSession"]
 
@@ -34,4 +35,4 @@ class LiveSession(requests.Session):
         """As `requests.Session.request`; ``url`` may be a path."""
         options.setdefault("timeout", self.timeout)
         text = url.decode("ascii") if isinstance(url, bytes) else url
-        return super().request(method, urljoin(f"{self.base_url}/", text), *args, **options)
+        return super().request(method, build_url(self.base_url, text), *args, **options)

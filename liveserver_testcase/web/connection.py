@@ -80,7 +80,7 @@ class HTTPConnection(Channel):
             self._record_nobody(str(error))
         except PlainHTTP:
             self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
-        if self._unread or len(self.incoming):
+        if self._unread:
             self.linger()
 
     def _serve_one(self) -> bool:
@@ -113,6 +113,7 @@ class HTTPConnection(Channel):
             exchange.end()
             self.exchange = None
             journal.touch()
+        self._unread = self._gone is None  # the client may have sent more: it could not know that this is the end
         return False
 
     def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
@@ -133,7 +134,6 @@ class HTTPConnection(Channel):
         failure: BadRequest | ClientDisconnected | None = self._gone
         if body is not None:
             failure = body.failure or failure
-            self._unread = not body.finished and not isinstance(failure, ClientDisconnected)
             body.abandon()
         if isinstance(failure, BadRequest):
             exchange.refused = failure.reason
@@ -277,7 +277,7 @@ class HTTPConnection(Channel):
         exchange.refused = refusal.reason
         exchange.status = refusal.status
         self.server.journal.add(exchange)
-        answer = plain_response(refusal.status, refusal.reason)
+        answer = plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD")
         try:
             if plain:
                 self.send_plain(answer)

@@ -45,6 +45,7 @@ _HOST_TEXT = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?"
 _HOST = re.compile(_HOST_TEXT)
 _ABSOLUTE = re.compile(rf"https?://({_HOST_TEXT})((?:[/?].*)?)", re.IGNORECASE)  # RFC 9112, 3.2.2
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNKED = re.compile(rb"\ntransfer-encoding:[ \t]*chunked *\r\n", re.IGNORECASE)  # llhttp wants no tab behind it
 
 _ONCE = frozenset(("HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "CONTENT_TYPE"))
 _NOT_HTTP = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -73,6 +74,7 @@ class Head:
     """The request line, the headers, and what they say of the body.  It may be shared: nobody changes it.
 
     Attributes:
+        block: Its bytes.
         method: Such as ``GET``.
         target: The raw target of the request line, such as ``/a%20b?q=1`` or ``http://host/path``.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
@@ -85,11 +87,11 @@ class Head:
     """
 
     __slots__ = (
-        "_block", "expects_continue", "keep_alive", "length", "method", "repeated", "target", "variables", "version",
+        "block", "expects_continue", "keep_alive", "length", "method", "repeated", "target", "variables", "version",
     )  # fmt: skip
 
     def __init__(self, block: bytes, method: str, target: str, version: str) -> None:
-        self._block = block
+        self.block = block
         self.method = method
         self.target = target
         self.version = version
@@ -104,17 +106,19 @@ class Head:
         key = _keys.get(name)
         if key is None:
             key = _find_key(name)
-        if key in self.variables:
+        text = value.decode("latin-1").rstrip(" \t")
+        variables = self.variables
+        if key in variables:
             if key in _ONCE:
                 self.repeated = key
-            value = self.variables[key].encode("latin-1") + (b"; " if key == "HTTP_COOKIE" else b",") + value
+            text = variables[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
         if key:
-            self.variables[key] = value.decode("latin-1").rstrip(" \t")
+            variables[key] = text
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Names and values as sent and in order, values without surrounding white space."""
-        pairs = [line.partition(b":") for line in self._block.split(b"\r\n")[1:-2]]
+        pairs = [line.partition(b":") for line in self.block.split(b"\r\n")[1:-2]]
         return [(name, value.strip(b" \t")) for name, _, value in pairs]
 
 
@@ -174,7 +178,7 @@ def _parse(block: bytes) -> Head:
         for header in again.headers:
             again.on_header(*header)
         _check(again)  # which knows better what is wrong
-        raise BadRequest(400, "a malformed request") from error
+        raise BadRequest(400, "a request that two parsers read differently") from error
     _check(head)
     return head
 
@@ -199,7 +203,7 @@ def _check(head: Head) -> None:
             raise BadRequest(400, "no Host header")
     elif host and not _HOST.fullmatch(host):
         raise BadRequest(400, "a Host header that is no host")
-    if head.target[0] != "/":
+    if head.target[0] != "/" or head.method == "CONNECT":
         _check_target(head)
     path, variables["QUERY_STRING"], host = split_target(head.target)
     variables["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
@@ -224,7 +228,7 @@ def _read_framing(head: Head) -> None:
             raise BadRequest(400, "both Content-Length and Transfer-Encoding")
         if head.version == "HTTP/1.0":
             raise BadRequest(400, "Transfer-Encoding in an HTTP/1.0 request")
-        if coding.lower() != "chunked":
+        if not _CHUNKED.search(head.block):
             raise BadRequest(501, "a Transfer-Encoding other than chunked")
         head.length = None
     elif length is not None:

@@ -282,13 +282,12 @@ def describe_status(status: int) -> str:
         return f"{status} Unknown"
 
 
-def plain_response(status: int, text: str) -> bytes:
+def plain_response(status: int, text: str, *, has_body: bool = True) -> bytes:
     """A whole response for a request that could not be understood, after which the connection is closed."""
     body = f"{text}\n".encode("utf-8", "replace")
-    return b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n%bContent-Length: %d\r\n%b\r\n%b" % (
+    return b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
         describe_status(status).encode("ascii"),
         _make_stamp(),
         len(body),
-        b"Connection: close\r\n",
-        body,
+        body if has_body else b"",
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
 __all__ = ["build_url"]
+
+
+_WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) -> str:
@@ -16,7 +20,7 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
         path: With or without a slash at its beginning; may have a query of its own.  A whole URL is returned as it is.
         query: Parameters; a list or tuple gives one for each of its items, None leaves the parameter out.
     """
-    url = path if "://" in path else f"{base}/{path.removeprefix('/')}"
+    url = path if _WHOLE.match(path) else f"{base}/{path.removeprefix('/')}"
     pairs: list[tuple[str, str]] = []
     for name, value in (query or {}).items():
         values = value if isinstance(value, list | tuple) else [value]

@@ -128,7 +128,8 @@ class TheSeam(unittest.TestCase):
         heard: list[str] = []
         parts = [ToyPart(name, heard, order) for name, order in (("c", 30), ("a", 10), ("b1", 20), ("b2", 20))]
         run_case(make_toys(*parts, test=lambda self: None))
-        for verb, names in (("start", "a b1 b2 c"), ("settle", "c b2 b1 a"), ("stop", "c b2 b1 a"), ("problems", "a b1 b2 c")):
+        there, back = "a b1 b2 c", "c b2 b1 a"
+        for verb, names in (("start", there), ("settle", back), ("stop", back), ("problems", there)):
             with self.subTest(verb=verb):
                 told = [word.partition(" ")[2] for word in heard if word.startswith(f"{verb} ")]
                 self.assertEqual(names.split(), told)

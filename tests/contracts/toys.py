@@ -29,20 +29,15 @@ class EchoServer(ThreadedServer):
         self.work = work
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> _EchoConnection:
-        return _EchoConnection(sock, address, index, stopping, self.work)
+        return _EchoConnection(self, sock, address, index, stopping)
 
 
 class _EchoConnection(Connection):
     def __init__(
-        self,
-        sock: socket.socket,
-        address: Any,
-        index: int,
-        stopping: threading.Event,
-        work: Callable[[], object],
+        self, server: EchoServer, sock: socket.socket, address: Any, index: int, stopping: threading.Event
     ) -> None:
         super().__init__(sock, address, index, stopping)
-        self.work = work
+        self.server = server
 
     def serve(self) -> None:
         line = b""
@@ -55,7 +50,7 @@ class _EchoConnection(Connection):
                 line += data
                 if line.endswith(b"\n"):
                     self.state, self.since = ConnectionState.ACTIVE, monotonic()
-                    self.work()
+                    self.server.work()
                     self.sock.sendall(line)
                     line = b""
                     self.state = ConnectionState.IDLE
@@ -108,7 +103,13 @@ class _EchoProtocol(asyncio.Protocol):
             line, self.line = self.line, b""
             task = asyncio.get_running_loop().create_task(self.echo(line))
             self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            task.add_done_callback(self.end)
+
+    def end(self, task: asyncio.Task[None]) -> None:
+        """Let the loop hear of what the task has raised, now and not when it is garbage."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.result()
 
     async def echo(self, line: bytes) -> None:
         """Work and answer; the work may be a coroutine."""

@@ -120,7 +120,9 @@ class Errors(ServerCase):
         self.server.start()
         self.server.stop()
         self.assertEqual(
-            [f"<EchoServer stopping at {self.server.url}> is stopping; wait until that is done before calling start()."],
+            [
+                f"<EchoServer stopping at {self.server.url}> is stopping; wait until that is done before calling start()."
+            ],
             raised,
         )
 

@@ -160,6 +160,11 @@ class Compare(unittest.TestCase):
         """An encoded word, as in the envelopes that Django writes, is what it says."""
         self.assertTrue(same_address("=?utf-8?q?J=C3=B6rg?=@x", "jörg@x"))
 
+    def test_surrogates(self) -> None:
+        """Bytes that a sender smuggled into an envelope as surrogates can be compared."""
+        self.assertTrue(same_address("=?utf-8?q?\udcff?=@x", "?@x"))
+        self.assertFalse(same_address("\udcff@x", "?@x"))
+
     def test_quotes(self) -> None:
         """Needless quotes do not count."""
         self.assertTrue(same_address('"ann"@x', "ann@x"))

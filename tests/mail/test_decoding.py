@@ -29,8 +29,8 @@ class DecodeText(unittest.TestCase):
     def test_wider_charsets(self) -> None:
         """Charsets that senders name too narrowly are read as mail clients read them."""
         self.check(b"\x93hi\x94 \x80", "iso-8859-1", "“hi” €")
-        self.check("镕".encode("gb18030"), "gb2312", "镕")
-        self.check("镕".encode("gb18030"), "GBK", "镕")
+        self.check("镕𠀀".encode("gb18030"), "gb2312", "镕𠀀")
+        self.check("镕𠀀".encode("gb18030"), "GBK", "镕𠀀")
         self.check("똠".encode("cp949"), "ks_c_5601-1987", "똠")
         self.check("①".encode("cp932"), "Shift_JIS", "①")
 
@@ -64,6 +64,11 @@ class DecodeText(unittest.TestCase):
             unknown,
             "part: bytes outside ASCII that are not UTF-8, read as windows-1252",
         )
+
+    def test_no_windows_1252(self) -> None:
+        """Bytes that are nothing in windows-1252 either are replaced."""
+        note = "part: bytes outside ASCII that are not UTF-8, read as windows-1252"
+        self.check(b"a\x81", "", "a\ufffd", note)
 
     def test_missing(self) -> None:
         """ASCII without a charset is nothing to note; other bytes are."""
@@ -178,7 +183,7 @@ class DecodeHeader(unittest.TestCase):
 
     def test_raw_bytes(self) -> None:
         """Other bytes are read as windows-1252 and noted."""
-        self.check(b"gr\xfcn", "grün", "Subject header: bytes that are not UTF-8, read as windows-1252")
+        self.check(b"gr\xfcn\x81", "grün\ufffd", "Subject header: bytes that are not UTF-8, read as windows-1252")
 
     def test_unknown_charset(self) -> None:
         """A word in an unknown charset is mended as a text is."""

@@ -99,8 +99,13 @@ HOSTILE: dict[str, tuple[bytes, str, list[str]]] = {
         DEEP_MAILS.partition("\n\n")[2] + "\nHi",
         ["MIME structure: could not be read (RecursionError)"],
     ),
+    "parts nested as deep as may be": (
+        wire("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(100)) + "\nHi\n"),
+        "Hi",
+        ["MIME structure: close boundary not found"],
+    ),
     "parts nested deeper than anybody does": (
-        wire("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(120)) + "\nHi\n"),
+        wire("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(101)) + "\nHi\n"),
         "",
         ["MIME structure: parts nested deeper than 100", "MIME structure: close boundary not found"],
     ),

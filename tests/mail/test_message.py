@@ -6,6 +6,7 @@ import pickle
 import threading
 import unittest
 from email.message import EmailMessage
+from email.parser import BytesParser
 from email.policy import EmailPolicy
 from unittest import mock
 
@@ -262,6 +263,13 @@ class TheMessage(unittest.TestCase):
         """It is one object, however often it is asked for."""
         email = receive(letter())
         self.assertIs(email.message, email.message)
+
+    def test_mail_that_python_cannot_parse(self) -> None:
+        """A mail on which Python's parser raises is given as bytes without a header."""
+        email = receive(b"A: b\r\n\r\n\xff\r\n")
+        with mock.patch.object(BytesParser, "parsebytes", side_effect=RecursionError):
+            self.assertEqual(email.message.get_payload(decode=True), email.raw)
+        self.assertEqual(email.message.keys(), [])
 
     def test_header_that_python_cannot_parse(self) -> None:
         """A header on which Python's parser raises is given as text."""

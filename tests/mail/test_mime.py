@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import unittest
+from email.message import Message
+from email.parser import BytesParser
+from unittest import mock
 
-from liveserver_testcase.mail.mime import Attachment, read_content, read_head
+from liveserver_testcase.mail.mime import Attachment, Content, read_content, read_head
 from tests.mail import letter, mixed, part, receive, wire
 
 
@@ -28,6 +31,11 @@ class ReadContent(unittest.TestCase):
         """A mail of HTML alone has no text."""
         content = read_content(wire("Content-Type: text/html\n\n<p>Hi\n"))
         self.assertEqual((content.text, content.html), ("", "<p>Hi"))
+
+    def test_html_parts(self) -> None:
+        """Several parts of HTML are one, as texts are."""
+        content = read_content(mixed(part("Content-Type: text/html", "<p>1"), part("Content-Type: text/html", "<p>2")))
+        self.assertEqual(content.html, "<p>1\n<p>2")
 
     def test_alternatives(self) -> None:
         """The alternatives of a text are text and HTML, also if they have names."""
@@ -141,6 +149,83 @@ class ReadContent(unittest.TestCase):
             with self.subTest(value):
                 content = read_content(wire(f"Content-Transfer-Encoding: {value}\n\nSGVsbG8=\n"))
                 self.assertEqual((content.text, content.defects), ("Hello", ()))
+
+
+class UnforeseenErrors(unittest.TestCase):
+    """What Python's parser may raise one day: every step has a fallback, and a note."""
+
+    raw = mixed(
+        part("Content-Type: text/html; charset=utf-8; name=a", "Hi"),
+        part("Content-Type: message/rfc822; name=b\nContent-Disposition: inline", "Subject: x\n\nHi"),
+    )
+
+    def read_without(self, method: str) -> Content:
+        with mock.patch.object(Message, method, side_effect=IndexError("boom")):
+            return read_content(self.raw)
+
+    def attachment(self, content: Content) -> Attachment:
+        (attachment,) = content.attachments
+        return attachment
+
+    def test_type(self) -> None:
+        """Without a type a part is text, and one that holds others an attachment."""
+        parsed = BytesParser().parsebytes(self.raw)
+        with (
+            mock.patch.object(BytesParser, "parsebytes", return_value=parsed),
+            mock.patch.object(Message, "get_content_type", side_effect=IndexError),
+        ):
+            content = read_content(self.raw)
+        self.assertEqual(content.defects, ("Content-Type: could not be read (IndexError)",))
+        self.assertEqual((content.text, self.attachment(content).content_type), ("", "text/plain"))
+
+    def test_disposition(self) -> None:
+        """Without a disposition it is empty."""
+        content = self.read_without("get_content_disposition")
+        self.assertEqual(content.defects, ("Content-Disposition: could not be read (IndexError)",))
+        self.assertEqual(self.attachment(content).disposition, "")
+
+    def test_name(self) -> None:
+        """Without a name it is empty."""
+        content = self.read_without("get_filename")
+        self.assertEqual(content.defects, ("file name: could not be read (IndexError)",))
+        self.assertEqual(self.attachment(content).name, "")
+
+    def test_charset(self) -> None:
+        """Without a charset it is guessed."""
+        content = self.read_without("get_content_charset")
+        self.assertEqual((content.html, content.defects), ("Hi", ("charset: could not be read (IndexError)",)))
+
+    def test_payload(self) -> None:
+        """Without bytes a text is empty."""
+        content = self.read_without("__delitem__")
+        self.assertEqual((content.html, content.defects), ("", ("text/html part: could not be read (IndexError)",)))
+
+    def test_enclosed(self) -> None:
+        """Without bytes a forwarded mail is empty."""
+        content = self.read_without("as_bytes")
+        self.assertEqual(content.defects, ("message/rfc822 part: could not be read (IndexError)",))
+        self.assertEqual(self.attachment(content).content, b"")
+
+    def test_header(self) -> None:
+        """Without a header there are no fields."""
+        with mock.patch.object(BytesParser, "parsebytes", side_effect=IndexError):
+            head = read_head(self.raw)
+        self.assertEqual((head.fields, head.defects), ((), ("header: could not be read (IndexError)",)))
+
+    def test_structure(self) -> None:
+        """Without a structure everything after the header is text, and its bytes are guessed."""
+        with mock.patch.object(BytesParser, "parsebytes", side_effect=IndexError):
+            content = read_content(b"A: b\r\n\r\n\xfc\r\n")
+            nothing = read_content(b"A: b\r\n")
+        self.assertEqual((content.text, content.html), ("ü", ""))
+        self.assertEqual(
+            content.defects,
+            (
+                "MIME structure: could not be read (IndexError)",
+                "body: bytes outside ASCII that are not UTF-8, read as windows-1252",
+            ),
+        )
+        self.assertEqual(nothing.text, "")
 
 
 class ReadHead(unittest.TestCase):

@@ -6,7 +6,7 @@ import functools
 import re
 import unittest
 
-from liveserver_testcase.mail.wording import count, escaped, in_full, one_line, quoted, shown, size
+from liveserver_testcase.mail.wording import count, difference, escaped, in_full, one_line, quoted, shown, size
 from tests.mail import letter, mixed, part, receive
 
 
@@ -28,8 +28,8 @@ class Values(unittest.TestCase):
     def test_size(self) -> None:
         """Sizes have the unit in which they are short."""
         self.assertEqual(
-            [size(n) for n in (0, 1, 999, 1000, 12_345, 999_499, 1_500_000)],
-            ["0 bytes", "1 byte", "999 bytes", "1 kB", "12 kB", "999 kB", "1.5 MB"],
+            [size(n) for n in (0, 1, 999, 1000, 12_345, 999_499, 999_500, 1_500_000)],
+            ["0 bytes", "1 byte", "999 bytes", "1 kB", "12 kB", "999 kB", "1.0 MB", "1.5 MB"],
         )
 
     def test_shown(self) -> None:
@@ -38,6 +38,7 @@ class Values(unittest.TestCase):
         self.assertEqual(shown("x" * 1234), f"'{'x' * 100}'… (1,234 characters)")
         self.assertEqual(shown(["a", re.compile("b"), None]), "['a', re.compile('b'), None]")
         self.assertEqual(shown(list("abcdefghijkl"))[-24:], "'h', 'i', 'j', … 2 more]")
+        self.assertTrue(shown(list("abcdefghij")).endswith("'h', 'i', 'j']"))
 
     def test_shown_predicates(self) -> None:
         """A predicate has its name, and its place if it is written in Python."""
@@ -51,7 +52,29 @@ class Values(unittest.TestCase):
         self.assertEqual(in_full("a"), "'a'")
         self.assertEqual(in_full(["a\n", "b"]), r"['a\n', 'b']")
         self.assertEqual(in_full("a\nb"), "3 characters:\n| a\n| b")
+        self.assertEqual(in_full("x" * 100), f"'{'x' * 100}'")
         self.assertEqual(in_full("x" * 101), f"101 characters:\n| {'x' * 101}")
+
+    def test_difference(self) -> None:
+        """Short lines are told side by side, others as a difference with two lines around."""
+        self.assertEqual(difference("a" * 100, "b"), f"'{'a' * 100}' != 'b'")
+        self.assertEqual(
+            difference("1\n2\n3\n4", "1\n2\n3\n5"),
+            "they differ so:\n--- wanted\n+++ got\n@@ -2,3 +2,3 @@\n 2\n 3\n-4\n+5",
+        )
+
+    def test_difference_of_a_part(self) -> None:
+        """The lines that stand for a part begin where it would, also if its first line is not there."""
+        self.assertEqual(
+            difference("x\n5", "\n".join("0123456789"), part=True),
+            "--- wanted\n+++ got\n@@ -1,2 +1,6 @@\n-x\n+2\n+3\n+4\n 5\n+6\n+7",
+        )
+
+    def test_difference_of_long_texts(self) -> None:
+        """Of a very long text the first five thousand lines are compared."""
+        text = "\n" * 5000 + "y"
+        self.assertNotIn("y", difference("x\ny", text, part=True).removeprefix("--- wanted").replace("-y", ""))
+        self.assertIn(" y", difference("x\ny", text[1:], part=True))
 
 
 class OneLine(unittest.TestCase):
@@ -73,6 +96,10 @@ class OneLine(unittest.TestCase):
             one_line(one),
             'shop@example.com -> a@x  "Welcome"  text, 1 attachment (inv-7.pdf application/pdf 12 kB)',
         )
+        three = receive(mixed(*[part("Content-Type: a/b", "")] * 3), "a@x")
+        self.assertTrue(
+            one_line(three).endswith("3 attachments (unnamed a/b 0 bytes, unnamed a/b 0 bytes, unnamed a/b 0 bytes)")
+        )
         five = receive(mixed(*[part("Content-Type: image/png", "x")] * 5), "a@x")
         self.assertEqual(
             one_line(five),
@@ -82,6 +109,8 @@ class OneLine(unittest.TestCase):
 
     def test_many_recipients(self) -> None:
         """Of many recipients the first three are named."""
+        email = receive("Subject: x\n\n", "a@x", "b@x", "c@x")
+        self.assertEqual(one_line(email), 'shop@example.com -> a@x, b@x, c@x  "x"  no text')
         email = receive("Subject: x\n\n", "a@x", "b@x", "c@x", "d@x", "e@x")
         self.assertEqual(one_line(email), 'shop@example.com -> a@x, b@x, c@x, 2 more  "x"  no text')
 

@@ -78,6 +78,7 @@ REQUEST_LINES: list[Row] = [
     (line(b"get / HTTP/1.1"), 501, "the method get, which is unknown here"),
     (line(b"GETX / HTTP/1.1"), 501, "the method GETX, which is unknown here"),
     (line(b"CONNECT a:1 HTTP/1.1"), 501, "the method CONNECT, which is for proxies"),
+    (line(b"CONNECT / HTTP/1.1"), 501, "the method CONNECT, which is for proxies"),
     (line(b"GET /a#b HTTP/1.1"), 400, "a request target with a fragment"),
     (line(b"GET # HTTP/1.1"), 400, "a request target with a fragment"),
     (line(b"GET /\xc3\xa4 HTTP/1.1"), 400, BYTE),
@@ -155,6 +156,8 @@ FRAMING: list[Row] = [
             b'"chunked"', b"chunked;q=1", b"chunkedd", b"chunked\xa0", b"\xffchunked", b"chun ked",
         )
     ],
+    (framed(b"Transfer-Encoding: chunked\t", body=chunked(b"x")), 501, "a Transfer-Encoding other than chunked"),
+    (line(b"PRI / HTTP/1.1"), 400, "a request that two parsers read differently"),
     (framed(b"Transfer-Encoding: \x0bchunked", body=chunked(b"x")), 400, CONTROL),
     (framed(b"Transfer-Encoding : chunked", body=chunked(b"x")), 400, NAME),
     (framed(b"Transfer-Encoding:\r\n chunked", body=chunked(b"x")), 400, "a header line that begins with white space"),
