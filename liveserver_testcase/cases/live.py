@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import UsageError
 from ..web.exchange import Exchange
 from ..web.live import LiveServer
 from .base import ClassServer, Problem, ServerAttribute, ServerTestCase
-from .outcome import format_error
+from .outcome import format_error, name_error
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -22,7 +21,6 @@ __all__ = ["LiveServerTestCase"]
 __unittest = True
 
 _Raised = tuple[Exchange, BaseException]
-
 
 _MOST = 20  # errors that are listed; a page that polls can cause hundreds
 
@@ -65,7 +63,9 @@ class _LivePart(ClassServer[LiveServer]):
         late, self.late = self.late + self.server.take_errors(), []
         tests = dict.fromkeys(exchange.epoch for exchange, _ in late)
         return [
-            describe_errors(f"left over from {test.name}: the application raised", [e for e in late if e[0].epoch == test])
+            describe_errors(
+                f"left over from {test.name}: the application raised", [e for e in late if e[0].epoch == test]
+            )
             for test in tests
         ]
 
@@ -75,7 +75,7 @@ def describe_errors(what: str, errors: list[_Raised]) -> Problem:
     count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
     listed = errors[:_MOST]
     lines = [f"{what} {count}:"]
-    lines += [f"  {exchange.describe()}: {_name(error)}" for exchange, error in listed]
+    lines += [f"  {exchange.describe()}: {name_error(error)}" for exchange, error in listed]
     if len(errors) > len(listed):
         lines.append(f"  … and {len(errors) - len(listed)} more")
     shown = {format_error(errors[0][1])}
@@ -85,12 +85,6 @@ def describe_errors(what: str, errors: list[_Raised]) -> Problem:
             shown.add(text)
             lines += ["", f"{exchange.describe()}:", text]
     return Problem("\n".join(lines), errors[0][1])
-
-
-def _name(error: BaseException) -> str:
-    """An exception in a line: notes, and the place of a syntax error, are for the traceback."""
-    parts = traceback.format_exception_only(type(error), error)
-    return next(part for part in [*parts, *parts] if not part.startswith(" ")).splitlines()[0]
 
 
 class LiveServerTestCase(ServerTestCase):
@@ -129,9 +123,7 @@ class LiveServerTestCase(ServerTestCase):
             UsageError: There is none: neither ``app`` nor an override of this method.
         """
         if cls.app is None:
-            raise UsageError(
-                f"{cls.__name__} has no application: set `app`, or override the class method create_app()"
-            )
+            raise UsageError(f"{cls.__name__} has no application: set `app`, or override the class method create_app()")
         return cls.app  # type: ignore[no-any-return]
 
     @classmethod
@@ -167,7 +159,8 @@ class LiveServerTestCase(ServerTestCase):
     def _make_live_server(cls) -> LiveServer:
         if inspect.isfunction(inspect.getattr_static(cls, "create_app")):
             raise UsageError(
-                f"{cls.__name__}.create_app() is called once for the class, before any test: write @classmethod above it"
+                f"{cls.__name__}.create_app() is called once for the class, before any test: "
+                "write @classmethod above it"
             )
         app = cls.create_app()
         if not callable(app):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ServerNotStarted
 
-__all__ = ["JudgedResult", "add_note", "as_note", "format_error", "raise_at"]
+__all__ = ["JudgedResult", "add_note", "as_note", "format_error", "name_error", "raise_at"]
 
 __unittest = True
 
@@ -61,9 +61,7 @@ class JudgedResult:
 
     __slots__ = ("_held", "_is_judged", "_judge", "_result", "_test", "_verdict")
 
-    def __init__(
-        self, result: Any, test: unittest.TestCase, judge: Callable[[bool], BaseException | None]
-    ) -> None:
+    def __init__(self, result: Any, test: unittest.TestCase, judge: Callable[[bool], BaseException | None]) -> None:
         self._result = result
         self._test = test
         self._judge = judge
@@ -91,7 +89,7 @@ class JudgedResult:
         else:
             setattr(self._result, name, value)
 
-    def stopTest(self, test: Any) -> None:  # noqa: N802
+    def stopTest(self, test: Any) -> None:
         """The test and its clean-ups are over: judge, and tell the runner what happened."""
         try:
             if self._held:  # else it was interrupted
@@ -146,21 +144,25 @@ def raise_at(function: object, error: E) -> E:
     That is where readers, editors and runners look for a test, and nothing in its body is to blame.  pytest would
     otherwise print the source of this module.
     """
-    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     try:
+        code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
         if not isinstance(code, CodeType):
             raise error
-        tree = ast.parse("raise error")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.stmt | ast.expr):
-                node.col_offset = node.end_col_offset = -1  # none: no part of the line is underlined
-        raising = compile(tree, code.co_filename, "exec")
-        raising = raising.replace(co_name=code.co_name, co_firstlineno=_find_def(code))
-        FunctionType(raising, {"error": error})()
+        FunctionType(_make_raising_code(code), {"error": error})()
     except BaseException as raised:
-        if raised is not error:
-            raise
+        if not isinstance(raised, Exception) and raised is not error:
+            raise  # an interrupt
     return error
+
+
+def _make_raising_code(code: CodeType) -> CodeType:
+    """Code that raises the global ``error`` and passes for the ``def`` line of the function with this ``code``."""
+    tree = ast.parse("raise error")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.expr):
+            node.col_offset = node.end_col_offset = -1  # none: no part of the line is underlined
+    raising = compile(tree, code.co_filename, "exec")
+    return raising.replace(co_name=code.co_name, co_firstlineno=_find_def(code))
 
 
 def _find_def(code: CodeType) -> int:
@@ -181,6 +183,12 @@ def as_note(problem: BaseException) -> str:
 def format_error(error: BaseException) -> str:
     """An exception as it is printed when nobody catches it."""
     return "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+
+
+def name_error(error: BaseException) -> str:
+    """An exception in a line: the rest of its text, its notes, and the place of a syntax error are left out."""
+    parts = traceback.format_exception_only(type(error), error)
+    return next((part for part in parts if not part.startswith(" ")), parts[0]).splitlines()[0]
 
 
 def add_note(error: BaseException, note: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..core.server import Server
 from ..errors import UsageError
+from .outcome import name_error
 from .proxies import bypass_proxies, exempt_host, restore_proxies
 
 __all__ = ["ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
@@ -120,7 +121,7 @@ class Findings:
         try:
             return getattr(server, method)(*arguments)
         except Exception as error:
-            what = f"{method}() of the server {server.name!r} raised {type(error).__name__}: {error}"
+            what = f"{method}() of the server {server.name!r} raised {name_error(error)}"
             self.errors.append(Problem(what, error))
             return None
 

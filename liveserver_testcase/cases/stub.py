@@ -7,17 +7,20 @@ import re
 from typing import Any, ClassVar, Literal, overload
 
 from ..errors import UsageError
-from ..stub.diagnosis import explain_count
+from ..stub.diagnosis import describe_exchange, explain_count
 from ..stub.expectation import parse_times
 from ..stub.keywords import suggest_keywords
 from ..stub.matching import make_criteria
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
+from ..web.exchange import Exchange
 from .base import ClassServer, Problem, ServerAttribute, ServerTestCase
 
 __all__ = ["HTTPStubTestCase"]
 
 __unittest = True
+
+_Raised = tuple[Exchange, BaseException]
 
 
 class _StubPart(ClassServer[HTTPStub]):
@@ -27,6 +30,7 @@ class _StubPart(ClassServer[HTTPStub]):
         super().__init__("stub", case._make_stub, order=20)
         self.case = case
         self.settle_timeout = case.setting("stub_settle", "STUBSERVER_SETTLE", float)
+        self.late: list[_Raised] = []
 
     def start(self) -> None:
         super().start()
@@ -42,22 +46,29 @@ class _StubPart(ClassServer[HTTPStub]):
             self.server.settle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
-        return self._collect(is_over=False)
-
-    def leftovers(self) -> list[Problem]:
-        return self._collect(is_over=True)
-
-    def _collect(self, *, is_over: bool) -> list[Problem]:
         if self.server is None:
             return []
-        current = self.server.journal.epoch.number + is_over
-        found = []
-        for exchange, error in self.server.take_errors():
-            late = f"left over from {exchange.epoch.name}: " if exchange.epoch.number < current else ""
-            text = f"stub {self.server.url}: {late}an error while it answered {exchange.describe()}: {error!r}"
-            found.append(Problem(text, error))
-        report = self.server.verdict(is_over=is_over)
-        return [*found, Problem(report)] if report else found
+        current = self.server.journal.epoch.number
+        found = self.server.take_errors()
+        self.late += [raised for raised in found if raised[0].epoch.number != current]
+        mine = [raised for raised in found if raised[0].epoch.number == current]
+        return _make_problems(self.server, mine, self.server.verdict())
+
+    def leftovers(self) -> list[Problem]:
+        if self.server is None:
+            return []
+        late, self.late = self.late + self.server.take_errors(), []
+        return _make_problems(self.server, late, self.server.leftovers(), are_late=True)
+
+
+def _make_problems(stub: HTTPStub, errors: list[_Raised], report: str, *, are_late: bool = False) -> list[Problem]:
+    """A problem for each reply that could not be sent to its request, and one for the report, if there is one."""
+    problems = []
+    for exchange, error in errors:
+        when = f"left over from {exchange.epoch.name}: " if are_late else ""
+        what = f"{describe_exchange(exchange)} could not be answered: {type(error).__name__}: {error}"
+        problems.append(Problem(f"stub {stub.url}:\n{when}{what}", error))
+    return [*problems, Problem(report)] if report else problems
 
 
 class HTTPStubTestCase(ServerTestCase):
@@ -141,7 +152,7 @@ class HTTPStubTestCase(ServerTestCase):
 
     @classmethod
     def _make_stub(cls) -> HTTPStub:
-        if not inspect.ismethod(inspect.getattr_static(cls, "configure_stub").__get__(None, cls)):
+        if inspect.isfunction(inspect.getattr_static(cls, "configure_stub")):
             raise UsageError(f"{cls.__name__}.configure_stub() must be a class method: write @classmethod above it")
         return HTTPStub(
             cls.setting("stub_host", "STUBSERVER_HOST", str), cls.setting("stub_port", "STUBSERVER_PORT", int)

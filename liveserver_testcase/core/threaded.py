@@ -33,7 +33,7 @@ __all__ = ["Connection", "ConnectionState", "ThreadedServer"]
 log = logging.getLogger("liveserver_testcase.core")
 
 _SPARE = 8  # workers kept waiting in accept(): enough that bursts of a browser's size start no thread
-_STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
+_STALL = 0.1  # seconds without a byte after which a stop does not wait for a client any more
 _JOIN = 0.25  # seconds that a thread gets to end once its socket is shut down
 _PAUSE = 0.05  # seconds before accept() is tried again, as when the process has no descriptor left
 
@@ -210,7 +210,10 @@ class _Workers:
         return unfinished
 
     def wait_for_clients(self, deadline: float) -> None:
-        """Wait until the last client is gone; cut, on the way, those who do not read what they are sent."""
+        """Wait until the last client is gone; on the way, cut those who are waited for in vain.
+
+        That is whoever does not read what is sent, or is not being answered any more and does not leave.
+        """
         while True:
             before = {connection: connection.sending for connection in list(self.serving.values())}
             if self.wait_until(lambda: not self.serving, min(_STALL, deadline - monotonic())):
@@ -218,7 +221,8 @@ class _Workers:
             if monotonic() >= deadline:
                 return
             for connection, sent in before.items():
-                if sent >= 0 and connection.sending == sent:
+                stalls = sent >= 0 and connection.sending == sent
+                if stalls or connection.state is not ConnectionState.ACTIVE:
                     connection.cut()
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:

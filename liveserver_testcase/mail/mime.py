@@ -88,7 +88,7 @@ class Content:
     defects: tuple[str, ...]
 
 
-_ADDRESS_FIELDS = frozenset({"from", "to", "cc", "bcc", "reply-to", "resent-to", "resent-cc"})
+_ADDRESS_FIELDS = frozenset({"from", "to", "cc", "reply-to", "resent-to", "resent-cc"})
 
 
 def read_head(raw: bytes) -> Head:

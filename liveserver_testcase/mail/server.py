@@ -132,8 +132,7 @@ class SMTPServer(LoopServer):
         self.journal.clear()
         self._sessions = 0
 
-    # -- the loop's side
-    # ---------------------------------------------------------------------------------------------
+    # -- the loop's side -----------------------------------------------------------------------------------------------
 
     def _make_protocol(self) -> asyncio.BaseProtocol:
         return _Protocol(self)

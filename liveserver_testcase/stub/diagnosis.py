@@ -13,7 +13,15 @@ from .matching import Criteria, Mismatch
 from .request import RecordedRequest
 from .wording import count, cut, escape, mask, quote
 
-__all__ = ["Traffic", "Violation", "explain_count", "explain_verdict", "find_violation"]
+__all__ = [
+    "Traffic",
+    "Violation",
+    "describe_exchange",
+    "explain_count",
+    "explain_leftovers",
+    "explain_verdict",
+    "find_violation",
+]
 
 _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
 _MOST_COMPARED = 1000  # expectations, or requests, among which the nearest is looked for: it takes time
@@ -87,11 +95,12 @@ class Traffic:
             lines = [f"the stub was sent nothing in this test: does the code under test use {self.url}?"]
         if self._broken:
             lines.append(f"{count(len(self._broken), 'request')} did not come whole:")
-            lines += _shorten([f"  {_describe(e)}: {_outcome(e)}" for e in self._broken], "  ")
+            lines += _shorten([f"  {describe_exchange(e)}: {_outcome(e)}" for e in self._broken], "  ")
         return [*lines, self._loss] if self._loss else lines
 
 
-def _describe(exchange: Exchange) -> str:
+def describe_exchange(exchange: Exchange) -> str:
+    """Its request line, or that none could be made out, without secrets."""
     return cut(escape(mask(exchange.describe())))
 
 
@@ -173,19 +182,13 @@ def _name(expectation: Expectation) -> str:
 # -- a whole test ------------------------------------------------------------------------------------------------------
 
 
-def explain_verdict(
-    traffic: Traffic,
-    violations: Sequence[Violation],
-    expectations: Sequence[Expectation],
-    leftovers: Sequence[Violation] = (),
-) -> str:
+def explain_verdict(traffic: Traffic, violations: Sequence[Violation], expectations: Sequence[Expectation]) -> str:
     """What is held against a test; empty if nothing is.
 
     Args:
         traffic: What was sent in it.
         violations: Its own.
         expectations: Those in the book at its end.
-        leftovers: Violations of earlier tests, which came to light when those had been judged.
     """
     unmet = [e for e in expectations if not e.is_satisfied and not e.is_never]
     blocks: list[str] = []
@@ -204,10 +207,16 @@ def explain_verdict(
     blocks += [_tell_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
     if len(unmet) > _MOST_LINES:
         blocks.append(f"… and {count(len(unmet) - _MOST_LINES, 'more expectation')} not met")
-    if blocks:
-        blocks += traffic.list_requests()
-    late = [f"left over from {same[0].request.epoch.name}: {same[0].text}" for same in _group(leftovers)]
-    return "\n".join([f"stub {traffic.url}:", *late, *blocks]) if late or blocks else ""
+    return "\n".join([f"stub {traffic.url}:", *blocks, *traffic.list_requests()]) if blocks else ""
+
+
+def explain_leftovers(url: str, violations: Sequence[Violation]) -> str:
+    """What came to light when its test had been judged, each naming that test; empty if nothing did."""
+    groups = _group(violations)
+    blocks = [f"left over from {same[0].request.epoch.name}: {same[0].text}" for same in groups[:_MOST_LINES]]
+    if len(groups) > _MOST_LINES:
+        blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
+    return "\n".join([f"stub {url}:", *blocks]) if blocks else ""
 
 
 def _group(violations: Iterable[Violation]) -> list[list[Violation]]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from ..core.journal import take_all
 from ..core.listener import Listener
-from ..web.urls import build_url
 from ..web.environ import make_environ
 from ..web.exchange import Exchange
 from ..web.http import HTTPServer
+from ..web.urls import build_url
 from .book import Book
-from .diagnosis import Traffic, Violation, explain_verdict, find_violation
+from .diagnosis import Traffic, Violation, explain_leftovers, explain_verdict, find_violation
 from .expectation import Expectation, Times, parse_limit, parse_times
 from .keywords import suggest_keywords
 from .matching import make_criteria
@@ -51,7 +51,8 @@ class HTTPStub(HTTPServer):
     ) -> None:
         super().__init__(host, port, tls=tls, **options)
         self._book = Book()
-        self._violations: list[Violation] = []
+        self._violations: list[Violation] = []  # that no verdict has told of yet
+        self._late: list[Violation] = []  # of earlier tests than the one that was judged
         self._quit = threading.Event()  # ends the delays of replies
 
     # -- scripting -------------------------------------------------------------------------------------------------
@@ -176,25 +177,27 @@ class HTTPStub(HTTPServer):
         waits = isinstance(request, RecordedRequest) and request.reply is not None and request.reply.delay > 0
         return exchange.epoch.number == self.journal.epoch.number and not waits
 
-    def verdict(self, *, is_over: bool = False) -> str:
+    def verdict(self) -> str:
         """What is held against this test: requests that nothing answered, expectations that were not met.
 
-        A request is held against the test once, in the first verdict after it.
-
-        Args:
-            is_over: Whether this test has been judged already, so that only what came to light later is of interest.
+        A request is held against its test once, in the first verdict after it.
 
         Returns:
             A report; empty if there is nothing to say.
         """
-        current = self.journal.epoch.number + is_over
-        violations = take_all(self._violations)
-        return explain_verdict(
-            self.traffic,
-            [violation for violation in violations if violation.request.epoch.number >= current],
-            [] if is_over else self.expectations,
-            [violation for violation in violations if violation.request.epoch.number < current],
-        )
+        current = self.journal.epoch.number
+        found = take_all(self._violations)
+        self._late += [violation for violation in found if violation.request.epoch.number != current]
+        mine = [violation for violation in found if violation.request.epoch.number == current]
+        return explain_verdict(self.traffic, mine, self.expectations)
+
+    def leftovers(self) -> str:
+        """What is held against tests that were judged already; each is said once and names its test.
+
+        Returns:
+            A report; empty if there is nothing to say.
+        """
+        return explain_leftovers(self.url, take_all(self._late) + take_all(self._violations))
 
     # -- serving ---------------------------------------------------------------------------------------------------
 

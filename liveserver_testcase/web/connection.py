@@ -165,7 +165,7 @@ class HTTPConnection(Channel):
     def _read_head(self) -> Head | None:
         """Wait for the head of the next request; None: the client is done."""
         incoming = self.incoming
-        if not len(incoming) and not self._await_bytes():
+        if incoming.position == len(incoming.data) and not self._await_bytes():
             return None
         if incoming.data[incoming.position] == 13 and not self._skip_empty_line():
             return None

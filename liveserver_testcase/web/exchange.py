@@ -36,7 +36,7 @@ class Exchange:
         arrived: When it arrived, on the monotonic clock.
         received_at: The same as seconds since 1970.
         duration: Seconds from its arrival to its end; None while it is served.
-        status: The status that was answered with; None if none was.
+        status: The status that was answered with, from the moment the response's head leaves; None if none was.
         completed: Whether the whole response has been handed to the system.
         aborted: Why it did not come to its end through the client; empty if it did.
         refused: Why it was refused as malformed; empty if it was not.
@@ -47,9 +47,9 @@ class Exchange:
     """
 
     __slots__ = (
-        "aborted", "address", "arrived", "body", "chunk_sizes", "completed", "connection_index", "duration", "epoch",
-        "errors", "exchange_index", "head", "index", "method", "received_at", "record", "refused", "response",
-        "status", "target", "trailers", "version",
+        "_status", "aborted", "address", "arrived", "body", "chunk_sizes", "completed", "connection_index", "duration",
+        "epoch", "errors", "exchange_index", "head", "index", "method", "received_at", "record", "refused", "response",
+        "target", "trailers", "version",
     )  # fmt: skip
 
     def __init__(self, head: Head | None, connection_index: int, exchange_index: int, address: Any) -> None:
@@ -71,12 +71,21 @@ class Exchange:
         else:
             self.method = self.target = self.version = ""
         self.duration: float | None = None
-        self.status: int | None = None
+        self._status: int | None = None
         self.completed = False
         self.aborted = self.refused = ""
         self.trailers: Sequence[tuple[bytes, bytes]] = ()
         self.chunk_sizes: Sequence[int] = ()
         self.errors: list[BaseException] = []
+
+    @property
+    def status(self) -> int | None:
+        response = self.response  # once, for the serving thread takes it away
+        return response.status if response is not None and response.begun else self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        self._status = status
 
     @property
     def peer(self) -> str:
@@ -102,8 +111,7 @@ class Exchange:
         """Complete the record and let go of what served it."""
         response = self.response
         if response is not None:
-            if response.begun:
-                self.status = response.status
+            self._status = self.status
             self.completed = response.finished
         if self.body is not None:
             self.trailers, self.chunk_sizes = self.body.trailers, self.body.chunk_sizes

@@ -78,8 +78,8 @@ class Head:
         method: Such as ``GET``.
         target: The raw target of the request line, such as ``/a%20b?q=1`` or ``http://host/path``.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
-        variables: All of it as CGI and WSGI call it, such as ``PATH_INFO`` and ``HTTP_ACCEPT``: repeated headers joined,
-            and without those that have an underscore in their name, which could pass for others.
+        variables: All of it as CGI and WSGI call it, such as ``PATH_INFO`` and ``HTTP_ACCEPT``: repeated headers
+            joined, and without those that have an underscore in their name, which could pass for others.
             Source: RFC 3875, 4.1; PEP 3333.
         length: The body's bytes; 0 without a body, None for a chunked one.
         keep_alive: Whether the client wants the connection to stay.
@@ -95,7 +95,12 @@ class Head:
         self.method = method
         self.target = target
         self.version = version
-        self.variables = {"REQUEST_METHOD": method, "REQUEST_URI": target, "RAW_URI": target, "SERVER_PROTOCOL": version}
+        self.variables = {
+            "REQUEST_METHOD": method,
+            "REQUEST_URI": target,
+            "RAW_URI": target,
+            "SERVER_PROTOCOL": version,
+        }
         self.repeated = ""  # a variable that came more than once, and may not
         self.length: int | None = 0
         self.keep_alive = version == "HTTP/1.1"
@@ -157,12 +162,7 @@ def parse_head(block: bytes) -> Head:
 
 def _parse(block: bytes) -> Head:
     match = _HEAD.fullmatch(block)
-    if (
-        match is None
-        or len(block) > MAX_HEAD
-        or block.count(b"\n") > MAX_LINES + 2
-        or match.end(3) > MAX_REQUEST_LINE
-    ):
+    if match is None or len(block) > MAX_HEAD or block.count(b"\n") > MAX_LINES + 2 or match.end(3) > MAX_REQUEST_LINE:
         HeadScanner().scan(block)
         raise BadRequest(400, "a malformed request")
     method, target, version = match.groups()

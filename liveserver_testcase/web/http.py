@@ -61,6 +61,7 @@ class HTTPServer(ThreadedServer):
 
     @property
     def scheme(self) -> str:  # type: ignore[override]
+        """``http`` or ``https``."""
         return "http" if self.tls is None else "https"
 
     @property
@@ -110,9 +111,7 @@ class HTTPServer(ThreadedServer):
     def in_flight(self) -> list[Exchange]:
         """The exchanges that are being served at the moment."""
         connections = self.connections
-        exchanges = [
-            connection.exchange for connection in connections if isinstance(connection, HTTPConnection)
-        ]
+        exchanges = [connection.exchange for connection in connections if isinstance(connection, HTTPConnection)]
         return [exchange for exchange in exchanges if exchange is not None]
 
     def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[Exchange]:
@@ -132,9 +131,7 @@ class HTTPServer(ThreadedServer):
         self.journal.wait_for(lambda: not left(), timeout)
         return left()
 
-    def _connect(
-        self, sock: socket.socket, address: Any, index: int, stopping: threading.Event
-    ) -> HTTPConnection:
+    def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> HTTPConnection:
         return HTTPConnection(self, sock, address, index, stopping)
 
 

@@ -48,9 +48,7 @@ def _make_stamp() -> bytes:
 def _check_name(name: object) -> str:
     """What a header name means to the server."""
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise InvalidResponse(
-            f"header name {name!r} is not a token: wanted letters, digits and !#$%&'*+-.^_`|~ only"
-        )
+        raise InvalidResponse(f"header name {name!r} is not a token: wanted letters, digits and !#$%&'*+-.^_`|~ only")
     meaning = _MEANINGS.get(name.lower(), "")
     if len(_names) < _KNOWN:
         _names[name] = meaning
@@ -177,7 +175,7 @@ class ResponseWriter:
             stamp = stamp[: stamp.find(b"\n") + 1]
         self._fields = _encode(lines) + stamp
         self.status, self._left, self._wants_close = code, left, wants_close
-        self.has_no_body = code < 200 or code == 204 or code == 304 or self._head.method == "HEAD"
+        self.has_no_body = code < 200 or code in (204, 304) or self._head.method == "HEAD"
 
     def write(self, data: bytes) -> None:
         """Send some of the body at once, the head before it; nothing for an empty ``data``.
@@ -285,9 +283,10 @@ def describe_status(status: int) -> str:
 def plain_response(status: int, text: str, *, has_body: bool = True) -> bytes:
     """A whole response for a request that could not be understood, after which the connection is closed."""
     body = f"{text}\n".encode("utf-8", "replace")
-    return b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\n%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
-        describe_status(status).encode("ascii"),
-        _make_stamp(),
-        len(body),
-        body if has_body else b"",
-    )
+    lines = [
+        f"HTTP/1.1 {describe_status(status)}\r\n",
+        "Content-Type: text/plain; charset=utf-8\r\n",
+        f"Content-Length: {len(body)}\r\n",
+        "Connection: close\r\n",
+    ]
+    return _encode(lines) + _make_stamp() + b"\r\n" + (body if has_body else b"")

@@ -97,7 +97,7 @@ class WSGIServer(HTTPServer):
 
 def _send_each(call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:
     """Send each item when the application gives it; PEP 3333 forbids to hold one back."""
-    if isinstance(items, str | bytes) or not hasattr(items, "__iter__") and not hasattr(items, "__getitem__"):
+    if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
         raise InvalidResponse(f"the application returned {_shorten(items)}: wanted an iterable of bytes")
     for item in items:
         data = _as_bytes(item)

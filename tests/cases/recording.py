@@ -1,6 +1,6 @@
 """What four runners make of the same suites, as records of one form.
 
-This module is the whole of the recording: a runner for unittest, a plugin for pytest (``-p tests.cases.recording``) and
+This module is the whole of the recording: a result for unittest, a plugin for pytest (``-p tests.cases.recording``) and
 one for nose2 (``--plugin tests.cases.recording``).  Each writes its records as JSON to the path in ``RECORD_TO``.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Record", "load"]
+__all__ = ["Record", "RecordingResult", "load"]
 
 
 @dataclass
@@ -59,7 +59,7 @@ def _make_record(test: Any, what: str, text: str = "") -> Record:
 # -- unittest ----------------------------------------------------------------------------------------------------------
 
 
-class _Result(unittest.TextTestResult):
+class RecordingResult(unittest.TextTestResult):
     """Prints as ever, and records."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -157,9 +157,3 @@ if "nose2" in sys.modules:
 
         def afterSummaryReport(self, event: Any) -> None:
             _save(self.records)
-
-
-if __name__ == "__main__":
-    from tests.cases import recording  # not this copy of it, which no suite knows
-
-    unittest.main(module=None, testRunner=unittest.TextTestRunner(resultclass=recording._Result))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 import unittest
 from typing import Any
+from urllib.parse import urlsplit
 
-__all__ = ["Outcome", "make_case", "normalise", "run_case", "run_suite"]
+__all__ = ["Outcome", "is_refused", "make_case", "normalise", "run_case", "run_suite"]
 
 
 class Outcome:
@@ -40,6 +42,16 @@ class Outcome:
         if len(reports) != 1:
             raise AssertionError(f"there are {len(reports)} reports:\n" + "\n".join(reports) + self.printed)
         return reports[0]
+
+
+def is_refused(url: str) -> bool:
+    """Whether nobody listens there any more."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def run_suite(*tests: Any, **options: Any) -> Outcome:

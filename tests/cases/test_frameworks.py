@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
-import logging
 import threading
 import unittest
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from unittest import mock
 
 import requests
 
-from liveserver_testcase import LiveServer, LiveServerTestCase
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerStartError
 from tests.cases.apps import make_app
 from tests.cases.running import Outcome, make_case, run_case
 from tests.support import NoLeaks, run_python
@@ -41,8 +41,7 @@ class WithFlask(NoLeaks):
 
         app = Flask("shop")
         app.config.update(config)
-        app.logger.addHandler(logging.NullHandler())  # else it prints what is expected here
-        app.logger.propagate = False
+        app.logger.disabled = True  # it would print what is expected here
 
         @app.get("/")
         def index() -> str:
@@ -181,7 +180,7 @@ class WithFlask(NoLeaks):
         before = len(got_request_exception.receivers)
         server = LiveServer(self.make_app())
         with mock.patch("threading.Thread.start", side_effect=RuntimeError("no more threads")):
-            with self.assertRaises(Exception):
+            with self.assertRaises(ServerStartError):
                 server.start()
         self.assertEqual(before, len(got_request_exception.receivers))
 
@@ -221,98 +220,152 @@ class WithFlask(NoLeaks):
         self.assertIn("FAILED (failures=1)", process.stderr)
 
 
+DJANGO = """
+    import logging, unittest
+    from asgiref.sync import markcoroutinefunction
+    from django.conf import settings
+
+    settings.configure(
+        ROOT_URLCONF=__name__, SECRET_KEY="x", ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, MIDDLEWARE=[]
+    )
+
+    from django.core.wsgi import get_wsgi_application
+    from django.http import HttpResponse
+    from django.test import SimpleTestCase
+    from django.test.utils import override_settings
+    from django.urls import path
+
+    logging.disable(logging.ERROR)
+
+    def fine(request):
+        return HttpResponse("fine")
+
+    def boom(request):
+        raise RuntimeError("kaboom")
+
+    async def later(request):
+        raise RuntimeError("kaboom")
+
+    def wrong(request):
+        return HttpResponse(status=500)
+
+    class Middleware:
+        async_capable, sync_capable = True, False
+
+        def __init__(self, get_response):
+            self.get_response = get_response
+            markcoroutinefunction(self)
+
+        async def __call__(self, request):
+            return await self.get_response(request)
+
+    urlpatterns = [path("fine", fine), path("boom", boom), path("later", later), path("wrong", wrong)]
+
+    from liveserver_testcase import LiveServerTestCase
+
+    class Case(LiveServerTestCase):
+        @classmethod
+        def create_app(cls):
+            return get_wsgi_application()
+
+        def test_fine(self):
+            self.live.get("/fine")
+
+        def test_wrong(self):
+            self.live.get("/wrong")
+
+        def test_boom(self):
+            self.live.get("/boom")
+
+        def test_later(self):
+            self.live.get("/later")
+
+        def test_debug(self):
+            with override_settings(DEBUG=True):
+                self.live.get("/boom")
+
+        def test_propagated(self):
+            with override_settings(DEBUG_PROPAGATE_EXCEPTIONS=True):
+                self.live.get("/boom")
+
+    class WithTheirs(Case, SimpleTestCase):
+        def test_client(self):
+            self.client.raise_request_exception = False
+            assert self.client.get("/boom").status_code == 500
+            self.live.get("/fine")
+
+    class TheirsFirst(SimpleTestCase, Case):
+        test_client = WithTheirs.test_client
+
+    class UnderMiddleware(LiveServerTestCase):
+        @classmethod
+        def create_app(cls):
+            with override_settings(MIDDLEWARE=[f"{__name__}.Middleware"]):
+                return get_wsgi_application()
+
+        def test_later(self):
+            self.live.get("/later")
+
+    for case in (Case, WithTheirs, TheirsFirst, UnderMiddleware):
+        result = unittest.TestResult()
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        names = [f"{case.__name__}.{test.id().rpartition('.')[2]}" for test in suite]
+        suite.run(result)
+        texts = {test.id().rpartition(".")[2]: text for test, text in result.failures + result.errors}
+        for name in names:
+            print(name, repr(texts.get(name.rpartition(".")[2], "")))
+"""
+
+
 @unittest.skipUnless(has("django"), "Django is not installed")
 class WithDjango(unittest.TestCase):
-    """Django, in a process of its own: it can be set up once only."""
+    """Django, in a process of its own: it can be set up once only, and warns of itself."""
 
-    def run_django(self, view: str, **options: str) -> str:
-        process = run_python(
-            """
-            import sys, unittest
-            from django.conf import settings
+    reports: dict[str, str]
 
-            settings.configure(
-                ROOT_URLCONF=__name__, SECRET_KEY="x", ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, OPTIONS
-            )
-            import django
-            from django.core.wsgi import get_wsgi_application
-            from django.http import HttpResponse
-            from django.urls import path
+    @classmethod
+    def setUpClass(cls) -> None:
+        process = run_python(DJANGO, options=("-X", "dev"))
+        if process.returncode:
+            raise AssertionError(process.stdout + process.stderr)
+        lines = [line.split(" ", 1) for line in process.stdout.splitlines()]
+        cls.reports = {name: ast.literal_eval(text) for name, text in lines}
 
-            import logging
-            logging.getLogger("django").addHandler(logging.NullHandler())
-            logging.disable(logging.ERROR)
-
-            def fine(request):
-                return HttpResponse("fine")
-
-            def boom(request):
-                raise RuntimeError("kaboom")
-
-            async def later(request):
-                raise RuntimeError("kaboom")
-
-            def wrong(request):
-                return HttpResponse(status=500)
-
-            class Middleware:
-                async_capable, sync_capable = True, False
-
-                def __init__(self, get_response):
-                    from asgiref.sync import markcoroutinefunction
-                    self.get_response = get_response
-                    markcoroutinefunction(self)
-
-                async def __call__(self, request):
-                    return await self.get_response(request)
-
-            urlpatterns = [path("fine", fine), path("boom", boom), path("later", later), path("wrong", wrong)]
-
-            from liveserver_testcase import LiveServerTestCase
-
-            class Case(LiveServerTestCase):
-                @classmethod
-                def create_app(cls):
-                    return get_wsgi_application()
-
-                def test_it(self):
-                    print(self.live.get("/VIEW").status_code)
-
-            unittest.main(argv=["here"])
-            """.replace("VIEW", view).replace("OPTIONS", ", ".join(f"{name}={value}" for name, value in options.items())),
-            options=("-X", "dev"),  # without warnings as errors, of which Django has some of its own
-        )
-        return process.stdout + process.stderr
+    def check(self, name: str, path: str) -> None:
+        """The test has failed for one exception in the application."""
+        wanted = f"AssertionError: the application raised an error:\n  GET {path}: RuntimeError: kaboom\n"
+        self.assertIn(wanted, self.reports[name])
 
     def test_swallowed(self) -> None:
         """An exception that Django answers with a 500 fails the test."""
-        output = self.run_django("boom")
-        self.assertIn("500\n", output)
-        self.assertIn("AssertionError: the application raised an error:\n  GET /boom: RuntimeError: kaboom\n", output)
-        self.assertIn("FAILED (failures=1)", output)
+        self.check("Case.test_boom", "/boom")
 
     def test_debug_page(self) -> None:
         """So does one that it answers with its page for developers."""
-        output = self.run_django("boom", DEBUG="True")
-        self.assertIn("AssertionError: the application raised an error:\n  GET /boom: RuntimeError: kaboom\n", output)
+        self.check("Case.test_debug", "/boom")
 
     def test_propagated(self) -> None:
-        """One that it lets through counts once."""
-        output = self.run_django("boom", DEBUG_PROPAGATE_EXCEPTIONS="True")
-        self.assertIn("AssertionError: the application raised an error:\n  GET /boom: RuntimeError: kaboom\n", output)
+        """One that it signals and lets through as well counts once."""
+        self.check("Case.test_propagated", "/boom")
 
-    def test_asynchronous(self) -> None:
-        """An asynchronous view, which runs in another thread, is heard of, also under asynchronous middleware."""
-        for options in ({}, {"MIDDLEWARE": "[f'{__name__}.Middleware']"}):
-            with self.subTest(options=options):
-                output = self.run_django("later", **options)
-                wanted = "AssertionError: the application raised an error:\n  GET /later: RuntimeError: kaboom\n"
-                self.assertIn(wanted, output)
+    def test_asynchronous_view(self) -> None:
+        """An asynchronous view is heard of."""
+        self.check("Case.test_later", "/later")
+
+    def test_asynchronous_middleware(self) -> None:
+        """So it is under asynchronous middleware, where Django handles exceptions in yet another thread."""
+        self.check("UnderMiddleware.test_later", "/later")
+
+    def test_next_to_their_classes(self) -> None:
+        """It works in one class with Django's own, in both orders; what their client provokes is not held against us."""
+        for case in ("WithTheirs", "TheirsFirst"):
+            with self.subTest(case=case):
+                self.check(f"{case}.test_boom", "/boom")
+                self.assertEqual(("", ""), (self.reports[f"{case}.test_fine"], self.reports[f"{case}.test_client"]))
 
     def test_no_error(self) -> None:
         """A page, and a 500 on purpose, are no error."""
-        self.assertIn("200\n", self.run_django("fine"))
-        self.assertIn("\nOK\n", self.run_django("wrong"))
+        self.assertEqual(("", ""), (self.reports["Case.test_fine"], self.reports["Case.test_wrong"]))
 
 
 class WithoutAFramework(NoLeaks):
@@ -321,7 +374,9 @@ class WithoutAFramework(NoLeaks):
     def test_a_module_of_that_name(self) -> None:
         """A module that is merely called as a framework is left alone."""
         with mock.patch.dict("sys.modules", {"flask": None, "django.core.signals": unittest}):
-            self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=visit("/"))).summary)
+            self.assertEqual(
+                {"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=visit("/"))).summary
+            )
 
 
 if __name__ == "__main__":

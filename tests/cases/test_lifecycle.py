@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import threading
 import unittest
 import warnings
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from liveserver_testcase import (
     ClassServer,
     HTTPStubTestCase,
-    LiveServer,
     LiveServerTestCase,
     ServerNotStarted,
     ServerTestCase,
     SMTPTestCase,
 )
 from tests.cases.apps import Routes, answer, make_app
-from tests.cases.running import make_case, run_case, run_suite
-from tests.support import NoLeaks, run_python
-
-
-def is_refused(url: str) -> bool:
-    """Whether nobody listens there any more."""
-    parts = urlsplit(url)
-    try:
-        socket.create_connection((parts.hostname, parts.port), timeout=5).close()
-    except ConnectionRefusedError:
-        return True
-    return False
+from tests.cases.running import is_refused, make_case, run_case, run_suite
+from tests.support import NoLeaks
 
 
 class Broken(NoLeaks):
@@ -58,22 +45,6 @@ class Broken(NoLeaks):
 
         self.assertEqual({"run": 0, "errors": 1}, run_case(Case).summary)
         self.assertEqual([True] * 3, [is_refused(url) for url in urls])
-
-    def test_interrupt_while_starting(self) -> None:
-        """Ctrl-C, or an exit, in create_app() stops at once what runs already: unittest would not."""
-        for error in (KeyboardInterrupt, SystemExit):
-            with self.subTest(error=error):
-                urls = []
-
-                class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
-                    @classmethod
-                    def create_app(cls) -> Routes:
-                        urls.extend([cls.stub.url, cls.smtp.url])
-                        raise error
-
-                with self.assertRaises(error):
-                    Case.setUpClass()
-                self.assertEqual([True] * 2, [is_refused(url) for url in urls])
 
     def test_port_that_is_taken(self) -> None:
         """A taken port is an ordinary error of that class, and others run."""
@@ -286,29 +257,6 @@ class Ends(NoLeaks):
         self.assertEqual("torn down", heard[1])
         self.assertTrue(is_refused(heard[0]))
 
-    def test_interrupted_stop(self) -> None:
-        """Ctrl-C in the stop of one server goes through when the others have stopped."""
-        heard = []
-
-        class Toy:
-            def __init__(self, name: str) -> None:
-                self.name = name
-
-            def start(self) -> None:
-                pass
-
-            def stop(self) -> None:
-                heard.append(self.name)
-                if self.name == "b":
-                    raise KeyboardInterrupt
-
-        servers = [ClassServer(name, lambda name=name: Toy(name)) for name in "abc"]
-        case = make_case(ServerTestCase, class_servers=classmethod(lambda cls: servers))
-        case.setUpClass()
-        with self.assertRaises(KeyboardInterrupt):
-            case.tearDownClass()
-        self.assertEqual(["c", "b", "a"], heard)
-
     def test_absence_says_that_it_is_over(self) -> None:
         """A server that is asked for too late says so."""
         case = make_case(LiveServerTestCase, app=make_app())
@@ -348,73 +296,6 @@ class Ends(NoLeaks):
         case.tearDownClass()
         os.close(write)
         self.assertEqual(b"|stopped", os.read(read, 100))
-
-
-SCRIPT = """
-    import atexit, threading, unittest
-
-    def look_back():
-        print("threads:", [t.name for t in threading.enumerate() if t is not threading.main_thread()])
-
-    atexit.register(look_back)  # before the package does, so that it is called after the package's
-
-    from liveserver_testcase import *
-    from tests.cases.apps import make_app
-
-    class Toy:
-        def start(self): pass
-        def stop(self): print("toy stopped", flush=True)
-
-    class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
-        app = make_app()
-
-        @classmethod
-        def class_servers(cls):
-            return [*super().class_servers(), ClassServer("toy", Toy)]
-
-        @classmethod
-        def setUpClass(cls):
-            super().setUpClass()
-            if WHERE == "setUpClass":
-                raise ERROR
-
-        def test_it(self):
-            self.live.get("/")
-            raise ERROR
-
-    unittest.main(argv=["here"])
-"""
-
-
-class Processes(unittest.TestCase):
-    """Ctrl-C under plain unittest, which runs no class clean-up then."""
-
-    def run_script(self, where: str, error: str) -> subprocess.CompletedProcess[str]:
-        return run_python(SCRIPT.replace("WHERE", repr(where)).replace("ERROR", error))
-
-    def check(self, process: subprocess.CompletedProcess[str]) -> None:
-        """The servers, of whatever kind, are stopped, no thread is left, and nothing warns of anything."""
-        self.assertEqual("toy stopped\nthreads: []\n", process.stdout, process.stderr)
-        self.assertNotIn("Warning", process.stderr)
-
-    def test_interrupt_in_a_test(self) -> None:
-        """The process ends, and its servers before."""
-        process = self.run_script("test", "KeyboardInterrupt")
-        self.check(process)
-        self.assertIn("KeyboardInterrupt", process.stderr)
-        self.assertNotEqual(0, process.returncode)
-
-    def test_interrupt_in_set_up_class(self) -> None:
-        """So it does when setUpClass is interrupted after super()."""
-        process = self.run_script("setUpClass", "KeyboardInterrupt")
-        self.check(process)
-        self.assertNotEqual(0, process.returncode)
-
-    def test_exit_in_set_up_class(self) -> None:
-        """An exit in setUpClass ends the process with its status."""
-        process = self.run_script("setUpClass", "SystemExit(7)")
-        self.check(process)
-        self.assertEqual(7, process.returncode)
 
 
 if __name__ == "__main__":

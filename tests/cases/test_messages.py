@@ -280,7 +280,9 @@ class BrokenServers(ReportCase):
             raise OSError("stuck")
 
         report = run_case(self.make_case(stop=stop)).report
-        self.assertTrue(report.endswith("LiveServerTestCaseError: stop() of the server 'toy' raised OSError: stuck"), report)
+        self.assertTrue(
+            report.endswith("LiveServerTestCaseError: stop() of the server 'toy' raised OSError: stuck"), report
+        )
 
     def test_several_causes(self) -> None:
         """The first cause is chained, the traceback of the second one is printed in the report."""

@@ -283,7 +283,9 @@ class BeforeTheStart(unittest.TestCase):
             def test_it(self) -> None:
                 _ = self.echo
 
-        wanted = "Case.echo is not there: Case.class_servers() does not list it; does it extend super().class_servers()?"
+        wanted = (
+            "Case.echo is not there: Case.class_servers() does not list it; does it extend super().class_servers()?"
+        )
         self.assertTrue(run_case(Case).report.endswith(wanted))
 
 

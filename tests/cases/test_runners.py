@@ -21,12 +21,19 @@ SUITES = [f"tests.cases.suites.{name}" for name in ("suite_outcomes", "suite_asy
 FILES = [f"{name.replace('.', os.sep)}.py" for name in SUITES]
 PYTEST = ["-m", "pytest", "-p", "tests.cases.recording", "-p", "no:cacheprovider", "-o", "python_files=suite_*.py"]
 
+UNITTEST = """
+import unittest
+from tests.cases.recording import RecordingResult
+unittest.main(module=None, testRunner=unittest.TextTestRunner(resultclass=RecordingResult))
+"""
+
+STRICT = ["-X", "dev", "-W", "error"]
 COMMANDS = {
-    "unittest": ["-m", "tests.cases.recording", "--verbose", *SUITES],
-    "pytest": [*PYTEST, *FILES],
+    "unittest": [*STRICT, "-c", UNITTEST, *SUITES],
+    "pytest": [*PYTEST, *FILES],  # its configuration makes warnings errors
     # a class in one process, as everybody wants it: some tests tell what the one before them has left
     "xdist": [*PYTEST, "-n", "2", "--dist", "loadscope", *FILES],
-    "nose2": ["-m", "nose2", "--plugin", "tests.cases.recording", *SUITES],
+    "nose2": [*STRICT, "-m", "nose2", "--plugin", "tests.cases.recording", *SUITES],
 }
 LIMIT = 120  # seconds for what takes about five
 
@@ -36,10 +43,11 @@ class Run:
 
     def __init__(self, directory: Path, name: str) -> None:
         self._path = directory / f"{name}.json"
-        environ = {**os.environ, "RECORD_TO": str(self._path), "PYTHONPATH": str(ROOT)}
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environ = {**ours, "RECORD_TO": str(self._path), "PYTHONPATH": str(ROOT)}
         self._output = (directory / f"{name}.txt").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-W", "error", *COMMANDS[name]],
+            [sys.executable, *COMMANDS[name]],
             cwd=ROOT,
             env=environ,
             stdout=self._output,

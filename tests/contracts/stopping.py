@@ -15,7 +15,7 @@ from tests.support import HANG, wait_until
 __all__ = ["Stopping"]
 
 NEVER = 10 * HANG  # a grace that no test lives to see: who gets it is not waited for
-SHORT = 0.3
+SHORT = 0.1
 
 
 class Stopping(ServerCase):

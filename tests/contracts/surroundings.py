@@ -55,7 +55,7 @@ def interrupted(move):
     counts[move if move in frames else "neither"] += 1
     return move in frames
 
-for attempt in range(150):
+for attempt in range(100):
     if interrupted("start"):
         assert server.state.value in ("failed", "stopped", "new"), server
     if server.is_running:
@@ -101,9 +101,9 @@ except OSError:
 for client in clients:
     client.settimeout(20)
     client.connect(server.address)
-threading.Event().wait(0.2)  # by now accept() has failed
+threading.Event().wait(0.1)  # by now accept() has failed
 before = time.process_time()
-threading.Event().wait(0.5)
+threading.Event().wait(0.3)
 spent = time.process_time() - before
 for number in hoard:
     os.close(number)
@@ -113,7 +113,7 @@ for client in clients:
     case.check_answer(client)
     client.close()
 case.talk(server)
-print("calm" if spent < 0.35 else f"{spent} s of work in 0.5 s of waiting")
+print("calm" if spent < 0.2 else f"{spent} s of work in 0.3 s of waiting")
 case.doCleanups()
 server.stop()
 """

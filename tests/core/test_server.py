@@ -119,12 +119,8 @@ class Errors(ServerCase):
         self.bend("_close", close)
         self.server.start()
         self.server.stop()
-        self.assertEqual(
-            [
-                f"<EchoServer stopping at {self.server.url}> is stopping; wait until that is done before calling start()."
-            ],
-            raised,
-        )
+        name = f"<EchoServer stopping at {self.server.url}>"
+        self.assertEqual([f"{name} is stopping; wait until that is done before calling start()."], raised)
 
     def test_a_start_that_takes_too_long_for_a_stop(self) -> None:
         """`stop` waits for another thread's start for `start_timeout` seconds, and then says what it did."""

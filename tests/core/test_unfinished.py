@@ -6,9 +6,8 @@ from liveserver_testcase.core.unfinished import Unfinished, describe_all
 from tests.support import NoLeaks
 
 SLOW = Unfinished("GET /slow", "127.0.0.1:50004", 2.04, "live-server 127.0.0.1:49213", "")
-DEEP = Unfinished(
-    "a mail", "[::1]:50005", 0.0, "smtp-server [::1]:49214", '  File "app.py", line 7, in view\n    wait()\n'
-)
+STACK = '  File "app.py", line 7, in view\n    wait()\n'
+DEEP = Unfinished("a mail", "[::1]:50005", 0.0, "smtp-server [::1]:49214", STACK)
 
 
 class TheWords(NoLeaks):

@@ -22,9 +22,7 @@ TEST = Epoch(1, "shop.test_a_sale")
 BASE = make_base_environ("http", "127.0.0.1", 8000)
 
 
-def make_exchange(
-    method: str = "GET", target: str = "/", headers: Iterable[str] = (), epoch: Epoch = TEST
-) -> Exchange:
+def make_exchange(method: str = "GET", target: str = "/", headers: Iterable[str] = (), epoch: Epoch = TEST) -> Exchange:
     """An exchange as the server begins it."""
     lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1:8000", *headers, "", ""]
     exchange = Exchange(parse_head("\r\n".join(lines).encode("latin-1")), 0, 0, ("127.0.0.1", 50000))

@@ -23,7 +23,12 @@ class BookTest(unittest.TestCase):
         self.book = Book()
 
     def add(
-        self, method: str | None = None, path: str | None = None, times: tuple[int, int | None] = (0, None), *, reply: bool = True
+        self,
+        method: str | None = None,
+        path: str | None = None,
+        times: tuple[int, int | None] = (0, None),
+        *,
+        reply: bool = True,
     ) -> Expectation:
         expectation = make_expectation(method, path, times, reply=reply)
         self.book.add(expectation)
@@ -67,9 +72,7 @@ class OrderTest(BookTest):
         content = Reply(200, b"content")
         self.book.serve(content)
         bounded = self.add(times=(0, 1))
-        self.assertEqual(
-            [Decision(bounded.answer, bounded), Decision(content)], [self.decide(), self.decide()]
-        )
+        self.assertEqual([Decision(bounded.answer, bounded), Decision(content)], [self.decide(), self.decide()])
 
     def test_the_latest_content(self) -> None:
         """A later one replaces an earlier one."""
@@ -155,7 +158,9 @@ class LifeTest(BookTest):
         self.add()
         self.book.serve(Reply(200))
         self.begin(2)
-        self.assertEqual(([], Decision(None)), (self.book.expectations, self.book.decide(make_request(epoch=Epoch(2, "")))))
+        self.assertEqual(
+            ([], Decision(None)), (self.book.expectations, self.book.decide(make_request(epoch=Epoch(2, ""))))
+        )
 
     def test_what_a_test_changed_is_as_it_was(self) -> None:
         """A removal, another reply, another content of the class's script last as long as the test."""
@@ -238,7 +243,9 @@ class ThreadsTest(BookTest):
         self.assertEqual(4000 - 612, rest.times_called)
         self.assertEqual({id(request) for request in requests}, {id(request) for request in claimed})
         self.assertEqual(4000, len(claimed))
-        self.assertEqual(collections.Counter(answered), collections.Counter({e: e.times_called for e in [*bounded, rest]}))
+        self.assertEqual(
+            collections.Counter(answered), collections.Counter({e: e.times_called for e in [*bounded, rest]})
+        )
 
     def test_writing_and_removing_lose_nothing(self) -> None:
         """While all threads write, ask and strike out, each finds its own expectation."""

@@ -8,7 +8,14 @@ import unittest
 from liveserver_testcase import Reply
 from liveserver_testcase.core.journal import Epoch
 from liveserver_testcase.stub.book import Book, Decision
-from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_count, explain_verdict, find_violation
+from liveserver_testcase.stub.diagnosis import (
+    Traffic,
+    Violation,
+    explain_count,
+    explain_leftovers,
+    explain_verdict,
+    find_violation,
+)
 from liveserver_testcase.stub.expectation import Expectation
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
@@ -44,7 +51,9 @@ class ReportTest(unittest.TestCase):
         self.book.add(expectation)
         return expectation
 
-    def come(self, method: str = "GET", target: str = "/", body: bytes = b"", content_type: str = "") -> RecordedRequest:
+    def come(
+        self, method: str = "GET", target: str = "/", body: bytes = b"", content_type: str = ""
+    ) -> RecordedRequest:
         """Let a request come, be decided upon and be answered."""
         request = make_request(method, target, body, content_type)
         decision = self.book.decide(request)
@@ -58,8 +67,8 @@ class ReportTest(unittest.TestCase):
     def traffic(self, loss: str = "") -> Traffic:
         return Traffic(URL, self.exchanges, loss)
 
-    def verdict(self, *leftovers: Violation) -> str:
-        return explain_verdict(self.traffic(), self.violations, self.book.expectations, leftovers)
+    def verdict(self) -> str:
+        return explain_verdict(self.traffic(), self.violations, self.book.expectations)
 
     def assert_lines(self, text: str, *lines: str) -> None:
         self.assertEqual("\n".join(lines), text)
@@ -183,9 +192,7 @@ class ViolationTest(ReportTest):
     def test_what_was_complete_too_late(self) -> None:
         """A request of an earlier test says why it got nothing."""
         violation = find_violation(make_request("PUT", "/x"), Decision(None, is_late=True))
-        self.assert_lines(
-            violation.text, "PUT /x was complete only when its test was over, so nothing answered it"
-        )
+        self.assert_lines(violation.text, "PUT /x was complete only when its test was over, so nothing answered it")
 
     def test_many_others_are_cut(self) -> None:
         """The first and the last ten, and how many lie between."""
@@ -253,7 +260,8 @@ class VerdictTest(ReportTest):
             "#1: no expectation matches POST /charge/charges (2 bytes of application/json)",
             "  nearest: POST '/charges', written at shop.py:1",
             "    ok   method POST",
-            "    FAIL path: wanted '/charges', got '/charge/charges' (it has '/charge' in front: is the base URL right?)",
+            "    FAIL path: wanted '/charges', got '/charge/charges' "
+            "(it has '/charge' in front: is the base URL right?)",
             "  POST '/charges' was expected exactly once, and never came",
             "the stub was sent 1 request in this test:",
             "  #1 POST /charge/charges (2 bytes of application/json) -> 501",
@@ -411,17 +419,22 @@ class VerdictTest(ReportTest):
         )
 
     def test_what_is_left_over_names_its_test(self) -> None:
-        """Requests of this test are not listed for it."""
-        late = make_request("GET", "/late", epoch=Epoch(1, "shop.test_before"))
-        self.come("GET", "/now")
-        self.violations.clear()
-        violation = find_violation(late, Decision(None))
+        """What looks the same in the same test is told of once."""
+        late = [make_request("GET", "/late", epoch=Epoch(number, f"shop.test_{number}")) for number in (1, 2, 1)]
         self.assert_lines(
-            self.verdict(violation, violation),
+            explain_leftovers(URL, [find_violation(request, Decision(None)) for request in late]),
             f"stub {URL}:",
-            "left over from shop.test_before: nothing answers GET /late: no expectation is written",
+            "left over from shop.test_1: nothing answers GET /late: no expectation is written",
+            "  write stub.on('GET', '/late').reply(…), or expect(…) if it must come",
+            "left over from shop.test_2: nothing answers GET /late: no expectation is written",
             "  write stub.on('GET', '/late').reply(…), or expect(…) if it must come",
         )
+        self.assertEqual("", explain_leftovers(URL, []))
+
+    def test_much_that_is_left_over_is_cut(self) -> None:
+        """Twenty texts, and how many more."""
+        late = [find_violation(make_request("GET", f"/{number}"), Decision(None)) for number in range(25)]
+        self.assertEqual("… and 5 more requests that nothing answers", explain_leftovers(URL, late).split("\n")[-1])
 
     def test_many_violations_are_cut(self) -> None:
         """Twenty texts, and how many more."""
@@ -461,7 +474,9 @@ class ListingTest(ReportTest):
         left = make_request("GET", "/c")
         left.reply = Reply(200)
         self.exchanges.append(delayed.exchange)
-        self.add_exchange(left.exchange, aborted="the client left before it had the whole response: [Errno 32] Broken\npipe")
+        self.add_exchange(
+            left.exchange, aborted="the client left before it had the whole response: [Errno 32] Broken\npipe"
+        )
         self.assertEqual(
             [
                 "the stub was sent 3 requests in this test:",
@@ -478,7 +493,9 @@ class ListingTest(ReportTest):
         self.add_exchange(make_exchange("PUT", "/big?token=hunter2"), aborted="the client closed the connection")
         self.come("GET", "/a")
         self.add_exchange(make_exchange("PUT", "/slow"), over=False)
-        self.add_exchange(Exchange(None, 3, 0, ("127.0.0.1", 1)), refused="a TLS handshake on a port that speaks plain HTTP")
+        self.add_exchange(
+            Exchange(None, 3, 0, ("127.0.0.1", 1)), refused="a TLS handshake on a port that speaks plain HTTP"
+        )
         self.assertEqual(
             [
                 "the stub was sent 1 request in this test:",
@@ -498,9 +515,7 @@ class ListingTest(ReportTest):
             self.come("GET", f"/{number}")
         lines = self.list()
         self.assertEqual("the stub was sent 1,200 requests in this test:", lines[0])
-        self.assertEqual(
-            ["  #10 GET /10 -> 200", "  … 1,180 more …", "  #1191 GET /1191 -> 200"], lines[10:13]
-        )
+        self.assertEqual(["  #10 GET /10 -> 200", "  … 1,180 more …", "  #1191 GET /1191 -> 200"], lines[10:13])
         self.assertEqual(22, len(lines))
 
     def test_twenty_are_not_cut(self) -> None:

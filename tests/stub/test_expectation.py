@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from typing import Any
 
 from liveserver_testcase import Reply, UsageError
 from liveserver_testcase.stub.expectation import Expectation, describe_times, parse_limit, parse_times
@@ -18,8 +19,14 @@ class TimesTest(unittest.TestCase):
     def test_what_must_happen(self) -> None:
         """None is at least once, a number is exactly that, a pair is a range."""
         for times, wanted in (
-            (None, (1, None)), (0, (0, 0)), (1, (1, 1)), (3, (3, 3)), ((1, 3), (1, 3)), ((2, None), (2, None)), ((0, 2), (0, 2)),
-        ):  # fmt: skip
+            (None, (1, None)),
+            (0, (0, 0)),
+            (1, (1, 1)),
+            (3, (3, 3)),
+            ((1, 3), (1, 3)),
+            ((2, None), (2, None)),
+            ((0, 2), (0, 2)),
+        ):
             with self.subTest(times=times):
                 self.assertEqual(wanted, parse_times(times))
 
@@ -174,10 +181,18 @@ class ReplyTest(unittest.TestCase):
 
     def test_a_whole_reply_stands_alone(self) -> None:
         """What is given beside it is not passed over in silence; nothing has changed."""
-        for more in ({"body": "a"}, {"json": None}, {"text": "a"}, {"headers": {}}, {"content_type": "a"}, {"delay": 1}):
+        beside: list[dict[str, Any]] = [
+            {"body": "a"},
+            {"json": None},
+            {"text": "a"},
+            {"headers": {}},
+            {"content_type": "a"},
+            {"delay": 1},
+        ]
+        for more in beside:
             with self.subTest(more=more):
                 with self.assertRaises(UsageError) as caught:
-                    self.expectation.reply(Reply(503), **more)  # type: ignore[call-overload]
+                    self.expectation.reply(Reply(503), **more)
                 self.assertEqual("a Reply is a whole answer: give nothing else beside it", str(caught.exception))
                 self.assertIsNone(self.expectation.answer)
 
@@ -195,7 +210,8 @@ class ReplyTest(unittest.TestCase):
                 with self.assertRaises(TypeError) as caught:
                     self.expectation.reply(**{keyword: "a"})  # type: ignore[call-overload]
                 self.assertEqual(
-                    f"reply() got an unexpected keyword argument {keyword!r}. Did you mean {near!r}?", str(caught.exception)
+                    f"reply() got an unexpected keyword argument {keyword!r}. Did you mean {near!r}?",
+                    str(caught.exception),
                 )
 
     def test_removing_is_left_to_the_book(self) -> None:

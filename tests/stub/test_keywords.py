@@ -41,9 +41,7 @@ class KeywordsTest(unittest.TestCase):
         """What is taken by position says so when it is given by name."""
         with self.assertRaises(TypeError) as caught:
             brew(kind="coffee")  # type: ignore[call-arg]
-        self.assertEqual(
-            "brew() takes 'kind' by its position, without its name: brew(kind, …)", str(caught.exception)
-        )
+        self.assertEqual("brew() takes 'kind' by its position, without its name: brew(kind, …)", str(caught.exception))
 
     def test_the_signature_stays(self) -> None:
         """Editors and documentation see the function as it was written."""

@@ -158,9 +158,7 @@ class PathTest(unittest.TestCase):
 
     def test_control_characters_are_escaped(self) -> None:
         """A path cannot write to the terminal."""
-        self.assertEqual(
-            r"path: wanted '/x', got '/\x1b[2J\n\u202e'", self.explain("/x", "/%1B[2J%0A%E2%80%AE")
-        )
+        self.assertEqual(r"path: wanted '/x', got '/\x1b[2J\n\u202e'", self.explain("/x", "/%1B[2J%0A%E2%80%AE"))
 
     def test_long_paths_are_cut_and_their_size_named(self) -> None:
         """Each of the two is cut by itself, and the hint is still there."""
@@ -265,9 +263,7 @@ class MisuseTest(unittest.TestCase):
 
     def test_a_path_with_a_query(self) -> None:
         """The path alone is shown."""
-        self.assert_refused(
-            "path is '/x?a=1', with a query in it; wanted the path alone: '/x'", "GET", "/x?a=1"
-        )
+        self.assert_refused("path is '/x?a=1', with a query in it; wanted the path alone: '/x'", "GET", "/x?a=1")
 
     def test_a_whole_url(self) -> None:
         """The path alone is shown."""

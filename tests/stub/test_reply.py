@@ -39,7 +39,13 @@ class BodyTest(unittest.TestCase):
 
     def test_json(self) -> None:
         """Any JSON value is written as JSON."""
-        for value, body in (({"a": [1, None]}, b'{"a": [1, null]}'), ([], b"[]"), (0, b"0"), ("", b'""'), (False, b"false")):
+        for value, body in (
+            ({"a": [1, None]}, b'{"a": [1, null]}'),
+            ([], b"[]"),
+            (0, b"0"),
+            ("", b'""'),
+            (False, b"false"),
+        ):
             with self.subTest(value=value):
                 self.assert_made(make_reply(json=value), body, "application/json")
 
@@ -53,12 +59,16 @@ class BodyTest(unittest.TestCase):
 
     def test_the_type_can_be_a_header(self) -> None:
         """A Content-Type among the headers is left alone, however it is written."""
-        self.assertEqual((("content-type", "text/csv"),), make_reply(200, "a,b", headers={"content-type": "text/csv"}).headers)
+        self.assertEqual(
+            (("content-type", "text/csv"),), make_reply(200, "a,b", headers={"content-type": "text/csv"}).headers
+        )
 
     def test_text_is_sent_in_the_charset_that_its_type_names(self) -> None:
         """The Content-Type tells the truth."""
         self.assertEqual(b"gr\xfcn", make_reply(text="grün", content_type="text/plain; charset=ISO-8859-1").body)
-        self.assertEqual(b"gr\xfcn", make_reply(200, "grün", headers={"Content-Type": 'text/html;charset="latin-1"'}).body)
+        self.assertEqual(
+            b"gr\xfcn", make_reply(200, "grün", headers={"Content-Type": 'text/html;charset="latin-1"'}).body
+        )
 
 
 class ImmutabilityTest(unittest.TestCase):
@@ -136,7 +146,9 @@ class MisuseTest(unittest.TestCase):
         self.assert_refused(
             "json={'a': {1}} cannot be written as JSON: Object of type set is not JSON serializable", json={"a": {1}}
         )
-        with self.assertRaisesRegex(UsageError, "^json=nan cannot be written as JSON: Out of range float values are not"):
+        with self.assertRaisesRegex(
+            UsageError, "^json=nan cannot be written as JSON: Out of range float values are not"
+        ):
             make_reply(json=math.nan)
 
     def test_a_value_that_holds_itself(self) -> None:
@@ -247,7 +259,7 @@ class MisuseTest(unittest.TestCase):
         ):
             with self.subTest(arguments=arguments):
                 with self.assertRaises(UsageError) as caught:
-                    Reply(**arguments)  # type: ignore[arg-type]
+                    Reply(**arguments)
                 self.assertEqual(message, str(caught.exception))
 
     def test_long_values_are_cut_in_messages(self) -> None:

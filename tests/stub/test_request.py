@@ -63,7 +63,9 @@ class ReadingTest(unittest.TestCase):
     def test_an_empty_body_is_empty_in_every_way(self) -> None:
         """Nothing is missing where nothing was sent."""
         request = make_request("POST", "/")
-        self.assertEqual((b"", b"", "", {}, {}), (request.body, request.get_data(), request.text, request.form, request.files))
+        self.assertEqual(
+            (b"", b"", "", {}, {}), (request.body, request.get_data(), request.text, request.form, request.files)
+        )
         self.assertIsNone(request.get_json(silent=True))
 
     def test_text_is_read_in_the_charset_of_its_type(self) -> None:
@@ -77,7 +79,9 @@ class ReadingTest(unittest.TestCase):
         self.assertEqual("gr\ufffdn", make_request("POST", "/", b"gr\xfcn", "text/plain").text)
         for charset in ("klingon", "base64", "idna"):
             with self.subTest(charset=charset):
-                self.assertEqual("gr\ufffdn", make_request("POST", "/", b"gr\xfcn", f"text/plain; charset={charset}").text)
+                self.assertEqual(
+                    "gr\ufffdn", make_request("POST", "/", b"gr\xfcn", f"text/plain; charset={charset}").text
+                )
 
     def test_werkzeugs_limits_are_off(self) -> None:
         """A field of a form and the number of its parts are as large as they were sent."""
@@ -98,7 +102,7 @@ class ReadingTest(unittest.TestCase):
         request = make_request()
         for _ in range(2):
             with self.assertRaisesRegex(AttributeError, "^'RecordedRequest' object has no attribute 'colour'$"):
-                request.colour  # noqa: B018  # type: ignore[attr-defined]
+                request.colour  # type: ignore[attr-defined]  # noqa: B018
             self.assertFalse(hasattr(request, "colour"))
         self.assertEqual("GET", copy.copy(request).method)
 
@@ -153,7 +157,8 @@ class JSONTest(unittest.TestCase):
     def test_an_empty_body(self) -> None:
         """Nothing is no JSON."""
         self.assert_json_fails(
-            "the body of POST /x is empty, which is no JSON", make_request("POST", "/x", content_type="application/json")
+            "the body of POST /x is empty, which is no JSON",
+            make_request("POST", "/x", content_type="application/json"),
         )
 
     def test_another_type(self) -> None:
@@ -190,7 +195,9 @@ class DescriptionTest(unittest.TestCase):
     def test_secrets_are_not_shown(self) -> None:
         """Neither those of the query nor those of the headers."""
         request = make_request(
-            "GET", "/x?token=hunter2", headers=["Authorization: Bearer hunter2", "Cookie: sid=hunter2", "X-Api-Key: hunter2"]
+            "GET",
+            "/x?token=hunter2",
+            headers=["Authorization: Bearer hunter2", "Cookie: sid=hunter2", "X-Api-Key: hunter2"],
         )
         self.assertEqual("GET /x?token=***", request.describe())
         self.assertEqual("<RecordedRequest GET /x?token=***>", repr(request))
@@ -201,9 +208,7 @@ class DescriptionTest(unittest.TestCase):
 
     def test_control_characters_of_the_type_are_escaped(self) -> None:
         """A header cannot write to the terminal."""
-        self.assertEqual(
-            r"POST /x (1 byte of text/\x9b2j)", make_request("POST", "/x", b"a", "text/\x9b2j").describe()
-        )
+        self.assertEqual(r"POST /x (1 byte of text/\x9b2j)", make_request("POST", "/x", b"a", "text/\x9b2j").describe())
 
 
 class WireTest(StubTest):
@@ -235,7 +240,11 @@ class WireTest(StubTest):
     def test_a_chunked_body_is_put_together(self) -> None:
         """The chunks are one body, and the form in it can be read."""
         self.send(
-            "POST", "/", iter([b"a=1", b"&b", b"=2"]), {"Content-Type": "application/x-www-form-urlencoded"}, encode_chunked=True
+            "POST",
+            "/",
+            iter([b"a=1", b"&b", b"=2"]),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            encode_chunked=True,
         )
         (request,) = self.stub.requests
         self.assertEqual((b"a=1&b=2", {"a": "1", "b": "2"}), (request.body, request.form.to_dict()))

@@ -34,29 +34,50 @@ GOOD = (
     b"GET http://b/c?d HTTP/1.1\r\nHost: a\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-    b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 27\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n!",
+    (
+        b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 28\r\n\r\n"
+        b"GET / HTTP/1.1\r\nHost: b\r\n\r\n!"
+    ),
     b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
     b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
     b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n00A;x=y\r\n0123456789\r\n2 ; q=\"z\"\r\nbc\r\n0\r\n\r\n",
-    b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nTrailer: X\r\n\r\n3\r\n0\r\n\r\n0;e\r\nX: 1\r\nY: 2\r\n\r\n",
+    (
+        b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b'1\r\na\r\n00A;x=y\r\n0123456789\r\n2 ; q="z"\r\nbc\r\n0\r\n\r\n'
+    ),
+    (
+        b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nTrailer: X\r\n\r\n"
+        b"3\r\n0\r\n\r\n0;e\r\nX: 1\r\nY: 2\r\n\r\n"
+    ),
     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    b"DELETE /x HTTP/1.1\r\nHost: a\r\nX-Y_Z: 1\r\nX_Y: 2\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
-)  # fmt: skip
+    (
+        b"DELETE /x HTTP/1.1\r\nHost: a\r\nX-Y_Z: 1\r\nX_Y: 2\r\nUpgrade: h2c\r\n"
+        b"Connection: Upgrade, HTTP2-Settings\r\n\r\n"
+    ),
+)
 PIECES = (
-    b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\n\n", b"\0", b" ", b"\t", b"\x0b", b"\x0c", b"\x7f", b"\x80", b"\xa0", b"\xff", b":", b";", b",",
-    b"=", b'"', b"\\", b"#", b"%", b"/", b"?", b"@", b"_", b"-", b"+", b"0", b"1", b"5", b"a", b"F", b"g", b"0x", b"-1", b"+1", b"1_0", b"1e1",
-    b"99999999999999999999", b"ffffffffffffffff", b"10000000000000000", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b" HTTP/1.1\r\n", b"GET ",
+    b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\n\n", b"\0", b" ", b"\t", b"\x0b", b"\x0c", b"\x7f", b"\x80", b"\xa0",
+    b"\xff", b":", b";", b",",
+    b"=", b'"', b"\\", b"#", b"%", b"/", b"?", b"@", b"_", b"-", b"+", b"0", b"1", b"5", b"a", b"F", b"g", b"0x",
+    b"-1", b"+1", b"1_0", b"1e1",
+    b"99999999999999999999", b"ffffffffffffffff", b"10000000000000000", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0",
+    b" HTTP/1.1\r\n", b"GET ",
     b"chunked", b"identity", b"gzip, chunked", b"close", b"keep-alive", b"100-continue", b"http://", b"*", b"[", b"]",
     b"0\r\n\r\n", b"5\r\nhello\r\n", b"\xe2\x80\xae", b"\xef\xbc\x95", b"\x1b[31m", b"CONNECT", b"get",
 )  # fmt: skip
 LINES = (
-    b"Content-Length: 5", b"Content-Length: 4", b"Content-Length: 0", b"content-length: 6", b"Content-Length: 5, 5", b"Content-Length:",
-    b"Content-Length : 5", b"Content_Length: 5", b"Transfer-Encoding: chunked", b"transfer-encoding: CHUNKED", b"Transfer-Encoding: identity",
-    b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding:\tchunked\t", b"Transfer-Encoding : chunked", b"Transfer_Encoding: chunked",
-    b"Transfer-Encoding: \x0bchunked", b"Transfer-Encoding: chunked;q=1", b"Host: b", b"Host:", b"Host: a b", b"Host: u@a", b"hOST: a",
-    b"Expect: 100-continue", b"Expect: 200-ok", b"Connection: close", b"Connection: keep-alive", b"Connection: x, CLOSE ,y", b"Connection:",
-    b"X: y", b" X: y", b"\tX: y", b"X", b": x", b"X: \xff", b"X:" + b" " * 300, b"Content-Type: a", b"Content-Type: b", b"X: " + b"y" * 2000,
+    b"Content-Length: 5", b"Content-Length: 4", b"Content-Length: 0", b"content-length: 6",
+    b"Content-Length: 5, 5", b"Content-Length:",
+    b"Content-Length : 5", b"Content_Length: 5", b"Transfer-Encoding: chunked", b"transfer-encoding: CHUNKED",
+    b"Transfer-Encoding: identity",
+    b"Transfer-Encoding: gzip, chunked", b"Transfer-Encoding:\tchunked\t", b"Transfer-Encoding : chunked",
+    b"Transfer_Encoding: chunked",
+    b"Transfer-Encoding: \x0bchunked", b"Transfer-Encoding: chunked;q=1", b"Host: b", b"Host:", b"Host: a b",
+    b"Host: u@a", b"hOST: a",
+    b"Expect: 100-continue", b"Expect: 200-ok", b"Connection: close", b"Connection: keep-alive",
+    b"Connection: x, CLOSE ,y", b"Connection:",
+    b"X: y", b" X: y", b"\tX: y", b"X", b": x", b"X: \xff", b"X:" + b" " * 300, b"Content-Type: a",
+    b"Content-Type: b", b"X: " + b"y" * 2000,
 )  # fmt: skip
 
 
@@ -133,7 +154,9 @@ def _change_end_of_line(data: bytearray, random_: random.Random) -> None:
     places = [place for place in range(len(data) - 1) if data[place : place + 2] == b"\r\n"]
     if places:
         place = random_.choice(places)
-        data[place : place + 2] = random_.choice((b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n\r\n", b" \r\n", b"\r\n ", b""))
+        data[place : place + 2] = random_.choice(
+            (b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n\r\n", b" \r\n", b"\r\n ", b"")
+        )
 
 
 CHANGES = (
@@ -228,14 +251,15 @@ class Fuzzer:
     def check(self, reading: Reading, received: bytes) -> None:
         """Hold calls, answers and records against the strict reading."""
         answers = self.read_answers(received)
-        self.hold([len(reading.requests)], [len(self.calls)], "calls of the application")
+        self.hold(len(reading.requests), len(self.calls), "calls of the application")
         for request, (environ, body) in zip(reading.requests, self.calls, strict=True):
             self.check_call(request, environ, body)
         good = [request for request in reading.requests if request.body is not None or self.way == 0]
         fine = [answer for answer in answers if answer.status == 200]
-        self.hold([b"<" + (request.body if self.way else b"") + b">" for request in good if request.body is not None and request.method != b"HEAD"],  # type: ignore[operator]
-                  [a.body for a, r in zip(fine, good) if r.method != b"HEAD" and r.body is not None], "answers")  # fmt: skip
         self.hold(len(good), len(fine), "good answers")
+        for request, answer in zip(good, fine, strict=True):
+            if request.method != b"HEAD":
+                self.hold(b"<%b>" % ((request.body or b"") if self.way else b""), answer.body, "an answer")
         refusals = [answer.status for answer in answers if answer.status != 200]
         exchanges = self.server.journal.entries()
         refused = [exchange.refused for exchange in exchanges if exchange.refused]
@@ -268,7 +292,11 @@ class Fuzzer:
                 variables[key] = variables[key] + joint + value if key in variables else value
         if not request.target.startswith(b"/") and request.target != b"*":
             variables["HTTP_HOST"] = request.target.split(b"/")[2].split(b"?")[0]
-        told = {key: value.encode("latin-1") for key, value in environ.items() if key in variables or key[:5] == "HTTP_" or key[:8] == "CONTENT_"}
+        told = {
+            key: value.encode("latin-1")
+            for key, value in environ.items()
+            if key in variables or key[:5] == "HTTP_" or key[:8] == "CONTENT_"
+        }
         self.hold(variables, told, "the environ")
         if self.way:
             self.hold(request.body, body, "the body")

@@ -15,9 +15,9 @@ HOST = set((string.ascii_letters + string.digits + "-._~!$&'()*+,;=%").encode())
 DIGITS = set(string.digits.encode())
 HEX = set(string.hexdigits.encode())
 METHODS = frozenset(
-    b"GET HEAD POST PUT DELETE OPTIONS TRACE PATCH ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR"
-    b" MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK UNLOCK"
-    b" UNSUBSCRIBE".split()
+    b"GET HEAD POST PUT DELETE OPTIONS TRACE PATCH ACL BIND CHECKOUT COPY LINK LOCK M-SEARCH MERGE MKACTIVITY"
+    b" MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH PURGE QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND"
+    b" UNLINK UNLOCK UNSUBSCRIBE".split()
 )
 ONLY_ONCE = (b"host", b"content-length", b"transfer-encoding", b"expect", b"content-type")
 
@@ -50,7 +50,9 @@ class Request:
 
     def is_last(self) -> bool:
         """Whether the client wants the connection closed."""
-        options = [option.strip(b" \t") for value in self.get_all(b"connection") for option in value.lower().split(b",")]
+        options = [
+            option.strip(b" \t") for value in self.get_all(b"connection") for option in value.lower().split(b",")
+        ]
         return b"close" in options or (self.version == b"HTTP/1.0" and b"keep-alive" not in options)
 
 
@@ -118,7 +120,7 @@ def _read_head(data: bytes, start: int) -> tuple[Request, int]:
         if not line:
             break
         name, colon, value = line.partition(b":")
-        if not colon or not _is_token(name) or any(byte < 32 and byte != 9 or byte == 127 for byte in value):
+        if not colon or not _is_token(name) or any((byte < 32 and byte != 9) or byte == 127 for byte in value):
             raise Refused("no header")
         if name.lower() == b"transfer-encoding":  # behind which llhttp takes a tab for a part of the value
             value = value.rstrip(b" ").replace(b"\t", b"?") if value.rstrip(b" ").endswith(b"\t") else value
@@ -201,7 +203,7 @@ def _read_chunks(data: bytes, position: int) -> tuple[bytes, int]:
         if not line:
             return body, position
         name, colon, value = line.partition(b":")
-        if not colon or not _is_token(name) or any(byte < 32 and byte != 9 or byte == 127 for byte in value):
+        if not colon or not _is_token(name) or any((byte < 32 and byte != 9) or byte == 127 for byte in value):
             raise Refused("no trailer")
 
 

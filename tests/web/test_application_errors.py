@@ -88,7 +88,10 @@ class WhatMustNotBeSent(ErrorCase):
     def test_header_values(self) -> None:
         """A value with a line of its own, or of another type."""
         table = [
-            (answering(headers=[*PLAIN, ("X-A", value)]), f"header 'X-A' has the value {value!r}: a CR, LF or NUL must not be in it")
+            (
+                answering(headers=[*PLAIN, ("X-A", value)]),
+                f"header 'X-A' has the value {value!r}: a CR, LF or NUL must not be in it",
+            )
             for value in ("a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b", "\r\n", "\n", "a: b\r\n", "\u20ac\n")
         ]
         for value in (b"a", 1, None):
@@ -200,7 +203,16 @@ class WhatMustNotBeSent(ErrorCase):
 class Raised(ErrorCase):
     """Exceptions of the application."""
 
-    KINDS = (ValueError, AssertionError, SystemExit, KeyboardInterrupt, GeneratorExit, BaseException, OSError, StopIteration)
+    KINDS = (
+        ValueError,
+        AssertionError,
+        SystemExit,
+        KeyboardInterrupt,
+        GeneratorExit,
+        BaseException,
+        OSError,
+        StopIteration,
+    )
 
     def test_in_the_call(self) -> None:
         """Whatever is raised is recorded with its traceback; the client gets a 500 that says nothing of it."""

@@ -72,7 +72,9 @@ class Targets(EnvironCase):
     def test_options_asterisk(self) -> None:
         """``OPTIONS *`` asks about the server as a whole: an empty path."""
         environ = self.environ(get("*", method="OPTIONS"))
-        self.assertEqual(("OPTIONS", "", "*"), tuple(environ[k] for k in ("REQUEST_METHOD", "PATH_INFO", "REQUEST_URI")))
+        self.assertEqual(
+            ("OPTIONS", "", "*"), tuple(environ[k] for k in ("REQUEST_METHOD", "PATH_INFO", "REQUEST_URI"))
+        )
 
     def test_absolute_form_in_http_1_0(self) -> None:
         """A target in absolute form makes up for a missing Host header."""

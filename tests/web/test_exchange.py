@@ -33,7 +33,9 @@ class Facts(WireTestCase):
         self.connect(server).ask(get("/a%20b?c=d", version="1.0", method="PUT"))
         self.connect(server).ask(get("http://b/e?f"))
         first, second = self.exchanges(server, 2)
-        self.assertEqual(("PUT", "/a%20b?c=d", "HTTP/1.0", "/a%20b"), (first.method, first.target, first.version, first.path))
+        self.assertEqual(
+            ("PUT", "/a%20b?c=d", "HTTP/1.0", "/a%20b"), (first.method, first.target, first.version, first.path)
+        )
         self.assertEqual(("http://b/e?f", "/e"), (second.target, second.path))
         self.assertEqual("PUT /a%20b?c=d", first.describe())
         self.assertEqual("<Exchange #0 PUT /a%20b?c=d: 200>", repr(first))
@@ -172,8 +174,20 @@ class Stop(WireTestCase):
         for client in clients:
             self.assertTrue(client.is_at_end())
         reasons = {exchange.aborted for exchange in self.exchanges(server, 2)}
-        self.assertEqual(1, len([r for r in reasons if r == f"the server cut the connection after {len(GET) - 1} bytes of a request's head"]), reasons)
-        self.assertEqual(1, len([r for r in reasons if r == "the server stopped in the middle of its request's body"]), reasons)
+        self.assertEqual(
+            1,
+            len(
+                [
+                    r
+                    for r in reasons
+                    if r == f"the server cut the connection after {len(GET) - 1} bytes of a request's head"
+                ]
+            ),
+            reasons,
+        )
+        self.assertEqual(
+            1, len([r for r in reasons if r == "the server stopped in the middle of its request's body"]), reasons
+        )
         self.assert_no_app_errors(server)
 
     def test_answer_of_the_last(self) -> None:

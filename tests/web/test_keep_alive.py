@@ -68,7 +68,9 @@ class KeepAlive(WireTestCase):
         """A response of unknown length to HTTP/1.0 is ended by the end of the connection, also with keep-alive."""
         client = self.connect(self.serve(streaming))
         answer = client.ask(get("/", "Connection: keep-alive", version="1.0"))
-        self.assertEqual((b"onetwo", None, "close"), (answer.body, answer.get("Content-Length"), answer.get("Connection")))
+        self.assertEqual(
+            (b"onetwo", None, "close"), (answer.body, answer.get("Content-Length"), answer.get("Connection"))
+        )
 
     def test_upgrade_is_not_granted(self) -> None:
         """A wish to change the protocol is passed over; body and connection are those of HTTP/1.1."""
@@ -115,9 +117,7 @@ class Pipelining(WireTestCase):
         client = self.connect(self.serve(echo))
         head = get("/", "Transfer-Encoding: chunked", method="POST")
         client.send(post(b"GET / HTTP/1.1\r\n\r\n") + head + chunked(b"ab", b"c") + post(b"") + post(b"last"))
-        self.assertEqual(
-            [b"GET / HTTP/1.1\r\n\r\n", b"abc", b"", b"last"], [client.answer().body for _ in range(4)]
-        )
+        self.assertEqual([b"GET / HTTP/1.1\r\n\r\n", b"abc", b"", b"last"], [client.answer().body for _ in range(4)])
 
     def test_bodies_nobody_reads(self) -> None:
         """A body that the application does not read is not taken for the next request."""

@@ -62,7 +62,9 @@ class WholeBodies(WireTestCase):
 
     def test_leading_zeros(self) -> None:
         """A chunk size may have leading zeros, and letters of both cases."""
-        self.assertEqual(b"x" * 10 + b"y" * 10, self.ask(echo, CHUNKED + b"000A\r\nxxxxxxxxxx\r\na\r\nyyyyyyyyyy\r\n0\r\n\r\n").body)
+        self.assertEqual(
+            b"x" * 10 + b"y" * 10, self.ask(echo, CHUNKED + b"000A\r\nxxxxxxxxxx\r\na\r\nyyyyyyyyyy\r\n0\r\n\r\n").body
+        )
 
     def test_trailers(self) -> None:
         """Trailers are kept with the exchange, and never among the headers."""

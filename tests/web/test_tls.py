@@ -59,7 +59,9 @@ class Verified(TLSCase):
         server = self.serve_tls(hello)
         with self.assertRaises(ssl.SSLCertVerificationError):
             self.connect(server, context=ssl.create_default_context())
-        self.assertRegex(self.exchange(server).aborted, "^the (client broke off TLS|TLS handshake failed): .*UNKNOWN_CA")
+        self.assertRegex(
+            self.exchange(server).aborted, "^the (client broke off TLS|TLS handshake failed): .*UNKNOWN_CA"
+        )
         self.assert_lives_tls(server)
 
     def assert_lives_tls(self, server: WSGIServer) -> None:

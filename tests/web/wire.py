@@ -179,7 +179,9 @@ def read_answer(read: Callable[[int], bytes], method: str = "GET") -> Answer:
 class Client:
     """One connection.  Nothing it waits for takes longer than `HANG`."""
 
-    def __init__(self, address: tuple[str, int], context: ssl.SSLContext | None = None, name: str = "localhost") -> None:
+    def __init__(
+        self, address: tuple[str, int], context: ssl.SSLContext | None = None, name: str = "localhost"
+    ) -> None:
         self.sock = socket.create_connection(address, timeout=HANG)
         if context is not None:
             self.sock = context.wrap_socket(self.sock, server_hostname=name)
@@ -287,5 +289,3 @@ class WireTestCase(NoLeaks):
         logging.getLogger().addHandler(kept)
         self.addCleanup(logging.getLogger().removeHandler, kept)
         return kept.records
-
-

@@ -1,0 +1,173 @@
+"""How a verdict is put to a reader: as a note on another exception, and at which place."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from liveserver_testcase.cases.outcome import add_note, as_note, name_error, raise_at
+
+
+class OwnText(Exception):
+    """Makes its text itself."""
+
+    def __str__(self) -> str:
+        return "own text"
+
+
+class Notes(unittest.TestCase):
+    """A note is printed with its exception, on every Python."""
+
+    def printed(self, error: BaseException) -> str:
+        add_note(error, "\nthe note")
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+    def test_plain(self) -> None:
+        """It stands below the exception's own text."""
+        self.assertTrue(self.printed(ValueError("its text")).endswith("ValueError: its text\n\nthe note\n"))
+
+    def test_without_text(self) -> None:
+        """It stands below an exception that has no text."""
+        self.assertIn("the note", self.printed(ValueError()))
+
+    def test_of_many_kinds(self) -> None:
+        """It is printed also where the text is made by the exception itself."""
+        chained = OwnText()
+        chained.__cause__ = ValueError("the cause")
+        hidden = OwnText()
+        hidden.__context__ = ValueError("the context")
+        hidden.__suppress_context__ = True
+        within = OwnText()
+        within.__context__ = OwnText()
+        for error in (KeyError("key"), OSError(2, "gone"), OwnText(), ValueError(1, 2), chained, hidden, within):
+            with self.subTest(error=repr(error)):
+                own = str(error)
+                text = self.printed(error)
+                self.assertIn("the note", text)
+                self.assertIn(own, text)
+
+    @unittest.skipIf(sys.version_info >= (3, 11), "there are notes")
+    def test_in_a_circle(self) -> None:
+        """Exceptions that lead to each other in a circle are left alone."""
+        error, other = OwnText(), OwnText()
+        error.__context__, other.__context__ = other, error
+        add_note(error, "the note")
+        self.assertIs(error, other.__context__)
+
+    def test_with_a_cause(self) -> None:
+        """A verdict with a cause is noted with the cause's traceback."""
+        verdict = AssertionError("the verdict")
+        verdict.__cause__ = ValueError("the cause")
+        self.assertEqual("\nthe verdict\n\nValueError: the cause", as_note(verdict))
+
+
+def _decorate(function: Callable[[], None]) -> Callable[[], None]:
+    @functools.wraps(function)
+    def wrapped() -> None:
+        function()
+
+    return wrapped
+
+
+@_decorate
+@_decorate
+def _somewhere() -> None:
+    pass
+
+
+class Places(unittest.TestCase):
+    """Where a verdict is raised."""
+
+    def place(self, function: object) -> traceback.FrameSummary:
+        error = raise_at(function, ValueError("here"))
+        return traceback.extract_tb(error.__traceback__)[-1]
+
+    def test_at_the_def(self) -> None:
+        """The traceback ends at the test's def line, under its decorators."""
+        place = self.place(_somewhere)
+        self.assertEqual(
+            (Path(__file__).name, "_somewhere", "def _somewhere() -> None:"),
+            (Path(place.filename).name, place.name, place.line),
+        )
+
+    def test_nothing_is_underlined(self) -> None:
+        """No part of the line is to blame."""
+        error = raise_at(_somewhere, ValueError("here"))
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        self.assertTrue(lines[-2].endswith("def _somewhere() -> None:\n"), lines)
+
+    def test_without_a_place(self) -> None:
+        """Anything else that runs as a test gets its verdict too."""
+        for function in (len, functools.partial(print), None, "test", object()):
+            with self.subTest(function=function):
+                self.assertIsNotNone(self.place(function))
+
+    def test_without_source(self) -> None:
+        """A function whose source is not to be had is a place all the same."""
+        space: dict[str, Any] = {}
+        exec("def made():\n    pass", space)
+        self.assertEqual(("<string>", 1), (self.place(space["made"]).filename, self.place(space["made"]).lineno))
+
+    def test_its_own_error(self) -> None:
+        """The error keeps its cause."""
+        error = ValueError("here")
+        error.__cause__ = cause = KeyError("there")
+        self.assertIs(cause, raise_at(_somewhere, error).__cause__)
+
+    def test_where_it_cannot_be_placed(self) -> None:
+        """A place that Python refuses costs the verdict its place, not more."""
+
+        def function() -> None:
+            pass
+
+        function.__code__ = function.__code__.replace(co_filename="a\0b")
+        error = ValueError("here")
+        self.assertIs(error, raise_at(function, error))
+
+
+class Unspeakable(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Names(unittest.TestCase):
+    """An exception in a line."""
+
+    def test_lines(self) -> None:
+        """It is its type and the first line of its text."""
+        for error, wanted in (
+            (ValueError("its text"), "ValueError: its text"),
+            (ValueError(), "ValueError"),
+            (ValueError("one\ntwo"), "ValueError: one"),
+            (ValueError("\n"), "ValueError: "),
+            (KeyError("key"), "KeyError: 'key'"),
+        ):
+            with self.subTest(error=error):
+                self.assertEqual(wanted, name_error(error))
+
+    def test_syntax_error(self) -> None:
+        """Of a syntax error it is the message, not the place."""
+        with self.assertRaises(SyntaxError) as caught:
+            compile("a b", "template", "exec")
+        self.assertEqual("SyntaxError: invalid syntax", name_error(caught.exception))
+
+    def test_notes(self) -> None:
+        """Notes are left out."""
+        error = ValueError("its text")
+        error.__notes__ = ["a note"]  # type: ignore[attr-defined]
+        self.assertEqual("ValueError: its text", name_error(error))
+
+    def test_without_words(self) -> None:
+        """An exception that cannot be printed has a name all the same."""
+        self.assertIn("Unspeakable", name_error(Unspeakable()))
+
+
+if __name__ == "__main__":
+    unittest.main()
