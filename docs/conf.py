@@ -62,9 +62,7 @@ def _public_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     if not target.startswith("liveserver_testcase.") or name not in liveserver_testcase.__all__:
         return None
     python = env.get_domain("py")
-    return python.resolve_xref(
-        env, node["refdoc"], app.builder, "obj", f"liveserver_testcase.{name}", node, contnode
-    )
+    return python.resolve_xref(env, node["refdoc"], app.builder, "obj", f"liveserver_testcase.{name}", node, contnode)
 
 
 def _text_first(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

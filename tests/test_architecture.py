@@ -142,9 +142,7 @@ def check_floors(modules: Mapping[str, str], floors: Sequence[Sequence[str]]) ->
     floor_of = {module: number for number, floor in enumerate(floors) for module in floor}
     rooms = {f"{room}.__init__" for room in ROOMS}
     findings = [f"{module}: has no line in FLOORS" for module in modules if module not in {*floor_of, *rooms}]
-    findings += [
-        f"{module}: has a line in FLOORS, and no file" for module in floor_of if module not in modules
-    ]
+    findings += [f"{module}: has a line in FLOORS, and no file" for module in floor_of if module not in modules]
     for module, source in modules.items():
         for found in imports_of(module, source):
             if found.name == "<computed>" and module != "__init__":
@@ -153,9 +151,7 @@ def check_floors(modules: Mapping[str, str], floors: Sequence[Sequence[str]]) ->
                 continue
             other = own_module(found.name, modules)
             if module in rooms:
-                findings.append(
-                    f"{module}:{found.line}: imports {other}; a room's door imports nothing of ours"
-                )
+                findings.append(f"{module}:{found.line}: imports {other}; a room's door imports nothing of ours")
             elif other in rooms:
                 findings.append(f"{module}:{found.line}: imports {found.name}, which no module holds")
             elif module in floor_of and floor_of.get(other, -1) >= floor_of[module]:
@@ -188,8 +184,7 @@ def check_libraries(modules: Mapping[str, str], libraries: Mapping[str, Owners])
     for library, users in importers.items():
         if len(users) > libraries[library].at_most:
             findings.append(
-                f"{library}: imported by {', '.join(sorted(users))};"
-                f" {libraries[library].at_most} importer is the limit"
+                f"{library}: imported by {', '.join(sorted(users))}; {libraries[library].at_most} importer is the limit"
             )
     return findings
 
@@ -250,9 +245,7 @@ def check_unbounded_waits(source: str) -> list[str]:
     What a coroutine awaits is left out: the end of its loop cancels it.
     """
     tree = ast.parse(source)
-    awaited = {
-        id(inner) for node in ast.walk(tree) if isinstance(node, ast.Await) for inner in ast.walk(node.value)
-    }
+    awaited = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Await) for inner in ast.walk(node.value)}
     position = {"join": 0, "wait": 0, "wait_for": 1}  # where the limit stands among the arguments
     findings = []
     for node in ast.walk(tree):
@@ -391,9 +384,7 @@ class TheCheckers(unittest.TestCase):
 
     def test_a_relative_import_in_an_init_is_resolved_from_that_package(self) -> None:
         """One dot in ``__init__`` is the package that it opens."""
-        self.assertEqual(
-            [f"{PACKAGE}.errors.UsageError"], self.imported("__init__", "from .errors import UsageError")
-        )
+        self.assertEqual([f"{PACKAGE}.errors.UsageError"], self.imported("__init__", "from .errors import UsageError"))
         self.assertEqual([f"{PACKAGE}.core.tls"], self.imported("core.__init__", "from . import tls"))
 
     def test_an_import_in_a_function_counts(self) -> None:
@@ -402,16 +393,12 @@ class TheCheckers(unittest.TestCase):
 
     def test_an_import_by_name_counts(self) -> None:
         """`importlib.import_module` with a literal, absolute or relative, is an import."""
-        source = (
-            "importlib.import_module('uvicorn')\nimport_module('..errors', __package__)\n__import__('re')"
-        )
+        source = "importlib.import_module('uvicorn')\nimport_module('..errors', __package__)\n__import__('re')"
         self.assertEqual(["uvicorn", f"{PACKAGE}.errors", "re"], self.imported("web.asgi", source))
 
     def test_an_import_for_types_is_known(self) -> None:
         """What stands under ``if TYPE_CHECKING:`` is marked, its ``else`` is not."""
-        source = (
-            "if typing.TYPE_CHECKING:\n    from _typeshed import wsgi\nelse:\n    import json\nimport socket"
-        )
+        source = "if typing.TYPE_CHECKING:\n    from _typeshed import wsgi\nelse:\n    import json\nimport socket"
         self.assertEqual(
             {"_typeshed.wsgi": True, "json": False, "socket": False},
             {found.name: found.for_types for found in imports_of("web.wsgi", source)},
@@ -443,9 +430,7 @@ class TheCheckers(unittest.TestCase):
             "if TYPE_CHECKING:\n    from .right import x",
         ):
             with self.subTest(source=source):
-                self.assertEqual(
-                    1, len(check_floors({"left": source, "right": ""}, [["left", "right"]])), source
-                )
+                self.assertEqual(1, len(check_floors({"left": source, "right": ""}, [["left", "right"]])), source)
 
     def test_an_import_of_the_door_is_found(self) -> None:
         """A module inside does not import from the package's own ``__init__``."""
@@ -487,9 +472,7 @@ class TheCheckers(unittest.TestCase):
         """A library that belongs to one module is not imported by another."""
         self.assertEqual(
             ["web.wsgi:1: imports requests, which only web.client may"],
-            check_libraries(
-                {"web.client": "import requests", "web.wsgi": "import requests.adapters"}, LIBRARIES
-            ),
+            check_libraries({"web.client": "import requests", "web.wsgi": "import requests.adapters"}, LIBRARIES),
         )
 
     def test_a_second_importer_is_found(self) -> None:
@@ -510,9 +493,7 @@ class TheCheckers(unittest.TestCase):
         """``_typeshed`` exists for type checkers only."""
         self.assertEqual(
             ["a:1: imports _typeshed outside `if TYPE_CHECKING:`"],
-            check_libraries(
-                {"a": "import _typeshed", "b": "if TYPE_CHECKING:\n    import _typeshed"}, LIBRARIES
-            ),
+            check_libraries({"a": "import _typeshed", "b": "if TYPE_CHECKING:\n    import _typeshed"}, LIBRARIES),
         )
 
     def test_the_standard_library_is_free(self) -> None:

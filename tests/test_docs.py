@@ -29,7 +29,13 @@ def run(*arguments: str, folder: Path, code: int) -> str:
     """Run Python in ``folder``; its output, with ports, times and folders made the same for all."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     output = done.stdout + done.stderr
     if done.returncode != code:
@@ -92,9 +98,7 @@ class TutorialTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "test_signup.py").write_text(source.replace('f"{spam_api}/check/', 'f"{spam_api}/checks/'))
-            output = run(
-                "-m", "unittest", "test_signup.SignupTest.test_a_welcome_is_mailed", folder=folder, code=1
-            )
+            output = run("-m", "unittest", "test_signup.SignupTest.test_a_welcome_is_mailed", folder=folder, code=1)
         shown = (EXAMPLES / "first" / "report.txt").read_text(encoding="utf-8")
         self.assertIn(shown.strip(), output)
 
@@ -119,7 +123,9 @@ class ReferenceTest(unittest.TestCase):
         ):
             for name, value in vars(case).items():
                 if name.startswith(prefix) and isinstance(value, str | int | float):
-                    row = rf"``{name}``\s+``{re.escape(str(value))}``\s+``{variable}{name.removeprefix(prefix).upper()}``"
+                    row = (
+                        rf"``{name}``\s+``{re.escape(str(value))}``\s+``{variable}{name.removeprefix(prefix).upper()}``"
+                    )
                     with self.subTest(name=name):
                         self.assertRegex(table, row)
 

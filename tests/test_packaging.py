@@ -85,9 +85,7 @@ class TheDistributions(unittest.TestCase):
         cls.addClassCleanup(cls.wheel.close)
         cls.wheel_names = set(cls.wheel.namelist())
         with tarfile.open(sdist) as archive:
-            cls.sdist_names = {
-                member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
-            }
+            cls.sdist_names = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
         (metadata,) = (name for name in cls.wheel_names if name.endswith(".dist-info/METADATA"))
         cls.metadata = email.message_from_bytes(cls.wheel.read(metadata))
 

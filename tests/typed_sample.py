@@ -62,7 +62,7 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         expectation = self.stub.expect("POST", "/charges", times=2).reply(201, json={"id": 1})
         assert_type(expectation.requests, list[RecordedRequest])
         assert_type(self.stub.requests, list[RecordedRequest])
-        assert_type(self.stub.requests[0].get_data(), bytes)
+        assert_type(self.stub.requests[0].body, bytes)
         self.assertRequested("POST", "/charges", times=2)
 
     def test_the_mail(self) -> None:

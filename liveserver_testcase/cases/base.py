@@ -14,6 +14,7 @@ from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
 __all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable"]
 
 __unittest = True  # unittest leaves the frames of this module out of its tracebacks
+__tracebackhide__ = True  # and so does pytest
 
 C = TypeVar("C", str, int, float)
 
@@ -91,7 +92,7 @@ class ServerTestCase(unittest.TestCase):
         Raises:
             UsageError: The value is no ``kind``; says whether it is the attribute's or the variable's.
         """
-        text = os.environ.get(variable, "")
+        text = os.environ.get(variable, "").strip()
         if not text:
             value = getattr(cls, attribute)
             return _check(f"{cls.__name__}.{attribute}", value, value, kind)
@@ -128,6 +129,8 @@ class ServerTestCase(unittest.TestCase):
             for further in run.stop().errors:
                 add_note(error, f"\n{further.text}")
             cls._class_run = None
+            if isinstance(error, LiveServerTestCaseError):
+                raise_at(cls, error)
             raise
 
     @classmethod
@@ -137,7 +140,7 @@ class ServerTestCase(unittest.TestCase):
         if run is None:
             return
         cls._class_run, cls._class_is_over = None, True
-        verdict = _make_verdict(run.stop(), cls.failureException, None)
+        verdict = _make_verdict(run.stop(), cls.failureException, cls)
         if verdict is not None:
             raise verdict
 
@@ -222,7 +225,7 @@ def _make_verdict(found: Findings, failure: type[BaseException], where: object) 
     Args:
         found: What speaks against the test or class.
         failure: The type where there are problems; a server that merely went wrong is an error.
-        where: The function at which it is raised.
+        where: The function or class at which it is raised.
     """
     everything = [*found.problems, *found.errors]
     if not everything:

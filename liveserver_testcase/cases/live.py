@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveServerTestCase"]
 
 __unittest = True
+__tracebackhide__ = True
 
 _Raised = tuple[Exchange, BaseException]
 

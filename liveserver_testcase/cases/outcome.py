@@ -23,6 +23,7 @@ from ..errors import ServerNotStarted
 __all__ = ["JudgedResult", "add_note", "as_note", "format_error", "name_error", "raise_at"]
 
 __unittest = True
+__tracebackhide__ = True
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 E = TypeVar("E", bound=BaseException)
@@ -138,31 +139,38 @@ class JudgedResult:
         return [*known, *((e.arguments[0], format_error(e.arguments[1][1])) for e in held)] if held else known
 
 
-def raise_at(function: object, error: E) -> E:
-    """Raise ``error`` as if the ``def`` line of ``function`` did, and return it.
+def raise_at(place: object, error: E) -> E:
+    """Raise ``error`` as if the first line of ``place``, a function or class, did, and return it.
 
     That is where readers, editors and runners look for a test, and nothing in its body is to blame.  pytest would
     otherwise print the source of this module.
     """
     try:
-        code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-        if not isinstance(code, CodeType):
-            raise error
-        FunctionType(_make_raising_code(code), {"error": error})()
+        code = _make_raising_code(place)
+    except Exception:  # it is neither, or has no source
+        code = None
+    try:
+        if code is not None:
+            FunctionType(code, {"error": error})()
+        raise error
     except BaseException as raised:
-        if not isinstance(raised, Exception) and raised is not error:
-            raise  # an interrupt
+        if raised is not error:
+            raise
     return error
 
 
-def _make_raising_code(code: CodeType) -> CodeType:
-    """Code that raises the global ``error`` and passes for the ``def`` line of the function with this ``code``."""
+def _make_raising_code(place: Any) -> CodeType:
+    """Code that raises the global ``error`` and passes for the first line of ``place``."""
+    if isinstance(place, type):
+        file, line, name = inspect.getfile(place), inspect.getsourcelines(place)[1], place.__name__
+    else:
+        original = inspect.unwrap(place).__code__
+        file, line, name = original.co_filename, _find_def(original), original.co_name
     tree = ast.parse("raise error")
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt | ast.expr):
             node.col_offset = node.end_col_offset = -1  # none: no part of the line is underlined
-    raising = compile(tree, code.co_filename, "exec")
-    return raising.replace(co_name=code.co_name, co_firstlineno=_find_def(code))
+    return compile(tree, file, "exec").replace(co_name=name, co_firstlineno=line)
 
 
 def _find_def(code: CodeType) -> int:

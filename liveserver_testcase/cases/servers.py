@@ -17,6 +17,7 @@ from .proxies import bypass_proxies, exempt_host, restore_proxies
 __all__ = ["ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
 
 __unittest = True
+__tracebackhide__ = True
 
 
 class Startable(Protocol):

@@ -50,7 +50,7 @@ class SMTPTestCase(ServerTestCase):
         return self.smtp.outbox
 
     @overload
-    def assertEmailSent(  # noqa: N802
+    def assertEmailSent(  # type: ignore[overload-overlap]  # 1 is an int, too
         self,
         *,
         times: Literal[1] | None = None,
@@ -59,10 +59,10 @@ class SMTPTestCase(ServerTestCase):
         **criteria: Unpack[EmailCriteria],
     ) -> ReceivedEmail: ...
     @overload
-    def assertEmailSent(  # noqa: N802
+    def assertEmailSent(
         self, *, times: int, timeout: float | None = None, msg: str | None = None, **criteria: Unpack[EmailCriteria]
     ) -> list[ReceivedEmail]: ...
-    def assertEmailSent(  # noqa: N802
+    def assertEmailSent(
         self,
         *,
         times: int | None = None,
@@ -97,7 +97,7 @@ class SMTPTestCase(ServerTestCase):
             self._fail_about_mail(wanted, wait if len(found) < enough else None, times, msg)
         return found[0] if times in (None, 1) else found
 
-    def assertNoEmailSent(  # noqa: N802
+    def assertNoEmailSent(
         self, *, within: float = 0.0, msg: str | None = None, **criteria: Unpack[EmailCriteria]
     ) -> None:
         """Fail if such a mail was sent in this test.

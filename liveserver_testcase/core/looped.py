@@ -31,9 +31,6 @@ log = logging.getLogger("liveserver_testcase.core")
 
 _JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
 _STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
-# Connections taken in one go.  When the process has no descriptor left, asyncio before 3.13 tries as often as
-# it was told to and complains each time, once a second: with the backlog's 1024 that is nearly a busy loop.
-_ACCEPT_AT_ONCE = 16
 _CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
 _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
 
@@ -162,8 +159,7 @@ class _Run:
         """Serve on every socket."""
         factory, options = self.server._make_protocol, self.server._options()
         for sock in self.listener.sockets:
-            self.servers.append(await loop.create_server(factory, sock=sock, backlog=_ACCEPT_AT_ONCE, **options))
-            sock.listen(BACKLOG)
+            self.servers.append(await loop.create_server(factory, sock=sock, backlog=BACKLOG, **options))
 
     async def finish(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         """Refuse, cut who waits, let the busy end, cut them too, and leave the loop."""

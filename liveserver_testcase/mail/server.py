@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import time
-from typing import Any, cast
+from typing import Any, AnyStr, cast
 
 from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Envelope as WireEnvelope
@@ -30,7 +30,7 @@ class _Handler:
     def __init__(self, server: SMTPServer) -> None:
         self._server = server
 
-    async def handle_DATA(self, protocol: _Protocol, session: WireSession, envelope: WireEnvelope) -> str:  # noqa: N802
+    async def handle_DATA(self, protocol: _Protocol, session: WireSession, envelope: WireEnvelope) -> str:
         """Keep the mail before its sender reads the 250, so that a sender that waits for it finds it kept."""
         if protocol.talk is not None:
             protocol.talk.begin(f"a mail from {envelope.mail_from}")
@@ -44,9 +44,7 @@ class _Protocol(SMTP):
     def __init__(self, server: SMTPServer) -> None:
         # aiosmtpd shares one dict of command sizes among all its servers, and clears it at each connection
         self.command_size_limits = collections.defaultdict(lambda: SMTP.command_size_limit)
-        super().__init__(
-            _Handler(server), hostname=server.hostname, enable_SMTPUTF8=True, data_size_limit=_SIZE_LIMIT
-        )
+        super().__init__(_Handler(server), hostname=server.hostname, enable_SMTPUTF8=True, data_size_limit=_SIZE_LIMIT)
         self._server = server
         self.talk: Talk | None = None
         self.epoch: Epoch | None = None
@@ -61,13 +59,13 @@ class _Protocol(SMTP):
             self._server._part(self.talk)
         super().connection_lost(error)
 
-    async def push(self, status: str | bytes) -> None:
+    async def push(self, status: AnyStr) -> None:
         """Send a reply, after which it is the client's turn."""
         await super().push(status)
         if self.talk is not None and self.talk.is_busy:
             self.talk.end()
 
-    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_MAIL(self, arg: str | None) -> None:
         """Begin a mail: it belongs to the test in which it was begun."""
         self.epoch = self._server.journal.epoch
         await super().smtp_MAIL(arg)

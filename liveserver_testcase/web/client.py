@@ -34,5 +34,5 @@ class LiveSession(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **options: Any) -> requests.Response:
         """As `requests.Session.request`; ``url`` may be a path."""
         options.setdefault("timeout", self.timeout)
-        text = url.decode("ascii") if isinstance(url, bytes) else url
-        return super().request(method, build_url(self.base_url, text), *args, **options)
+        verb, path = (part.decode("ascii") if isinstance(part, bytes) else part for part in (method, url))
+        return super().request(verb, build_url(self.base_url, path), *args, **options)

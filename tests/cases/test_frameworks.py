@@ -357,7 +357,7 @@ class WithDjango(unittest.TestCase):
         self.check("UnderMiddleware.test_later", "/later")
 
     def test_next_to_their_classes(self) -> None:
-        """It works in one class with Django's own, in both orders; what their client provokes is not held against us."""
+        """It works in one class with Django's own, in both orders; what their test client provokes does not count."""
         for case in ("WithTheirs", "TheirsFirst"):
             with self.subTest(case=case):
                 self.check(f"{case}.test_boom", "/boom")

@@ -114,6 +114,38 @@ class Processes(unittest.TestCase):
         self.check(process)
         self.assertNotEqual(0, process.returncode)
 
+    def test_request_in_flight(self) -> None:
+        """A request that is in flight then is cut at once, whatever time a stop would have given it."""
+        process = run_python(
+            """
+            import threading, unittest
+            from liveserver_testcase import LiveServerTestCase
+            from tests.cases.apps import Gate, make_app
+
+            class Case(LiveServerTestCase):
+                gate = Gate()
+                app = make_app(gate=gate)
+                live_stop_timeout = 25
+
+                def test_it(self):
+                    threading.Thread(target=self.ask, daemon=True).start()
+                    self.gate.entered.wait(10)
+                    raise KeyboardInterrupt
+
+                def ask(self):
+                    try:
+                        self.live.get("/gate")
+                    except OSError:
+                        pass
+
+            unittest.main(argv=["here"])
+            """,
+            options=("-X", "dev"),  # the server warns of what it cuts
+            timeout=20,
+        )
+        self.assertIn("KeyboardInterrupt", process.stderr)
+        self.assertNotEqual(0, process.returncode)
+
     def test_exit_in_set_up_class(self) -> None:
         """An exit in setUpClass ends the process with its status."""
         process = self.run_script("setUpClass", "SystemExit(7)")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
 import unittest
 import warnings
+import weakref
 from typing import Any
 
 import requests
@@ -265,6 +267,35 @@ class Ends(NoLeaks):
         wanted = "Case.live_server is not there: the servers of Case were stopped by its tearDownClass()"
         with self.assertRaisesRegex(ServerNotStarted, f"^{wanted}$".replace("(", r"\(").replace(")", r"\)")):
             case.live_url()
+
+    def test_nothing_is_kept(self) -> None:
+        """Of a class that is over nothing is kept: not its servers, and nothing that is stopped again at exit."""
+        case = make_case(LiveServerTestCase, app=make_app())
+        case.setUpClass()
+        server = weakref.ref(case.live_server)
+        case.tearDownClass()
+        case.doClassCleanups()
+        gc.collect()
+        self.assertIsNone(server())
+
+    def test_skip_in_set_up_class(self) -> None:
+        """A class that skips itself after super() is skipped, and its servers are stopped."""
+        urls: list[str] = []
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+                urls.append(cls.live_url())
+                raise unittest.SkipTest("not here")
+
+            def test_it(self) -> None:
+                pass
+
+        self.assertEqual({"run": 0, "skipped": 1}, run_case(Case).summary)
+        self.assertTrue(is_refused(urls[0]))
 
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
     def test_forked_child(self) -> None:

@@ -6,6 +6,8 @@ import textwrap
 import unittest
 from typing import Any
 
+import requests
+
 from liveserver_testcase import ClassServer, LiveServerTestCase, Problem, ServerTestCase
 from tests.cases.apps import Gate, make_app
 from tests.cases.running import make_case, normalise, run_case
@@ -170,6 +172,55 @@ class ApplicationErrors(ReportCase):
         )
 
 
+class LateErrors(ReportCase):
+    """What came to light when its test had been judged."""
+
+    def make_case(self, **members: Any) -> type[Any]:
+        """A class whose first test leaves something behind."""
+
+        def run(self: Any, result: Any = None) -> Any:
+            super(case, self).run(result)
+            if self.id().endswith("test_a"):
+                requests.get(self.live_url("/boom"), timeout=10)
+
+        case = make_case(LiveServerTestCase, app=make_app(), run=run, test_a=_nothing(), **members)
+        return case
+
+    def test_in_the_next_test(self) -> None:
+        """The next test reports it, and whose it is."""
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "apps.py", line N, in __call__
+                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+              File "apps.py", line N, in _boom
+                raise RuntimeError("kaboom")
+            RuntimeError: kaboom
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            AssertionError: left over from made.Case.test_a: the application raised an error:
+              GET /boom: RuntimeError: kaboom
+            """,
+            self.make_case(test_b=_nothing()),
+        )
+
+    def test_after_the_last_test(self) -> None:
+        """The class reports it, at its first line if it has one."""
+        outcome = run_case(self.make_case())
+        self.assertIn("ERROR: tearDownClass (made.Case)\n", outcome.printed)
+        wanted = """
+            The above exception was the direct cause of the following exception:
+
+            AssertionError: left over from made.Case.test_a: the application raised an error:
+              GET /boom: RuntimeError: kaboom
+            """
+        self.assertTrue(outcome.report.endswith(textwrap.dedent(wanted).strip("\n")), outcome.report)
+
+
 class ClassErrors(ReportCase):
     """What keeps a class from running."""
 
@@ -180,6 +231,24 @@ class ClassErrors(ReportCase):
 create_app()
             """,
             make_case(LiveServerTestCase, test=lambda self: None),
+        )
+
+    def test_at_the_class(self) -> None:
+        """What is wrong with a class is placed at its first line."""
+
+        class Nameless(LiveServerTestCase):
+            def test_it(self) -> None:
+                pass
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in Nameless
+                class Nameless(LiveServerTestCase):
+            liveserver_testcase.errors.UsageError: Nameless has no application: set `app`, or override the class \
+method create_app()
+            """,
+            Nameless,
         )
 
     def test_create_app_of_an_instance(self) -> None:

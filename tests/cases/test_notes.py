@@ -95,6 +95,15 @@ class Places(unittest.TestCase):
             (Path(place.filename).name, place.name, place.line),
         )
 
+    def test_at_a_class(self) -> None:
+        """Of a class it ends at the first line."""
+        place = self.place(Places)
+        self.assertEqual(("Places", "class Places(unittest.TestCase):"), (place.name, place.line))
+
+    def test_of_a_class_without_source(self) -> None:
+        """A class that was made is a place all the same."""
+        self.assertIsNotNone(self.place(type("Made", (), {"__module__": "made"})))
+
     def test_nothing_is_underlined(self) -> None:
         """No part of the line is to blame."""
         error = raise_at(_somewhere, ValueError("here"))

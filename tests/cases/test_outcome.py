@@ -25,7 +25,7 @@ class Listener(unittest.TestResult):
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if not (name.startswith("add") or name in ("startTest", "stopTest")) or name == "addDuration":
+        if not name.startswith("add") and name not in ("startTest", "stopTest"):
             return value
 
         @functools.wraps(value)
@@ -348,7 +348,8 @@ class Interrupts(unittest.TestCase):
         result = Listener()
         with self.assertRaises(KeyboardInterrupt):
             Case("test_it").run(result)
-        self.assertEqual(["startTest", "addFailure", "stopTest"], result.heard)
+        heard = [name for name in result.heard if name != "addDuration"]  # of 3.12 and later
+        self.assertEqual(["startTest", "addFailure", "stopTest"], heard)
 
 
 class TheResult(unittest.TestCase):

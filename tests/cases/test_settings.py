@@ -39,14 +39,15 @@ class Kinds(unittest.TestCase):
 
     def test_attribute(self) -> None:
         """Without a variable, or with an empty one, the attribute counts."""
-        with environ(WORD=""):
-            self.assertEqual("attribute", Settings.setting("word", "WORD", str))
+        for text in ("", " "):
+            with environ(WORD=text):
+                self.assertEqual("attribute", Settings.setting("word", "WORD", str))
         self.assertEqual(3, Settings.setting("count", "COUNT", int))
         self.assertEqual(1.5, Settings.setting("seconds", "SECONDS", float))
 
     def test_variable(self) -> None:
         """A variable wins, as a value of the kind."""
-        with environ(WORD="variable", COUNT="8", SECONDS="0.25"):
+        with environ(WORD=" variable", COUNT="8 ", SECONDS="0.25"):
             self.assertEqual("variable", Settings.setting("word", "WORD", str))
             self.assertEqual(8, Settings.setting("count", "COUNT", int))
             self.assertEqual(0.25, Settings.setting("seconds", "SECONDS", float))

@@ -119,13 +119,14 @@ class ServerCase(Base):
         self.check_answer(client)
         client.close()
 
-    def hang(self, server: Server) -> socket.socket:
+    def hang(self, server: Server, then: Callable[[], object] = lambda: None) -> socket.socket:
         """Begin an exchange that does not end before `freed` is set; its work has begun on return."""
         begun = threading.Event()
 
         def work_that_hangs() -> None:
             begun.set()
             self.freed.wait(6 * HANG)
+            then()
 
         self.work = work_that_hangs
         client = self.connect(server)

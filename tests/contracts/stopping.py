@@ -138,6 +138,15 @@ class Stopping(ServerCase):
         self.check_answer(client)
         self.assertIs(State.STOPPED, wait_until(lambda: server.state is State.STOPPED and server.state))
 
+    def test_stop_from_inside_while_it_stops(self) -> None:
+        """A handler may call `stop()` while another thread's waits for it: it does not wait in turn."""
+        server = self.started(stop_timeout=NEVER)
+        client = self.hang(server, then=server.stop)
+        with self.stopping(server):
+            self.freed.set()
+            self.check_answer(client)
+        self.assertIs(State.STOPPED, server.state)
+
     def test_an_interrupted_stop(self) -> None:
         """A `KeyboardInterrupt` during the grace passes through, and all is cut; the next stop says what was."""
         server = self.started(stop_timeout=NEVER)

@@ -175,6 +175,16 @@ class Closing(NoLeaks):
         listener.close()
         self.assertFalse(listener.wake())
 
+    @unittest.skipUnless(os.name == "posix", "this system keeps no port open for a copy")
+    def test_a_copy_does_not_keep_the_port(self) -> None:
+        """After `close` the port refuses, even if somebody holds a copy of the socket, as a forked child does."""
+        listener = Listener("127.0.0.1")
+        with listener.sockets[0].dup():
+            listener.close()
+            with self.assertRaises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", listener.port), timeout=HANG)
+            Listener("127.0.0.1", listener.port).close()
+
     def test_close_twice(self) -> None:
         """The second `close` does nothing."""
         listener = Listener("127.0.0.1")

@@ -9,11 +9,14 @@ import os
 import re
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+from unittest import mock
 
 from freezegun import freeze_time
 
+from liveserver_testcase.core import looped
+from liveserver_testcase.core.looped import Talk
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
 from tests.contracts.toys import EchoLoopServer
@@ -101,9 +104,8 @@ class Work(LoopCase):
         self.assertEqual(["wait_for_ever"], self.ended)
         self.assertEqual(b"", client.recv(100))
 
-    def test_it_may_end_within_the_grace(self) -> None:
-        """Work that ends in time is let end, and its client gets a long answer to the last byte."""
-        line = bytes(1 for _ in range(5_000_000)) + b"\n"
+    def answer_late(self, line: bytes) -> tuple[socket.socket, Callable[[], object]]:
+        """A client whose work has begun, and how to end that."""
         loops: list[asyncio.AbstractEventLoop] = []
         futures: list[asyncio.Future[None]] = []
 
@@ -118,13 +120,41 @@ class Work(LoopCase):
         client = self.connect()
         client.sendall(line)
         self.assertTrue(self.begun.wait(HANG))
-        stop = self.stop_in_thread()
-        loops[0].call_soon_threadsafe(futures[0].set_result, None)
+        return client, lambda: loops[0].call_soon_threadsafe(futures[0].set_result, None)
+
+    def only_talk(self) -> Talk:
+        assert self.server._run is not None
+        (talk,) = self.server._run.talks
+        return talk
+
+    def read_to_the_end(self, client: socket.socket) -> bytes:
         received = bytearray()
         while data := client.recv(65536):
             received += data
-        self.finish(stop)
-        self.assertEqual(line, bytes(received))
+        return bytes(received)
+
+    def test_it_may_end_within_the_grace(self) -> None:
+        """Work that ends while a stop waits is let end, and its client gets a long answer to the last byte."""
+        line = bytes(5_000_000) + b"\n"
+        client, end = self.answer_late(line)
+        with mock.patch.object(looped, "_STALL", HANG):
+            stop = self.stop_in_thread()
+            self.assertTrue(wait_until(lambda: self.only_talk().is_last))
+            end()
+            self.assertEqual(line, self.read_to_the_end(client))
+            self.finish(stop)
+
+    def test_an_answer_on_its_way_arrives(self) -> None:
+        """A long answer that was given before the stop is sent to the last byte."""
+        line = bytes(5_000_000) + b"\n"
+        client, end = self.answer_late(line)
+        end()
+        self.assertTrue(wait_until(lambda: self.only_talk().unsent and not self.only_talk().is_busy))
+        with mock.patch.object(looped, "_STALL", HANG):
+            stop = self.stop_in_thread()
+            self.assertTrue(wait_until(lambda: self.only_talk().is_last))
+            self.assertEqual(line, self.read_to_the_end(client))
+            self.finish(stop)
 
     def test_a_client_that_does_not_read_is_cut(self) -> None:
         """Nobody waits for a client that does not read what it was sent."""

@@ -165,6 +165,16 @@ class Connections(EchoCase):
         wanted = {connection.sock, *self.server._listener.sockets}  # type: ignore[union-attr]
         self.assertEqual(wanted, set(self.server.open_sockets()))
 
+    def test_who_waits_is_cut_at_once(self) -> None:
+        """The first thing a stop does is to cut those who are not being answered; nothing is waited for before."""
+        self.server.start()
+        clients = [self.connect() for _ in range(3)]
+        clients[0].sendall(b"half")
+        self.talk(clients[1])
+        self.assertTrue(wait_until(lambda: len(self.server.connections) == 3))
+        self.server._refuse()
+        self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
+
     def test_close_connections(self) -> None:
         """`close_connections` cuts every client; the server goes on."""
         self.server.start()

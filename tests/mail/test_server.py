@@ -38,14 +38,20 @@ class SMTPServerTest(NoLeaks, unittest.TestCase):
         with self.client() as client:
             client.send_message(make_mail())
             (mail,) = self.server.outbox
-        self.assertEqual((mail.subject, mail.from_, mail.to, mail.text), ("hello", "ann@example.com", ["bob@example.com"], "How are you?"))
+        self.assertEqual(
+            (mail.subject, mail.from_, mail.to, mail.text),
+            ("hello", "ann@example.com", ["bob@example.com"], "How are you?"),
+        )
 
     def test_the_envelope_is_kept_apart(self) -> None:
         """Sender and recipients are those of the dialogue, whatever the header says."""
         with self.client() as client:
             client.sendmail("bounces@example.com", ["bob@example.com", "eve@example.com"], make_mail().as_bytes())
         (mail,) = self.server.outbox
-        self.assertEqual((mail.mail_from, mail.recipients, mail.bcc), ("bounces@example.com", ["bob@example.com", "eve@example.com"], ["eve@example.com"]))
+        self.assertEqual(
+            (mail.mail_from, mail.recipients, mail.bcc),
+            ("bounces@example.com", ["bob@example.com", "eve@example.com"], ["eve@example.com"]),
+        )
 
     def test_the_null_sender_is_empty(self) -> None:
         """A bounce has an empty ``mail_from``."""

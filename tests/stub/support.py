@@ -5,10 +5,13 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import unittest
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.stub.book import Book
+from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_verdict, find_violation
 from liveserver_testcase.stub.expectation import Expectation, Times
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
@@ -19,6 +22,7 @@ from liveserver_testcase.web.head import parse_head
 from tests.support import HANG, NoLeaks
 
 TEST = Epoch(1, "shop.test_a_sale")
+URL = "http://127.0.0.1:8000"
 BASE = make_base_environ("http", "127.0.0.1", 8000)
 
 
@@ -65,6 +69,17 @@ def make_expectation(
     """An expectation as the stub makes it, written at ``shop.py:line``."""
     expectation = Expectation(make_criteria(method, path), times, written_at=f"shop.py:{line}")
     return expectation.reply(200) if reply else expectation
+
+
+def receive(client: socket.socket, is_complete: Callable[[bytes], bool]) -> bytes:
+    """What the stub sends, until it is complete."""
+    received = b""
+    while not is_complete(received):
+        more = client.recv(65536)
+        if not more:
+            raise AssertionError(f"the connection ended after {received!r}")
+        received += more
+    return received
 
 
 class Answer(NamedTuple):
@@ -123,3 +138,58 @@ class StubTest(NoLeaks):
     def wait_for(self, predicate: Callable[[], object]) -> None:
         """Wait until the journal shows what is expected."""
         self.assertTrue(self.stub.journal.wait_for(predicate, HANG), "it did not happen")
+
+
+class ReportTest(unittest.TestCase):
+    """A book, and what is said of the requests that it decides upon."""
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        self.book = Book()
+        self.exchanges: list[Exchange] = []
+        self.violations: list[Violation] = []
+        self.line = 0
+
+    def add(
+        self,
+        method: str | None = None,
+        path: str | re.Pattern[str] | None = None,
+        times: tuple[int, int | None] = (0, None),
+        *,
+        reply: bool = True,
+    ) -> Expectation:
+        """Write an expectation; the first stands at shop.py:1, the second at shop.py:2 …"""
+        self.line += 1
+        expectation = make_expectation(method, path, times, line=self.line, reply=reply)
+        self.book.add(expectation)
+        return expectation
+
+    def come(
+        self, method: str = "GET", target: str = "/", body: bytes = b"", content_type: str = ""
+    ) -> RecordedRequest:
+        """Let a request come, be decided upon and be answered."""
+        request = make_request(method, target, body, content_type)
+        decision = self.book.decide(request)
+        if decision.reply is None:
+            self.violations.append(find_violation(request, decision))
+        request.exchange.end()
+        request.exchange.status = 501 if decision.reply is None else decision.reply.status
+        self.exchanges.append(request.exchange)
+        return request
+
+    def traffic(self, loss: str = "") -> Traffic:
+        return Traffic(URL, self.exchanges, loss)
+
+    def verdict(self) -> str:
+        return explain_verdict(self.traffic(), self.violations, self.book.expectations)
+
+    def assert_lines(self, text: str, *lines: str) -> None:
+        self.assertEqual("\n".join(lines), text)
+
+    def assert_violation(self, *lines: str) -> None:
+        """The last request is held against the test, in these words."""
+        self.assert_lines(self.violations[-1].text, *lines)
+
+    def assert_verdict(self, *lines: str) -> None:
+        self.assert_lines(self.verdict(), f"stub {URL}:", *lines)

@@ -50,6 +50,3 @@ class HTTPStubTLSContract(HTTPStubContract):
 
     def make_server(self, **options: Any) -> Server:
         return super().make_server(tls=True, **options)
-
-
-del ServerContract, ServerCase  # abstract: nothing here for a test loader

@@ -43,11 +43,11 @@ class MistakenShopTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
 class Narrator(unittest.TextTestResult):
     """Says what each test is about, and how it ended."""
 
-    def startTest(self, test: unittest.TestCase) -> None:  # noqa: N802
+    def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
         print(f"\n  {test.id().rpartition('.')[2].removeprefix('test_').replace('_', ' ')}")
 
-    def addSuccess(self, test: unittest.TestCase) -> None:  # noqa: N802
+    def addSuccess(self, test: unittest.TestCase) -> None:
         super().addSuccess(test)
         print("    passed")
 

@@ -55,7 +55,7 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         self.assertNoEmailSent()
 
     def test_the_order_form_sends_no_mail(self):
-        self.assertIn("<form action=\"/buy\"", self.live.get("/").text)
+        self.assertIn('<form action="/buy"', self.live.get("/").text)
         self.assertNoEmailSent()
 
 

@@ -1,0 +1,125 @@
+"""Content that answers whatever nothing else does, and replies that take their time."""
+
+from __future__ import annotations
+
+import unittest
+import warnings
+
+from tests.stub.support import StubTest, receive
+from tests.support import HANG
+
+
+class ContentTest(StubTest):
+    """``serve_content()``, which answers whatever nothing else does."""
+
+    def test_every_request_gets_it(self) -> None:
+        """Whatever its method and path."""
+        self.stub.serve_content("<p>grün</p>")
+        for method, target in (("GET", "/"), ("POST", "/a?b=1"), ("DELETE", "/c")):
+            with self.subTest(method=method):
+                answer = self.send(method, target)
+                self.assertEqual((200, "<p>grün</p>"), (answer.status, answer.text))
+                self.assertEqual("text/html; charset=utf-8", answer.headers["content-type"])
+        self.assertEqual("", self.stub.verdict())
+
+    def test_bytes_are_sent_as_they_are(self) -> None:
+        """No charset is guessed."""
+        self.stub.serve_content(b"\x00\xff")
+        answer = self.send()
+        self.assertEqual((b"\x00\xff", "application/octet-stream"), (answer.body, answer.headers["content-type"]))
+
+    def test_each_call_is_complete(self) -> None:
+        """Content, code and headers of an earlier call do not stick."""
+        self.stub.serve_content("a", 404, {"X-A": "1", "Content-Type": "text/plain"})
+        first = self.send()
+        self.assertEqual(
+            (404, b"a", "1", "text/plain"),
+            (first.status, first.body, first.headers["x-a"], first.headers["content-type"]),
+        )
+        self.stub.serve_content("b")
+        second = self.send()
+        self.assertEqual(
+            (200, b"b", "text/html; charset=utf-8"), (second.status, second.body, second.headers["content-type"])
+        )
+        self.assertNotIn("x-a", second.headers)
+
+    def test_an_expectation_goes_first(self) -> None:
+        """The content is for the rest."""
+        self.stub.on("GET", "/a").reply(201)
+        self.stub.serve_content("rest")
+        self.assertEqual([201, 200], [self.send("GET", target).status for target in ("/a", "/b")])
+
+    def test_without_a_body(self) -> None:
+        """204 and 304 are sent without body, length and type; the connection stays."""
+        for code in (204, 304):
+            with self.subTest(code=code):
+                self.stub.serve_content(code=code)
+                client = self.connect()
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+                heads = receive(client, lambda data: data.count(b"\r\n\r\n") == 2).split(b"\r\n\r\n")
+                self.assertEqual([b"", 3], [heads[2], len(heads)])
+                for head in heads[:2]:
+                    self.assertTrue(head.startswith(b"HTTP/1.1 %d " % code), head)
+                    self.assertNotIn(b"content-", head.lower())
+                    self.assertNotIn(b"close", head.lower())
+
+    def test_unknown_keywords_name_the_nearest(self) -> None:
+        """As everywhere."""
+        with self.assertRaises(TypeError) as caught:
+            self.stub.serve_content("a", status=404)  # type: ignore[call-arg]
+        self.assertEqual(
+            "serve_content() got an unexpected keyword argument 'status'. It knows 'content', 'code', 'headers'.",
+            str(caught.exception),
+        )
+
+
+class DelayTest(StubTest):
+    """Replies that take their time."""
+
+    def test_a_delay_is_kept(self) -> None:
+        """The answer does not come before it is over."""
+        self.stub.on().reply(200, delay=0.05)
+        self.send()
+        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
+
+    def test_a_delay_holds_up_nobody_else(self) -> None:
+        """Other clients are answered meanwhile, and the script can be changed."""
+        self.stub.on("GET", "/slow").reply(200, delay=60)
+        client = self.connect()
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.wait_for(lambda: self.stub.requests)
+        self.stub.on("GET", "/quick").reply(200)
+        self.assertEqual(200, self.send_quickly("/quick"))
+
+    def send_quickly(self, target: str) -> int:
+        """Send on a connection of its own, without waiting for the others."""
+        client = self.connect()
+        client.sendall(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target.encode())
+        return int(client.recv(1000)[9:12])
+
+    def test_it_ends_when_the_stub_stops(self) -> None:
+        """The client is answered at once, and nothing has to be cut."""
+        self.stub.on().reply(200, delay=60)
+        clients = [self.connect() for _ in range(5)]
+        for client in clients:
+            client.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.wait_for(lambda: len(self.stub.requests) == 5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of work that was cut
+            self.stub.stop(timeout=HANG)
+        for client in clients:
+            received = b"".join(iter(lambda: client.recv(1000), b""))  # noqa: B023
+            self.assertTrue(received.startswith(b"HTTP/1.1 200 OK\r\n"), received)
+            self.assertIn(b"\r\nConnection: close\r\n", received)
+
+    def test_there_are_delays_after_a_restart(self) -> None:
+        """A stop ends the delays of its run only."""
+        self.stub.stop()
+        self.stub.start()
+        self.stub.on().reply(200, delay=0.05)
+        self.send()
+        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
+
+
+if __name__ == "__main__":
+    unittest.main()
