@@ -17,6 +17,7 @@ from liveserver_testcase import (
     LiveServerTestCase,
     ReceivedEmail,
     RecordedRequest,
+    Reply,
     SMTPServer,
     SMTPTestCase,
 )
@@ -63,7 +64,13 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         assert_type(expectation.requests, list[RecordedRequest])
         assert_type(self.stub.requests, list[RecordedRequest])
         assert_type(self.stub.requests[0].body, bytes)
-        self.assertRequested("POST", "/charges", times=2)
+        assert_type(self.assertRequested("POST", "/charges"), RecordedRequest)
+        assert_type(self.assertRequested("POST", "/charges", times=1), RecordedRequest)
+        assert_type(self.assertRequested("POST", "/charges", times=2), list[RecordedRequest])
+        assert_type(self.assertRequested("POST", "/charges", times=(1, None)), list[RecordedRequest])
+        self.stub.on("GET", "/status").reply(Reply(204))
+        self.stub.on("GET", "/status", time=2)  # type: ignore[call-arg]  # what is told at run time is told here, too
+        expectation.reply(200, jsn={})  # type: ignore[call-overload]
 
     def test_the_mail(self) -> None:
         assert_type(self.smtp.host, str)

@@ -8,7 +8,7 @@ import unittest
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
-from .outcome import JudgedResult, add_note, as_note, format_error, raise_at
+from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
 from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
 
 __all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable"]
@@ -129,8 +129,8 @@ class ServerTestCase(unittest.TestCase):
             for further in run.stop().errors:
                 add_note(error, f"\n{further.text}")
             cls._class_run = None
-            if isinstance(error, LiveServerTestCaseError):
-                raise_at(cls, error)
+            if is_all_ours(error):
+                raise raise_at(cls, error.with_traceback(None))  # noqa: B904  # it is the same error
             raise
 
     @classmethod

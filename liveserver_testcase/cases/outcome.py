@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ServerNotStarted
 
-__all__ = ["JudgedResult", "add_note", "as_note", "format_error", "name_error", "raise_at"]
+__all__ = ["JudgedResult", "add_note", "as_note", "format_error", "is_all_ours", "name_error", "raise_at"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -157,6 +157,11 @@ def raise_at(place: object, error: E) -> E:
         if raised is not error:
             raise
     return error
+
+
+def is_all_ours(error: BaseException) -> bool:
+    """Whether an exception has passed no other code than that of test cases: its traceback tells its reader nothing."""
+    return all("__unittest" in frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _make_raising_code(place: Any) -> CodeType:

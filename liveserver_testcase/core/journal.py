@@ -143,7 +143,7 @@ class Journal(Generic[E]):
             timeout: Seconds; 0 asks once.
 
         Returns:
-            The predicate's last result: true, or after ``timeout`` seconds false.
+            The predicate's last result, true, or after ``timeout`` seconds false.
         """
         deadline = monotonic() + timeout
         with self._lock:

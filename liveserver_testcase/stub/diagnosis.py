@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -62,7 +63,10 @@ class Traffic:
         self.requests = [e.record for e in exchanges if isinstance(e.record, RecordedRequest)]
         self._broken = [e for e in exchanges if not isinstance(e.record, RecordedRequest)]
         self._loss = loss
-        self._numbers = {id(request): number for number, request in enumerate(self.requests, 1)}
+
+    @functools.cached_property
+    def _numbers(self) -> dict[int, int]:
+        return {id(request): number for number, request in enumerate(self.requests, 1)}
 
     def name(self, request: RecordedRequest) -> str:
         """A request with its number: the first of the test is #1."""
@@ -88,13 +92,15 @@ class Traffic:
 
     def list_requests(self) -> list[str]:
         """What came, a line each."""
+        if not self.requests and not self._broken:
+            return [f"the stub was sent nothing in this test: does the code under test use {self.url}?"]
+        lines = []
         if self.requests:
-            lines = [f"the stub was sent {count(len(self.requests), 'request')} in this test:"]
+            lines.append(f"the stub was sent {count(len(self.requests), 'request')} in this test:")
             lines += _shorten([f"  {self.name(r)} -> {_outcome(r.exchange)}" for r in self.requests], "  ")
-        else:
-            lines = [f"the stub was sent nothing in this test: does the code under test use {self.url}?"]
         if self._broken:
-            lines.append(f"{count(len(self._broken), 'request')} did not come whole:")
+            what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
+            lines.append(f"{'and' if lines else 'the stub was sent'} {what} incomplete or malformed:")
             lines += _shorten([f"  {describe_exchange(e)}: {_outcome(e)}" for e in self._broken], "  ")
         return [*lines, self._loss] if self._loss else lines
 

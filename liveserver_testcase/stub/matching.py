@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_COMPARED = 200  # characters of two paths that are looked through for a likeness, which takes time
+_COMPARED = 100  # characters of two paths that are looked through for a likeness, which takes time
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class HTTPStub(HTTPServer):
             times: How often it may answer at most; None for any number.
 
         Returns:
-            The expectation: call its ``reply()``.
+            The expectation; call its ``reply()``.
 
         Raises:
             UsageError: No request can match, or ``times`` says that one must come.
@@ -101,7 +101,7 @@ class HTTPStub(HTTPServer):
                 a request that matches is held against the test whatever else would answer it.
 
         Returns:
-            The expectation: call its ``reply()``.
+            The expectation; call its ``reply()``.
 
         Raises:
             UsageError: No request can match, or ``times`` is none of these.

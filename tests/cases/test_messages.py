@@ -251,6 +251,22 @@ method create_app()
             Nameless,
         )
 
+    def test_create_app_that_raises(self) -> None:
+        """What create_app() raises has the traceback of its author, and none of ours."""
+
+        def create_app(cls: Any) -> Any:
+            raise LookupError("no configuration")
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in create_app
+                raise LookupError("no configuration")
+            LookupError: no configuration
+            """,
+            make_case(LiveServerTestCase, test=_nothing(), create_app=classmethod(create_app)),
+        )
+
     def test_create_app_of_an_instance(self) -> None:
         self.assert_report(
             """

@@ -175,6 +175,18 @@ class Connections(EchoCase):
         self.server._refuse()
         self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
 
+    def test_who_comes_in_the_moment_of_the_stop_is_cut(self) -> None:
+        """A client that is accepted while the stop looks through the others is not served, and not forgotten."""
+        really = self.server._connect
+
+        def connect_and_refuse(*arguments: Any) -> Connection:
+            self.server._refuse()
+            return really(*arguments)
+
+        self.server._connect = connect_and_refuse  # type: ignore[method-assign]
+        self.server.start()
+        self.assertEqual(b"", self.connect().recv(100))
+
     def test_close_connections(self) -> None:
         """`close_connections` cuts every client; the server goes on."""
         self.server.start()

@@ -222,7 +222,7 @@ class ListingTest(ReportTest):
             [
                 "the stub was sent 1 request in this test:",
                 "  #1 GET /a -> 200",
-                "3 requests did not come whole:",
+                "and 3 requests that were incomplete or malformed:",
                 "  PUT /big?token=***: the client closed the connection",
                 "  PUT /slow: still coming",
                 "  a request that could not be made out: a TLS handshake on a port that speaks plain HTTP",
