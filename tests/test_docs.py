@@ -113,6 +113,14 @@ class ReferenceTest(unittest.TestCase):
             with self.subTest(name=name):
                 self.assertRegex(pages, rf"auto(class|exception):: (liveserver_testcase\.)?{name}\b")
 
+    def test_every_file_is_on_the_page_about_the_house(self) -> None:
+        """The page about the design names each file of the package."""
+        page = (DOCS / "explanation" / "design.rst").read_text(encoding="utf-8")
+        for path in (ROOT / "liveserver_testcase").glob("*/*.py"):
+            if path.name != "__init__.py":
+                with self.subTest(path=path.name):
+                    self.assertRegex(page, rf"\b{path.name}\b")
+
     def test_every_setting_is_in_the_table(self) -> None:
         """Each configuration attribute of a mixin stands in the table with its default and its variable."""
         table = (DOCS / "reference" / "settings.rst").read_text(encoding="utf-8")

@@ -92,8 +92,6 @@ class Traffic:
 
     def list_requests(self) -> list[str]:
         """What came, a line each."""
-        if not self.requests and not self._broken:
-            return [f"the stub was sent nothing in this test: does the code under test use {self.url}?"]
         lines = []
         if self.requests:
             lines.append(f"the stub was sent {count(len(self.requests), 'request')} in this test:")
@@ -102,6 +100,8 @@ class Traffic:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
             lines.append(f"{'and' if lines else 'the stub was sent'} {what} incomplete or malformed:")
             lines += _shorten([f"  {describe_exchange(e)}: {_outcome(e)}" for e in self._broken], "  ")
+        if not lines:
+            lines.append(f"the stub was sent nothing in this test: does the code under test use {self.url}?")
         return [*lines, self._loss] if self._loss else lines
 
 

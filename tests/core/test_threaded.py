@@ -178,14 +178,18 @@ class Connections(EchoCase):
     def test_who_comes_in_the_moment_of_the_stop_is_cut(self) -> None:
         """A client that is accepted while the stop looks through the others is not served, and not forgotten."""
         really = self.server._connect
+        serve = mock.Mock()
 
         def connect_and_refuse(*arguments: Any) -> Connection:
             self.server._refuse()
-            return really(*arguments)
+            connection = really(*arguments)
+            connection.serve = serve  # type: ignore[method-assign]
+            return connection
 
         self.server._connect = connect_and_refuse  # type: ignore[method-assign]
         self.server.start()
         self.assertEqual(b"", self.connect().recv(100))
+        serve.assert_not_called()
 
     def test_close_connections(self) -> None:
         """`close_connections` cuts every client; the server goes on."""
