@@ -122,6 +122,7 @@ class ServerTestCase(unittest.TestCase):
         if cls._own_run() is not None:
             return  # a second call, by way of another base
         cls.addClassCleanup(cls._stop_servers)  # before anything runs: unittest calls it also if this fails half-way
+        cls._class_is_over = False
         run = cls._class_run = ClassRun(cls.class_servers())
         try:
             run.start()
@@ -232,7 +233,9 @@ def _make_verdict(found: Findings, failure: type[BaseException], where: object) 
         return None
     chained = next((problem.cause for problem in everything if problem.cause is not None), None)
     texts = [
-        problem.text if problem.cause in (None, chained) else f"{problem.text}\n\n{format_error(problem.cause)}"
+        problem.text
+        if problem.cause is None or problem.cause is chained
+        else f"{problem.text}\n\n{format_error(problem.cause)}"
         for problem in everything
     ]
     kind = failure if found.problems else LiveServerTestCaseError

@@ -151,8 +151,8 @@ class Server(abc.ABC):
             if not begun:
                 raise
             self._abandon()
-            if isinstance(error, LiveServerTestCaseError) or not isinstance(error, Exception):
-                raise
+            if isinstance(error, LiveServerTestCaseError) or not isinstance(error, (Exception, SystemExit)):
+                raise  # not SystemExit: in a setUpClass it would end the whole run, without a word
             raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {error}") from error
 
     def stop(self, timeout: float | None = None) -> None:

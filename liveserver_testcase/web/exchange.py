@@ -36,7 +36,6 @@ class Exchange:
         arrived: When it arrived, on the monotonic clock.
         received_at: The same as seconds since 1970.
         duration: Seconds from its arrival to its end; None while it is served.
-        status: The status that was answered with, from the moment the response's head leaves; None if none was.
         completed: Whether the whole response has been handed to the system.
         aborted: Why it did not come to its end through the client; empty if it did.
         refused: Why it was refused as malformed; empty if it was not.
@@ -80,6 +79,7 @@ class Exchange:
 
     @property
     def status(self) -> int | None:
+        """The status that was answered with, from the moment the response's head leaves; None if none was."""
         response = self.response  # once, for the serving thread takes it away
         return response.status if response is not None and response.begun else self._status
 

@@ -294,13 +294,15 @@ class Starts(LoopCase):
         self.assertIs(error, caught.exception.__cause__)
 
     def test_exit_at_the_start(self) -> None:
-        """`SystemExit` on the loop is raised by the start as it is, and not swallowed by the thread."""
+        """`SystemExit` on the loop is the cause of the `ServerStartError`, and not swallowed by the thread."""
 
         def options() -> dict[str, Any]:
             raise SystemExit(3)
 
         self.server._options = options  # type: ignore[method-assign]
-        self.assertRaises(SystemExit, self.server.start)
+        with self.assertRaisesRegex(ServerStartError, "could not start: SystemExit: 3$") as caught:
+            self.server.start()
+        self.assertIsInstance(caught.exception.__cause__, SystemExit)
         self.assertIs(State.FAILED, self.server.state)
 
     def test_a_start_that_never_ends(self) -> None:

@@ -97,6 +97,12 @@ class Errors(ServerCase):
         with self.assertRaisesRegex(ServerStartError, f"^{re.escape(wanted)}$"):
             self.server.start()
 
+    def test_a_start_that_wants_to_exit(self) -> None:
+        """`SystemExit` is wrapped, too: in a `setUpClass` it would end the whole run."""
+        self.bend("_open", mock.Mock(side_effect=SystemExit(1)))
+        with self.assertRaisesRegex(ServerStartError, "could not start: SystemExit: 1$"):
+            self.server.start()
+
     def test_an_illegal_move(self) -> None:
         """A move that is not in the table is refused and changes nothing."""
         wanted = "<EchoServer new at echo://127.0.0.1:0> cannot go from new to stopped"

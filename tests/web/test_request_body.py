@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import threading
 import unittest
@@ -9,7 +10,7 @@ from typing import Any
 
 from liveserver_testcase.errors import ClientDisconnected
 from tests.support import HANG
-from tests.web.wire import GET, Client, WireTestCase, chunked, echo, get, hello, post
+from tests.web.wire import GET, WireTestCase, chunked, echo, get, hello, post
 
 MEGABYTE = 1024 * 1024
 CHUNKED = get("/", "Transfer-Encoding: chunked", method="POST")
@@ -147,6 +148,12 @@ class ReadingMethods(WireTestCase):
 
         self.read_with(read)
         self.assertEqual([b"one\ntwo\n"] * 2, self.found)
+
+    def test_close(self) -> None:
+        """Closing it, or wrapping it in text, takes nothing away from the next request."""
+        self.read_with(lambda stream: stream.close())
+        self.read_with(lambda stream: io.TextIOWrapper(stream, "utf-8").readline())
+        self.assertEqual(["one\n"] * 2, self.found)
 
     def test_no_body(self) -> None:
         """A request without a body has an empty one."""
@@ -297,9 +304,14 @@ class Continue(WireTestCase):
             yield b"began "
             yield environ["wsgi.input"].read(4)
 
-        client: Client = self.connect(self.serve(app))
-        client.send(self.HEAD + b"body")
-        self.assertEqual(b"began body", client.answer().body)
+        client = self.connect(self.serve(app))
+        received = client.send(self.HEAD).sock.recv(65536)
+        while b"began" not in received:
+            received += client.sock.recv(65536)
+        client.send(b"body")
+        while not received.endswith(b"0\r\n\r\n"):
+            received += client.sock.recv(65536)
+        self.assertTrue(received.endswith(b"\r\n\r\n6\r\nbegan \r\n4\r\nbody\r\n0\r\n\r\n"), received)
 
 
 if __name__ == "__main__":

@@ -55,21 +55,56 @@ class Timeouts(WireTestCase):
             stop.set()
             thread.join(HANG)
 
+    def outlast_timeouts(self, server: Any) -> None:
+        """Let more time pass than any of the timeouts: two requests run into theirs, one after the other."""
+        for _ in range(2):
+            client = self.connect(server)
+            self.assertEqual(408, client.send(b"G").answer().status)
+            client.close()
+
     def test_idle(self) -> None:
-        """A connection may be idle for longer than a head may take, also after an empty line and a slow body."""
-        server = self.serve(echo, header_timeout=SHORT, body_timeout=SHORT)
-        clients = [self.connect(server) for _ in range(4)]
-        clients[1].ask(GET)
-        clients[2].ask(GET)
-        clients[2].send(b"\r\n")
-        data = post(b"slow")
-        clients[3].send(data[:-1])
-        clients[3].send(data[-1:]).answer()
-        # the time in which they could be dropped is over when one that came later has been
-        self.connect(server).send(b"G").answer()
-        self.connect(server).send(b"G").answer()
+        """A connection may be idle for longer than a request may take, whatever came on it before."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            return (hello if environ["PATH_INFO"] == "/unread" else echo)(environ, start_response)
+
+        server = self.serve(app, header_timeout=SHORT, body_timeout=SHORT)
+        new, used, nudged, slow, drained = clients = [self.connect(server) for _ in range(5)]
+        used.ask(GET)
+        nudged.ask(GET)
+        nudged.send(b"\r\n")
+        request = post(b"slow")
+        slow.send(request[:-1])
+        slow.send(request[-1:]).answer()
+        request = post(b"unread", path="/unread")
+        drained.send(request[:-6]).answer()
+        drained.send(request[-6:])
+        self.outlast_timeouts(server)
         for client in clients:
             self.assertEqual(200, client.ask(GET).status)
+        self.assertEqual(0, self.exchange_index(server, new))
+
+    def exchange_index(self, server: Any, client: Any) -> int:
+        """The number of the last exchange of a client on its connection."""
+        port = client.sock.getsockname()[1]
+        return [e.exchange_index for e in server.journal.entries() if e.address[1] == port][-1]
+
+    def test_slow_reader(self) -> None:
+        """A client may read its response as slowly as it likes, also after a body that came slowly."""
+        data = b"x" * 8 * 1024 * 1024
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            environ["wsgi.input"].read(-1)
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [data]
+
+        server = self.serve(app, body_timeout=SHORT, header_timeout=SHORT)
+        client = self.connect(server)
+        request = post(b"body")
+        client.send(request[:-1])
+        client.send(request[-1:])
+        self.outlast_timeouts(server)
+        self.assertEqual(data, client.answer().body)
 
     def test_body(self) -> None:
         """A body of which nothing more comes is refused with a 408, and the application is told."""
@@ -121,8 +156,7 @@ class Timeouts(WireTestCase):
         received = b""
         while b"body" not in received:
             received += client.sock.recv(65536)
-        # longer than any of the timeouts, by a request that runs into one
-        self.connect(server).send(b"G").answer()
+        self.outlast_timeouts(server)
         released.set()
         while not received.endswith(b"0\r\n\r\n"):
             received += client.sock.recv(65536)

@@ -184,6 +184,13 @@ class Strangers(TLSCase):
         self.assertEqual(200, self.connect_tls(server).ask(GET).status)
         self.assertEqual([], logged)
 
+    def test_noise_after_the_handshake(self) -> None:
+        """Bytes that are no TLS, after the handshake, are recorded as a client that broke it off."""
+        server = self.serve_tls(hello)
+        client = self.connect_tls(server)
+        socket.socket.send(client.sock, b"\0" * 100)
+        self.assertRegex(self.exchange(server).aborted, "^the client broke off TLS: ")
+
     def test_silence(self) -> None:
         """A client that says nothing delays nobody."""
         server = self.serve_tls(hello)
