@@ -118,6 +118,7 @@ class _Run:
         self.was_woken = True
         self.error: BaseException | None = None
         self.cut: list[Unfinished] = []
+        self.finishing: list[asyncio.Task[None]] = []  # the loop itself keeps no task from the garbage collection
         self.grace: float | None = None  # what the stop that came first gives
         self.lock = threading.Lock()  # guards `loop` and `grace`: a stop may come before there is a loop
         self.was_exhausted = False
@@ -183,6 +184,8 @@ class _Run:
 
     def clean_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close everything, however the loop has ended."""
+        with self.lock:
+            self.loop = None  # a stop from now on has nothing to do here but wait
         self.close_servers()
         for talk in list(self.talks):
             talk.abort()
@@ -238,9 +241,13 @@ class _Run:
         with self.lock:
             self.grace = timeout
             loop = self.loop
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has ended by itself meanwhile
-                loop.call_soon_threadsafe(lambda: loop.create_task(self.finish(loop, timeout)))
+            if loop is not None:
+                loop.call_soon_threadsafe(self.begin_to_finish, loop, timeout)
+
+    def begin_to_finish(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+        """Run `finish`, unless the loop has ended by itself meanwhile."""
+        if self.loop is not None:
+            self.finishing.append(loop.create_task(self.finish(loop, timeout)))
 
     def give_up(self) -> list[Unfinished]:
         """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""

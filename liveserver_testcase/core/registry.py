@@ -54,16 +54,13 @@ def _let_go() -> None:
     too.  Each descriptor is made to lead nowhere and stays taken, so that whoever closes it later closes
     nothing else.
     """
-    servers = list(_running)
+    sockets = [sock for server in _running for sock in server.open_sockets() if sock.fileno() >= 0]
     _running.clear()
-    if not servers:
+    if not sockets:
         return
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for server in servers:
-        for sock in server.open_sockets():
-            if sock.fileno() >= 0:
-                os.dup2(nowhere, sock.fileno(), inheritable=False)
-    os.close(nowhere)
+    with contextlib.suppress(OSError), open(os.devnull, "r+b", buffering=0) as nowhere:  # no descriptor left: bear it
+        for sock in sockets:
+            os.dup2(nowhere.fileno(), sock.fileno(), inheritable=False)
 
 
 atexit.register(_stop_all)

@@ -6,11 +6,9 @@ import os
 import re
 import ssl
 import sys
-import threading
 from typing import Any
 
 from ..core.journal import take_all
-from ..core.listener import Listener
 from ..web.environ import make_environ
 from ..web.exchange import Exchange
 from ..web.http import HTTPServer
@@ -53,7 +51,6 @@ class HTTPStub(HTTPServer):
         self._book = Book()
         self._violations: list[Violation] = []  # that no verdict has told of yet
         self._late: list[Violation] = []  # of earlier tests than the one that was judged
-        self._quit = threading.Event()  # ends the delays of replies
 
     # -- scripting -------------------------------------------------------------------------------------------------
 
@@ -143,7 +140,8 @@ class HTTPStub(HTTPServer):
 
         A request is there once its body has arrived and its answer is decided, before the client gets it.
         """
-        return self.traffic.requests
+        records = [exchange.record for exchange in self.journal.entries(self.journal.epoch)]
+        return [record for record in records if isinstance(record, RecordedRequest)]
 
     @property
     def traffic(self) -> Traffic:
@@ -214,8 +212,9 @@ class HTTPStub(HTTPServer):
         finally:  # not before: who finds it among the requests finds it counted, too
             exchange.record = request
             self.journal.touch()
-        if reply.delay:
-            self._quit.wait(reply.delay)
+        workers = self._workers
+        if reply.delay and workers is not None:
+            workers.stopping.wait(reply.delay)  # ends with the run that it belongs to
         response.begin(reply.status_line, reply.headers)
         response.finish(reply.body)
 
@@ -226,14 +225,6 @@ class HTTPStub(HTTPServer):
         violation = find_violation(request, decision)
         self._violations.append(violation)
         return make_reply(501, text=f"{violation.text}\n")
-
-    def _open(self, listener: Listener) -> None:
-        self._quit = threading.Event()
-        super()._open(listener)
-
-    def _refuse(self) -> None:
-        self._quit.set()
-        super()._refuse()
 
 
 def _find_caller() -> str:

@@ -30,8 +30,9 @@ class AloneTest(StubTest):
         self.assertFalse(stub.is_running)
 
     def test_it_can_be_scripted_before_it_starts(self) -> None:
-        """Expectations need no socket."""
+        """Neither expectations nor the record need a socket."""
         stub = HTTPStub()
+        self.assertEqual(([], []), (stub.requests, stub.expectations))
         stub.on("GET", "/x").reply(200)
         with stub:
             self.assertEqual(200, self.send("GET", "/x", stub=stub).status)
