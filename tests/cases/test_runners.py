@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import os
@@ -76,15 +77,20 @@ class Run:
 
 
 runs: dict[str, Run] = {}
+opened = contextlib.ExitStack()  # not module clean-ups: pytest does not run those
 
 
 def setUpModule() -> None:
     """Begin all four at once; each test class waits for its own."""
-    directory = tempfile.TemporaryDirectory()
-    unittest.addModuleCleanup(directory.cleanup)
+    directory = opened.enter_context(tempfile.TemporaryDirectory())
     for name in COMMANDS:
-        runs[name] = Run(Path(directory.name), name)
-        unittest.addModuleCleanup(runs[name].close)
+        runs[name] = Run(Path(directory), name)
+        opened.callback(runs[name].close)
+
+
+def tearDownModule() -> None:
+    """End what still goes on, and remove its files."""
+    opened.close()
 
 
 def suite_classes() -> Iterator[type[unittest.TestCase]]:

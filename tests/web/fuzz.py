@@ -24,7 +24,9 @@ from tests.web.wire import Answer, read_answer
 
 __all__ = ["Fuzzer", "mutate"]
 
-HOST = b"Host: a\r\n"
+DRAINED = 256 * 1024
+"""Bytes of a body that nobody reads that the server reads to keep the connection."""
+
 GOOD = (
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /a%20b?c=d&e HTTP/1.1\r\nHost: example.com:8080\r\nAccept: */*\r\nCookie: a=b\r\nCookie: c=d\r\n\r\n",
@@ -243,7 +245,8 @@ class Fuzzer:
         for index, request in enumerate(reading.requests):
             has_body = request.body != b"" or request.get_all(b"transfer-encoding")
             may_wait = request.version == b"HTTP/1.1" and request.get_all(b"expect")  # for 100 Continue
-            if self.way == 0 and has_body and (may_wait or request.is_last()):
+            is_long = any(int(length) > DRAINED for length in request.get_all(b"content-length"))
+            if self.way == 0 and has_body and (may_wait or is_long or request.is_last()):
                 request.body = b""
                 return Reading(reading.requests[: index + 1], "closed")
         return reading

@@ -75,9 +75,11 @@ def read_strictly(data: bytes) -> Reading:
     position = 0
     try:
         while True:
+            if data[position:] == b"\r":
+                return reading
             if data[position : position + 2] == b"\r\n":
                 position += 2
-            if data[position:] in (b"", b"\r"):
+            if position == len(data):
                 return reading
             request, position = _read_head(data, position)
             reading.requests.append(request)

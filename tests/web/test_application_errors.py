@@ -146,14 +146,18 @@ class WhatMustNotBeSent(ErrorCase):
         self.check([(lambda e, s, body=body: body, message) for body in bodies])
 
     def test_started_twice(self) -> None:
-        """An application that calls start_response() twice without exc_info."""
+        """An application that calls start_response() twice without exc_info, or with one that holds no exception."""
 
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            start_response("200 OK", PLAIN)
-            start_response("200 OK", PLAIN)
-            return [b""]
+        def twice(*rest: Any) -> Any:
+            def app(environ: dict[str, Any], start_response: Any) -> Any:
+                start_response("200 OK", PLAIN)
+                start_response("200 OK", PLAIN, *rest)
+                return [b""]
 
-        self.check([(app, "start_response() was called a second time without exc_info")])
+            return app
+
+        message = "start_response() was called a second time without exc_info"
+        self.check([(twice(*rest), message) for rest in ((), (None,), ((None, None, None),))])
 
     def test_no_iterable(self) -> None:
         """An application that returns no iterable of bytes."""

@@ -140,14 +140,21 @@ class Facts(WireTestCase):
 
     def test_waiting_for_an_exchange(self) -> None:
         """Who waits on the journal wakes when an exchange arrives, and when it is over."""
-        server = self.serve(hello)
-        woken: list[bool] = []
+        go, woken = threading.Event(), []
 
-        def wait() -> None:
-            journal = server.journal
-            woken.append(bool(journal.wait_for(lambda: [e for e in journal.entries() if e.is_over], HANG)))
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            go.wait(HANG)
+            return hello(environ, start_response)
 
-        thread = threading.Thread(target=wait)
+        server = self.serve(app)
+
+        def is_over() -> bool:
+            entries = server.journal.entries()
+            if entries:
+                go.set()  # seen while it was served
+            return bool(entries) and entries[0].is_over
+
+        thread = threading.Thread(target=lambda: woken.append(server.journal.wait_for(is_over, HANG)))
         thread.start()
         self.connect(server).ask(GET)
         thread.join(HANG)

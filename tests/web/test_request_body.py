@@ -179,6 +179,7 @@ class Streaming(WireTestCase):
         for head, parts in (
             (get("/", "Content-Length: 6", method="POST"), [b"one", b"two"]),
             (CHUNKED, [b"3\r\none", b"\r\n3\r\ntwo\r\n0\r\n\r\n"]),
+            (CHUNKED, [b"3\r\none\r\n3\r\n", b"two\r\n0\r\n\r\n"]),
         ):
             with self.subTest(head=head):
                 client = self.connect(self.serve(app))
@@ -263,6 +264,23 @@ class Continue(WireTestCase):
         client.send(b"body")
         self.assertEqual((200, b"body"), ((answer := client.answer()).status, answer.body))
         self.assertEqual(200, client.ask(GET).status)
+
+    def test_once(self) -> None:
+        """100 Continue is sent once, however often the application reads."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            parts = [environ["wsgi.input"].read(2)]
+            read.set()
+            parts.append(environ["wsgi.input"].read(2))
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return parts
+
+        read = threading.Event()
+        client = self.connect(self.serve(app))
+        self.assertEqual(100, client.ask(self.HEAD).status)
+        client.send(b"bo")
+        self.assertTrue(read.wait(HANG))
+        self.assertEqual((200, b"body"), ((answer := client.send(b"dy").answer()).status, answer.body))
 
     def test_final_status_instead(self) -> None:
         """An application that does not read the body answers at once, and the connection is closed."""
