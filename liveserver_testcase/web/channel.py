@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -23,7 +24,7 @@ _SLICE = 256 * 1024  # how much of a large response is handed over at once, so t
 _LINGER = 1.0  # seconds without a byte
 _LINGER_TIME = 10.0  # seconds in all
 _LINGER_BYTES = 4 * 1024 * 1024
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 
 class PlainHTTP(Exception):

@@ -11,8 +11,9 @@ from unittest import mock
 
 from liveserver_testcase.web import body, head
 from tests.support import NoLeaks
-from tests.web.fuzz import GOOD, fuzz, main, mutate
+from tests.web.fuzz import fuzz, main
 from tests.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES, SIZES
+from tests.web.mutations import GOOD, mutate
 from tests.web.oracle import read_strictly
 
 
