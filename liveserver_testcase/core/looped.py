@@ -6,7 +6,6 @@ import abc
 import asyncio
 import contextlib
 import io
-import itertools
 import logging
 import math
 import socket
@@ -283,17 +282,6 @@ class LoopServer(Server):
     """
 
     _run: _Run | None = None
-
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        start_timeout: float = 10.0,
-        stop_timeout: float = 2.0,
-    ) -> None:
-        super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
-        self._indexes = itertools.count()
 
     @abc.abstractmethod
     def _make_protocol(self) -> asyncio.BaseProtocol:

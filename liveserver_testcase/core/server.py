@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import enum
+import itertools
 import math
 import os
 import threading
@@ -95,6 +96,7 @@ class Server(abc.ABC):
         self._moved = threading.Condition(self._lock)  # notified at each move
         self._mover = 0  # the thread that starts or stops the server at the moment
         self._pid = os.getpid()
+        self._indexes = itertools.count()  # numbers its connections, over all of its lives
         self._unfinished: list[Unfinished] = []
         self._failures: list[BaseException] = []
 

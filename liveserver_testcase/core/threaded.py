@@ -10,7 +10,6 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
-import itertools
 import logging
 import queue
 import socket
@@ -256,17 +255,6 @@ class ThreadedServer(Server):
     """A server that gives each connection a thread of its own for as long as it lasts."""
 
     _workers: _Workers | None = None
-
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        start_timeout: float = 10.0,
-        stop_timeout: float = 2.0,
-    ) -> None:
-        super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
-        self._indexes = itertools.count()
 
     @abc.abstractmethod
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> Connection:
