@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 
 ASGI = ["uvicorn>=0.30", "websockets>=12"]
-TLS = ["trustme>=1.1"]
+TLS = ["trustme>=1.2"]
 
 setup(
     name="liveserver-testcase",
@@ -65,7 +65,7 @@ setup(
             "pytest>=8.2",
             "pytest-xdist>=3.6",
             "setuptools>=77",  # tests/test_packaging.py builds without isolation
-            "trustme>=1.1",
+            "trustme>=1.2",
         ],
         "docs": ["furo", "sphinx>=7.4"],
         # the two are held to one minor version: another one may format or judge differently

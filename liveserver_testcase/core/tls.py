@@ -1,26 +1,94 @@
-"""Throw-away certificates that a client can verify: one authority a process, leaves on demand.
+"""Throw-away certificates: one authority a process, leaves on demand, for servers and for clients.
 
-The only importer of trustme, which is loaded when the first certificate is wanted.
+Those of a server can be verified, or fail on purpose: see `Flaw`.  The only importer of trustme, which is loaded when
+the first certificate is wanted.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import datetime
 import os
 import ssl
 import tempfile
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..errors import ServerStartError, UsageError
 
 if TYPE_CHECKING:
     import trustme
 
-__all__ = ["LOOPBACK_NAMES", "TLS", "Certificates", "resolve_tls"]
+__all__ = [
+    "LOOPBACK_NAMES",
+    "TLS",
+    "Certificates",
+    "ClientAuth",
+    "ClientCertificate",
+    "Flaw",
+    "TLSFacts",
+    "check_client_auth",
+    "resolve_tls",
+]
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+Flaw: TypeAlias = Literal["expired", "wrong-host", "untrusted"]
+"""What a client finds wrong with a server's certificate: its time is over, it is for ``wrong-host.invalid`` and nobody
+else, or its authority is not the one that the client was told to trust."""
+
+ClientAuth: TypeAlias = Literal["none", "request", "require"]
+"""Whether a server wants a certificate of its clients: it does not ask, it asks, or it talks to nobody without one."""
+
+_LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
+_MOST_CONTEXTS = 1000  # leaves that are kept: a client can ask for any name it likes
+_VERIFY = {"none": ssl.CERT_NONE, "request": ssl.CERT_OPTIONAL, "require": ssl.CERT_REQUIRED}
+
+
+@dataclass(frozen=True)
+class ClientCertificate:
+    """What a client shows of itself, signed by the throw-away authority.
+
+    Attributes:
+        name: Its common name.
+        file: The path of a PEM file with certificate and key, for ``cert=`` and such; removed at exit.
+    """
+
+    name: str
+    file: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TLSFacts:
+    """What was agreed upon in a handshake, as the server sees it.
+
+    Attributes:
+        version: Such as ``TLSv1.3``.
+        cipher: Such as ``TLS_AES_256_GCM_SHA384``.
+        server_name: The name that the client asked for (SNI); empty if it named none, as for an address.
+        client_certificate: What the client has shown, as `ssl.SSLSocket.getpeercert` has it; None if it showed none.
+        client_name: The common name in it; empty if there is none.
+    """
+
+    version: str
+    cipher: str
+    server_name: str = ""
+    client_certificate: dict[str, Any] | None = None
+    client_name: str = ""
+
+    @classmethod
+    def read(cls, session: ssl.SSLSocket | ssl.SSLObject) -> TLSFacts:
+        """Read them from a session whose handshake is done."""
+        cipher = session.cipher()
+        shown: dict[str, Any] | None = session.getpeercert() or None
+        names = [value for part in (shown or {}).get("subject", ()) for key, value in part if key == "commonName"]
+        return cls(
+            session.version() or "", cipher[0] if cipher else "", getattr(session, "asked_name", ""), shown,
+            names[0] if names else "",
+        )  # fmt: skip
 
 
 class Certificates:
@@ -38,9 +106,10 @@ class Certificates:
                 "Install liveserver-testcase[tls], or give your own (certfile, keyfile) or SSLContext."
             ) from error
         self._authority: trustme.CA = trustme.CA(organization_name="liveserver_testcase throw-away CA")
-        self._lock = threading.Lock()  # guards the two below
-        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
-        self._ca_file: str | None = None
+        self._stranger: trustme.CA | None = None  # whom no client trusts
+        self._lock = threading.RLock()  # guards what is below, and above
+        self._contexts: dict[object, ssl.SSLContext] = {}
+        self._files: dict[str, str] = {}
 
     @classmethod
     def shared(cls) -> Certificates:
@@ -53,42 +122,103 @@ class Certificates:
     @property
     def ca_file(self) -> str:
         """The path of a file with the authority's certificate, for ``verify=`` and such; removed at exit."""
-        with self._lock:
-            if self._ca_file is None or not os.path.exists(self._ca_file):
-                handle, path = tempfile.mkstemp(prefix="liveserver-testcase-ca-", suffix=".pem")
-                with os.fdopen(handle, "wb") as file:
-                    file.write(self._authority.cert_pem.bytes())
-                self._ca_file = path
-                atexit.register(_remove, path, os.getpid())
-            return self._ca_file
+        return self._write("ca", self._authority.cert_pem.bytes)
 
-    def server_context(self, *names: str) -> ssl.SSLContext:
+    def server_context(
+        self, *names: str, flaw: Flaw | None = None, client_auth: ClientAuth = "none", any_name: bool = False
+    ) -> ssl.SSLContext:
         """A server's context with a leaf for `LOOPBACK_NAMES` and ``names``; no file keeps its key.
 
+        Args:
+            names: Host names, or addresses, in brackets or not.
+            flaw: What is wrong with the leaf, so that no client that verifies gets through; None for nothing.
+            client_auth: Whether clients must show a certificate of this authority, such as `client_certificate`.
+            any_name: Whether clients get a leaf for whatever name they ask for (SNI), too.
+
         Raises:
-            UsageError: One of the names cannot stand in a certificate.
+            UsageError: One of the names cannot stand in a certificate, or one of the rest is none of what is wanted.
         """
+        check_client_auth(client_auth)
+        if flaw is not None and flaw not in get_args(Flaw):
+            raise UsageError(f"flaw is {flaw!r}; wanted one of {_list(get_args(Flaw))}, or None")
         wanted = tuple(dict.fromkeys((*LOOPBACK_NAMES, *(name.strip("[]") for name in names))))
+        key = (wanted, flaw, client_auth, any_name)
         with self._lock:
-            context = self._contexts.get(wanted)
+            context = self._contexts.get(key)
             if context is None:
-                try:
-                    leaf = self._authority.issue_cert(*wanted)
-                except (TypeError, ValueError) as error:
-                    extra = ", ".join(map(repr, wanted[len(LOOPBACK_NAMES) :]))
-                    raise UsageError(
-                        f"no certificate can be made for {extra}: {error}. Wanted host names or IP addresses."
-                    ) from error
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                leaf.configure_cert(context)
-                self._contexts[wanted] = context
+                context = self._contexts[key] = self._make_context(wanted, flaw, any_name)
+                self.ask_clients(context, client_auth)
             return context
 
-    def client_context(self) -> ssl.SSLContext:
-        """A client's context that trusts this authority and no other."""
+    def _make_context(self, names: tuple[str, ...], flaw: Flaw | None, any_name: bool) -> ssl.SSLContext:
+        authority, begins, ends = self._authority, None, None
+        if flaw == "untrusted":
+            authority = self._stranger = self._stranger or type(authority)(organization_name="somebody else's CA")
+        elif flaw == "expired":
+            begins, ends = _LONG_AGO, _LONG_AGO + datetime.timedelta(days=365)
+        elif flaw == "wrong-host":
+            names = ("wrong-host.invalid",)
+        try:
+            leaf = authority.issue_cert(*names, not_before=begins, not_after=ends)
+        except (TypeError, ValueError) as error:
+            extra = ", ".join(map(repr, names[len(LOOPBACK_NAMES) :]))
+            raise UsageError(
+                f"no certificate can be made for {extra}: {error}. Wanted host names or IP addresses."
+            ) from error
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        leaf.configure_cert(context)
+        context.sni_callback = self._answer_any_name if any_name else _note_name
+        return context
+
+    def _answer_any_name(self, session: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """Show a client that asks for ``name`` a leaf for it."""
+        _note_name(session, name, context)
+        if name and name not in LOOPBACK_NAMES and len(self._contexts) < _MOST_CONTEXTS:
+            with contextlib.suppress(UsageError):  # no name that can be certified: it gets what all get
+                session.context = self.server_context(name)
+
+    def ask_clients(self, context: ssl.SSLContext, client_auth: ClientAuth) -> None:
+        """Have a server's context ask its clients for a certificate of this authority, as ``client_auth`` says."""
+        if client_auth != "none":
+            context.verify_mode = _VERIFY[client_auth]
+            self._authority.configure_trust(context)
+
+    def client_certificate(self, name: str = "client") -> ClientCertificate:
+        """A certificate that a client can show to a server of this authority; always the same for the same name.
+
+        Args:
+            name: Its common name.
+
+        Raises:
+            UsageError: The name is empty, or no text of at most 64 characters.  Source: RFC 5280, ub-common-name.
+        """
+        if not isinstance(name, str) or not 1 <= len(name) <= 64:
+            raise UsageError(f"a client certificate's name is {name!r}; wanted a text of 1 to 64 characters")
+
+        def make() -> bytes:
+            return self._authority.issue_cert(common_name=name).private_key_and_cert_chain_pem.bytes()
+
+        return ClientCertificate(name, self._write(f"client {name}", make))
+
+    def client_context(self, certificate: ClientCertificate | None = None) -> ssl.SSLContext:
+        """A client's context that trusts this authority and no other, and shows ``certificate`` to who asks for one."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._authority.configure_trust(context)
+        if certificate is not None:
+            context.load_cert_chain(certificate.file)
         return context
+
+    def _write(self, what: str, make: Callable[[], bytes]) -> str:
+        """The path of a file that only this user can read, made when it is first wanted, or gone."""
+        with self._lock:
+            path = self._files.get(what)
+            if path is None or not os.path.exists(path):
+                handle, path = tempfile.mkstemp(prefix=f"liveserver-testcase-{what.partition(' ')[0]}-", suffix=".pem")
+                atexit.register(_remove, path, os.getpid())
+                with os.fdopen(handle, "wb") as file:
+                    file.write(make())
+                self._files[what] = path
+            return path
 
 
 class TLS:
@@ -97,14 +227,35 @@ class TLS:
     Attributes:
         context: The server's side.
         ca_file: What a client must trust: the authority's certificate; None for a context that the user made.
+        certificates: The authority that the certificate is from; None for one of the user's.
+        client_auth: Whether clients are asked for a certificate.
     """
 
-    def __init__(self, context: ssl.SSLContext, ca_file: str | None) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        ca_file: str | None,
+        *,
+        certificates: Certificates | None = None,
+        client_auth: ClientAuth = "none",
+        names: tuple[str, ...] = (),
+    ) -> None:
         self.context = context
         self.ca_file = ca_file
+        self.certificates = certificates
+        self.client_auth = client_auth
+        self._names = names
 
-    def client_context(self) -> ssl.SSLContext:
+    @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """What a client can show if the server asks for a certificate; None if it does not."""
+        return Certificates.shared().client_certificate() if self.client_auth != "none" else None
+
+    def client_context(self, *, certificate: bool = True) -> ssl.SSLContext:
         """A client's context that trusts the server's certificate and no other.
+
+        Args:
+            certificate: Whether the client shows a certificate of its own where the server asks for one.
 
         Raises:
             UsageError: The server's context was made by the user: only they know whom to trust.
@@ -114,26 +265,57 @@ class TLS:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the user's own may be a mere leaf
         context.load_verify_locations(self.ca_file)
+        shown = self.client_certificate if certificate else None
+        if shown is not None:
+            context.load_cert_chain(shown.file)
         return context
 
+    def flawed_context(self, flaw: Flaw) -> ssl.SSLContext:
+        """A server's context whose certificate fails on purpose: every client that verifies it breaks off.
 
-def resolve_tls(tls: bool | tuple[str, str] | ssl.SSLContext | None, *names: str) -> TLS | None:
+        Raises:
+            UsageError: The certificate is the user's own, or ``flaw`` is no such flaw.
+        """
+        if self.certificates is None:
+            raise UsageError(
+                f"a certificate with the flaw {flaw!r} can only stand in for a throw-away one: use tls=True"
+            )
+        return self.certificates.server_context(*self._names, flaw=flaw)
+
+
+def resolve_tls(
+    tls: bool | tuple[str, str] | ssl.SSLContext | None,
+    *names: str,
+    client_auth: ClientAuth = "none",
+    any_name: bool = False,
+) -> TLS | None:
     """Make of a ``tls=`` option what a server needs.
 
     Args:
         tls: False or None for none, True for a throw-away certificate, ``(certfile, keyfile)``, or a context.
         names: Host names or addresses that the throw-away certificate is for, besides the loopback ones.
+        client_auth: Whether clients must show a certificate of the throw-away authority.
+        any_name: Whether the throw-away certificate is for whatever name a client asks for.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: It is none of these, or clients cannot be asked.
         ServerStartError: The extra is missing, or the files are no certificate and key.
     """
+    check_client_auth(client_auth)
     if tls is None or tls is False:
+        if client_auth != "none":
+            raise UsageError(f"client_auth is {client_auth!r}, but without TLS nobody can be asked: use tls=True")
         return None
     if tls is True:
         certificates = Certificates.shared()
-        return TLS(certificates.server_context(*names), certificates.ca_file)
+        context = certificates.server_context(*names, client_auth=client_auth, any_name=any_name)
+        return TLS(context, certificates.ca_file, certificates=certificates, client_auth=client_auth, names=names)
     if isinstance(tls, ssl.SSLContext):
+        if client_auth != "none":
+            raise UsageError(
+                f"client_auth is {client_auth!r}, but the SSLContext is your own: "
+                "set its verify_mode, and whom it trusts"
+            )
         return TLS(tls, None)
     if isinstance(tls, tuple) and len(tls) == 2:
         certfile, keyfile = tls
@@ -145,8 +327,30 @@ def resolve_tls(tls: bool | tuple[str, str] | ssl.SSLContext | None, *names: str
                 f"cannot load certificate {certfile!r} with key {keyfile!r}: {error}. "
                 "Wanted two PEM files, the key without a password."
             ) from error
-        return TLS(context, str(certfile))
+        context.sni_callback = _note_name
+        if client_auth != "none":
+            Certificates.shared().ask_clients(context, client_auth)
+        return TLS(context, str(certfile), client_auth=client_auth)
     raise UsageError(f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext")
+
+
+def check_client_auth(client_auth: object) -> None:
+    """Refuse what is no `ClientAuth`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if client_auth not in get_args(ClientAuth):
+        raise UsageError(f"client_auth is {client_auth!r}; wanted one of {_list(get_args(ClientAuth))}")
+
+
+def _list(words: tuple[str, ...]) -> str:
+    return ", ".join(map(repr, words))
+
+
+def _note_name(session: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+    """Keep with a session the name that its client asked for: it is told nowhere else."""
+    session.asked_name = name or ""  # type: ignore[attr-defined]
 
 
 def _remove(path: str, pid: int) -> None:

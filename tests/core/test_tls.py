@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest import mock
 
 import trustme
@@ -20,13 +20,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from liveserver_testcase.core.tls import LOOPBACK_NAMES, TLS, Certificates, resolve_tls
+from liveserver_testcase.core.tls import LOOPBACK_NAMES, TLS, Certificates, Flaw, TLSFacts, resolve_tls
 from liveserver_testcase.errors import ServerStartError, UsageError
 from tests.support import NoLeaks, run_python
 
 
 def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> dict[str, Any]:
     """Shake hands in memory; the certificate that the client has seen."""
+    return meet(server, client, name)[1].getpeercert() or {}
+
+
+def meet(server: ssl.SSLContext, client: ssl.SSLContext, name: str | None) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """Shake hands in memory; both sides of the session."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = server.wrap_bio(to_server, to_client, server_side=True)
     theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
@@ -39,7 +44,7 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> di
             except ssl.SSLWantReadError:
                 pass
         if not waiting:
-            return theirs.getpeercert() or {}
+            return ours, theirs
     raise AssertionError("the handshake does not come to its end")
 
 
@@ -108,6 +113,150 @@ class TheAuthority(NoLeaks):
         client = ssl.create_default_context(cafile=self.certificates.ca_file)
         client.verify_flags |= ssl.VERIFY_X509_STRICT
         shake_hands(self.certificates.server_context(), client, "127.0.0.1")
+
+
+class Flaws(NoLeaks):
+    """Certificates that fail on purpose."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.certificates = Certificates()
+
+    def test_each_flaw(self) -> None:
+        """A client that trusts the authority finds the flaw that was asked for, and no other."""
+        found = {
+            "expired": "certificate has expired",
+            "wrong-host": "certificate is not valid for '127.0.0.1'|IP address mismatch",
+            "untrusted": "unable to get local issuer certificate",
+        }
+        self.assertEqual(set(get_args(Flaw)), set(found))
+        for flaw, reason in found.items():
+            for name in ("127.0.0.1", "localhost"):
+                reason = reason.replace("127.0.0.1", name).replace("IP address", "(IP address|Hostname)")
+                with self.subTest(flaw=flaw, name=name), self.assertRaisesRegex(ssl.SSLCertVerificationError, reason):
+                    server = self.certificates.server_context(flaw=flaw)  # type: ignore[arg-type]
+                    shake_hands(server, self.certificates.client_context(), name)
+
+    def test_the_wrong_host_is_somebody(self) -> None:
+        """The leaf for the wrong host is a good one, for that host."""
+        server = self.certificates.server_context(flaw="wrong-host")
+        shake_hands(server, self.certificates.client_context(), "wrong-host.invalid")
+
+    def test_the_flawless_stay_so(self) -> None:
+        """Contexts with and without a flaw are different ones, each made once."""
+        self.assertIsNot(self.certificates.server_context(), self.certificates.server_context(flaw="expired"))
+        self.assertIs(
+            self.certificates.server_context(flaw="expired"), self.certificates.server_context(flaw="expired")
+        )
+
+    def test_an_unknown_flaw(self) -> None:
+        """Any other flaw is refused with those that there are."""
+        wanted = "flaw is 'old'; wanted one of 'expired', 'wrong-host', 'untrusted', or None"
+        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+            self.certificates.server_context(flaw="old")  # type: ignore[arg-type]
+
+    def test_of_an_option(self) -> None:
+        """What ``tls=True`` made has its flawed twin; the user's own has none."""
+        tls = resolve_tls(True)
+        assert tls is not None
+        with self.assertRaisesRegex(ssl.SSLCertVerificationError, "expired"):
+            shake_hands(tls.flawed_context("expired"), tls.client_context(), "localhost")
+        own = resolve_tls(self.certificates.server_context())
+        assert own is not None
+        wanted = "a certificate with the flaw 'expired' can only stand in for a throw-away one: use tls=True"
+        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+            own.flawed_context("expired")
+
+
+class ClientsOfThem(NoLeaks):
+    """Certificates of clients, and the names that clients ask for."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.certificates = Certificates()
+
+    def meet(self, auth: str, name: str | None = "alice") -> TLSFacts:
+        """What the server knows of a client that shows a certificate with that name, or none."""
+        shown = self.certificates.client_certificate(name) if name else None
+        server = self.certificates.server_context(client_auth=auth)  # type: ignore[arg-type]
+        return TLSFacts.read(meet(server, self.certificates.client_context(shown), "localhost")[0])
+
+    def test_require(self) -> None:
+        """A server that requires one gets the client's, and talks to nobody else."""
+        facts = self.meet("require")
+        self.assertEqual("alice", facts.client_name)
+        assert facts.client_certificate is not None
+        self.assertIn((("commonName", "alice"),), facts.client_certificate["subject"])
+        with self.assertRaisesRegex(ssl.SSLError, "(?i)peer did not return a certificate"):
+            self.meet("require", None)
+
+    def test_request(self) -> None:
+        """A server that asks talks to both kinds of clients."""
+        self.assertEqual("alice", self.meet("request").client_name)
+        facts = self.meet("request", None)
+        self.assertEqual((None, ""), (facts.client_certificate, facts.client_name))
+
+    def test_none(self) -> None:
+        """A server that does not ask is told nothing."""
+        self.assertIsNone(self.meet("none").client_certificate)
+
+    def test_of_another_authority(self) -> None:
+        """A certificate of another authority is not accepted, by a server that merely asks either."""
+        stranger = Certificates().client_certificate()
+        for auth in ("request", "require"):
+            server = self.certificates.server_context(client_auth=auth)  # type: ignore[arg-type]
+            with self.subTest(auth=auth), self.assertRaisesRegex(ssl.SSLError, "(?i)certificate verify failed"):
+                meet(server, self.certificates.client_context(stranger), "localhost")
+
+    def test_the_name_that_was_asked_for(self) -> None:
+        """The server's side knows the name; for an address, and for no name at all, there is none."""
+        server, client = self.certificates.server_context("shop.example"), self.certificates.client_context()
+        self.assertEqual("shop.example", TLSFacts.read(meet(server, client, "shop.example")[0]).server_name)
+        self.assertEqual("", TLSFacts.read(meet(server, client, "127.0.0.1")[0]).server_name)
+        client.check_hostname = False
+        self.assertEqual("", TLSFacts.read(meet(server, client, None)[0]).server_name)
+
+    def test_facts(self) -> None:
+        """Version and cipher are those of the session."""
+        ours, theirs = meet(self.certificates.server_context(), self.certificates.client_context(), "localhost")
+        facts = TLSFacts.read(ours)
+        self.assertEqual(("TLSv1.3", (theirs.cipher() or [""])[0]), (facts.version, facts.cipher))
+
+    def test_any_name(self) -> None:
+        """A server for any name has a leaf for whatever its client asks, and what cannot be certified fails cleanly."""
+        server = self.certificates.server_context(any_name=True)
+        for name in ("api.example.com", "other.example", "localhost", "127.0.0.1"):
+            self.assertTrue(shake_hands(server, self.certificates.client_context(), name))
+        with self.assertRaises(ssl.SSLCertVerificationError):
+            shake_hands(server, self.certificates.client_context(), "no name")
+
+    def test_the_file(self) -> None:
+        """One file holds certificate and key, for this user only; the same name has the same."""
+        alice = self.certificates.client_certificate("alice")
+        text = Path(alice.file).read_text(encoding="ascii")
+        self.assertRegex(text, "(?s)BEGIN (EC )?PRIVATE KEY.+BEGIN CERTIFICATE")
+        self.assertEqual(alice, self.certificates.client_certificate("alice"))
+        self.assertNotEqual(alice.file, self.certificates.client_certificate("bob").file)
+        self.assertEqual("ClientCertificate(name='alice')", repr(alice))
+        if os.name == "posix":
+            self.assertEqual(0o600, os.stat(alice.file).st_mode & 0o777)
+
+    def test_files_are_removed_at_exit(self) -> None:
+        """The key goes with the process."""
+        done = run_python(
+            """
+            from liveserver_testcase.core.tls import Certificates
+            print(Certificates.shared().client_certificate().file)
+            """
+        )
+        self.assertEqual((False, ""), (os.path.exists(done.stdout.strip()), done.stderr))
+
+    def test_names_that_cannot_be(self) -> None:
+        """A name that is none, or too long for a certificate, is refused."""
+        for name in ("", "x" * 65, None):
+            wanted = f"a client certificate's name is {name!r}; wanted a text of 1 to 64 characters"
+            with self.subTest(name=name), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+                self.certificates.client_certificate(name)  # type: ignore[arg-type]
 
 
 class TheFile(NoLeaks):
@@ -224,6 +373,33 @@ class TheOption(NoLeaks):
             wanted = f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext"
             with self.subTest(tls=tls), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
                 resolve_tls(tls)  # type: ignore[arg-type]
+
+    def test_client_auth(self) -> None:
+        """A server with a throw-away certificate, or with the user's, can ask for the client's: its own shows one."""
+        leaf = trustme.CA().issue_cert("localhost")
+        own = self.write("c.pem", leaf.cert_chain_pems[0].bytes()), self.write("k.pem", leaf.private_key_pem.bytes())
+        for option in (True, own):
+            tls = resolve_tls(option, client_auth="require")
+            assert tls is not None
+            with self.subTest(tls=option):
+                ours, _ = meet(tls.context, tls.client_context(), "localhost")
+                self.assertEqual("client", TLSFacts.read(ours).client_name)
+                with self.assertRaises(ssl.SSLError):
+                    meet(tls.context, tls.client_context(certificate=False), "localhost")
+
+    def test_client_auth_that_cannot_be(self) -> None:
+        """Clients cannot be asked without TLS, nor through a context that is the user's, nor in another way."""
+        for tls, auth, wanted in (
+            (None, "require", "client_auth is 'require', but without TLS nobody can be asked: use tls=True"),
+            (True, "maybe", "client_auth is 'maybe'; wanted one of 'none', 'request', 'require'"),
+            (
+                Certificates.shared().server_context(),
+                "request",
+                "client_auth is 'request', but the SSLContext is your own: set its verify_mode, and whom it trusts",
+            ),
+        ):
+            with self.subTest(tls=tls), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+                resolve_tls(tls, client_auth=auth)  # type: ignore[arg-type]
 
     def test_files_that_are_not_there(self) -> None:
         """Files that cannot be read are named."""
