@@ -28,6 +28,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("core.threaded", "core.looped"),
     ("web.channel", "web.head", "web.urls", "stub.keywords", "stub.place", "stub.wording", "mail.decoding"),
     ("web.body", "web.response", "mail.addresses"),
+    ("web.record", "web.site"),
     ("web.exchange", "mail.mime", "stub.reply"),
     ("web.connection",),
     ("web.environ",),

@@ -6,7 +6,6 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from .urls import build_url
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
@@ -34,10 +33,6 @@ class LiveServer(WSGIServer):
     def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
         super().__init__(app, host, port, **options)
         self._disconnect: dict[str, Callable[[], object]] = {}
-
-    def url_for(self, path: str = "", /, **query: Any) -> str:
-        """The URL of ``path`` on this server, with ``query`` as parameters."""
-        return build_url(self.url, path, query)
 
     def begin(self, name: str) -> None:
         """Begin a test: forget the exchanges of the one before."""

@@ -1,0 +1,166 @@
+"""What a server keeps of its requests, whatever serves them: one record each, and the exceptions behind them."""
+
+from __future__ import annotations
+
+import abc
+import time
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from ..core.clock import monotonic
+from ..core.journal import Epoch, Journal, take_all
+from ..core.listener import format_host
+from .body import is_clients_doing
+
+__all__ = ["BEFORE", "Recorder", "RequestRecord"]
+
+BEFORE = Epoch(0, "")
+"""The epoch of a record that is in no journal yet."""
+
+
+class RequestRecord:
+    """One request on its way through a server, from the arrival of its head to the end of its response.
+
+    Attributes:
+        index: Its number in the server's journal.
+        epoch: The test in which it arrived.
+        connection_index: The connection it came on, numbered from 0 in the order of their acceptance.
+        exchange_index: Its number on that connection, from 0.
+        address: The client's, as the socket module has it: host and port are the first two.
+        method: Such as ``GET``, or ``WEBSOCKET``; empty if no request could be made out.
+        target: The raw target of the request line.
+        version: ``HTTP/1.1`` or ``HTTP/1.0``.
+        arrived: When it arrived, on the monotonic clock.
+        received_at: The same as seconds since 1970.
+        duration: Seconds from its arrival to its end; None while it is served.
+        completed: Whether the whole response has been handed to the system.
+        aborted: Why it did not come to its end through the client; empty if it did.
+        errors: The exceptions of the application.
+    """
+
+    __slots__ = (
+        "_status", "aborted", "address", "arrived", "completed", "connection_index", "duration", "epoch", "errors",
+        "exchange_index", "index", "method", "received_at", "target", "version",
+    )  # fmt: skip
+
+    def __init__(self, method: str, target: str, address: Any = ("unknown", 0)) -> None:
+        self.arrived = monotonic()
+        self.received_at = time.time()
+        self.index = self.connection_index = self.exchange_index = -1
+        self.epoch = BEFORE
+        self.address = address
+        self.method = method
+        self.target = target
+        self.version = "HTTP/1.1"
+        self.duration: float | None = None
+        self._status: int | None = None
+        self.completed = False
+        self.aborted = ""
+        self.errors: list[BaseException] = []
+
+    @property
+    def status(self) -> int | None:
+        """The status that was answered with; None if none was."""
+        return self._status
+
+    @status.setter
+    def status(self, status: int | None) -> None:
+        self._status = status
+
+    @property
+    def peer(self) -> str:
+        """The client's ``host:port``."""
+        return f"{format_host(self.address[0])}:{self.address[1]}"
+
+    @property
+    def path(self) -> str:
+        """The raw path, without the query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.duration is not None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it arrived, or how long it took."""
+        return monotonic() - self.arrived if self.duration is None else self.duration
+
+    def end(self) -> None:
+        """Complete the record."""
+        self.duration = monotonic() - self.arrived
+
+    def describe(self) -> str:
+        """The request line, or that there was none."""
+        return f"{self.method} {self.target}" if self.method else "a request that could not be made out"
+
+    def __repr__(self) -> str:
+        result = self.aborted or ("in progress" if self.status is None else str(self.status))
+        return f"<{type(self).__name__} #{self.index} {self.describe()}: {result}>"
+
+
+R = TypeVar("R", bound=RequestRecord)
+
+
+class Recorder(abc.ABC, Generic[R]):
+    """The side of a server that a test asks: what it was sent, what is in flight, what was raised.
+
+    Args:
+        journal_limit: How many requests are kept, and how many exceptions that nobody has taken.
+
+    Attributes:
+        journal: The requests, in the order of their arrival.
+    """
+
+    def __init__(self, journal_limit: int = 10_000) -> None:
+        self.journal: Journal[R] = Journal(journal_limit)
+        self._errors: list[tuple[R, BaseException]] = []
+
+    @property
+    @abc.abstractmethod
+    def in_flight(self) -> list[R]:
+        """The requests that are being served at the moment."""
+
+    def note_error(self, record: R, error: BaseException) -> None:
+        """Record that the application raised ``error`` while it handled a request; once for each exception.
+
+        What it raises because the client left, or sent nonsense, is not counted against it.
+        """
+        if is_clients_doing(error):
+            return
+        if not any(known is error for known in record.errors):
+            error.__traceback__ = _skip_own_frames(error.__traceback__)
+            record.errors.append(error)
+            if len(self._errors) >= self.journal.limit:  # a server that is used alone, and nobody asks
+                del self._errors[0]
+            self._errors.append((record, error))
+
+    def take_errors(self) -> list[tuple[R, BaseException]]:
+        """The exceptions that were recorded since the last call, each with its request."""
+        return take_all(self._errors)
+
+    def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[R]:
+        """Wait until no request (of ``epoch``) is in flight.
+
+        Args:
+            timeout: Seconds.
+            epoch: Only those that arrived in it; None for all.
+
+        Returns:
+            What is still in flight after ``timeout`` seconds.
+        """
+
+        def left() -> list[R]:
+            return [r for r in self.in_flight if epoch is None or r.epoch.number == epoch.number]
+
+        self.journal.wait_for(lambda: not left(), timeout)
+        return left()
+
+
+def _skip_own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from where the application's frames begin: the server's say nothing to its author."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_globals.get("__package__") == __package__:
+        inner = inner.tb_next
+    return inner or trace
