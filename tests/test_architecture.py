@@ -26,7 +26,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("core.listener", "core.journal", "core.tls"),
     ("core.connection", "core.server"),
     ("core.threaded", "core.looped"),
-    ("web.channel", "web.head", "web.urls", "stub.keywords", "stub.place", "stub.wording", "mail.decoding"),
+    ("core.channel", "web.head", "web.urls", "stub.keywords", "stub.place", "stub.wording", "mail.decoding"),
     ("web.body", "web.response", "mail.addresses"),
     ("web.record", "web.site"),
     ("web.exchange", "mail.mime", "stub.reply"),

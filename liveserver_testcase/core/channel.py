@@ -1,4 +1,4 @@
-"""The socket under one HTTP connection: TLS, sending, and an end that the client cannot misunderstand."""
+"""The socket under one connection in a thread: TLS, sending, and an end that the client cannot misunderstand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import struct
 import threading
 from typing import Any
 
-from ..core.clock import monotonic
-from ..core.threaded import Connection, ConnectionState
 from ..errors import ClientDisconnected
+from .clock import monotonic
+from .threaded import Connection, ConnectionState
 
 __all__ = ["RECEIVE", "Channel", "PlainHTTP"]
 
