@@ -40,7 +40,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("stub.diagnosis",),
     ("stub.script",),
     ("stub.server", "mail.server"),
-    ("cases.outcome", "cases.proxies"),
+    ("cases.outcome", "cases.proxies", "cases.settings"),
     ("cases.servers",),
     ("cases.base",),
     ("cases.live", "cases.stub", "cases.smtp"),

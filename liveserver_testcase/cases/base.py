@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import os
 import unittest
+from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
-from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
+from ..errors import LiveServerTestCaseError, ServerNotStarted
 from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
 from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
+from .settings import read_setting
 
 __all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable"]
 
 __unittest = True  # unittest leaves the frames of this module out of its tracebacks
 __tracebackhide__ = True  # and so does pytest
 
-C = TypeVar("C", str, int, float)
+C = TypeVar("C", str, int, float, bool)
 
 
 class ServerAttribute(Generic[S]):
@@ -81,25 +81,21 @@ class ServerTestCase(unittest.TestCase):
         return []
 
     @classmethod
-    def setting(cls, attribute: str, variable: str, kind: type[C]) -> C:
+    def setting(cls, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C:
         """The value of a configuration attribute, which an environment variable overrides for one run.
 
         Args:
             attribute: Such as ``live_port``.
             variable: Such as ``LIVESERVER_PORT``.
-            kind: ``str``, ``int`` (0 or more) or ``float`` (seconds).
+            kind: ``str``, ``int`` (0 or more), ``float`` (seconds) or ``bool``, which a variable says with ``1``,
+                ``true``, ``yes``, ``on`` or their opposites.
+            choices: The values that there are; none for any.
 
         Raises:
-            UsageError: The value is no ``kind``; says whether it is the attribute's or the variable's.
+            UsageError: The value is no ``kind``, or none of the choices; says whether it is the attribute's or the
+                variable's.
         """
-        text = os.environ.get(variable, "").strip()
-        if not text:
-            value = getattr(cls, attribute)
-            return _check(f"{cls.__name__}.{attribute}", value, value, kind)
-        try:
-            return _check(f"the environment variable {variable}", text, kind(text), kind)
-        except ValueError as error:
-            raise _unwanted(f"the environment variable {variable}", text, kind) from error
+        return read_setting(cls, attribute, variable, kind, choices)
 
     # -- the life of a class -----------------------------------------------------------------------------------------
 
@@ -242,18 +238,3 @@ def _make_verdict(found: Findings, failure: type[BaseException], where: object) 
     verdict = kind("\n\n".join(texts))
     verdict.__cause__ = chained
     return raise_at(where, verdict)
-
-
-def _check(what: str, shown: object, value: Any, kind: type[C]) -> C:
-    """``value`` if it is a sensible ``kind``."""
-    accepted = (int, float) if kind is float else kind
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        raise _unwanted(what, shown, kind)
-    if not isinstance(value, str) and not 0 <= value < math.inf:
-        raise _unwanted(what, shown, kind)
-    return value  # type: ignore[return-value]
-
-
-def _unwanted(what: str, shown: object, kind: type) -> UsageError:
-    wanted = {int: "a whole number, 0 or more", float: "a number of seconds, 0 or more"}.get(kind, "text")
-    return UsageError(f"{what} is {shown!r}; wanted {wanted}")
