@@ -42,6 +42,7 @@ class Channel(Connection):
         self._unclean = False  # whether the client must not take the end of the connection for that of a response
         self._resets = False  # whether the connection is to end with a reset
         self._gone: ClientDisconnected | None = None  # why nothing more can be sent
+        self._lingers = False  # whether the client gets to read what was sent, although nothing more is
 
     def shake_hands(self, context: ssl.SSLContext, timeout: float) -> None:
         """Speak TLS from here on.
@@ -132,6 +133,23 @@ class Channel(Connection):
             self._resets = True
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    def give_up(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+        """Send nothing more, for a reason of ours.
+
+        Args:
+            reason: Why, for the record.
+            reset: Whether the client is to see a reset.
+            linger: Whether it gets to read what it was sent, and then sees an orderly end.
+
+        Returns:
+            What to raise, so that nobody goes on with the response.
+        """
+        self._gone = ClientDisconnected(reason)
+        self._lingers = linger
+        if reset:
+            self.break_off(reset=True)
+        return self._gone
 
     def close(self) -> None:
         """Close the socket, with a goodbye if TLS is spoken."""

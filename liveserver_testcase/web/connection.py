@@ -68,8 +68,7 @@ class HTTPConnection(Channel):
         try:
             with contextlib.suppress(OSError):  # it is gone already, or no TCP
                 self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.server.tls is not None:
-                self.shake_hands(self.server.tls.context, self.server.header_timeout)
+            self._open()
             while self._serve_one():
                 self.state = _IDLE
                 if self.stopping.is_set():
@@ -82,6 +81,11 @@ class HTTPConnection(Channel):
             self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
         if self._unread:
             self.linger()
+
+    def _open(self) -> None:
+        """Do what comes before the first request."""
+        if self.server.tls is not None:
+            self.shake_hands(self.server.tls.context, self.server.header_timeout)
 
     def _serve_one(self) -> bool:
         """Serve the next request; whether the connection stays."""
@@ -113,7 +117,8 @@ class HTTPConnection(Channel):
             exchange.end()
             self.exchange = None
             journal.touch()
-        self._unread = self._gone is None  # the client may have sent more: it could not know that this is the end
+        # the client may have sent more: it could not know that this is the end
+        self._unread = self._gone is None or self._lingers
         return False
 
     def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
@@ -139,7 +144,7 @@ class HTTPConnection(Channel):
             exchange.refused = failure.reason
         elif failure is not None:
             exchange.aborted = str(failure)
-        if response.begun and not response.finished:
+        if response.begun and not response.finished and not self._lingers:
             self.break_off(reset=not response.framed)
 
     def _may_stay(self) -> bool:

@@ -7,12 +7,12 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from ..errors import InvalidResponse
 from .head import Head
 
-__all__ = ["SERVER", "ResponseWriter", "describe_status", "plain_response"]
+__all__ = ["SERVER", "PreparedHead", "ResponseWriter", "describe_status", "plain_response", "prepare_head"]
 
 SERVER = "liveserver_testcase"
 
@@ -88,6 +88,50 @@ def _encode(lines: list[str]) -> bytes:
     raise InvalidResponse(f"the head of the response cannot be sent: {text!r}")
 
 
+PreparedHead: TypeAlias = tuple[int, bytes, int | None, bool, int]
+"""A status and headers that have been checked, and encoded but for what depends on time and framing.
+
+The code; status line and header lines; the Content-Length among them, if there is one; whether a Connection header asks
+for an end; which of Date (1) and Server (2) are there already.  No class: making one takes as long as a header.
+"""
+
+
+def prepare_head(status: str, headers: Iterable[tuple[str, str]]) -> PreparedHead:
+    """Check status and headers; see `ResponseWriter.begin`.
+
+    Raises:
+        InvalidResponse: They must not go on the wire.
+    """
+    code, line = _statuses.get(status) or _check_status(status)
+    left: int | None = None
+    wants_close, has = False, 0
+    lines = [line]
+    for name, value in headers:
+        meaning = _names.get(name)
+        if meaning is None:
+            meaning = _check_name(name)
+        if not isinstance(value, str):
+            what = f"{value!r}, of type {type(value).__name__}"
+            raise InvalidResponse(f"header {name!r} has the value {what}: wanted a str")
+        if meaning:
+            if meaning == "length":
+                left = _parse_length(value, left)
+                continue
+            if meaning == "ours":
+                _encode([f"{name}: {value}\r\n"])  # left out, but not because it is wrong
+                continue
+            if meaning == "connection":
+                wants_close = wants_close or "close" in value.lower()
+                if value.lower() in ("close", "keep-alive"):
+                    continue
+            elif meaning == "date":
+                has |= 1
+            else:
+                has |= 2
+        lines.append(f"{name}: {value}\r\n")
+    return code, _encode(lines), left, wants_close, has
+
+
 class ResponseWriter:
     """One response on its way to the client.
 
@@ -141,41 +185,44 @@ class ResponseWriter:
         Raises:
             InvalidResponse: It must not go on the wire; nothing has.
         """
+        self.begin_prepared(prepare_head(status, headers))
+
+    def begin_prepared(self, head: PreparedHead) -> None:
+        """Set status and headers that have been checked before.
+
+        Raises:
+            InvalidResponse: It is too late for them.
+        """
         if self.begun:
             raise InvalidResponse("the response has begun; its status and headers cannot change any more")
-        code, line = _statuses.get(status) or _check_status(status)
-        left: int | None = None
-        wants_close = has_date = has_server = False
-        lines = [line]
-        for name, value in headers:
-            meaning = _names.get(name)
-            if meaning is None:
-                meaning = _check_name(name)
-            if not isinstance(value, str):
-                what = f"{value!r}, of type {type(value).__name__}"
-                raise InvalidResponse(f"header {name!r} has the value {what}: wanted a str")
-            if meaning:
-                if meaning == "length":
-                    left = _parse_length(value, left)
-                    continue
-                if meaning == "ours":
-                    _encode([f"{name}: {value}\r\n"])  # left out, but not because it is wrong
-                    continue
-                if meaning == "connection":
-                    wants_close = wants_close or "close" in value.lower()
-                    if value.lower() in ("close", "keep-alive"):
-                        continue
-                has_date = has_date or meaning == "date"
-                has_server = has_server or meaning == "server"
-            lines.append(f"{name}: {value}\r\n")
-        stamp = b"" if has_date and has_server else _make_stamp()
-        if has_date:
-            stamp = stamp[stamp.find(b"\n") + 1 :]
-        elif has_server:
-            stamp = stamp[: stamp.find(b"\n") + 1]
-        self._fields = _encode(lines) + stamp
-        self.status, self._left, self._wants_close = code, left, wants_close
+        code, fields, self._left, self._wants_close, has = head
+        stamp = _make_stamp()
+        if has:
+            date, _, server = stamp.partition(b"\n")
+            stamp = (b"" if has & 1 else date + b"\n") + (b"" if has & 2 else server)
+        self._fields = fields + stamp
+        self.status = code
         self.has_no_body = code < 200 or code in (204, 304) or self._head.method == "HEAD"
+
+    def divert(self, wrap: Callable[[Callable[[bytes], None]], Callable[[bytes], None]]) -> None:
+        """Have what leaves from now on go through what ``wrap`` makes of the way it went until now."""
+        self._send = wrap(self._send)
+
+    def send_head(self, length: int | None = None) -> None:
+        """Send the head by itself, now.
+
+        Args:
+            length: The bytes of the body that follows; None if that is not known, or it is to be chunked.
+
+        Raises:
+            InvalidResponse: There is no head to send.
+            ClientDisconnected: The client is gone.
+        """
+        if not self.begun:
+            head = self._make_head(length)
+            if self._left is None and not self.has_no_body:
+                self._left = length
+            self._send(head)
 
     def write(self, data: bytes) -> None:
         """Send some of the body at once, the head before it; nothing for an empty ``data``.
@@ -204,8 +251,12 @@ class ResponseWriter:
         if excess:
             self._complain(f"the body is at least {excess} bytes longer than its Content-Length")
 
-    def finish(self, data: bytes = b"") -> None:
+    def finish(self, data: bytes = b"", trailers: bytes = b"") -> None:
         """Send the rest, ``data``, and end the response; a body that is all here is sent with its length.
+
+        Args:
+            data: The rest of the body.
+            trailers: Header lines after a chunked body, encoded; dropped where the body is not chunked.
 
         Raises:
             InvalidResponse: The body is not what the Content-Length says.  If nothing had left before, nothing has.
@@ -214,7 +265,7 @@ class ResponseWriter:
         if self.begun:
             self.write(data)
             if self._chunked:
-                self._send(b"0\r\n\r\n")
+                self._send(b"0\r\n%b\r\n" % trailers)
             elif self._left and not self.has_no_body:
                 self._complain(f"the body is {self._left} bytes shorter than its Content-Length")
         elif self.has_no_body:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
+from liveserver_testcase.errors import InvalidResponse
+from liveserver_testcase.web.head import parse_head
+from liveserver_testcase.web.response import ResponseWriter, prepare_head
 from tests.web.wire import GET, WireTestCase, get, hello, replying
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -182,6 +185,86 @@ class Headers(WireTestCase):
 
         headers = [(Text("X-A"), Text("b"))]
         self.assertEqual("b", self.ask(replying(b"", status=Text("200 OK"), headers=headers), valid=False).get("X-A"))
+
+
+class ByHand(unittest.TestCase):
+    """What a handler can do that is no WSGI application."""
+
+    def setUp(self) -> None:
+        self.sent: list[bytes] = []
+        self.response = self.make(GET)
+
+    def make(self, request: bytes) -> ResponseWriter:
+        return ResponseWriter(parse_head(request), self.sent.append, lambda: True)
+
+    def begin(self, *headers: tuple[str, str]) -> None:
+        own = (("Date", "now"), ("Server", "mine"))
+        self.response.begin_prepared(prepare_head("200 OK", (*headers, *own)))
+
+    def assert_sent(self, *pieces: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nDate: now\r\nServer: mine\r\n"
+        self.assertEqual([head + pieces[0], *pieces[1:]], self.sent)
+
+    def test_a_prepared_head(self) -> None:
+        """A head that was checked once is sent to any number of clients."""
+        prepared = prepare_head("201 Created", [("Date", "now"), ("Server", "mine"), ("X-A", "1")])
+        for _ in range(2):
+            response = self.make(GET)
+            response.begin_prepared(prepared)
+            response.finish(b"abc")
+        expected = b"HTTP/1.1 201 Created\r\nDate: now\r\nServer: mine\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc"
+        self.assertEqual([expected] * 2, self.sent)
+
+    def test_a_head_cannot_change_once_it_is_sent(self) -> None:
+        """A prepared one neither."""
+        self.begin()
+        self.response.send_head(0)
+        with self.assertRaisesRegex(InvalidResponse, "its status and headers cannot change any more"):
+            self.begin()
+
+    def test_a_head_by_itself(self) -> None:
+        """The head leaves alone, with the length that is told, and the body is held to it."""
+        self.begin()
+        self.response.send_head(3)
+        self.response.send_head(99)
+        self.assert_sent(b"Content-Length: 3\r\n\r\n")
+        with self.assertRaisesRegex(InvalidResponse, "1 bytes longer"):
+            self.response.write(b"abcd")
+        self.assertEqual([b"abc"], self.sent[1:])
+
+    def test_a_head_of_what_is_chunked(self) -> None:
+        """Without a length the body is chunked."""
+        self.begin()
+        self.response.send_head()
+        self.response.write(b"abc")
+        self.response.finish()
+        self.assert_sent(b"Transfer-Encoding: chunked\r\n\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n")
+
+    def test_a_head_without_a_body(self) -> None:
+        """To a HEAD the length is said, and nothing follows."""
+        self.response = self.make(get(method="HEAD"))
+        self.begin()
+        self.response.send_head(3)
+        self.response.finish(b"abc")
+        self.assert_sent(b"Content-Length: 3\r\n\r\n")
+
+    def test_trailers(self) -> None:
+        """They follow a chunked body, and are dropped where the body is not chunked."""
+        self.begin()
+        self.response.write(b"abc")
+        self.response.finish(b"d", trailers=b"X-Sum: 1\r\n")
+        self.assertEqual(b"0\r\nX-Sum: 1\r\n\r\n", self.sent[-1])
+        self.response = self.make(GET)
+        self.begin()
+        self.response.finish(b"d", trailers=b"X-Sum: 1\r\n")
+        self.assertTrue(self.sent[-1].endswith(b"Content-Length: 1\r\n\r\nd"))
+
+    def test_diverted(self) -> None:
+        """What leaves can go another way."""
+        self.begin()
+        self.response.divert(lambda send: lambda data: send(data.replace(b"200 OK", b"2x0 OK")))
+        self.response.finish()
+        self.assertTrue(self.sent[0].startswith(b"HTTP/1.1 2x0 OK\r\n"))
 
 
 if __name__ == "__main__":
