@@ -24,6 +24,7 @@ PUBLIC_NAMES = Path(__file__).resolve().parent / "public_names.txt"
 FLOORS: Sequence[Sequence[str]] = (
     ("errors", "core.clock", "core.interrupts", "core.registry", "core.unfinished"),
     ("core.listener", "core.journal", "core.tls"),
+    ("core.talk",),
     ("core.connection", "core.server"),
     ("core.threaded", "core.looped"),
     ("core.channel", "web.head", "web.urls", "stub.keywords", "stub.place", "stub.wording", "mail.decoding"),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import io
 import logging
 import math
-import socket
 import ssl
 import sys
 import threading
@@ -19,9 +17,10 @@ from typing import Any
 from .clock import monotonic
 from .interrupts import Alarm, start_thread
 from .journal import take_all
-from .listener import BACKLOG, EXHAUSTED, Listener, format_host
+from .listener import BACKLOG, EXHAUSTED, Listener
 from .registry import HasDescriptor
 from .server import Server
+from .talk import Talk
 from .unfinished import Unfinished
 
 __all__ = ["LoopServer", "Talk"]
@@ -32,72 +31,6 @@ _JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
 _STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
 _CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
 _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
-
-
-class Talk:
-    """One connection of a loop server, as far as a stop must know.
-
-    Attributes:
-        transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
-        index: Its number among the server's connections.
-        peer: The client's address as text, ``host:port``.
-        is_busy: Whether something is being done for the client, rather than waited for from it.
-        what: What is being done, in a few words.
-        since: When it began, on the monotonic clock.
-    """
-
-    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
-        self.transport = transport
-        self.index = index
-        self.is_busy = False
-        self.what = "a connection"
-        self.since = monotonic()
-        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
-        self._task: asyncio.Task[Any] | None = None
-        address = transport.get_extra_info("peername") or ("unknown", 0)
-        self.peer = f"{format_host(str(address[0]))}:{address[1]}"
-
-    def begin(self, what: str) -> None:
-        """Note that something is being done for the client; called on the loop."""
-        self.what, self.since, self.is_busy = what, monotonic(), True
-        self._task = asyncio.current_task()
-
-    def end(self) -> None:
-        """Note that it is the client's turn; called on the loop, when the answer has been written."""
-        self.is_busy = False
-        self._task = None
-        if self.is_last:
-            self.transport.close()  # sends what is still to be sent
-
-    def retire(self) -> None:
-        """Close as soon as nothing is being done for the client, and it has been sent everything."""
-        self.is_last = True
-        if not self.is_busy:
-            self.transport.close() if self.unsent else self.abort()
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the client has not been sent yet, because it does not read."""
-        transport = self.transport
-        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
-
-    def abort(self) -> None:
-        """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
-
-    @property
-    def socket(self) -> Any:
-        """What can be asked for its ``fileno()`` and shut down; never to be read or written."""
-        return self.transport.get_extra_info("socket")
-
-    def describe(self, thread: str, stack: str = "") -> Unfinished:
-        """Name what is being done, and where."""
-        if not stack and self._task is not None:
-            text = io.StringIO()
-            self._task.print_stack(file=text)
-            stack = text.getvalue()
-        return Unfinished(self.what, self.peer, monotonic() - self.since, thread, stack)
 
 
 class _Run:
@@ -113,6 +46,8 @@ class _Run:
         self.ready = Alarm()
         self.ended = Alarm()
         self.parted = asyncio.Event()  # while stopping: the last connection is lost
+        self.over = asyncio.Event()  # the loop has nothing more to do
+        self.serving: asyncio.Task[None] | None = None
         self.stopping = False
         self.was_woken = True
         self.error: BaseException | None = None
@@ -151,9 +86,15 @@ class _Run:
             self.loop = loop
             if self.grace is not None:
                 return
-        loop.run_until_complete(self.begin(loop))
+        loop.run_until_complete(self.serve(loop))
+
+    async def serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin, and wait for the end: whoever looks for a task that lasts as long as the loop (anyio) finds this."""
+        self.serving = asyncio.current_task()
+        await self.server._prepare()
+        await self.begin(loop)
         self.ready.set()
-        loop.run_forever()
+        await self.over.wait()
 
     async def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve on every socket."""
@@ -163,7 +104,8 @@ class _Run:
 
     async def finish(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         """Refuse, cut who waits, let the busy end, cut them too, and leave the loop."""
-        deadline = monotonic() + timeout
+        began = monotonic()
+        deadline = began + timeout
         try:
             self.close_servers()
             for talk in list(self.talks):
@@ -176,10 +118,16 @@ class _Run:
                 for talk, unsent in before.items():
                     if talk.unsent == unsent:
                         talk.abort()
+                for talk in list(self.talks):
+                    self.cut += talk.press(monotonic() - began, self.thread.name)
                 await _settle()
-            self.cut += [talk.describe(self.thread.name) for talk in self.talks if talk.is_busy]
+            for talk in list(self.talks):
+                self.cut += talk.describe_all(self.thread.name)
+            self.cut += await self.server._wind_down(deadline)
         finally:
-            loop.stop()
+            self.over.set()
+            if not self.ready.is_set() and self.serving is not None:
+                self.serving.cancel()
 
     def clean_up(self, loop: asyncio.AbstractEventLoop) -> None:
         """Close everything, however the loop has ended."""
@@ -223,6 +171,8 @@ class _Run:
     def hear(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take down what goes wrong in a callback: what is no client's doing is raised by the stop."""
         error, message = context.get("exception"), context.get("message", "")
+        if error is not None and not self.stopping and self.server._heed(error, context):
+            return
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             if not self.was_exhausted:  # asyncio tries again every second, and says so each time
                 log.error("%r cannot accept: %s", self.server, error)
@@ -253,8 +203,7 @@ class _Run:
         stack = self.stack()
         talks = list(self.talks)
         for talk in talks:
-            with contextlib.suppress(OSError):
-                talk.socket.shutdown(socket.SHUT_RDWR)
+            talk.cut()
         if not self.was_woken:
             self.listener.close()  # otherwise left to the thread: its number is still known to the loop
         name = self.thread.name
@@ -282,6 +231,8 @@ class LoopServer(Server):
     """
 
     _run: _Run | None = None
+    _last_words: float = 0.0
+    """Seconds that `_wind_down` may take when the grace of a stop is over."""
 
     @abc.abstractmethod
     def _make_protocol(self) -> asyncio.BaseProtocol:
@@ -291,9 +242,30 @@ class LoopServer(Server):
         """More keywords for ``loop.create_server``, such as ``ssl``."""
         return {}
 
+    async def _prepare(self) -> None:
+        """Do what comes before the first client; runs on the loop, and may take up to ``start_timeout``."""
+
+    async def _wind_down(self, deadline: float) -> list[Unfinished]:
+        """Do what comes after the last client, or when the grace is over; runs on the loop.
+
+        Args:
+            deadline: The end of the grace, on the monotonic clock; `_last_words` seconds later nobody waits any more.
+
+        Returns:
+            What had to be cut.
+        """
+        return []
+
+    def _heed(self, error: BaseException, context: dict[str, Any]) -> bool:
+        """Whether the server has itself taken down what went wrong on the loop; called on the loop."""
+        return False
+
+    def _make_talk(self, transport: asyncio.BaseTransport, index: int) -> Talk:
+        return Talk(transport, index)
+
     def _greet(self, transport: asyncio.BaseTransport) -> Talk:
         """Take down a connection that was made; called on the loop."""
-        talk = Talk(transport, next(self._indexes))
+        talk = self._make_talk(transport, next(self._indexes))
         if self._run is not None:
             self._run.talks.add(talk)
             if self._run.stopping:
@@ -305,6 +277,11 @@ class LoopServer(Server):
         if self._run is not None:
             self._run.part(talk)
 
+    def close_connections(self) -> None:
+        """Cut every connection that is open, whatever it is at; the server goes on."""
+        for talk in list(self._run.talks) if self._run is not None else []:
+            talk.cut()
+
     def open_sockets(self) -> Iterable[HasDescriptor]:
         """The listening sockets and those of the connections."""
         talks = list(self._run.talks) if self._run is not None else []
@@ -313,7 +290,7 @@ class LoopServer(Server):
     def _open(self, listener: Listener) -> None:
         run = self._run = _Run(self, listener, self._thread_name)
         start_thread(run.thread)
-        if not run.ready.wait(self.start_timeout):
+        if not run.ready.wait(self.start_timeout + self._last_words):
             raise TimeoutError(f"the event loop is not ready after {self.start_timeout:g} s; it is at\n{run.stack()}")
         if run.error is not None:
             raise run.error
@@ -329,7 +306,7 @@ class LoopServer(Server):
             return []
         if not run.ended.is_set():
             run.stop(timeout)
-            if not run.ended.wait(timeout + _JOIN):
+            if not run.ended.wait(timeout + self._last_words + _JOIN):
                 return run.give_up()
         run.thread.join(_JOIN)
         return take_all(run.cut)
