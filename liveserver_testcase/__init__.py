@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         UnfinishedWorkWarning,
         UsageError,
     )
-    from .mail.message import Attachment, ReceivedEmail
+    from .mail.message import Attachment, Link, ReceivedEmail
     from .mail.server import SMTPServer
     from .stub.reply import Reply
     from .stub.request import RecordedRequest
@@ -39,6 +39,7 @@ _HOMES = {
     "HTTPStub": "stub.server",
     "HTTPStubTestCase": "cases.stub",
     "InvalidResponse": "errors",
+    "Link": "mail.message",
     "LiveServer": "web.live",
     "LiveServerTestCase": "cases.live",
     "LiveServerTestCaseError": "errors",
@@ -65,6 +66,7 @@ __all__ = [
     "HTTPStub",
     "HTTPStubTestCase",
     "InvalidResponse",
+    "Link",
     "LiveServer",
     "LiveServerTestCase",
     "LiveServerTestCaseError",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, overload
 
 from ..errors import UsageError
-from ..mail.matching import Criteria, EmailCriteria, explain
+from ..mail.matching import Criteria, EmailCriteria
 from ..mail.message import ReceivedEmail
+from ..mail.report import explain
 from ..mail.server import SMTPServer
 from .base import ClassServer, ServerAttribute, ServerTestCase
 

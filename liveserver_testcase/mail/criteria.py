@@ -1,24 +1,38 @@
 """One criterion of a mail: what a test may want of it, and how it tells that the mail is otherwise.
 
-Pure: a mail in, None or a `Mismatch` out.  `matching` puts criteria together.
+Here are the criteria that compare a text or an address; `kinds` has the others, and `matching` puts them together.
+Pure: a mail in, None or a `Mismatch` out.
 """
 
 from __future__ import annotations
 
+import abc
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..errors import UsageError
 from .addresses import address_key, parse_addresses
 from .message import ReceivedEmail
 from .wording import LONGEST_VALUE, difference, escaped, in_full, shown
 
-__all__ = ["KNOWN", "AddressesWanted", "Criterion", "HeadersWanted", "LineWanted", "Mismatch", "TextWanted"]
+__all__ = [
+    "KNOWN",
+    "AddressesWanted",
+    "Criterion",
+    "HeadersWanted",
+    "LineWanted",
+    "Mismatch",
+    "Reason",
+    "TextWanted",
+    "ValueCriterion",
+    "is_any",
+    "search",
+]
 
 LineWanted: TypeAlias = "str | re.Pattern[str] | Callable[[str], object] | None"
 AddressesWanted: TypeAlias = (
@@ -44,6 +58,7 @@ KNOWN: Mapping[str, tuple[Kind, Callable[[ReceivedEmail], Value]]] = {
     "text": ("text", lambda email: email.text),
     "html": ("text", lambda email: email.html),
     "body": ("text", lambda email: email.body),
+    "auth_user": ("line", lambda email: (email.session and email.session.auth_user) or ""),
 }
 
 _ALLOWED: Mapping[Kind, str] = {
@@ -68,7 +83,7 @@ class Mismatch:
 
     criterion: str
     wanted: object
-    got: Value
+    got: object
     error: Exception | None = None
     _reason: Reason = field(repr=False, compare=False)
 
@@ -83,7 +98,7 @@ class Mismatch:
             return 0.0
         wanted = self.wanted[:100].casefold()  # comparing takes the product of the lengths
         values = self.got if isinstance(self.got, list) else [self.got]
-        return max((_closeness(wanted, value.casefold()) for value in values), default=0.0)
+        return max((_closeness(wanted, value.casefold()) for value in values if isinstance(value, str)), default=0.0)
 
 
 def _closeness(wanted: str, got: str) -> float:
@@ -95,34 +110,25 @@ def _closeness(wanted: str, got: str) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Criterion:
+class Criterion(abc.ABC):
     """One thing that a test wants of a mail, checked for sense when it is made.
 
     Attributes:
         name: As in a report.
         wanted: As the test gave it.
-        kind: How values are compared.
-        read: Gives the value of a mail.
     """
 
     name: str
     wanted: object
-    kind: Kind
-    read: Callable[[ReceivedEmail], Value] = field(repr=False)
-
-    def __post_init__(self) -> None:
-        _refuse_nonsense(self.name, self.wanted, self.kind)
 
     @property
     def is_predicate(self) -> bool:
         """Whether the test's own code decides."""
-        return not (
-            self.wanted is None or _is_any(self.wanted) or isinstance(self.wanted, (str, list, tuple, re.Pattern))
-        )
+        return callable(self.wanted) and not is_any(self.wanted)
 
     def check(self, email: ReceivedEmail) -> Mismatch | None:
         """None if `email` is as wanted.  What a predicate raises is not raised, but in ``Mismatch.error``."""
-        got = self.read(email)
+        got = self._read(email)
         error: Exception | None = None
         try:
             reason = self._judge(got)
@@ -132,14 +138,55 @@ class Criterion:
             return None
         return Mismatch(criterion=self.name, wanted=self.wanted, got=got, error=error, _reason=reason)
 
+    @abc.abstractmethod
+    def _read(self, email: ReceivedEmail) -> Any:
+        """What is compared."""
+
+    @abc.abstractmethod
+    def _judge(self, got: Any) -> Reason | None:
+        """What is wrong with it."""
+
+    def _shown(self, got: Any) -> str:
+        """What is compared, in a report."""
+        return str(got)
+
+    def _raised(self, error: Exception, got: Any) -> Reason:
+        raised = f"{type(error).__name__}: {escaped(str(error)[:LONGEST_VALUE])}"
+        return lambda: f"{shown(self.wanted)} raised {raised} on {self._shown(got)}"
+
+    def __str__(self) -> str:
+        return f"{self.name}={shown(self.wanted)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueCriterion(Criterion):
+    """A text or address of the mail.
+
+    Attributes:
+        kind: How values are compared.
+        read: Gives the value of a mail.
+    """
+
+    kind: Kind
+    read: Callable[[ReceivedEmail], Value] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _refuse_nonsense(self.name, self.wanted, self.kind)
+
+    def _read(self, email: ReceivedEmail) -> Value:
+        return self.read(email)
+
+    def _shown(self, got: Value) -> str:
+        return in_full(self._plain(got))
+
     def _judge(self, got: Value) -> Reason | None:
         wanted, plain = self.wanted, self._plain(got)
-        if _is_any(wanted):
+        if is_any(wanted):
             return None if got else lambda: "ANY is wanted, but there is none"
         if wanted is None:
             return (lambda: f"None is wanted, but it is {in_full(plain)}") if got else None
         if isinstance(wanted, re.Pattern):
-            return _search([wanted], plain)
+            return search([wanted], plain)
         if callable(wanted):
             if wanted(got):
                 return None
@@ -147,7 +194,7 @@ class Criterion:
         if isinstance(wanted, (list, tuple)) and self.kind == "addresses":
             return _exactly(wanted, got)
         if self.kind == "text":
-            return _search(wanted if isinstance(wanted, (list, tuple)) else [wanted], got)
+            return search(wanted if isinstance(wanted, (list, tuple)) else [wanted], got)
         return self._equal(str(wanted), plain)
 
     def _plain(self, got: Value) -> Value:
@@ -163,10 +210,6 @@ class Criterion:
         if isinstance(got, str):
             return lambda: difference(wanted, got)
         return lambda: f"{shown(wanted)} is not among {shown(got)}" if got else _none(wanted)
-
-    def _raised(self, error: Exception, got: Value) -> Reason:
-        raised = f"{type(error).__name__}: {escaped(str(error)[:LONGEST_VALUE])}"
-        return lambda: f"{shown(self.wanted)} raised {raised} on {in_full(self._plain(got))}"
 
 
 def _none(wanted: object) -> str:
@@ -193,7 +236,7 @@ def _exactly(wanted: Sequence[str], got: Value) -> Reason | None:
     return lambda: "; ".join(parts)
 
 
-def _search(wanted: Sequence[object], got: Value) -> Reason | None:
+def search(wanted: Sequence[object], got: Value) -> Reason | None:
     """Every fragment and pattern is in the value, or in one of the values."""
     values = [got] if isinstance(got, str) else got
     missing = [item for item in wanted if not _is_in(item, values)]
@@ -220,7 +263,7 @@ def _folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def _is_any(wanted: object) -> bool:
+def is_any(wanted: object) -> bool:
     """Whether it is ``unittest.mock.ANY``; not imported for the question: who passes it has done that."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and wanted is mock.ANY
@@ -228,7 +271,7 @@ def _is_any(wanted: object) -> bool:
 
 def _refuse_nonsense(name: str, wanted: object, kind: Kind) -> None:
     """Raise UsageError for a criterion that every mail meets, or none can."""
-    if wanted is None or _is_any(wanted):
+    if wanted is None or is_any(wanted):
         return
     if isinstance(wanted, re.Pattern):
         if not isinstance(wanted.pattern, str):

@@ -2,129 +2,69 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import os
+import re
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import EmailPolicy
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from ..core.journal import Epoch
 from .addresses import without_addresses
+from .attachments import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
 from .decoding import decode_header
+from .facts import Envelope, Headers, MessageDetails, SessionFacts
+from .hypertext import Hypertext, read_html
+from .links import (
+    Link,
+    LinkWanted,
+    demand_one,
+    describe_link,
+    describe_wanted,
+    find_codes,
+    find_links,
+    select_links,
+)
 from .mime import Attachment, Content, Head, read_content, read_head
+from .wording import escaped, shown
 
-__all__ = ["Attachment", "Envelope", "Headers", "MessageDetails", "ReceivedEmail", "SessionFacts"]
+__all__ = ["Attachment", "Envelope", "Headers", "Link", "MessageDetails", "ReceivedEmail", "SessionFacts"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Envelope:
-    """What the sender told the server about a mail, which need not be what the mail's header says.
-
-    Attributes:
-        mail_from: The address in ``MAIL FROM``; empty for the null sender ``<>`` of bounces.
-        recipients: The addresses in the ``RCPT TO`` commands that were accepted, in their order.
-        mail_options: Parameters of ``MAIL FROM``, as in ``BODY=8BITMIME``.
-        rcpt_options: Parameters of the ``RCPT TO`` commands.
-    """
-
-    mail_from: str
-    recipients: tuple[str, ...]
-    mail_options: tuple[str, ...] = ()
-    rcpt_options: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionFacts:
-    """What the server knew of the connection when it accepted a mail; the connection may have gone on since.
-
-    Attributes:
-        peer: The client's host and port.
-        ehlo: The name that the client gave in EHLO or HELO; empty if it gave none.
-        tls: The version of TLS, as in ``TLSv1.3``; None on a plain connection.
-        auth_user: Who had logged in; None for nobody.
-    """
-
-    peer: tuple[str, int]
-    ehlo: str = ""
-    tls: str | None = None
-    auth_user: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class MessageDetails:
-    """Envelope and peer under the names of pytest-localserver, for tests that come from there."""
-
-    peer: tuple[str, int] | None
-    mailfrom: str
-    rcpttos: list[str]
-    mail_options: list[str]
-    rcpt_options: list[str]
-
-
-class Headers(Mapping[str, str]):
-    """Header fields by name, in any case of letters, decoded.
-
-    A field may be there several times: ``headers[name]`` is the first, `get_all` has all.  Iterating and
-    ``len`` count each name once.
-    """
-
-    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        self._fields = tuple(fields)
-
-    def __getitem__(self, name: str) -> str:
-        for value in self.get_all(name):
-            return value
-        near = difflib.get_close_matches(name.lower(), [known.lower() for known in self], n=1)
-        hint = f"; there is {next(known for known in self if known.lower() == near[0])!r}" if near else ""
-        raise KeyError(f"no header {name!r}{hint}")
-
-    def get_all(self, name: str) -> list[str]:
-        """Every value of the field `name`, in the mail's order; an empty list if there is none."""
-        if not isinstance(name, str):
-            raise TypeError(f"a header's name is a str, not {type(name).__name__}")
-        return [value for known, value in self._fields if known.lower() == name.lower()]
-
-    def fields(self) -> list[tuple[str, str]]:
-        """Every field as name and value, in the mail's order, repeated ones too."""
-        return list(self._fields)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and bool(self.get_all(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({name.lower(): name for name, _ in reversed(self._fields)}.values())
-
-    def __len__(self) -> int:
-        return len({name.lower() for name, _ in self._fields})
-
-    def __repr__(self) -> str:
-        return f"Headers({list(self._fields)!r})"
+__unittest = True
+__tracebackhide__ = True
 
 
 class _Forgiving(EmailPolicy):
-    """`email.policy.default`, except that a header which it cannot parse is given as plain text."""
+    """`email.policy.default`, except that a header which it cannot parse, or not without loss, is given as text."""
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
+        text = decode_header(value.replace("\r", "").replace("\n", ""), name, lambda _: None)
+        if not value.isascii():
+            return text
         try:
-            return super().header_fetch_parse(name, value)
+            header = super().header_fetch_parse(name, value)
+            return header if str(header) == text or ("=?" not in value and not header.defects) else text
         except Exception:  # IndexError, KeyError, AttributeError ... not the same in each version of Python
-            return decode_header(value.replace("\r", "").replace("\n", ""), name, lambda _: None)
+            return text
 
+
+_PARSED = frozenset(vars(EmailMessage())) - {"defects"}  # what Python's parser fills in, in this version of Python
+_NOT_IN_A_NAME = re.compile(r"[^\w.@-]+")
 
 _NO_TEST = Epoch(0, "no test")
 
 
-class ReceivedEmail:
+class ReceivedEmail(EmailMessage):
     """A mail that the server accepted: its envelope, its bytes, and what people see of it.
 
-    Nothing is parsed before it is looked at, and nothing that is looked at raises, whatever was sent: what
-    had to be mended, guessed or left out is in `defects`.  A text that is not there is an empty string, not
-    None.
+    Nothing is parsed before it is looked at, and no property raises, whatever was sent: what had to be mended,
+    guessed or left out is in `defects`.  A text that is not there is an empty string, not None.
 
-    ``email["Subject"]`` is the decoded header, or None if there is none, as in Python's ``email`` package.
+    It is an `email.message.EmailMessage` too, with all that one can do: ``email["Subject"]`` is the decoded header, or
+    None if there is none, ``email.walk()`` gives the parts.  Some of its methods (``get_body``, ``get_content``) raise
+    on some hostile mails; what is described here does not.
 
     Attributes:
         raw: The bytes of the message as sent, dot-stuffing removed, nothing added.
@@ -135,9 +75,10 @@ class ReceivedEmail:
         index: Counts the mails of a server from 0, in the order in which they were accepted; set by its
             journal.
         epoch: The test in which it was begun; set by the journal.
+        was_seen: Whether the test has looked at it: an assertion has found it, or it was taken from the outbox.
     """
 
-    def __init__(
+    def __init__(  # the base is not initialised: it is filled in by __getattr__
         self,
         raw: bytes,
         envelope: Envelope,
@@ -151,6 +92,15 @@ class ReceivedEmail:
         self.received_at = received_at
         self.index = -1
         self.epoch = _NO_TEST
+        self.was_seen = False
+
+    def __getattr__(self, name: str) -> Any:
+        """Parse the mail when the first attribute is looked at that a parsed one has."""
+        if name not in _PARSED:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        parsed = vars(_parse(self.raw))
+        self.__dict__.update({key: value for key, value in parsed.items() if key in _PARSED})
+        return self.__dict__[name]
 
     # Two threads that look at the same time parse twice and get equal values: nothing is changed in place.
 
@@ -161,6 +111,12 @@ class ReceivedEmail:
     @cached_property
     def _content(self) -> Content:
         return read_content(self.raw)
+
+    @cached_property
+    def _hypertext(self) -> tuple[Hypertext, list[str]]:
+        """The HTML as it is seen, and what is wrong with it."""
+        notes: list[str] = []
+        return (read_html(self.html, notes.append) if self.html else Hypertext()), notes
 
     # -- the envelope
 
@@ -235,20 +191,6 @@ class ReceivedEmail:
     def _addresses(self, field: str) -> list[str]:
         return list(self._head.addresses.get(field, ()))
 
-    def __getitem__(self, name: str) -> str | None:
-        return next(iter(self.headers.get_all(name)), None)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.headers
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The header `name`, decoded, or `default` if there is none."""
-        return self.headers.get(name, default)
-
-    def get_all(self, name: str) -> list[str]:
-        """Every header `name`, decoded, in the mail's order; an empty list if there is none."""
-        return self.headers.get_all(name)
-
     # -- the content
 
     @property
@@ -266,33 +208,124 @@ class ReceivedEmail:
 
     @property
     def body(self) -> str:
-        """`text`, or `html` if there is no text."""
-        return self.text or self.html
+        """What is read: the `text`, or if there is none, the HTML without its tags."""
+        return self.text or self._hypertext[0].text
 
     @property
     def attachments(self) -> list[Attachment]:
-        """Everything that is not `text` or `html`, inline pictures and forwarded mails too, in order."""
-        return list(self._content.attachments)
-
-    @cached_property
-    def message(self) -> EmailMessage:
-        """The mail as Python's ``email`` package sees it, under ``email.policy.default``.
-
-        Its own methods raise on some hostile mails (``get_body``, ``get_content``); the properties here do
-        not.
-        """
-        policy = _Forgiving()
-        try:
-            return cast("EmailMessage", BytesParser(policy=policy).parsebytes(self.raw))
-        except Exception:  # parts nested beyond Python's recursion limit, for one
-            message = EmailMessage(policy=policy)
-            message.set_payload(self.raw.decode("ascii", "surrogateescape"))
-            return message
+        """The files and forwarded mails, in order: all that is not `text`, `html` or `inline`."""
+        return [attachment for attachment in self._content.attachments if not attachment.is_inline]
 
     @property
-    def defects(self) -> list[str]:
+    def inline(self) -> list[Attachment]:
+        """What is shown inside the mail, in order: the pictures of its HTML."""
+        return [attachment for attachment in self._content.attachments if attachment.is_inline]
+
+    def attachment(self, wanted: AttachmentWanted = None, /) -> Attachment:
+        """The attachment or inline picture that is meant; without an argument, the only attachment.
+
+        Args:
+            wanted: A glob of its name (``"*.pdf"``), or with a slash of its content type (``"image/*"``); its bytes;
+                a pattern to be found in its name; a mapping of ``name``, ``content_type`` and ``content``, all of
+                which it must have; a callable that is asked about it.
+
+        Raises:
+            AssertionError: There is none, or several; the message lists all.
+            UsageError: ``wanted`` is none of these.
+        """
+        everything = self._content.attachments
+        found: list[Attachment] = self.attachments
+        if wanted is not None:
+            refuse_attachment("attachment", wanted)
+            found = [attachment for attachment in everything if is_wanted(wanted, attachment)]
+        what = "" if wanted is None else f"that is {shown_attachment(wanted)}"
+        listed = [describe_attachment(attachment) for attachment in everything]
+        return demand_one(found, what, listed, "attachment", "Say more of it, or take it from email.attachments.")
+
+    def links(self, text: LinkWanted = None, *, url: LinkWanted = None) -> list[Link]:
+        """The links in the HTML, and those in the text that the HTML does not have; in order.
+
+        Args:
+            text: What the link says, a picture's ``alt`` included: contained, white space folded; a pattern is
+                searched for, a callable asked.
+            url: Where it leads, likewise.
+
+        Raises:
+            UsageError: A value is none of these.
+        """
+        return select_links(self._links, text, url)
+
+    def link(self, text: LinkWanted = None, *, url: LinkWanted = None) -> Link:
+        """The link that is meant, as `links` finds it; one that is there twice, in text and HTML, is one.
+
+        Raises:
+            AssertionError: There is none, or several lead to different places; the message lists all.
+            UsageError: A value is none of these.
+        """
+        found = list({link.url: link for link in reversed(self.links(text, url=url))}.values())[::-1]
+        listed = [describe_link(link) for link in self._links]
+        advice = "Say more of it, or take it from email.links()."
+        return demand_one(found, describe_wanted(text=text, url=url), listed, "link", advice)
+
+    def codes(self, digits: int | None = None, *, pattern: str | re.Pattern[str] | None = None) -> list[str]:
+        """The one-time codes in the body, or if it has none, in the subject; each once, in order.
+
+        A code is a number of 4 to 8 digits that stands alone, or ``123 456`` and ``123-456``, which are given as
+        ``123456``.  Numbers in addresses, prices, dates and words are none.
+
+        Args:
+            digits: How many it has, if not 4 to 8.
+            pattern: What it looks like, if it is no number: group 1 is the code, or all that is found.
+
+        Raises:
+            UsageError: Both are given, or make no sense.
+        """
+        for text in (self.text, self._hypertext[0].text, self.subject):
+            found = find_codes(text, digits, pattern)
+            if found:
+                return found
+        return []
+
+    def code(self, digits: int | None = None, *, pattern: str | re.Pattern[str] | None = None) -> str:
+        """The one-time code, as `codes` finds it.
+
+        Raises:
+            AssertionError: There is none, or several; the message lists them, or has the text.
+            UsageError: Both arguments are given, or make no sense.
+        """
+        found = self.codes(digits, pattern=pattern)
+        listed = [shown(code) for code in found] or [line for line in self.body.splitlines() if line.strip()]
+        advice = r"Say how many digits it has, code(6), or what it looks like, code(pattern=r'PIN: (\d+)')."
+        what = describe_wanted(digits=digits, pattern=pattern)
+        return demand_one(found, what, [escaped(line) for line in listed], "code", advice, "The email says")
+
+    @property
+    def _links(self) -> list[Link]:
+        return find_links(self.text, self._hypertext[0].anchors)
+
+    @property
+    def defects(self) -> list[str]:  # type: ignore[override]  # in words, where Python has objects
         """What was mended, guessed or left out to read the mail, in words; empty for a sound one."""
-        return list(dict.fromkeys([*self._head.defects, *self._content.defects]))
+        return list(dict.fromkeys([*self._head.defects, *self._content.defects, *self._hypertext[1]]))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the mail as it was sent, to be opened with a mail program.
+
+        Args:
+            path: A file, as in ``welcome.eml``, which is overwritten; or a folder, in which it gets a name.
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            OSError: It cannot be written there.
+        """
+        file = Path(path)
+        if file.is_dir():
+            subject = _NOT_IN_A_NAME.sub("-", self.subject[:60]).strip("-.")
+            file = file / f"{max(self.index, 0) + 1:03}-{subject or 'no-subject'}.eml"
+        file.write_bytes(self.raw)
+        return file
 
     def __bool__(self) -> bool:
         return True
@@ -301,3 +334,17 @@ class ReceivedEmail:
         # repr() of each part, so that nothing in a mail can move the cursor of the terminal that shows it
         route = f"from {self.mail_from!r} to {', '.join(self.recipients)!r}"
         return f"<ReceivedEmail {self.subject!r} {route}, {len(self.raw)} bytes>"
+
+    def __str__(self) -> str:
+        return self.raw.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _parse(raw: bytes) -> EmailMessage:
+    """A mail as Python's parser sees it; one that it cannot parse is bytes without a header."""
+    policy = _Forgiving()
+    try:
+        return cast("EmailMessage", BytesParser(policy=policy).parsebytes(raw))
+    except Exception:  # parts nested beyond Python's recursion limit, for one
+        message = EmailMessage(policy=policy)
+        message.set_payload(raw.decode("ascii", "surrogateescape"))
+        return message

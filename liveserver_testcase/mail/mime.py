@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import Compat32
 from typing import TypeVar, cast
+from urllib.parse import unquote
 
 from .addresses import parse_addresses
 from .decoding import (
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 _HEAD_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _TOKEN = re.compile(r"[A-Za-z0-9-]+")
+_CID = re.compile(r"(?i)\bcid:([^\s\"')>,;]+)")
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
 # A wall against nonsense, far above any mail that was meant to be read; what lies deeper is kept as an
 # attachment.
@@ -61,12 +63,23 @@ class Attachment:
         content_type: In lower case, without parameters, as in ``application/pdf``.
         content: The bytes, transfer encoding removed; of a text too.
         disposition: ``attachment``, ``inline``, or empty if the sender did not say.
+        content_id: Under which the HTML can show it (``cid:``), without brackets; empty if it has none.
+        charset: Of a text, as declared; empty if the sender did not say.
+        is_inline: Whether it is shown inside the mail: the HTML refers to it, or it is an ``inline`` picture.
     """
 
     name: str
     content_type: str
     content: bytes = field(repr=False)
-    disposition: str
+    disposition: str = ""
+    content_id: str = ""
+    charset: str = ""
+    is_inline: bool = False
+
+    @property
+    def text(self) -> str:
+        r"""The content as text, decoded as the mail's own text is, with ``\n`` for line ends."""
+        return _body_text(self.content, self.charset, "", lambda _: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +148,24 @@ def read_content(raw: bytes) -> Content:
             texts[leaf.content_type].append(leaf.text())
         else:
             attachments.append(leaf.attachment())
+    html = "\n".join(texts["text/html"])
     return Content(
         text="\n".join(texts["text/plain"]),
-        html="\n".join(texts["text/html"]),
-        attachments=tuple(attachments),
+        html=html,
+        attachments=_with_places(attachments, html),
         defects=_once(notes),
+    )
+
+
+def _with_places(attachments: Sequence[Attachment], html: str) -> tuple[Attachment, ...]:
+    """The attachments, those that are shown inside the mail marked."""
+    shown = {unquote(name) for name in _CID.findall(html)} if any(each.content_id for each in attachments) else set()
+    return tuple(
+        replace(each, is_inline=True)
+        if (each.content_id and each.content_id in shown)
+        or (each.disposition == "inline" and each.content_type.startswith("image/"))
+        else each
+        for each in attachments
     )
 
 
@@ -191,9 +217,11 @@ class _Leaf:
         return first or is_alternative or not self.name
 
     def text(self) -> str:
-        charset = self._read("charset", lambda: self._part.get_content_charset() or "", "")
         data = _guarded(self.what, self._note, self._content, b"")
-        return _body_text(data, charset, self.what, self._note)
+        return _body_text(data, self._charset(), self.what, self._note)
+
+    def _charset(self) -> str:
+        return self._read("charset", lambda: self._part.get_content_charset() or "", "")
 
     def attachment(self) -> Attachment:
         read = self._enclosed_messages if self.holds_messages else self._content
@@ -202,6 +230,8 @@ class _Leaf:
             content_type=self.content_type,
             content=_guarded(self.what, self._note, read, b""),
             disposition=self.disposition,
+            content_id=self._read("Content-ID", lambda: str(self._part.get("Content-ID", "")), "").strip().strip("<>"),
+            charset=self._charset(),
         )
 
     def _content(self) -> bytes:

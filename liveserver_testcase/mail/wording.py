@@ -1,4 +1,4 @@
-"""How values and mails are written in a report.
+"""How values are written in a report.
 
 What was received is somebody else's text: no character of it that could move a cursor, change a colour or
 turn the direction of writing reaches the terminal, and no length of it buries the report.
@@ -11,15 +11,12 @@ import os
 import re
 from collections.abc import Iterable
 
-from .message import Attachment, ReceivedEmail
-
-__all__ = ["count", "difference", "escaped", "in_full", "one_line", "quoted", "shown", "size"]
+__all__ = ["LONGEST_VALUE", "count", "difference", "escaped", "in_full", "quoted", "shown", "size"]
 
 LONGEST_VALUE = 100  # characters that are read at a glance; more is cut or goes on lines of its own
 LONGEST_TEXT = 2000  # characters of a body in a report: a screenful
 _MOST_LINES = 5000  # of a text that is compared line by line: beyond, it would take seconds
 _MOST_ITEMS = 10
-_MOST_RECIPIENTS = 3
 
 
 def escaped(text: str) -> str:
@@ -111,30 +108,3 @@ def _around(wanted: list[str], got: list[str]) -> list[str]:
     first, last = blocks[0], blocks[-1]
     start = max(0, first.b - first.a - 2)
     return got[start : last.b + len(wanted) - last.a + 2]
-
-
-def one_line(email: ReceivedEmail) -> str:
-    """A mail in a list: sender -> recipients, subject, kinds of text, attachments."""
-    parts = [route(email, " -> "), quoted(email.subject, 80) if email.subject else "(no subject)"]
-    kinds = [kind for kind, text in (("text", email.text), ("html", email.html)) if text]
-    content = "+".join(kinds) or "no text"
-    attachments = email.attachments
-    if attachments:
-        named = [_attachment(attachment) for attachment in attachments[:_MOST_RECIPIENTS]]
-        if len(attachments) > _MOST_RECIPIENTS:
-            named.append(f"{len(attachments) - _MOST_RECIPIENTS} more")
-        content += f", {count(len(attachments), 'attachment')} ({', '.join(named)})"
-    return "  ".join([*parts, content])
-
-
-def route(email: ReceivedEmail, arrow: str) -> str:
-    """Sender and recipients, of the envelope."""
-    recipients = [escaped(address) for address in email.recipients[:_MOST_RECIPIENTS]]
-    if len(email.recipients) > _MOST_RECIPIENTS:
-        recipients.append(f"{len(email.recipients) - _MOST_RECIPIENTS} more")
-    return f"{escaped(email.mail_from) or '<>'}{arrow}{', '.join(recipients)}"
-
-
-def _attachment(attachment: Attachment) -> str:
-    name = escaped(attachment.name) or "unnamed"
-    return f"{name} {escaped(attachment.content_type)} {size(len(attachment.content))}"

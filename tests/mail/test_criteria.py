@@ -131,9 +131,11 @@ class Texts(CriterionCase):
         self.check({"text": ["Hi", "a", re.compile("b")]}, "text: 'a', re.compile('b') not found in 'Hi'", email=HTML)
         self.check({"text": ["a", "b"]}, "text: ['a', 'b'] is wanted, but there is none", email=BARE)
 
-    def test_body_is_html(self) -> None:
-        """The body of a mail without text is its HTML."""
-        self.check({"body": "<p>"}, email=receive("Content-Type: text/html\n\n<p>\n"))
+    def test_body_of_html(self) -> None:
+        """The body of a mail without text is its HTML as it is read."""
+        email = receive("Content-Type: text/html\n\n<p>Good to <b>have</b>&nbsp;you<br>Ann\n")
+        self.check({"body": "Good to have you Ann", "html": "<b>"}, email=email)
+        self.check({"body": "<b>"}, "body: '<b>' not found in 20 characters:\n| Good to have you\n| Ann", email=email)
 
     def test_long_line(self) -> None:
         """Long subjects are told as a difference of lines."""

@@ -20,8 +20,8 @@ class Nonsense(unittest.TestCase):
         self.refuse("unknown criterion 'subjct'; did you mean 'subject'?", TypeError, subjct="x")
         self.refuse("unknown criterion 'from'; did you mean 'from_'?", TypeError, **{"from": "x"})
         self.refuse(
-            "unknown criterion 'zzz'; known are bcc, body, cc, from_, headers, html, mail_from, recipients, "
-            "reply_to, subject, text, to",
+            "unknown criterion 'zzz'; known are attachment, auth_user, bcc, body, cc, from_, headers, html, "
+            "mail_from, recipients, reply_to, subject, text, tls, to",
             TypeError,
             zzz=1,
         )

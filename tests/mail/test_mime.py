@@ -258,3 +258,63 @@ class ReadHead(unittest.TestCase):
         for raw in (b"", b"\r\nA: b\r\n\r\n", b"no header\r\nA: b\r\n\r\n"):
             with self.subTest(raw):
                 self.assertEqual(read_head(raw).fields, ())
+
+
+class InlinePictures(unittest.TestCase):
+    def test_shown_by_the_html(self) -> None:
+        """A picture that the HTML refers to is inline, whatever it says of itself."""
+        content = read_content(
+            mixed(
+                part("Content-Type: text/html", "<img src='cid:a%40x'><td background=cid:b>"),
+                part("Content-Type: image/png\nContent-ID: <a@x>\nContent-Disposition: attachment", "1"),
+                part("Content-Type: image/png\nContent-ID: <b>", "2"),
+                part("Content-Type: image/png\nContent-ID: <c>\nContent-Disposition: attachment", "3"),
+                subtype="related",
+            )
+        )
+        self.assertEqual(
+            [(each.content_id, each.is_inline) for each in content.attachments],
+            [
+                ("a@x", True),
+                ("b", True),
+                ("c", False),
+            ],
+        )
+
+    def test_said_to_be(self) -> None:
+        """A picture that says so is inline, a document is not."""
+        content = read_content(
+            mixed(
+                part("A: b", "x"),
+                part("Content-Type: image/png\nContent-Disposition: inline", "1"),
+                part("Content-Type: application/pdf\nContent-Disposition: inline", "2"),
+            )
+        )
+        self.assertEqual([each.is_inline for each in content.attachments], [True, False])
+
+    def test_apart(self) -> None:
+        """A mail gives inline pictures apart from attachments."""
+        message = letter(html='<img src="cid:logo">', attachments={"a.pdf": b"x"})
+        body = message.get_body(("html",))
+        assert body is not None
+        body.add_related(b"PNG", "image", "png", cid="<logo>", filename="logo.png")
+        email = receive(message)
+        self.assertEqual([each.name for each in email.inline], ["logo.png"])
+        self.assertEqual([each.name for each in email.attachments], ["a.pdf"])
+
+
+class AttachedTexts(unittest.TestCase):
+    def test_text(self) -> None:
+        """An attached text can be read, in its charset, with plain line ends."""
+        content = read_content(
+            mixed(part("A: b", "x")).replace(
+                b"--b--",
+                b"--b\r\nContent-Type: text/csv; charset=iso-8859-1; name=a\r\n\r\ngr\xfcn\r\nblau\r\n--b--",
+            )
+        )
+        (attachment,) = content.attachments
+        self.assertEqual((attachment.text, attachment.charset), ("grün\nblau", "iso-8859-1"))
+
+    def test_text_of_bytes(self) -> None:
+        """Bytes that are no text give some text, and raise nothing."""
+        self.assertEqual(Attachment(name="", content_type="a/b", content=b"\xff").text, "ÿ")

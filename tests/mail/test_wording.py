@@ -1,4 +1,4 @@
-"""How values and mails are written in a report."""
+"""How values are written in a report."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import functools
 import re
 import unittest
 
-from liveserver_testcase.mail.wording import count, difference, escaped, in_full, one_line, quoted, shown, size
-from tests.mail import letter, mixed, part, receive
+from liveserver_testcase.mail.wording import count, difference, escaped, in_full, quoted, shown, size
 
 
 class Values(unittest.TestCase):
@@ -75,53 +74,3 @@ class Values(unittest.TestCase):
         text = "\n" * 5000 + "y"
         self.assertNotIn("y", difference("x\ny", text, part=True).removeprefix("--- wanted").replace("-y", ""))
         self.assertIn(" y", difference("x\ny", text[1:], part=True))
-
-
-class OneLine(unittest.TestCase):
-    def test_text(self) -> None:
-        """A mail is sender, recipients, subject and the kinds of text in it."""
-        self.assertEqual(one_line(receive(letter())), 'shop@example.com -> ann@example.com  "Welcome"  text')
-        self.assertEqual(
-            one_line(receive(letter(html="<p>"))), 'shop@example.com -> ann@example.com  "Welcome"  text+html'
-        )
-
-    def test_nothing(self) -> None:
-        """What is not there is said to be not there."""
-        self.assertEqual(one_line(receive(b"", "ann@x", mail_from="")), "<> -> ann@x  (no subject)  no text")
-
-    def test_attachments(self) -> None:
-        """Attachments have name, type and size; of many the first three."""
-        one = receive(letter(attachments={"inv-7.pdf": b"x" * 12_000}), "a@x")
-        self.assertEqual(
-            one_line(one),
-            'shop@example.com -> a@x  "Welcome"  text, 1 attachment (inv-7.pdf application/pdf 12 kB)',
-        )
-        three = receive(mixed(*[part("Content-Type: a/b", "")] * 3), "a@x")
-        self.assertTrue(
-            one_line(three).endswith("3 attachments (unnamed a/b 0 bytes, unnamed a/b 0 bytes, unnamed a/b 0 bytes)")
-        )
-        five = receive(mixed(*[part("Content-Type: image/png", "x")] * 5), "a@x")
-        self.assertEqual(
-            one_line(five),
-            "shop@example.com -> a@x  (no subject)  no text, 5 attachments "
-            "(unnamed image/png 1 byte, unnamed image/png 1 byte, unnamed image/png 1 byte, 2 more)",
-        )
-
-    def test_many_recipients(self) -> None:
-        """Of many recipients the first three are named."""
-        email = receive("Subject: x\n\n", "a@x", "b@x", "c@x")
-        self.assertEqual(one_line(email), 'shop@example.com -> a@x, b@x, c@x  "x"  no text')
-        email = receive("Subject: x\n\n", "a@x", "b@x", "c@x", "d@x", "e@x")
-        self.assertEqual(one_line(email), 'shop@example.com -> a@x, b@x, c@x, 2 more  "x"  no text')
-
-    def test_escapes(self) -> None:
-        """Nothing of a mail moves a cursor: not subject, addresses, names or types."""
-        source = mixed(
-            part("Content-Type: x/y\x1b; name=\x1b\x07", ""),
-        )
-        source = b"Subject: \x1b[2J\xe2\x80\xae\r\n" + source
-        line = one_line(receive(source, "\x1b@x", mail_from="\u202e@x"))
-        self.assertEqual(
-            line,
-            r'\u202e@x -> \x1b@x  "\x1b[2J\u202e"  no text, 1 attachment (\x1b\x07 x/y\x1b 0 bytes)',
-        )
