@@ -30,19 +30,25 @@ if TYPE_CHECKING:
     from .stub.reply import Reply
     from .stub.request import RecordedRequest
     from .stub.server import HTTPStub
+    from .stub.values import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED
     from .web.live import LiveServer
 
 _HOMES = {
+    "ABSENT": "stub.values",
+    "ALL_OF": "stub.values",
+    "ANY_OF": "stub.values",
     "Attachment": "mail.message",
     "ClassServer": "cases.base",
     "ClientDisconnected": "errors",
     "HTTPStub": "stub.server",
     "HTTPStubTestCase": "cases.stub",
+    "INCLUDING": "stub.values",
     "InvalidResponse": "errors",
     "Link": "mail.message",
     "LiveServer": "web.live",
     "LiveServerTestCase": "cases.live",
     "LiveServerTestCaseError": "errors",
+    "NOT": "stub.values",
     "Problem": "cases.base",
     "ReceivedEmail": "mail.message",
     "RecordedRequest": "stub.request",
@@ -55,11 +61,18 @@ _HOMES = {
     "ServerStateError": "errors",
     "ServerTestCase": "cases.base",
     "ServerThreadError": "errors",
+    "UNORDERED": "stub.values",
     "UnfinishedWorkWarning": "errors",
     "UsageError": "errors",
 }
 
 __all__ = [
+    "ABSENT",
+    "ALL_OF",
+    "ANY_OF",
+    "INCLUDING",
+    "NOT",
+    "UNORDERED",
     "Attachment",
     "ClassServer",
     "ClientDisconnected",

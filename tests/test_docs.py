@@ -111,7 +111,7 @@ class ReferenceTest(unittest.TestCase):
         pages = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.rst"))
         for name in package.__all__:
             with self.subTest(name=name):
-                self.assertRegex(pages, rf"auto(class|exception):: (liveserver_testcase\.)?{name}\b")
+                self.assertRegex(pages, rf"auto(class|data|exception|function):: (liveserver_testcase\.)?{name}\b")
 
     def test_every_file_is_on_the_page_about_the_house(self) -> None:
         """The page about the design names each file of the package."""

@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 from ..web.exchange import Exchange
 from .book import Decision
+from .criterion import Mismatch
 from .expectation import Expectation, Times, describe_times
-from .matching import Criteria, Mismatch
+from .matching import Criteria
 from .request import RecordedRequest
 from .wording import count, cut, escape, mask, quote
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ParamSpec, TypeVar
 
-__all__ = ["suggest_keywords"]
+__all__ = ["refuse_unknown", "suggest_keywords", "suggest_more_keywords"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,21 +22,46 @@ def suggest_keywords(function: Callable[P, R]) -> Callable[P, R]:
         TypeError: When it is called with a keyword that it does not know, or with the name of an argument that it
             takes by position.
     """
-    parameters = inspect.signature(function).parameters.values()
-    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
-    by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name != "self"]
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name in kwargs:
-            if name not in known:
-                raise TypeError(_refuse(function.__name__, name, known, by_position))
-        return function(*args, **kwargs)
-
-    return checked
+    return suggest_more_keywords()(function)
 
 
-def _refuse(function: str, name: str, known: list[str], by_position: list[str]) -> str:
+def suggest_more_keywords(*more: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """The same for a function that takes ``**keywords``, of which it knows these."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters.values()
+        known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+        by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name != "self"]
+        known += more
+
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            refuse_unknown(function.__name__, kwargs, known, by_position)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def refuse_unknown(function: str, given: Iterable[str], known: Sequence[str], by_position: Sequence[str] = ()) -> None:
+    """Refuse the first keyword that is not known.
+
+    Args:
+        function: Whose keywords they are.
+        given: Those that it was called with.
+        known: Those that it takes.
+        by_position: The names of arguments that it takes without a name.
+
+    Raises:
+        TypeError: There is one.
+    """
+    for name in given:
+        if name not in known:
+            raise TypeError(_refuse(function, name, known, by_position))
+
+
+def _refuse(function: str, name: str, known: Sequence[str], by_position: Sequence[str]) -> str:
     if name in by_position:
         order = ", ".join(by_position)
         return f"{function}() takes {name!r} by its position, without its name: {function}({order}, …)"

@@ -5,234 +5,200 @@ A criterion compares one thing and returns None, or a `Mismatch` that describes 
 
 from __future__ import annotations
 
-import abc
-import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
-from urllib.parse import unquote
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import UsageError
-from .request import RecordedRequest, decode_path
+from .contents import AuthCriterion, BodyCriterion, JSONCriterion, TextCriterion, WhereCriterion
+from .criterion import Criterion, Mismatch
+from .fields import CookiesCriterion, FilesCriterion, FormCriterion, HeadersCriterion, QueryCriterion
+from .keywords import refuse_unknown
+from .subject import Subject
+from .targets import (
+    HostCriterion,
+    MethodCriterion,
+    PathCriterion,
+    RuleCriterion,
+    SchemeCriterion,
+    make_method,
+    make_path,
+    split_target,
+)
 from .wording import quote
 
-__all__ = [
-    "Criteria",
-    "Criterion",
-    "MethodCriterion",
-    "Mismatch",
-    "PathCriterion",
-    "PatternCriterion",
-    "make_criteria",
-]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_COMPARED = 100  # characters of two paths that are looked through for a likeness, which takes time
+__all__ = ["CRITERIA", "Criteria", "CriteriaKeywords", "Key", "find_group", "make_criteria", "make_criteria_of"]
+
+Key = tuple[str | None, str | None]
+"""A method and a path, or the first part of one; None for any."""
 
 
-@dataclass(frozen=True)
-class Mismatch:
-    """How a request differs from a criterion.
+class CriteriaKeywords(TypedDict, total=False):
+    """What can be wanted of a request besides its method and its path.
+
+    Each takes a plain value, which means equality; a compiled pattern, which must match all of a text; a callable,
+    which is asked; an object with an ``__eq__`` of its own; or one of `ABSENT`, `ANY_OF`, `ALL_OF`, `NOT`, `INCLUDING`
+    and `UNORDERED`; and so does each part of a mapping or a list.
 
     Attributes:
-        criterion: Which one, such as ``path``.
-        wanted: What it wants, as text.
-        got: What the request has, as text.
-        hint: What the likely mistake is; may be empty.
-        distance: How far this takes the request from what was wanted, for finding the nearest miss.
+        query: The parameters, all of them; a text is the raw query.
+        headers: Some of the headers; names without case.
+        cookies: Some of the cookies.
+        body: The body: bytes, or text as UTF-8.
+        text: The body as text, in its own charset.
+        json: The body as JSON; None for ``null``.
+        form: The fields of a form, all of them.
+        files: The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)``.
+        auth: ``(name, password)`` of Basic, or the token of Bearer.
+        host: The host that is named, with or without its port.
+        where: A predicate that is asked with the request.
     """
 
-    criterion: str
-    wanted: str
-    got: str
-    hint: str = ""
-    distance: float = 1.0
-
-    def __str__(self) -> str:
-        text = f"{self.criterion}: wanted {self.wanted}, got {self.got}"
-        return f"{text} ({self.hint})" if self.hint else text
-
-
-class Criterion(abc.ABC):
-    """One thing that is wanted of a request.
-
-    Attributes:
-        name: What it looks at, such as ``path``.
-    """
-
-    name: ClassVar[str]
-
-    @abc.abstractmethod
-    def matches(self, request: RecordedRequest) -> bool:
-        """Whether ``request`` has it; asked of each request, so it is quick."""
-
-    @abc.abstractmethod
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        """How ``request``, which does not match, differs; asked for a report only."""
-
-    @abc.abstractmethod
-    def describe(self) -> str:
-        """What it wants, as text."""
-
-    def compare(self, request: RecordedRequest) -> Mismatch | None:
-        """None if ``request`` has it."""
-        return None if self.matches(request) else self.explain(request)
+    query: object
+    headers: object
+    cookies: object
+    body: object
+    text: object
+    json: object
+    form: object
+    files: object
+    auth: object
+    host: object
+    where: Any
 
 
-@dataclass(frozen=True)
-class MethodCriterion(Criterion):
-    """The method, in upper case."""
+CRITERIA: Mapping[str, Callable[[Any], Criterion]] = {
+    "host": HostCriterion,
+    "query": QueryCriterion,
+    "headers": HeadersCriterion,
+    "auth": AuthCriterion,
+    "cookies": CookiesCriterion,
+    "json": JSONCriterion,
+    "form": FormCriterion,
+    "files": FilesCriterion,
+    "text": TextCriterion,
+    "body": BodyCriterion,
+    "where": WhereCriterion,
+}
+"""What makes a criterion of each keyword, in the order in which they are compared: the quickest first."""
 
-    method: str
-    name = "method"
-
-    def matches(self, request: RecordedRequest) -> bool:
-        return request.method == self.method
-
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        hint = ""
-        if request.method == "OPTIONS":
-            hint = "a browser asks with OPTIONS before it sends to another origin"
-        elif (self.method, request.method) == ("GET", "HEAD"):
-            hint = "an expectation of GET does not answer HEAD"
-        elif (self.method, request.method) == ("POST", "GET"):
-            hint = "a client that follows a redirect makes a GET of a POST"
-        return Mismatch(self.name, self.method, request.method, hint, 3.0)
-
-    def describe(self) -> str:
-        return self.method
-
-
-@dataclass(frozen=True)
-class PathCriterion(Criterion):
-    """The path without the query, decoded as `RecordedRequest.plain_path` is."""
-
-    path: str
-    name = "path"
-
-    def matches(self, request: RecordedRequest) -> bool:
-        return request.plain_path == self.path
-
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        got = request.plain_path
-        hint = _find_slip(self.path, got)
-        distance = 1.0 if hint else 10.0 - 6.0 * _likeness(self.path, got)
-        return Mismatch(self.name, self.describe(), quote(got), hint, distance)
-
-    def describe(self) -> str:
-        return quote(self.path)
-
-
-@dataclass(frozen=True)
-class PatternCriterion(Criterion):
-    """A pattern that matches the whole path."""
-
-    pattern: re.Pattern[str]
-    name = "path"
-
-    def matches(self, request: RecordedRequest) -> bool:
-        return self.pattern.fullmatch(request.plain_path) is not None
-
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        part = self.pattern.search(request.plain_path)
-        hint = "the pattern matches a part of it, and must match all" if part else ""
-        return Mismatch(self.name, self.describe(), quote(request.plain_path), hint, 2.0 if part else 8.0)
-
-    def describe(self) -> str:
-        return f"matching {quote(self.pattern.pattern)}"
-
-
-def _find_slip(wanted: str, got: str) -> str:
-    """What small mistake makes one path of the other; empty if none that is known."""
-    if wanted.rstrip("/") == got.rstrip("/"):
-        return f"it has {'a' if len(got) > len(wanted) else 'no'} slash at the end"
-    if re.sub("//+", "/", wanted) == re.sub("//+", "/", got):
-        return "slashes are doubled: was a path joined to a URL that ends with one?"
-    if wanted.lower() == got.lower():
-        return "upper and lower case differ"
-    if got.replace("%2F", "/") == wanted:
-        return "an encoded slash, %2F, does not separate"
-    if unquote(got) == wanted:
-        return "it was percent-encoded twice"
-    if len(wanted) > 1 and got.endswith(wanted):
-        return f"it has {quote(got[: -len(wanted)])} in front: is the base URL right?"
-    if len(got) > 1 and wanted.endswith(got):
-        return f"it lacks {quote(wanted[: -len(got)])} in front: is the base URL right?"
-    return ""
-
-
-def _likeness(wanted: str, got: str) -> float:
-    from difflib import SequenceMatcher  # costs a millisecond that no passing test needs
-
-    return SequenceMatcher(None, wanted[:_COMPARED], got[:_COMPARED], autojunk=False).ratio()
+_BODIES = ("json", "form", "text", "body")  # and files, which come with a form
 
 
 @dataclass(frozen=True)
 class Criteria:
     """All that is wanted of one request; any request meets criteria of which there are none."""
 
-    criteria: tuple[Criterion, ...] = ()
+    method: MethodCriterion | None = None
+    path: PathCriterion | None = None
+    others: tuple[Criterion, ...] = ()
 
-    def matches(self, request: RecordedRequest) -> bool:
-        """Whether every criterion is met."""
-        for criterion in self.criteria:  # noqa: SIM110  # all() costs as much as the comparisons
-            if not criterion.matches(request):
-                return False
-        return True
+    @cached_property
+    def criteria(self) -> tuple[Criterion, ...]:
+        """All of them, in the order in which a report shows them."""
+        return tuple(criterion for criterion in (self.method, self.path, *self.others) if criterion is not None)
 
-    def compare(self, request: RecordedRequest) -> list[Mismatch]:
+    @cached_property
+    def key(self) -> Key:
+        """Method and path, or of a rule `find_group`, as far as they are plain: who has another key cannot match."""
+        method = self.method.method if self.method is not None else None
+        path = self.path.path if self.path is not None else None
+        if isinstance(self.path, RuleCriterion):
+            path = find_group(self.path.rule)
+        return method if isinstance(method, str) else None, path if isinstance(path, str) else None
+
+    @cached_property
+    def beyond_key(self) -> tuple[Criterion, ...]:
+        """Those that a request with the same key can still miss."""
+        method, path = self.key
+        rest = [self.method] if method is None else []
+        rest += [self.path] if path is None or isinstance(self.path, RuleCriterion) else []  # type: ignore[list-item]
+        return tuple(criterion for criterion in (*rest, *self.others) if criterion is not None)
+
+    def matches(self, request: Subject) -> bool:
+        """Whether every criterion is met; a predicate that raises is not."""
+        return _meets(self.criteria, request)
+
+    def matches_beyond_key(self, request: Subject) -> bool:
+        """The same for a request that has the same key."""
+        return not self.beyond_key or _meets(self.beyond_key, request)
+
+    def compare(self, request: Subject) -> list[Mismatch]:
         """How ``request`` differs from what is wanted; nothing if it matches."""
         found = [criterion.compare(request) for criterion in self.criteria]
         return [mismatch for mismatch in found if mismatch is not None]
 
     def describe(self) -> str:
-        """The criteria on one line, such as ``POST '/charges'``."""
+        """The criteria on one line, such as ``POST '/charges' json={'amount': 5}``."""
         texts = {criterion.name: criterion.describe() for criterion in self.criteria}
+        others = [f"{name}={text}" for name, text in texts.items() if name not in ("method", "path")]
         if "method" not in texts and "path" not in texts:
-            return " ".join(["any request", *texts.values()])
-        return " ".join([texts.pop("method", "any method"), texts.pop("path", "any path"), *texts.values()])
+            return " ".join(["any request", *others])
+        return " ".join([texts.get("method", "any method"), texts.get("path", "any path"), *others])
 
 
-def make_criteria(method: str | None, path: str | re.Pattern[str] | None) -> Criteria:
+def _meets(criteria: tuple[Criterion, ...], request: Subject) -> bool:
+    try:
+        for criterion in criteria:  # all() costs as much as the comparisons
+            if not criterion.matches(request):
+                return False
+    except Exception:  # the report says what was raised: see Criterion.compare
+        return False
+    return True
+
+
+def find_group(path: str) -> str | None:
+    """What paths with the same first part have in common: rules are looked up by it.  None if that part is no text."""
+    first = path[1:].partition("/")[0]
+    return f"*{first}" if first and "<" not in first else None
+
+
+def make_criteria(method: object = None, path: object = None, **wanted: Unpack[CriteriaKeywords]) -> Criteria:
     """Check what a test author wrote, and make criteria of it.
 
+    Args:
+        method: Such as ``GET``; None for any.
+        path: A text, a rule such as ``/users/<int:id>``, a compiled pattern; with a query, or as a whole URL; None for
+            any.
+        wanted: See `CriteriaKeywords`.
+
     Raises:
-        UsageError: It can match no request, or does not say what it means.
+        UsageError: No request can match, or it does not say what it means.
+        TypeError: An unknown keyword; the message names the nearest.
     """
-    criteria: list[Criterion] = []
-    if method is not None:
-        criteria.append(MethodCriterion(_check_method(method)))
-    if isinstance(path, re.Pattern):
-        if not isinstance(path.pattern, str):
-            raise UsageError(f"path is {path!r}, a pattern of bytes; compile it from a str")
-        criteria.append(PatternCriterion(path))
-    elif path is not None:
-        criteria.append(PathCriterion(decode_path(_check_path(path))))
-    return Criteria(tuple(criteria))
+    refuse_unknown("make_criteria", wanted, list(CRITERIA))
+    return make_criteria_of(method, path, wanted)
 
 
-def _check_method(method: object) -> str:
-    if isinstance(method, str) and _TOKEN.fullmatch(method):
-        return method.upper()
-    advice = ""
-    if isinstance(method, str):
-        name, _, rest = method.strip().partition(" ")
-        if name.startswith("/"):
-            advice = f"; for any method on that path write (None, {method!r})"
-        elif rest.strip().startswith("/"):
-            advice = f"; write method and path as two arguments: ({name!r}, {rest.strip()!r})"
-    raise UsageError(f"method is {quote(method)}; wanted a name such as 'GET', or None for any{advice}")
-
-
-def _check_path(path: object) -> str:
-    if not isinstance(path, str):
-        raise UsageError(
-            f"path is {quote(path)}; wanted a text that begins with '/', a compiled pattern, or None for any"
-        )
-    if url := re.match(r"[A-Za-z][\w+.-]*://[^/?#]*([^?#]*)", path):
-        raise UsageError(f"path is {quote(path)}, a whole URL; wanted the path alone: {quote(url[1] or '/')}")
-    if not path.startswith("/") and path != "*":  # OPTIONS *: RFC 9112, 3.2.4
-        raise UsageError(f"path is {quote(path)}; wanted one that begins with '/': {quote('/' + path)}")
-    if "?" in path:
-        alone = path.partition("?")[0]
-        raise UsageError(f"path is {quote(path)}, with a query in it; wanted the path alone: {quote(alone)}")
-    return path
+def make_criteria_of(method: object, path: object, wanted: Mapping[str, Any]) -> Criteria:
+    """The same, of keywords that are known."""
+    target = split_target(path)
+    given = {name: value for name, value in wanted.items() if value is not None or name == "json"}
+    made: dict[str, Criterion] = {}
+    if target.query is not None:
+        if "query" in given:
+            raise UsageError(
+                f"path is {quote(path)}, with a query in it, and query is {quote(given['query'])}: keep one of them"
+            )
+        made["query"] = QueryCriterion.parse(target.query)
+    if target.host is not None:
+        if "host" in given:
+            raise UsageError(
+                f"path is {quote(path)}, with a host in it, and host is {quote(given['host'])}: keep one of them"
+            )
+        made["host"] = HostCriterion(target.host)
+    bodies = [name for name in _BODIES if name in given]
+    if len(bodies) > 1:
+        raise UsageError(f"a request has one body, but {' and '.join(bodies)} were given: keep one of them")
+    made |= {name: CRITERIA[name](value) for name, value in given.items()}
+    if target.scheme is not None:
+        made["scheme"] = SchemeCriterion(target.scheme)
+    order = ["scheme", *CRITERIA]
+    others = tuple(made[name] for name in order if name in made)
+    return Criteria(
+        None if method is None else make_method(method), None if path is None else make_path(target.path), others
+    )

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import io
 from typing import IO, TYPE_CHECKING, Any, NoReturn
-from urllib.parse import unquote
-
-from werkzeug.wrappers import Request
 
 from ..core.journal import Epoch
 from ..web.exchange import Exchange
 from .reply import Reply
+from .subject import Subject, decode_path
 from .wording import count, cut, escape, mask, quote
 
-__all__ = ["RecordedRequest", "decode_path"]
+__all__ = ["RecordedRequest"]
 
 
-def decode_path(raw: str) -> str:
-    """A path with its percent-encoding undone, but for ``%2F``: an encoded slash does not separate.
-
-    Source: RFC 3986, 2.2.
-    """
-    if "%" not in raw:
-        return raw
-    return unquote(raw.replace("%2f", "%252F").replace("%2F", "%252F"))
-
-
-class RecordedRequest(Request):
+class RecordedRequest(Subject):
     """A werkzeug ``Request`` with its body read, and its place on the wire.
 
     Everything of werkzeug's is there (``args``, ``form``, ``files``, ``cookies``, ``headers``, ``json``,
@@ -38,6 +26,7 @@ class RecordedRequest(Request):
         body: The whole body, as bytes.
         raw_path: The path as it was sent, percent-encoding and all, without the query.
         plain_path: The path as criteria see it: decoded, but for ``%2F``.
+        path_params: What the placeholders of its expectation's path stood for; empty while it has none.
         reply: What it is answered with; None until that is decided.
         exchange: How the answer went.
         connection_index: The connection it came on, from 0.
@@ -61,6 +50,7 @@ class RecordedRequest(Request):
         self.exchange = exchange
         self.raw_path = exchange.path or exchange.target  # OPTIONS *
         self.plain_path = decode_path(self.raw_path)
+        self.path_params: dict[str, Any] = {}
         self.connection_index = exchange.connection_index
         self.exchange_index = exchange.exchange_index
         self.received_at = exchange.received_at
@@ -90,14 +80,6 @@ class RecordedRequest(Request):
     def epoch(self) -> Epoch:
         """The test in which it arrived."""
         return self.exchange.epoch
-
-    @property
-    def text(self) -> str:
-        """The body as text, in the charset of its Content-Type, else UTF-8; what does not decode is replaced."""
-        try:
-            return self.body.decode(self.mimetype_params.get("charset", "utf-8"), "replace")
-        except (LookupError, ValueError):  # no such charset, or none for text
-            return self.body.decode("utf-8", "replace")
 
     @property
     def duration(self) -> float | None:

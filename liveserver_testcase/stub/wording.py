@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["count", "cut", "escape", "mask", "quote"]
+__all__ = ["count", "cut", "describe_error", "escape", "is_secret", "mask", "quote"]
 
 _LONGEST = 120  # characters of one value: it is still read at a glance
 
@@ -36,6 +36,11 @@ def quote(value: object) -> str:
     return cut(repr(value))
 
 
+def is_secret(name: str) -> bool:
+    """Whether what has this name, or lies in this place, must not be read in a log."""
+    return _SECRET.search(name) is not None
+
+
 def mask(target: str) -> str:
     """A request's target without the secrets that a query can carry: passwords, tokens and keys become ``***``."""
     path, question, query = target.partition("?")
@@ -50,3 +55,9 @@ def mask(target: str) -> str:
 def count(number: int, noun: str) -> str:
     """As in ``1 request``, ``3 requests``, ``12,000 bytes``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def describe_error(error: BaseException) -> str:
+    """Its class and its message, on one line."""
+    text = escape(str(error))
+    return cut(f"{type(error).__name__}: {text}" if text else type(error).__name__)

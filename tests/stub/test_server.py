@@ -228,7 +228,7 @@ class MisuseTest(StubTest):
         calls: list[Any] = [
             lambda: self.stub.on("/x"),
             lambda: self.stub.expect("GET", "x"),
-            lambda: self.stub.on("GET", "/x?a=1"),
+            lambda: self.stub.on("GET", "/x?a=1", query="b=1"),
             lambda: self.stub.expect("GET", "/x", times=-1),
             lambda: self.stub.on("GET", "/x", times=0),
             lambda: self.stub.serve_content("a", 99),

@@ -1,0 +1,252 @@
+"""Criteria of credentials and body, and predicates.  Pure: no clock, socket or thread."""
+
+from __future__ import annotations
+
+import json as json_module
+import re
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.datastructures import Authorization
+
+from ..errors import UsageError
+from .criterion import Criterion, Mismatch, is_judge, make_mismatch
+from .differences import Difference, find_differences
+from .subject import Subject
+from .values import ABSENT, Combinator, accepts, show
+from .wording import cut, escape, is_secret, mask, quote
+
+__all__ = [
+    "AuthCriterion",
+    "BodyCriterion",
+    "JSONCriterion",
+    "TextCriterion",
+    "WhereCriterion",
+    "compare_content",
+    "explain_kind",
+    "has_same_credentials",
+    "mask_json",
+]
+
+
+# -- credentials -----------------------------------------------------------------------------------------------------
+
+
+class AuthCriterion(Criterion):
+    """The credentials: ``(name, password)`` of Basic, the token of Bearer, or all of the header."""
+
+    name = "auth"
+
+    def __init__(self, wanted: object) -> None:
+        self.wanted = wanted
+        is_pair = isinstance(wanted, tuple) and len(wanted) == 2
+        if isinstance(wanted, str | Combinator | re.Pattern) or wanted is ABSENT or is_pair or is_judge(wanted):
+            return
+        raise UsageError(
+            f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
+        )
+
+    def matches(self, request: Subject) -> bool:
+        raw = request.headers.get("Authorization")
+        got = request.authorization
+        if self.wanted is ABSENT:
+            return raw is None
+        if isinstance(self.wanted, tuple):
+            return got is not None and got.type == "basic" and accepts(self.wanted, (got.username, got.password))
+        if isinstance(self.wanted, str):
+            if " " in self.wanted:
+                return raw is not None and (raw == self.wanted or has_same_credentials(self.wanted, raw))
+            return got is not None and got.type == "bearer" and got.token == self.wanted
+        if isinstance(self.wanted, re.Pattern | Combinator):
+            token = got.token if got is not None and got.type == "bearer" else None
+            return accepts(self.wanted, ABSENT if raw is None else raw) or (
+                token is not None and accepts(self.wanted, token)
+            )
+        return accepts(self.wanted, got)
+
+    def explain(self, request: Subject) -> Mismatch:
+        got = request.authorization
+        raw = request.headers.get("Authorization")
+        if raw is None:
+            return Mismatch(self.name, self.describe(), "no Authorization header")
+        if got is None:
+            return Mismatch(self.name, self.describe(), "an Authorization header that cannot be read")
+        text = f"{got.type.title()} {quote(got.username)} ***" if got.type == "basic" else f"{got.type.title()} ***"
+        hint = ""
+        if isinstance(self.wanted, tuple) and got.type == "basic" and accepts(self.wanted[0], got.username):
+            hint = "the password differs"
+        elif isinstance(self.wanted, str) and " " not in self.wanted and got.type == "bearer":
+            hint = "the token differs"
+        return Mismatch(self.name, self.describe(), text, hint)
+
+    def describe(self) -> str:
+        if isinstance(self.wanted, tuple):
+            return f"Basic {show(self.wanted[0])} ***"
+        if isinstance(self.wanted, str):
+            scheme, space, _ = self.wanted.partition(" ")
+            return f"{scheme.title()} ***" if space else "Bearer ***"
+        return show(self.wanted)
+
+
+def has_same_credentials(wanted: str, got: str) -> bool:
+    """Whether two values of Authorization say the same, whatever the order of their parameters."""
+    first, second = Authorization.from_header(wanted), Authorization.from_header(got)
+    return first is not None and first == second
+
+
+# -- the body --------------------------------------------------------------------------------------------------------
+
+
+class BodyCriterion(Criterion):
+    """The body: bytes, or text that is compared as UTF-8."""
+
+    name = "body"
+
+    def __init__(self, wanted: object) -> None:
+        if isinstance(wanted, bool | int | float | list | tuple | dict):
+            advice = f": for a JSON value write json={quote(wanted)}"
+            raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
+        self.wanted = bytes(wanted) if isinstance(wanted, bytearray | memoryview) else wanted
+
+    def matches(self, request: Subject) -> bool:
+        if isinstance(self.wanted, str):
+            return request.body == self.wanted.encode()
+        return accepts(
+            self.wanted, _in_kind(self.wanted, request.body) if request.body or self.wanted is not ABSENT else ABSENT
+        )
+
+    def explain(self, request: Subject) -> Mismatch:
+        if not request.body:
+            return Mismatch(self.name, self.describe(), "no body")
+        found = find_differences(self.wanted, _in_kind(self.wanted, request.body))
+        return make_mismatch(self, found or [Difference("$", self.describe(), quote(request.body))])
+
+    def describe(self) -> str:
+        return show(self.wanted)
+
+
+class TextCriterion(Criterion):
+    """The body as text, in its own charset."""
+
+    name = "text"
+
+    def __init__(self, wanted: object) -> None:
+        if isinstance(wanted, bytes | bool | int | float | list | tuple | dict):
+            raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
+        self.wanted = wanted
+
+    def matches(self, request: Subject) -> bool:
+        return accepts(self.wanted, request.text)
+
+    def explain(self, request: Subject) -> Mismatch:
+        if not request.body:
+            return Mismatch(self.name, self.describe(), "no body")
+        return make_mismatch(self, find_differences(self.wanted, request.text))
+
+    def describe(self) -> str:
+        return show(self.wanted)
+
+
+class JSONCriterion(Criterion):
+    """The body as JSON, whatever its Content-Type: ``1`` is not ``true``, and an object has no further keys."""
+
+    name = "json"
+
+    def __init__(self, wanted: object) -> None:
+        self.wanted = wanted
+
+    def matches(self, request: Subject) -> bool:
+        if not request.body:
+            return self.wanted is ABSENT
+        try:
+            got = request.get_json(force=True)
+        except ValueError:
+            return False
+        return accepts(self.wanted, got)
+
+    def explain(self, request: Subject) -> Mismatch:
+        if not request.body:
+            return Mismatch(self.name, self.describe(), "no body", explain_kind(request, "JSON"))
+        try:
+            got = json_module.loads(request.body)
+        except (ValueError, RecursionError):
+            hint = explain_kind(request, "JSON")
+            return Mismatch(self.name, self.describe(), f"{quote(mask_text(request))}, which is no JSON", hint)
+        return make_mismatch(self, find_differences(self.wanted, got))
+
+    def describe(self) -> str:
+        return show(mask_json(self.wanted))
+
+
+def mask_json(value: object) -> object:
+    """A JSON value without the secrets in it."""
+    if value.__class__ is dict:
+        items = value.items()
+        return {
+            k: "***" if isinstance(k, str) and is_secret(k) and isinstance(v, str) else mask_json(v) for k, v in items
+        }
+    return [mask_json(part) for part in value] if value.__class__ is list else value
+
+
+def mask_text(request: Subject) -> str:
+    """The body as text, without the secrets that a form carries."""
+    text = request.text
+    return mask(f"?{text}")[1:] if re.fullmatch(r"[^\s{\"]*=[^\s{\"]*", text) else text
+
+
+def explain_kind(request: Subject, wanted: str) -> str:
+    """What kind of body came instead of the one that is wanted."""
+    kind = request.mimetype
+    if not request.body:
+        return "were the parameters put into the query?" if request.query_string else ""
+    if not kind:
+        return "it has no Content-Type" if wanted != "JSON" else ""
+    fits = kind.endswith("json") if wanted == "JSON" else kind in _FORMS
+    return "" if fits else f"its Content-Type is {cut(escape(kind))}, not that of {wanted}"
+
+
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+# -- anything else ---------------------------------------------------------------------------------------------------
+
+
+class WhereCriterion(Criterion):
+    """A predicate that is asked with the request, or an object whose ``matches(request)`` is."""
+
+    name = "where"
+
+    def __init__(self, wanted: Any) -> None:
+        ask = getattr(wanted, "matches", None)
+        if not callable(ask) and not callable(wanted):
+            raise UsageError(f"where is {quote(wanted)}; wanted a function of the request, or an object with matches()")
+        self.wanted = wanted
+        self._ask: Callable[[Subject], object] = ask if callable(ask) else wanted
+
+    def matches(self, request: Subject) -> bool:
+        return bool(self._ask(request))
+
+    def explain(self, request: Subject) -> Mismatch:
+        return Mismatch(self.name, f"{self.describe()} to be true", "false")
+
+    def describe(self) -> str:
+        return show(self.wanted)
+
+
+def compare_content(want: object, content: bytes, where: str) -> list[Difference]:
+    """How bytes differ from what is wanted of them, which may be text."""
+    return find_differences(want, _in_kind(want, content), where)
+
+
+def _in_kind(want: object, content: bytes) -> object:
+    """Bytes as what is wanted of them: text if that is text."""
+    if isinstance(want, Combinator):
+        is_text = any(isinstance(_in_kind(part, b""), str) for part in want.wanted)
+    else:
+        is_text = isinstance(want, str) or (isinstance(want, re.Pattern) and isinstance(want.pattern, str))
+    if not is_text:
+        return content
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content

@@ -1,0 +1,132 @@
+"""One thing that is wanted of a request, and how a request differs from it.  Pure: no clock, socket or thread."""
+
+from __future__ import annotations
+
+import abc
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .differences import Difference
+from .subject import Subject
+from .values import show
+from .wording import count, describe_error, is_secret, quote
+
+__all__ = ["Criterion", "Mismatch", "is_judge", "make_mismatch"]
+
+_LONG = 60  # characters of a text from which on a diff says more than the two texts
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """How a request differs from a criterion.
+
+    Attributes:
+        criterion: Which one, such as ``path``.
+        wanted: What it wants, as text.
+        got: What the request has, as text.
+        hint: What the likely mistake is; may be empty.
+        distance: How far this takes the request from what was wanted, for finding the nearest miss.
+        where: The place within it, such as ``$.items[0].price``; may be empty.
+        details: Further lines, such as a diff.
+    """
+
+    criterion: str
+    wanted: str
+    got: str
+    hint: str = ""
+    distance: float = 1.0
+    where: str = ""
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        place = f" at {self.where}" if self.where else ""
+        text = f"{self.criterion}{place}: wanted {self.wanted}, got {self.got}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class Criterion(abc.ABC):
+    """One thing that is wanted of a request.
+
+    Attributes:
+        name: What it looks at, such as ``path``.
+        weight: How far a mismatch takes a request from what was wanted; an address weighs more than what is sent to it.
+    """
+
+    name: ClassVar[str]
+    weight: ClassVar[float] = 1.0
+
+    @abc.abstractmethod
+    def matches(self, request: Subject) -> bool:
+        """Whether ``request`` has it; asked of each request, so it is quick."""
+
+    @abc.abstractmethod
+    def explain(self, request: Subject) -> Mismatch:
+        """How ``request``, which does not match, differs; asked for a report only."""
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """What it wants, as text."""
+
+    def compare(self, request: Subject) -> Mismatch | None:
+        """None if ``request`` has it."""
+        try:
+            return None if self.matches(request) else self.explain(request)
+        except Exception as error:  # of a predicate, or of an __eq__, that was made for other values
+            return Mismatch(self.name, self.describe(), f"raised {describe_error(error)}", distance=self.weight)
+
+
+def make_mismatch(criterion: Criterion, found: Sequence[Difference], whole: str = "$") -> Mismatch:
+    """The first of the differences, how many more there are, and a diff if both are long texts.
+
+    Args:
+        criterion: The criterion that is not met.
+        found: At least one difference.
+        whole: What stands for the whole value, which needs no place.
+    """
+    first, *rest = found
+    more = ""
+    if rest:
+        places = [difference.where for difference in rest[:3]]
+        more = f"{count(len(rest), 'more difference')}: {', '.join(places)}{', …' if len(rest) > 3 else ''}"
+    hint = "; ".join(filter(None, [first.hint, more]))
+    where = "" if first.where == whole else first.where
+    wanted, got = first.wanted, first.got
+    if is_secret(re.split(r"[.\[]", where)[-1]):
+        return Mismatch(criterion.name, "***", "nothing" if got == "nothing" else "another", hint, 1.0, where)
+    distance = criterion.weight * (1 - 0.5 / (1 + len(found)))
+    return Mismatch(criterion.name, wanted, got, hint, distance, where, _diff(first.texts))
+
+
+def _diff(texts: tuple[str, str] | None) -> tuple[str, ...]:
+    """The lines that differ, if there are several or the texts are long."""
+    if texts is None or (max(map(len, texts)) < _LONG and not any("\n" in text for text in texts)):
+        return ()
+    wanted, got = (text[:20_000].splitlines() for text in texts)  # comparing takes time
+    if len(wanted) <= 1 and len(got) <= 1:
+        return _diff_line(*texts)
+    import difflib  # costs a millisecond that no passing test needs
+
+    lines = list(difflib.unified_diff(wanted, got, "wanted", "got", lineterm="", n=2))
+    shown = [quote(line)[1:-1] for line in lines[:20]]
+    return (*shown, f"… {len(lines) - 20:,} more lines") if len(lines) > 20 else tuple(shown)
+
+
+def _diff_line(wanted: str, got: str) -> tuple[str, ...]:
+    """Where two long lines part."""
+    same = next((i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), min(len(wanted), len(got)))
+    start = max(0, same - 20)
+    lead = "…" if start else ""
+    return (
+        f"they differ from character {same + 1:,} on:",
+        f"  wanted {lead}{show(wanted[start : same + 40])}",
+        f"  got    {lead}{show(got[start : same + 40])}",
+    )
+
+
+def is_judge(value: object) -> bool:
+    """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own."""
+    if isinstance(value, str | bytes | int | float | list | tuple | dict | set | frozenset | type(None)):
+        return False
+    return callable(value) or type(value).__eq__ is not object.__eq__

@@ -1,0 +1,268 @@
+"""The one rule by which a wanted value is compared with what came, and the values that stand for many.
+
+A plain value means equality, and inside lists and mappings each part follows the rule itself.  A compiled pattern must
+match a whole text; a callable is asked; a type wants an instance of it; an object with an
+``__eq__`` of its own decides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import UsageError
+from .wording import cut, quote
+
+__all__ = [
+    "ABSENT",
+    "ALL_OF",
+    "ANY_OF",
+    "INCLUDING",
+    "NOT",
+    "UNORDERED",
+    "Combinator",
+    "accepts",
+    "accepts_values",
+    "find_odd_item",
+    "merge_values",
+    "show",
+]
+
+
+class Combinator:
+    """A value that stands for many: equal to each value that it accepts, so that it works wherever values are compared.
+
+    Args:
+        wanted: The values that it is made of.
+    """
+
+    def __init__(self, *wanted: object) -> None:
+        self.wanted = wanted
+
+    def accepts(self, got: object) -> bool:
+        """Whether ``got`` is one of the values; ``ABSENT`` if there is none."""
+        raise NotImplementedError
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        """The same for something that can come several times, such as a parameter of a query."""
+        return self.accepts(merge_values(values))
+
+    def map(self, function: Callable[[object], object]) -> Combinator:
+        """The same of other values."""
+        return type(self)(*map(function, self.wanted))
+
+    def __eq__(self, other: object) -> bool:
+        return other is self or (not isinstance(other, Combinator) and self.accepts(other))
+
+    __hash__ = None  # type: ignore[assignment]  # equal to values of many hashes
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(show, self.wanted))})"
+
+
+class _Absent:
+    """That something is not there: a header, a parameter, a key."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+"""Stands for nothing: wanted of a header, cookie, parameter or key, it must not be there."""
+
+
+class ANY_OF(Combinator):
+    """Accepts what at least one of the values accepts; `ABSENT` may be among them."""
+
+    def accepts(self, got: object) -> bool:
+        return any(accepts(wanted, got) for wanted in self.wanted)
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        return any(accepts_values(wanted, values) for wanted in self.wanted)
+
+
+class ALL_OF(Combinator):
+    """Accepts what each of the values accepts."""
+
+    def accepts(self, got: object) -> bool:
+        return all(accepts(wanted, got) for wanted in self.wanted)
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        return all(accepts_values(wanted, values) for wanted in self.wanted)
+
+
+class NOT(Combinator):
+    """Accepts what the value does not accept; ``NOT(ABSENT)`` is there, whatever it is."""
+
+    def __init__(self, wanted: object, /) -> None:
+        super().__init__(wanted)
+
+    def accepts(self, got: object) -> bool:
+        return not accepts(self.wanted[0], got)
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        return not accepts_values(self.wanted[0], values)
+
+
+class INCLUDING(Combinator):
+    """Accepts what has at least this: keys of a mapping, items of a list, parts of a text.
+
+    ``INCLUDING({"id": 1})`` accepts an object with more keys, ``INCLUDING("a", "b")`` a list with more items, in any
+    order, or a text in which both stand.  What is nested in it is compared as a whole: write INCLUDING there, too.
+    """
+
+    def __init__(self, *wanted: object) -> None:
+        if not wanted:
+            raise UsageError("INCLUDING() includes nothing; wanted a mapping, items of a list, or parts of a text")
+        super().__init__(*wanted)
+
+    @property
+    def items(self) -> Sequence[object]:
+        """What a list must have: one list was given, or its items."""
+        first = self.wanted[0]
+        return first if len(self.wanted) == 1 and isinstance(first, list | tuple) else self.wanted
+
+    def accepts(self, got: object) -> bool:
+        if isinstance(got, Mapping):
+            return all(
+                isinstance(part, Mapping) and all(accepts(want, got.get(key, ABSENT)) for key, want in part.items())
+                for part in self.wanted
+            )
+        if isinstance(got, str | bytes):
+            return all(_is_part(part, got) for part in self.items)
+        return isinstance(got, list | tuple) and find_odd_item(self.items, got) is None
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        is_list = len(values) > 1 or len(self.wanted) > 1 or isinstance(self.wanted[0], list | tuple)
+        return bool(values) and self.accepts(list(values) if is_list else values[0])
+
+
+class UNORDERED(Combinator):
+    """Accepts a list of exactly these items, in any order."""
+
+    @property
+    def items(self) -> Sequence[object]:
+        """What the list must have: one list was given, or its items."""
+        first = self.wanted[0] if len(self.wanted) == 1 else None
+        return first if isinstance(first, list | tuple) else self.wanted
+
+    def accepts(self, got: object) -> bool:
+        return isinstance(got, list | tuple) and len(got) == len(self.items) and find_odd_item(self.items, got) is None
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        return self.accepts(list(values))
+
+
+# -- whether -----------------------------------------------------------------------------------------------------------
+
+
+def accepts(wanted: object, got: object) -> bool:
+    """Whether ``got`` is what is wanted; what a predicate raises comes out.
+
+    Args:
+        wanted: A value, or what stands for several.
+        got: What came; ``ABSENT`` if nothing did.
+    """
+    if wanted.__class__ is str:  # most are
+        return wanted == got
+    if isinstance(wanted, Combinator):
+        return wanted.accepts(got)
+    if wanted is ABSENT or got is ABSENT:
+        return wanted is got
+    if isinstance(wanted, dict):
+        return (
+            isinstance(got, Mapping)
+            and all(accepts(want, got.get(key, ABSENT)) for key, want in wanted.items())
+            and all(key in wanted for key in got)
+        )
+    if isinstance(wanted, list | tuple):
+        return isinstance(got, list | tuple) and len(wanted) == len(got) and all(map(accepts, wanted, got))
+    if isinstance(wanted, re.Pattern):
+        return isinstance(got, type(wanted.pattern)) and wanted.fullmatch(got) is not None
+    if isinstance(wanted, bool) or isinstance(got, bool):  # true is not 1, although Python says so
+        if wanted.__class__ is bool or isinstance(wanted, int | float):
+            return wanted is got
+    if isinstance(wanted, type) and type(wanted).__eq__ is type.__eq__:  # else its metaclass compares for itself
+        return isinstance(got, wanted) and not (isinstance(got, bool) and wanted is not bool and wanted is not object)
+    if callable(wanted) and not isinstance(wanted, type):
+        return bool(wanted(got))
+    return bool(wanted == got)
+
+
+def accepts_values(wanted: object, values: Sequence[str]) -> bool:
+    """Whether what came under one name, once or several times, is what is wanted.
+
+    A list wants each of them, in order; anything else wants the only one.
+    """
+    if wanted.__class__ is str:
+        return len(values) == 1 and values[0] == wanted
+    if isinstance(wanted, Combinator):
+        return wanted.accepts_values(values)
+    if isinstance(wanted, list | tuple):
+        return accepts(wanted, list(values))
+    if len(values) > 1 and (callable(wanted) or isinstance(wanted, re.Pattern)):
+        return False
+    return accepts(wanted, merge_values(values))
+
+
+def merge_values(values: Sequence[str]) -> object:
+    """The only value; all, if they are several; ABSENT if there is none."""
+    return list(values) if len(values) > 1 else values[0] if values else ABSENT
+
+
+def _is_part(part: object, got: str | bytes) -> bool:
+    if isinstance(part, re.Pattern):
+        return isinstance(got, type(part.pattern)) and part.search(got) is not None
+    if isinstance(got, str):
+        return isinstance(part, str) and part in got
+    return isinstance(part, bytes) and part in got
+
+
+def find_odd_item(wanted: Sequence[object], got: Sequence[object]) -> int | None:
+    """Find an item of its own for each that is wanted; None if that succeeds, else the first for which there is none.
+
+    Several can be accepted by the same item, so that the first choice is not always right: augmenting paths.
+    """
+    taken: dict[int, int] = {}  # index of what came -> index of who wants it
+
+    def place(number: int, tried: set[int]) -> bool:
+        for index, item in enumerate(got):
+            if index not in tried and accepts(wanted[number], item):
+                tried.add(index)
+                if index not in taken or place(taken[index], tried):
+                    taken[index] = number
+                    return True
+        return False
+
+    return next((number for number in range(len(wanted)) if not place(number, set())), None)
+
+
+# -- in words ----------------------------------------------------------------------------------------------------------
+
+
+def show(value: object) -> str:
+    """A wanted value as it was written, without addresses, cut if it is long."""
+    return quote(value) if isinstance(value, str | bytes) else cut(_write(value))
+
+
+def _write(value: object) -> str:
+    if isinstance(value, str | bytes):
+        return quote(value)
+    if value.__class__ is dict:
+        return "{" + ", ".join(f"{key!r}: {_write(part)}" for key, part in _first(value.items())) + "}"
+    if value.__class__ is list:
+        return f"[{', '.join(map(_write, _first(value)))}]"
+    if isinstance(value, type):
+        return value.__name__
+    code = getattr(value, "__code__", None)
+    if getattr(value, "__name__", "") == "<lambda>" and code is not None:
+        return f"the lambda in line {code.co_firstlineno}"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"{value.__name__}()"
+    return repr(value)
+
+
+def _first(items: Iterable[Any]) -> list[Any]:
+    """As many as can be seen in a text that is cut anyway."""
+    return list(items)[:100]
