@@ -157,8 +157,11 @@ class ServerTestCase(unittest.TestCase):
                 f"no setUpClass() has started the servers of {cls.__name__}; "
                 "if the class overrides setUpClass(), it must call super().setUpClass() first"
             )
-        names = [server.name for server in run.servers]
-        if name in names:
+        part = run.part(name)
+        if part is not None and part.explain_absence():
+            return part.explain_absence()
+        if part is not None:
+            names = [server.name for server in run.servers]
             return f"the servers of {cls.__name__} start in the order {', '.join(names)}, and its turn has not come"
         return f"{cls.__name__}.class_servers() does not list it; does it extend super().class_servers()?"
 
@@ -173,7 +176,7 @@ class ServerTestCase(unittest.TestCase):
             stop_run = getattr(result, "stopTestRun", None)
         try:
             self._begin_test()
-            super().run(JudgedResult(result, self, self._judge))  # type: ignore[arg-type]
+            super().run(JudgedResult(result, self, self._judge, self._failed))  # type: ignore[arg-type]
         finally:
             if stop_run is not None:
                 stop_run()
@@ -204,6 +207,12 @@ class ServerTestCase(unittest.TestCase):
         run = self._own_run()
         if run is not None:
             run.begin(self.id())
+
+    def _failed(self) -> None:
+        """The test has just failed: tell the servers, while they run."""
+        run = self._own_run()
+        if run is not None:
+            run.failed(self.id())
 
     def _judge(self, skipped: bool = False) -> BaseException | None:
         """What the servers hold against the test that is over, as an exception."""

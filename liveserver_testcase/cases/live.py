@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar
+import os
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
-from ..errors import UsageError
-from ..web.exchange import Exchange
-from ..web.live import LiveServer
-from .base import ClassServer, Problem, ServerAttribute, ServerTestCase
-from .outcome import format_error, name_error
+from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
+from ..web.live import Interface, LiveServer, Mode, StartMethod
+from ..web.loading import load_app
+from ..web.record import RequestRecord
+from .base import ClassServer, ServerAttribute, ServerTestCase
+from .external import ExternalPart, ExternalServer, external_url, skip_external
+from .liveasserts import LiveAssertions
+from .livepart import SCOPES, LivePart, check_kinds
+from .outcome import name_error
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    import ssl
 
     from ..web.client import LiveSession
 
@@ -21,111 +28,88 @@ __all__ = ["LiveServerTestCase"]
 __unittest = True
 __tracebackhide__ = True
 
-_Raised = tuple[Exchange, BaseException]
-
-_MOST = 20  # errors that are listed; a page that polls can cause hundreds
+_NAME = "live_server"
 
 
-class _LivePart(ClassServer[LiveServer]):
-    """The live application, as the base drives it."""
-
-    def __init__(self, case: type[LiveServerTestCase]) -> None:
-        super().__init__("live_server", case._make_live_server, order=30)
-        self.pending_timeout = case.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float)
-        self.pending: list[Exchange] = []
-        self.late: list[_Raised] = []
-
-    def begin(self, test_id: str) -> None:
-        if self.server is not None:
-            self.server.begin(test_id)
-
-    def settle(self) -> None:
-        if self.server is not None:
-            self.pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.epoch)
-
-    def problems(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        current = self.server.journal.epoch.number
-        found = self.server.take_errors()
-        self.late += [raised for raised in found if raised[0].epoch.number != current]
-        mine = [raised for raised in found if raised[0].epoch.number == current]
-        problems = [describe_errors("the application raised", mine)] if mine else []
-        pending, self.pending = self.pending, []
-        if pending:
-            lines = [f"  {exchange.describe()}, {exchange.age:.1f} s old" for exchange in pending]
-            what = f"still in flight {self.pending_timeout:g} s after the test:"
-            problems.append(Problem("\n".join([what, *lines])))
-        return problems
-
-    def leftovers(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        late, self.late = self.late + self.server.take_errors(), []
-        tests = dict.fromkeys(exchange.epoch for exchange, _ in late)
-        return [
-            describe_errors(
-                f"left over from {test.name}: the application raised", [e for e in late if e[0].epoch == test]
-            )
-            for test in tests
-        ]
-
-
-def describe_errors(what: str, errors: list[_Raised]) -> Problem:
-    """One problem for several errors: the first is its cause, the tracebacks of others that differ are printed."""
-    count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
-    listed = errors[:_MOST]
-    lines = [f"{what} {count}:"]
-    lines += [f"  {exchange.describe()}: {name_error(error)}" for exchange, error in listed]
-    if len(errors) > len(listed):
-        lines.append(f"  … and {len(errors) - len(listed)} more")
-    shown = {format_error(errors[0][1])}
-    for exchange, error in listed[1:]:
-        text = format_error(error)
-        if text not in shown:
-            shown.add(text)
-            lines += ["", f"{exchange.describe()}:", text]
-    return Problem("\n".join(lines), errors[0][1])
-
-
-class LiveServerTestCase(ServerTestCase):
-    """Runs the class's WSGI application on a real port while its tests run.
+class LiveServerTestCase(LiveAssertions, ServerTestCase):
+    """Runs an application on a real port while the tests of the class run.
 
     An exception in the application fails the test whose request caused it, also when the client saw no more than a
     500, or nothing.
 
     Attributes:
-        app: The application; or override `create_app`.
-        live_host: Where to listen.  Environment: ``LIVESERVER_HOST``.
-        live_port: The port; 0 for one that the system chooses.  Environment: ``LIVESERVER_PORT``.
-        live_start_timeout: Seconds that the start may take.  Environment: ``LIVESERVER_START_TIMEOUT``.
+        app: The application: WSGI or ASGI, or an import string of one, such as ``shop.wsgi:app`` or
+            ``shop:make_app()``; or override `create_app`.
+        live_interface: ``auto``, or what the application is: ``wsgi`` or ``asgi``.
+        live_mode: ``thread``, or ``process`` for a process of its own.
+        live_scope: How long a server lasts: ``test``, ``class``, ``module`` or ``session`` (the whole run).  The wide
+            ones are shared by classes with the same application and settings.
+        live_host: Where to listen.
+        live_port: The port; 0 for the application's own ``config["LIVESERVER_PORT"]``, or else for one that the system
+            chooses.
+        live_external_host: The host in its URLs, where clients know it by another name; None for `live_host`.
+        live_tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
+        live_autostart: Whether the server starts by itself; if not, call `start_live_server`.
+        live_start_timeout: Seconds that the start may take.
         live_stop_timeout: Seconds that requests in flight get when the server stops.
-            Environment: ``LIVESERVER_STOP_TIMEOUT``.
         live_pending_timeout: Seconds after a test for its requests in flight to end; those that do not fail it.
-            Environment: ``LIVESERVER_PENDING_TIMEOUT``.
+        live_ready_path: A start also waits until a GET of this path is answered below 500; None for no such wait.
+        live_raise_errors: Whether exceptions of the application fail the test.
+        live_ignored_errors: Exception types that never do.
+        live_start_method: How a process is started: ``spawn``, ``forkserver`` or ``fork``.
+        live_env: More environment variables of the process.
+        live_asgi_options: Keywords for ``uvicorn.Config``.
         live_server: The running `LiveServer`.
     """
 
     app: ClassVar[Any] = None
+    live_interface: ClassVar[Interface] = "auto"
+    live_mode: ClassVar[Mode] = "thread"
+    live_scope: ClassVar[str] = "class"
     live_host: ClassVar[str] = "127.0.0.1"
     live_port: ClassVar[int] = 0
+    live_external_host: ClassVar[str | None] = None
+    live_tls: ClassVar[bool | tuple[str, str] | ssl.SSLContext] = False
+    live_autostart: ClassVar[bool] = True
     live_start_timeout: ClassVar[float] = 10.0
     live_stop_timeout: ClassVar[float] = 2.0
     live_pending_timeout: ClassVar[float] = 5.0
+    live_ready_path: ClassVar[str | None] = None
+    live_raise_errors: ClassVar[bool] = True
+    live_ignored_errors: ClassVar[tuple[type[BaseException], ...]] = ()
+    live_start_method: ClassVar[StartMethod] = "spawn"
+    live_env: ClassVar[Mapping[str, str] | None] = None
+    live_asgi_options: ClassVar[Mapping[str, Any]] = {}
     live_server: ServerAttribute[LiveServer] = ServerAttribute()
 
     _live_session: LiveSession | None = None
 
+    # -- what a class may override -----------------------------------------------------------------------------------
+
     @classmethod
-    def create_app(cls) -> WSGIApplication:
-        """Make the application; called once for the class, when the class's stubs and mail server run already.
+    def create_app(cls) -> Any:
+        """Make the application; called when the class's stubs and mail server run already.
+
+        Once for each server: see `live_scope`.  In process mode it is called in the server's process.
 
         Raises:
             UsageError: There is none: neither ``app`` nor an override of this method.
         """
-        if cls.app is None:
+        app = cls.app
+        if app is None:
             raise UsageError(f"{cls.__name__} has no application: set `app`, or override the class method create_app()")
-        return cls.app  # type: ignore[no-any-return]
+        return load_app(app) if isinstance(app, str) else app
+
+    @classmethod
+    def live_request_context(cls, request: RequestRecord) -> contextlib.AbstractContextManager[object]:
+        """A context that each request is handled in, in the thread or task that handles it; override it if needed.
+
+        For what belongs to a thread and the application expects: a connection to a database that is shared with the
+        test, a user, a time zone.
+        """
+        return contextlib.nullcontext()
+
+    # -- the server --------------------------------------------------------------------------------------------------
 
     @classmethod
     def live_url(cls, path: str = "", /, **query: Any) -> str:
@@ -133,17 +117,70 @@ class LiveServerTestCase(ServerTestCase):
 
         Raises:
             ServerNotStarted: The server does not run: ``setUpClass()`` was overridden without ``super()``.
+            ServerThreadError: A thread of the server has died.
         """
+        cls.live_server.check() if cls._live_part() is not None else None
         return cls.live_server.url_for(path, **query)
+
+    @classmethod
+    def live_ws_url(cls, path: str = "", /, **query: Any) -> str:
+        """The same for a WebSocket: ``ws://`` or ``wss://``."""
+        return f"ws{cls.live_url(path, **query).removeprefix('http')}"
+
+    @classmethod
+    def live_url_for(cls, endpoint: str, /, **values: Any) -> str:
+        """The URL of a Flask endpoint on the live server; ``SERVER_NAME`` plays no part in it.
+
+        Raises:
+            UsageError: The application is not Flask's, or lives in another process.
+            werkzeug.routing.BuildError: There is no such endpoint, or it wants other values.
+        """
+        if cls._live_part() is None:
+            skip_external("live_url_for()", external_url())
+        app = getattr(cls.live_server, "app", None)
+        make_context, url_for = (getattr(app, name, None) for name in ("test_request_context", "url_for"))
+        if make_context is None or url_for is None:
+            raise UsageError(
+                f"live_url_for({endpoint!r}) needs a Flask application in this process, and {cls.__name__}'s is "
+                f"{app!r}: use live_url() with the path"
+            )
+        with make_context(base_url=f"{cls.live_server.url}/"):
+            path = url_for(endpoint, _external=False, **values)
+        return cls.live_server.url_for(path)
+
+    @classmethod
+    def start_live_server(cls) -> None:
+        """Start the server where ``live_autostart = False``, or a test, has left it stopped.
+
+        If it runs, nothing happens.
+        """
+        cls._own_part("start_live_server()").switch(True)
+
+    @classmethod
+    def stop_live_server(cls) -> None:
+        """Stop the server; the next test starts it again.  If it is stopped, nothing happens."""
+        cls._own_part("stop_live_server()").switch(False)
+
+    @classmethod
+    def restart_live_server(cls) -> None:
+        """Stop the server and start it again, on the same port and with the same application."""
+        part = cls._own_part("restart_live_server()")
+        part.switch(False)
+        part.switch(True)
 
     @property
     def live(self) -> LiveSession:
-        """A requests session for which ``/path`` is a path on the live server; closed when the test is over."""
+        """A requests session for which ``/path`` is a path on the live server; closed when the test is over.
+
+        It trusts the server's certificate, and takes no proxy from the environment.
+        """
         if self._live_session is None:
-            server = self.live_server
+            url = self.live_url()
             from ..web.client import LiveSession  # requests takes 60 ms to import, and not every class needs it
 
-            self._live_session = LiveSession(server.url, ca_file=server.ca_file)
+            is_ours = self._live_part() is not None
+            session = LiveSession(url.rstrip("/"), ca_file=self.live_server.ca_file, trust_env=not is_ours)
+            self._live_session = session
             self.addCleanup(self._close_live_session)
         return self._live_session
 
@@ -152,26 +189,131 @@ class LiveServerTestCase(ServerTestCase):
             self._live_session.close()
             self._live_session = None
 
+    # -- how the base drives it --------------------------------------------------------------------------------------
+
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
-        return [*super().class_servers(), _LivePart(cls)]
+        url = external_url()
+        return [*super().class_servers(), ExternalPart(_NAME, url) if url else cls._make_live_part()]
+
+    @classmethod
+    def _live_part(cls) -> LivePart | None:
+        """What drives the server of this class; None for somebody else's."""
+        run = cls._own_run()
+        part = run.part(_NAME) if run is not None else None
+        return part if isinstance(part, LivePart) else None
+
+    @classmethod
+    def _own_part(cls, what: str) -> LivePart:
+        part = cls._live_part()
+        if part is None:
+            if isinstance(cls.live_server, ExternalServer):
+                skip_external(what, cls.live_server.url)
+            cls.live_server.start  # noqa: B018  # says why it is not there
+        return cast(LivePart, part)
+
+    @classmethod
+    def _make_live_part(cls) -> LivePart:
+        return LivePart(
+            _NAME,
+            cls._make_live_server,
+            scope=cls.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES),
+            key=cls._live_key(),
+            module=cls.__module__,
+            starts=cls.setting("live_autostart", "LIVESERVER_AUTOSTART", bool),
+            pending_timeout=cls.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float),
+            raises=cls.setting("live_raise_errors", "LIVESERVER_RAISE_ERRORS", bool),
+            ignored=check_kinds(f"{cls.__name__}.live_ignored_errors", cls.live_ignored_errors),
+        )
+
+    @classmethod
+    def _live_key(cls) -> Hashable:
+        """What makes two classes share a server: where their application comes from, and every setting."""
+        origin = inspect.getattr_static(cls, "create_app")
+        app = cls.app if origin is vars(LiveServerTestCase)["create_app"] else None
+        around = inspect.getattr_static(cls, "live_request_context")
+        settings = [(name, repr(getattr(cls, name))) for name in sorted(_SETTINGS)]
+        return id(origin), app if isinstance(app, str) else id(app), id(around), tuple(settings)
 
     @classmethod
     def _make_live_server(cls) -> LiveServer:
-        if inspect.isfunction(inspect.getattr_static(cls, "create_app")):
-            raise UsageError(
-                f"{cls.__name__}.create_app() is called once for the class, before any test: "
-                "write @classmethod above it"
-            )
-        app = cls.create_app()
-        if not callable(app):
-            raise UsageError(
-                f"the application of {cls.__name__} is {app!r}; wanted a WSGI callable. Does create_app() return it?"
-            )
+        """Make the server of this class, or of one of its tests."""
+        for name in ("create_app", "live_request_context"):
+            if inspect.isfunction(inspect.getattr_static(cls, name)):
+                raise UsageError(
+                    f"{cls.__name__}.{name}() is called for the class, and not for one test: "
+                    "write @classmethod above it"
+                )
+        app = cls._make_app()
+        port = cls.setting("live_port", "LIVESERVER_PORT", int)
+        is_usual = "live_request_context" not in _overridden(cls)
         return LiveServer(
             app,
             cls.setting("live_host", "LIVESERVER_HOST", str),
-            cls.setting("live_port", "LIVESERVER_PORT", int),
+            port or _configured_port(app),
+            interface=cast(Interface, cls.setting("live_interface", "LIVESERVER_INTERFACE", str, get_args(Interface))),
+            tls=_flag(cls, "live_tls", "LIVESERVER_TLS"),
+            external_host=_text(cls, "live_external_host", "LIVESERVER_EXTERNAL_HOST"),
+            ready_path=_text(cls, "live_ready_path", "LIVESERVER_READY_PATH"),
+            around=None if is_usual else cls.live_request_context,
+            asgi_options=cls.live_asgi_options,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),
         )
+
+    @classmethod
+    def _make_app(cls) -> Any:
+        """What `create_app` returns, or an error that says what went wrong in it."""
+        try:
+            app = cls.create_app()
+        except LiveServerTestCaseError:
+            raise
+        except (Exception, SystemExit) as error:
+            if type(error).__name__ == "SkipTest":
+                raise
+            raise ServerStartError(f"{cls.__name__}.create_app() raised {name_error(error)}") from error
+        if not callable(app):
+            raise UsageError(
+                f"the application of {cls.__name__} is {app!r}; wanted a WSGI or ASGI callable. "
+                "Does create_app() return it?"
+            )
+        return app
+
+
+_SETTINGS = frozenset(
+    name
+    for name, value in vars(LiveServerTestCase).items()
+    if name.startswith("live_") and not isinstance(value, classmethod | property)
+) - {_NAME, "live_scope", "live_autostart", "live_pending_timeout", "live_raise_errors", "live_ignored_errors"}
+
+
+def _overridden(cls: type) -> set[str]:
+    """The class methods of `LiveServerTestCase` that a subclass has its own of."""
+    base = vars(LiveServerTestCase)
+    return {name for name in base if inspect.getattr_static(cls, name, base[name]) is not base[name]}
+
+
+def _text(cls: type[LiveServerTestCase], attribute: str, variable: str) -> str | None:
+    """A setting that may be None."""
+    if getattr(cls, attribute) is None and not os.environ.get(variable, "").strip():
+        return None
+    return cls.setting(attribute, variable, str)
+
+
+def _flag(cls: type[LiveServerTestCase], attribute: str, variable: str) -> Any:
+    """A setting that is True or False, or something that no variable can say."""
+    value = getattr(cls, attribute)
+    if isinstance(value, bool) or os.environ.get(variable, "").strip():
+        return cls.setting(attribute, variable, bool)
+    return value
+
+
+def _configured_port(app: Any) -> int:
+    """The port that the application's configuration asks for: ``config["LIVESERVER_PORT"]``; 0 for none."""
+    config = getattr(app, "config", None)
+    port = config.get("LIVESERVER_PORT") if isinstance(config, Mapping) else None
+    if port is None:
+        return 0
+    if isinstance(port, bool) or not isinstance(port, int | str) or not str(port).isdigit():
+        raise UsageError(f"the application's config['LIVESERVER_PORT'] is {port!r}; wanted a whole number, 0 or more")
+    return int(port)

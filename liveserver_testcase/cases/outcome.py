@@ -58,14 +58,22 @@ class JudgedResult:
         test: The test.
         judge: Called once, when the test's clean-ups are over, with whether it was skipped; returns the exception that
             is the verdict, or None.
+        alarm: Called the moment the test is seen to fail: on Python 3.11 and later before its tearDown.
     """
 
-    __slots__ = ("_held", "_is_judged", "_judge", "_result", "_test", "_verdict")
+    __slots__ = ("_alarm", "_held", "_is_judged", "_judge", "_result", "_test", "_verdict")
 
-    def __init__(self, result: Any, test: unittest.TestCase, judge: Callable[[bool], BaseException | None]) -> None:
+    def __init__(
+        self,
+        result: Any,
+        test: unittest.TestCase,
+        judge: Callable[[bool], BaseException | None],
+        alarm: Callable[[], None] = lambda: None,
+    ) -> None:
         self._result = result
         self._test = test
         self._judge = judge
+        self._alarm = alarm
         self._held: list[_Event] = []
         self._is_judged = False
         self._verdict: BaseException | None = None  # until the runner has heard of it
@@ -78,7 +86,10 @@ class JudgedResult:
             return target
 
         def keep(*arguments: Any) -> None:
-            self._held.append(_Event(name, arguments))
+            event = _Event(name, arguments)
+            self._held.append(event)
+            if event.error is not None and name != "addExpectedFailure":
+                self._alarm()
             if _TOLD_AFTER_CLEAN_UPS and name in _OUTCOMES:  # pytest wants to hear of it before the test is over
                 self._hand_on()
 
@@ -96,6 +107,7 @@ class JudgedResult:
             if self._held:  # else it was interrupted
                 self._hand_on()
             if self._verdict is not None:
+                self._alarm()
                 self._tell(self._as_event(self._verdict))
         finally:
             self._result.stopTest(test)
@@ -119,6 +131,7 @@ class JudgedResult:
             if not isinstance(event.error[1], type(verdict)) or not isinstance(verdict, ServerNotStarted):
                 add_note(event.error[1], as_note(verdict))  # else it says the same already
         elif event.name == "addSuccess":
+            self._alarm()
             return self._as_event(verdict)
         elif event.name == "addUnexpectedSuccess":  # the test was expected to fail, and this is how it did
             return self._as_event(verdict)._replace(name="addExpectedFailure")

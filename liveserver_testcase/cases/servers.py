@@ -50,7 +50,7 @@ class ClassServer(Generic[S]):
     """One server of a test class: how it starts, begins a test, is judged and stops.
 
     Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
-    `settle`, `problems` and `leftovers`; what they raise is an error of the test.
+    `settle`, `problems`, `leftovers` and `end`; what they raise is an error of the test.
 
     Args:
         name: The attribute under which the test finds the server (see `ServerAttribute`).
@@ -89,12 +89,28 @@ class ClassServer(Generic[S]):
         """
         return []
 
+    def failed(self, test_id: str) -> None:
+        """The test has just failed, and its servers still run: a moment to look at them."""
+
     def leftovers(self) -> list[Problem]:
         """What came to light since, about tests that were judged already; each problem once, and says whose it is.
 
         Asked after `problems`, and once more when the server has stopped.
         """
         return []
+
+    def end(self) -> None:
+        """The test has been judged."""
+
+    @property
+    def host(self) -> str | None:
+        """The host that no proxy may come before."""
+        host = getattr(self.server, "host", None)
+        return host if isinstance(host, str) else None
+
+    def explain_absence(self) -> str:
+        """Why there is no server yet; empty if only its turn has not come."""
+        return ""
 
     def stop(self) -> None:
         """Stop the server, if it was made."""
@@ -155,7 +171,7 @@ class ClassRun:
         for server in self.servers:
             self._started.append(server)
             server.start()
-            exempt_host(getattr(server.server, "host", None))
+            exempt_host(server.host)
 
     def find(self, name: str) -> Any:
         """The server of this name; None if it was not made yet, or is none of these."""
@@ -167,6 +183,15 @@ class ClassRun:
         for server in self._started:
             found.ask(server, "begin", test_id)
         self._errors = found.errors
+
+    def part(self, name: str) -> ClassServer[Any] | None:
+        """The class server of this name."""
+        return next((server for server in self.servers if server.name == name), None)
+
+    def failed(self, test_id: str) -> None:
+        """Tell every server that the test has just failed."""
+        for server in self._started:
+            server.failed(test_id)
 
     def judge(self, skipped: bool = False) -> Findings:
         """Let the servers settle and ask what they hold against the test that is over.
@@ -181,6 +206,7 @@ class ClassRun:
         for server in self._started:
             found.problems += found.ask(server, "problems") or ()
             late += found.ask(server, "leftovers") or ()
+            found.ask(server, "end")
         if skipped:
             self._late = late
             return Findings()

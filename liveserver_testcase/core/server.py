@@ -88,6 +88,7 @@ class Server(abc.ABC):
         self.stop_timeout = _check_seconds("stop_timeout", stop_timeout)
         self._host, self._port = check_address(host, port)
         self._listener: Listener | None = None
+        self._adopted: Listener | None = None
         self._state = State.NEW
         # Guards _state.  The thread that has it can take it again, so that a signal handler may call stop().
         # It is taken by itself and not through the condition, whose __enter__ is Python: a KeyboardInterrupt
@@ -143,7 +144,8 @@ class Server(abc.ABC):
                 self._move(State.STARTING)
                 self._pid = os.getpid()
                 self._unfinished, self._failures = [], []
-            self._listener = Listener(self._host, self._port)
+            adopted, self._adopted = self._adopted, None
+            self._listener = adopted or Listener(self._host, self._port)
             self._open(self._listener)
             self._port = self._listener.port
             remember(self)
@@ -156,6 +158,10 @@ class Server(abc.ABC):
             if isinstance(error, LiveServerTestCaseError) or not isinstance(error, (Exception, SystemExit)):
                 raise  # not SystemExit: in a setUpClass it would end the whole run, without a word
             raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {error}") from error
+
+    def adopt(self, listener: Listener) -> None:
+        """Have the next `start` serve on ``listener``, which another process has bound, instead of binding one."""
+        self._adopted = listener
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop serving; does nothing unless the server runs.
@@ -228,20 +234,27 @@ class Server(abc.ABC):
         if not any(known is error for known in self._failures):
             self._failures.append(error)
 
+    def check(self) -> None:
+        """Raise what a thread of the server has ended with meanwhile; said once, here or by `stop`.
+
+        Raises:
+            ServerThreadError: A thread of the server has ended with an exception.
+        """
+        failures = take_all(self._failures)
+        if failures:
+            error = failures[0]
+            more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
+            raise ServerThreadError(f"a thread of {self!r} ended with {type(error).__name__}: {error}{more}") from error
+
     def _report(self) -> None:
         """Warn of what was cut and raise what a thread died of; each is said once."""
-        unfinished, failures = take_all(self._unfinished), take_all(self._failures)
+        unfinished = take_all(self._unfinished)
         try:
             if unfinished:
                 text = f"{self!r} cut off {describe_all(unfinished)}"
                 warnings.warn(text, UnfinishedWorkWarning, stacklevel=3)
         finally:  # the warning may be an error
-            if failures:
-                error = failures[0]
-                more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
-                raise ServerThreadError(
-                    f"a thread of {self!r} ended with {type(error).__name__}: {error}{more}"
-                ) from error
+            self.check()
 
     def _abandon(self) -> None:
         """Take back a start that failed, whatever it had got to."""

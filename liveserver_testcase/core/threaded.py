@@ -13,9 +13,7 @@ import errno
 import logging
 import queue
 import socket
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,7 +23,7 @@ from .interrupts import Alarm, start_thread
 from .listener import Listener
 from .registry import HasDescriptor
 from .server import Server
-from .unfinished import Unfinished
+from .unfinished import Unfinished, stack_of_thread
 
 __all__ = ["Connection", "ConnectionState", "ThreadedServer"]
 
@@ -245,10 +243,8 @@ class _Workers:
 
     def describe(self, ident: int, connection: Connection) -> Unfinished:
         """Name what a connection is at, and where its thread is."""
-        frame = sys._current_frames().get(ident)
-        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
         age = monotonic() - connection.since
-        return Unfinished(connection.describe(), connection.peer, age, self.name, stack)
+        return Unfinished(connection.describe(), connection.peer, age, self.name, stack_of_thread(ident))
 
 
 class ThreadedServer(Server):

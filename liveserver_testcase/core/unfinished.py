@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Unfinished", "describe_all"]
+_WAYS = (threading.__file__, os.path.dirname(os.path.dirname(__file__)))  # to the application
+
+__all__ = ["Unfinished", "describe_all", "stack_of_thread"]
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,14 @@ def describe_all(unfinished: Sequence[Unfinished]) -> str:
     if len(unfinished) == 1:
         return str(unfinished[0])
     return "\n".join([f"{len(unfinished)} pieces of work:", *map(str, unfinished)])
+
+
+def stack_of_thread(ident: int | None) -> str:
+    """Where a thread is at the moment, as `traceback` formats it; empty if it has ended.
+
+    It begins where this package's frames end: how a request came to the application says nothing to its author.
+    """
+    frame = sys._current_frames().get(ident or 0)
+    frames = traceback.extract_stack(frame) if frame is not None else []
+    first = next((i for i, entry in enumerate(frames) if not entry.filename.startswith(_WAYS)), 0)
+    return "".join(traceback.format_list(frames[first:]))

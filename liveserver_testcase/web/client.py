@@ -21,13 +21,16 @@ class LiveSession(requests.Session):
         base_url: Where paths begin, such as ``http://127.0.0.1:49213``.
         ca_file: What to trust, for a server that speaks TLS with a certificate of its own.
         timeout: Seconds to wait for a connection, and for each part of an answer.
+        trust_env: Whether to take those from the environment after all: for a server that is not on this machine.
     """
 
-    def __init__(self, base_url: str, *, ca_file: str | None = None, timeout: float | None = 30.0) -> None:
+    def __init__(
+        self, base_url: str, *, ca_file: str | None = None, timeout: float | None = 30.0, trust_env: bool = False
+    ) -> None:
         super().__init__()
         self.base_url = base_url
         self.timeout = timeout
-        self.trust_env = False
+        self.trust_env = trust_env
         if ca_file is not None:
             self.verify = ca_file
 

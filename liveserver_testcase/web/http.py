@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.threaded import ThreadedServer
 from ..core.tls import resolve_tls
+from ..core.unfinished import stack_of_thread
 from .connection import HTTPConnection
 from .environ import make_base_environ
 from .exchange import Exchange
@@ -85,6 +86,14 @@ class HTTPServer(ThreadedServer, Site, Recorder[Exchange]):
         connections = self.connections
         exchanges = [connection.exchange for connection in connections if isinstance(connection, HTTPConnection)]
         return [exchange for exchange in exchanges if exchange is not None]
+
+    def stack_of(self, record: Exchange) -> str:
+        """Where the thread is that serves it."""
+        serving = list(self._workers.serving.items()) if self._workers is not None else []
+        for ident, connection in serving:
+            if isinstance(connection, HTTPConnection) and connection.exchange is record:
+                return stack_of_thread(ident)
+        return ""
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> HTTPConnection:
         return HTTPConnection(self, sock, address, index, stopping)

@@ -1,60 +1,165 @@
-"""The user's own application on a live port, with its exceptions kept for the test."""
+"""LiveServer: the user's own application on a live port, whatever its interface and wherever it runs."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import ssl
 import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from ..core.clock import monotonic
+from ..errors import ServerStartError, UsageError
+from .loading import load_app
+from .record import Recorder, RequestRecord
+from .site import Site
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..core.listener import Listener
     from ..core.unfinished import Unfinished
     from .exchange import Exchange
 
-__all__ = ["LiveServer"]
+__all__ = ["Around", "Interface", "LiveServer", "Mode", "StartMethod", "WSGILiveServer", "serving_server"]
+
+Interface: TypeAlias = Literal["auto", "wsgi", "asgi"]
+Mode: TypeAlias = Literal["thread", "process"]
+StartMethod: TypeAlias = Literal["spawn", "forkserver", "fork"]
+Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 
 _FRAMEWORKS = ("flask", "django.core.signals")  # each has a signal ``got_request_exception``
+_READY_PAUSE = 0.05  # seconds between two looks at an application that is not ready yet
 
 # Which request of which server runs.  A context variable, since frameworks carry it over to the threads in which they
 # run asynchronous code; whoever else uses the same application at the same time has none.
-_serving: ContextVar[tuple[LiveServer, Exchange] | None] = ContextVar("liveserver_testcase_serving", default=None)
+_serving: ContextVar[tuple[LiveServer, RequestRecord] | None] = ContextVar("liveserver_testcase_serving", default=None)
 
 
-class LiveServer(WSGIServer):
-    """Serves a WSGI application and keeps what it raises, also what its framework answers with a 500 by itself.
+def serving_server() -> LiveServer | None:
+    """The live server whose request the calling code handles; None outside of one."""
+    serving = _serving.get()
+    return serving[0] if serving is not None else None
+
+
+class LiveServer(Site, Recorder[RequestRecord]):
+    """Serves an application of your own and keeps what it raises, also what its framework answers with a 500 by itself.
 
     Usable alone: ``with LiveServer(app) as server: requests.get(server.url_for("/"))``.
+
+    Args:
+        app: A WSGI or ASGI application, or an import string of one: ``package.module:attribute``, or with ``()`` at its
+            end of a function that makes one.
+        host: See `Server`.
+        port: See `Server`.
+        interface: ``auto``, or what ``app`` is: ``wsgi`` or ``asgi``.
+        tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
+        external_host: The host in its URLs, where clients know it by another name.
+        ready_path: A start also waits until a GET of this path is answered below 500; None for no such wait.
+        around: Called with each request's record before the application is; returns a context manager that is entered
+            around it, in the same thread or task.
+        asgi_options: Keywords for ``uvicorn.Config``.
+        journal_limit: How many requests are kept.
+        start_timeout: See `Server`.
+        stop_timeout: See `Server`.
+
+    Raises:
+        UsageError: The application is none, or it cannot be told what it is.
     """
 
-    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> None:
-        super().__init__(app, host, port, **options)
+    label = "live-server"
+    app: Any
+    around: Around | None
+    ready_path: str | None
+
+    if TYPE_CHECKING:  # what the classes that `__new__` chooses from bring
+
+        @property
+        def in_flight(self) -> list[RequestRecord]: ...
+        def _refuse(self) -> None: ...
+        def _is_inside(self) -> bool: ...
+        def close_connections(self) -> None: ...
+
+    def __new__(cls, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> LiveServer:
+        if cls is not LiveServer:
+            return super().__new__(cls)
+        loaded = load_app(app) if isinstance(app, str) else app
+        self = super().__new__(_choose(loaded, options.get("interface", "auto")))
+        self.app = loaded  # __init__ is given the import string again, and a factory is not to be called twice
+        return self
+
+    def __init__(
+        self,
+        app: Any,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        interface: Interface = "auto",
+        tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        external_host: str | None = None,
+        ready_path: str | None = None,
+        around: Around | None = None,
+        asgi_options: Mapping[str, Any] | None = None,
+        journal_limit: int = 10_000,
+        start_timeout: float = 10.0,
+        stop_timeout: float = 2.0,
+    ) -> None:
+        if not isinstance(app, str):
+            self.app = app
+        self.external_host = external_host
+        self.ready_path = ready_path
+        self.around = around
         self._disconnect: dict[str, Callable[[], object]] = {}
+        self._make(
+            host,
+            port,
+            asgi_options or {},
+            tls=tls,
+            journal_limit=journal_limit,
+            start_timeout=start_timeout,
+            stop_timeout=stop_timeout,
+        )
+
+    def _make(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+        """Initialise the server that this one is besides."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """See `Server.start`; with a ``ready_path`` it also waits until the application is ready."""
+        super().start()
+        if self.ready_path is not None:
+            try:
+                wait_until_ready(self, self.ready_path, self.start_timeout)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    self.stop(0.0)
+                raise
 
     def begin(self, name: str) -> None:
-        """Begin a test: forget the exchanges of the one before."""
+        """Begin a test: forget the requests of the one before."""
         self.journal.begin(name)
         self.journal.clear()
         self._connect_frameworks()
 
-    def handle(self, exchange: Exchange) -> None:
-        """Call the application, within reach of what its framework says about exceptions."""
-        token = _serving.set((self, exchange))
+    @contextlib.contextmanager
+    def _enter(self, record: RequestRecord) -> Iterator[None]:
+        """Around the application: within reach of what its framework says about exceptions."""
+        token = _serving.set((self, record))
         try:
-            super().handle(exchange)
+            with self.around(record) if self.around is not None else contextlib.nullcontext():
+                yield
         finally:
             _serving.reset(token)
 
     def _open(self, listener: Listener) -> None:
         self._connect_frameworks()
-        super()._open(listener)
+        super()._open(listener)  # type: ignore[safe-super]
 
     def _close(self, timeout: float) -> list[Unfinished]:
         try:
-            return super()._close(timeout)
+            return super()._close(timeout)  # type: ignore[safe-super]
         finally:
             while self._disconnect:
                 self._disconnect.popitem()[1]()
@@ -73,6 +178,44 @@ class LiveServer(WSGIServer):
             self.note_error(serving[1], error)
 
 
+class WSGILiveServer(LiveServer, WSGIServer):  # type: ignore[misc]  # an Exchange is a RequestRecord
+    """A `LiveServer` of a WSGI application."""
+
+    def _make(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+        if asgi_options:
+            raise UsageError(f"asgi_options is {dict(asgi_options)!r}, but {self.app!r} is a WSGI application")
+        WSGIServer.__init__(self, self.app, host, port, **options)
+
+    def handle(self, exchange: Exchange) -> None:
+        """Call the application; what `_enter` does, without the price of a generator unless somebody is around."""
+        if self.around is not None:
+            with self._enter(exchange):
+                super().handle(exchange)
+            return
+        token = _serving.set((self, exchange))
+        try:
+            super().handle(exchange)
+        finally:
+            _serving.reset(token)
+
+
+def _choose(app: Any, interface: object) -> type[LiveServer]:
+    """The class of the server that can serve ``app``."""
+    if interface == "auto":
+        try:
+            from .interface import detect_interface
+        except ImportError:
+            return WSGILiveServer
+        interface = detect_interface(app)
+    if interface == "wsgi":
+        return WSGILiveServer
+    if interface == "asgi":
+        from .asgi_live import ASGILiveServer  # uvicorn takes its time to import, and may not be there
+
+        return ASGILiveServer
+    raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
+
+
 def _connect(server: LiveServer, signal: Any) -> Callable[[], object]:
     """Have ``server`` hear of the exceptions that ``signal`` tells; returns what ends it."""
 
@@ -81,3 +224,47 @@ def _connect(server: LiveServer, signal: Any) -> Callable[[], object]:
 
     signal.connect(hear, weak=False)
     return lambda: signal.disconnect(hear)
+
+
+def wait_until_ready(server: LiveServer, path: str, timeout: float) -> None:
+    """Wait until a GET of ``path`` is answered below 500.
+
+    Raises:
+        ServerStartError: It is not after ``timeout`` seconds; says what was answered last.
+    """
+    deadline = monotonic() + timeout
+    said = "there was no time to ask"
+    pause = threading.Event()
+    while (left := deadline - monotonic()) > 0:
+        try:
+            status = _ask(server, path, left)
+        except (OSError, http.client.HTTPException) as error:
+            said = f"{type(error).__name__}: {error}"
+        else:
+            if status < 500:
+                server.take_errors()  # of an application that was not ready
+                return
+            said = f"it answered {status}"
+        pause.wait(min(_READY_PAUSE, left))
+    errors = server.take_errors()
+    raise ServerStartError(
+        f"{server!r} is not ready after {timeout:g} s: GET {path}: {said}; wanted a status below 500"
+    ) from (errors[-1][1] if errors else None)
+
+
+def _ask(server: LiveServer, path: str, timeout: float) -> int:
+    """The status of a GET."""
+    host = server.host.strip("[]")
+    context = server.tls.client_context() if server.tls is not None and server.ca_file is not None else None
+    if context is not None:
+        context.check_hostname = False  # a certificate of the user's is for the name that clients use
+    elif server.tls is not None:
+        context = ssl._create_unverified_context()  # a context of the user's: whom it convinces is not known here
+    connection = (
+        http.client.HTTPSConnection(host, server.port, timeout=timeout, context=context)
+        if context is not None
+        else http.client.HTTPConnection(host, server.port, timeout=timeout)
+    )
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        return connection.getresponse().status

@@ -122,6 +122,10 @@ class Recorder(abc.ABC, Generic[R]):
     def in_flight(self) -> list[R]:
         """The requests that are being served at the moment."""
 
+    def stack_of(self, record: R) -> str:
+        """Where the application is with a request that is in flight, as `traceback` formats it; empty if unknown."""
+        return ""
+
     def note_error(self, record: R, error: BaseException) -> None:
         """Record that the application raised ``error`` while it handled a request; once for each exception.
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import requests
 
-__all__ = ["Gate", "Routes", "answer", "make_app"]
+__all__ = ["Gate", "Routes", "answer", "make_app", "plain"]
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -99,3 +99,6 @@ def make_app(**more: Callable[[Environ, Start], Iterable[bytes]]) -> Routes:
         "call": _call,
     }
     return Routes(**{**routes, **more})
+
+
+plain = make_app()  # to be named by an import string

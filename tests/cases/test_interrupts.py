@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 import unittest
 
-from liveserver_testcase import ClassServer, HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase
+from liveserver_testcase import (
+    ClassServer,
+    HTTPStubTestCase,
+    LiveServerTestCase,
+    ServerStartError,
+    ServerTestCase,
+    SMTPTestCase,
+)
 from tests.cases.apps import Routes
 from tests.cases.running import is_refused, make_case
 from tests.support import NoLeaks, run_python
@@ -15,8 +22,8 @@ class InAProcess(NoLeaks):
     """While the servers of a class start or stop."""
 
     def test_interrupt_while_starting(self) -> None:
-        """Ctrl-C, or an exit, in create_app() stops at once what runs already: unittest would not."""
-        for error in (KeyboardInterrupt, SystemExit):
+        """Ctrl-C in create_app() stops at once what runs already: unittest would not.  An exit is an error."""
+        for error, raised in ((KeyboardInterrupt, KeyboardInterrupt), (SystemExit, ServerStartError)):
             with self.subTest(error=error):
                 urls: list[str] = []
 
@@ -26,8 +33,9 @@ class InAProcess(NoLeaks):
                         urls.extend([cls.stub.url, cls.smtp.url])
                         raise error
 
-                with self.assertRaises(error):
+                with self.assertRaises(raised):
                     Case.setUpClass()
+                Case.doClassCleanups()
                 self.assertEqual([True] * 2, [is_refused(url) for url in urls])
 
     def test_interrupted_stop(self) -> None:

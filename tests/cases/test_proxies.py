@@ -19,6 +19,7 @@ from unittest import mock
 import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServer, LiveServerTestCase, SMTPTestCase
+from liveserver_testcase.cases.livelog import LogKeeper
 from liveserver_testcase.cases.proxies import bypass_proxies, exempt_host, restore_proxies
 from tests.cases.apps import Routes, answer, make_app
 from tests.cases.running import make_case, run_case
@@ -206,13 +207,18 @@ class TheVariables(unittest.TestCase):
             self.assertNotIn("NO_PROXY", os.environ)
 
 
+def kept(handlers: list[logging.Handler]) -> list[logging.Handler]:
+    """The handlers without the one that a live server's test has while it runs."""
+    return [handler for handler in handlers if not isinstance(handler, LogKeeper)]
+
+
 def process_state() -> dict[str, object]:
-    """What a library could change behind the back of a test."""
+    """What a library could change behind the back of a test: not counted is what keeps the application's log."""
     loggers = [logging.getLogger(name) for name in ("", "liveserver_testcase", "mail.log", "urllib3", "asyncio")]
     return {
         "environment": dict(os.environ),
         "directory": os.getcwd(),
-        "logging": [(log.name, log.level, log.propagate, log.disabled, list(log.handlers)) for log in loggers],
+        "logging": [(log.name, log.level, log.propagate, log.disabled, kept(log.handlers)) for log in loggers],
         "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
         "warnings": list(warnings.filters),
         "hooks": (sys.excepthook, sys.unraisablehook, threading.excepthook, sys.displayhook, sys.gettrace()),

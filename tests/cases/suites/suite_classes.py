@@ -161,7 +161,7 @@ class AppMissing(LiveServerTestCase):
 class AppOfAnInstance(LiveServerTestCase):
     class_error = ClassError(
         "setUpClass",
-        ["UsageError: AppOfAnInstance.create_app() is called once for the class, before any test: write @classmethod"],
+        ["UsageError: AppOfAnInstance.create_app() is called for the class, and not for one test: write @classmethod"],
     )
 
     def create_app(self) -> Routes:
@@ -174,9 +174,9 @@ class AppOfAnInstance(LiveServerTestCase):
 class AppNotCallable(LiveServerTestCase):
     class_error = ClassError(
         "setUpClass",
-        ["the application of AppNotCallable is 'shop:app'; wanted a WSGI callable. Does create_app() return it?"],
+        ["the application of AppNotCallable is 42; wanted a WSGI or ASGI callable. Does create_app() return it?"],
     )
-    app = "shop:app"
+    app = 42
 
     def test_not_reached(self):
         self.fail("not reached")

@@ -1,0 +1,239 @@
+"""What a test asks of its live application: its errors, its requests, what it has logged, and times without it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..web.record import RequestRecord
+from .livepart import ExpectedErrors, LivePart, describe_errors, describe_pending
+from .outcome import name_error
+
+if TYPE_CHECKING:
+    from ..web.live import LiveServer
+
+__all__ = ["LiveAssertions"]
+
+__unittest = True
+__tracebackhide__ = True
+
+_MOST = 50  # requests that a report lists
+
+
+class LiveAssertions:
+    """The assertions of `LiveServerTestCase`."""
+
+    if TYPE_CHECKING:
+        failureException: type[BaseException]
+        live_server: LiveServer
+
+        def fail_with(self, report: str, msg: str | None = None) -> Any: ...
+        @classmethod
+        def _own_part(cls, what: str) -> LivePart: ...
+
+    # -- what happened -----------------------------------------------------------------------------------------------
+
+    @property
+    def live_requests(self) -> list[RequestRecord]:
+        """The requests of this test, in the order of their arrival; each has ``method``, ``path``, ``status``…"""
+        server = self._server("live_requests")
+        return server.journal.entries(server.journal.epoch)
+
+    @property
+    def live_errors(self) -> list[BaseException]:
+        """The exceptions that the application has raised in this test, also those that are expected or ignored."""
+        return [error for record in self.live_requests for error in record.errors]
+
+    @property
+    def live_output(self) -> str:
+        """What the application has logged while it handled requests of this test; in process mode what it has printed.
+
+        What the loggers let through: a level that is not enabled is not there.
+        """
+        part = self._own_part("live_output")
+        output = getattr(part.server, "output", None)
+        return output if isinstance(output, str) else part.log.text
+
+    # -- errors ------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def expectLiveErrors(
+        self,
+        kinds: type[BaseException] | tuple[type[BaseException], ...] = Exception,
+        /,
+        regex: str | re.Pattern[str] | None = None,
+        times: int | None = None,
+    ) -> Iterator[ExpectedErrors]:
+        """The application is to raise such exceptions in this block; they do not fail the test.
+
+        Args:
+            kinds: An exception type, or a tuple of them.
+            regex: What their text must contain (`re.search`); None for any.
+            times: How many, 1 or more; None for at least one.
+
+        Yields:
+            An object whose ``errors`` are theirs, once the block is over.
+
+        Raises:
+            AssertionError: They did not come, or not as often.
+        """
+        if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
+            raise UsageError(f"times is {times!r}; wanted a whole number, 1 or more, or None for at least one")
+        part = self._own_part("expectLiveErrors()")
+        before = list(part.gather())
+        expected = ExpectedErrors(kinds, regex)
+        try:
+            yield expected
+            self.wait_for_live_idle()
+        finally:
+            for raised in list(part.gather()):
+                if raised not in before and expected.takes(raised[1]):
+                    part.found.remove(raised)
+                    expected.errors.append(raised[1])
+        found = len(expected.errors)
+        if found != times if times is not None else not found:
+            wanted = "at least one" if times is None else str(times)
+            self.fail_with(
+                f"the application raised {found or 'no'} {expected} in this block; wanted {wanted}{self._list_errors()}"
+            )
+
+    def assertNoLiveErrors(self, msg: str | None = None) -> None:
+        """The application has raised nothing in this test so far that was not expected; requests in flight are awaited.
+
+        What is said here is not said again when the test is over.
+
+        Raises:
+            AssertionError: It has.
+        """
+        part = self._own_part("assertNoLiveErrors()")
+        self.wait_for_live_idle()
+        mine = list(part.gather())
+        part.found.clear()
+        if mine:
+            problem = describe_errors("the application raised", mine)
+            text = problem.text if msg is None else f"{msg}\n{problem.text}"
+            raise self.failureException(text) from problem.cause
+
+    def _list_errors(self) -> str:
+        errors = self.live_errors
+        lines = [f"  {name_error(error)}" for error in errors[:_MOST]]
+        return "\n".join([". In this test it has raised", *lines]) if lines else ""
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def assertLiveRequested(
+        self,
+        method: str | None = None,
+        path: str | re.Pattern[str] | None = None,
+        *,
+        times: int | None = None,
+        status: int | None = None,
+        timeout: float | None = None,
+        msg: str | None = None,
+    ) -> Any:
+        """The application was sent such a request in this test, or is within ``timeout``.
+
+        Args:
+            method: Such as ``GET``; None for any.
+            path: The raw path, or path and query; or a compiled pattern that matches all of the path; None for any.
+            times: How many; 0 for none; None for at least one.
+            status: What it was answered with; None for anything.
+            timeout: Seconds to wait; `live_pending_timeout` by default.
+            msg: Said first if it fails.
+
+        Returns:
+            The first such request; with ``times`` of more than 1 a list, with 0 None.
+
+        Raises:
+            AssertionError: It was not, or not as often; the report lists every request of the test.
+        """
+        if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 0):
+            raise UsageError(f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one")
+        part = self._own_part("assertLiveRequested()")
+        server = self._server("assertLiveRequested()")
+        wait = part.pending_timeout if timeout is None else timeout
+
+        def matching() -> list[RequestRecord]:
+            return [record for record in self.live_requests if _matches(record, method, path, status)]
+
+        server.journal.wait_for(lambda: len(matching()) >= (1 if times is None else times), wait)
+        if times is not None:
+            server.wait_until_idle(wait, server.journal.epoch)  # whoever counts wants to know of what is on its way
+        found = matching()
+        if len(found) != times if times is not None else not found:
+            wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
+            what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
+            self.fail_with(f"{what} came {_count(len(found))}; wanted {wanted}{self._list_requests()}", msg)
+        if times == 0:
+            return None
+        return found if times is not None and times > 1 else found[0]
+
+    def wait_for_live_idle(self, timeout: float | None = None) -> None:
+        """Wait until no request is in flight.
+
+        Args:
+            timeout: Seconds; `live_pending_timeout` by default.
+
+        Raises:
+            AssertionError: One still is; it is named, with where the application is.
+        """
+        part = self._own_part("wait_for_live_idle()")
+        wait = part.pending_timeout if timeout is None else timeout
+        server = self._server("wait_for_live_idle()")
+        pending = server.wait_until_idle(wait)
+        if pending:
+            with_stacks = [(record, server.stack_of(record)) for record in pending]
+            self.fail_with(f"still in flight after {wait:g} s:\n{describe_pending(with_stacks)}")
+
+    def _list_requests(self) -> str:
+        records = self.live_requests
+        if not records:
+            return ". In this test no request came."
+        lines = [_describe(record) for record in records[:_MOST]]
+        if len(records) > _MOST:
+            lines.append(f"  … and {len(records) - _MOST} more")
+        return "\n".join([". In this test came", *lines])
+
+    # -- times without it --------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def live_server_down(self) -> Iterator[None]:
+        """In this block nobody listens on the server's port; afterwards it serves there again."""
+        part = self._own_part("live_server_down()")
+        part.switch(False)
+        try:
+            yield
+        finally:
+            part.switch(True)
+
+    def _server(self, what: str) -> LiveServer:
+        server = self._own_part(what).server
+        return server if server is not None else self.live_server  # which says why it is not there
+
+
+def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:
+    if method is not None and record.method != method.upper():
+        return False
+    if status is not None and record.status != status:
+        return False
+    if isinstance(path, re.Pattern):
+        return path.fullmatch(record.path) is not None
+    return path is None or path == (record.target if "?" in str(path) else record.path)
+
+
+def _describe_path(path: str | re.Pattern[str] | None) -> str:
+    if isinstance(path, re.Pattern):
+        return f"matching {path.pattern!r}"
+    return "on any path" if path is None else path
+
+
+def _describe(record: RequestRecord) -> str:
+    took = "in progress" if record.duration is None else f"{record.duration * 1000:.0f} ms"
+    return f"  {record.describe()} -> {record.status or record.aborted or 'nothing'}, {took}"
+
+
+def _count(number: int) -> str:
+    return {0: "never", 1: "once"}.get(number, f"{number} times")

@@ -1,0 +1,58 @@
+"""What the application logs while a test runs."""
+
+from __future__ import annotations
+
+import collections
+import logging
+
+from ..web.live import LiveServer, serving_server
+
+__all__ = ["LogKeeper"]
+
+_MOST = 1000  # records that are kept of a test
+
+_format = logging.Formatter("%(levelname)s %(name)s: %(message)s").format
+
+
+class LogKeeper(logging.Handler):
+    """Keeps what is logged while a request of a server is handled, from whatever thread or task.
+
+    It is a handler of the root logger while a test runs, and only then; a warning that would have gone to stderr
+    without it still does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server: LiveServer | None = None
+        self._records: collections.deque[logging.LogRecord] = collections.deque(maxlen=_MOST)
+
+    def begin(self, server: LiveServer) -> None:
+        """Begin a test."""
+        self.server = server
+        self._records.clear()
+        logging.getLogger().addHandler(self)
+
+    def end(self) -> None:
+        """The test is over; what was kept stays."""
+        logging.getLogger().removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.server is not None and serving_server() is self.server:
+            self._records.append(record)
+        last = logging.lastResort
+        if last is not None and record.levelno >= last.level and self._is_alone(record.name):
+            last.handle(record)
+
+    @property
+    def text(self) -> str:
+        """The records as lines, with their tracebacks."""
+        return "".join(f"{_format(record)}\n" for record in list(self._records))
+
+    def _is_alone(self, name: str) -> bool:
+        """Whether nobody else handles what this logger is given."""
+        logger: logging.Logger | None = logging.getLogger(name)
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return False
+            logger = logger.parent if logger.propagate else None
+        return True

@@ -1,0 +1,265 @@
+"""The live application as the base drives it: its scope, the life of a test, what is held against it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable
+
+from ..errors import LiveServerTestCaseError, UsageError
+from ..web.live import LiveServer
+from ..web.record import RequestRecord
+from .hold import hold
+from .livelog import LogKeeper
+from .outcome import format_error, name_error
+from .servers import ClassServer, Problem
+from .shared import borrow
+
+__all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_pending"]
+
+__unittest = True
+__tracebackhide__ = True
+
+SCOPES = ("test", "class", "module", "session")
+
+Raised = tuple[RequestRecord, BaseException]
+
+_MOST = 20  # errors that are listed; a page that polls can cause hundreds
+
+
+class ExpectedErrors:
+    """The errors that a block of a test wants its application to raise.
+
+    Attributes:
+        errors: Those that it has raised, once the block is over.
+    """
+
+    def __init__(
+        self, kinds: type[BaseException] | tuple[type[BaseException], ...], regex: str | re.Pattern[str] | None
+    ) -> None:
+        self.kinds = check_kinds("expectLiveErrors()", kinds)
+        self.regex = re.compile(regex) if isinstance(regex, str) else regex
+        self.errors: list[BaseException] = []
+
+    def takes(self, error: BaseException) -> bool:
+        """Whether ``error`` is one of these."""
+        return isinstance(error, self.kinds) and (self.regex is None or self.regex.search(str(error)) is not None)
+
+    def __str__(self) -> str:
+        names = " or ".join(kind.__name__ for kind in self.kinds)
+        return names if self.regex is None else f"{names} matching {self.regex.pattern!r}"
+
+
+class LivePart(ClassServer[LiveServer]):
+    """The live application of a class.
+
+    Args:
+        name: See `ClassServer`.
+        make: Makes the server.
+        scope: One of `SCOPES`.
+        key: What makes two classes share a server of a wide scope.
+        module: The class's.
+        starts: Whether the server is started before somebody asks for it.
+        pending_timeout: Seconds after a test for its requests to end.
+        raises: Whether exceptions of the application are held against the test.
+        ignored: Exceptions that never are.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], LiveServer],
+        *,
+        scope: str,
+        key: Hashable,
+        module: str,
+        starts: bool,
+        pending_timeout: float,
+        raises: bool,
+        ignored: tuple[type[BaseException], ...],
+    ) -> None:
+        super().__init__(name, make, order=30)
+        self.scope = scope
+        self.key = key
+        self.module = module
+        self.starts = starts
+        self.pending_timeout = pending_timeout
+        self.raises = raises
+        self.ignored = ignored
+        self.log = LogKeeper()
+        self.should_run = False
+        self.found: list[Raised] = []  # of this test, and not judged yet
+        self.late: list[Raised] = []
+        self.pending: list[tuple[RequestRecord, str]] = []  # each with its stack
+        self._refused: BaseException | None = None  # why the server of this test could not start
+
+    # -- the life of the class ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if self.scope == "test":
+            return
+        if self.scope == "class":
+            self.server = self._make()
+            if self.starts:
+                self.server.start()
+        else:
+            module = self.module if self.scope == "module" else None
+            self.server = borrow((module, self.key), module, self._make)
+        self.should_run = self.server.is_running
+
+    def stop(self) -> None:
+        self.log.end()
+        self.should_run = False
+        if self.scope in ("test", "class") and self.server is not None:
+            self.server.stop()
+
+    def switch(self, on: bool) -> None:
+        """Start or stop the server because its test, or class, wants it."""
+        if self.server is None:
+            raise UsageError(f"the live server is not there yet: {self.explain_absence() or 'its turn has not come'}")
+        self.should_run = on
+        if on and not self.server.is_running:
+            self.server.start()
+        elif not on:
+            self.server.stop()
+
+    def explain_absence(self) -> str:
+        if self._refused is not None:
+            return f"it could not start: {name_error(self._refused)}"
+        if self.scope == "test" and self.server is None:
+            return "with live_scope = 'test' each test gets a server of its own, when it begins"
+        return ""
+
+    # -- the life of a test ------------------------------------------------------------------------------------------
+
+    def begin(self, test_id: str) -> None:
+        if self.scope == "test":
+            self._begin_own()
+        if self.server is None:
+            return
+        if not self.should_run and self.starts and not self.server.is_running:
+            self.switch(True)  # the test before has stopped it
+        self.found.clear()
+        self.server.begin(test_id)
+        self.log.begin(self.server)
+
+    def _begin_own(self) -> None:
+        """A server for this test alone."""
+        before, self.server, self._refused = self.server, None, None
+        self.should_run = False
+        if before is not None:
+            before.stop()  # the test was not judged
+        try:
+            server = self._make()
+            if self.starts:
+                server.start()
+        except Exception as error:
+            self._refused = error
+            raise
+        self.server = server
+        self.should_run = server.is_running
+
+    def settle(self) -> None:
+        if self.server is None:
+            return
+        pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.epoch)
+        self.pending = [(record, self.server.stack_of(record)) for record in pending]
+        if self.scope == "test":
+            self.should_run = False
+            self.server.stop()
+
+    def gather(self) -> list[Raised]:
+        """What the application has raised in this test so far, and nobody wanted."""
+        if self.server is None:
+            return []
+        current = self.server.journal.epoch.number
+        for raised in self.server.take_errors():
+            if self.raises and not isinstance(raised[1], self.ignored):
+                (self.found if raised[0].epoch.number == current else self.late).append(raised)
+        return self.found
+
+    def problems(self) -> list[Problem]:
+        if self.server is None:
+            return []
+        problems = self._examine()
+        mine = list(self.gather())
+        self.found.clear()
+        if mine:
+            problems.append(describe_errors("the application raised", mine))
+        pending, self.pending = self.pending, []
+        if pending:
+            what = f"still in flight {self.pending_timeout:g} s after the test:"
+            problems.append(Problem("\n".join([what, describe_pending(pending)])))
+        return problems
+
+    def _examine(self) -> list[Problem]:
+        """What has become of the server itself."""
+        if self.server is None:
+            return []
+        try:
+            self.server.check()
+        except LiveServerTestCaseError as error:
+            return [Problem(str(error), error.__cause__)]
+        if self.should_run and not self.server.is_running:
+            return [Problem(f"{self.server!r} does not run any more, and no test has stopped it")]
+        return []
+
+    def leftovers(self) -> list[Problem]:
+        if self.server is None:
+            return []
+        late = self.late + self.gather()  # the test whose these are has been judged
+        self.late, self.found = [], []
+        tests = dict.fromkeys(record.epoch for record, _ in late)
+        return [
+            describe_errors(
+                f"left over from {test.name}: the application raised", [e for e in late if e[0].epoch == test]
+            )
+            for test in tests
+        ]
+
+    def failed(self, test_id: str) -> None:
+        if self.server is not None and self.server.is_running:
+            hold(test_id, self.server.url)
+
+    def end(self) -> None:
+        self.log.end()
+
+
+def describe_errors(what: str, errors: list[Raised]) -> Problem:
+    """One problem for several errors: the first is its cause, the tracebacks of others that differ are printed."""
+    count = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+    listed = errors[:_MOST]
+    lines = [f"{what} {count}:"]
+    lines += [f"  {record.describe()}: {name_error(error)}" for record, error in listed]
+    if len(errors) > len(listed):
+        lines.append(f"  … and {len(errors) - len(listed)} more")
+    shown = {format_error(errors[0][1])}
+    for record, error in listed[1:]:
+        text = format_error(error)
+        if text not in shown:
+            shown.add(text)
+            lines += ["", f"{record.describe()}:", text]
+    return Problem("\n".join(lines), errors[0][1])
+
+
+def describe_pending(pending: list[tuple[RequestRecord, str]]) -> str:
+    """Requests in flight, a line each, and where the application is with them."""
+    lines = []
+    for record, stack in pending:
+        lines.append(f"  {record.describe()}, {record.age:.1f} s old{', at' if stack else ''}")
+        lines += [f"    {line}" for line in stack.rstrip().splitlines()]
+    return "\n".join(lines)
+
+
+def check_kinds(
+    what: str, kinds: type[BaseException] | tuple[type[BaseException], ...]
+) -> tuple[type[BaseException], ...]:
+    """Exception types as a tuple.
+
+    Raises:
+        UsageError: They are none.
+    """
+    listed = kinds if isinstance(kinds, tuple) else (kinds,)
+    for kind in listed:
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise UsageError(f"{what} got {kind!r}; wanted an exception type, or a tuple of them")
+    return listed

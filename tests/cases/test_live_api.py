@@ -1,0 +1,711 @@
+"""LiveServerTestCase: errors that are wanted, requests that are counted, times without a server, what is configured."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import unittest
+from typing import Any
+from unittest import mock
+
+import flask
+import requests
+
+from liveserver_testcase import LiveServer, LiveServerTestCase, UsageError
+from tests.cases.apps import Gate, Routes, answer, make_app
+from tests.cases.running import Outcome, is_refused, make_case, run_case
+from tests.support import NoLeaks
+
+
+def run_live(test: Any, **members: Any) -> Outcome:
+    """Run one test of a class with the usual application."""
+    return run_case(make_case(LiveServerTestCase, **{"app": make_app(), **members}, test=test))
+
+
+class ExpectedErrorsTest(NoLeaks):
+    """``expectLiveErrors`` and those that are ignored."""
+
+    def test_wanted(self) -> None:
+        """An error that is wanted does not fail the test, and can be looked at."""
+        seen: list[Any] = []
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors(RuntimeError) as expected:
+                self.live.get("/boom")
+            seen.extend([*expected.errors, *self.live_errors])
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+        self.assertEqual(["kaboom", "kaboom"], [str(error) for error in seen])
+
+    def test_absent(self) -> None:
+        """One that does not come fails it."""
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors((RuntimeError, KeyError), regex="kab.om"):
+                self.live.get("/")
+
+        self.assertIn(
+            "AssertionError: the application raised no RuntimeError or KeyError matching 'kab.om' in this block; "
+            "wanted at least one",
+            run_live(test).report,
+        )
+
+    def test_another(self) -> None:
+        """One of another kind, or text, fails it, and is named by both."""
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors(RuntimeError, regex="other"):
+                self.live.get("/boom")
+
+        report = run_live(test).report
+        self.assertIn(
+            "the application raised no RuntimeError matching 'other' in this block; wanted at least one. "
+            "In this test it has raised\n  RuntimeError: kaboom",
+            report,
+        )
+        self.assertIn("the application raised an error:\n  GET /boom: RuntimeError: kaboom", report)
+
+    def test_times(self) -> None:
+        """As many as are wanted, and no fewer."""
+        for times, wanted in ((2, {"run": 1}), (3, {"run": 1, "failures": 1})):
+            with self.subTest(times=times):
+
+                def test(self: Any, times: int = times) -> None:
+                    with self.expectLiveErrors(RuntimeError, times=times):
+                        self.live.get("/boom")
+                        self.live.get("/boom")
+
+                outcome = run_live(test)
+                self.assertEqual(wanted, outcome.summary)
+        self.assertIn("the application raised 2 RuntimeError in this block; wanted 3", outcome.report)
+
+    def test_before_and_after(self) -> None:
+        """Errors outside of the block are held against the test all the same."""
+
+        def test(self: Any) -> None:
+            self.live.get("/bang")
+            with self.expectLiveErrors(Exception):
+                self.live.get("/boom")
+
+        self.assertIn("an error:\n  GET /bang: LookupError: no such thing", run_live(test).report)
+
+    def test_misuse(self) -> None:
+        """What is no exception type, or no number, is refused."""
+        for options, message in (
+            (("boom",), "expectLiveErrors() got 'boom'; wanted an exception type, or a tuple of them"),
+            ((ValueError, None, 0), "times is 0; wanted a whole number, 1 or more, or None for at least one"),
+        ):
+            with self.subTest(options=options):
+
+                def test(self: Any, options: Any = options) -> None:
+                    with self.expectLiveErrors(*options):
+                        pass
+
+                self.assertIn(message, run_live(test).report)
+
+    def test_ignored(self) -> None:
+        """What the class ignores fails no test; the rest does."""
+
+        def test(self: Any) -> None:
+            self.live.get("/bang")
+            self.live.get("/boom")
+
+        outcome = run_live(test, live_ignored_errors=(LookupError,))
+        self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"), outcome.report)
+        self.assertEqual({"run": 1}, run_live(test, live_raise_errors=False).summary)
+
+    def test_assert_none(self) -> None:
+        """``assertNoLiveErrors`` fails there and then, with the application's exception as its cause; and only once."""
+
+        def test(self: Any) -> None:
+            self.assertNoLiveErrors()
+            self.live.get("/boom")
+            with self.assertRaises(AssertionError) as caught:
+                self.assertNoLiveErrors("after the click")
+            self.assertIsInstance(caught.exception.__cause__, RuntimeError)
+            self.assertEqual(
+                "after the click\nthe application raised an error:\n  GET /boom: RuntimeError: kaboom",
+                str(caught.exception),
+            )
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+
+class RequestsTest(NoLeaks):
+    """``live_requests`` and ``assertLiveRequested``."""
+
+    def test_records(self) -> None:
+        """Each request of this test, with what it was answered."""
+
+        def test(self: Any) -> None:
+            self.live.get("/a?b=1")
+            self.live.post("/nothing")
+            self.wait_for_live_idle()
+            first, second = self.live_requests
+            self.assertEqual(("GET", "/a", "/a?b=1", 404), (first.method, first.path, first.target, first.status))
+            self.assertEqual(("POST", "/nothing", 404), (second.method, second.path, second.status))
+            self.assertGreater(first.duration, 0)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_each_test_its_own(self) -> None:
+        """A test sees nothing of the one before."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                self.live.get("/one")
+                self.assertLiveRequested("GET", "/one")
+
+            def test_2(self) -> None:
+                self.assertEqual([], self.live_requests)
+                self.assertLiveRequested("GET", "/one", times=0)
+
+        self.assertEqual({"run": 2}, run_case(Case).summary)
+
+    def test_waits(self) -> None:
+        """The assertion waits for a request that somebody else is about to make."""
+
+        def test(self: Any) -> None:
+            url = self.live_url("/later")
+            gate = threading.Event()
+
+            def visit() -> None:
+                gate.wait(30)
+                requests.get(url, timeout=30)
+
+            thread = threading.Thread(target=visit)
+            thread.start()
+            gate.set()
+            self.assertEqual("/later", self.assertLiveRequested("GET", re.compile("/l.*r"), status=404).path)
+            thread.join(30)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_several(self) -> None:
+        """With ``times`` it returns them all."""
+
+        def test(self: Any) -> None:
+            self.live.get("/a?n=1")
+            self.live.get("/a?n=2")
+            self.assertEqual(["/a?n=1", "/a?n=2"], [r.target for r in self.assertLiveRequested(path="/a", times=2)])
+            self.assertEqual("/a?n=2", self.assertLiveRequested(path="/a?n=2").target)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_messages(self) -> None:
+        """What it says when there was no such request, too few, or too many."""
+
+        def none(self: Any) -> None:
+            self.assertLiveRequested("POST", "/buy", timeout=0.0)
+
+        def few(self: Any) -> None:
+            self.live.get("/boom")
+            self.wait_for_live_idle()
+            self.live_requests[0].duration = 0.0
+            self.assertNoLiveErrors.__self__._own_part("").found.clear()
+            self.assertLiveRequested("GET", re.compile("/b.*"), times=2, status=500, timeout=0.0, msg="clicked twice")
+
+        self.assertTrue(
+            run_live(none).report.endswith(
+                "AssertionError: POST /buy came never; wanted at least once. In this test no request came."
+            )
+        )
+        self.assertTrue(
+            run_live(few, live_raise_errors=False).report.endswith(
+                "AssertionError: clicked twice\nGET matching '/b.*' -> 500 came once; wanted 2 times. "
+                "In this test came\n"
+                "  GET /boom -> 500, 0 ms"
+            )
+        )
+
+    def test_idle(self) -> None:
+        """``wait_for_live_idle`` names what is still in flight."""
+        gate = Gate()
+
+        def test(self: Any) -> None:
+            thread = threading.Thread(target=lambda: self.live.get("/gate"))
+            thread.start()
+            gate.entered.wait(30)
+            with self.assertRaisesRegex(
+                AssertionError, r"still in flight after 0.01 s:\n  GET /gate, \d\.\d s old, at"
+            ):
+                self.wait_for_live_idle(0.01)
+            gate.open.set()
+            self.wait_for_live_idle()
+            thread.join(30)
+
+        self.assertEqual({"run": 1}, run_live(test, app=make_app(gate=gate)).summary)
+
+
+class OutputTest(NoLeaks):
+    """What the application logs."""
+
+    def test_log(self) -> None:
+        """What is logged while a request is handled is the output of its test, tracebacks and all."""
+        log = logging.getLogger("tests.shop")
+
+        def sell(environ: Any, start: Any) -> Any:
+            try:
+                raise ValueError("sold out")
+            except ValueError:
+                log.exception("nothing left")
+            return answer(start)
+
+        def test(self: Any) -> None:
+            with self.assertLogs("tests.other"):
+                logging.getLogger("tests.other").warning("not the application")
+            logging.getLogger("tests").addHandler(logging.NullHandler())
+            self.live.get("/sell")
+            self.wait_for_live_idle()
+            self.assertRegex(
+                self.live_output, r"\AERROR tests\.shop: nothing left\nTraceback[^$]*ValueError: sold out\n\Z"
+            )
+            logging.getLogger("tests").warning("not the application either")
+            self.assertNotIn("either", self.live_output)
+
+        handlers = list(logging.getLogger().handlers)
+        self.assertEqual({"run": 1}, run_live(test, app=make_app(sell=sell)).summary)
+        self.assertEqual(handlers, logging.getLogger().handlers)
+
+
+class SwitchingTest(NoLeaks):
+    """A server that is stopped and started by its test."""
+
+    def test_down(self) -> None:
+        """``live_server_down`` refuses connections, and then serves on the same port."""
+
+        def test(self: Any) -> None:
+            url = self.live_url()
+            with self.live_server_down():
+                self.assertTrue(is_refused(url))
+            self.assertEqual(url, self.live_url())
+            self.assertEqual(200, self.live.get("/").status_code)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_restart(self) -> None:
+        """``restart_live_server`` closes every connection and keeps the port."""
+
+        def test(self: Any) -> None:
+            url = self.live_url("/")
+            self.live.get("/")
+            self.restart_live_server()
+            self.assertEqual((200, url), (self.live.get("/").status_code, self.live_url("/")))
+            self.assertEqual([0, 1], [record.connection_index for record in self.live_requests])
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_stopped_by_a_test(self) -> None:
+        """A server that a test has stopped serves the next one."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                self.stop_live_server()
+                self.stop_live_server()
+
+            def test_2(self) -> None:
+                self.assertEqual(200, self.live.get("/").status_code)
+                self.start_live_server()
+
+        self.assertEqual({"run": 2}, run_case(Case).summary)
+
+    def test_autostart(self) -> None:
+        """Without autostart the application can be changed before the class starts its server."""
+
+        class Case(LiveServerTestCase):
+            live_autostart = False
+
+            @classmethod
+            def create_app(cls) -> Any:
+                return Routes()
+
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+                cls.live_server.app.routes["late"] = lambda environ, start: answer(start, "added late")
+                cls.start_live_server()
+
+            def test_it(self) -> None:
+                self.assertEqual("added late", self.live.get("/late").text)
+
+        self.assertEqual({"run": 1}, run_case(Case).summary)
+
+    def test_a_thread_that_dies(self) -> None:
+        """A thread of the server that has died is heard of by the next call and by the test."""
+
+        def test(self: Any) -> None:
+            self.live_server._keep(ZeroDivisionError("in a thread"))
+            self.live_url()
+
+        self.assertIn(
+            "ServerThreadError: a thread of <WSGILiveServer running at http://127.0.0.1:PORT> ended with "
+            "ZeroDivisionError: in a thread",
+            run_live(test).report,
+        )
+
+        def later(self: Any) -> None:
+            self.live_server._keep(ZeroDivisionError("in a thread"))
+
+        outcome = run_live(later)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertIn("ended with ZeroDivisionError: in a thread", outcome.report)
+
+    def test_a_server_that_stopped_by_itself(self) -> None:
+        """A server that somebody has stopped behind the test's back is said to be gone, in each test."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                self.live_server.stop()
+
+            def test_2(self) -> None:
+                pass
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 2, "failures": 2}, outcome.summary)
+        for report in outcome.reports():
+            self.assertIn("<WSGILiveServer stopped at http://127.0.0.1:PORT> does not run any more", report)
+
+
+class ScopesTest(NoLeaks):
+    """How long a server lasts."""
+
+    def make_classes(self, scope: str, count: int = 2, **members: Any) -> tuple[list[type[Any]], list[Any], list[str]]:
+        """Classes with one application, the applications that were made for them, and the URLs of each test."""
+        made: list[Any] = []
+        urls: list[str] = []
+
+        class Base(LiveServerTestCase):
+            live_scope = scope
+
+            @classmethod
+            def create_app(cls) -> Any:
+                made.append(make_app())
+                return made[-1]
+
+            def visit(self) -> None:
+                urls.append(self.live_url())
+                self.assertEqual(200, self.live.get("/").status_code)
+
+            def tearDown(self) -> None:
+                self.assertLiveRequested("GET", "/", times=1)
+
+        tests = {"test_1": Base.visit, "test_2": Base.visit}
+        return [type(f"Case{n}", (Base,), {**tests, **members}) for n in range(count)], made, urls
+
+    def test_test(self) -> None:
+        """Each test has a server of its own, and an application."""
+        cases, made, urls = self.make_classes("test")
+        self.assertEqual({"run": 4}, run_case(*cases).summary)
+        self.assertEqual(4, len(made))
+        self.assertTrue(all(is_refused(url) for url in urls))
+
+    def test_test_errors(self) -> None:
+        """With a server a test, the errors are the test's too; one that cannot start fails its test."""
+
+        def test(self: Any) -> None:
+            self.live.get("/boom")
+
+        self.assertIn("GET /boom: RuntimeError: kaboom", run_live(test, live_scope="test").report)
+
+        def fail(cls: Any) -> Any:
+            raise ZeroDivisionError("no app today")
+
+        report = run_live(test, live_scope="test", create_app=classmethod(fail)).report
+        self.assertIn("Case.live_server is not there: it could not start: ", report)
+        self.assertIn("Case.create_app() raised ZeroDivisionError: no app today", report)
+
+    def test_test_before(self) -> None:
+        """Before the first test there is none yet, and the message says why."""
+
+        def set_up(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.live_url()
+
+        case = make_case(LiveServerTestCase, app=make_app(), live_scope="test", setUpClass=classmethod(set_up))
+        case.test_it = lambda self: None
+        self.assertIn(
+            "Case.live_server is not there: with live_scope = 'test' each test gets a server of its own, "
+            "when it begins",
+            run_case(case).report,
+        )
+
+    def test_class(self) -> None:
+        """Each class has its own."""
+        cases, made, urls = self.make_classes("class")
+        self.assertEqual({"run": 4}, run_case(*cases).summary)
+        self.assertEqual((2, 2), (len(made), len(set(urls))))
+
+    def test_module(self) -> None:
+        """The classes of a module share one, which ends with the module."""
+        cases, made, urls = self.make_classes("module")
+        others, others_made, _ = self.make_classes("module", __module__=LiveServerTestCase.__module__)
+        self.assertEqual({"run": 8}, run_case(*cases, *others).summary)
+        self.assertEqual((1, 1, 1), (len(made), len(set(urls)), len(others_made)))
+        self.assertTrue(is_refused(urls[0]))
+
+    def test_session(self) -> None:
+        """A whole run shares one, across modules; other settings make another."""
+        cases, made, urls = self.make_classes("session", count=3)
+        cases[1].__module__ = LiveServerTestCase.__module__
+        cases[2].live_stop_timeout = 1.0
+        servers: list[Any] = []
+        for case in cases:
+            case.addClassCleanup = lambda *args, **kwargs: None
+            case.tearDownClass = classmethod(
+                lambda cls: (servers.append(cls.live_server), super(cls, cls).tearDownClass())
+            )
+        try:
+            self.assertEqual({"run": 6}, run_case(*cases).summary)
+            self.assertEqual((2, 2), (len(made), len(set(urls))))
+            self.assertTrue(all(server.is_running for server in servers))
+        finally:
+            for server in servers:
+                server.stop()
+
+    def test_misuse(self) -> None:
+        """A scope that there is not is refused."""
+        self.assertIn(
+            "UsageError: Case.live_scope is 'package'; wanted one of 'test', 'class', 'module', 'session'",
+            run_live(lambda self: None, live_scope="package").report,
+        )
+
+
+class ConfigurationTest(NoLeaks):
+    """Where the server listens, and what its URLs say."""
+
+    def test_port_of_the_application(self) -> None:
+        """The application's own configuration chooses the port, unless the class does."""
+        with LiveServer(make_app()) as server:
+            port = server.port
+        app = flask.Flask("shop")
+        app.config["LIVESERVER_PORT"] = port
+        self.assertEqual(
+            {"run": 1}, run_live(lambda self: self.assertEqual(port, self.live_server.port), app=app).summary
+        )
+        app.config["LIVESERVER_PORT"] = "any"
+        self.assertIn(
+            "the application's config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more",
+            run_live(lambda self: None, app=app).report,
+        )
+
+    def test_taken_port(self) -> None:
+        """A port that is taken is an error of the class that says what to do, and the run goes on."""
+        with LiveServer(make_app()) as server:
+            outcome = run_live(lambda self: None, live_port=server.port)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertRegex(outcome.report, r"ServerStartError: cannot listen on 127\.0\.0\.1.*(?s:.*)port")
+
+    def test_external_host(self) -> None:
+        """URLs name the host by which clients know the server; a wildcard address is none."""
+
+        def test(self: Any) -> None:
+            self.assertEqual(f"http://shop.test:{self.live_server.port}/a?b=1", self.live_url("/a", b=1))
+            self.assertEqual(f"ws://shop.test:{self.live_server.port}/ws", self.live_ws_url("ws"))
+
+        self.assertEqual({"run": 1}, run_live(test, live_external_host="shop.test").summary)
+        with mock.patch.dict("os.environ", LIVESERVER_EXTERNAL_HOST="shop.test"):
+            self.assertEqual({"run": 1}, run_live(test).summary)
+        with LiveServer(make_app(), "0.0.0.0") as server:
+            self.assertEqual(f"http://127.0.0.1:{server.port}", server.url)
+            self.assertEqual(200, requests.get(server.url, timeout=30).status_code)
+
+    def test_tls(self) -> None:
+        """Over TLS the session trusts the server, and the URLs say so."""
+
+        def test(self: Any) -> None:
+            self.assertRegex(self.live_url("/x"), "^https://127.0.0.1:")
+            self.assertRegex(self.live_ws_url("/x"), "^wss://127.0.0.1:")
+            self.assertEqual(200, self.live.get("/").status_code)
+            url = f"https://localhost:{self.live_server.port}/"
+            self.assertEqual(200, requests.get(url, verify=self.live_server.ca_file, timeout=30).status_code)
+
+        self.assertEqual({"run": 1}, run_live(test, live_tls=True, live_ready_path="/").summary)
+        with mock.patch.dict("os.environ", LIVESERVER_TLS="yes"):
+            self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_ready_path(self) -> None:
+        """A start waits until the application says that it is ready; its errors until then are nobody's."""
+        asked: list[int] = []
+
+        def health(environ: Any, start: Any) -> Any:
+            asked.append(1)
+            if len(asked) < 3:
+                raise RuntimeError("not yet")
+            return answer(start)
+
+        app = make_app(health=health)
+        outcome = run_live(lambda self: self.assertEqual(3, len(asked)), app=app, live_ready_path="/health")
+        self.assertEqual({"run": 1}, outcome.summary)
+
+    def test_never_ready(self) -> None:
+        """One that never is fails the class, with what it answered and raised."""
+        outcome = run_live(lambda self: None, live_ready_path="/boom", live_start_timeout=0.2)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertIn("RuntimeError: kaboom", outcome.report)
+        self.assertTrue(
+            outcome.report.endswith(
+                "ServerStartError: <WSGILiveServer running at http://127.0.0.1:PORT> is not ready after 0.2 s: "
+                "GET /boom: it answered 500; wanted a status below 500"
+            ),
+            outcome.report,
+        )
+
+    def test_import_string(self) -> None:
+        """An application can be named by an import string, of itself or of a function that makes it."""
+        for text in ("tests.cases.apps:plain", "tests.cases.apps:make_app()"):
+            with self.subTest(text=text):
+                outcome = run_live(lambda self: self.assertEqual(200, self.live.get("/").status_code), app=text)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_create_app_raises(self) -> None:
+        """What create_app() raises is the cause of the class's error; a skip stays one."""
+
+        def fail(cls: Any) -> Any:
+            raise ZeroDivisionError("no app today")
+
+        def leave(cls: Any) -> Any:
+            raise SystemExit(3)
+
+        def skip(cls: Any) -> Any:
+            raise unittest.SkipTest("not here")
+
+        report = run_live(lambda self: None, create_app=classmethod(fail)).report
+        self.assertIn("ZeroDivisionError: no app today\n", report)
+        self.assertTrue(report.endswith("ServerStartError: Case.create_app() raised ZeroDivisionError: no app today"))
+        self.assertIn(
+            "Case.create_app() raised SystemExit: 3", run_live(lambda _: None, create_app=classmethod(leave)).report
+        )
+        self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda self: None, create_app=classmethod(skip)).summary)
+
+    def test_request_context(self) -> None:
+        """What a class puts around each request is entered in the thread that handles it."""
+        here = threading.local()
+
+        class Around:
+            def __enter__(self) -> None:
+                here.user = "ann"
+
+            def __exit__(self, *error: object) -> None:
+                del here.user
+
+        def who(environ: Any, start: Any) -> Any:
+            return answer(start, here.user)
+
+        paths: list[str] = []
+
+        def around(cls: Any, request: Any) -> Any:
+            paths.append(request.path)
+            return Around()
+
+        outcome = run_live(
+            lambda self: self.assertEqual("ann", self.live.get("/who").text),
+            app=make_app(who=who),
+            live_request_context=classmethod(around),
+        )
+        self.assertEqual(({"run": 1}, ["/who"]), (outcome.summary, paths))
+
+
+class FlaskURLs(NoLeaks):
+    """``live_url_for``."""
+
+    def test_endpoint(self) -> None:
+        """The URL of an endpoint, whatever SERVER_NAME says."""
+        app = flask.Flask("shop")
+        app.config["SERVER_NAME"] = "shop.example"
+        app.add_url_rule("/orders/<int:number>", "order", str)
+
+        def test(self: Any) -> None:
+            self.assertEqual(self.live_url("/orders/7?full=1"), self.live_url_for("order", number=7, full=1))
+
+        self.assertEqual({"run": 1}, run_live(test, app=app).summary)
+        self.assertEqual("shop.example", app.config["SERVER_NAME"])
+
+    def test_no_flask(self) -> None:
+        """Another application has no endpoints."""
+        report = run_live(lambda self: self.live_url_for("order"), app=Routes()).report
+        self.assertRegex(
+            report,
+            r"UsageError: live_url_for\('order'\) needs a Flask application in this process, and Case's is <.*>: "
+            r"use live_url\(\) with the path",
+        )
+
+
+class ExternalURL(NoLeaks):
+    """``LIVESERVER_URL``: the same tests against a server that somebody else runs."""
+
+    def test_it(self) -> None:
+        """Tests that only talk to the server run; those that look inside of it skip, and say why."""
+
+        class Case(LiveServerTestCase):
+            @classmethod
+            def create_app(cls) -> Any:
+                raise AssertionError("not called")
+
+            def test_1_talks(self) -> None:
+                self.assertEqual(200, self.live.get("/").status_code)
+                self.assertEqual(self.live_server.url_for("/a"), self.live_url("/a"))
+
+            def test_2_looks(self) -> None:
+                self.assertEqual([], self.live_requests)
+
+            def test_3_stops(self) -> None:
+                self.restart_live_server()
+
+            def test_4_expects(self) -> None:
+                with self.expectLiveErrors(ValueError):
+                    pass
+
+            def test_5_object(self) -> None:
+                self.live_server.journal.clear()
+
+            def test_6_endpoint(self) -> None:
+                self.live_url_for("index")
+
+        with LiveServer(make_app()) as server, mock.patch.dict("os.environ", LIVESERVER_URL=f"{server.url}/"):
+            outcome = run_case(Case)
+            self.assertEqual({"run": 6, "skipped": 5}, outcome.summary, outcome.printed)
+            self.assertEqual(
+                [
+                    f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}"
+                    for what in (
+                        "live_requests",
+                        "restart_live_server()",
+                        "expectLiveErrors()",
+                        "live_server.journal",
+                        "live_url_for()",
+                    )
+                ],
+                [reason for _, reason in outcome.result.skipped],
+            )
+            self.assertTrue(server.is_running)
+
+    def test_nonsense(self) -> None:
+        """What is no URL is refused."""
+        with mock.patch.dict("os.environ", LIVESERVER_URL="staging"):
+            self.assertIn(
+                "UsageError: the environment variable LIVESERVER_URL is 'staging'; wanted a base URL, "
+                "such as https://staging.example.com",
+                run_live(lambda self: None).report,
+            )
+
+
+class Misuse(NoLeaks):
+    """What cannot be."""
+
+    def test_server(self) -> None:
+        """A LiveServer says what it was given and what it wants."""
+        for options, message in (
+            ({"app": "shop"}, "'shop' is no import string; wanted 'package.module:attribute', or"),
+            ({"app": "no_such:app"}, "'no_such:app' cannot be loaded: there is no module 'no_such'. "),
+            ({"app": "tests.cases.apps:nix"}, "cannot be loaded: tests.cases.apps has no attribute 'nix'"),
+            ({"app": make_app(), "interface": "cgi"}, "interface is 'cgi'; wanted 'auto', 'wsgi' or 'asgi'"),
+        ):
+            with self.subTest(options=options), self.assertRaisesRegex(UsageError, re.escape(message)):
+                LiveServer(**options)
