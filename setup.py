@@ -43,7 +43,6 @@ setup(
     zip_safe=False,  # type checkers look for py.typed in a directory
     install_requires=[
         "werkzeug>=3.0",
-        "aiosmtpd>=1.4.6",
         "requests>=2.31",
         "httptools>=0.6",
     ],
@@ -54,9 +53,11 @@ setup(
         "all": [*ASGI, *TLS],
         # for this project's own work
         "test": [
+            "aiosmtplib>=3",
             "build>=1.2",
             "coverage>=7.5",
             "flask>=3.0",
+            "flask-mail>=0.10",
             "freezegun>=1.5",
             "httpx>=0.27",
             "hypothesis>=6.100",
@@ -71,6 +72,7 @@ setup(
         # the two are held to one minor version: another one may format or judge differently
         "lint": ["mypy~=2.4.0", "ruff~=0.17.0", "requests>=2.34"],  # requests has its own types since 2.34
         "bench": [
+            "aiosmtpd>=1.4.6",
             "cheroot",
             "django",
             "flask",
@@ -78,6 +80,7 @@ setup(
             "pytest-flask",
             "pytest-httpserver",
             "pytest-localserver",
+            "smtpdfix",
             "uvicorn",
             "uvloop; sys_platform != 'win32'",
             "waitress",

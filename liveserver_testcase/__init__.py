@@ -101,7 +101,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load what a name needs when it is first used: a test that sends no mail does not wait for aiosmtpd."""
+    """Load what a name needs when it is first used: a test that talks to no stub does not wait for werkzeug."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

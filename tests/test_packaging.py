@@ -154,8 +154,8 @@ class TheDistributions(unittest.TestCase):
         self.assertIn(readme, self.wheel.read(name).decode())
 
     def test_the_requirements(self) -> None:
-        """Four libraries are installed with the package."""
-        self.assertEqual({"werkzeug", "aiosmtpd", "requests", "httptools"}, required(self.metadata))
+        """Three libraries are installed with the package."""
+        self.assertEqual({"werkzeug", "requests", "httptools"}, required(self.metadata))
 
     def test_the_extras_for_users(self) -> None:
         """``asgi`` and ``tls`` bring what their features need, ``all`` brings both."""

@@ -1,92 +1,70 @@
-"""The mail server: speaks SMTP and keeps what it is sent.  The only importer of aiosmtpd.
-
-aiosmtpd's protocol runs on a loop and a socket of our own; its Controller is not used: that one cannot choose
-a free port, reports a taken one after five seconds, and waits thirty for an idle TLS client when it stops.
-"""
+"""The mail server: speaks SMTP, keeps what it is sent, and misbehaves when it is told to."""
 
 from __future__ import annotations
 
-import asyncio
 import collections
-import time
-from typing import Any, AnyStr, cast
+import ssl
+import threading
+from collections.abc import Mapping
+from typing import Any
 
-from aiosmtpd.smtp import SMTP
-from aiosmtpd.smtp import Envelope as WireEnvelope
-from aiosmtpd.smtp import Session as WireSession
-
-from ..core.journal import Epoch, Journal
-from ..core.looped import LoopServer, Talk
-from .message import Envelope, ReceivedEmail, SessionFacts
+from ..core.journal import Epoch, Journal, take_all
+from ..core.threaded import ThreadedServer
+from ..core.tls import TLS, resolve_tls
+from ..core.unfinished import Unfinished
+from .connection import SMTPConnection
+from .fault import SMTPFault
+from .message import ReceivedEmail
+from .policy import SIZE_LIMIT, CertificateChoice, Policy, TLSMode
+from .scripted import ScriptedFaults
+from .senders import (
+    DjangoSettings,
+    FlaskConfig,
+    SenderSettings,
+    build_settings,
+    to_django,
+    to_environ,
+    to_flask,
+)
+from .session import SMTPAttempt, SMTPSession
 
 __all__ = ["SMTPServer"]
 
-_SIZE_LIMIT = 32 * 1024 * 1024
+_MOST_SESSIONS = 10_000  # that are kept, as mails are
 
 
-class _Handler:
-    """What aiosmtpd calls when a mail is complete."""
-
-    def __init__(self, server: SMTPServer) -> None:
-        self._server = server
-
-    async def handle_DATA(self, protocol: _Protocol, session: WireSession, envelope: WireEnvelope) -> str:
-        """Keep the mail before its sender reads the 250, so that a sender that waits for it finds it kept."""
-        if protocol.talk is not None:
-            protocol.talk.begin(f"a mail from {envelope.mail_from}")
-        self._server._accept(protocol, session, envelope)
-        return "250 OK"
-
-
-class _Protocol(SMTP):
-    """One SMTP session."""
-
-    def __init__(self, server: SMTPServer) -> None:
-        # aiosmtpd shares one dict of command sizes among all its servers, and clears it at each connection
-        self.command_size_limits = collections.defaultdict(lambda: SMTP.command_size_limit)
-        super().__init__(_Handler(server), hostname=server.hostname, enable_SMTPUTF8=True, data_size_limit=_SIZE_LIMIT)
-        self._server = server
-        self.talk: Talk | None = None
-        self.epoch: Epoch | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self.talk is None:  # made once for TCP, and again after STARTTLS
-            self.talk = self._server._greet(transport)
-        super().connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self.talk is not None:
-            self._server._part(self.talk)
-        super().connection_lost(error)
-
-    async def push(self, status: AnyStr) -> None:
-        """Send a reply, after which it is the client's turn."""
-        await super().push(status)
-        if self.talk is not None and self.talk.is_busy:
-            self.talk.end()
-
-    async def smtp_MAIL(self, arg: str | None) -> None:
-        """Begin a mail: it belongs to the test in which it was begun."""
-        self.epoch = self._server.journal.epoch
-        await super().smtp_MAIL(arg)
-
-
-class SMTPServer(LoopServer):
-    """A mail server that accepts everything and keeps it.
+class SMTPServer(ScriptedFaults, ThreadedServer):
+    """A mail server that accepts everything and keeps it, unless it is told to be difficult.
 
     Args:
         host: See `Server`.
         port: See `Server`.
-        hostname: What it calls itself in its greeting.
+        hostname: What it calls itself in its greeting; nothing is looked up.
+        tls: ``"starttls"`` for TLS after that command, ``"implicit"`` for TLS from the first byte, None for none.
+        certificate: ``"valid"`` for a throw-away certificate that clients can verify with `ca_file`; ``"expired"``,
+            ``"wrong-host"`` or ``"untrusted"`` for one that they must refuse; ``(certfile, keyfile)`` or an
+            ``ssl.SSLContext`` for your own.
+        require_tls: Whether a mail is refused with 530 outside of TLS.
+        users: Names and passwords; AUTH is offered when there are any, in plain text too.
+        require_auth: Whether a mail is refused with 530 before somebody has logged in.
+        auth_mechanisms: Any of PLAIN, LOGIN and CRAM-MD5.
+        size_limit: The largest mail in bytes; None for no limit.
+        line_limit: The longest line of a mail in octets, without its end; None for no limit.  998 is the limit of
+            RFC 5321: who sends a longer line has a fault that shows with other servers, too.
+        utf8: Whether SMTPUTF8 is offered.
         journal_limit: How many mails are kept.
         start_timeout: See `Server`.
         stop_timeout: See `Server`.
 
     Attributes:
         journal: The mails, in the order of their acceptance.
+        policy: The settings, checked.
+
+    Raises:
+        UsageError: A setting is wrong, or two contradict each other.
+        ServerStartError: A certificate cannot be made or loaded.
     """
 
-    scheme = "smtp"
     label = "smtp-server"
 
     def __init__(
@@ -95,14 +73,53 @@ class SMTPServer(LoopServer):
         port: int = 0,
         *,
         hostname: str = "localhost",
+        tls: TLSMode | None = None,
+        certificate: CertificateChoice = "valid",
+        require_tls: bool = False,
+        users: Mapping[str, str] | None = None,
+        require_auth: bool = False,
+        auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5"),
+        size_limit: int | None = SIZE_LIMIT,
+        line_limit: int | None = 998,
+        utf8: bool = True,
         journal_limit: int = 10_000,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
-        self.hostname = hostname
+        ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        ScriptedFaults.__init__(self)
+        self.policy = Policy(
+            hostname=hostname,
+            tls=tls,
+            certificate=certificate,
+            require_tls=require_tls,
+            users=dict(users or {}) if isinstance(users, Mapping | None) else users,
+            require_auth=require_auth,
+            auth_mechanisms=auth_mechanisms,
+            size_limit=size_limit,
+            line_limit=line_limit,
+            utf8=utf8,
+        )
         self.journal: Journal[ReceivedEmail] = Journal(journal_limit)
-        self._sessions = 0
+        self._tls = self._resolve_tls()
+        self._sessions: collections.deque[SMTPSession] = collections.deque(maxlen=_MOST_SESSIONS)
+        self._errors: list[BaseException] = []
+        self._trimming = threading.Lock()  # guards the replacing of `_sessions`
+
+    def _resolve_tls(self) -> TLS | None:
+        choice = self.policy.certificate
+        if self.policy.tls is None:
+            return None
+        if isinstance(choice, str):
+            return resolve_tls(True, self._host)
+        return resolve_tls(choice)
+
+    # -- where it is -----------------------------------------------------------------------------------------------
+
+    @property
+    def scheme(self) -> str:  # type: ignore[override]
+        """``smtp``, or ``smtps`` where TLS begins with the connection."""
+        return "smtps" if self.policy.tls == "implicit" else "smtp"
 
     @property
     def addr(self) -> tuple[str, int]:
@@ -110,46 +127,157 @@ class SMTPServer(LoopServer):
         return self.address
 
     @property
+    def ca_file(self) -> str | None:
+        """What a client must trust, as a path; None without TLS, or with a context of your own."""
+        return self._tls.ca_file if self._tls is not None else None
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the server's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The server's context is your own: only you know whom to trust.
+        """
+        return self._tls.client_context() if self._tls is not None else None
+
+    def settings(self) -> SenderSettings:
+        """What a sender needs to know: host, port, username, password, starttls, implicit_tls, ca_file."""
+        return build_settings(self.policy, self.host, self.port, self.ca_file)
+
+    def django_settings(self) -> DjangoSettings:
+        """The same for Django, as in ``override_settings(**self.smtp.django_settings())``.
+
+        The backend is part of it: Django's test runner replaces it by one that sends nothing.
+        """
+        return to_django(self.settings())
+
+    def flask_config(self) -> FlaskConfig:
+        """The same for Flask-Mail, as in ``app.config.update(self.smtp.flask_config())`` before ``Mail(app)``."""
+        return to_flask(self.settings())
+
+    def environ(self, prefix: str = "SMTP_") -> dict[str, str]:
+        """The same as environment variables for another process: HOST, PORT, URL, USERNAME, PASSWORD and TLS.
+
+        With TLS there is ``SSL_CERT_FILE`` too, which has Python, OpenSSL and curl trust the certificate.
+        """
+        return to_environ(self.settings(), self.url, prefix)
+
+    # -- what has come ---------------------------------------------------------------------------------------------
+
+    @property
     def outbox(self) -> list[ReceivedEmail]:
         """The mails of this test, in the order of their acceptance; a snapshot."""
         return self.journal.entries(self.journal.epoch)
 
     @property
+    def sessions(self) -> list[SMTPSession]:
+        """The connections of this test in their order, and older ones that were used in it."""
+        number = self.journal.epoch.number
+        return [s for s in self._sessions.copy() if number in (s.epoch.number, s.last_epoch.number)]
+
+    @property
     def sessions_seen(self) -> int:
         """How many connections there were in this test."""
-        return self._sessions
+        return len(self.sessions)
+
+    def attempts(
+        self, command: str | None = None, *, argument: str | None = None, code: int | None = None
+    ) -> list[SMTPAttempt]:
+        """What clients have tried in this test, in order: every command with its answer, granted or refused.
+
+        A sender that tries again is there twice: ``[a.code for a in smtp.attempts("RCPT")] == [451, 250]``.
+
+        Args:
+            command: Such as ``RCPT``, in any case; ``CONNECT`` is a connection, ``BODY`` a mail itself.
+            argument: What the address is, or else what the argument contains.
+            code: The code of the answer.
+        """
+        number = self.journal.epoch.number
+        found = [attempt for session in self.sessions for attempt in session.attempts]
+        found = [
+            attempt
+            for attempt in found
+            if attempt.epoch.number == number
+            and (command is None or attempt.command == command.upper())
+            and (argument is None or attempt.is_about(argument))
+            and (code is None or attempt.code == code)
+        ]
+        return sorted(found, key=lambda attempt: attempt.order)
 
     def late(self) -> list[tuple[ReceivedEmail, str]]:
         """Mails that were begun in an earlier test and accepted since, each with that test's name."""
         current = self.journal.epoch.number
         return [(mail, mail.epoch.name) for mail in self.journal.entries() if mail.epoch.number < current]
 
+    @property
+    def in_flight(self) -> list[SMTPSession]:
+        """The sessions with a mail on its way that may still be accepted."""
+        found = [c for c in self.connections if isinstance(c, SMTPConnection) and c.is_busy]
+        return [connection.session for connection in found]
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until no mail is on its way, for ``timeout`` seconds at most; whether none is."""
+        return self.journal.wait_for(lambda: not self.in_flight, timeout)
+
+    def take_errors(self) -> list[BaseException]:
+        """What the test's own functions (``when=``) have raised in the server's threads; each is told once.
+
+        What nobody asks for is raised by `stop`.
+        """
+        return take_all(self._errors)
+
+    # -- tests -----------------------------------------------------------------------------------------------------
+
     def begin(self, name: str) -> None:
-        """Begin a test: forget the mails of the one before."""
+        """Begin a test: forget the mails, the sessions and the faults of the one before."""
         self.journal.begin(name)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the mails and sessions so far, and remove every fault; connections that are open stay so."""
+        for fault in self.faults:
+            fault.remove()
         self.journal.clear()
-        self._sessions = 0
+        with self._trimming:
+            kept = [session for session in self._sessions if session.is_open]
+            self._sessions = collections.deque(kept, maxlen=_MOST_SESSIONS)
 
-    # -- the loop's side -----------------------------------------------------------------------------------------------
+    def _take_back(self, fault: SMTPFault) -> None:
+        super()._take_back(fault)
+        for connection in self.connections:
+            if isinstance(connection, SMTPConnection) and connection.held is fault:
+                connection.cut()
 
-    def _make_protocol(self) -> asyncio.BaseProtocol:
-        return _Protocol(self)
+    # -- the connections' side -------------------------------------------------------------------------------------
 
-    def _greet(self, transport: asyncio.BaseTransport) -> Talk:
-        self._sessions += 1
-        return super()._greet(transport)
+    def _connect(self, sock: Any, address: Any, index: int, stopping: threading.Event) -> SMTPConnection:
+        return SMTPConnection(self, sock, address, index, stopping)
 
-    def _accept(self, protocol: _Protocol, session: WireSession, envelope: WireEnvelope) -> None:
-        sender = envelope.mail_from or ""
-        mail = ReceivedEmail(
-            cast(bytes, envelope.original_content or envelope.content or b""),
-            Envelope(
-                mail_from="" if sender == "<>" else sender,
-                recipients=tuple(envelope.rcpt_tos),
-                mail_options=tuple(envelope.mail_options),
-                rcpt_options=tuple(envelope.rcpt_options),
-            ),
-            session=SessionFacts(peer=cast(Any, session.peer)[:2], ehlo=session.host_name or ""),
-            received_at=time.time(),
-        )
-        self.journal.add(mail, protocol.epoch)
+    def open_session(self, index: int, peer: tuple[str, int]) -> SMTPSession:
+        """Take down a connection; called by it."""
+        session = SMTPSession(index, peer, self.journal.epoch)
+        with self._trimming:
+            self._sessions.append(session)
+        return session
+
+    def server_context(self) -> ssl.SSLContext:
+        """The server's side of TLS; called by a connection that begins it."""
+        if self._tls is None:
+            raise RuntimeError("there is no TLS to begin")
+        choice = self.policy.certificate
+        if choice == "expired" or choice == "wrong-host" or choice == "untrusted":  # noqa: PLR1714 - mypy narrows so
+            return self._tls.flawed_context(choice)
+        return self._tls.context
+
+    def keep(self, mail: ReceivedEmail, epoch: Epoch) -> None:
+        """Put a mail into the outbox; called by its connection before the client is told."""
+        self.journal.add(mail, epoch)
+
+    def note_error(self, error: BaseException) -> None:
+        """Record what the test's own function has raised; called by a connection."""
+        self._errors.append(error)
+
+    def _close(self, timeout: float) -> list[Unfinished]:
+        unfinished = super()._close(timeout)
+        for error in self.take_errors():
+            self._keep(error)
+        return unfinished

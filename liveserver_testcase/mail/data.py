@@ -1,0 +1,108 @@
+"""The data of a mail: where it ends, what was stuffed into it, and which of its lines are too long; pure.
+
+What is looked at byte by byte is the end of each piece alone: a mail of 25 MB is received nearly as fast as the system
+can hand it over.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["LongLine", "MailData", "find_long_line"]
+
+_END = b"\r\n.\r\n"
+
+
+class MailData:
+    """Collects what follows DATA, in pieces of any size, up to the line with nothing but a dot.
+
+    Nothing else is an end, whatever a client has for ends of lines: RFC 5321, 4.1.1.4.
+
+    Args:
+        limit: Bytes that are kept; None keeps them all.
+
+    Attributes:
+        received: Bytes so far, the end included.
+        is_too_big: Whether it was more than the limit: nothing is kept.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._tail = b"\r\n"  # the last bytes so far; the data begin at the beginning of a line
+        self.received = 0
+        self.is_too_big = False
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Take the next piece; what follows the end in it, or None while there is no end."""
+        seam = self._tail + data[: len(_END) - 1]
+        at = seam.find(_END)
+        if at >= 0:
+            end = at + len(_END) - len(self._tail)
+        else:
+            at = data.find(_END)
+            end = at + len(_END) if at >= 0 else -1
+        if end < 0:
+            self._keep(data)
+            self._tail = (self._tail + data[-4:])[-4:]
+            return None
+        self.received += end
+        self._trim(data if end == len(data) else data[:end])
+        return data[end:]
+
+    def _keep(self, data: bytes) -> None:
+        self.received += len(data)
+        if self._limit is not None and self.received > self._limit + len(_END):
+            self.is_too_big = True
+            self._pieces.clear()
+        if not self.is_too_big:
+            self._pieces.append(data)
+
+    def _trim(self, data: bytes) -> None:
+        """Add the last piece without the dot, of which a part may be in the pieces before."""
+        if self._limit is not None and self.received - 3 > self._limit:
+            self.is_too_big = True
+            self._pieces.clear()
+        if self.is_too_big:
+            return
+        surplus = 3 - len(data)
+        while surplus > 0 and self._pieces:
+            last = self._pieces.pop()
+            if len(last) > surplus:
+                self._pieces.append(last[:-surplus])
+            surplus -= len(last)
+        self._pieces.append(data[:-3])
+
+    def take(self) -> bytes:
+        """The mail as it was before dots were stuffed into it; can be taken once.
+
+        The pieces are let go as soon as they are joined, so that no more than two copies exist at any time.
+        """
+        mail = b"".join(self._pieces)
+        self._pieces.clear()
+        if mail.startswith(b"."):
+            mail = mail[1:]
+        return mail.replace(b"\r\n.", b"\r\n")  # the same object if there is none
+
+
+class LongLine(NamedTuple):
+    """A line that is too long: its number, from 1, and its octets without the end."""
+
+    number: int
+    length: int
+
+
+def find_long_line(mail: bytes, limit: int) -> LongLine | None:
+    """The first line with more than ``limit`` octets; None if there is none.
+
+    It leaps from one line's end to the last one within reach.
+    """
+    start, size = 0, len(mail)
+    while size - start > limit:
+        end = mail.rfind(b"\r\n", start, start + limit + 2)
+        if end < 0:
+            end = mail.find(b"\r\n", start)
+            length = (end if end >= 0 else size) - start
+            return LongLine(mail.count(b"\r\n", 0, start) + 1, length) if length > limit else None
+        start = end + 2
+    return None

@@ -1,0 +1,285 @@
+"""How to misbehave: what a fault does, to which command, for whom and how often."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeAlias
+
+from ..errors import UsageError
+from .addresses import same_address
+from .commands import Answer
+from .message import ReceivedEmail
+from .session import SMTPAttempt
+
+__all__ = [
+    "COMMANDS",
+    "Condition",
+    "Delay",
+    "Drop",
+    "Effect",
+    "Garbage",
+    "Hang",
+    "Offer",
+    "RecipientLimit",
+    "Refusal",
+    "SMTPFault",
+    "SizeLimit",
+    "Throttle",
+    "check_answer",
+    "check_command",
+]
+
+COMMANDS = (
+    "CONNECT", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BODY", "RSET", "NOOP", "QUIT", "VRFY",
+)  # fmt: skip
+"""Where a fault can be put: the commands, ``CONNECT`` for the greeting and ``BODY`` for the answer to the mail."""
+
+Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
+"""Who is meant: an address or a glob, a pattern, or a function of the `SMTPAttempt`, for ``BODY`` of the mail."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Answer so, and do nothing else."""
+
+    answer: Answer
+
+    def __str__(self) -> str:
+        return f"answers {self.answer.code} {self.answer.text}"
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Send these bytes instead of an answer."""
+
+    data: bytes
+
+    def __str__(self) -> str:
+        return f"sends {self.data!r}"
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Wait before the answer."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"waits {self.seconds:g} s"
+
+
+@dataclass(frozen=True)
+class Hang:
+    """Never answer."""
+
+    def __str__(self) -> str:
+        return "never answers"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """End the connection: in place of the answer, after it, or in the middle of the mail."""
+
+    after_bytes: int | None = None
+    after_reply: bool = False
+    record: bool = False
+    reset: bool = False
+
+    def __str__(self) -> str:
+        if self.after_bytes is not None:
+            return f"drops the connection after {self.after_bytes} bytes of the mail"
+        kept = ", with the mail in the outbox" if self.record else ""
+        return f"drops the connection {'after the answer' if self.after_reply else 'without an answer'}{kept}"
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """Read so slowly."""
+
+    bytes_per_second: float
+
+    def __str__(self) -> str:
+        return f"reads {self.bytes_per_second:g} bytes a second"
+
+
+@dataclass(frozen=True)
+class SizeLimit:
+    """Refuse larger mails, and say so in advance."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return f"refuses mails of more than {self.size} bytes"
+
+
+@dataclass(frozen=True)
+class RecipientLimit:
+    """Refuse more recipients than so many."""
+
+    number: int
+    answer: Answer
+
+    def __str__(self) -> str:
+        return f"answers {self.answer.code} to each recipient after {self.number}"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Change what the answer to EHLO says."""
+
+    extensions: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [*(f"offers {line}" for line in self.extensions), *(f"does not offer {line}" for line in self.without)]
+        return ", ".join(parts)
+
+
+Effect: TypeAlias = "Refusal | Garbage | Delay | Hang | Drop | Throttle | SizeLimit | RecipientLimit | Offer"
+
+
+class SMTPFault:
+    """A scripted fault of the mail server; it ends with its ``with`` block, with `remove`, or with the test.
+
+    Attributes:
+        command: The command it is put at; empty if it is for none in particular.
+        hits: How often it came into effect.
+        times: How often it does at most; None for always.
+        after: How many occasions it lets pass first.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        effect: Effect,
+        remove: Callable[[SMTPFault], None],
+        *,
+        when: Condition | None = None,
+        times: int | None = None,
+        after: int = 0,
+        key: Callable[[SMTPAttempt], object] | None = None,
+    ) -> None:
+        self.command = command
+        self.effect = effect
+        self.times = check_count("times", times, 1, "how often, or None for always")
+        self.after = check_count("after", after, 0, "how many occasions pass first") or 0
+        self._when = check_condition(when)
+        self._remove = remove
+        self._key = key  # counts `times` for each value of it: so greylisting knows whom it has seen
+        self._seen: dict[object, int] = {}
+        self._lock = threading.Lock()  # guards `hits` and `_seen`
+        self.hits = 0
+        self.is_active = True
+
+    def applies(self, subject: SMTPAttempt | ReceivedEmail) -> bool:
+        """Whether this is one of those who are meant; what the user's function raises passes through."""
+        when = self._when
+        if when is None:
+            return True
+        if callable(when):
+            return bool(when(subject))
+        text = subject.mail_from if isinstance(subject, ReceivedEmail) else subject.address or subject.argument
+        if isinstance(when, re.Pattern):
+            return when.search(text) is not None
+        return same_address(when, text) or fnmatch.fnmatchcase(text.lower(), when.lower())
+
+    def claim(self, attempt: SMTPAttempt) -> bool:
+        """Count an occasion; whether the fault comes into effect."""
+        key = self._key(attempt) if self._key is not None else None
+        with self._lock:
+            if not self.is_active:
+                return False
+            seen = self._seen[key] = self._seen.get(key, 0) + 1
+            if seen <= self.after or (self.times is not None and seen > self.after + self.times):
+                return False
+            self.hits += 1
+            return True
+
+    def touch(self) -> None:
+        """Count an effect that cannot be refused, such as a slow read."""
+        with self._lock:
+            self.hits += 1
+
+    def remove(self) -> None:
+        """Behave again; a second time does nothing.  A client that it keeps waiting for ever is cut off."""
+        self.is_active = False
+        self._remove(self)
+
+    def __enter__(self) -> SMTPFault:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        where = f"{self.command}: " if self.command else ""
+        hits = f"{self.hits} hit{'' if self.hits == 1 else 's'}"
+        return f"<SMTPFault {where}{self.effect}, {hits}{'' if self.is_active else ', removed'}>"
+
+
+# -- what the user may say ---------------------------------------------------------------------------------------------
+
+
+def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:
+    """The command in capitals.
+
+    Raises:
+        UsageError: There is no such place for a fault.
+    """
+    name = command.upper() if isinstance(command, str) else ""
+    if name in among:
+        return name
+    near = difflib.get_close_matches(name, among, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    raise UsageError(f"there is no command {command!r} to put a fault at{hint} Wanted one of {', '.join(among)}")
+
+
+def check_answer(reply: object) -> Refusal | Garbage:
+    """What a fault answers: a code, a code and a text, or the bytes to send.
+
+    Raises:
+        UsageError: It is nothing like that, or the code is not one that refuses.
+    """
+    if isinstance(reply, bytes):
+        return Garbage(reply)
+    code, text = reply if isinstance(reply, tuple) and len(reply) == 2 else (reply, None)
+    if isinstance(code, bool) or not isinstance(code, int) or not 400 <= code <= 599:
+        raise UsageError(
+            f"reply is {reply!r}; wanted a code from 400 to 599, as in (550, '5.1.1 no such user'), "
+            "or bytes to send as they are"
+        )
+    if text is None:
+        text = f"{code // 100}.0.0 Refused"
+    if not isinstance(text, str) or not text.isprintable():
+        raise UsageError(f"the text of a reply is {text!r}; wanted one line of printable text")
+    return Refusal(Answer(code, text))
+
+
+def check_count(name: str, value: int | None, least: int, meaning: str) -> int | None:
+    """A whole number, or None where that has a meaning.
+
+    Raises:
+        UsageError: It is none, or too small.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+        raise UsageError(f"{name} is {value!r}; wanted a whole number from {least}: {meaning}")
+    return value
+
+
+def check_condition(when: Condition | None) -> Condition | None:
+    """What says who is meant.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if when is None or callable(when) or (isinstance(when, str | re.Pattern) and when != ""):
+        return when
+    raise UsageError(f"{when!r} says nothing of who is meant; wanted an address, a glob, a pattern or a function")

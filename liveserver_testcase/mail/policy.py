@@ -1,0 +1,117 @@
+"""What a mail server offers and what it asks for: checked when it is made, and the same for every connection."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Literal, TypeAlias
+
+from ..core.tls import Flaw
+from ..errors import UsageError
+from .auth import MECHANISMS
+from .fault import Offer
+
+__all__ = ["SIZE_LIMIT", "CertificateChoice", "Policy", "TLSMode"]
+
+SIZE_LIMIT = 32 * 1024 * 1024
+"""Bytes: what most servers take."""
+
+TLSMode: TypeAlias = Literal["starttls", "implicit"]
+"""How TLS begins: with the command STARTTLS, or with the connection."""
+
+CertificateChoice: TypeAlias = Flaw | Literal["valid"] | tuple[str, str] | ssl.SSLContext
+"""A throw-away certificate that is valid or fails on purpose, ``(certfile, keyfile)``, or a context of the user's."""
+
+_FLAWS = ("expired", "wrong-host", "untrusted")
+_HOSTNAME = re.compile(r"[^\s\x00-\x20\x7f]{1,255}")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings of an `SMTPServer`; see there for what each one means.
+
+    Raises:
+        UsageError: One of them is wrong, or two contradict each other.
+    """
+
+    _: KW_ONLY
+    hostname: str = "localhost"
+    tls: TLSMode | None = None
+    certificate: CertificateChoice = "valid"
+    require_tls: bool = False
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    require_auth: bool = False
+    auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
+    size_limit: int | None = SIZE_LIMIT
+    line_limit: int | None = 998
+    utf8: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.hostname, str) or not _HOSTNAME.fullmatch(self.hostname):
+            raise UsageError(f"hostname is {self.hostname!r}; wanted a name without white space, such as 'localhost'")
+        self._check_tls()
+        self._check_auth()
+        for name in ("size_limit", "line_limit"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise UsageError(f"{name} is {value!r}; wanted a whole number of bytes from 1, or None for no limit")
+
+    def _check_tls(self) -> None:
+        if self.tls not in (None, "starttls", "implicit"):
+            raise UsageError(f"tls is {self.tls!r}; wanted 'starttls', 'implicit', or None for none")
+        choice = self.certificate
+        is_own = isinstance(choice, ssl.SSLContext) or (isinstance(choice, tuple) and len(choice) == 2)
+        if not is_own and choice not in ("valid", *_FLAWS):
+            raise UsageError(
+                f"certificate is {choice!r}; wanted 'valid', {', '.join(map(repr, _FLAWS))}, (certfile, keyfile) "
+                "or an ssl.SSLContext"
+            )
+        if self.tls is None and self.require_tls:
+            raise UsageError("require_tls is True, but nobody can begin TLS: set tls to 'starttls' or 'implicit', too")
+        if self.tls is None and choice != "valid":
+            raise UsageError(f"certificate is {choice!r}, but nobody sees it: set tls to 'starttls' or 'implicit', too")
+
+    def _check_auth(self) -> None:
+        is_sound = isinstance(self.users, Mapping) and all(
+            isinstance(text, str) for item in self.users.items() for text in item
+        )
+        if not is_sound:
+            raise UsageError("users is no mapping of str to str; wanted names and passwords, as in {'ann': 'secret'}")
+        if self.require_auth and not self.users:
+            raise UsageError("require_auth is True, but nobody can log in: give users, as in {'ann': 'secret'}")
+        if isinstance(self.auth_mechanisms, str) or not self.auth_mechanisms:
+            raise UsageError(f"auth_mechanisms is {self.auth_mechanisms!r}; wanted a tuple of {', '.join(MECHANISMS)}")
+        for name in self.auth_mechanisms:
+            if not isinstance(name, str) or name.upper() not in MECHANISMS:
+                near = difflib.get_close_matches(str(name).upper(), MECHANISMS, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "."
+                raise UsageError(f"auth_mechanisms has {name!r}{hint} There are {', '.join(MECHANISMS)}")
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The names of the mechanisms in capitals; none without users."""
+        return tuple(name.upper() for name in self.auth_mechanisms) if self.users else ()
+
+    def offer(self, tls: bool, size_limit: int | None, changes: Iterable[Offer] = ()) -> list[str]:
+        """The lines of the answer to EHLO after the first.
+
+        Args:
+            tls: Whether TLS is in use.
+            size_limit: The limit to announce.
+            changes: What the script adds and takes away.
+        """
+        lines = ["PIPELINING", f"SIZE {size_limit}" if size_limit else "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN"]
+        if self.utf8:
+            lines.append("SMTPUTF8")
+        if self.tls == "starttls" and not tls:
+            lines.append("STARTTLS")
+        if self.mechanisms and (tls or not self.require_tls):
+            lines.append(f"AUTH {' '.join(self.mechanisms)}")
+        lines.append("HELP")
+        for change in changes:
+            lines = [line for line in lines if line.partition(" ")[0] not in change.without]
+            lines += change.extensions
+        return lines

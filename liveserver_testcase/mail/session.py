@@ -1,0 +1,215 @@
+"""What is recorded of an SMTP session: every command with its answer, and no password."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Iterable
+from typing import Protocol
+
+from ..core.clock import monotonic
+from ..core.journal import Epoch
+from ..core.listener import format_host
+
+__all__ = ["Cause", "SMTPAttempt", "SMTPSession", "Transaction"]
+
+_MOST_LINES = 2_000  # of one session that are kept, so that a connection which lives for ever cannot fill the memory
+_order = itertools.count()  # of all attempts of the process; its steps are atomic
+
+
+class Cause(Protocol):
+    """A scripted fault, as far as a record of what it did goes."""
+
+    command: str
+    hits: int
+
+
+class Transaction:
+    """One mail on its way, from MAIL to the answer to its last line.
+
+    Attributes:
+        epoch: The test in which it was begun.
+        mail_from: The sender in the envelope.
+        mail_options: Parameters of MAIL.
+        recipients: Those that were accepted so far.
+        rcpt_options: Parameters of their RCPT commands.
+        is_utf8: Whether MAIL had the parameter SMTPUTF8.
+    """
+
+    __slots__ = ("epoch", "is_utf8", "mail_from", "mail_options", "rcpt_options", "recipients")
+
+    def __init__(self, epoch: Epoch, mail_from: str, mail_options: tuple[str, ...]) -> None:
+        self.epoch = epoch
+        self.mail_from = mail_from
+        self.mail_options = mail_options
+        self.recipients: list[str] = []
+        self.rcpt_options: list[str] = []
+        self.is_utf8 = any(option.upper() == "SMTPUTF8" for option in mail_options)
+
+
+class SMTPAttempt:
+    """One command of a client, and what became of it.
+
+    Two of them are no commands: ``CONNECT`` stands for the connection, answered with the greeting, and ``BODY`` for the
+    mail itself, answered after its last line.
+
+    Attributes:
+        command: In capitals, such as ``RCPT``.
+        argument: What followed it; of AUTH only the mechanism's name.
+        address: The address in MAIL and RCPT; empty for other commands.
+        code: The code of the answer, such as 550; None if there was no answer, or none yet.
+        reply: The text of the answer; without one what happened instead, in words.
+        mail_from: The sender of the mail that it belongs to; empty outside of a mail, and for the null sender.
+        session: The session it is from.
+        fault: The scripted fault that decided; None if the server did by itself.
+        epoch: The test it belongs to: the one in which its mail was begun, or else the one in which it came.
+    """
+
+    __slots__ = (
+        "_order", "_transaction", "address", "argument", "between", "code", "command", "epoch", "fault", "reply",
+        "session",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        session: SMTPSession,
+        command: str,
+        argument: str,
+        epoch: Epoch,
+        transaction: Transaction | None = None,
+    ) -> None:
+        self.session = session
+        self.command = command
+        self.argument = argument
+        self.address = ""
+        self.code: int | None = None
+        self.reply = ""
+        self.fault: Cause | None = None
+        self.between: tuple[str, ...] = ()  # what was said between the command and its answer
+        self._transaction = transaction
+        self.epoch = epoch if transaction is None else transaction.epoch
+        self._order = next(_order)
+
+    @property
+    def mail_from(self) -> str:
+        """The sender of the mail that it belongs to."""
+        if self._transaction is not None:
+            return self._transaction.mail_from
+        return self.address if self.command == "MAIL" else ""
+
+    @property
+    def recipients(self) -> list[str]:
+        """The recipients of its mail that have been accepted, by now."""
+        return list(self._transaction.recipients) if self._transaction is not None else []
+
+    def is_about(self, text: str) -> bool:
+        """Whether ``text`` is its address, or stands in what followed the command."""
+        return text.lower() in (self.address.lower(), self.argument.lower()) or text.lower() in self.argument.lower()
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the answer was a 4xx or 5xx, or there was none."""
+        return self.code is None or self.code >= 400
+
+    @property
+    def order(self) -> int:
+        """Orders the attempts of all sessions as they came."""
+        return self._order
+
+    @property
+    def said(self) -> str:
+        """The command as it came, as in ``RCPT TO:<ann@example.com>``; no password is in it."""
+        return f"{self.command} {self.argument}".rstrip()
+
+    def __str__(self) -> str:
+        answer = self.reply.partition("\n")[0]
+        if self.code is not None:
+            answer = f"{self.code} {answer}".rstrip()
+        return f"{self.said} -> {answer or 'no answer yet'}{' (scripted)' if self.fault is not None else ''}"
+
+    def __repr__(self) -> str:
+        return f"<SMTPAttempt {self}>"
+
+
+class SMTPSession:
+    """One connection of a client, as far as it has come.
+
+    Attributes:
+        index: Its number among the server's connections.
+        peer: The client's host and port.
+        ehlo: The name in the last EHLO or HELO; empty if there was none.
+        tls: The version of TLS, as in ``TLSv1.3``; None on a plain connection.
+        auth_user: Who has logged in; None for nobody.
+        epoch: The test in which it was opened.
+        mails: How many mails were accepted on it.
+        is_open: Whether it lasts.
+        ending: How it ended, in words; empty while it is open.
+        stage: What it is at, in a word or two: ``idle``, ``in DATA``.
+    """
+
+    def __init__(self, index: int, peer: tuple[str, int], epoch: Epoch) -> None:
+        self.index = index
+        self.peer = peer
+        self.ehlo = ""
+        self.is_extended = False  # whether the name came with EHLO
+        self.tls: str | None = None
+        self.auth_user: str | None = None
+        self.epoch = epoch
+        self.last_epoch = epoch  # the test of its last command
+        self.mails = 0
+        self.is_open = True
+        self.ending = ""
+        self.stage = "connected"
+        self.opened = monotonic()
+        self._lines: collections.deque[SMTPAttempt | str] = collections.deque(maxlen=_MOST_LINES)
+        self._count = 0
+
+    def add(self, line: SMTPAttempt | str) -> None:
+        """Take down a command, or a remark."""
+        self._count += 1
+        self._lines.append(line)
+
+    def end(self, ending: str) -> None:
+        """Take down how it ended, unless that is known."""
+        if self.is_open:
+            self.ending = self.ending or ending
+            self.is_open = False
+            self.stage = "closed"
+
+    @property
+    def attempts(self) -> list[SMTPAttempt]:
+        """Its commands, in their order."""
+        return [line for line in self._snapshot() if isinstance(line, SMTPAttempt)]
+
+    @property
+    def transcript(self) -> str:
+        """What was said, ``C:`` by the client and ``S:`` by the server; no password, and no mail, is in it."""
+        lost = self._count - len(self._lines)
+        lines = [f"   ({lost} lines before these are not kept)"] if lost > 0 else []
+        for line in self._snapshot():
+            lines += [f"   ({line})"] if isinstance(line, str) else _render(line)
+        if not self.is_open:
+            lines.append(f"   ({self.ending})")
+        return "\n".join(lines)
+
+    def _snapshot(self) -> Iterable[SMTPAttempt | str]:
+        return self._lines.copy()  # one step for the interpreter's lock: the session may go on
+
+    def __repr__(self) -> str:
+        host, port = self.peer
+        name = f" as {self.ehlo!r}" if self.ehlo else ""
+        state = f"open, {self.stage}" if self.is_open else f"closed: {self.ending}"
+        return f"<SMTPSession {self.index} from {format_host(host)}:{port}{name}, {state}>"
+
+
+def _render(attempt: SMTPAttempt) -> list[str]:
+    lines = []
+    if attempt.command == "BODY":
+        lines.append(f"C: <{attempt.argument}>")
+    elif attempt.command != "CONNECT":
+        lines.append(f"C: {attempt.said}")
+    lines += attempt.between
+    if attempt.code is None:
+        return [*lines, f"   ({attempt.reply})"] if attempt.reply else lines
+    *first, last = (attempt.reply or " ").split("\n")
+    return [*lines, *(f"S: {attempt.code}-{line}" for line in first), f"S: {attempt.code} {last}".rstrip()]
