@@ -53,9 +53,14 @@ setup(
         "all": [*ASGI, *TLS],
         # for this project's own work
         "test": [
+            *ASGI,
+            "aiohttp>=3.9",
             "aiosmtplib>=3",
+            "bottle>=0.13",
             "build>=1.2",
             "coverage>=7.5",
+            "django>=5.2",
+            "fastapi>=0.110",
             "flask>=3.0",
             "flask-mail>=0.10",
             "freezegun>=1.5",
@@ -65,7 +70,9 @@ setup(
             "pyftpdlib>=2.0",  # the server in the documentation's example of an own server
             "pytest>=8.2",
             "pytest-xdist>=3.6",
+            "quart>=0.19",
             "setuptools>=77",  # tests/test_packaging.py builds without isolation
+            "starlette>=0.37",
             "trustme>=1.2",
         ],
         "docs": ["furo", "sphinx>=7.4"],

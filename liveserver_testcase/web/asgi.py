@@ -1,0 +1,255 @@
+"""Serve an ASGI application on uvicorn's protocols.
+
+The only importer of uvicorn, which is loaded when the first server is made.
+
+Of uvicorn these are used: ``Config``, which chooses and configures the protocols, and the protocols themselves, on a
+loop and a socket of our own.  Its ``Server`` is not: that one looks for its end ten times a second, waits for requests
+without end, and answers a failed start with ``SystemExit``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ..core.clock import monotonic
+from ..core.listener import Listener
+from ..core.looped import LoopServer
+from ..core.talk import Talk
+from ..core.tls import resolve_tls
+from ..core.unfinished import Unfinished
+from ..errors import ServerStartError, ServerThreadError
+from .asgi_call import Call, current_call
+from .asgi_line import ASGIRecord, Line
+from .asgi_options import check_options
+from .asgi_wire import KnowingTask, SharedState, link_class
+from .lifespan import ASGIApplication, Lifespan
+from .record import Recorder, RequestRecord
+from .site import Site
+
+__all__ = ["ASGIServer"]
+
+_PATIENT = 3600  # seconds that a kept connection may be idle: a debugger must not cost a test its session
+_TAKE_NOTE = 0.15  # seconds for cancelled calls to end
+_SHUTDOWN = 0.5  # seconds that a shutdown gets at the least, when requests have used up the grace
+
+
+class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
+    """Serves one ASGI application: HTTP, WebSockets, and its lifespan.
+
+    Args:
+        app: The application, of ASGI 3.
+        host: See `Server`.
+        port: See `Server`.
+        tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
+        options: Keywords for ``uvicorn.Config``, such as ``root_path`` or ``ws_max_size``.
+        journal_limit: How many requests are kept.
+        start_timeout: Seconds that a start may take, the application's own startup included.
+        stop_timeout: Seconds that requests in flight, and then the application's shutdown, may take.
+
+    Attributes:
+        journal: The requests and WebSockets, in the order of their arrival: each an `ASGIRecord`.
+
+    Raises:
+        ServerStartError: uvicorn is not installed.
+        UsageError: An option is unknown, or not to be set.
+    """
+
+    label = "live-server"
+    _last_words = 1.0
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        options: Mapping[str, Any] | None = None,
+        journal_limit: int = 10_000,
+        start_timeout: float = 10.0,
+        stop_timeout: float = 2.0,
+    ) -> None:
+        LoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        Recorder.__init__(self, journal_limit)
+        self.app = app
+        self.tls = resolve_tls(tls, *([host] if host else []))
+        self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
+        # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
+        self._call_app = _make_app(self)
+        self._config = _configure(self._call_app, options or {})
+        self._http: Any = link_class(self._config.http_protocol_class)
+        self._shared = SharedState(self._config)
+        self._lifespan: Lifespan | None = None
+        self._calls: set[Call] = set()
+
+    @property
+    def in_flight(self) -> list[RequestRecord]:
+        """The requests and WebSockets for which the application runs, also after their response or their client."""
+        return sorted((call.record for call in list(self._calls)), key=lambda record: record.index)
+
+    def stack_of(self, record: RequestRecord) -> str:
+        """See `Recorder.stack_of`: the coroutines that wait for each other, and the threads that work for them."""
+        return next((call.stack() for call in list(self._calls) if call.record is record), "")
+
+    # -- the life of a server ------------------------------------------------------------------------------------
+
+    def _open(self, listener: Listener) -> None:
+        self._calls = set()
+        self._lifespan = Lifespan(self.app, repr(self), self._lifespan_mode)
+        super()._open(listener)
+
+    async def _prepare(self) -> None:
+        if sys.version_info < (3, 12):
+            asyncio.get_running_loop().set_task_factory(KnowingTask.make)
+        if self._lifespan is not None:
+            await self._lifespan.start(self.start_timeout)
+
+    async def _wind_down(self, deadline: float) -> list[Unfinished]:
+        calls = list(self._calls)
+        for call in calls:
+            if not call.was_cancelled:
+                call.cancel()
+        await _wait_for(calls, _TAKE_NOTE)
+        if self._lifespan is None:
+            return []
+        left = max(deadline - monotonic(), _SHUTDOWN)
+        try:
+            cut = await self._lifespan.stop(left, self._thread_name)
+        except ServerThreadError as error:
+            self._keep(error)
+            return []
+        return [cut] if cut is not None else []
+
+    def _close(self, timeout: float) -> list[Unfinished]:
+        try:
+            return super()._close(timeout)
+        finally:
+            calls, self._calls = self._calls, set()
+            for call in calls:  # of a thread that does not come back
+                if not call.record.is_over:
+                    call.record.end()
+            self.journal.touch()
+
+    def _is_inside(self) -> bool:
+        call = current_call()  # of a thread, too, that works for a request
+        return super()._is_inside() or (call is not None and call.server is self)
+
+    # -- the loop's side -----------------------------------------------------------------------------------------
+
+    def _options(self) -> dict[str, Any]:
+        return {"ssl": self.tls.context} if self.tls is not None else {}
+
+    def _make_protocol(self) -> asyncio.BaseProtocol:
+        state = self._lifespan.state if self._lifespan is not None else {}
+        protocol = self._http(config=self._config, server_state=self._shared, app_state=state)
+        protocol.link(self)
+        return cast(asyncio.BaseProtocol, protocol)
+
+    def _make_talk(self, transport: asyncio.BaseTransport, index: int) -> Talk:
+        return Line(transport, index, self._part)
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether the server stops, or has stopped."""
+        return self._run is None or self._run.stopping
+
+    def _enter(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
+        """What is entered around each call of the application, in its task; for subclasses."""
+        return contextlib.nullcontext()
+
+    def _begin(self, call: Call) -> None:
+        call.line.open(call)
+        self._calls.add(call)
+        self.journal.add(call.record)
+
+    def _end(self, call: Call) -> None:
+        self._calls.discard(call)
+        self.journal.touch()
+
+    def _touch(self) -> None:
+        self.journal.touch()
+
+    def _record_nonsense(self, line: Line) -> None:
+        record = ASGIRecord("", "", line.address)
+        record.connection_index, record.exchange_index = line.index, line.count
+        record.status, record.completed = 400, True
+        record.end()
+        self.journal.add(record)
+
+    def _heed(self, error: BaseException, context: dict[str, Any]) -> bool:
+        """Record what a task or a callback of the application's has raised, with nobody to ask for it."""
+        task = context.get("task") or context.get("future")
+        if task is None and "handle" not in context:
+            return False  # about a connection
+        call = current_call() or getattr(task, "call", None)
+        if call is not None:
+            record: RequestRecord = call.record
+        else:
+            name = getattr(getattr(task, "get_coro", lambda: None)(), "__qualname__", "callback")
+            record = ASGIRecord("task", name, ("unknown", 0))
+            record.epoch = self.journal.epoch
+            record.end()
+        self.note_error(record, error)
+        self.journal.touch()
+        return True
+
+
+def _make_app(server: ASGIServer) -> ASGIApplication:
+    async def call_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await server.app(scope, receive, send)
+
+    return call_app
+
+
+def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
+    """Make uvicorn's configuration, with its protocols loaded and linked.
+
+    Raises:
+        ServerStartError: uvicorn is not installed.
+        UsageError: An option is unknown, or not to be set.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # older versions import what websockets has deprecated since
+        try:
+            import uvicorn
+        except ImportError as error:
+            raise ServerStartError(
+                f"an ASGI application needs uvicorn, which cannot be imported ({error}). "
+                "Install liveserver-testcase[asgi]."
+            ) from error
+        check_options(uvicorn.Config, options)
+        ours = {
+            "interface": "asgi3",
+            "log_config": None,  # anything else configures logging for the whole process
+            "workers": 1,  # otherwise WEB_CONCURRENCY is read
+            "lifespan": "off",  # see `Lifespan`
+        }
+        config = uvicorn.Config(
+            app,
+            **{"proxy_headers": False, "timeout_keep_alive": _PATIENT, **options, **ours},
+        )
+        try:
+            config.load()
+        except ImportError as error:  # of an optional protocol
+            raise ServerStartError(
+                f"uvicorn cannot load what the options {dict(options)!r} ask for: {error}"
+            ) from error
+    logger = logging.getLogger("uvicorn")
+    if not logger.handlers:  # without any, warnings would be printed
+        logger.addHandler(logging.NullHandler())
+    if config.ws_protocol_class is not None:
+        config.ws_protocol_class = link_class(cast(type, config.ws_protocol_class))
+    return config
+
+
+async def _wait_for(calls: list[Call], timeout: float) -> None:
+    tasks = [call.task for call in calls if call.task is not None]
+    if tasks:
+        await asyncio.wait(tasks, timeout=timeout)

@@ -1,0 +1,302 @@
+"""One call of an ASGI application, for a request or a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.clock import monotonic
+from ..core.unfinished import Unfinished
+from ..errors import InvalidResponse
+from .asgi_line import ASGIRecord, Line
+from .body import is_clients_doing
+from .whereabouts import stack_of_task, stacks_of_threads
+
+if TYPE_CHECKING:
+    from .lifespan import ASGIApplication
+
+__all__ = ["Call", "Caller", "current_call"]
+
+_ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+_ERROR_TEXT = b"Internal Server Error\n"
+
+# what frameworks raise in the application when its client is gone; none of them is imported here
+_DEPARTURES = frozenset(("ClientDisconnect", "ClientDisconnected", "WebSocketDisconnect", "RequestAborted"))
+
+# A context variable: whatever works for a call, in tasks or in threads, has it in its context.
+_current: ContextVar[Call | None] = ContextVar("liveserver_testcase_call", default=None)
+
+
+def current_call() -> Call | None:
+    """The call for which the calling code works; None outside of one."""
+    return _current.get()
+
+
+class Caller(Protocol):
+    """What a call asks of its server."""
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether the server stops."""
+
+    def _enter(self, record: ASGIRecord) -> contextlib.AbstractContextManager[object]:
+        """What is entered around the application."""
+
+    def _begin(self, call: Call) -> None: ...
+    def _end(self, call: Call) -> None: ...
+    def _touch(self) -> None: ...
+    def note_error(self, record: ASGIRecord, error: BaseException) -> None:
+        """Record an exception of the application."""
+
+
+class Call:
+    """One call of the application, from its scope to the end of its task.
+
+    Attributes:
+        record: What is kept of it.
+        is_reading: Whether it waits for more of the request's body.
+        was_told: Whether a stop has told it that it is over.
+        was_cancelled: Whether a stop has given it up.
+        task: The task in which it runs, uvicorn's; None when that is done.
+    """
+
+    __slots__ = (
+        "_held", "_raw_receive", "_raw_send", "has_body", "has_ended", "has_started", "is_gone", "is_reading",
+        "line", "record", "server", "task", "was_cancelled", "was_told",
+    )  # fmt: skip
+
+    def __init__(self, server: Caller, line: Line, scope: dict[str, Any]) -> None:
+        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+        query = scope["query_string"]
+        path = scope["raw_path"].decode("latin-1").removeprefix(scope["root_path"])
+        self.record = ASGIRecord(method, f"{path}?{query.decode('latin-1')}" if query else path, line.address)
+        self.record.version = f"HTTP/{scope['http_version']}"
+        self.server = server
+        self.line = line
+        self.is_reading = self.was_told = self.was_cancelled = False
+        self.has_body = self.record.is_lasting
+        self.has_started = self.has_ended = False  # the response
+        self.is_gone = False  # the client, as the application has been told
+        self._held: dict[str, Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
+
+    async def run(
+        self,
+        app: ASGIApplication,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Call the application; what it raises is recorded and goes no further."""
+        self._raw_receive, self._raw_send = receive, send
+        self.task = task = asyncio.current_task()
+        _current.set(self)  # the task is this call's own, and ends with it
+        self.server._begin(self)
+        if task is not None:
+            task.add_done_callback(self._finish)
+        websocket = self.record.method == "WEBSOCKET"
+        try:
+            with self.server._enter(self.record):
+                result: object = await app(scope, self.receive, self.send_ws if websocket else self.send)  # type: ignore[func-returns-value]
+            self._check(result)
+        except BaseException as error:
+            self._note(error)
+            if not websocket:
+                await self._answer_error()
+        if self._held is not None:
+            await self._release()
+
+    def _check(self, result: object) -> None:
+        """Complain of an application that returned before it had done its part."""
+        if result is not None:
+            raise InvalidResponse(f"the application returned {result!r}; an ASGI application returns nothing")
+        if self.line.is_lost or self.is_gone or self.has_ended or self._held is not None:
+            return
+        if self.record.method == "WEBSOCKET":
+            if not self.has_started:
+                raise InvalidResponse("the application returned without having accepted or closed the WebSocket")
+        elif not self.has_started:
+            raise InvalidResponse("the application returned without a response")
+        else:
+            raise InvalidResponse("the application returned before the end of its response")
+
+    def _note(self, error: BaseException) -> None:
+        """Record an exception, unless it is how an application takes the departure of its client, or a stop."""
+        if isinstance(error, asyncio.CancelledError) and (self.was_cancelled or self.server.has_refused):
+            return
+        if (self.is_gone or self.line.is_lost) and _is_departure(error):
+            return
+        self.server.note_error(self.record, error)
+
+    async def _answer_error(self) -> None:
+        """Answer in the application's place, if nobody has; a response that had begun is broken off by uvicorn."""
+        if self.has_started or self.line.is_lost:
+            return
+        length = (b"content-length", str(len(_ERROR_TEXT)).encode())
+        with contextlib.suppress(Exception):
+            await self.send({"type": "http.response.start", "status": 500, "headers": [*_ERROR_HEADERS, length]})
+            await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
+
+    def _finish(self, _task: object) -> None:
+        """The task is done, and with it what uvicorn did after the application."""
+        self.is_reading = False
+        if not self.record.is_over:
+            self.record.end()
+        self.task = None
+        self.line.close(self)
+        self.server._end(self)
+
+    # -- between uvicorn and the application ---------------------------------------------------------------------
+
+    async def receive(self) -> dict[str, Any]:
+        """The application's ``receive``: tells when it waits for its client."""
+        if self.has_body:
+            message = await self._raw_receive()
+        else:
+            self.is_reading = True
+            self.line.update()
+            try:
+                message = await self._raw_receive()
+            finally:
+                self.is_reading = False
+                self.line.update()
+            self.has_body = not message.get("more_body", False)
+        if message["type"].endswith(".disconnect"):
+            self.is_gone = True
+        return message
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """The application's ``send`` for a response: what it says is recorded before the client can read it."""
+        record = self.record
+        if message["type"] == "http.response.start" and not self.has_started:
+            status = message["status"]
+            record.is_lasting = any(
+                name.lower() == b"content-type" and value.startswith(b"text/event-stream")
+                for name, value in message.get("headers", ())
+            )
+            record.status, self.has_started = status, True
+            try:
+                await self._pass(message)
+            except BaseException:
+                record.status, self.has_started = None, False
+                raise
+        elif message["type"] == "http.response.body" and self.has_started and not message.get("more_body", False):
+            if (record.status or 0) >= 500 and self._held is None and not self.has_ended:
+                # Starlette answers with a 500 and raises afterwards: the client is not to be first to know
+                self._held = message
+                flushing = asyncio.get_running_loop().create_task(self._release())
+                flushing.add_done_callback(_ignore)
+                return
+            await self._complete(message)
+        else:
+            await self._pass(message)
+
+    async def _release(self) -> None:
+        """Send the end of a response that was held back."""
+        message, self._held = self._held, None
+        if message is not None:
+            try:
+                await self._complete(message)
+            except Exception as error:
+                self._note(error)
+
+    async def _complete(self, message: dict[str, Any]) -> None:
+        """Send the end of a response."""
+        record = self.record
+        was_lost = self.line.is_lost
+        if not was_lost:
+            record.completed = self.has_ended = True
+            record.end()
+        try:
+            await self._pass(message)
+        except BaseException:
+            record.completed = self.has_ended = False
+            record.duration = None
+            raise
+        self.server._touch()
+
+    async def send_ws(self, message: dict[str, Any]) -> None:
+        """The application's ``send`` for a WebSocket."""
+        kind, before = message["type"], (self.record.status, self.has_started, self.has_ended)
+        if kind == "websocket.accept" and not self.has_started:
+            self.record.status, self.has_started = 101, True
+        elif kind == "websocket.close":
+            if not self.has_started:
+                self.record.status, self.has_started = 403, True
+            self.has_ended = True
+        elif kind == "websocket.http.response.start" and not self.has_started:
+            self.record.status, self.has_started = message["status"], True
+        try:
+            await self._pass(message)
+        except BaseException:
+            self.record.status, self.has_started, self.has_ended = before
+            raise
+
+    async def _pass(self, message: dict[str, Any]) -> None:
+        try:
+            await self._raw_send(message)
+        except OSError:
+            self.is_gone = True
+            raise
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def lose(self) -> None:
+        """The connection is lost."""
+        record = self.record
+        if self.has_ended or record.aborted:
+            return
+        if record.method == "WEBSOCKET":
+            if self.has_started:
+                return  # how WebSockets end
+            when = "before the WebSocket was accepted"
+        elif not self.has_body:
+            when = "in the middle of its request's body"
+        else:
+            when = "in the middle of the response" if self.has_started else "before it was answered"
+        if self.server.has_refused:
+            record.aborted = f"the server stopped {when}"
+        else:
+            record.aborted = f"the server cut the connection {when}" if self.line.is_cut else f"the client left {when}"
+
+    def cancel(self) -> None:
+        """Give it up: end the connection, and the task."""
+        self.was_cancelled = True
+        if not self.line.is_lost:
+            self.line.abort()
+        if self.task is not None:
+            self.task.cancel()
+
+    def describe(self, thread: str) -> Unfinished:
+        """Name it and where it is."""
+        age = monotonic() - self.record.arrived
+        return Unfinished(self.record.describe(), self.line.peer, age, thread, self.stack())
+
+    def stack(self) -> str:
+        """Where the application is: in its coroutines, and in threads that work for them."""
+        if self.task is None:
+            return ""
+        return stack_of_task(self.task) + stacks_of_threads(self.is_context)
+
+    def is_context(self, context: Context) -> bool:
+        """Whether what runs in ``context`` works for this call."""
+        return context.get(_current) is self
+
+
+def _is_departure(error: BaseException) -> bool:
+    """Whether an exception says no more than that the client is gone."""
+    inner = getattr(error, "exceptions", None)  # of an exception group
+    if isinstance(inner, tuple):
+        return all(_is_departure(one) for one in inner)
+    if isinstance(error, asyncio.CancelledError | ConnectionError) or is_clients_doing(error):
+        return True
+    return any(kind.__name__ in _DEPARTURES for kind in type(error).__mro__)
+
+
+def _ignore(task: asyncio.Task[None]) -> None:
+    """Have asked for what a task raised, so that asyncio does not complain."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,130 @@
+"""Is this application WSGI or ASGI?  Told by how it can be called; it is not called, and no framework is imported."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import UsageError
+
+__all__ = ["detect_interface"]
+
+_WANTED = "wanted (environ, start_response) of WSGI, or (scope, receive, send) of ASGI"
+_KNOWS_MARKS = hasattr(inspect, "markcoroutinefunction")
+_SAY = 'If it is right as it is, say which one: live_interface = "wsgi" or "asgi".'
+
+
+def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
+    """Tell the interface of an application by the arguments that it takes.
+
+    Two are WSGI's ``(environ, start_response)``, three are ASGI's ``(scope, receive, send)``.
+
+    Args:
+        app: A function, an object with ``__call__``, a class, a `functools.partial`, or any of these decorated.
+
+    Raises:
+        UsageError: It cannot be called, takes something else, or is of ASGI 2.
+    """
+    if not callable(app):
+        raise UsageError(f"the application is {_shorten(app)}, which cannot be called; {_WANTED}")
+    target = _find_target(app)
+    try:
+        signature = _strip(inspect.signature(target))
+    except (TypeError, ValueError):  # written in C, or with a __signature__ that is none
+        raise UsageError(f"the application {_shorten(app)} does not say what arguments it takes. {_SAY}") from None
+    arity = _Arity.of(signature)
+    is_async = _is_async(target)
+    if arity.takes(3) and (arity.required == 3 or is_async or arity.first == "scope"):
+        return "asgi"
+    if arity.takes(2) and arity.required == 2 and not is_async:
+        return "wsgi"
+    raise UsageError(_explain(app, signature, arity, is_async))
+
+
+@dataclass(frozen=True)
+class _Arity:
+    """How many positional arguments a callable takes.
+
+    Attributes:
+        required: At the least.
+        most: At the most; None if there is no end.
+        first: The name of the first one.
+        is_open: Whether it demands keywords, so that neither interface can call it.
+    """
+
+    required: int
+    most: int | None
+    first: str
+    is_open: bool
+
+    @classmethod
+    def of(cls, signature: inspect.Signature) -> _Arity:
+        parameters = list(signature.parameters.values())
+        places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        has_rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        return cls(
+            required=sum(p.default is p.empty for p in places),
+            most=None if has_rest else len(places),
+            first=places[0].name if places else "",
+            is_open=not any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters),
+        )
+
+    def takes(self, count: int) -> bool:
+        """Whether it can be called with so many."""
+        return self.is_open and self.required <= count and (self.most is None or self.most >= count)
+
+
+def _strip(signature: inspect.Signature) -> inspect.Signature:
+    """The same without annotations, which may be long."""
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
+    return inspect.Signature(bare)
+
+
+def _find_target(app: Any) -> Callable[..., Any]:
+    """What runs when ``app`` is called: the function itself, or the ``__call__`` of an object, bound."""
+    if isinstance(app, type | functools.partial) or inspect.isroutine(app):
+        return app
+    return app.__call__  # type: ignore[no-any-return]  # bound, so that `self` is no argument
+
+
+def _is_async(target: Callable[..., Any]) -> bool:
+    """Whether calling it gives an awaitable, also where a decorator hides that or a mark tells it."""
+    if isinstance(target, type):
+        return hasattr(target, "__await__")  # the class of an ASGI application whose instances are the calls
+    while isinstance(target, functools.partial):
+        target = target.func
+    # asyncio knows of functions that were marked before Python 3.12, and is not to be asked from 3.14 on
+    is_coroutine = inspect.iscoroutinefunction if _KNOWS_MARKS else asyncio.iscoroutinefunction
+    return is_coroutine(target) or is_coroutine(inspect.unwrap(target))
+
+
+def _explain(app: Any, signature: inspect.Signature, arity: _Arity, is_async: bool) -> str:
+    """Why it is neither, and what to do."""
+    name = f"the application {_shorten(app)}"
+    arguments = f"{'awaits' if is_async else 'takes'} {signature}"
+    if arity.required == 0 and arity.most == 0:
+        return f"{name} takes no arguments; {_WANTED}. Is it a factory? Hand over what it returns."
+    if (not is_async and arity.required == 1 and arity.first == "scope") or _is_second_half(app, is_async):
+        return (
+            f"{name} is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "
+            "Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable()."
+        )
+    if arity.most is None and arity.required == 0:
+        return f"{name} takes any arguments, {signature}, so it could be either. {_SAY}"
+    return f"{name} {arguments}; {_WANTED}. {_SAY}"
+
+
+def _is_second_half(app: Any, is_async: bool) -> bool:
+    """Whether it is a class in the manner of ASGI 2: made of a scope, called with receive and send."""
+    if not isinstance(app, type) or is_async:
+        return False
+    return any(inspect.iscoroutinefunction(vars(kind).get("__call__")) for kind in app.__mro__)
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."

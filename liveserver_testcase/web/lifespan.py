@@ -1,0 +1,211 @@
+"""The life of an ASGI application around its requests: its startup and its shutdown.
+
+Source: https://asgi.readthedocs.io/en/latest/specs/lifespan.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from types import CodeType
+from typing import Any
+
+from ..core.clock import monotonic
+from ..core.unfinished import Unfinished
+from ..errors import ServerStartError, ServerThreadError
+from .whereabouts import stack_of_task
+
+__all__ = ["ASGIApplication", "Lifespan"]
+
+ASGIApplication = Callable[
+    [dict[str, Any], Callable[[], Awaitable[dict[str, Any]]], Callable[[dict[str, Any]], Awaitable[None]]],
+    Awaitable[None],
+]
+
+_UNKNOWN = "liveserver.unknown"
+_VERSIONS = {"version": "3.0", "spec_version": "2.0"}
+_MOMENT = 0.25  # seconds for an application to raise what it has just announced, or to answer the probe
+
+
+class Lifespan:
+    """One life of an application, driven on the loop.
+
+    Args:
+        app: The application.
+        who: What to call the server in messages.
+        mode: ``auto``; ``on`` if an application that knows no lifespan is an error; ``off`` to leave it alone.
+
+    Attributes:
+        state: What the startup leaves for the requests: a copy of it is in the scope of each.
+    """
+
+    def __init__(self, app: ASGIApplication, who: str, mode: str = "auto") -> None:
+        self.app = app
+        self.who = who
+        self.mode = mode
+        self.state: dict[str, Any] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._said: dict[str, str] = {}  # what the application has answered, with its message
+        self._answered = asyncio.Event()
+        self._is_foreign = False  # whether it has answered as if to a request
+
+    # -- startup -----------------------------------------------------------------------------------------------
+
+    async def start(self, timeout: float) -> None:
+        """Run the startup.
+
+        Args:
+            timeout: Seconds that it may take.
+
+        Raises:
+            ServerStartError: It failed, or has not ended; the cause is what the application raised.
+        """
+        if self.mode == "off":
+            return
+        self._incoming.put_nowait({"type": "lifespan.startup"})
+        task = self._task = asyncio.get_running_loop().create_task(self._live(), name="lifespan")
+        await self._wait(timeout)
+        if "lifespan.startup.complete" in self._said:
+            return
+        if "lifespan.startup.failed" in self._said:
+            await asyncio.wait([task], timeout=_MOMENT)  # it may raise why, as Starlette does
+            self._task = None
+            raise self._describe_failure(_error_of(task))
+        if not task.done():
+            stack = stack_of_task(task)
+            await self._cancel()
+            raise self._fail(
+                f"the application's startup has not ended after {timeout:g} s; it was at\n{stack.rstrip()}"
+            )
+        self._task = None
+        error = _error_of(task)
+        if error is not None and await self._is_startups(error):
+            raise self._fail(f"the application's startup raised {type(error).__name__}: {error}") from error
+        if self.mode == "on":
+            raise self._fail("the application knows no lifespan, and the option lifespan is 'on'") from error
+
+    async def _live(self) -> None:
+        """The call of the application that lasts as long as it."""
+        scope = {"type": "lifespan", "asgi": _VERSIONS, "state": self.state}
+        await self.app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        return await self._incoming.get()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        kind = message.get("type", "")
+        stage = "startup" if "lifespan.startup.complete" not in self._said else "shutdown"
+        self._is_foreign = self._is_foreign or not kind.startswith("lifespan.")
+        if kind not in (f"lifespan.{stage}.complete", f"lifespan.{stage}.failed"):
+            raise RuntimeError(f"the application sent {kind!r}; wanted lifespan.{stage}.complete or .failed")
+        self._said[kind] = str(message.get("message", ""))
+        self._answered.set()
+
+    async def _wait(self, timeout: float) -> None:
+        """Wait for an answer, or for the end of the task."""
+        answered = asyncio.get_running_loop().create_task(self._answered.wait())
+        tasks = {answered, self._task} if self._task is not None else {answered}
+        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        answered.cancel()
+        self._answered.clear()
+
+    async def _is_startups(self, error: BaseException) -> bool:
+        """Whether an exception is the startup's own, and no surprise at a scope that the application does not know.
+
+        An application that answers as if to a request knows no lifespan.  Any other is shown a scope and a message that
+        nobody knows: if it raises the same at the same place, that is what it does to what it does not know.
+        """
+        if self._is_foreign:
+            return False
+        try:
+            await asyncio.wait_for(self._show_unknown(), _MOMENT)
+        except BaseException as surprise:
+            return _place_of(surprise) != _place_of(error)
+        return True
+
+    async def _show_unknown(self) -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": _UNKNOWN}
+
+        async def send(message: dict[str, Any]) -> None:
+            raise RuntimeError(f"the application answered {_UNKNOWN!r} with {message!r}")
+
+        await self.app({"type": _UNKNOWN, "asgi": _VERSIONS}, receive, send)
+
+    def _describe_failure(self, error: BaseException | None) -> ServerStartError:
+        if error is not None:
+            failure = self._fail(f"the application's startup raised {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            return failure
+        message = self._said["lifespan.startup.failed"] or "it does not say why"
+        return self._fail(f"the application's startup failed: {message}")
+
+    def _fail(self, why: str) -> ServerStartError:
+        return ServerStartError(f"{self.who} could not start: {why}")
+
+    # -- shutdown ----------------------------------------------------------------------------------------------
+
+    async def stop(self, timeout: float, thread: str) -> Unfinished | None:
+        """Run the shutdown.
+
+        Args:
+            timeout: Seconds that it may take.
+            thread: The name of the loop's thread.
+
+        Returns:
+            The shutdown, if it had to be cut.
+
+        Raises:
+            ServerThreadError: It failed; the cause is what the application raised.
+        """
+        task = self._task
+        if task is None:
+            return None
+        if "lifespan.startup.complete" not in self._said:  # a start that was given up
+            await self._cancel()
+            return None
+        began, was_over = monotonic(), task.done()
+        if not was_over:
+            self._incoming.put_nowait({"type": "lifespan.shutdown"})
+            await self._wait(timeout)
+            if not task.done() and self._said.keys() & {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
+                await asyncio.wait([task], timeout=_MOMENT)
+            elif not task.done():
+                stack = stack_of_task(task)
+                await self._cancel()
+                age = monotonic() - began
+                return Unfinished("the application's shutdown", "the server itself", age, thread, stack)
+        self._task = None
+        error = _error_of(task)
+        if error is not None:
+            when = "while it was served" if was_over else "when it shut down"
+            raise ServerThreadError(
+                f"the application of {self.who} raised {type(error).__name__} {when}: {error}"
+            ) from error
+        if "lifespan.shutdown.failed" in self._said:
+            message = self._said["lifespan.shutdown.failed"] or "it does not say why"
+            raise ServerThreadError(f"the application of {self.who} failed to shut down: {message}")
+        return None
+
+    async def _cancel(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(Exception):
+                await asyncio.wait([task], timeout=_MOMENT)
+            _error_of(task)  # nobody else asks, and asyncio would say so
+
+
+def _error_of(task: asyncio.Task[None]) -> BaseException | None:
+    """What a task has raised; None while it runs, or if it was cancelled."""
+    return task.exception() if task.done() and not task.cancelled() else None
+
+
+def _place_of(error: BaseException) -> tuple[type[BaseException], CodeType | None, int]:
+    """What was raised, and where."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (type(error), trace.tb_frame.f_code, trace.tb_lineno) if trace is not None else (type(error), None, 0)
