@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..core.clock import monotonic
 from ..errors import ServerStartError, UsageError
+from .interface import detect_interface
 from .loading import load_app
 from .record import Recorder, RequestRecord
 from .site import Site
@@ -202,15 +203,11 @@ class WSGILiveServer(LiveServer, WSGIServer):  # type: ignore[misc]  # an Exchan
 def _choose(app: Any, interface: object) -> type[LiveServer]:
     """The class of the server that can serve ``app``."""
     if interface == "auto":
-        try:
-            from .interface import detect_interface
-        except ImportError:
-            return WSGILiveServer
         interface = detect_interface(app)
     if interface == "wsgi":
         return WSGILiveServer
     if interface == "asgi":
-        from .asgi_live import ASGILiveServer  # uvicorn takes its time to import, and may not be there
+        from .live_asgi import ASGILiveServer  # takes its time to import
 
         return ASGILiveServer
     raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
