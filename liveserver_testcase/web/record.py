@@ -43,6 +43,8 @@ class RequestRecord:
         "exchange_index", "index", "method", "received_at", "target", "version",
     )  # fmt: skip
 
+    is_lasting = False  # see `ASGIRecord`
+
     def __init__(self, method: str, target: str, address: Any = ("unknown", 0)) -> None:
         self.arrived = monotonic()
         self.received_at = time.time()
@@ -147,6 +149,8 @@ class Recorder(abc.ABC, Generic[R]):
     def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[R]:
         """Wait until no request (of ``epoch``) is in flight.
 
+        Not for a WebSocket or a stream of events: those last for as long as their clients want.
+
         Args:
             timeout: Seconds.
             epoch: Only those that arrived in it; None for all.
@@ -156,7 +160,8 @@ class Recorder(abc.ABC, Generic[R]):
         """
 
         def left() -> list[R]:
-            return [r for r in self.in_flight if epoch is None or r.epoch.number == epoch.number]
+            pending = [record for record in self.in_flight if not record.is_lasting]
+            return [record for record in pending if epoch is None or record.epoch.number == epoch.number]
 
         self.journal.wait_for(lambda: not left(), timeout)
         return left()
