@@ -63,6 +63,7 @@ setup(
             "fastapi>=0.110",
             "flask>=3.0",
             "flask-mail>=0.10",
+            "flask-sqlalchemy>=3.1",
             "freezegun>=1.5",
             "httpx>=0.27",
             "hypothesis>=6.100",

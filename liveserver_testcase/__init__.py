@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .stub.server import HTTPStub
     from .stub.values import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED
     from .web.live import LiveServer
+    from .web.record import RequestRecord
 
 _HOMES = {
     "ABSENT": "stub.values",
@@ -53,6 +54,7 @@ _HOMES = {
     "ReceivedEmail": "mail.message",
     "RecordedRequest": "stub.request",
     "Reply": "stub.reply",
+    "RequestRecord": "web.record",
     "SMTPServer": "mail.server",
     "SMTPTestCase": "cases.smtp",
     "ServerAttribute": "cases.base",
@@ -87,6 +89,7 @@ __all__ = [
     "ReceivedEmail",
     "RecordedRequest",
     "Reply",
+    "RequestRecord",
     "SMTPServer",
     "SMTPTestCase",
     "ServerAttribute",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -25,9 +26,9 @@ def python_blocks(page: Path) -> list[str]:
     return [textwrap.dedent(block).strip() for block in found]
 
 
-def run(*arguments: str, folder: Path, code: int) -> str:
+def run(*arguments: str, folder: Path, code: int, **variables: str) -> str:
     """Run Python in ``folder``; its output, with ports, times and folders made the same for all."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -76,6 +77,32 @@ class ExampleTest(unittest.TestCase):
         self.assertIn("payment API  POST /charges", output)
         self.assertIn("mail server  to ann@example.com: 'Your tea'", output)
         self.assertIn("FAIL path: wanted '/charges', got '/charge/charges'", output)
+
+
+class ProjectsTest(unittest.TestCase):
+    """The examples that are projects of a framework; pytest runs their tests with all others."""
+
+    @unittest.skipIf(importlib.util.find_spec("django") is None, "Django is not installed")
+    def test_the_django_site(self) -> None:
+        """Its tests run under unittest and Django's own runner, and leave no connection that keeps a database."""
+        with tempfile.TemporaryDirectory() as name:
+            file = {"GUESTBOOK_TEST_DATABASE": str(Path(name, "test.sqlite3"))}
+            for arguments, variables in (
+                (("-m", "unittest"), {}),
+                (("-m", "unittest"), file),
+                (("manage.py", "test"), file),
+                (("manage.py", "test", "--parallel", "2"), {}),
+            ):
+                with self.subTest(arguments=arguments, variables=variables):
+                    output = run("-W", "error", *arguments, folder=EXAMPLES / "django_site", code=0, **variables)
+                    self.assertRegex(output, r"Ran \d\d tests")
+                    self.assertEqual([], list(Path(name).iterdir()))
+
+    @unittest.skipIf(importlib.util.find_spec("flask_sqlalchemy") is None, "Flask-SQLAlchemy is not installed")
+    def test_the_flask_application(self) -> None:
+        """Its tests run under unittest, say nothing and leave nothing."""
+        output = run("-W", "error", "-m", "unittest", folder=EXAMPLES / "flask_app", code=0)
+        self.assertRegex(output, r"\A\.+\n-+\nRan \d\d tests")
 
 
 class TutorialTest(unittest.TestCase):
