@@ -11,6 +11,7 @@ __all__ = [
     "ClientDisconnected",
     "InvalidResponse",
     "LiveServerTestCaseError",
+    "ServerDied",
     "ServerNotStarted",
     "ServerStartError",
     "ServerStateError",
@@ -46,6 +47,10 @@ class ServerStartError(LiveServerTestCaseError):
 
 class ServerThreadError(LiveServerTestCaseError):
     """A thread of a server ended with an exception, which is ``__cause__``; raised by ``stop()``."""
+
+
+class ServerDied(LiveServerTestCaseError):
+    """The process of a server ended by itself: the message has its exit code or signal, and the last of its output."""
 
 
 class UnfinishedWorkWarning(ResourceWarning):

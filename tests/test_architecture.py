@@ -22,11 +22,13 @@ PUBLIC_NAMES = Path(__file__).resolve().parent / "public_names.txt"
 
 # Ground first.  A new module gets a line here, which is the moment to think about where it belongs.
 FLOORS: Sequence[Sequence[str]] = (
-    ("errors", "core.clock", "core.interrupts", "core.registry", "core.unfinished"),
-    ("core.listener", "core.journal", "core.tls"),
+    ("errors", "core.clock", "core.crossing", "core.interrupts", "core.registry", "core.unfinished"),
+    ("core.listener", "core.journal", "core.orders", "core.output", "core.pipe", "core.recipe", "core.tls"),
     ("core.talk",),
-    ("core.awaiting", "core.connection", "core.server"),
-    ("core.threaded", "core.looped"),
+    ("core.awaiting", "core.child", "core.connection", "core.server"),
+    ("core.launch", "core.threaded", "core.looped"),
+    ("core.line",),
+    ("core.process",),
     ("core.channel", "web.head", "web.urls", "stub.keywords", "stub.place", "stub.wording"),
     ("mail.commands", "mail.data", "mail.decoding", "mail.facts", "mail.session", "mail.wording"),
     ("web.body", "web.response", "stub.subject", "stub.values", "mail.addresses", "mail.auth", "mail.hypertext", "mail.links"),

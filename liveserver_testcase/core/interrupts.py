@@ -1,4 +1,4 @@
-"""What a KeyboardInterrupt cannot break: an event, and the start of a thread.
+"""What a KeyboardInterrupt cannot break: an event, and what must be done whole, such as the start of a thread.
 
 The events and conditions of `threading` are Python, and a signal may come between any two steps of that: an
 interrupt can leave their inner lock taken, and whoever touches them next waits for ever.
@@ -11,8 +11,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from collections.abc import Callable
 
-__all__ = ["Alarm", "start_thread"]
+__all__ = ["Alarm", "start_thread", "uninterrupted"]
 
 
 class Alarm(threading.Event):
@@ -56,18 +57,23 @@ def start_thread(thread: threading.Thread) -> None:
     Raises:
         RuntimeError: The system has no more threads.
     """
+    uninterrupted(thread.start)
+
+
+def uninterrupted(function: Callable[[], None]) -> None:
+    """Call ``function``; an interrupt meanwhile comes when it has returned."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        thread.start()
+        function()
         return
     held: list[int] = []
     try:
         signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
     except ValueError:  # in a subinterpreter, which gets no signals
-        thread.start()
+        function()
         return
     try:
-        thread.start()
+        function()
     finally:
         signal.signal(signal.SIGINT, handler)
         if held:

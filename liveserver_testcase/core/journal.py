@@ -99,6 +99,12 @@ class Journal(Generic[E]):
             self._announce()
             return self._epoch
 
+    def resume(self, epoch: Epoch, index: int) -> None:
+        """Go on where another journal has ended: in its epoch, with the index that follows its last."""
+        with self._lock:
+            self._epoch = epoch
+            self._indexes = itertools.count(index)
+
     def clear(self) -> None:
         """Forget the entries.  Indexes and epochs go on, so that no two entries ever share one."""
         with self._lock:

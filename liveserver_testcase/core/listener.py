@@ -55,6 +55,14 @@ class Listener:
             raise ServerStartError(_explain(self.host, port, error)) from error
         self.port: int = self.sockets[0].getsockname()[1]
 
+    @classmethod
+    def over(cls, host: str, sockets: list[socket.socket]) -> Listener:
+        """A listener of sockets that somebody else has bound: a child process is given its parent's."""
+        self = cls.__new__(cls)
+        self.host, self.sockets = host, sockets
+        self.port = sockets[0].getsockname()[1]
+        return self
+
     def wake(self) -> bool:
         """Refuse new clients and make every blocked ``accept()`` return; False where the system cannot."""
         try:
@@ -71,11 +79,15 @@ class Listener:
             host, *rest = sock.getsockname()
             client.connect((_ANY.get(host, host), *rest))
 
+    def release(self) -> None:
+        """Close the sockets here; another process goes on listening on its copies."""
+        for sock in self.sockets:
+            sock.close()
+
     def close(self) -> None:
         """Close the sockets; shut down first, so that no copy in a forked child keeps the port open."""
         self.wake()
-        for sock in self.sockets:
-            sock.close()
+        self.release()
 
 
 def check_address(host: str, port: int) -> tuple[str, int]:

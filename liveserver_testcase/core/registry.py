@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import Protocol
 
-__all__ = ["HasDescriptor", "Running", "forget", "remember"]
+__all__ = ["HasDescriptor", "Running", "forget", "go_first", "remember"]
 
 
 class HasDescriptor(Protocol):
@@ -39,6 +39,12 @@ def remember(server: Running) -> None:
 def forget(server: Running) -> None:
     """Take ``server`` off the list, if it is on it."""
     _running.discard(server)
+
+
+def go_first() -> None:
+    """Stop the servers at exit before whatever has been registered with `atexit` until now is done."""
+    atexit.unregister(_stop_all)
+    atexit.register(_stop_all)
 
 
 def _stop_all() -> None:

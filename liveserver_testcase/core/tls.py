@@ -183,6 +183,23 @@ class Certificates:
             context.verify_mode = _VERIFY[client_auth]
             self._authority.configure_trust(context)
 
+    def server_certificate(self, *names: str) -> str:
+        """The path of a file with certificate and key of a server, for a process that has not got this authority.
+
+        Remove it with `forget_server_certificate` as soon as that process has read it.
+        """
+        wanted = dict.fromkeys((*LOOPBACK_NAMES, *(name.strip("[]") for name in names)))
+
+        def make() -> bytes:
+            return self._authority.issue_cert(*wanted).private_key_and_cert_chain_pem.bytes()
+
+        return self._write(f"server {names}", make)
+
+    def forget_server_certificate(self, *names: str) -> None:
+        """Remove the file of `server_certificate`."""
+        with self._lock, contextlib.suppress(FileNotFoundError):
+            os.unlink(self._files.get(f"server {names}", ""))
+
     def client_certificate(self, name: str = "client") -> ClientCertificate:
         """A certificate that a client can show to a server of this authority; always the same for the same name.
 
