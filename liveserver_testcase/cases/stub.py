@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal, overload
 
 from ..errors import UsageError
 from ..stub.diagnosis import describe_exchange, explain_count
-from ..stub.expectation import parse_times
 from ..stub.keywords import suggest_keywords
 from ..stub.matching import make_criteria
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
+from ..stub.times import parse_times
 from ..web.exchange import Exchange
 from .base import ClassServer, Problem, ServerAttribute, ServerTestCase
 

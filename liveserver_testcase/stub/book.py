@@ -1,41 +1,74 @@
 """The book of expectations: a request in, a decision out.
 
-Which expectation answers a request: none, if one that matches says that it must never come (``times=0``); else the
-oldest bounded one (``expect()``, or ``on(times=n)``) that matches and has room; else the newest unbounded one that
-matches; else what ``serve_content()`` said; else none, and the request is unmatched.  An expectation that has no reply
-yet is passed over.
+Which expectation answers a request: none, if one that matches says that it must never come (``forbid()``, ``times=0``);
+else the one of an order (``in_order()``) whose turn it is; else the oldest bounded one (``expect()``, or ``times=n``)
+that matches and has room; else the newest unbounded one that matches; else the next enqueued reply; else what
+``serve_content()`` said; else none, and the request is unmatched.  An expectation that has no answer yet, or whose
+scenario is in another state, is passed over.  All of that is decided, counted and moved on in one step.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..core.journal import Epoch
-from .expectation import Expectation
-from .reply import Reply
+from ..errors import UsageError
+from .answer import Answer
+from .expectation import Expectation, Order
+from .matching import Criteria, Key, find_group
 from .request import RecordedRequest
+from .scenario import Scenario
 
-__all__ = ["Book", "Decision"]
+__all__ = ["Book", "Decision", "Scope"]
 
 
 class Decision(NamedTuple):
     """What is to be done with a request, and of what there is no answer, why: as it was in that moment.
 
     Attributes:
-        reply: The answer; None if there is none.
+        answer: The answer; None if there is none.
         expectation: Who gives it, or forbids it; None for ``serve_content()``, and for an unmatched request.
-        passed_over: If nobody answers: those that match, but are used up or have no reply.
+        passed_over: If nobody answers: those that match, and why each does not answer.
         others: If nobody answers: those that do not match.
         is_late: Whether it came in an earlier test than the one that runs now.
+        is_allowed: Whether nothing is held against the test although nobody answers.
+        newest: The number of the newest expectation that was there.
     """
 
-    reply: Reply | None
+    answer: Answer | None
     expectation: Expectation | None = None
-    passed_over: tuple[Expectation, ...] = ()
+    passed_over: tuple[tuple[Expectation, str], ...] = ()
     others: tuple[Expectation, ...] = ()
     is_late: bool = False
+    is_allowed: bool = False
+    newest: int = 0
+
+
+class _Shelf:
+    """The expectations with one key: each with its number in the book, oldest first."""
+
+    __slots__ = ("bounded", "forbidding", "unbounded")
+
+    def __init__(self) -> None:
+        self.forbidding: list[tuple[int, Expectation]] = []
+        self.bounded: list[tuple[int, Expectation]] = []  # those that have room
+        self.unbounded: list[tuple[int, Expectation]] = []
+
+    def of(self, expectation: Expectation) -> list[tuple[int, Expectation]]:
+        """The list in which an expectation stands."""
+        if expectation.is_never:
+            return self.forbidding
+        return self.bounded if expectation.is_bounded else self.unbounded
+
+
+class Scope(NamedTuple):
+    """What was in the book when a scope began."""
+
+    known: dict[Expectation, int]
+    queue: tuple[Expectation, ...]
+    content: Answer | None
 
 
 class Book:
@@ -46,12 +79,23 @@ class Book:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards everything below, and what the expectations have claimed
-        self._expectations: list[Expectation] = []
-        self._content: Reply | None = None
-        self._kept: list[tuple[Expectation, Reply | None]] | None = None  # of the class; None before the first test
-        self._kept_content: Reply | None = None
+        # Guards everything below, what the expectations have claimed, and the scenarios' states.  It can be taken again
+        # by its own thread, since a predicate of the test's may ask the stub something.
+        self._lock = threading.RLock()
+        self._numbers: dict[Expectation, int] = {}  # every expectation but the enqueued, oldest first
+        self._next_number = 0
+        self._shelves: dict[Key, _Shelf] = {}
+        self._orders: list[Order] = []
+        self._queue: list[Expectation] = []
+        self._content: Answer | None = None
+        self._scenarios: dict[str, Scenario] = {}
+        self._allowed: list[Criteria] = []
+        self._kept: list[tuple[Expectation, dict[str, object]]] | None = None  # of the class; None before any test
+        self._kept_queue: tuple[Expectation, ...] = ()
+        self._kept_content: Answer | None = None
         self._epoch = 0  # the number of the test that runs
+
+    # -- writing ---------------------------------------------------------------------------------------------------
 
     def begin(self, next_epoch: Callable[[], Epoch]) -> None:
         """Begin a test: drop what the one before has written, and count anew.
@@ -62,34 +106,134 @@ class Book:
         """
         with self._lock:
             if self._kept is None:
-                self._kept = [(expectation, expectation.answer) for expectation in self._expectations]
-                self._kept_content = self._content
+                self._kept = [(expectation, expectation.save()) for expectation in (*self._numbers, *self._queue)]
+                self._kept_queue, self._kept_content = tuple(self._queue), self._content
             self._epoch = next_epoch().number
-            self._content = self._kept_content
-            self._expectations = [expectation for expectation, _ in self._kept]
-            for expectation, answer in self._kept:
-                expectation.begin(answer)
+            for expectation, saved in self._kept:
+                expectation.begin(saved)
+            self._content, self._queue = self._kept_content, list(self._kept_queue)
+            self._scenarios = {name: scenario for name, scenario in self._scenarios.items() if self._is_kept(scenario)}
+            for scenario in self._scenarios.values():
+                scenario.state = scenario.first
+            self._allowed = []
+            self._write_anew([expectation for expectation, _ in self._kept if expectation not in self._kept_queue])
+
+    def _is_kept(self, scenario: Scenario) -> bool:
+        return any(expectation.scenario is scenario for expectation, _ in self._kept or ())
+
+    def _write_anew(self, expectations: list[Expectation]) -> None:
+        orders: dict[Order, Order] = {}
+        self._numbers, self._shelves, self._orders = {}, {}, []
+        for expectation in expectations:
+            order = expectation.order
+            if order is not None:
+                expectation.order = orders.setdefault(order, Order())
+            self._put(expectation)
 
     def add(self, expectation: Expectation) -> None:
         """Write an expectation into the book."""
         with self._lock:
-            self._expectations.append(expectation)
+            self._put(expectation)
+
+    def _put(self, expectation: Expectation) -> None:
+        self._next_number += 1
+        self._numbers[expectation] = expectation.number = self._next_number
+        order = expectation.order
+        if order is not None and not expectation.is_never:
+            if order not in self._orders:
+                self._orders.append(order)
+            order.members.append(expectation)
+        elif expectation.has_room or expectation.is_never:
+            shelf = self._shelves.setdefault(expectation.criteria.key, _Shelf())
+            shelf.of(expectation).append((self._next_number, expectation))
 
     def remove(self, expectation: Expectation) -> None:
         """Strike an expectation out; nothing happens if it is not there."""
         with self._lock:
-            self._expectations = [known for known in self._expectations if known is not expectation]
+            number = self._numbers.pop(expectation, None)
+            if expectation in self._queue:
+                self._queue.remove(expectation)
+            order = expectation.order
+            if order is not None and expectation in order.members:
+                order.position -= order.members.index(expectation) < order.position
+                order.members.remove(expectation)
+            elif number is not None:
+                self._take_down(number, expectation)
 
-    def serve(self, reply: Reply) -> None:
-        """Answer with ``reply`` whatever no expectation matches."""
+    def _take_down(self, number: int, expectation: Expectation) -> None:
+        shelf = self._shelves[expectation.criteria.key].of(expectation)
+        if (number, expectation) in shelf:
+            shelf.remove((number, expectation))
+
+    def enqueue(self, expectation: Expectation) -> None:
+        """Have it answer one request that nothing else answers, after those that were enqueued before."""
         with self._lock:
-            self._content = reply
+            self._queue.append(expectation)
+
+    def serve(self, answer: Answer) -> None:
+        """Answer with this whatever no expectation matches."""
+        with self._lock:
+            self._content = answer
+
+    def find_scenario(self, name: str, first: str | None) -> Scenario:
+        """The scenario of this name, which begins in the state ``first`` if it is new.
+
+        Raises:
+            UsageError: It is there, and begins in another state.
+        """
+        with self._lock:
+            known = self._scenarios.get(name)
+            if known is None:
+                known = self._scenarios[name] = Scenario(name, first or "start")
+            elif first is not None and first != known.first:
+                raise UsageError(
+                    f"the scenario {name!r} begins in state {known.first!r}, and now in {first!r}: keep one"
+                )
+            return known
+
+    def move(self, scenario: Scenario, state: str) -> None:
+        """Set the state of a scenario."""
+        with self._lock:
+            scenario.state = state
+
+    def allow(self, criteria: Criteria) -> None:
+        """Hold nothing against the test if nobody answers a request like this."""
+        with self._lock:
+            self._allowed.append(criteria)
+
+    def disallow(self, criteria: Criteria) -> None:
+        """No longer."""
+        with self._lock:
+            self._allowed = [known for known in self._allowed if known is not criteria]
+
+    def begin_scope(self) -> Scope:
+        """Note what is in the book."""
+        with self._lock:
+            return Scope(dict(self._numbers), tuple(self._queue), self._content)
+
+    def end_scope(self, scope: Scope) -> list[Expectation]:
+        """Strike out what was written since, and return the expectations among it."""
+        with self._lock:
+            made = [expectation for expectation in self._numbers if expectation not in scope.known]
+            for expectation in made:
+                self.remove(expectation)
+            self._queue = [expectation for expectation in self._queue if expectation in scope.queue]
+            self._content = scope.content
+            return made
 
     @property
     def expectations(self) -> list[Expectation]:
         """What is in the book, oldest first."""
         with self._lock:
-            return list(self._expectations)
+            return list(self._numbers)
+
+    @property
+    def enqueued(self) -> list[Expectation]:
+        """What is still to come of what was enqueued."""
+        with self._lock:
+            return list(self._queue)
+
+    # -- deciding --------------------------------------------------------------------------------------------------
 
     def decide(self, request: RecordedRequest) -> Decision:
         """Find who answers ``request`` and count it there."""
@@ -98,25 +242,116 @@ class Book:
                 return Decision(None, is_late=True)
             expectation = self._find(request)
             if expectation is not None:
-                expectation.claim(request)
+                self._claim(expectation, request)
                 return Decision(None if expectation.is_never else expectation.answer, expectation)
             if self._content is not None:
                 return Decision(self._content)
-            known = [expectation for expectation in self._expectations if not expectation.is_never]
-            matching = tuple(expectation for expectation in known if expectation.matches(request))
-            others = tuple(expectation for expectation in known if expectation not in matching)
-            return Decision(None, passed_over=matching, others=others)
+            known = [expectation for expectation in self._numbers if not expectation.is_never]
+            passed = tuple((each, _explain_pass(each)) for each in known if each.matches(request))
+            matching = {each for each, _ in passed}
+            others = tuple(each for each in known if each not in matching)
+            allowed = any(criteria.matches(request) for criteria in self._allowed)
+            request.newest = self._next_number
+            return Decision(None, passed_over=passed, others=others, is_allowed=allowed, newest=self._next_number)
+
+    def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
+        expectation.claim(request)
+        if not (expectation.is_never or expectation.has_room or expectation.order) and expectation in self._numbers:
+            self._take_down(self._numbers[expectation], expectation)
+
+    def decide_early(self, request: RecordedRequest) -> Answer | None:
+        """Count ``request``, of which the body is still to come, if its answer is to fail before that is read.
+
+        It is decided by the head, among those expectations that do not look at the body.
+        """
+        with self._lock:
+            known = [e for e in self._numbers if not e.criteria.reads_body and e.matches(request)]
+            turns = [order.find(request) for order in self._orders if not order.reads_body]
+            free = [e for e in known if e.order is None and e.is_ready and e.has_room]
+            bounded = [expectation for expectation in free if expectation.is_bounded]
+            found = next((e for e in (*turns, *bounded, *free[-1:]) if e is not None), None)
+            answer = found.answer if found is not None else None
+            is_forbidden = any(expectation.is_never for expectation in known)
+            if found is None or not getattr(answer, "is_early", False):
+                return None
+            if is_forbidden or request.epoch.number < self._epoch:
+                return None
+            self._claim(found, request)
+            return answer
 
     def _find(self, request: RecordedRequest) -> Expectation | None:
-        bounded = unbounded = None
-        for expectation in self._expectations:
-            if not expectation.is_bounded:
-                if expectation.answer is not None and expectation.matches(request):
-                    unbounded = expectation
-            elif expectation.is_never:
-                if expectation.matches(request):
+        shelves = list(self._find_shelves(request))
+        for shelf in shelves:
+            for _, expectation in shelf.forbidding:
+                if expectation.criteria.matches_beyond_key(request):
                     return expectation
-            elif bounded is None and expectation.has_room and expectation.answer is not None:
-                if expectation.matches(request):
-                    bounded = expectation
-        return bounded or unbounded
+        for order in self._orders:
+            found = order.find(request)
+            if found is not None:
+                return found
+        return _find_bounded(shelves, request) or _find_unbounded(shelves, request) or self._find_enqueued(request)
+
+    def _find_shelves(self, request: RecordedRequest) -> Iterator[_Shelf]:
+        """Where what matches can be: by method and path, one of them, or neither."""
+        get = self._shelves.get
+        method, path = request.method, request.plain_path
+        group = find_group(path)
+        for key in ((method, path), (None, path), (method, group), (None, group), (method, None), (None, None)):
+            shelf = get(key)
+            if shelf is not None:
+                yield shelf
+
+    def _find_enqueued(self, request: RecordedRequest) -> Expectation | None:
+        """The oldest for its method, else the oldest for any."""
+        found = None
+        for expectation in self._queue:
+            if expectation.matches(request):
+                if expectation.criteria.method is not None:
+                    found = expectation
+                    break
+                found = found or expectation
+        if found is not None:
+            self._queue.remove(found)
+        return found
+
+
+def _find_bounded(shelves: list[_Shelf], request: RecordedRequest) -> Expectation | None:
+    """The oldest that matches: those on a shelf have room."""
+    best: tuple[int, Expectation] | None = None
+    for shelf in shelves:
+        for number, expectation in shelf.bounded:
+            if best is not None and number > best[0]:
+                break
+            if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
+                best = number, expectation
+                break
+    return best[1] if best is not None else None
+
+
+def _find_unbounded(shelves: list[_Shelf], request: RecordedRequest) -> Expectation | None:
+    """The newest that matches."""
+    best: tuple[int, Expectation] | None = None
+    for shelf in shelves:
+        for number, expectation in reversed(shelf.unbounded):
+            if best is not None and number < best[0]:
+                break
+            if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
+                best = number, expectation
+                break
+    return best[1] if best is not None else None
+
+
+def _explain_pass(expectation: Expectation) -> str:
+    """Why an expectation that matches does not answer."""
+    if expectation.answer is None:
+        return "it has no reply; add .reply(…)"
+    if not expectation.has_room:
+        return f"used up {expectation.times_called:,}/{expectation.times[1]:,}"
+    scenario = expectation.scenario
+    if scenario is not None and not expectation.is_ready:
+        return f"it wants {scenario.name!r} in state {expectation.state!r}, which is in state {scenario.state!r}"
+    order = expectation.order
+    head = order.get_head() if order is not None else None
+    if order is not None and head is not None and order.is_later(expectation):
+        return f"it is later in its order: first must come {head.describe()}, written at {head.written_at}"
+    return "its turn in the order is over"

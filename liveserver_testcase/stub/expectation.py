@@ -1,91 +1,100 @@
-"""One expectation: what it matches, how often, and what it answers."""
+"""One expectation: what it matches, how often, and in which order and state."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeGuard, overload
+from typing import Protocol, TypeVar
 
 from ..errors import UsageError
-from .keywords import suggest_keywords
+from .answer import Answer
+from .answering import Answering
 from .matching import Criteria
-from .reply import NOT_GIVEN, Headers, Reply, make_reply
+from .reply import Reply
 from .request import RecordedRequest
+from .scenario import Scenario
+from .times import Times, describe_times
 from .wording import count, quote
 
-__all__ = ["Expectation", "Times", "describe_times", "parse_limit", "parse_times"]
+__all__ = ["Expectation", "Order", "Owner"]
 
-Times: TypeAlias = tuple[int, int | None]
-"""The fewest and the most; None for no most."""
+__unittest = True
+
+T = TypeVar("T")
 
 
-def parse_times(times: object) -> Times:
-    """Check ``times=`` of what must happen: None for at least once, ``n`` for exactly n, ``(low, high)`` for a range.
+class Owner(Protocol):
+    """The stub, as far as an expectation needs it."""
 
-    Raises:
-        UsageError: It is none of these.
+    timeout: float
+    has_early: bool
+
+    def forget(self, expectation: Expectation) -> None:
+        """Take ``expectation`` out."""
+
+    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, twin: str) -> T:
+        """Wait until ``predicate()`` is true, or fail the test."""
+
+    async def await_(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
+        """The same on an event loop."""
+
+
+class Order:
+    """Expectations whose requests must come in this order: the next one's turn is once the one before has had its own.
+
+    Attributes:
+        members: In their order.
+        position: The one that was answered last, or the first.
     """
-    if times is None:
-        return 1, None
-    low, high = times if isinstance(times, tuple) and len(times) == 2 else (times, times)
-    if _is_number(low) and (high is None or (_is_number(high) and low <= high)):
-        return low, high
-    raise UsageError(f"times is {quote(times)}; wanted a number, (low, high), or None for at least once")
+
+    def __init__(self) -> None:
+        self.members: list[Expectation] = []
+        self.position = 0
+
+    def find(self, request: RecordedRequest) -> Expectation | None:
+        """Whose turn it is, if it matches ``request``: one that had enough can be followed by the next."""
+        members = self.members
+        while self.position < len(members) - 1 and not members[self.position].has_room:
+            self.position += 1
+        for expectation in members[self.position :]:
+            if expectation.is_ready and expectation.has_room and expectation.matches(request):
+                return expectation
+            if not expectation.has_enough:
+                return None
+        return None
+
+    def get_head(self) -> Expectation | None:
+        """The one that must come before any later one can; None if there is none."""
+        return next((e for e in self.members[self.position :] if not e.has_enough), None)
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether any of them looks at a request's body."""
+        return any(expectation.criteria.reads_body for expectation in self.members)
+
+    def is_later(self, expectation: Expectation) -> bool:
+        """Whether its turn is still to come."""
+        head = self.get_head()
+        members = self.members
+        return head is not None and members.index(expectation) > members.index(head)
 
 
-def parse_limit(times: object) -> Times:
-    """Check ``times=`` of what may happen: None for any number, ``n`` or ``(0, n)`` for at most n.
-
-    Raises:
-        UsageError: It is none of these, or it says what must happen.
-    """
-    if times is None:
-        return 0, None
-    low, high = parse_times(times)
-    if high == 0:
-        raise UsageError(
-            f"times is {quote(times)}, so that this would never answer; for what must never come "
-            "write expect(…, times=0)"
-        )
-    if isinstance(times, tuple) and low:
-        raise UsageError(
-            f"times is {quote(times)}, but what on() writes need not come; for at least {low} "
-            f"write expect(…, times={times!r})"
-        )
-    return 0, high
-
-
-def _is_number(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def describe_times(times: Times) -> str:
-    """As in ``exactly once``, ``at least 2 times``, ``at most 3 times``, ``1 to 3 times``, ``never``."""
-    low, high = times
-    if high == 0:
-        return "never"
-    if low == high:
-        return f"exactly {_times(low)}"
-    if high is None:
-        return f"at least {_times(low)}" if low else "any number of times"
-    return f"{low} to {_times(high)}" if low else f"at most {_times(high)}"
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else count(number, "time")
-
-
-class Expectation:
+class Expectation(Answering):
     """What the stub answers to the requests that match, and how often they must come.
 
-    Made by the stub's ``on()`` and ``expect()``.  It takes part once it has been told what to `reply`.
+    Made by the stub's ``on()``, ``expect()`` and their like.  It takes part once it has been told what to answer.
 
     Attributes:
         criteria: What a request must have.
         times: The fewest and the most requests; the fewest is 0 for what may but need not happen.
+        name: What the test calls it; may be empty.
         is_bounded: Whether there is a most.
         is_never: Whether the most is 0: a request that matches is held against the test.
-        answer: What it answers with; None until the test has said so.
         written_at: Where in the test it was written, ``file:line``.
+        order: The order in which it stands; None if it stands in none.
+        scenario: The scenario that it is a part of; None if it is part of none.
+        state: The state in which its scenario must be; None for any.
+        next_state: The state to which it moves its scenario; None to leave it.
+        number: Its number in the book, which grows from one to the next.
     """
 
     def __init__(
@@ -94,71 +103,64 @@ class Expectation:
         times: Times,
         *,
         written_at: str = "",
-        forget: Callable[[Expectation], None] | None = None,
+        name: str = "",
+        owner: Owner | None = None,
+        scenario: Scenario | None = None,
+        state: str | None = None,
+        reply_headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.criteria = criteria
         self.times = times
+        self.name = name
         self.is_bounded = times[1] is not None
         self.is_never = times[1] == 0
-        self.answer: Reply | None = None
+        self.answer: Answer | None = None
         self.written_at = written_at
-        self._forget = forget
+        self.order: Order | None = None
+        self.scenario = scenario
+        self.state = state
+        self.next_state: str | None = None
+        self.number = 0
+        self._reply_headers = reply_headers
+        self._owner = owner
         self._claimed: list[RecordedRequest] = []  # appended to by the book alone, under its lock
+        if owner is not None:
+            self.timeout = owner.timeout
 
-    @overload
-    def reply(self, reply: Reply, /) -> Expectation: ...
-    @overload
-    def reply(
-        self,
-        status: int = 200,
-        body: bytes | str | None = None,
-        *,
-        json: Any = ...,
-        text: str | None = None,
-        headers: Headers | None = None,
-        content_type: str | None = None,
-        delay: float = 0.0,
-    ) -> Expectation: ...
-    @suggest_keywords
-    def reply(
-        self,
-        status: int | Reply = 200,
-        body: bytes | str | None = None,
-        *,
-        json: Any = NOT_GIVEN,
-        text: str | None = None,
-        headers: Headers | None = None,
-        content_type: str | None = None,
-        delay: float = 0.0,
-    ) -> Expectation:
-        """Answer with this; a later call replaces it.
+    # -- scripting -------------------------------------------------------------------------------------------------
 
-        Args:
-            status: The status code; or a whole `Reply`, and nothing else.
-            body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``.
-            json: Any JSON value, None for ``null``, sent as ``application/json``.
-            text: Text, sent as ``text/plain``.
-            headers: A mapping, or pairs where a name comes twice.
-            content_type: The Content-Type, in place of the one that goes with the body.  Text is sent in the charset
-                that it names, else as UTF-8.
-            delay: Seconds before the answer; the stop of the stub ends them.
+    def _answer_with(self, answer: Answer) -> None:
+        """Answer with this from now on, and with the headers that its defaults add."""
+        if self._reply_headers and isinstance(answer, Reply):
+            own = {name.lower() for name, _ in answer.headers}
+            more = tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
+            answer = answer.changed(headers=(*more, *answer.headers))
+        self.answer = answer
 
-        Returns:
-            The expectation itself.
+    def moves_to(self, state: str) -> Expectation:
+        """Move the scenario to ``state`` when it has been called; the step is one with being matched.
 
         Raises:
-            UsageError: More than one of ``body``, ``json`` and ``text``, or a value that cannot be sent.
-            TypeError: An unknown keyword; the message names the nearest.
+            UsageError: It is part of no scenario, or the state is no text.
         """
-        if not isinstance(status, Reply):
-            self.answer = make_reply(
-                status, body, json=json, text=text, headers=headers, content_type=content_type, delay=delay
+        if self.scenario is None:
+            raise UsageError(
+                f"{self.describe()} is part of no scenario; write stub.scenario('…').on(…).moves_to({quote(state)})"
             )
-        elif body is None and json is NOT_GIVEN and (text, headers, content_type, delay) == (None, None, None, 0.0):
-            self.answer = status
-        else:
-            raise UsageError("a Reply is a whole answer: give nothing else beside it")
+        if not isinstance(state, str) or not state:
+            raise UsageError(f"state is {quote(state)}; wanted a text")
+        self.next_state = state
         return self
+
+    def remove(self) -> None:
+        """Take it out of the stub: it answers nothing more and is not verified.
+
+        What was written for the whole class is back for the next test.
+        """
+        if self._owner is not None:
+            self._owner.forget(self)
+
+    # -- what happened ---------------------------------------------------------------------------------------------
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -173,8 +175,13 @@ class Expectation:
     @property
     def is_satisfied(self) -> bool:
         """Whether it was called as often as it must be, and not more."""
-        low, high = self.times
-        return low <= len(self._claimed) and (high is None or len(self._claimed) <= high)
+        high = self.times[1]
+        return self.has_enough and (high is None or len(self._claimed) <= high)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether it was called as often as it must be."""
+        return len(self._claimed) >= self.times[0]
 
     @property
     def has_room(self) -> bool:
@@ -182,30 +189,85 @@ class Expectation:
         high = self.times[1]
         return high is None or len(self._claimed) < high
 
-    def remove(self) -> None:
-        """Take it out of the stub: it answers nothing more and is not verified.
+    def wait(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
+        """Wait until it has been called so often; each request is recorded, with what it is answered, by then.
 
-        What was written for the whole class is back for the next test.
+        Args:
+            times: How often, 1 or more.
+            timeout: Seconds; None for the stub's ``timeout``.
+
+        Returns:
+            Its requests.
+
+        Raises:
+            AssertionError: They did not come; the message says what came instead.
+            UsageError: It would block a running event loop: await `await_` there.
         """
-        if self._forget is not None:
-            self._forget(self)
+        owner, predicate = self._get_owner("wait"), self._waiting_for(times)
+        return owner.wait(predicate, timeout, self._tell_wanted(times), "await expectation.await_(…)")
+
+    async def await_(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
+        """`wait`, for code on an event loop."""
+        owner, predicate = self._get_owner("await_"), self._waiting_for(times)
+        return await owner.await_(predicate, timeout, self._tell_wanted(times))
+
+    def _get_owner(self, what: str) -> Owner:
+        if self._owner is None:
+            raise UsageError(f"{what}() waits for requests, and {self!r} is in no stub that could get any")
+        return self._owner
+
+    def _waiting_for(self, times: int) -> Callable[[], list[RecordedRequest] | None]:
+        if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+            raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
+
+        def find() -> list[RecordedRequest] | None:
+            recorded = [request for request in self._claimed if request.exchange.record is request]
+            return recorded if len(recorded) >= times else None
+
+        return find
+
+    def _tell_wanted(self, times: int) -> str:
+        return f"{self.describe()}, written at {self.written_at}, to come {describe_times((times, None))}"
+
+    # -- for the book ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has an answer, and its scenario is in its state."""
+        return self.answer is not None and (
+            self.state is None or self.scenario is None or self.scenario.state == self.state
+        )
 
     def matches(self, request: RecordedRequest) -> bool:
         """Whether every criterion is met, whatever has room."""
         return self.criteria.matches(request)
 
     def claim(self, request: RecordedRequest) -> None:
-        """Count a request; called by the book, under its lock."""
+        """Count a request, and take the step that follows; called by the book, under its lock."""
+        request.turn = len(self._claimed)
+        request.expectation = self
+        path = self.criteria.path
+        if path is not None and path.has_params:
+            request.path_params = path.find_params(request)
         self._claimed.append(request)
+        if self.next_state is not None and self.scenario is not None:
+            self.scenario.state = self.next_state
 
-    def begin(self, answer: Reply | None) -> None:
-        """Count anew, and answer with ``answer`` again; called by the book when a test begins."""
+    def save(self) -> dict[str, object]:
+        """All that can be changed of it; called by the book when the first test begins."""
+        return {name: value for name, value in vars(self).items() if name != "_claimed"}
+
+    def begin(self, saved: dict[str, object]) -> None:
+        """Count anew, and be as it was; called by the book when a test begins."""
+        vars(self).update(saved)
         self._claimed = []
-        self.answer = answer
+
+    # -- in words --------------------------------------------------------------------------------------------------
 
     def describe(self) -> str:
-        """The criteria on one line, such as ``POST '/charges'``."""
-        return self.criteria.describe()
+        """Its name and its criteria on one line, such as ``'charge' POST '/charges'``."""
+        where = f" in state {quote(self.state)} of {quote(self.scenario.name)}" if self.scenario and self.state else ""
+        return f"{quote(self.name) + ' ' if self.name else ''}{self.criteria.describe()}{where}"
 
     def __repr__(self) -> str:
         return (

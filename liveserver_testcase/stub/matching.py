@@ -87,6 +87,7 @@ CRITERIA: Mapping[str, Callable[[Any], Criterion]] = {
 """What makes a criterion of each keyword, in the order in which they are compared: the quickest first."""
 
 _BODIES = ("json", "form", "text", "body")  # and files, which come with a form
+_READING = (*_BODIES, "files", "where")
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ class Criteria:
         rest = [self.method] if method is None else []
         rest += [self.path] if path is None or isinstance(self.path, RuleCriterion) else []  # type: ignore[list-item]
         return tuple(criterion for criterion in (*rest, *self.others) if criterion is not None)
+
+    @cached_property
+    def reads_body(self) -> bool:
+        """Whether one of them looks, or may look, at the body."""
+        return any(criterion.name in _READING for criterion in self.others)
 
     def matches(self, request: Subject) -> bool:
         """Whether every criterion is met; a predicate that raises is not."""

@@ -2,108 +2,213 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.journal import take_all
+from ..errors import UsageError
 from ..web.exchange import Exchange
 from ..web.http import HTTPServer
-from ..web.urls import build_url
+from .answer import Answer
 from .book import Book
-from .diagnosis import Traffic, Violation, explain_leftovers, explain_verdict, find_violation
-from .expectation import Expectation, Times, parse_limit, parse_times
+from .content import Chunked, Content, make_content_answer
+from .diagnosis import Traffic, Violation, explain_leftovers, explain_script, explain_verdict, find_violation
+from .expectation import Expectation, Order
 from .keywords import suggest_keywords
-from .matching import make_criteria
+from .matching import CriteriaKeywords, make_criteria, make_criteria_of
 from .place import find_caller
-from .reply import Headers, Reply, make_reply
+from .reply import Headers, Reply
 from .request import RecordedRequest
+from .scripting import ScenarioScript, Scripting, Wish
+from .traffic import find_requests
+from .waiting import Waiting
+from .wording import quote
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Script"]
 
+__unittest = True
 
-class Script(HTTPServer):
-    """The part of an `HTTPStub` that is scripted, decides and judges; how it answers on the wire is no matter here."""
+T = TypeVar("T")
+
+
+class Script(Waiting, Scripting, HTTPServer):
+    """The part of an `HTTPStub` that is scripted, decides and judges; how it answers on the wire is no matter here.
+
+    Attributes:
+        name: What reports call it, where there are several; empty for the only one.
+        timeout: Seconds that a wait lasts where nothing else is said.
+        is_strict: Whether a request that nothing answers is held against the test.
+        is_verified: Whether an expectation that is not met is held against the test.
+        unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
+        has_early: Whether anything is to fail before a request's body has come.
+        siblings: The other stubs of the test, whose expectations a report looks at, too.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.name = ""
+        self.timeout = 2.0
+        self.has_early = False
+        self.is_strict = self.is_verified = True
+        self.unmatched_reply = Reply(501)
+        self.siblings: list[Script] = []
         self._book = Book()
+        self._order: Order | None = None
         self._violations: list[Violation] = []  # that no verdict has told of yet
         self._late: list[Violation] = []  # of earlier tests than the one that was judged
+        self._unmatched: list[RecordedRequest] = []
 
     # -- scripting -------------------------------------------------------------------------------------------------
 
+    def _write(self, wish: Wish) -> Expectation:
+        if wish.state is not None and wish.scenario is None:
+            raise UsageError(
+                f"state is {quote(wish.state)}, but of no scenario; "
+                f"write stub.scenario('…').on(…, state={quote(wish.state)})"
+            )
+        criteria = make_criteria_of(wish.method, wish.path, wish.wanted)
+        expectation = Expectation(
+            criteria,
+            wish.times,
+            written_at=find_caller(),
+            name=wish.name,
+            owner=self,
+            scenario=wish.scenario,
+            state=wish.state,
+            reply_headers=wish.reply_headers,
+        )
+        expectation.order = self._order
+        self._book.add(expectation)
+        return expectation
+
+    def forget(self, expectation: Expectation) -> None:
+        """Take ``expectation`` out of the script, as its ``remove()`` does."""
+        self._book.remove(expectation)
+
     @suggest_keywords
-    def on(
+    def serve_content(
         self,
-        method: str | None = None,
-        path: str | re.Pattern[str] | None = None,
-        /,
+        content: Content = "",
+        code: int = 200,
+        headers: Headers | None = None,
         *,
-        times: int | tuple[int, int | None] | None = None,
-    ) -> Expectation:
-        """Answer requests like this, which may come or not.
-
-        Args:
-            method: Such as ``GET``; None for any.
-            path: The path without the query, a compiled pattern that matches all of it, or None for any.  Both are
-                compared decoded, but for ``%2F``, which is no slash.
-            times: How often it may answer at most; None for any number.
-
-        Returns:
-            The expectation; call its ``reply()``.
-
-        Raises:
-            UsageError: No request can match, or ``times`` says that one must come.
-            TypeError: An unknown keyword; the message names the nearest.
-        """
-        return self._write(method, path, parse_limit(times))
-
-    @suggest_keywords
-    def expect(
-        self,
-        method: str | None = None,
-        path: str | re.Pattern[str] | None = None,
-        /,
-        *,
-        times: int | tuple[int, int | None] | None = 1,
-    ) -> Expectation:
-        """Answer requests like this, which must come: exactly once, unless ``times`` says otherwise.
-
-        Args:
-            method: See `on`.
-            path: See `on`.
-            times: ``n`` for exactly n, ``(low, high)`` with None for no most, None for at least once, 0 for never: then
-                a request that matches is held against the test whatever else would answer it.
-
-        Returns:
-            The expectation; call its ``reply()``.
-
-        Raises:
-            UsageError: No request can match, or ``times`` is none of these.
-            TypeError: An unknown keyword; the message names the nearest.
-        """
-        return self._write(method, path, parse_times(times))
-
-    @suggest_keywords
-    def serve_content(self, content: str | bytes = "", code: int = 200, headers: Headers | None = None) -> None:
+        chunked: Chunked | bool | None = Chunked.NO,
+        cookies: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        show_post_vars: bool = False,
+    ) -> None:
         """Answer with ``content`` whatever no expectation matches; each call replaces the last one, headers and all.
 
         Args:
-            content: Bytes, or text that is sent as UTF-8 ``text/html``.
+            content: Bytes, or text that is sent as UTF-8 ``text/html``; or several pieces of either.
             code: The status.
             headers: A mapping, or pairs where a name comes twice.
+            chunked: Whether each piece is sent as a chunk.
+            cookies: Names and values, sent as Set-Cookie.
+            delay: Seconds before the answer.
+            show_post_vars: Whether a form that is posted is answered with its fields, as JSON, instead.
 
         Raises:
             UsageError: One of these cannot be sent.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        self._book.serve(make_reply(code, content, headers=headers))
+        answer = make_content_answer(
+            content,
+            code,
+            headers,
+            chunked=chunked,
+            cookies=cookies,
+            delay=delay,
+            show_post_vars=show_post_vars,
+        )
+        self._book.serve(answer)
 
-    def _write(self, method: str | None, path: str | re.Pattern[str] | None, times: Times) -> Expectation:
-        criteria = make_criteria(method, path)
-        expectation = Expectation(criteria, times, written_at=find_caller(), forget=self._book.remove)
-        self._book.add(expectation)
+    def enqueue(self, reply: object, *, method: str | None = None) -> Expectation:
+        """Answer the next request that nothing else answers with this; after those that were enqueued before.
+
+        Args:
+            reply: A `Reply`, a status, or whatever else a view of Flask returns.
+            method: Only a request with this method, before those for any.
+
+        Returns:
+            What was enqueued, with its request when that has come.
+
+        Raises:
+            UsageError: It is nothing that can be sent.
+        """
+        expectation = Expectation(make_criteria(method), (0, 1), written_at=find_caller(), owner=self)
+        expectation.reply(reply)
+        self._book.enqueue(expectation)
         return expectation
+
+    @contextlib.contextmanager
+    def in_order(self) -> Iterator[None]:
+        """Have requests come in the order in which their expectations are written inside.
+
+        What comes before its turn is answered by something else, or by nothing.
+
+        Raises:
+            UsageError: It is inside another order.
+        """
+        if self._order is not None:
+            raise UsageError("in_order() stands inside another in_order(); write one after the other")
+        self._order = Order()
+        try:
+            yield
+        finally:
+            self._order = None
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Have what is written inside end with the block, and be verified there.
+
+        Raises:
+            AssertionError: At the end of the block: an expectation that was written inside is not met.
+        """
+        scope = self._book.begin_scope()
+        try:
+            yield
+        except BaseException:
+            self._book.end_scope(scope)
+            raise
+        self.settle(self.timeout)
+        made = self._book.end_scope(scope)
+        report = explain_verdict(self.traffic, [], made)
+        if report:
+            raise AssertionError(report)
+
+    def scenario(self, name: str, first: str | None = None) -> ScenarioScript:
+        """A view of the stub for a thing with a state, such as an order that is new, paid and then shipped.
+
+        Expectations that are written through it can want a ``state`` and move the thing on with ``moves_to()``; the
+        move is one with the answer, so that no second request finds the old state.
+
+        Args:
+            name: Of the thing; the same name is the same thing.
+            first: The state in which each test finds it; ``start`` if none of the views says another.
+
+        Raises:
+            UsageError: The name is no text, or the thing begins in another state.
+        """
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"name is {quote(name)}; wanted a text")
+        return ScenarioScript(self, self._book.find_scenario(name, first))
+
+    @contextlib.contextmanager
+    def allow_unmatched(
+        self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
+    ) -> Iterator[None]:
+        """Hold nothing against the test if nothing answers requests like this while the block lasts."""
+        allowed = make_criteria(method, path, **criteria)
+        self._book.allow(allowed)
+        try:
+            yield
+        finally:
+            self._book.disallow(allowed)
 
     # -- what happened ---------------------------------------------------------------------------------------------
 
@@ -113,25 +218,81 @@ class Script(HTTPServer):
         return self._book.expectations
 
     @property
+    def exchanges(self) -> list[Exchange]:
+        """All that came in this test, also what was malformed or broke off; a snapshot."""
+        return self.journal.entries(self.journal.epoch)
+
+    @property
     def requests(self) -> list[RecordedRequest]:
         """What it was sent in this test, in the order of arrival; a snapshot.
 
         A request is there once its body has arrived and its answer is decided, before the client gets it.
         """
-        records = [exchange.record for exchange in self.journal.entries(self.journal.epoch)]
-        return [record for record in records if isinstance(record, RecordedRequest)]
+        return find_requests(self.exchanges)
+
+    @property
+    def failed_requests(self) -> list[RecordedRequest]:
+        """The requests of this test that broke off in the middle, each with its ``failure``; a snapshot."""
+        records = [exchange.record for exchange in self.exchanges]
+        return [record for record in records if isinstance(record, RecordedRequest) and record.failure]
+
+    @property
+    def last_request(self) -> RecordedRequest:
+        """The request that came last in this test.
+
+        Raises:
+            AssertionError: None came.
+        """
+        requests = self.requests
+        if not requests:
+            raise AssertionError("\n".join(self.traffic.list_requests()))
+        return requests[-1]
+
+    @property
+    def unmatched(self) -> list[RecordedRequest]:
+        """The requests of this test that nothing answered; a snapshot."""
+        current = self.journal.epoch.number
+        return [request for request in self._unmatched if request.epoch.number == current]
 
     @property
     def traffic(self) -> Traffic:
         """What it was sent in this test, for a report."""
-        journal = self.journal
-        return Traffic(self.url, journal.entries(journal.epoch), journal.loss)
+        return Traffic(self.url, self.exchanges, self.journal.loss, self.name)
 
-    def url_for(self, path: str = "", /, **query: Any) -> str:
-        """The URL of ``path`` on this server, with ``query`` as parameters."""
-        return build_url(self.url, path, query)
+    def explain(self) -> str:
+        """What is in the script, and what came: for a look in between, or a message of one's own."""
+        return explain_script(self.traffic, self.expectations)
 
-    # -- the life of a test ----------------------------------------------------------------------------------------
+    # -- deciding and judging --------------------------------------------------------------------------------------
+
+    def decide(self, request: RecordedRequest) -> Answer:
+        """What answers ``request``; it is counted where it belongs, or noted as one that nothing answers."""
+        decision = self._book.decide(request)
+        if decision.answer is not None:
+            return decision.answer
+        violation = find_violation(request, decision, self._find_elsewhere(request))
+        if decision.expectation is None and not decision.is_late:
+            self._unmatched.append(request)
+        if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
+            self._violations.append(violation)
+        reply = self.unmatched_reply
+        if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 304):
+            return reply
+        named = any(name.lower() == "content-type" for name, _ in reply.headers)
+        kind = () if named else (("Content-Type", "text/plain; charset=utf-8"),)
+        return reply.changed(
+            body=f"{violation.text}\n{violation.again}\n".encode(errors="replace"), headers=(*reply.headers, *kind)
+        )
+
+    def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
+        """What another stub of the test would have answered, in words."""
+        return [
+            f"the stub {sibling.name or 'stub'!r} at {sibling.url} expects it: {expectation.describe()}, "
+            f"written at {expectation.written_at}"
+            for sibling in self.siblings
+            for expectation in sibling.expectations[-100:]
+            if not expectation.is_never and expectation.criteria.criteria and expectation.matches(request)
+        ]
 
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written and recorded.
@@ -139,18 +300,20 @@ class Script(HTTPServer):
         What was written before the first test is there again in each.
         """
         self.journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
+        self._unmatched.clear()
+        self._taken = 0
         self._book.begin(lambda: self.journal.begin(name))
 
     def settle(self, timeout: float) -> None:
         """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test.
 
-        A delay of a reply is not waited for: nothing more will be known at its end.
+        What is kept back on purpose, as by a delay, is not waited for: nothing more will be known at its end.
         """
         self.journal.wait_for(lambda: not any(self._is_open(exchange) for exchange in self.in_flight), timeout)
 
     def _is_open(self, exchange: Exchange) -> bool:
         request = exchange.record
-        waits = isinstance(request, RecordedRequest) and request.reply is not None and request.reply.delay > 0
+        waits = isinstance(request, RecordedRequest) and request.is_paused
         return exchange.epoch.number == self.journal.epoch.number and not waits
 
     def verdict(self) -> str:
@@ -165,7 +328,18 @@ class Script(HTTPServer):
         found = take_all(self._violations)
         self._late += [violation for violation in found if violation.request.epoch.number != current]
         mine = [violation for violation in found if violation.request.epoch.number == current]
-        return explain_verdict(self.traffic, mine, self.expectations)
+        return explain_verdict(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
+
+    def verify(self) -> None:
+        """Fail if anything is held against what has happened so far: for a stub that no test case looks after.
+
+        Raises:
+            AssertionError: The `verdict`.
+        """
+        self.settle(self.timeout)
+        report = self.verdict()
+        if report:
+            raise AssertionError(report)
 
     def leftovers(self) -> str:
         """What is held against tests that were judged already; each is said once and names its test.
@@ -173,14 +347,4 @@ class Script(HTTPServer):
         Returns:
             A report; empty if there is nothing to say.
         """
-        return explain_leftovers(self.url, take_all(self._late) + take_all(self._violations))
-
-    # -- deciding --------------------------------------------------------------------------------------------------
-
-    def _decide(self, request: RecordedRequest) -> Reply:
-        decision = self._book.decide(request)
-        if decision.reply is not None:
-            return decision.reply
-        violation = find_violation(request, decision)
-        self._violations.append(violation)
-        return make_reply(501, text=f"{violation.text}\n")
+        return explain_leftovers(self.name, take_all(self._late) + take_all(self._violations))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,7 +33,7 @@ class Subject(Request):
 
     body: bytes
     plain_path: str
-    path_params: dict[str, Any]
+    path_params: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def text(self) -> str:

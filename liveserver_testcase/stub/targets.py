@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
@@ -64,6 +64,7 @@ class PathCriterion(Criterion):
 
     name = "path"
     weight = 10.0
+    has_params: ClassVar[bool] = False  # whether it has placeholders
 
     def __init__(self, path: object) -> None:
         self.path = path
@@ -90,6 +91,8 @@ class PathCriterion(Criterion):
 class PatternCriterion(PathCriterion):
     """A pattern that matches the whole path; what its named groups match is handed on."""
 
+    has_params = True
+
     def __init__(self, pattern: re.Pattern[str]) -> None:
         super().__init__(pattern)
         self.pattern = pattern
@@ -113,6 +116,8 @@ class RuleCriterion(PathCriterion):
     Raises:
         UsageError: It is no such rule.
     """
+
+    has_params = True
 
     def __init__(self, rule: str) -> None:
         rule = rule if "%3c" in rule.lower() else decode_path(rule)

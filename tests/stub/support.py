@@ -7,16 +7,17 @@ import re
 import socket
 import unittest
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from liveserver_testcase.core.journal import Epoch
 from liveserver_testcase.stub.book import Book
 from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_verdict, find_violation
-from liveserver_testcase.stub.expectation import Expectation, Times
+from liveserver_testcase.stub.expectation import Expectation, Order
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.server import HTTPStub
-from liveserver_testcase.web.environ import make_base_environ, make_environ
+from liveserver_testcase.stub.times import Times
+from liveserver_testcase.web.environ import make_base_environ
 from liveserver_testcase.web.exchange import Exchange
 from liveserver_testcase.web.head import parse_head
 from tests.support import HANG, NoLeaks
@@ -49,9 +50,7 @@ def make_request(
     if content_type:
         more.append(f"Content-Type: {content_type}")
     exchange = make_exchange(method, target, [*headers, *more], epoch)
-    environ = make_environ(exchange, BASE)
-    environ.pop("wsgi.input")
-    request = exchange.record = RecordedRequest(environ, body, exchange)
+    request = exchange.record = RecordedRequest(exchange, body, BASE)
     if status is not None:
         exchange.end()
         exchange.status = status
@@ -65,9 +64,10 @@ def make_expectation(
     *,
     line: int = 1,
     reply: bool = True,
+    **criteria: Any,
 ) -> Expectation:
     """An expectation as the stub makes it, written at ``shop.py:line``."""
-    expectation = Expectation(make_criteria(method, path), times, written_at=f"shop.py:{line}")
+    expectation = Expectation(make_criteria(method, path, **criteria), times, written_at=f"shop.py:{line}")
     return expectation.reply(200) if reply else expectation
 
 
@@ -158,10 +158,13 @@ class ReportTest(unittest.TestCase):
         times: tuple[int, int | None] = (0, None),
         *,
         reply: bool = True,
+        order: Order | None = None,
+        **criteria: Any,
     ) -> Expectation:
         """Write an expectation; the first stands at shop.py:1, the second at shop.py:2 …"""
         self.line += 1
-        expectation = make_expectation(method, path, times, line=self.line, reply=reply)
+        expectation = make_expectation(method, path, times, line=self.line, reply=reply, **criteria)
+        expectation.order = order
         self.book.add(expectation)
         return expectation
 
@@ -171,10 +174,10 @@ class ReportTest(unittest.TestCase):
         """Let a request come, be decided upon and be answered."""
         request = make_request(method, target, body, content_type)
         decision = self.book.decide(request)
-        if decision.reply is None:
+        if decision.answer is None:
             self.violations.append(find_violation(request, decision))
         request.exchange.end()
-        request.exchange.status = 501 if decision.reply is None else decision.reply.status
+        request.exchange.status = 501 if decision.answer is None else decision.answer.reply_to(request).status
         self.exchanges.append(request.exchange)
         return request
 
@@ -182,7 +185,9 @@ class ReportTest(unittest.TestCase):
         return Traffic(URL, self.exchanges, loss)
 
     def verdict(self) -> str:
-        return explain_verdict(self.traffic(), self.violations, self.book.expectations)
+        """The verdict, but for the lines on how to send a request again."""
+        text = explain_verdict(self.traffic(), self.violations, self.book.expectations)
+        return "\n".join(line for line in text.split("\n") if not line.startswith("  to send it again: curl "))
 
     def assert_lines(self, text: str, *lines: str) -> None:
         self.assertEqual("\n".join(lines), text)
@@ -192,4 +197,4 @@ class ReportTest(unittest.TestCase):
         self.assert_lines(self.violations[-1].text, *lines)
 
     def assert_verdict(self, *lines: str) -> None:
-        self.assert_lines(self.verdict(), f"stub {URL}:", *lines)
+        self.assert_lines(self.verdict(), *lines)

@@ -68,7 +68,8 @@ class ContentTest(StubTest):
         with self.assertRaises(TypeError) as caught:
             self.stub.serve_content("a", status=404)  # type: ignore[call-arg]
         self.assertEqual(
-            "serve_content() got an unexpected keyword argument 'status'. It knows 'content', 'code', 'headers'.",
+            "serve_content() got an unexpected keyword argument 'status'. It knows 'content', 'code', "
+            "'headers', 'chunked', 'cookies', 'delay', 'show_post_vars'.",
             str(caught.exception),
         )
 

@@ -201,7 +201,7 @@ class ListingTest(ReportTest):
         )
         self.assertEqual(
             [
-                "the stub was sent 3 requests in this test:",
+                f"the stub at {URL} was sent 3 requests in this test:",
                 "  #1 GET /a -> 200",
                 "  #2 GET /b -> 202 after 30 s",
                 r"  #3 GET /c -> the client left before it had the whole response: [Errno 32] Broken\npipe",
@@ -220,12 +220,13 @@ class ListingTest(ReportTest):
         )
         self.assertEqual(
             [
-                "the stub was sent 1 request in this test:",
+                f"the stub at {URL} was sent 1 request in this test:",
                 "  #1 GET /a -> 200",
                 "and 3 requests that were incomplete or malformed:",
                 "  PUT /big?token=***: the client closed the connection",
                 "  PUT /slow: still coming",
                 "  a request that could not be made out: a TLS handshake on a port that speaks plain HTTP",
+                "  a client wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
             ],
             self.list(),
         )
@@ -236,7 +237,7 @@ class ListingTest(ReportTest):
         for number in range(1, 1201):
             self.come("GET", f"/{number}")
         lines = self.list()
-        self.assertEqual("the stub was sent 1,200 requests in this test:", lines[0])
+        self.assertEqual(f"the stub at {URL} was sent 1,200 requests in this test:", lines[0])
         self.assertEqual(["  #10 GET /10 -> 200", "  … 1,180 more …", "  #1191 GET /1191 -> 200"], lines[10:13])
         self.assertEqual(22, len(lines))
 
@@ -272,7 +273,7 @@ class CountTest(ReportTest):
             "  nearest: #2 GET /charge",
             "    ok   method GET",
             "    FAIL path: wanted '/charges', got '/charge'",
-            "the stub was sent 2 requests in this test:",
+            f"the stub at {URL} was sent 2 requests in this test:",
             "  #1 PUT /x -> 200",
             "  #2 GET /charge -> 200",
         )
@@ -285,7 +286,7 @@ class CountTest(ReportTest):
             self.explain(None, "/a", ONCE),
             "any method '/a' was expected exactly once, and came 2 times",
             "  matching: #1, #3",
-            "the stub was sent 3 requests in this test:",
+            f"the stub at {URL} was sent 3 requests in this test:",
             "  #1 GET /a -> 200",
             "  #2 GET /b -> 200",
             "  #3 GET /a -> 200",
@@ -302,7 +303,7 @@ class CountTest(ReportTest):
             "  nearest: #2 GET /a/",
             "    ok   method GET",
             "    FAIL path: wanted '/a', got '/a/' (it has a slash at the end)",
-            "the stub was sent 2 requests in this test:",
+            f"the stub at {URL} was sent 2 requests in this test:",
             "  #1 GET /a -> 200",
             "  #2 GET /a/ -> 200",
         )
@@ -314,7 +315,7 @@ class CountTest(ReportTest):
             self.explain(None, None, (0, 0)),
             "any request must never come, and came once",
             "  matching: #1",
-            "the stub was sent 1 request in this test:",
+            f"the stub at {URL} was sent 1 request in this test:",
             "  #1 GET /a -> 200",
         )
 

@@ -59,11 +59,11 @@ class RecordTest(StubTest):
             def look(self) -> None:
                 seen.append((len(self.requests), len(self._violations)))
 
-            def _decide(self, request: RecordedRequest) -> Reply:
+            def decide(self, request: RecordedRequest) -> Answer:
                 self.look()
-                reply = super()._decide(request)
+                answer = super().decide(request)
                 self.look()
-                return reply
+                return answer
 
         with LookingStub() as stub:
             self.send("GET", "/x", stub=stub)
@@ -97,7 +97,7 @@ class RecordTest(StubTest):
         )
         report = self.stub.verdict()
         (exchange,) = self.stub.journal.entries()
-        line = f"\nthe stub was sent 1 request that was incomplete or malformed:\n  PUT /big: {exchange.aborted}"
+        line = f"was sent 1 request that was incomplete or malformed:\n  PUT /big: {exchange.aborted}"
         self.assertTrue(report.endswith(line), report)
 
     def test_a_malformed_request_is_recorded(self) -> None:
@@ -110,7 +110,7 @@ class RecordTest(StubTest):
         self.assertEqual([], self.stub.requests)
         (exchange,) = self.stub.journal.entries()
         report = self.stub.verdict()
-        line = "\nthe stub was sent 1 request that was incomplete or malformed:\n"
+        line = f"\nthe stub at {self.stub.url} was sent 1 request that was incomplete or malformed:\n"
         self.assertTrue(report.endswith(f"{line}  {exchange.describe()}: {exchange.refused}"), report)
 
     def test_a_malformed_body_is_recorded(self) -> None:
@@ -132,7 +132,7 @@ class RecordTest(StubTest):
                 self.send("GET", target, stub=stub)
             self.assertEqual(["/b", "/c"], [request.path for request in stub.requests])
             lines = stub.verdict().split("\n")
-            self.assertEqual("nothing answers GET /a: no expectation is written", lines[1])
+            self.assertEqual("nothing answers GET /a: no expectation is written", lines[0])
             self.assertEqual("#1: nothing answers GET /b: no expectation is written", lines[3])
             self.assertEqual(stub.journal.loss, lines[-1])
 
@@ -168,7 +168,6 @@ class TestsTest(StubTest):
         self.begin("shop.test_b")
         self.assertEqual(([], ""), (self.stub.requests, self.stub.verdict()))
         self.assertEqual(
-            f"stub {self.stub.url}:\n"
             "left over from shop.test_a: nothing answers GET /x: no expectation is written\n"
             "  write stub.on('GET', '/x').reply(…), or expect(…) if it must come",
             self.stub.leftovers(),
@@ -181,9 +180,7 @@ class TestsTest(StubTest):
         self.stub.expect("GET", "/y").reply(200)
         self.stub.verdict()
         self.send("GET", "/x")
-        self.assertRegex(
-            self.stub.leftovers(), r"^stub .*:\nleft over from shop\.test_a: no expectation matches GET /x\n"
-        )
+        self.assertRegex(self.stub.leftovers(), r"^left over from shop\.test_a: no expectation matches GET /x\n")
         self.assertEqual("", self.stub.leftovers())
 
     def test_a_request_that_was_not_complete_in_its_test_is_not_answered_in_the_next(self) -> None:
@@ -199,7 +196,7 @@ class TestsTest(StubTest):
         self.wait_for(lambda: not self.stub.in_flight)
         self.assertEqual(([], []), (self.stub.requests, expectation.requests))
         self.assertIn(
-            "\nleft over from shop.test_a: PUT /x (3 bytes of no content type) was complete only when its test "
+            "left over from shop.test_a: PUT /x (3 bytes of no content type) was complete only when its test "
             "was over, so nothing answered it",
             self.stub.leftovers(),
         )

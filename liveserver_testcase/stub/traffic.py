@@ -1,0 +1,144 @@
+"""What a stub was sent in a test, in words.  Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from ..web.exchange import Exchange
+from .criterion import Mismatch
+from .matching import Criteria
+from .request import RecordedRequest
+from .wording import count, cut, escape, mask, quote
+
+__all__ = ["Traffic", "describe_exchange", "find_requests", "get_distance", "list_criteria", "shorten"]
+
+_MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
+_MOST_COMPARED = 1000  # requests among which the nearest is looked for: it takes time
+_MOST_NUMBERS = 5
+
+Miss: TypeAlias = "tuple[RecordedRequest, list[Mismatch]]"
+
+
+class Traffic:
+    """What a stub was sent in a test.
+
+    Args:
+        url: The stub's.
+        exchanges: All of them, in the order of their arrival.
+        loss: What to say about exchanges that are no longer kept.
+        name: The stub's, where there are several.
+
+    Attributes:
+        requests: Those that came whole.
+    """
+
+    def __init__(self, url: str, exchanges: Sequence[Exchange], loss: str = "", name: str = "") -> None:
+        self.url = url
+        self.name_of_stub = name
+        self.requests = find_requests(exchanges)
+        self._broken = [e for e in exchanges if not isinstance(e.record, RecordedRequest) or e.record.failure]
+        self._loss = loss
+
+    @functools.cached_property
+    def _numbers(self) -> dict[int, int]:
+        return {id(request): number for number, request in enumerate(self.requests, 1)}
+
+    @property
+    def stub(self) -> str:
+        """What the stub is called in a sentence."""
+        return f"the stub {quote(self.name_of_stub)}" if self.name_of_stub else "the stub"
+
+    def name(self, request: RecordedRequest) -> str:
+        """A request with its number: the first of the test is #1."""
+        return f"#{self._numbers[id(request)]} {request.describe()}"
+
+    def list_numbers(self, requests: Iterable[RecordedRequest]) -> str:
+        """As in ``#1, #3``; requests that are no longer kept have no number."""
+        found = [f"#{self._numbers[id(r)]}" for r in requests if id(r) in self._numbers]
+        more = f" and {len(found) - _MOST_NUMBERS:,} more" if len(found) > _MOST_NUMBERS else ""
+        return ", ".join(found[:_MOST_NUMBERS]) + more
+
+    def find_nearest(self, criteria: Criteria) -> Miss | None:
+        """The request that misses the criteria by the least."""
+        compared = [(request, criteria.compare(request)) for request in self.requests[-_MOST_COMPARED:]]
+        return min((miss for miss in compared if miss[1]), key=lambda miss: get_distance(miss[1]), default=None)
+
+    def explain_nearest(self, criteria: Criteria) -> list[str]:
+        """The request that misses the criteria by the least, criterion by criterion."""
+        miss = self.find_nearest(criteria)
+        if miss is None:
+            return []
+        return [f"  nearest: {self.name(miss[0])}", *list_criteria(criteria, miss[1])]
+
+    def list_requests(self) -> list[str]:
+        """What came, a line each."""
+        lines = []
+        if self.requests:
+            lines.append(f"{self.stub} at {self.url} was sent {count(len(self.requests), 'request')} in this test:")
+            named = [f"  {self.name(r)} -> {_outcome(r.exchange)}{self._tell_retry(r)}" for r in self.requests]
+            lines += shorten(named, "  ")
+        if self._broken:
+            what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
+            start = "and" if lines else f"{self.stub} at {self.url} was sent"
+            lines.append(f"{start} {what} incomplete or malformed:")
+            lines += shorten([f"  {describe_exchange(e)}: {_outcome(e)}" for e in self._broken], "  ")
+            if any("TLS handshake" in e.refused for e in self._broken):
+                lines.append("  a client wants TLS of a stub that speaks plain HTTP: does its URL begin with https?")
+        if not lines:
+            lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
+        return [*lines, self._loss] if self._loss else lines
+
+    def _tell_retry(self, request: RecordedRequest) -> str:
+        first = request.retry_of
+        if first is None:
+            return ""
+        number = self._numbers.get(id(first))
+        return f" (retry of {f'#{number}' if number else first.describe()} on a new connection)"
+
+
+def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
+    """The requests that came whole."""
+    records = [exchange.record for exchange in exchanges]
+    return [record for record in records if isinstance(record, RecordedRequest) and not record.failure]
+
+
+def describe_exchange(exchange: Exchange) -> str:
+    """Its request line, or that none could be made out, without secrets."""
+    return cut(escape(mask(exchange.describe())))
+
+
+def _outcome(exchange: Exchange) -> str:
+    reason = exchange.refused or exchange.aborted
+    if reason:
+        return cut(escape(reason))
+    reply = exchange.record.reply if isinstance(exchange.record, RecordedRequest) else None
+    status = exchange.status or (reply.status if reply is not None else "still coming")
+    return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
+
+
+def shorten(lines: Sequence[str], margin: str) -> list[str]:
+    """The first and the last of them, if there are many."""
+    if len(lines) <= _MOST_LINES:
+        return list(lines)
+    half = _MOST_LINES // 2
+    return [*lines[:half], f"{margin}… {len(lines) - 2 * half:,} more …", *lines[-half:]]
+
+
+def list_criteria(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[str]:
+    """Each criterion on a line: whether it is met, and how not."""
+    failed = {mismatch.criterion: mismatch for mismatch in mismatches}
+    lines = []
+    for criterion in criteria.criteria:
+        mismatch = failed.get(criterion.name)
+        if mismatch is None:
+            lines.append(f"    ok   {criterion.name} {criterion.describe()}")
+        else:
+            lines += [f"    FAIL {mismatch}", *(f"         {line}" for line in mismatch.details)]
+    return lines
+
+
+def get_distance(mismatches: Sequence[Mismatch]) -> float:
+    """How far a request is from criteria."""
+    return sum(mismatch.distance for mismatch in mismatches)

@@ -1,0 +1,252 @@
+"""Waiting for requests, in a thread or on an event loop."""
+
+from __future__ import annotations
+
+import abc
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
+
+from ..core.awaiting import await_journal
+from ..errors import UsageError
+from ..web.http import HTTPServer
+from .diagnosis import Traffic, explain_count, explain_verdict
+from .expectation import Expectation
+from .keywords import suggest_more_keywords
+from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
+from .request import RecordedRequest
+from .times import Times, parse_times
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Waiting", "refuse_in_loop"]
+
+__unittest = True
+
+T = TypeVar("T")
+_suggest = suggest_more_keywords(*CRITERIA)
+
+
+def refuse_in_loop(what: str, twin: str) -> None:
+    """Refuse to block an event loop.
+
+    Args:
+        what: Who would block it, such as ``stub.take_request()``.
+        twin: What to write instead.
+
+    Raises:
+        UsageError: One runs in this thread.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None and asyncio._get_running_loop() is not None:
+        raise UsageError(
+            f"{what} would block the event loop that runs here, and with it the code that it waits for: write {twin}"
+        )
+
+
+class Waiting(HTTPServer):
+    """The part of an `HTTPStub` that waits until something has come."""
+
+    timeout: float
+    _taken = 0  # requests of this test that take_request() has returned
+
+    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, twin: str) -> T:
+        """Wait until ``predicate()`` is true; asked again whenever something has come or was answered.
+
+        Args:
+            predicate: Its first true result is returned.
+            timeout: Seconds; None for the stub's ``timeout``.
+            what: What is waited for, for the message.
+            twin: What to write on an event loop.
+
+        Raises:
+            AssertionError: It did not become true.
+            UsageError: It would block a running event loop.
+        """
+        refuse_in_loop("this wait", twin)
+        seconds = self.timeout if timeout is None else timeout
+        return self._check(self.journal.wait_for(predicate, seconds), what, seconds)
+
+    async def await_(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
+        """`wait`, for code on an event loop."""
+        seconds = self.timeout if timeout is None else timeout
+        return self._check(await await_journal(self.journal, predicate, seconds), what, seconds)
+
+    def _check(self, result: T | None, what: str, seconds: float) -> T:
+        if not result:
+            lines = [f"waited {seconds:g} s for {what}", *self.traffic.list_requests()]
+            raise AssertionError("\n".join(lines))
+        return result
+
+    @property
+    @abc.abstractmethod
+    def requests(self) -> list[RecordedRequest]:
+        """What it was sent in this test, in the order of arrival."""
+
+    @property
+    @abc.abstractmethod
+    def expectations(self) -> list[Expectation]:
+        """What is in the script."""
+
+    @property
+    @abc.abstractmethod
+    def traffic(self) -> Traffic:
+        """What it was sent in this test, for a report."""
+
+    # -- the next request ------------------------------------------------------------------------------------------
+
+    def take_request(self, timeout: float | None = None) -> RecordedRequest:
+        """The next request of this test that was not taken yet, in the order of arrival; wait for it.
+
+        Raises:
+            AssertionError: None came.
+            UsageError: It would block a running event loop: await `atake_request` there.
+        """
+        return self.wait(self._take, timeout, self._tell_next(), "await stub.atake_request(…)")
+
+    async def atake_request(self, timeout: float | None = None) -> RecordedRequest:
+        """`take_request`, for code on an event loop."""
+        return await self.await_(self._take, timeout, self._tell_next())
+
+    def _take(self) -> RecordedRequest | None:
+        requests = self.requests
+        if len(requests) <= self._taken:
+            return None
+        self._taken += 1
+        return requests[self._taken - 1]
+
+    def _tell_next(self) -> str:
+        return f"request #{self._taken + 1}, after those that were taken" if self._taken else "a request"
+
+    # -- a certain request -----------------------------------------------------------------------------------------
+
+    @overload
+    def wait_for_request(  # type: ignore[overload-overlap]  # the literal 1 is not any int
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: Literal[1] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest: ...
+    @overload
+    def wait_for_request(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None],
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> list[RecordedRequest]: ...
+    @_suggest
+    def wait_for_request(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest | list[RecordedRequest]:
+        """Wait until requests like this have come in this test, so often or more.
+
+        Args:
+            method: See `Scripting.on`; so for the path and the criteria.
+            path: The path.
+            times: How often at least.
+            timeout: Seconds; None for the stub's ``timeout``.
+            criteria: What else is wanted of each.
+
+        Returns:
+            The first that matches; with ``times``, all of them in the order of their arrival.
+
+        Raises:
+            AssertionError: They did not come; the message names the nearest.
+            UsageError: No request can match, or it would block a running event loop: await `await_for_request` there.
+        """
+        refuse_in_loop("stub.wait_for_request()", "await stub.await_for_request(…)")
+        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
+        seconds = self.timeout if timeout is None else timeout
+        self.journal.wait_for(lambda: len(self._find(wanted)) >= often[0], seconds)
+        return self._get_found(wanted, often, seconds)
+
+    @overload
+    async def await_for_request(  # type: ignore[overload-overlap]  # as above
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: Literal[1] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest: ...
+    @overload
+    async def await_for_request(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None],
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> list[RecordedRequest]: ...
+    @_suggest
+    async def await_for_request(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest | list[RecordedRequest]:
+        """`wait_for_request`, for code on an event loop."""
+        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
+        seconds = self.timeout if timeout is None else timeout
+        await await_journal(self.journal, lambda: len(self._find(wanted)) >= often[0], seconds)
+        return self._get_found(wanted, often, seconds)
+
+    def _find(self, criteria: Criteria) -> list[RecordedRequest]:
+        return [request for request in self.requests if criteria.matches(request)]
+
+    def _get_found(self, criteria: Criteria, times: Times, seconds: float) -> RecordedRequest | list[RecordedRequest]:
+        found = self._find(criteria)
+        if len(found) < times[0]:
+            raise AssertionError(explain_count(criteria, (times[0], None), self.traffic, waited=seconds))
+        return found[0] if times == (1, 1) else found
+
+    # -- everything ------------------------------------------------------------------------------------------------
+
+    def wait_until_satisfied(self, timeout: float | None = None) -> None:
+        """Wait until every expectation is met.
+
+        Raises:
+            AssertionError: One is not; the message is the report.
+            UsageError: It would block a running event loop: await `await_until_satisfied` there.
+        """
+        refuse_in_loop("stub.wait_until_satisfied()", "await stub.await_until_satisfied(…)")
+        self.journal.wait_for(self._is_satisfied, self.timeout if timeout is None else timeout)
+        self._check_satisfied()
+
+    async def await_until_satisfied(self, timeout: float | None = None) -> None:
+        """`wait_until_satisfied`, for code on an event loop."""
+        await await_journal(self.journal, self._is_satisfied, self.timeout if timeout is None else timeout)
+        self._check_satisfied()
+
+    def _is_satisfied(self) -> bool:
+        expected = self.expectations
+        return all(e.has_enough and all(r.exchange.record is r for r in e.requests) for e in expected)
+
+    def _check_satisfied(self) -> None:
+        report = explain_verdict(self.traffic, [], self.expectations)
+        if report:
+            raise AssertionError(report)
