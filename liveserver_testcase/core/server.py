@@ -243,6 +243,8 @@ class Server(abc.ABC):
         failures = take_all(self._failures)
         if failures:
             error = failures[0]
+            if isinstance(error, ServerThreadError):  # it says itself what went wrong
+                raise error
             more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
             raise ServerThreadError(f"a thread of {self!r} ended with {type(error).__name__}: {error}{more}") from error
 

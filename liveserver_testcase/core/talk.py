@@ -36,6 +36,7 @@ class Talk:
         self.since = monotonic()
         self.is_last = False  # a stop waits for what is being done, and nothing comes after it
         self._task: asyncio.Task[Any] | None = None
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
         self.socket = transport.get_extra_info("socket")
         address = transport.get_extra_info("peername") or ("unknown", 0)
         self.peer = f"{format_host(str(address[0]))}:{address[1]}"
@@ -68,6 +69,8 @@ class Talk:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
         if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
+        if self._is_tls:
+            self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
 
     def cut(self) -> None:
         """End the connection under whoever uses it; from any thread."""

@@ -102,7 +102,7 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
 
     def _open(self, listener: Listener) -> None:
         self._calls = set()
-        self._lifespan = Lifespan(self.app, repr(self), self._lifespan_mode)
+        self._lifespan = Lifespan(self.app, self.__repr__, self._lifespan_mode)
         super()._open(listener)
 
     async def _prepare(self) -> None:

@@ -106,6 +106,8 @@ class Call:
             self._note(error)
             if not websocket:
                 await self._answer_error()
+            elif not self.has_started and not self.line.is_lost:
+                self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
         if self._held is not None:
             await self._release()
 
@@ -253,7 +255,7 @@ class Call:
             if self.has_started:
                 return  # how WebSockets end
             when = "before the WebSocket was accepted"
-        elif not self.has_body:
+        elif self.is_reading:
             when = "in the middle of its request's body"
         else:
             when = "in the middle of the response" if self.has_started else "before it was answered"

@@ -33,22 +33,23 @@ class Lifespan:
 
     Args:
         app: The application.
-        who: What to call the server in messages.
+        describe: Says what to call the server in messages.
         mode: ``auto``; ``on`` if an application that knows no lifespan is an error; ``off`` to leave it alone.
 
     Attributes:
         state: What the startup leaves for the requests: a copy of it is in the scope of each.
     """
 
-    def __init__(self, app: ASGIApplication, who: str, mode: str = "auto") -> None:
+    def __init__(self, app: ASGIApplication, describe: Callable[[], str], mode: str = "auto") -> None:
         self.app = app
-        self.who = who
+        self.describe = describe
         self.mode = mode
         self.state: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._said: dict[str, str] = {}  # what the application has answered, with its message
         self._answered = asyncio.Event()
+        self._error: BaseException | None = None  # what it has raised
         self._is_foreign = False  # whether it has answered as if to a request
 
     # -- startup -----------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ class Lifespan:
         if "lifespan.startup.failed" in self._said:
             await asyncio.wait([task], timeout=_MOMENT)  # it may raise why, as Starlette does
             self._task = None
-            raise self._describe_failure(_error_of(task))
+            raise self._describe_failure(self._error)
         if not task.done():
             stack = stack_of_task(task)
             await self._cancel()
@@ -80,7 +81,7 @@ class Lifespan:
                 f"the application's startup has not ended after {timeout:g} s; it was at\n{stack.rstrip()}"
             )
         self._task = None
-        error = _error_of(task)
+        error = self._error
         if error is not None and await self._is_startups(error):
             raise self._fail(f"the application's startup raised {type(error).__name__}: {error}") from error
         if self.mode == "on":
@@ -89,7 +90,7 @@ class Lifespan:
     async def _live(self) -> None:
         """The call of the application that lasts as long as it."""
         scope = {"type": "lifespan", "asgi": _VERSIONS, "state": self.state}
-        await self.app(scope, self._receive, self._send)
+        self._error = await _catch(lambda: self.app(scope, self._receive, self._send))
 
     async def _receive(self) -> dict[str, Any]:
         return await self._incoming.get()
@@ -120,19 +121,21 @@ class Lifespan:
         if self._is_foreign:
             return False
         try:
-            await asyncio.wait_for(self._show_unknown(), _MOMENT)
-        except BaseException as surprise:
-            return _place_of(surprise) != _place_of(error)
-        return True
+            surprise = await asyncio.wait_for(self._show_unknown(), _MOMENT)
+        except asyncio.TimeoutError:
+            return True
+        return surprise is None or _place_of(surprise) != _place_of(error)
 
-    async def _show_unknown(self) -> None:
+    async def _show_unknown(self) -> BaseException | None:
+        """What the application raises when it is shown a scope and a message that nobody knows."""
+
         async def receive() -> dict[str, Any]:
             return {"type": _UNKNOWN}
 
         async def send(message: dict[str, Any]) -> None:
             raise RuntimeError(f"the application answered {_UNKNOWN!r} with {message!r}")
 
-        await self.app({"type": _UNKNOWN, "asgi": _VERSIONS}, receive, send)
+        return await _catch(lambda: self.app({"type": _UNKNOWN, "asgi": _VERSIONS}, receive, send))
 
     def _describe_failure(self, error: BaseException | None) -> ServerStartError:
         if error is not None:
@@ -143,7 +146,7 @@ class Lifespan:
         return self._fail(f"the application's startup failed: {message}")
 
     def _fail(self, why: str) -> ServerStartError:
-        return ServerStartError(f"{self.who} could not start: {why}")
+        return ServerStartError(f"{self.describe()} could not start: {why}")
 
     # -- shutdown ----------------------------------------------------------------------------------------------
 
@@ -178,15 +181,15 @@ class Lifespan:
                 age = monotonic() - began
                 return Unfinished("the application's shutdown", "the server itself", age, thread, stack)
         self._task = None
-        error = _error_of(task)
+        error = self._error
         if error is not None:
             when = "while it was served" if was_over else "when it shut down"
             raise ServerThreadError(
-                f"the application of {self.who} raised {type(error).__name__} {when}: {error}"
+                f"the application of {self.describe()} raised {type(error).__name__} {when}: {error}"
             ) from error
         if "lifespan.shutdown.failed" in self._said:
             message = self._said["lifespan.shutdown.failed"] or "it does not say why"
-            raise ServerThreadError(f"the application of {self.who} failed to shut down: {message}")
+            raise ServerThreadError(f"the application of {self.describe()} failed to shut down: {message}")
         return None
 
     async def _cancel(self) -> None:
@@ -195,12 +198,17 @@ class Lifespan:
             task.cancel()
             with contextlib.suppress(Exception):
                 await asyncio.wait([task], timeout=_MOMENT)
-            _error_of(task)  # nobody else asks, and asyncio would say so
 
 
-def _error_of(task: asyncio.Task[None]) -> BaseException | None:
-    """What a task has raised; None while it runs, or if it was cancelled."""
-    return task.exception() if task.done() and not task.cancelled() else None
+async def _catch(call: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """What a call of the application raises: a task that raised `SystemExit` would end the loop."""
+    try:
+        await call()
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return error
+    return None
 
 
 def _place_of(error: BaseException) -> tuple[type[BaseException], CodeType | None, int]:
