@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .stacks import fold_stack
+
 _WAYS = (threading.__file__, os.path.dirname(os.path.dirname(__file__)))  # to the application
 
 __all__ = ["Unfinished", "describe_all", "stack_of_thread"]
@@ -34,7 +36,7 @@ class Unfinished:
 
     def __str__(self) -> str:
         text = f"{self.what} from {self.peer}, {self.age:.1f} s old, in thread {self.thread!r}"
-        return f"{text}, which was at\n{self.stack.rstrip()}" if self.stack else text
+        return f"{text}, which was at\n{fold_stack(self.stack).rstrip()}" if self.stack else text
 
 
 def describe_all(unfinished: Sequence[Unfinished]) -> str:

@@ -1,0 +1,63 @@
+"""Stacks as text, folded."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import unittest
+
+from liveserver_testcase.core.stacks import fold_stack
+
+LIBRARY = os.path.dirname(os.__file__)
+
+
+def entry(file: str, code: str = "code()") -> str:
+    """An entry of a stack."""
+    return f'  File "{file}", line 7, in function\n    {code}\n'
+
+
+class FoldTest(unittest.TestCase):
+    """What is folded, and what is not."""
+
+    def test_row(self) -> None:
+        """A row of entries of installed packages and of Python becomes one line that names them."""
+        row = [
+            "/venv/lib/site-packages/starlette/routing.py",
+            "/venv/lib/site-packages/starlette/routing.py",
+            "/usr/lib/python3/dist-packages/anyio/to_thread.py",
+            f"{LIBRARY}/threading.py",
+        ]
+        stack = entry("shop.py", "first()") + "".join(map(entry, row)) + entry("shop.py", "last()")
+        wanted = """\
+              File "shop.py", line 7, in function
+                first()
+              … 4 frames of starlette, anyio, Python
+              File "shop.py", line 7, in function
+                last()
+            """
+        self.assertEqual(textwrap.dedent(wanted), textwrap.dedent(fold_stack(stack)))
+
+    def test_short_row(self) -> None:
+        """Two in a row stay as they are."""
+        stack = "".join(map(entry, ["shop.py", f"{LIBRARY}/queue.py", f"{LIBRARY}/queue.py", "shop.py"]))
+        self.assertEqual(stack, fold_stack(stack))
+
+    def test_last(self) -> None:
+        """The last entry stays, whoever's it is: it is what is waited for."""
+        stack = "".join(map(entry, [f"{LIBRARY}/a.py", f"{LIBRARY}/b.py", f"{LIBRARY}/c.py", f"{LIBRARY}/queue.py"]))
+        self.assertEqual(f"  … 3 frames of Python\n{entry(f'{LIBRARY}/queue.py')}", fold_stack(stack))
+
+    def test_several_stacks(self) -> None:
+        """Each of several stacks is folded by itself, and what stands between them stays."""
+        one = "".join(map(entry, [f"{LIBRARY}/a.py"] * 4))
+        folded = f"  … 3 frames of Python\n{entry(f'{LIBRARY}/a.py')}"
+        self.assertEqual(f"{folded}in thread 'x':\n{folded}", fold_stack(f"{one}in thread 'x':\n{one}"))
+
+    def test_other_text(self) -> None:
+        """Text that is no stack stays as it is."""
+        for text in ("", "nothing to see", "a\nb\n"):
+            self.assertEqual(text.rstrip(), fold_stack(text).rstrip())
+
+
+if __name__ == "__main__":
+    unittest.main()
