@@ -13,10 +13,12 @@ from ..web.live import Interface, LiveServer, Mode, StartMethod
 from ..web.loading import load_app
 from ..web.record import RequestRecord
 from .base import ClassServer, ServerAttribute, ServerTestCase
+from .childview import VARIABLE, ChildView, describe_servers
 from .external import ExternalPart, ExternalServer, external_url, skip_external
 from .liveasserts import LiveAssertions
 from .livepart import SCOPES, LivePart, check_kinds
 from .outcome import name_error
+from .servers import ClassRun
 
 if TYPE_CHECKING:
     import ssl
@@ -218,7 +220,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             _NAME,
             cls._make_live_server,
             scope=cls.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES),
-            key=cls._live_key(),
+            key=cls._live_key,
             module=cls.__module__,
             starts=cls.setting("live_autostart", "LIVESERVER_AUTOSTART", bool),
             pending_timeout=cls.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float),
@@ -244,22 +246,41 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
                     f"{cls.__name__}.{name}() is called for the class, and not for one test: "
                     "write @classmethod above it"
                 )
-        app = cls._make_app()
+        mode = cast(Mode, cls.setting("live_mode", "LIVESERVER_MODE", str, get_args(Mode)))
+        app = cls._make_app() if mode == "thread" else cls._make_app_there
         port = cls.setting("live_port", "LIVESERVER_PORT", int)
-        is_usual = "live_request_context" not in _overridden(cls)
+        around = inspect.getattr_static(cls, "live_request_context")
+        is_usual = around is vars(LiveServerTestCase)["live_request_context"]
         return LiveServer(
             app,
             cls.setting("live_host", "LIVESERVER_HOST", str),
             port or _configured_port(app),
             interface=cast(Interface, cls.setting("live_interface", "LIVESERVER_INTERFACE", str, get_args(Interface))),
+            mode=mode,
             tls=_flag(cls, "live_tls", "LIVESERVER_TLS"),
             external_host=_text(cls, "live_external_host", "LIVESERVER_EXTERNAL_HOST"),
             ready_path=_text(cls, "live_ready_path", "LIVESERVER_READY_PATH"),
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
+            start_method=cast(
+                StartMethod, cls.setting("live_start_method", "LIVESERVER_START_METHOD", str, get_args(StartMethod))
+            ),
+            env=cls._make_environment() if mode == "process" else cls.live_env,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),
         )
+
+    @classmethod
+    def _make_environment(cls) -> Mapping[str, str]:
+        """What the server's process is told besides."""
+        run = cls._own_run()
+        return {**(cls.live_env or {}), VARIABLE: describe_servers(run.servers if run is not None else ())}
+
+    @classmethod
+    def _make_app_there(cls) -> Any:
+        """Make the application in the server's process, where no ``setUpClass`` has run."""
+        cls._class_run = cast(ClassRun, ChildView())
+        return cls._make_app()
 
     @classmethod
     def _make_app(cls) -> Any:
@@ -285,12 +306,6 @@ _SETTINGS = frozenset(
     for name, value in vars(LiveServerTestCase).items()
     if name.startswith("live_") and not isinstance(value, classmethod | property)
 ) - {_NAME, "live_scope", "live_autostart", "live_pending_timeout", "live_raise_errors", "live_ignored_errors"}
-
-
-def _overridden(cls: type) -> set[str]:
-    """The class methods of `LiveServerTestCase` that a subclass has its own of."""
-    base = vars(LiveServerTestCase)
-    return {name for name in base if inspect.getattr_static(cls, name, base[name]) is not base[name]}
 
 
 def _text(cls: type[LiveServerTestCase], attribute: str, variable: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable
 
+from ..core.stacks import fold_stack
 from ..errors import LiveServerTestCaseError, UsageError
 from ..web.live import LiveServer
 from ..web.record import RequestRecord
@@ -56,7 +57,7 @@ class LivePart(ClassServer[LiveServer]):
         name: See `ClassServer`.
         make: Makes the server.
         scope: One of `SCOPES`.
-        key: What makes two classes share a server of a wide scope.
+        key: Says what makes two classes share a server of a wide scope.
         module: The class's.
         starts: Whether the server is started before somebody asks for it.
         pending_timeout: Seconds after a test for its requests to end.
@@ -70,7 +71,7 @@ class LivePart(ClassServer[LiveServer]):
         make: Callable[[], LiveServer],
         *,
         scope: str,
-        key: Hashable,
+        key: Callable[[], Hashable],
         module: str,
         starts: bool,
         pending_timeout: float,
@@ -90,6 +91,7 @@ class LivePart(ClassServer[LiveServer]):
         self.found: list[Raised] = []  # of this test, and not judged yet
         self.late: list[Raised] = []
         self.pending: list[tuple[RequestRecord, str]] = []  # each with its stack
+        self.fault: LiveServerTestCaseError | None = None  # what the server has died of, as far as it is known
         self._refused: BaseException | None = None  # why the server of this test could not start
 
     # -- the life of the class ---------------------------------------------------------------------------------------
@@ -103,7 +105,7 @@ class LivePart(ClassServer[LiveServer]):
                 self.server.start()
         else:
             module = self.module if self.scope == "module" else None
-            self.server = borrow((module, self.key), module, self._make)
+            self.server = borrow((module, self.key()), module, self._make)
         self.should_run = self.server.is_running
 
     def stop(self) -> None:
@@ -159,10 +161,14 @@ class LivePart(ClassServer[LiveServer]):
         self.should_run = server.is_running
 
     def settle(self) -> None:
+        self.fault = None
         if self.server is None:
             return
-        pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.epoch)
-        self.pending = [(record, self.server.stack_of(record)) for record in pending]
+        try:
+            pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.epoch)
+            self.pending = [(record, self.server.stack_of(record)) for record in pending]
+        except LiveServerTestCaseError as error:  # its process has died
+            self.fault = error
         if self.scope == "test":
             self.should_run = False
             self.server.stop()
@@ -172,7 +178,11 @@ class LivePart(ClassServer[LiveServer]):
         if self.server is None:
             return []
         current = self.server.journal.epoch.number
-        for raised in self.server.take_errors():
+        try:
+            found = self.server.take_errors()
+        except LiveServerTestCaseError:  # its process has died, which is said elsewhere
+            found = []
+        for raised in found:
             if self.raises and not isinstance(raised[1], self.ignored):
                 (self.found if raised[0].epoch.number == current else self.late).append(raised)
         return self.found
@@ -196,6 +206,8 @@ class LivePart(ClassServer[LiveServer]):
         if self.server is None:
             return []
         try:
+            if self.fault is not None:
+                raise self.fault
             self.server.check()
         except LiveServerTestCaseError as error:
             return [Problem(str(error), error.__cause__)]
@@ -246,7 +258,7 @@ def describe_pending(pending: list[tuple[RequestRecord, str]]) -> str:
     lines = []
     for record, stack in pending:
         lines.append(f"  {record.describe()}, {record.age:.1f} s old{', at' if stack else ''}")
-        lines += [f"    {line}" for line in stack.rstrip().splitlines()]
+        lines += [f"    {line}" for line in fold_stack(stack).rstrip().splitlines()]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..core.clock import monotonic
 from ..errors import ServerStartError, UsageError
@@ -56,12 +56,16 @@ class LiveServer(Site, Recorder[RequestRecord]):
         host: See `Server`.
         port: See `Server`.
         interface: ``auto``, or what ``app`` is: ``wsgi`` or ``asgi``.
+        mode: ``thread``, or ``process`` for a process of its own; ``app`` is an import string then, or a function or
+            class method at the top level of a module, without arguments, that makes the application.
         tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
         external_host: The host in its URLs, where clients know it by another name.
         ready_path: A start also waits until a GET of this path is answered below 500; None for no such wait.
         around: Called with each request's record before the application is; returns a context manager that is entered
             around it, in the same thread or task.
         asgi_options: Keywords for ``uvicorn.Config``.
+        start_method: How the process is started: ``spawn``, ``forkserver`` or ``fork``.
+        env: Environment variables that the process has besides this one's.
         journal_limit: How many requests are kept.
         start_timeout: See `Server`.
         stop_timeout: See `Server`.
@@ -86,8 +90,21 @@ class LiveServer(Site, Recorder[RequestRecord]):
     def __new__(cls, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> LiveServer:
         if cls is not LiveServer:
             return super().__new__(cls)
+        mode, interface = options.get("mode", "thread"), options.get("interface", "auto")
+        if mode not in get_args(Mode):
+            raise UsageError(f"mode is {mode!r}; wanted 'thread' or 'process'")
+        if interface not in get_args(Interface):
+            raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
+        if mode == "process":
+            from .live_process import ProcessLiveServer
+
+            there = super().__new__(ProcessLiveServer)
+            there.app = app
+            return there
+        if options.get("env"):
+            raise UsageError(f"env is {options['env']!r}, but in mode='thread' the environment is this process's own")
         loaded = load_app(app) if isinstance(app, str) else app
-        self = super().__new__(_choose(loaded, options.get("interface", "auto")))
+        self = super().__new__(_choose(loaded, interface))
         self.app = loaded  # __init__ is given the import string again, and a factory is not to be called twice
         return self
 
@@ -98,11 +115,14 @@ class LiveServer(Site, Recorder[RequestRecord]):
         port: int = 0,
         *,
         interface: Interface = "auto",
+        mode: Mode = "thread",
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
         external_host: str | None = None,
         ready_path: str | None = None,
         around: Around | None = None,
         asgi_options: Mapping[str, Any] | None = None,
+        start_method: StartMethod = "spawn",
+        env: Mapping[str, str] | None = None,
         journal_limit: int = 10_000,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
@@ -112,8 +132,10 @@ class LiveServer(Site, Recorder[RequestRecord]):
         self.external_host = external_host
         self.ready_path = ready_path
         self.around = around
+        self._interface: Interface = interface
+        self._process = start_method, env
         self._disconnect: dict[str, Callable[[], object]] = {}
-        self._make(
+        self._set_up(
             host,
             port,
             asgi_options or {},
@@ -123,7 +145,7 @@ class LiveServer(Site, Recorder[RequestRecord]):
             stop_timeout=stop_timeout,
         )
 
-    def _make(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+    def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
         """Initialise the server that this one is besides."""
         raise NotImplementedError
 
@@ -182,7 +204,7 @@ class LiveServer(Site, Recorder[RequestRecord]):
 class WSGILiveServer(LiveServer, WSGIServer):  # type: ignore[misc]  # an Exchange is a RequestRecord
     """A `LiveServer` of a WSGI application."""
 
-    def _make(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+    def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
         if asgi_options:
             raise UsageError(f"asgi_options is {dict(asgi_options)!r}, but {self.app!r} is a WSGI application")
         WSGIServer.__init__(self, self.app, host, port, **options)
@@ -200,17 +222,13 @@ class WSGILiveServer(LiveServer, WSGIServer):  # type: ignore[misc]  # an Exchan
             _serving.reset(token)
 
 
-def _choose(app: Any, interface: object) -> type[LiveServer]:
-    """The class of the server that can serve ``app``."""
-    if interface == "auto":
-        interface = detect_interface(app)
-    if interface == "wsgi":
+def _choose(app: Any, interface: Interface) -> type[LiveServer]:
+    """The class of the server that can serve ``app`` in this process."""
+    if (detect_interface(app) if interface == "auto" else interface) == "wsgi":
         return WSGILiveServer
-    if interface == "asgi":
-        from .live_asgi import ASGILiveServer  # takes its time to import
+    from .live_asgi import ASGILiveServer  # takes its time to import
 
-        return ASGILiveServer
-    raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
+    return ASGILiveServer
 
 
 def _connect(server: LiveServer, signal: Any) -> Callable[[], object]:

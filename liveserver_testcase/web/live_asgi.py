@@ -14,5 +14,5 @@ __all__ = ["ASGILiveServer"]
 class ASGILiveServer(LiveServer, ASGIServer):
     """A `LiveServer` of an ASGI application."""
 
-    def _make(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+    def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
         ASGIServer.__init__(self, self.app, host, port, options=asgi_options, **options)

@@ -1,0 +1,143 @@
+"""Test classes whose application runs in a process of its own: importable there, and collected by nobody here."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
+from tests.cases.apps import Routes, answer, make_app
+
+__all__ = ["Dying", "Everything", "Failing", "Named", "Surrounded", "Unready"]
+
+
+class Everything(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+    """An application that uses the class's other servers."""
+
+    live_mode = "process"
+    live_env = {"SHOP": "tea"}
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        url, port = cls.stub.url_for("/pay", amount=5), cls.smtp.port
+
+        def buy(environ: Any, start: Any) -> Any:
+            print("selling", os.environ["SHOP"])
+            return answer(start, f"{os.getpid()} {requests.get(url, timeout=10).text} {port}")
+
+        return make_app(buy=buy)
+
+    def test_1_others(self) -> None:
+        self.stub.expect("GET", "/pay").reply(text="paid")
+        pid, paid, port = self.live.get("/buy").text.split()
+        self.assertNotEqual(os.getpid(), int(pid))
+        self.assertEqual(("paid", self.smtp.port), (paid, int(port)))
+        self.assertLiveRequested("GET", "/buy", status=200, times=1)
+        self.assertEqual("selling tea\n", self.live_output)
+
+    def test_2_next(self) -> None:
+        self.assertEqual(([], ""), (self.live_requests, self.live_output))
+        with self.expectLiveErrors(RuntimeError, regex="kaboom") as expected:
+            self.live.get("/boom")
+        self.assertEqual(["RuntimeError('kaboom')"], list(map(repr, expected.errors)))
+
+    def test_3_restart(self) -> None:
+        url = self.live_url()
+        self.restart_live_server()
+        self.assertEqual(url, self.live_url())
+        self.assertEqual(200, self.live.get("/").status_code)
+
+
+class Failing(LiveServerTestCase):
+    """An application that raises."""
+
+    live_mode = "process"
+    app = make_app()
+
+    def test_it(self) -> None:
+        self.live.get("/boom")
+
+
+class Dying(LiveServerTestCase):
+    """An application that takes its process with it."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        def die(environ: Any, start: Any) -> Any:
+            print("goodbye", flush=True)
+            os._exit(3)
+
+        return Routes(die=die)
+
+    def test_1(self) -> None:
+        with self.assertRaises(requests.ConnectionError):
+            self.live.get("/die")
+
+    def test_2(self) -> None:
+        pass
+
+
+class Unready(LiveServerTestCase):
+    """An application that cannot be made."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        raise LookupError("no configuration")
+
+    def test_it(self) -> None:
+        raise AssertionError("not reached")
+
+
+class Named(LiveServerTestCase):
+    """An application by its import string, with TLS."""
+
+    live_mode = "process"
+    live_tls = True
+    app = "tests.cases.apps:make_app()"
+
+    def test_it(self) -> None:
+        self.assertEqual("https", self.live_url()[:5])
+        self.assertEqual(200, self.live.get("/").status_code)
+
+
+class Surrounded(LiveServerTestCase):
+    """What is around each request is so in the other process."""
+
+    live_mode = "process"
+    here = threading.local()
+
+    @classmethod
+    @contextmanager
+    def live_request_context(cls, request: Any) -> Iterator[None]:
+        cls.here.user = f"ann at {request.path}"
+        yield
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        return Routes(who=lambda environ, start: answer(start, cls.here.user))
+
+    def test_it(self) -> None:
+        self.assertEqual("ann at /who", self.live.get("/who").text)
+
+
+class Curious(LiveServerTestCase, HTTPStubTestCase):
+    """An application that asks its class for what is not there."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        cls.stub.on("GET", "/")
+        return Routes()
+
+    def test_it(self) -> None:
+        raise AssertionError("not reached")
