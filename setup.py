@@ -65,6 +65,7 @@ setup(
             "flask-mail>=0.10",
             "flask-sqlalchemy>=3.1",
             "freezegun>=1.5",
+            "gevent>=24.2",
             "httpx>=0.27",
             "hypothesis>=6.100",
             "nose2>=0.15",

@@ -5,6 +5,7 @@ Little is imported before the application is: it may want to replace the sockets
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import faulthandler
 import importlib.util
@@ -178,7 +179,7 @@ def _follow(parent: int, life: int) -> None:
         poll.poll()
         _end_group()
 
-    threading.Thread(target=follow, name="liveserver-testcase parent", daemon=True).start()
+    _thread.start_new_thread(follow, ())  # not of `threading`: gevent patches a process by halves that has other threads
 
 
 def _end_group() -> None:

@@ -85,10 +85,11 @@ class Journal(Generic[E]):
     @property
     def loss(self) -> str:
         """What to say in a report when entries are gone; empty while none is."""
-        if not self._dropped:
+        dropped = self.dropped
+        if not dropped:
             return ""
         return (
-            f"the journal keeps {self.limit} entries, and {self._dropped} more came: "
+            f"the journal keeps {self.limit} entries, and {dropped} more came: "
             "the oldest are gone. Set a higher limit to keep them."
         )
 

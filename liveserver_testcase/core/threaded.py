@@ -41,6 +41,8 @@ class _Door:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.waiting = 0
+        # a socket of gevent's, in an application's own process, bears but one that waits for it
+        self.spare = 1 if type(sock).__module__.startswith("gevent.") else _SPARE
 
 
 class _Workers:
@@ -101,7 +103,7 @@ class _Workers:
     def comes_back(self, door: _Door) -> bool:
         """Whether a worker that has served is needed at ``door``, where it counts as waiting from now on."""
         with self.lock:
-            if self.stopping.is_set() or door.waiting >= _SPARE:
+            if self.stopping.is_set() or door.waiting >= door.spare:
                 return False
             door.waiting += 1
             return True

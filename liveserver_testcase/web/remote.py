@@ -1,0 +1,252 @@
+"""A server of HTTP in a child process, as its parent sees it: what is asked of it is asked there."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ..core.clock import monotonic
+from ..core.journal import Epoch, Journal, take_all
+from ..core.listener import Listener
+from ..core.process import ProcessServer, StartMethod
+from ..core.recipe import Recipe
+from ..core.tls import Certificates, resolve_tls
+from ..errors import LiveServerTestCaseError, UsageError
+from .desk import LastWords, Told, make_site
+from .record import Recorder, RequestRecord
+from .site import Site
+
+__all__ = ["RemoteJournal", "RemoteServer"]
+
+_SLACK = 5.0  # seconds beyond its own limit that the answer to a wait may take
+
+T = TypeVar("T")
+
+
+class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignore[override]  # Site knows the scheme
+    """Serves an application in a process of its own, and knows of its requests what a server in a thread knows.
+
+    Args:
+        app: The import string of an application, or a callable that the child can import and that makes one, such as
+            the class method ``create_app`` of a test class.
+        host: See `Server`.
+        port: See `Server`.
+        server: The import string of the class that serves it in the child; called with the application, ``host``,
+            ``port``, ``tls`` and such.
+        options: Further keywords for that class, to be pickled.
+        tls: True for a throw-away certificate, or ``(certfile, keyfile)``.
+        start_method: See `ProcessServer`.
+        env: See `ProcessServer`.
+        journal_limit: How many requests are kept.
+        start_timeout: See `Server`.
+        stop_timeout: See `Server`.
+
+    Attributes:
+        journal: The requests, in the order of their arrival: those of the child.
+    """
+
+    label = "live-server"
+    desk = f"{__package__}.desk:RequestDesk"
+
+    def __init__(
+        self,
+        app: Callable[[], Any] | str,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        server: str = f"{__package__}.live:LiveServer",
+        options: Mapping[str, Any] | None = None,
+        tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        start_method: StartMethod = "spawn",
+        env: Mapping[str, str] | None = None,
+        journal_limit: int = 10_000,
+        start_timeout: float = 10.0,
+        stop_timeout: float = 2.0,
+    ) -> None:
+        if isinstance(tls, ssl.SSLContext):
+            raise UsageError(
+                f"tls is {tls!r}, which cannot be sent to the server's process; wanted True, or (certfile, keyfile)"
+            )
+        ProcessServer.__init__(
+            self,
+            make_site,
+            host=host,
+            port=port,
+            options=options,
+            start_method=start_method,
+            env=env,
+            start_timeout=start_timeout,
+            stop_timeout=stop_timeout,
+        )
+        Recorder.__init__(self, journal_limit)
+        self.app = app
+        self.journal: RemoteJournal = RemoteJournal(self, journal_limit)
+        self.tls = resolve_tls(tls, *([host] if host else []))
+        self._server, self._tls = server, tls
+
+    # -- what a test asks ----------------------------------------------------------------------------------------
+
+    def begin(self, name: str) -> None:
+        """Begin a test: forget the requests and the output of the one before."""
+        self._is_death_told = False  # a test of a class whose server has died fails, each by itself
+        self.journal.begin(name)
+        self._output.clear()
+
+    @property
+    def in_flight(self) -> list[RequestRecord]:
+        """The requests that are being served at the moment."""
+        return self.journal._learn_all(self._ask("in_flight")) if self._serves else []
+
+    def take_errors(self) -> list[tuple[RequestRecord, BaseException]]:
+        """The exceptions that were recorded since the last call, each with its request.
+
+        Raises:
+            ServerDied: The server's process has; said once in each test.
+        """
+        self.check()
+        found = take_all(self._errors)
+        if self._serves:
+            found += self.journal._learn_errors(self._ask("take_errors"))
+        return found
+
+    def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[RequestRecord]:
+        """See `Recorder.wait_until_idle`; in a process that has died nothing is in flight."""
+        if not self._serves:
+            return []
+        return self.journal._learn_all(self._ask("wait_until_idle", timeout, epoch, timeout=timeout + _SLACK))
+
+    def stack_of(self, record: RequestRecord) -> str:
+        """See `Recorder.stack_of`."""
+        return str(self._ask("stack_of", record.index)) if self._serves else ""
+
+    def close_connections(self) -> None:
+        """Cut every connection that is open, whatever it is at; the server goes on."""
+        if self._serves:
+            self._ask("close_connections")
+
+    @property
+    def _serves(self) -> bool:
+        """Whether there is a child that can be asked."""
+        line = self._line
+        return line is not None and line.is_serving and not line.is_leaving and self.death is None
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def _recipe(self, port: int) -> Recipe:
+        tls: Any = self._tls
+        if tls is True:
+            file = Certificates.shared().server_certificate(self._host)
+            tls = (file, file)
+        early = (self.app.partition(":")[0],) if isinstance(self.app, str) else ()
+        options = {
+            **super()._recipe(port).options,
+            "tls": tls,
+            "journal_limit": self.journal.limit,
+            "epoch": self.journal.epoch,
+            "index": self.journal._next_index,
+        }
+        return Recipe(make_site, (self.app, self._server), options, early)
+
+    def _open(self, listener: Listener) -> None:
+        super()._open(listener)
+        if self._tls is True:
+            Certificates.shared().forget_server_certificate(self._host)
+
+    def _hear_last(self, words: object) -> None:
+        if isinstance(words, LastWords):
+            self._errors += self.journal._learn_errors(words.raised)
+            self.journal._keep(words)
+
+
+class RemoteJournal(Journal[RequestRecord]):
+    """The journal of a server in another process: it is there, and what has been before its last start is here.
+
+    A request has one record here, however often it is asked for.
+    """
+
+    def __init__(self, server: RemoteServer, limit: int) -> None:
+        super().__init__(limit)
+        self._server = server
+        self._records: dict[int, RequestRecord] = {}  # that were told of, by their index
+        self._past: list[RequestRecord] = []  # of children that have stopped, in this epoch
+        self._past_dropped = 0
+        self._next_index = 0
+
+    def begin(self, name: str) -> Epoch:
+        """See `Journal.begin`; it also forgets the entries of the epoch before."""
+        if self._server._serves:
+            try:
+                self._epoch = self._server._ask("begin", name)
+            except LiveServerTestCaseError:  # it has died, which the verdict says
+                super().begin(name)
+        else:
+            super().begin(name)
+        self._forget()
+        return self._epoch
+
+    def clear(self) -> None:
+        """See `Journal.clear`."""
+        if self._server._serves:
+            self._server._ask("clear")
+        self._forget()
+
+    def _forget(self) -> None:
+        self._past, self._past_dropped = [], 0
+        self._records = {index: record for index, record in self._records.items() if not record.is_over}
+
+    @property
+    def dropped(self) -> int:
+        """See `Journal.dropped`."""
+        return self._past_dropped + (self._server._ask("entries")[1] if self._server._serves else 0)
+
+    def entries(self, epoch: Epoch | None = None) -> list[RequestRecord]:
+        """See `Journal.entries`."""
+        self._server.check()
+        records = list(self._past)
+        if self._server._serves:
+            records += self._learn_all(self._server._ask("entries")[0])
+        return [record for record in records if epoch is None or record.epoch.number == epoch.number]
+
+    def __len__(self) -> int:
+        return len(self._past) + (self._server._ask("count") if self._server._serves else 0)
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
+        """See `Journal.wait_for`."""
+        deadline = monotonic() + timeout
+        server = self._server
+        while True:
+            serves = server._serves
+            seen = server._ask("state") if serves else None
+            result = predicate()
+            remaining = deadline - monotonic()
+            if result or remaining <= 0 or not serves:
+                return result
+            server._ask("wait_for_change", seen, remaining, timeout=remaining + _SLACK)
+
+    # -- what the child tells --------------------------------------------------------------------------------------
+
+    def _learn(self, told: Told) -> RequestRecord:
+        """The record of a request, brought up to date."""
+        record = self._records.get(told.index) or RequestRecord.__new__(RequestRecord)
+        for name, value in told.values.items():
+            setattr(record, name, value)
+        known: list[BaseException] = getattr(record, "errors", [])
+        record.errors = known + [crossing.unpack() for crossing in told.errors[len(known) :]]
+        record.index = told.index
+        if told.index >= 0:
+            self._records[told.index] = record
+            self._next_index = max(self._next_index, told.index + 1)
+        return record
+
+    def _learn_all(self, told: list[Told]) -> list[RequestRecord]:
+        return [self._learn(each) for each in told]
+
+    def _learn_errors(self, told: list[tuple[Told, int]]) -> list[tuple[RequestRecord, BaseException]]:
+        learnt = [(self._learn(each), place) for each, place in told]
+        return [(record, record.errors[place]) for record, place in learnt]
+
+    def _keep(self, words: LastWords) -> None:
+        """Keep what a child that stops has in its journal."""
+        self._past = (self._past + self._learn_all(words.records))[-self.limit :]
+        self._past_dropped += words.dropped
