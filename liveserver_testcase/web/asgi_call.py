@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.clock import monotonic
 from ..core.unfinished import Unfinished
-from ..errors import InvalidResponse
+from ..errors import ClientDisconnected, InvalidResponse
 from .asgi_line import ASGIRecord, Line
 from .body import is_clients_doing
 from .whereabouts import stack_of_task, stacks_of_threads
@@ -58,6 +58,7 @@ class Call:
     Attributes:
         record: What is kept of it.
         is_reading: Whether it waits for more of the request's body.
+        must_raise: Whether a ``send`` after the client has left is to raise, as ASGI says from 2.4 on.
         was_told: Whether a stop has told it that it is over.
         was_cancelled: Whether a stop has given it up.
         task: The task in which it runs, uvicorn's; None when that is done.
@@ -65,7 +66,7 @@ class Call:
 
     __slots__ = (
         "_held", "_raw_receive", "_raw_send", "has_body", "has_ended", "has_started", "is_gone", "is_reading",
-        "line", "record", "server", "task", "was_cancelled", "was_told",
+        "line", "must_raise", "record", "server", "task", "was_cancelled", "was_told",
     )  # fmt: skip
 
     def __init__(self, server: Caller, line: Line, scope: dict[str, Any]) -> None:
@@ -80,6 +81,8 @@ class Call:
         self.has_body = self.record.is_lasting
         self.has_started = self.has_ended = False  # the response
         self.is_gone = False  # the client, as the application has been told
+        # uvicorn before 0.34 promises it and does not do it: streams would go on for ever
+        self.must_raise = scope["asgi"].get("spec_version", "") >= "2.4"
         self._held: dict[str, Any] | None = None
         self.task: asyncio.Task[Any] | None = None
 
@@ -106,7 +109,9 @@ class Call:
             self._note(error)
             if not websocket:
                 await self._answer_error()
-            elif not self.has_started and not self.line.is_lost:
+            elif self.has_started:
+                self.line.transport.close()
+            elif not self.line.is_lost:
                 self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
         if self._held is not None:
             await self._release()
@@ -238,6 +243,9 @@ class Call:
             raise
 
     async def _pass(self, message: dict[str, Any]) -> None:
+        if self.line.is_lost and self.must_raise:
+            self.is_gone = True
+            raise ClientDisconnected("the client has left")
         try:
             await self._raw_send(message)
         except OSError:

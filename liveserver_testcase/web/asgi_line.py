@@ -124,7 +124,9 @@ class Line(Talk):
             super().retire()
 
     def press(self, waited: float, thread: str) -> list[Unfinished]:
-        """Cancel what was told that it is over, and goes on."""
+        """Cancel what was told that it is over and goes on; before that, cut clients that keep TLS waiting."""
+        if not self.is_lost and any(call.was_told for call in self.calls):
+            self.abort()
         late = [call for call in self.calls if call.was_told and not call.was_cancelled and waited >= _FAREWELL]
         found = [call.describe(thread) for call in late]
         for call in late:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
+import warnings
+from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any, Protocol, cast
 
@@ -85,7 +88,8 @@ class _Linked:
         """What an HTTP protocol calls in place of the class of the WebSocket protocol."""
         if self._upgraded is None:
             raise RuntimeError("there is no protocol to upgrade to")
-        protocol = self._upgraded(**arguments)
+        with _calmly(self._upgraded):
+            protocol = self._upgraded(**arguments)
         protocol.link(self._server, self._line)
         return protocol
 
@@ -111,6 +115,20 @@ class _Linked:
         if self._line is not None:
             self._server._record_nonsense(self._line)
         cast(_Wire, super()).send_400_response(msg)
+
+
+@contextlib.contextmanager
+def _ignore_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _calmly(kind: type) -> contextlib.AbstractContextManager[object]:
+    """Around the making of a protocol: older versions of uvicorn use what websockets has deprecated since."""
+    if any(base.__module__.startswith("websockets.legacy") for base in kind.__mro__):
+        return _ignore_warnings()
+    return contextlib.nullcontext()
 
 
 @functools.cache
