@@ -49,7 +49,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("web.asgi_call",),
     ("web.asgi_wire",),
     ("web.asgi",),
-    ("web.live", "mail.criteria", "mail.fault"),
+    ("web.live", "mail.circumstances", "mail.criteria", "mail.fault"),
     ("web.live_asgi", "web.live_process"),
     ("stub.expectation", "mail.kinds", "mail.policy", "mail.script"),
     ("stub.book", "mail.matching", "mail.scripted", "mail.senders", "mail.wire"),
@@ -63,6 +63,9 @@ FLOORS: Sequence[Sequence[str]] = (
     ("cases.childview", "cases.livelog", "cases.hold", "cases.external", "cases.shared"),
     ("cases.stubpart", "cases.livepart",),
     ("cases.stubasserts", "cases.liveasserts",),
+    ("cases.mailpart", "cases.mailsteps"),
+    ("cases.mailblock", "cases.maildemand"),
+    ("cases.mailasserts", "cases.mailawaits"),
     ("cases.live", "cases.stub", "cases.smtp"),
     ("__init__",),
 )

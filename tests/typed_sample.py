@@ -13,6 +13,7 @@ from liveserver_testcase import (
     Attachment,
     HTTPStub,
     HTTPStubTestCase,
+    Link,
     LiveServer,
     LiveServerTestCase,
     ReceivedEmail,
@@ -70,16 +71,31 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         assert_type(self.assertRequested("POST", "/charges", times=(1, None)), list[RecordedRequest])
         self.stub.on("GET", "/status").reply(Reply(204))
         self.stub.on("GET", "/status", time=2)  # type: ignore[call-arg]  # what is told at run time is told here, too
-        expectation.reply(200, jsn={})  # type: ignore[call-overload]
+        expectation.reply(200, jsn={})  # type: ignore[call-arg]
 
     def test_the_mail(self) -> None:
         assert_type(self.smtp.host, str)
         assert_type(self.smtp.port, int)
         assert_type(self.smtp.addr, tuple[str, int])
-        assert_type(self.outbox, list[ReceivedEmail])
+        assert_type(self.outbox[0], ReceivedEmail)
+        assert_type(self.outbox[1:], list[ReceivedEmail])
+        assert_type(self.outbox.filter(subject="Your tea"), list[ReceivedEmail])
         mail = self.assertEmailSent(to="ann@example.com", from_="shop@example.com", subject="Your tea")
         assert_type(mail, ReceivedEmail)
         assert_type(mail.subject, str)
         assert_type(mail.attachments, list[Attachment])
         assert_type(self.assertEmailSent(body="tea", times=2, timeout=1.0), list[ReceivedEmail])
         self.assertNoEmailSent(to="bob@example.com")
+        assert_type(self.assertEmailCount(2, lambda mail: mail.code() == "1", attachment="*.pdf"), list[ReceivedEmail])
+        assert_type(mail.link("Confirm"), Link)
+        assert_type(mail.attachment({"name": "*.pdf", "content": b"%PDF"}).content, bytes)
+        with self.assertEmailsSent(times=1, tls=True) as emails:
+            assert_type(len(emails), int)
+        assert_type(emails[0], ReceivedEmail)
+        self.assertEmailSent(subjct="x")  # type: ignore[call-overload]
+
+    async def test_the_mail_of_a_coroutine(self) -> None:
+        assert_type(await self.assertEmailSentAsync(subject="Your tea"), ReceivedEmail)
+        assert_type(await self.assertEmailSentAsync(subject="Your tea", times=2), list[ReceivedEmail])
+        async with self.captureEmails() as emails:
+            assert_type(emails.first, ReceivedEmail)

@@ -2,138 +2,103 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, overload
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import UsageError
-from ..mail.matching import Criteria, EmailCriteria
-from ..mail.message import ReceivedEmail
-from ..mail.report import explain
+from ..mail.policy import SIZE_LIMIT, CertificateChoice
 from ..mail.server import SMTPServer
-from .base import ClassServer, ServerAttribute, ServerTestCase
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from .base import ClassServer
+from .mailasserts import MailAssertions
+from .mailawaits import AwaitedMailAssertions
+from .mailpart import MailPart
 
 __all__ = ["SMTPTestCase"]
 
 __unittest = True
 
-
-class _MailPart(ClassServer[SMTPServer]):
-    """The mail server, as the base drives it."""
-
-    def __init__(self, case: type[SMTPTestCase]) -> None:
-        super().__init__("smtp", case._make_smtp, order=10)
-
-    def begin(self, test_id: str) -> None:
-        if self.server is not None:
-            self.server.begin(test_id)
+C = TypeVar("C", str, int)
 
 
-class SMTPTestCase(ServerTestCase):
+class SMTPTestCase(MailAssertions, AwaitedMailAssertions):
     """Runs a mail server while the class's tests run; each test begins with an empty outbox.
 
     Attributes:
-        smtp: The running `SMTPServer`: give its ``host`` and ``port`` to the code under test.
+        smtp: The running `SMTPServer`: give its ``host`` and ``port`` to the code under test, or one of
+            ``settings()``, ``django_settings()``, ``flask_config()`` and ``environ()``.
         smtp_host: Where to listen.  Environment: ``SMTPSERVER_HOST``.
         smtp_port: The port; 0 for one that the system chooses.  Environment: ``SMTPSERVER_PORT``.
+        smtp_hostname: What the server calls itself.  Environment: ``SMTPSERVER_HOSTNAME``.
+        smtp_tls: ``"starttls"`` or ``"implicit"``; None for no TLS.  Environment: ``SMTPSERVER_TLS``.
+        smtp_certificate: ``"valid"``, or ``"expired"``, ``"wrong-host"``, ``"untrusted"`` for one that clients must
+            refuse; ``(certfile, keyfile)`` or an ``ssl.SSLContext`` for your own.  Environment:
+            ``SMTPSERVER_CERTIFICATE``.
+        smtp_require_tls: Whether mail is refused outside of TLS.  Environment: ``SMTPSERVER_REQUIRE_TLS``.
+        smtp_users: Names and passwords; AUTH is offered when there are any.
+        smtp_require_auth: Whether mail is refused before somebody has logged in.  Environment:
+            ``SMTPSERVER_REQUIRE_AUTH``.
+        smtp_auth_mechanisms: Any of PLAIN, LOGIN and CRAM-MD5.
+        smtp_size_limit: The largest mail in bytes; None for no limit.  Environment: ``SMTPSERVER_SIZE_LIMIT``.
+        smtp_line_limit: The longest line of a mail in octets; None for no limit.  Environment:
+            ``SMTPSERVER_LINE_LIMIT``.
+        smtp_utf8: Whether SMTPUTF8 is offered.  Environment: ``SMTPSERVER_UTF8``.
         smtp_timeout: Seconds that `assertEmailSent` waits before it fails.  Environment: ``SMTPSERVER_TIMEOUT``.
+        smtp_strict: Whether mail that no assertion looked at fails its test, and mail that comes after its test the
+            next.  Environment: ``SMTPSERVER_STRICT``.
     """
 
-    smtp: ServerAttribute[SMTPServer] = ServerAttribute()
     smtp_host: ClassVar[str] = "127.0.0.1"
     smtp_port: ClassVar[int] = 0
+    smtp_hostname: ClassVar[str] = "localhost"
+    smtp_tls: ClassVar[str | None] = None
+    smtp_certificate: ClassVar[CertificateChoice] = "valid"
+    smtp_require_tls: ClassVar[bool] = False
+    smtp_users: ClassVar[Mapping[str, str]] = {}
+    smtp_require_auth: ClassVar[bool] = False
+    smtp_auth_mechanisms: ClassVar[Sequence[str]] = ("PLAIN", "LOGIN", "CRAM-MD5")
+    smtp_size_limit: ClassVar[int | None] = SIZE_LIMIT
+    smtp_line_limit: ClassVar[int | None] = 998
+    smtp_utf8: ClassVar[bool] = True
     smtp_timeout: ClassVar[float] = 2.0
-
-    @property
-    def outbox(self) -> list[ReceivedEmail]:
-        """The mails of this test, in the order of their acceptance; a snapshot."""
-        return self.smtp.outbox
-
-    @overload
-    def assertEmailSent(  # type: ignore[overload-overlap]  # 1 is an int, too
-        self,
-        *,
-        times: Literal[1] | None = None,
-        timeout: float | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> ReceivedEmail: ...
-    @overload
-    def assertEmailSent(
-        self, *, times: int, timeout: float | None = None, msg: str | None = None, **criteria: Unpack[EmailCriteria]
-    ) -> list[ReceivedEmail]: ...
-    def assertEmailSent(
-        self,
-        *,
-        times: int | None = None,
-        timeout: float | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> ReceivedEmail | list[ReceivedEmail]:
-        """Fail unless such a mail was sent in this test; waits for it.
-
-        Args:
-            times: How many such mails there must be: exactly n, 0 for none, None for at least one.
-            timeout: Seconds to wait; ``smtp_timeout`` by default.
-            msg: What to say besides when it fails.
-            criteria: ``to``, ``cc``, ``bcc``, ``recipients``, ``from_``, ``mail_from``, ``reply_to``, ``subject``,
-                ``text``, ``html``, ``body`` and ``headers``, as `Criteria` explains; none means any mail.
-
-        Returns:
-            The first mail that matches; with ``times`` other than 1 a list of all that do.
-
-        Raises:
-            TypeError: A criterion is not known; the message names the nearest.
-            UsageError: A criterion would match every mail, or none can.
-        """
-        if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 0):
-            raise UsageError(f"times is {times!r}; wanted a number of mails, or None for at least one")
-        wanted = Criteria.build(**criteria)
-        wait = type(self).setting("smtp_timeout", "SMTPSERVER_TIMEOUT", float) if timeout is None else timeout
-        enough = 1 if times is None else times
-        self.smtp.journal.wait_for(lambda: len(self._matching(wanted)) >= enough, wait if enough else 0.0)
-        found = self._matching(wanted)
-        if len(found) < enough or (times is not None and len(found) > times):
-            self._fail_about_mail(wanted, wait if len(found) < enough else None, times, msg)
-        return found[0] if times in (None, 1) else found
-
-    def assertNoEmailSent(
-        self, *, within: float = 0.0, msg: str | None = None, **criteria: Unpack[EmailCriteria]
-    ) -> None:
-        """Fail if such a mail was sent in this test.
-
-        Args:
-            within: Seconds to wait for one: right after work in the background was begun, no mail proves nothing.
-            msg: What to say besides when it fails.
-            criteria: See `assertEmailSent`; none means any mail.
-        """
-        wanted = Criteria.build(**criteria)
-        if self.smtp.journal.wait_for(lambda: self._matching(wanted), within):
-            self._fail_about_mail(wanted, None, 0, msg)
-
-    def _matching(self, wanted: Criteria) -> list[ReceivedEmail]:
-        return [email for email in self.outbox if wanted.matches(email)]
-
-    def _fail_about_mail(self, wanted: Criteria, waited: float | None, times: int | None, msg: str | None) -> NoReturn:
-        server = self.smtp
-        report = explain(
-            wanted,
-            self.outbox,
-            server_url=server.url,
-            waited=waited,
-            wanted_times=times,
-            late=server.late(),
-            sessions_seen=server.sessions_seen,
-        )
-        self.fail_with(report, msg)
+    smtp_strict: ClassVar[bool] = False
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
-        return [*super().class_servers(), _MailPart(cls)]
+        timeout = cls.setting("smtp_timeout", "SMTPSERVER_TIMEOUT", float)
+        return [
+            *super().class_servers(),
+            MailPart(cls._make_smtp, timeout, cls.setting("smtp_strict", "SMTPSERVER_STRICT", bool)),
+        ]
 
     @classmethod
     def _make_smtp(cls) -> SMTPServer:
-        return SMTPServer(
-            cls.setting("smtp_host", "SMTPSERVER_HOST", str), cls.setting("smtp_port", "SMTPSERVER_PORT", int)
-        )
+        tls: Any = cls._optional("smtp_tls", "SMTPSERVER_TLS", str, ("starttls", "implicit"))
+        certificate: Any = cls.smtp_certificate
+        if isinstance(certificate, str):
+            certificate = cls.setting("smtp_certificate", "SMTPSERVER_CERTIFICATE", str)
+        try:
+            return SMTPServer(
+                cls.setting("smtp_host", "SMTPSERVER_HOST", str),
+                cls.setting("smtp_port", "SMTPSERVER_PORT", int),
+                hostname=cls.setting("smtp_hostname", "SMTPSERVER_HOSTNAME", str),
+                tls=tls,
+                certificate=certificate,
+                require_tls=cls.setting("smtp_require_tls", "SMTPSERVER_REQUIRE_TLS", bool),
+                users=cls.smtp_users,
+                require_auth=cls.setting("smtp_require_auth", "SMTPSERVER_REQUIRE_AUTH", bool),
+                auth_mechanisms=cls.smtp_auth_mechanisms,  # type: ignore[arg-type]  # the server looks at it
+                size_limit=cls._optional("smtp_size_limit", "SMTPSERVER_SIZE_LIMIT", int),
+                line_limit=cls._optional("smtp_line_limit", "SMTPSERVER_LINE_LIMIT", int),
+                utf8=cls.setting("smtp_utf8", "SMTPSERVER_UTF8", bool),
+            )
+        except UsageError as error:
+            raise UsageError(f"{cls.__name__}: {error}; each setting is an attribute smtp_… of the class") from None
+
+    @classmethod
+    def _optional(cls, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C | None:
+        """A setting that may be None; the variable says it with the word none."""
+        text = os.environ.get(variable, "").strip()
+        if text.lower() == "none" or (not text and getattr(cls, attribute) is None):
+            return None
+        return cls.setting(attribute, variable, kind, choices)

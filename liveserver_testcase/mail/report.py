@@ -6,13 +6,15 @@ Pure: recorded facts in, text out; held letter by letter.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from .attachments import describe_attachment
+from .circumstances import Circumstances, describe_circumstances, headline
 from .matching import Criteria, Mismatch
 from .message import ReceivedEmail
 from .wording import count, escaped, quoted
 
-__all__ = ["explain", "one_line", "route"]
+__all__ = ["Verdict", "explain", "one_line", "route"]
 
 _MOST_LISTED = 20  # mails in a report; a test that got more is not read to the end
 _MOST_COMPARED = 50  # mails in which the nearest is looked for: comparing texts takes time
@@ -42,55 +44,54 @@ def route(email: ReceivedEmail, arrow: str) -> str:
     return f"{escaped(email.mail_from) or '<>'}{arrow}{', '.join(recipients)}"
 
 
-def explain(
-    criteria: Criteria,
-    emails: Sequence[ReceivedEmail],
-    *,
-    server_url: str,
-    waited: float | None,
-    wanted_times: int | None,
-    late: Sequence[tuple[ReceivedEmail, str]] = (),
-    sessions_seen: int | None = None,
-    name: str = "email",
-) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What an assertion wanted, and how it looked for it.
+
+    Attributes:
+        criteria: What was wanted.
+        times: How many mails were wanted; None for at least one, 0 for none.
+        waited: For how long, in seconds; None if there was no wait.
+        advice: What to say after the headline; empty for nothing.
+        place: Where the mails are from, as in ``in this test``.
+    """
+
+    criteria: Criteria
+    times: int | None = None
+    waited: float | None = None
+    advice: str = ""
+    place: str = "in this test"
+
+
+def explain(verdict: Verdict, emails: Sequence[ReceivedEmail], around: Circumstances) -> str:
     """Why an assertion about mail failed.
 
     Args:
-        criteria: What was wanted.
-        emails: What was received in this test, in order.
-        server_url: As in ``smtp://127.0.0.1:2525``.
-        waited: For how long, in seconds; None if there was no wait.
-        wanted_times: How many mails were wanted; None for at least one, 0 for none.
-        late: Mails of earlier tests that arrived when those had ended, and the names of those tests.
-        sessions_seen: How many connections were made in this test; None if that was not counted.
-        name: What a mail is called in the text.
+        verdict: What was wanted.
+        emails: What was received, in order.
+        around: What else was going on at the server.
 
     Returns:
         Lines without a final line end; the first is a sentence.
     """
+    criteria = verdict.criteria
     judged = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
     matched = [number for number, _, mismatches in judged if not mismatches]
-    lines = [_headline(criteria, len(matched), waited, wanted_times, name)]
-    lines.append(f"  wanted:  {criteria if criteria.criteria else f'any {name}'}")
+    verb = "matched" if criteria.criteria else "arrived"
+    lines = [headline(len(matched), "email", verb, verdict.waited, verdict.times)]
+    if verdict.advice:
+        lines.append(f"  note:    {verdict.advice}")
+    lines.append(f"  wanted:  {criteria if criteria.criteria else 'any email'}")
     if matched:
         more = f", … {len(matched) - _MOST_LISTED} more" if len(matched) > _MOST_LISTED else ""
         lines.append(f"  matched: {', '.join(f'#{number}' for number in matched[:_MOST_LISTED])}{more}")
-    if len(matched) < (1 if wanted_times is None else wanted_times):
+    if len(matched) < (1 if verdict.times is None else verdict.times):
         lines += _nearest(criteria, [entry for entry in judged if entry[2]])
-    lines += _received(emails)
-    if late:
-        lines.append(f"  late, from tests that had ended: {len(late)}")
-        lines += [f"      {one_line(email)}  (from {escaped(test)})" for email, test in late[-_MOST_LISTED:]]
-    if not emails:
-        lines += _connections(server_url, sessions_seen, name)
-    return "\n".join([*lines, f"  server: {server_url}"])
-
-
-def _headline(criteria: Criteria, matched: int, waited: float | None, wanted_times: int | None, name: str) -> str:
-    verb = "matched" if criteria.criteria else "arrived"
-    within = f" within {waited:.{1 if waited >= 0.1 else 2}f} s" if waited else ""
-    wanted = {None: "", 0: ", none was wanted"}.get(wanted_times, f", {wanted_times} wanted")
-    return f"{count(matched, name)} {verb}{within}{wanted}"
+    lines += _received(emails, verdict.place)
+    if around.late:
+        lines.append(f"  late, from tests that had ended: {len(around.late)}")
+        lines += [f"      {one_line(email)}  (from {escaped(test)})" for email, test in around.late[-_MOST_LISTED:]]
+    return "\n".join([*lines, *describe_circumstances(around, bool(emails))])
 
 
 def _nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list[Mismatch]]]) -> list[str]:
@@ -116,30 +117,11 @@ def _nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list
     return lines
 
 
-def _received(emails: Sequence[ReceivedEmail]) -> list[str]:
+def _received(emails: Sequence[ReceivedEmail], place: str) -> list[str]:
     left_out = max(0, len(emails) - _MOST_LISTED)
     note = f" (the last {_MOST_LISTED} are listed)" if left_out else ""
     listed = list(enumerate(emails, 1))[left_out:]
     return [
-        f"  received in this test: {len(emails)}{note}",
+        f"  received {place}: {len(emails)}{note}",
         *(f"      #{number} {one_line(email)}" for number, email in listed),
-    ]
-
-
-def _connections(server_url: str, sessions_seen: int | None, name: str) -> list[str]:
-    """With nothing received: did anybody try?"""
-    address = server_url.partition("://")[2]
-    if sessions_seen is None:
-        return []
-    if sessions_seen:
-        them = "it" if sessions_seen == 1 else "them"
-        return [
-            f"  {count(sessions_seen, 'connection')} to {address}, but no {name} was delivered over {them}",
-            "      Did the client stop at a refused login or recipient, or is it still sending?",
-        ]
-    return [
-        f"  no connection was made to {address}",
-        "      Is the code under test configured with this host and port?",
-        "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING.",
-        "      Django's test runner sets EMAIL_BACKEND to locmem: override it with the smtp backend.",
     ]

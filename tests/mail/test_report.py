@@ -5,10 +5,14 @@ from __future__ import annotations
 import textwrap
 import unittest
 from collections.abc import Sequence
+from dataclasses import replace
 
-from liveserver_testcase.mail.matching import Criteria
+from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.mail.circumstances import Circumstances
+from liveserver_testcase.mail.matching import Criteria, EmailPredicate
 from liveserver_testcase.mail.message import ReceivedEmail
-from liveserver_testcase.mail.report import explain, one_line
+from liveserver_testcase.mail.report import Verdict, explain, one_line
+from liveserver_testcase.mail.session import SMTPAttempt, SMTPSession
 from tests.mail import letter, mixed, part, receive
 
 INVOICE = receive(
@@ -17,6 +21,7 @@ INVOICE = receive(
     mail_from="shop@x",
 )
 WELCOME = receive(letter("Welcome!"))
+AROUND = Circumstances(server_url="smtp://127.0.0.1:40123")
 
 
 class Explain(unittest.TestCase):
@@ -29,26 +34,14 @@ class Explain(unittest.TestCase):
         /,
         *,
         waited: float | None = 2.0,
-        wanted_times: int | None = None,
-        late: Sequence[tuple[ReceivedEmail, str]] = (),
-        sessions_seen: int | None = None,
-        server_url: str = "smtp://127.0.0.1:40123",
-        name: str = "email",
+        times: int | None = None,
+        advice: str = "",
+        around: Circumstances = AROUND,
+        predicate: EmailPredicate = None,
         **criteria: object,
     ) -> None:
-        self.assertEqual(
-            explain(
-                Criteria.build(**criteria),
-                emails,
-                server_url=server_url,
-                waited=waited,
-                wanted_times=wanted_times,
-                late=late,
-                sessions_seen=sessions_seen,
-                name=name,
-            ),
-            textwrap.dedent(report).strip("\n"),
-        )
+        verdict = Verdict(criteria=Criteria.build(predicate, **criteria), times=times, waited=waited, advice=advice)
+        self.assertEqual(explain(verdict, emails, around), textwrap.dedent(report).strip("\n"))
 
     def test_nearest(self) -> None:
         """The mail that meets most criteria is judged criterion by criterion, and every mail is listed."""
@@ -167,14 +160,22 @@ class Explain(unittest.TestCase):
             f"{evil}@x",
             mail_from=f"{evil}@x",
         )
-        report = explain(
-            Criteria.build(subject="x", text="x\ny", body="x", to=["a@x"], headers={"X-Evil": "1"}),
-            [email],
-            server_url="smtp://127.0.0.1:1",
-            waited=1.0,
-            wanted_times=None,
-            late=[(email, evil)],
+        verdict = Verdict(
+            criteria=Criteria.build(subject="x", text="x\ny", body="x", to=["a@x"], headers={"X-Evil": "1"})
         )
+        session = SMTPSession(0, ("127.0.0.1", 5), Epoch(1, "x"))
+        attempt = SMTPAttempt(session, "RCPT", evil, session.epoch)
+        attempt.code, attempt.reply = 550, evil
+        session.add(attempt)
+        session.add(evil)
+        report = explain(
+            verdict,
+            [email],
+            Circumstances(
+                server_url="smtp://127.0.0.1:1", late=[(email, evil)], sessions=[session], attempts=[attempt]
+            ),
+        )
+        self.assertIn("transcript", report)
         self.assertEqual([char for char in report if not char.isprintable() and char != "\n"], [])
         self.assertIn(r"\x1b[31m", report)
 
@@ -193,7 +194,7 @@ class Explain(unittest.TestCase):
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME, INVOICE],
-            wanted_times=2,
+            times=2,
             subject="Welcome!",
         )
 
@@ -212,7 +213,7 @@ class Explain(unittest.TestCase):
             """,
             [WELCOME, INVOICE, WELCOME],
             waited=0.5,
-            wanted_times=1,
+            times=1,
             subject="Welcome!",
         )
 
@@ -229,107 +230,82 @@ class Explain(unittest.TestCase):
             """,
             [WELCOME],
             waited=None,
-            wanted_times=0,
+            times=0,
         )
 
     def test_many(self) -> None:
         """Of many mails the last twenty are listed."""
-        report = explain(
-            Criteria.build(),
-            [WELCOME] * 50,
-            server_url="smtp://127.0.0.1:1",
-            waited=0.0,
-            wanted_times=0,
-        ).splitlines()
+        report = explain(Verdict(criteria=Criteria.build(), times=0), [WELCOME] * 50, AROUND).splitlines()
         self.assertEqual(report[0], "50 emails arrived, none was wanted")
         self.assertEqual(report[2], f"  matched: {', '.join(f'#{number}' for number in range(1, 21))}, … 30 more")
         self.assertEqual(report[3], "  received in this test: 50 (the last 20 are listed)")
         self.assertTrue(report[4].startswith("      #31 shop@"))
         self.assertTrue(report[23].startswith("      #50 shop@"))
-        self.assertEqual(report[24], "  server: smtp://127.0.0.1:1")
+        self.assertEqual(report[24], "  server: smtp://127.0.0.1:40123")
 
-    def test_no_connection(self) -> None:
-        """If nobody connected, the report asks for the configuration that usually is the reason."""
+    def test_advice(self) -> None:
+        """Advice stands below the headline."""
         self.check(
             """
-            no email matched within 2.0 s
-              wanted:  to='ann@example.com'
-              received in this test: 0
-              no connection was made to 127.0.0.1:40123
-                  Is the code under test configured with this host and port?
-                  Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING.
-                  Django's test runner sets EMAIL_BACKEND to locmem: override it with the smtp backend.
-              server: smtp://127.0.0.1:40123
-            """,
-            [],
-            sessions_seen=0,
-            to="ann@example.com",
-        )
-
-    def test_nothing_delivered(self) -> None:
-        """If somebody connected and delivered nothing, the report says so."""
-        self.check(
-            """
-            no email arrived within 2.0 s
+            1 email arrived, 2 wanted
+              note:    write await self.assertEmailSentAsync(…)
               wanted:  any email
-              received in this test: 0
-              1 connection to [::1]:40123, but no email was delivered over it
-                  Did the client stop at a refused login or recipient, or is it still sending?
-              server: smtp://[::1]:40123
-            """,
-            [],
-            sessions_seen=1,
-            server_url="smtp://[::1]:40123",
-        )
-        self.check(
-            """
-            no receipt arrived within 2.0 s, 2 wanted
-              wanted:  any receipt
-              received in this test: 0
-              3 connections to 127.0.0.1:40123, but no receipt was delivered over them
-                  Did the client stop at a refused login or recipient, or is it still sending?
+              matched: #1
+              received in this test: 1
+                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
               server: smtp://127.0.0.1:40123
             """,
-            [],
-            sessions_seen=3,
-            wanted_times=2,
-            name="receipt",
-        )
-
-    def test_sessions_not_counted(self) -> None:
-        """If connections were not counted, nothing is said of them."""
-        self.check(
-            """
-            no email arrived within 2.0 s
-              wanted:  any email
-              received in this test: 0
-              server: smtp://127.0.0.1:40123
-            """,
-            [],
+            [WELCOME],
+            waited=None,
+            times=2,
+            advice="write await self.assertEmailSentAsync(…)",
         )
 
     def test_late(self) -> None:
         """Mail of a test that had ended is listed with that test's name."""
         self.check(
             """
-            no email arrived within 2.0 s
+            1 email arrived, none was wanted
               wanted:  any email
-              received in this test: 0
+              matched: #1
+              received in this test: 1
+                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
               late, from tests that had ended: 1
                   shop@example.com -> ann@example.com  "Welcome!"  text  (from test_signup)
-              1 connection to 127.0.0.1:40123, but no email was delivered over it
-                  Did the client stop at a refused login or recipient, or is it still sending?
               server: smtp://127.0.0.1:40123
             """,
-            [],
-            sessions_seen=1,
-            late=[(WELCOME, "test_signup")],
+            [WELCOME],
+            waited=None,
+            times=0,
+            around=replace(AROUND, late=[(WELCOME, "test_signup")]),
         )
 
     def test_short_waits(self) -> None:
         """A wait too short for a tenth of a second is not shown as none."""
-        report = explain(Criteria.build(), [], server_url="smtp://x:1", waited=0.02, wanted_times=None)
+        report = explain(Verdict(criteria=Criteria.build(), waited=0.02), [], AROUND)
         self.assertEqual(report.splitlines()[0], "no email arrived within 0.02 s")
+
+    def test_predicate(self) -> None:
+        """A predicate is a criterion like any other."""
+
+        def is_short(email: ReceivedEmail) -> bool:
+            return len(email.raw) < 10
+
+        self.check(
+            f"""
+            no email matched within 2.0 s
+              wanted:  predicate is_short (test_report.py:{is_short.__code__.co_firstlineno}), subject='Welcome!'
+              nearest: #1 from shop@example.com to ann@example.com  "Welcome!"  (1 of 2 criteria)
+                  FAIL predicate: is not true of it
+                  ok   subject
+              received in this test: 1
+                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
+              server: smtp://127.0.0.1:40123
+            """,
+            [WELCOME],
+            predicate=is_short,
+            subject="Welcome!",
+        )
 
 
 class OneLine(unittest.TestCase):

@@ -1,0 +1,155 @@
+"""The mails of a test, as the test takes them: all of them, or those of a block."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+from ..core.journal import Journal
+from .matching import Criteria, EmailCriteria, EmailPredicate
+from .message import ReceivedEmail
+from .wording import count
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["CapturedEmails", "EmailList", "Outbox"]
+
+
+class EmailList(Sequence[ReceivedEmail], abc.ABC):
+    """Mails in the order of their acceptance; equal to a list of the same.
+
+    A mail that is taken from it counts as looked at (``smtp_strict``); to ask how many there are looks at none.
+    """
+
+    @abc.abstractmethod
+    def _emails(self) -> Sequence[ReceivedEmail]:
+        """The mails."""
+
+    @overload
+    def __getitem__(self, index: int) -> ReceivedEmail: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ReceivedEmail]: ...
+    def __getitem__(self, index: int | slice) -> ReceivedEmail | list[ReceivedEmail]:
+        emails = self._emails()
+        if isinstance(index, slice):
+            return [_seen(email) for email in emails[index]]
+        try:
+            return _seen(emails[index])
+        except IndexError:
+            raise IndexError(f"{index}: there {_are(len(emails))} in {self._name}") from None
+
+    def __iter__(self) -> Iterator[ReceivedEmail]:
+        return map(_seen, self._emails())
+
+    def __len__(self) -> int:
+        return len(self._emails())
+
+    @property
+    def first(self) -> ReceivedEmail:
+        """The mail that was accepted first.
+
+        Raises:
+            IndexError: There is none.
+        """
+        return self[0]
+
+    @property
+    def last(self) -> ReceivedEmail:
+        """The mail that was accepted last.
+
+        Raises:
+            IndexError: There is none.
+        """
+        return self[-1]
+
+    def filter(self, predicate: EmailPredicate = None, /, **criteria: Unpack[EmailCriteria]) -> list[ReceivedEmail]:
+        """The mails that meet all of these, as `Criteria` explains.
+
+        Raises:
+            TypeError: A criterion is not known; the message names the nearest.
+            UsageError: A criterion would match every mail, or none can.
+        """
+        wanted = Criteria.build(predicate, **criteria)
+        return [_seen(email) for email in self._emails() if wanted.matches(email)]
+
+    def __contains__(self, email: object) -> bool:
+        return email in self._emails()
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, EmailList):
+            return list(self._emails()) == list(other._emails())
+        return list(self._emails()) == list(other) if isinstance(other, (list, tuple)) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a list
+
+    _name = "the outbox of this test"
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(map(repr, self._emails()))}]"
+
+
+class Outbox(EmailList):
+    """The mails of the test that runs, as they were when it was taken: it does not change under a test's hands.
+
+    Args:
+        journal: Where the server keeps its mails.
+    """
+
+    def __init__(self, journal: Journal[ReceivedEmail]) -> None:
+        self._journal = journal
+        self._taken: tuple[ReceivedEmail, ...] = tuple(journal.entries(journal.epoch))
+
+    def _emails(self) -> Sequence[ReceivedEmail]:
+        return self._taken
+
+    def clear(self) -> None:
+        """Forget the mails so far, here and at the server: what comes next is the first."""
+        self._journal.clear()
+        self._taken = ()
+
+
+class CapturedEmails(EmailList):
+    """The mails that arrive in a block of a test: while it lasts those so far, and afterwards those of the block.
+
+    Args:
+        journal: Where the server keeps its mails.
+        criteria: What is wanted of them; the others are passed over.
+    """
+
+    _name = "this block"
+
+    def __init__(self, journal: Journal[ReceivedEmail], criteria: Criteria) -> None:
+        self._journal = journal
+        self._criteria = criteria
+        self._since = 0
+        self._kept: list[ReceivedEmail] | None = []
+
+    def _emails(self) -> Sequence[ReceivedEmail]:
+        if self._kept is not None:
+            return self._kept
+        return [email for email in self.everything() if self._criteria.matches(email)]
+
+    def everything(self) -> list[ReceivedEmail]:
+        """All mails of the block, wanted or not."""
+        return [email for email in self._journal.entries(self._journal.epoch) if email.index >= self._since]
+
+    def open(self) -> None:
+        """The block begins: what has come before is not in it."""
+        entries = self._journal.entries()
+        self._since = entries[-1].index + 1 if entries else 0
+        self._kept = None
+
+    def close(self) -> None:
+        """The block is over: what comes from now on is not in it."""
+        self._kept = list(self._emails())
+
+
+def _seen(email: ReceivedEmail) -> ReceivedEmail:
+    email.was_seen = True
+    return email
+
+
+def _are(number: int) -> str:
+    return f"{'is' if number <= 1 else 'are'} {count(number, 'email')}"
