@@ -26,8 +26,10 @@ if TYPE_CHECKING:
         UnfinishedWorkWarning,
         UsageError,
     )
+    from .mail.fault import SMTPFault
     from .mail.message import Attachment, Link, ReceivedEmail
     from .mail.server import SMTPServer
+    from .mail.session import SMTPAttempt, SMTPSession
     from .stub.reply import Reply
     from .stub.request import RecordedRequest
     from .stub.server import HTTPStub
@@ -56,7 +58,10 @@ _HOMES = {
     "RecordedRequest": "stub.request",
     "Reply": "stub.reply",
     "RequestRecord": "web.record",
+    "SMTPAttempt": "mail.session",
+    "SMTPFault": "mail.fault",
     "SMTPServer": "mail.server",
+    "SMTPSession": "mail.session",
     "SMTPTestCase": "cases.smtp",
     "ServerAttribute": "cases.base",
     "ServerDied": "errors",
@@ -92,7 +97,10 @@ __all__ = [
     "RecordedRequest",
     "Reply",
     "RequestRecord",
+    "SMTPAttempt",
+    "SMTPFault",
     "SMTPServer",
+    "SMTPSession",
     "SMTPTestCase",
     "ServerAttribute",
     "ServerDied",

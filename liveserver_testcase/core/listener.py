@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+from typing import Any
 
 from ..errors import ServerStartError, UsageError
 
@@ -79,6 +80,15 @@ class Listener:
             host, *rest = sock.getsockname()
             client.connect((_ANY.get(host, host), *rest))
 
+    def shut(self) -> None:
+        """Refuse new clients, and keep the port: from now on `sockets` are bound and do not listen."""
+        places = [(sock.family, sock.getsockname()) for sock in self.sockets]
+        self.close()
+        self.sockets = []
+        for family, place in places:
+            with contextlib.suppress(OSError):  # somebody else was faster: opening again will say so
+                self.sockets.append(_hold(family, place))
+
     def release(self) -> None:
         """Close the sockets here; another process goes on listening on its copies."""
         for sock in self.sockets:
@@ -126,6 +136,22 @@ def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _hold(family: int, place: tuple[Any, ...]) -> socket.socket:
+    """Keep others from taking a port, without listening on it."""
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name != "nt":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(place)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # so that nobody else can listen there
     except BaseException:
         sock.close()
         raise

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..errors import ServerNotStarted
 from .clock import monotonic
 from .connection import Connection, ConnectionState
 from .interrupts import Alarm, start_thread
@@ -43,6 +44,7 @@ class _Door:
         self.waiting = 0
         # a socket of gevent's, in an application's own process, bears but one that waits for it
         self.spare = 1 if type(sock).__module__.startswith("gevent.") else _SPARE
+        self.is_shut = False
 
 
 class _Workers:
@@ -75,7 +77,7 @@ class _Workers:
         The thread is started with the lock held: a stop finds either no trace of it, or one that it can join.
         """
         with self.lock:
-            if self.stopping.is_set():
+            if self.stopping.is_set() or door.is_shut:
                 return
             if len(self.threads) > self.threads_limit:
                 self.threads = {thread for thread in self.threads if thread.is_alive()}
@@ -103,7 +105,7 @@ class _Workers:
     def comes_back(self, door: _Door) -> bool:
         """Whether a worker that has served is needed at ``door``, where it counts as waiting from now on."""
         with self.lock:
-            if self.stopping.is_set() or door.waiting >= door.spare:
+            if self.stopping.is_set() or door.is_shut or door.waiting >= door.spare:
                 return False
             door.waiting += 1
             return True
@@ -117,7 +119,7 @@ class _Workers:
             with self.lock:
                 door.waiting -= 1
                 alone = not door.waiting
-            if self.stopping.is_set():
+            if self.stopping.is_set() or door.is_shut:
                 self.left.put(None)
         if accepted is None:
             return None
@@ -133,11 +135,11 @@ class _Workers:
 
     def wait_at(self, door: _Door) -> tuple[socket.socket, Any] | None:
         """Wait for the next connection, whatever else comes; None: the door is shut."""
-        while not self.stopping.is_set():
+        while not (self.stopping.is_set() or door.is_shut):
             try:
                 return door.sock.accept()
             except OSError as error:
-                if self.stopping.is_set():
+                if self.stopping.is_set() or door.is_shut:
                     break
                 if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                     raise  # somebody else has closed the socket: it will never work again
@@ -179,6 +181,30 @@ class _Workers:
             self.complaints.add(message)
             log.error(message, self.server, error)
 
+    # -- the doors -------------------------------------------------------------------------------------------
+
+    def shut(self) -> None:
+        """Refuse new clients; those that are being served stay, and the port is kept."""
+        for door in self.doors:
+            door.is_shut = True
+        self.wake(self.listener.wake())
+        self.wait_until(lambda: not any(door.waiting for door in self.doors), _JOIN)
+        self.listener.shut()
+
+    def open(self, listener: Listener) -> None:
+        """Serve new clients again."""
+        self.listener = listener
+        self.doors = [_Door(sock) for sock in listener.sockets]
+        self.start()
+
+    def wake(self, woken: bool) -> None:
+        """Wake who waits at a door, where the system has not."""
+        if not woken:
+            with self.lock:
+                waiting = [door.sock for door in self.doors for _ in range(door.waiting)]
+            for sock in waiting:
+                self.listener.knock(sock)
+
     # -- stopping --------------------------------------------------------------------------------------------
 
     def refuse(self) -> None:
@@ -188,11 +214,7 @@ class _Workers:
         for connection in list(self.serving.values()):
             if connection.state is not ConnectionState.ACTIVE:
                 connection.cut()
-        if not woken:
-            with self.lock:
-                waiting = [door.sock for door in self.doors for _ in range(door.waiting)]
-            for sock in waiting:
-                self.listener.knock(sock)
+        self.wake(woken)
 
     def close(self, timeout: float) -> list[Unfinished]:
         """Wait for the active connections, cut and name those that do not end, join the threads."""
@@ -280,6 +302,30 @@ class ThreadedServer(Server):
 
     def _is_inside(self) -> bool:
         return self._workers is not None and threading.get_ident() in self._workers.serving
+
+    def shut_doors(self) -> None:
+        """Refuse new clients, as if nobody listened; connections that are open stay, and the port is kept.
+
+        Raises:
+            ServerNotStarted: It does not run.
+        """
+        with self._lock:
+            if self._workers is None or not self.is_running:
+                raise ServerNotStarted(f"{self!r} does not run; there are no doors to shut")
+            if not self._workers.doors[0].is_shut:
+                self._workers.shut()
+
+    def open_doors(self) -> None:
+        """Serve new clients again; does nothing unless the doors of a running server are shut.
+
+        Raises:
+            ServerStartError: Somebody has taken the port meanwhile.
+        """
+        with self._lock:
+            if self._workers is not None and self.is_running and self._workers.doors[0].is_shut:
+                self._workers.listener.close()
+                self._listener = Listener(self._host, self.port)
+                self._workers.open(self._listener)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""

@@ -37,7 +37,9 @@ class SMTPConnection(Dialogue):
 
     def _greet(self, attempt: SMTPAttempt, _argument: str) -> Said:
         self.session.stage = "idle"
-        return self.consult(attempt) or Answer(220, f"{self.server.policy.hostname} ESMTP")
+        scripted = self.consult(attempt)
+        self._is_unwelcome = isinstance(scripted, Answer)
+        return scripted or Answer(220, f"{self.server.policy.hostname} ESMTP")
 
     def _ehlo(self, attempt: SMTPAttempt, argument: str) -> Said:
         if not argument:

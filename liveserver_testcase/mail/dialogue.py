@@ -47,6 +47,7 @@ class Dialogue(SMTPWire):
         self._then: Callable[[SMTPAttempt], None] | None = None  # what follows when the answer has been sent
         self._ending = ""  # how the server ends it; it does so when there is something here
         self._doing: SMTPAttempt | None = None
+        self._is_unwelcome = False  # the greeting was a refusal: QUIT is all that is left
         self._after_auth = False  # whether the last command was AUTH: what follows could be a password
 
     def describe(self) -> str:
@@ -75,6 +76,7 @@ class Dialogue(SMTPWire):
             while not (self._ending or self.stopping.is_set()):
                 self._serve_one()
             ending = self._ending or "the server has stopped"
+            self.session.end(ending)
             if self._buffer or ending != "QUIT":
                 self.linger()
         except Over as over:
@@ -107,7 +109,7 @@ class Dialogue(SMTPWire):
             return
         verb, _, argument = text.partition(" ")
         verb, argument = verb.upper(), argument.strip(" ")
-        handler = self.handlers.get(verb)
+        handler = self.handlers.get(verb) if not self._is_unwelcome or verb == "QUIT" else type(self)._turn_away
         was_auth, self._after_auth = self._after_auth, verb == "AUTH"
         if handler is not None:
             self._perform(self._attempt(verb, argument if verb != "AUTH" else ""), handler, argument)
@@ -152,6 +154,10 @@ class Dialogue(SMTPWire):
         self.session.tls = self.sock.version()  # type: ignore[attr-defined]
         self.session.add(f"TLS begins: {self.session.tls}")
         self.session.stage = "idle"
+
+    def _turn_away(self, _attempt: SMTPAttempt, _argument: str) -> Said:
+        """Source: RFC 5321, 3.1."""
+        return Answer(503, "5.5.1 There is no service, as the greeting said")
 
     @abc.abstractmethod
     def _greet(self, attempt: SMTPAttempt, _argument: str) -> Said:

@@ -19,6 +19,7 @@ from .session import SMTPAttempt
 
 __all__ = [
     "COMMANDS",
+    "Closed",
     "Condition",
     "Delay",
     "Drop",
@@ -141,7 +142,15 @@ class Offer:
         return ", ".join(parts)
 
 
-Effect: TypeAlias = "Refusal | Garbage | Delay | Hang | Drop | Throttle | SizeLimit | RecipientLimit | Offer"
+@dataclass(frozen=True)
+class Closed:
+    """Nobody listens."""
+
+    def __str__(self) -> str:
+        return "refuses connections"
+
+
+Effect: TypeAlias = "Closed | Refusal | Garbage | Delay | Hang | Drop | Throttle | SizeLimit | RecipientLimit | Offer"
 
 
 class SMTPFault:

@@ -13,7 +13,7 @@ from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..core.unfinished import Unfinished
 from .connection import SMTPConnection
-from .fault import SMTPFault
+from .fault import Closed, SMTPFault
 from .message import ReceivedEmail
 from .policy import SIZE_LIMIT, CertificateChoice, Policy, TLSMode
 from .scripted import ScriptedFaults
@@ -241,8 +241,21 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             kept = [session for session in self._sessions if session.is_open]
             self._sessions = collections.deque(kept, maxlen=_MOST_SESSIONS)
 
+    def refuse_connections(self) -> SMTPFault:
+        """Listen no more, so that clients find nobody there; connections that are open stay.
+
+        Raises:
+            ServerNotStarted: The server does not run.
+        """
+        self.shut_doors()
+        fault = self._put("", Closed())
+        fault.touch()
+        return fault
+
     def _take_back(self, fault: SMTPFault) -> None:
         super()._take_back(fault)
+        if isinstance(fault.effect, Closed) and not any(isinstance(other.effect, Closed) for other in self.faults):
+            self.open_doors()
         for connection in self.connections:
             if isinstance(connection, SMTPConnection) and connection.held is fault:
                 connection.cut()
@@ -278,6 +291,9 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
     def _close(self, timeout: float) -> list[Unfinished]:
         unfinished = super()._close(timeout)
+        for fault in self.faults:
+            if isinstance(fault.effect, Closed):  # the next start listens
+                fault.remove()
         for error in self.take_errors():
             self._keep(error)
         return unfinished
