@@ -58,7 +58,7 @@ setup(
             "aiosmtplib>=3",
             "bottle>=0.13",
             "build>=1.2",
-            "coverage>=7.5",
+            "coverage>=7.10",
             "django>=5.2",
             "fastapi>=0.110",
             "flask>=3.0",

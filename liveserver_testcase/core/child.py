@@ -179,7 +179,7 @@ def _follow(parent: int, life: int) -> None:
         poll.poll()
         _end_group()
 
-    _thread.start_new_thread(follow, ())  # not of `threading`: gevent patches a process by halves that has other threads
+    _thread.start_new_thread(follow, ())  # not of `threading`: gevent patches by halves where there are other threads
 
 
 def _end_group() -> None:
