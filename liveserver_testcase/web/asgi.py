@@ -79,7 +79,7 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
         LoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         Recorder.__init__(self, journal_limit)
         self.app = app
-        self.tls = resolve_tls(tls, *([host] if host else []))
+        self.tls = resolve_tls(tls, *self._known_as(host))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
         self._call_app = _make_app(self)

@@ -53,7 +53,7 @@ class HTTPServer(ThreadedServer, Site, Recorder[Exchange]):
     ) -> None:
         ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         Recorder.__init__(self, journal_limit)
-        self.tls = resolve_tls(tls, *([host] if host else []))
+        self.tls = resolve_tls(tls, *self._known_as(host))
         self._base_environ: dict[str, Any] | None = None
         self.header_timeout = header_timeout
         self.body_timeout = body_timeout

@@ -82,7 +82,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
         Recorder.__init__(self, journal_limit)
         self.app = app
         self.journal: RemoteJournal = RemoteJournal(self, journal_limit)
-        self.tls = resolve_tls(tls, *([host] if host else []))
+        self.tls = resolve_tls(tls, *self._known_as(host))
         self._server, self._tls = server, tls
 
     # -- what a test asks ----------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
     def _recipe(self, port: int) -> Recipe:
         tls: Any = self._tls
         if tls is True:
-            file = Certificates.shared().server_certificate(self._host)
+            file = Certificates.shared().server_certificate(*self._known_as(self._host))
             tls = (file, file)
         early = (self.app.partition(":")[0],) if isinstance(self.app, str) else ()
         options = {
@@ -151,7 +151,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
     def _open(self, listener: Listener) -> None:
         super()._open(listener)
         if self._tls is True:
-            Certificates.shared().forget_server_certificate(self._host)
+            Certificates.shared().forget_server_certificate(*self._known_as(self._host))
 
     def _hear_last(self, words: object) -> None:
         if isinstance(words, LastWords):

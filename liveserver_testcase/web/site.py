@@ -27,6 +27,10 @@ class Site(Server):
     tls: TLS | None = None
     external_host: str | None = None
 
+    def _known_as(self, host: str) -> list[str]:
+        """The names that a certificate of this server must be for."""
+        return [name for name in (host, self.external_host) if name]
+
     @property
     def scheme(self) -> str:  # type: ignore[override]
         """``http`` or ``https``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import threading
 import unittest
 from typing import Any
@@ -529,6 +530,22 @@ class ConfigurationTest(NoLeaks):
         self.assertEqual({"run": 1}, run_live(test, live_tls=True, live_ready_path="/").summary)
         with mock.patch.dict("os.environ", LIVESERVER_TLS="yes"):
             self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_tls_by_another_name(self) -> None:
+        """The certificate is also for the name by which clients know the server, however it is run."""
+
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            raise AssertionError("not called")
+
+        apart: dict[str, Any] = {"mode": "process"}
+        for app, options in ((make_app(), {}), (asgi, {}), ("tests.cases.apps:make_app()", apart)):
+            with self.subTest(app=app):
+                with LiveServer(app, tls=True, external_host="shop.test", **options) as server:
+                    context = server.client_context()
+                    assert context is not None
+                    with socket.create_connection((server.host, server.port), timeout=30) as connection:
+                        with context.wrap_socket(connection, server_hostname="shop.test") as secured:
+                            self.assertIn(("DNS", "shop.test"), secured.getpeercert()["subjectAltName"])
 
     def test_ready_path(self) -> None:
         """A start waits until the application says that it is ready; its errors until then are nobody's."""
