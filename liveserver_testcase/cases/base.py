@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 from ..errors import LiveServerTestCaseError, ServerNotStarted
 from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
 from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
-from .settings import read_setting
+from .settings import check_spelling, read_setting
 
 __all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable"]
 
@@ -119,6 +119,7 @@ class ServerTestCase(unittest.TestCase):
             return  # a second call, by way of another base
         cls.addClassCleanup(cls._stop_servers)  # before anything runs: unittest calls it also if this fails half-way
         cls._class_is_over = False
+        check_spelling(cls)
         run = cls._class_run = ClassRun(cls.class_servers())
         try:
             run.start()

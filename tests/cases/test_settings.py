@@ -34,6 +34,33 @@ class Settings(ServerTestCase):
     seconds = 1.5
 
 
+class Spelling(NoLeaks):
+    """Class attributes that look like settings."""
+
+    def test_misspelt(self) -> None:
+        """One that is misspelt would do nothing, and is refused."""
+        for name, meant in (("live_modes", "live_mode"), ("live_stop_timout", "live_stop_timeout")):
+            with self.subTest(name=name):
+                case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **{name: 1})
+                self.assertIn(
+                    f"UsageError: Case.{name} = 1 is no setting, and would do nothing: did you mean {meant}? "
+                    "If it is an attribute of your own, give it another name.",
+                    run_case(case).report,
+                )
+
+    def test_of_ones_own(self) -> None:
+        """Attributes and methods of a class's own are left alone, whatever they are called."""
+        own = {
+            "live_user": "ann",
+            "live_server_url": "x",
+            "live_modes": lambda self: None,
+            "stub_answer": b"",
+            "lives": 9,
+        }
+        case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **own)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+
 class Kinds(unittest.TestCase):
     """``setting()``."""
 
@@ -51,6 +78,17 @@ class Kinds(unittest.TestCase):
             self.assertEqual("variable", Settings.setting("word", "WORD", str))
             self.assertEqual(8, Settings.setting("count", "COUNT", int))
             self.assertEqual(0.25, Settings.setting("seconds", "SECONDS", float))
+
+    def test_truths_and_choices(self) -> None:
+        """A truth can be said in several words; a value that is none of the choices is refused."""
+        case = type("Case", (Settings,), {"flag": False})
+        for text, value in (("1", True), ("Yes", True), ("on", True), ("0", False), ("FALSE", False)):
+            with environ(FLAG=text):
+                self.assertIs(value, case.setting("flag", "FLAG", bool))
+        with environ(FLAG="perhaps"), self.assertRaisesRegex(UsageError, "FLAG is 'perhaps'; wanted True or False$"):
+            case.setting("flag", "FLAG", bool)
+        with self.assertRaisesRegex(UsageError, r"^Settings.word is 'attribute'; wanted one of 'a', 'b'$"):
+            Settings.setting("word", "WORD", str, ("a", "b"))
 
     def test_whole_seconds(self) -> None:
         """A number of seconds may be a whole one."""
