@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import ssl
 import sys
@@ -96,9 +97,7 @@ class LiveServer(Site, Recorder[RequestRecord]):
         if interface not in get_args(Interface):
             raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
         if mode == "process":
-            from .live_process import ProcessLiveServer
-
-            there = super().__new__(ProcessLiveServer)
+            there = super().__new__(_process_class())
             there.app = app
             return there
         if options.get("env"):
@@ -226,9 +225,42 @@ def _choose(app: Any, interface: Interface) -> type[LiveServer]:
     """The class of the server that can serve ``app`` in this process."""
     if (detect_interface(app) if interface == "auto" else interface) == "wsgi":
         return WSGILiveServer
-    from .live_asgi import ASGILiveServer  # takes its time to import
+    return _asgi_class()
+
+
+@functools.cache
+def _asgi_class() -> type[LiveServer]:
+    from .asgi import ASGIServer  # takes its time to import, and is not wanted by all
+
+    class ASGILiveServer(LiveServer, ASGIServer):
+        """A `LiveServer` of an ASGI application."""
+
+        def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+            ASGIServer.__init__(self, self.app, host, port, options=asgi_options, **options)
 
     return ASGILiveServer
+
+
+@functools.cache
+def _process_class() -> type[LiveServer]:
+    from .remote import RemoteServer
+
+    class ProcessLiveServer(LiveServer, RemoteServer):  # type: ignore[override]  # Site's scheme counts
+        """A `LiveServer` whose application runs in a process of its own."""
+
+        begin = RemoteServer.begin
+
+        def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
+            theirs = {"interface": self._interface, "asgi_options": dict(asgi_options), "around": self.around}
+            start_method, env = self._process
+            RemoteServer.__init__(
+                self, self.app, host, port, options=theirs, start_method=start_method, env=env, **options
+            )
+
+        def _connect_frameworks(self) -> None:
+            """Nothing: they are in the other process, and so is a `LiveServer` that hears of them."""
+
+    return ProcessLiveServer
 
 
 def _connect(server: LiveServer, signal: Any) -> Callable[[], object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 import re
 from typing import Any
 
@@ -51,7 +51,7 @@ def load_app(text: str) -> Any:
 
 def _import(text: str, module: str) -> Any:
     try:
-        return importlib.import_module(module)
+        return pkgutil.resolve_name(f"{module}:")
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise _failed(text, module, error) from error  # it is there, but something that it imports is not
