@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .cases.live import LiveServerTestCase
     from .cases.smtp import SMTPTestCase
     from .cases.stub import HTTPStubTestCase
+    from .core.tls import ClientCertificate, TLSFacts
     from .errors import (
         ClientDisconnected,
         InvalidResponse,
@@ -30,9 +31,13 @@ if TYPE_CHECKING:
     from .mail.message import Attachment, Link, ReceivedEmail
     from .mail.server import SMTPServer
     from .mail.session import SMTPAttempt, SMTPSession
+    from .stub.fault import Fault, Place
+    from .stub.hold import Hold
+    from .stub.outage import ConnectionFault, Outage
     from .stub.reply import Reply
     from .stub.request import RecordedRequest
     from .stub.server import HTTPStub
+    from .stub.stream import Pause
     from .stub.values import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED
     from .web.live import LiveServer
     from .web.record import RequestRecord
@@ -43,9 +48,13 @@ _HOMES = {
     "ANY_OF": "stub.values",
     "Attachment": "mail.message",
     "ClassServer": "cases.base",
+    "ClientCertificate": "core.tls",
     "ClientDisconnected": "errors",
+    "ConnectionFault": "stub.outage",
+    "Fault": "stub.fault",
     "HTTPStub": "stub.server",
     "HTTPStubTestCase": "cases.stub",
+    "Hold": "stub.hold",
     "INCLUDING": "stub.values",
     "InvalidResponse": "errors",
     "Link": "mail.message",
@@ -53,6 +62,9 @@ _HOMES = {
     "LiveServerTestCase": "cases.live",
     "LiveServerTestCaseError": "errors",
     "NOT": "stub.values",
+    "Outage": "stub.outage",
+    "Pause": "stub.stream",
+    "Place": "stub.fault",
     "Problem": "cases.base",
     "ReceivedEmail": "mail.message",
     "RecordedRequest": "stub.request",
@@ -70,6 +82,7 @@ _HOMES = {
     "ServerStateError": "errors",
     "ServerTestCase": "cases.base",
     "ServerThreadError": "errors",
+    "TLSFacts": "core.tls",
     "UNORDERED": "stub.values",
     "UnfinishedWorkWarning": "errors",
     "UsageError": "errors",
@@ -84,14 +97,21 @@ __all__ = [
     "UNORDERED",
     "Attachment",
     "ClassServer",
+    "ClientCertificate",
     "ClientDisconnected",
+    "ConnectionFault",
+    "Fault",
     "HTTPStub",
     "HTTPStubTestCase",
+    "Hold",
     "InvalidResponse",
     "Link",
     "LiveServer",
     "LiveServerTestCase",
     "LiveServerTestCaseError",
+    "Outage",
+    "Pause",
+    "Place",
     "Problem",
     "ReceivedEmail",
     "RecordedRequest",
@@ -109,6 +129,7 @@ __all__ = [
     "ServerStateError",
     "ServerTestCase",
     "ServerThreadError",
+    "TLSFacts",
     "UnfinishedWorkWarning",
     "UsageError",
 ]

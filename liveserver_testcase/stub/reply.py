@@ -3,172 +3,296 @@
 from __future__ import annotations
 
 import functools
-import json as json_module
+import gzip
 import re
-import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..web.response import describe_status
+from ..web.response import PreparedHead, describe_status, prepare_head
+from .bodies import NOT_GIVEN, Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs
+from .fault import Plan
+from .keywords import refuse_unknown
+from .stream import Stream, check_seconds
 from .wording import count, quote
 
-__all__ = ["NOT_GIVEN", "Headers", "Reply", "make_reply"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
-"""A mapping, or pairs where a name comes twice."""
+__all__ = ["NOT_GIVEN", "Headers", "Reply", "ReplyOptions", "Throttle", "make_reply"]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1
+_FRAMING = ("content-length", "transfer-encoding", "trailer")  # RFC 9110, 6.5.1: not among trailers
+_CODINGS = ("gzip", "deflate")
+_KNOWN = tuple(ReplyOptions.__annotations__)
 _describe_status = functools.cache(describe_status)  # there are no more than 400 of them
 
 
-class _NotGiven:
-    """The default of an argument for which None is a value."""
-
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-NOT_GIVEN: Final = _NotGiven()
-
-
 @dataclass(frozen=True)
+class Throttle:
+    """How slowly a body is sent.
+
+    Attributes:
+        size: Bytes at a time.
+        seconds: From one time to the next.
+    """
+
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, init=False, repr=False)
 class Reply:
     """An immutable scripted answer, checked when it is made: what must not go on the wire is refused here.
 
-    Attributes:
+    Args:
         status: The status code, 200 to 599.
-        body: The body, whole.
-        headers: Names and values, in order; Content-Length, Date and Server are added on the way.
-        delay: Seconds to wait before answering; the stop of the server ends the wait.
+        body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``; a list of these is sent in
+            chunks, an item each, and an iterator of them as it goes.
+        headers: A mapping, or pairs where a name comes twice.  Content-Length, Date and Server are added on the way.
+        json: Any JSON value, None for ``null``, sent as ``application/json``.
+        text: Text, sent as ``text/plain``.
+        html: Text, sent as ``text/html``.
+        form: Names and values, sent as ``application/x-www-form-urlencoded``.
+        file: The path of a file, which is read now; the type goes by its name.
+        chunks: Pieces of bytes or text, each sent as a chunk.
+        chunk_size: Bytes of each chunk in which the body is sent.
+        cookies: Names and values, sent as Set-Cookie; a value can be a mapping with ``value`` and attributes.
+        content_type: The Content-Type, in place of the one that goes with the body.  Text is sent in the charset that
+            it names, else as UTF-8.
+        reason: The words after the status code.
+        trailers: Headers that follow the body, which is sent in chunks.
+        informational: Statuses from 102 to 199 that are sent first, each a number or ``(number, headers)``.
+        delay: Seconds before the answer; the client's leaving and the stop of the stub end them.
+        body_delay: Seconds between the head and the body.
+        throttle: Bytes a second, or ``(bytes, seconds)``: how slowly the body is sent.
+        compress: ``"gzip"`` or ``"deflate"`` for a body that is sent compressed in any case, True for one that is sent
+            so to clients that accept gzip.
+
+    Attributes:
+        body: The body, whole; of chunks all together, of a stream nothing.
+        headers: Names and values, in order.
+        chunks: The pieces of a body that is sent in chunks; None for one that is sent with its length.
+        stream: What gives the body of a streamed reply; None for any other.
+        fault: What goes wrong with it.
+        raw: What is sent in place of a response, as it is.
 
     Raises:
-        UsageError: One of these cannot be.
+        UsageError: More than one body, or a value that cannot be sent.
+        TypeError: An unknown keyword; the message names the nearest.
     """
 
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    reason: str | None = None
+    chunks: tuple[bytes, ...] | None = None
+    stream: Stream | None = None
+    trailers: tuple[tuple[str, str], ...] = ()
+    informational: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
     delay: float = 0.0
+    body_delay: float = 0.0
+    throttle: Throttle | None = None
+    compress: bool = False
+    fault: Plan | None = None
+    raw: tuple[bytes, ...] | None = None
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.status, int) or isinstance(self.status, bool) or not 200 <= self.status <= 599:
-            raise UsageError(f"status is {quote(self.status)}; wanted a number from 200 to 599")
-        if not isinstance(self.body, bytes):
-            raise UsageError(f"body is a {type(self.body).__name__}; wanted bytes")
-        if self.body and self.status in _WITHOUT_BODY:
+    def __init__(
+        self,
+        status: int = 200,
+        body: object = None,
+        headers: Headers | None = None,
+        **options: Unpack[ReplyOptions],
+    ) -> None:
+        if options:
+            refuse_unknown("Reply", options, _KNOWN)
+        if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
+            raise UsageError(f"status is {quote(status)}; wanted a number from 200 to 599")
+        pairs = make_pairs(headers)
+        named = _name_type(pairs, options.get("content_type"))
+        kind, content = make_content(body, options, named)
+        if content and named is None:
+            pairs.append(("Content-Type", kind))
+        made: dict[str, Any] = {"status": status}
+        if options:
+            pairs += make_cookies(options.get("cookies") or ())
+            content = _make_options(made, options, content, pairs)
+        if isinstance(content, bytes):
+            made["body"] = content
+        elif isinstance(content, tuple):
+            made["chunks"], made["body"] = content, b"".join(content)
+        else:
+            made["stream"] = content
+        made["headers"] = tuple(pairs)
+        self.__dict__.update(made)
+        self._check()
+
+    def _check(self) -> None:
+        if self.status in _WITHOUT_BODY and (self.body or self.stream is not None):
+            size = count(len(self.body), "byte") if self.body else "unknown length"
             raise UsageError(
-                f"a response with status {self.status} has no body, but one of {count(len(self.body), 'byte')} "
+                f"a response with status {self.status} has no body, but one of {size} "
                 "was given: leave it out, or take another status"
             )
-        if not isinstance(self.headers, tuple):
-            raise UsageError(f"headers are a {type(self.headers).__name__}; wanted a tuple of pairs")
         for pair in self.headers:
-            _check_header(pair, self.body)
-        number = isinstance(self.delay, int | float) and not isinstance(self.delay, bool)
-        if not number or not 0 <= self.delay <= threading.TIMEOUT_MAX:
-            raise UsageError(f"delay is {quote(self.delay)}; wanted a number of seconds, 0 or more")
+            _check_header(pair, self)
+
+    # -- what is sent ----------------------------------------------------------------------------------------------
+
+    def reply_to(self, _request: object) -> Reply:
+        """It is its own answer, whatever the request."""
+        return self
 
     @property
     def status_line(self) -> str:
         """Status and reason, such as ``404 Not Found``."""
+        if self.reason is not None:
+            return f"{self.status} {self.reason}"
         return _describe_status(self.status)
+
+    @functools.cached_property
+    def head(self) -> PreparedHead:
+        """Status and headers, checked and encoded once."""
+        return prepare_head(self.status_line, self.headers)
+
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        """Whether it is sent at once, with its length, and as it should be: nearly all are."""
+        special = (self.chunks, self.stream, self.throttle, self.fault, self.raw)
+        return not (self.delay or self.body_delay or self.informational or self.compress) and special == (None,) * 5
+
+    def changed(self, **values: Any) -> Reply:
+        """The same with other values for some of its attributes; unlike the keywords, these are not checked."""
+        made = object.__new__(Reply)
+        made.__dict__.update({known.name: getattr(self, known.name) for known in fields(self)})
+        made.__dict__.update(values)
+        return made
+
+    def __repr__(self) -> str:
+        own = {known.name: getattr(self, known.name) for known in fields(self)[1:]}
+        said = [f"{name}={quote(value)}" for name, value in own.items() if value != getattr(Reply, name)]
+        return f"Reply({', '.join([str(int(self.status)), *said])})"
+
+    @functools.cached_property
+    def compressed(self) -> Reply:
+        """The same with its body compressed, for a client that accepts that."""
+        pairs = [*self.headers, ("Vary", "Accept-Encoding"), ("Content-Encoding", "gzip")]
+        return self.changed(compress=False, **_compress(self.body, self.chunks, pairs, "gzip"))
 
 
 def make_reply(
-    status: int = 200,
-    body: bytes | str | None = None,
-    *,
-    json: Any = NOT_GIVEN,
-    text: str | None = None,
-    headers: Headers | None = None,
-    content_type: str | None = None,
-    delay: float = 0.0,
+    status: int = 200, body: object = None, *, headers: Headers | None = None, **options: Unpack[ReplyOptions]
 ) -> Reply:
-    """Make a reply from what a test author writes.
+    """`Reply`, for who has the headers by name."""
+    return Reply(status, body, headers, **options)
 
-    Args:
-        status: The status code.
-        body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``.
-        json: Any JSON value, None for ``null``, sent as ``application/json``.
-        text: Text, sent as ``text/plain``.
-        headers: A mapping, or pairs where a name comes twice.
-        content_type: The Content-Type, in place of the one that goes with the body.  Text is sent in the charset that
-            it names, else as UTF-8.
-        delay: Seconds before the answer.
 
-    Raises:
-        UsageError: More than one of ``body``, ``json`` and ``text``, or a value of the wrong kind.
-    """
-    values = (("body", body, None), ("json", json, NOT_GIVEN), ("text", text, None))
-    given = [name for name, value, nothing in values if value is not nothing]
-    if len(given) > 1:
-        raise UsageError(f"a reply has one body, but {' and '.join(given)} were given: keep one of them")
-    pairs = _make_pairs(headers)
+def _name_type(pairs: list[tuple[str, str]], content_type: str | None) -> str | None:
+    """The Content-Type that the author has named; one that is not among the headers is put there."""
     own = next((value for name, value in pairs if name.lower() == "content-type"), None)
-    if content_type is not None:
-        if own is not None:
-            raise UsageError(
-                f"content_type is {quote(content_type)}, and among the headers is Content-Type {quote(own)}: "
-                "keep one of them"
-            )
-        pairs.append(("Content-Type", content_type))
-    named = own if content_type is None else content_type
-    kind, content = _make_content(body, json, text, named)
-    if content and named is None:
-        pairs.append(("Content-Type", kind))
-    return Reply(status, content, tuple(pairs), delay)
+    if content_type is None:
+        return own
+    if own is not None:
+        raise UsageError(
+            f"content_type is {quote(content_type)}, and among the headers is Content-Type {quote(own)}: "
+            "keep one of them"
+        )
+    pairs.append(("Content-Type", content_type))
+    return content_type
 
 
-def _make_content(body: object, json: object, text: object, named: str | None) -> tuple[str, bytes]:
-    """The Content-Type that goes with a body, and the body's bytes."""
-    if json is not NOT_GIVEN:
-        try:
-            return "application/json", json_module.dumps(json, allow_nan=False).encode()
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"json={quote(json)} cannot be written as JSON: {error}") from error
-    if text is not None:
-        if not isinstance(text, str):
-            raise UsageError(f"text is a {type(text).__name__}; wanted str")
-        return "text/plain; charset=utf-8", _encode("text", text, named)
-    if isinstance(body, str):
-        return "text/html; charset=utf-8", _encode("body", body, named)
-    if body is None or isinstance(body, bytes | bytearray | memoryview):
-        return "application/octet-stream", bytes(body or b"")
-    raise UsageError(f"body is a {type(body).__name__}; wanted bytes or str (or json=… for a JSON value)")
+def _make_options(
+    made: dict[str, Any], options: ReplyOptions, content: Any, pairs: list[tuple[str, str]]
+) -> bytes | tuple[bytes, ...] | Stream:
+    """Put what is rarely given into ``made``; returns the body, cut and compressed."""
+    made["delay"] = check_seconds("delay", options.get("delay", 0.0))
+    made["body_delay"] = check_seconds("body_delay", options.get("body_delay", 0.0))
+    reason = made["reason"] = options.get("reason")
+    if reason is not None and (not isinstance(reason, str) or re.search(r"[\x00-\x1f\x7f\u0100-\U0010ffff]", reason)):
+        raise UsageError(f"reason is {quote(reason)}; wanted Latin-1 text on one line")
+    made["throttle"] = _make_throttle(options.get("throttle"))
+    made["informational"] = tuple(map(_make_informational, options.get("informational", ())))
+    trailers = options.get("trailers")
+    if trailers is not None:
+        made["trailers"] = tuple(make_pairs(trailers, "trailers"))
+        _check_trailers(made["trailers"])
+        pairs.append(("Trailer", ", ".join(name for name, _ in made["trailers"])))
+        content = (content,) if isinstance(content, bytes) else content
+    size = options.get("chunk_size")
+    if size is not None:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise UsageError(f"chunk_size is {quote(size)}; wanted a number of bytes, 1 or more")
+        if isinstance(content, Stream) or "chunks" in options:
+            raise UsageError(f"chunk_size is {size}, but the body comes in pieces of its own: leave it out")
+        whole = content if isinstance(content, bytes) else b"".join(content)
+        content = tuple(whole[start : start + size] for start in range(0, len(whole), size))
+    coding = options.get("compress", False)
+    if coding is True and not isinstance(content, Stream):
+        made["compress"] = True
+    elif coding is not None and coding is not False:
+        if coding not in _CODINGS or isinstance(content, Stream):
+            what = "a stream is compressed by what gives it" if coding in (True, *_CODINGS) else "wanted "
+            what += "" if coding in (True, *_CODINGS) else "True, " + " or ".join(map(repr, _CODINGS))
+            raise UsageError(f"compress is {quote(coding)}; {what}")
+        pairs.append(("Content-Encoding", coding))
+        chunks = content if isinstance(content, tuple) else None
+        done = _compress(b"".join(content) if chunks else content, chunks, pairs, coding)
+        content = done["chunks"] or done["body"]
+    return content  # type: ignore[no-any-return]
 
 
-def _encode(name: str, text: str, content_type: str | None) -> bytes:
-    """Text in the charset that its Content-Type promises."""
-    found = _CHARSET.search(content_type) if isinstance(content_type, str) else None
-    charset = found[1] if found else "utf-8"
-    try:
-        return text.encode(charset)
-    except (LookupError, ValueError) as error:
-        raise UsageError(f"{name} {quote(text)} cannot be sent as {charset}: {error}") from error
+def _compress(
+    body: bytes, chunks: tuple[bytes, ...] | None, pairs: list[tuple[str, str]], coding: str
+) -> dict[str, Any]:
+    """The attributes that change when a body is compressed."""
+    packed = gzip.compress(body, mtime=0) if coding == "gzip" else zlib.compress(body)
+    pieces = None
+    if chunks is not None:  # as many pieces as there were
+        size = max(1, -(-len(packed) // max(1, len(chunks))))
+        pieces = tuple(packed[start : start + size] for start in range(0, len(packed), size))
+    return {"body": packed, "chunks": pieces, "headers": tuple(pairs)}
 
 
-def _make_pairs(headers: Headers | None) -> list[tuple[str, str]]:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
-        raise UsageError(f"headers are {quote(headers)}; wanted a mapping, or pairs of name and value")
-    made = [tuple(pair) if isinstance(pair, list) else pair for pair in pairs]
-    for pair in made:
-        _check_pair(pair)
-    return made
+def _make_throttle(throttle: object) -> Throttle | None:
+    if throttle is None:
+        return None
+    size: Any
+    seconds: Any
+    size, seconds = throttle if isinstance(throttle, tuple) and len(throttle) == 2 else (throttle, 1.0)
+    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (size, seconds))
+    if not numbers or size < 1 or seconds < 0 or (isinstance(throttle, tuple) and not isinstance(size, int)):
+        raise UsageError(f"throttle is {quote(throttle)}; wanted bytes a second, or (bytes, seconds)")
+    if not isinstance(throttle, tuple):
+        seconds = 0.05 if size >= 20 else 1.0 / size  # often enough that it looks like a slow line
+        size = max(1, int(size * seconds))
+    return Throttle(size, check_seconds("throttle", seconds))
 
 
-def _check_pair(pair: object) -> None:
-    if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        raise UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
+def _make_informational(item: object) -> tuple[int, tuple[tuple[str, str], ...]]:
+    status, headers = item if isinstance(item, tuple) and len(item) == 2 else (item, ())
+    if not isinstance(status, int) or isinstance(status, bool) or not 102 <= status <= 199:
+        raise UsageError(
+            f"informational has {quote(item)}; wanted numbers from 102 to 199, each by itself or as (number, headers)"
+        )
+    pairs = tuple(make_pairs(headers))
+    for pair in pairs:
+        _check_field(pair)
+    return status, pairs
 
 
-def _check_header(pair: tuple[str, str], body: bytes) -> None:
-    """Refuse a header that must not, or would not, go on the wire as it is written."""
-    _check_pair(pair)
+def _check_trailers(trailers: Iterable[tuple[str, str]]) -> None:
+    for pair in trailers:
+        _check_field(pair)
+        if pair[0].lower() in _FRAMING:
+            raise UsageError(f"trailer {pair[0]!r} would come too late: it says how the body is read")
+
+
+def _check_field(pair: tuple[str, str]) -> None:
+    """Refuse a header that must not go on the wire."""
+    check_pair(pair)
     name, value = pair
     if not _TOKEN.fullmatch(name):
         raise UsageError(f"header name {quote(name)} is no token: wanted letters, digits and !#$%&'*+-.^_`|~ only")
@@ -177,11 +301,22 @@ def _check_header(pair: tuple[str, str], body: bytes) -> None:
             f"header {name!r} has the value {quote(value)}; wanted Latin-1 without CR, LF and NUL "
             "(percent-encode the rest, or see RFC 8187)"
         )
+
+
+def _check_header(pair: tuple[str, str], reply: Reply) -> None:
+    """Refuse a header that must not, or would not, go on the wire as it is written."""
+    _check_field(pair)
+    name, value = pair
     lower = name.lower()
     if lower == "transfer-encoding":
         raise UsageError(f"header {name!r} is the server's business: it frames the body itself; leave it out")
+    if lower != "content-length":
+        return
+    body = reply.body
+    if reply.chunks is not None or reply.stream is not None:
+        raise UsageError(f"header {name!r} is {quote(value)}, but the body is sent in pieces: leave it out")
     # without a body it can be what a GET would have got, in the answer to a HEAD
-    if lower == "content-length" and value != str(len(body)) and (body or not re.fullmatch("[0-9]{1,18}", value)):
+    if value != str(len(body)) and (body or not re.fullmatch("[0-9]{1,18}", value)):
         raise UsageError(
             f"header {name!r} is {quote(value)}, but the body has {count(len(body), 'byte')}: leave it out"
         )

@@ -6,10 +6,20 @@ import io
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from ..core.journal import Epoch
+from ..core.tls import TLSFacts
+from ..web.environ import describe_request
 from ..web.exchange import Exchange
+from ..web.head import parse_head
+from .criterion import Mismatch
+from .curl import write_curl
+from .matching import CriteriaKeywords, make_criteria
 from .reply import Reply
+from .serving import Serving
 from .subject import Subject, decode_path
 from .wording import count, cut, escape, mask, quote
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["RecordedRequest"]
 
@@ -23,37 +33,61 @@ class RecordedRequest(Subject):
 
     Attributes:
         method: Such as ``GET``.
-        body: The whole body, as bytes.
+        body: The whole body, as bytes; see `body_size` for what was not kept.
+        body_size: How many bytes the body had.
         raw_path: The path as it was sent, percent-encoding and all, without the query.
         plain_path: The path as criteria see it: decoded, but for ``%2F``.
+        expectation: The `Expectation` that answers or forbids it; None if none does.
+        turn: Its number among the requests of its expectation, from 0.
+        newest: If nothing answers it: the number of the newest expectation that was there.
         path_params: What the placeholders of its expectation's path stood for; empty while it has none.
         reply: What it is answered with; None until that is decided.
         exchange: How the answer went.
-        connection_index: The connection it came on, from 0.
-        exchange_index: Its number on that connection, from 0: above 0 the connection was used again.
-        received_at: When it arrived: seconds since 1970.
+        failure: Why it is not whole: what the client did in the middle of it; empty if it is.
+        tls: What was agreed upon in the handshake; None without TLS.
+        retry_of: An earlier request with the same content that found no answer, if this one came on a new connection
+            afterwards: clients send again by themselves when a connection that they have kept is gone.
+        is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
+        serving: The connection, while an answer is being made; None at all other times.
     """
 
     max_content_length = None
     max_form_memory_size = None
     max_form_parts = None  # type: ignore[assignment]
 
+    # what most requests have none of is kept by those that have it
+    body_size = 0
+    expectation: object | None = None
+    turn = 0
+    newest = 0
+    reply: Reply | None = None
+    failure = ""
+    is_paused = False
+    tls: TLSFacts | None = None
+    retry_of: RecordedRequest | None = None
+    serving: Serving | None = None
+
     _is_read = True  # until __init__ says otherwise, so that a half-made object (copy.copy) does not recurse
 
-    def __init__(self, environ: dict[str, Any], body: bytes, exchange: Exchange) -> None:
-        """Keep what a criterion is likely to look at; the rest, which costs more, is read when somebody wants it."""
+    def __init__(self, exchange: Exchange, body: bytes, base: dict[str, Any]) -> None:
+        """Keep what a criterion is likely to look at; the rest, which costs more, is read when somebody wants it.
+
+        Args:
+            exchange: The exchange, while it is served.
+            body: The body.
+            base: What is the same in every environ of the server.
+        """
         self._is_read = False
-        self._environ = environ
+        head = exchange.head
+        self._block = head.block if head is not None else b""
+        self._base = base
+        self.exchange = exchange
         self.method = exchange.method
         self.body = body
-        self.reply: Reply | None = None
-        self.exchange = exchange
+        if body:
+            self.body_size = len(body)
         self.raw_path = exchange.path or exchange.target  # OPTIONS *
         self.plain_path = decode_path(self.raw_path)
-        self.path_params: dict[str, Any] = {}
-        self.connection_index = exchange.connection_index
-        self.exchange_index = exchange.exchange_index
-        self.received_at = exchange.received_at
 
     if not TYPE_CHECKING:  # a type checker would believe that every name is there
 
@@ -64,12 +98,18 @@ class RecordedRequest(Subject):
             """
             if self._is_read:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            environ = self._environ
-            environ["wsgi.input"] = io.BytesIO(self.body)
-            super().__init__(environ, populate_request=False)
+            super().__init__(self.make_environ(), populate_request=False)
             self._cached_data = self.body  # as get_data() leaves it: each reader begins at the beginning
             self._is_read = True
             return getattr(self, name)
+
+    def make_environ(self) -> dict[str, Any]:
+        """A WSGI environ of the request, with its body to be read from the beginning."""
+        exchange = self.exchange
+        environ = describe_request(parse_head(self._block), exchange.address, self._base)
+        return {**environ, "wsgi.input": io.BytesIO(self.body), "liveserver.exchange": exchange}
+
+    # -- its place on the wire -------------------------------------------------------------------------------------
 
     @property
     def index(self) -> int:
@@ -77,21 +117,98 @@ class RecordedRequest(Subject):
         return self.exchange.index
 
     @property
-    def epoch(self) -> Epoch:
-        """The test in which it arrived."""
-        return self.exchange.epoch
+    def connection_index(self) -> int:
+        """The connection it came on, from 0."""
+        return self.exchange.connection_index
+
+    @property
+    def exchange_index(self) -> int:
+        """Its number on that connection, from 0: above 0 the connection was used again."""
+        return self.exchange.exchange_index
+
+    @property
+    def received_at(self) -> float:
+        """When it arrived: seconds since 1970."""
+        return self.exchange.received_at
 
     @property
     def duration(self) -> float | None:
         """Seconds from its arrival to the end of its answer; None while it is being answered."""
         return self.exchange.duration
 
+    @property
+    def client_ip(self) -> str:
+        """The client's address, without its port."""
+        return str(self.exchange.address[0])
+
+    @property
+    def chunk_sizes(self) -> tuple[int, ...]:
+        """How the client cut its body, if it sent that in chunks."""
+        return tuple((self.exchange.body or self.exchange).chunk_sizes)
+
+    @property
+    def trailers(self) -> dict[str, str]:
+        """The headers that followed a body in chunks; their names in lower case, of two with one name the last."""
+        pairs = (self.exchange.body or self.exchange).trailers
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+
+    @property
+    def epoch(self) -> Epoch:
+        """The test in which it arrived."""
+        return self.exchange.epoch
+
+    # -- comparing, and as text ----------------------------------------------------------------------------------------
+
+    def matches(self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]) -> bool:
+        """Whether it has all that is wanted: see `CriteriaKeywords`.
+
+        Raises:
+            UsageError: No request can match.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return make_criteria(method, path, **criteria).matches(self)
+
+    def difference(
+        self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
+    ) -> list[Mismatch]:
+        """How it differs from what is wanted, each as something that reads well; empty if it `matches`."""
+        return make_criteria(method, path, **criteria).compare(self)
+
+    def curl(self, *, secrets: bool = False) -> str:
+        """The command that sends it again.
+
+        Args:
+            secrets: Whether passwords, tokens and keys are in it; otherwise ``***`` stands for them.
+        """
+        return write_curl(self, self.url_as_sent, secrets=secrets)
+
+    @property
+    def url_as_sent(self) -> str:
+        """Its whole URL, percent-encoded as it was."""
+        target = self.exchange.target
+        return f"{self.scheme}://{self.host}{target}" if target.startswith("/") else target
+
     def describe(self) -> str:
         """Method, target and body on one line, without secrets."""
         target = cut(escape(mask(self.exchange.target)))
-        kind = cut(escape(self.mimetype)) if self.body else ""
-        content = f" ({count(len(self.body), 'byte')} of {kind or 'no content type'})" if self.body else ""
-        return f"{self.method} {target}{content}"
+        if not self.body_size:
+            return f"{self.method} {target}"
+        kind = cut(escape(self.mimetype)) or "no content type"
+        return f"{self.method} {target} ({count(self.body_size, 'byte')} of {kind}{self.loss})"
+
+    @property
+    def loss(self) -> str:
+        """What to say where not all of the body was kept; empty if it was."""
+        if self.body_size == len(self.body):
+            return ""
+        kept = f"the first {len(self.body):,} are" if self.body else "none is"
+        return f", of which {kept} kept: see body_limit"
+
+    def forget_body(self) -> None:
+        """Keep no more than the size of the body; called by the stub when the bodies of a test are too many."""
+        self.__dict__.pop("_cached_data", None)
+        self.body = b""
+        self._is_read = False
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Say what is in the body instead of JSON.
@@ -105,8 +222,10 @@ class RecordedRequest(Subject):
                 f"the Content-Type of {self.describe()} {kind}; wanted 'application/json', "
                 "or get_json(force=True) for a body that is read as JSON whatever it is called"
             )
-        if not self.body:
+        if not self.body_size:
             raise ValueError(f"the body of {self.describe()} is empty, which is no JSON") from e
+        if self.loss:
+            raise ValueError(f"the body of {self.describe()} was not kept as a whole") from e
         raise ValueError(f"the body of {self.describe()} is no JSON: {e}: {quote(self.body)}") from e
 
     def _get_file_stream(

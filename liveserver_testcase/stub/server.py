@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import collections
+import os
+import socket
 import ssl
+import threading
 from typing import Any
 
-from ..web.environ import make_environ
+from ..core.listener import Listener
+from ..core.tls import ClientAuth, ClientCertificate, resolve_tls
+from ..core.unfinished import Unfinished
+from ..errors import ClientDisconnected, UsageError
+from ..web.body import Body
 from ..web.exchange import Exchange
+from .answer import Answer, Scripted
+from .connection import StubConnection
+from .delivery import Delivery
+from .fault import FLAWS, Fault, Place, Plan, plan_connection
+from .hold import Hold
+from .loop import HandlerLoop
+from .outage import ConnectionFault, Outage, fill
+from .reply import Reply
 from .request import RecordedRequest
 from .script import Script
+from .serving import Wake
+from .wording import quote
 
 __all__ = ["HTTPStub"]
+
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_REMEMBERED = 100  # requests without an answer that a later one may repeat
 
 
 class HTTPStub(Script):
     """An HTTP server that a test scripts, and asks afterwards what it was sent.
 
-    Which expectation answers a request: none, if one that matches says that it must never come (``times=0``); else the
-    oldest bounded one (``expect()``, or ``on(times=n)``) that matches and has room; else the newest unbounded one that
-    matches; else what ``serve_content()`` said; else none, and the client gets a 501 that says why.
-
     Args:
         host: See `HTTPServer`; so for the other keywords.
+        port: See `HTTPServer`.
+        tls: See `HTTPServer`; a throw-away certificate is for whatever name a client asks for.
+        client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
+        keep_alive: Whether connections stay open after a response.
+        body_limit: Bytes of bodies that are kept of a test's requests in all; of what is more only the size is kept,
+            the oldest first.
+
+    Attributes:
+        loop: Where coroutines of the script run.
+        sleepers: What ends the waits of connections when the stub stops.
     """
 
     label = "http-stub"
@@ -32,9 +59,26 @@ class HTTPStub(Script):
         port: int = 0,
         *,
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        client_auth: ClientAuth = "none",
+        keep_alive: bool = True,
+        body_limit: int = 64 * 1024 * 1024,
         **options: Any,
     ) -> None:
-        super().__init__(host, port, tls=tls, **options)
+        super().__init__(host, port, **options)
+        if isinstance(body_limit, bool) or not isinstance(body_limit, int) or body_limit < 0:
+            raise UsageError(f"body_limit is {quote(body_limit)}; wanted a number of bytes, 0 or more")
+        self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
+        self.keep_alive = keep_alive
+        self.body_limit = body_limit
+        self.loop = HandlerLoop("http-stub handlers")
+        self.sleepers: set[Wake] = set()
+        self.has_early = False
+        self._faults: list[ConnectionFault] = []
+        self._outage: Outage | None = None
+        self._failed: dict[tuple[str, str, bytes], RecordedRequest] = {}  # requests that found no answer
+        self._wire_lock = threading.Lock()  # guards the three above, and the two below
+        self._bodies: collections.deque[RecordedRequest] = collections.deque()
+        self._bodies_size = 0
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
@@ -43,16 +87,278 @@ class HTTPStub(Script):
         response = exchange.response
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
-        environ = make_environ(exchange, self.base_environ)
-        body = environ.pop("wsgi.input").read()  # not kept: it has a buffer that is larger than most bodies
-        request = RecordedRequest(environ, body, exchange)
+        body = exchange.body
+        if body is not None or self._failed or self.tls is not None:
+            request, answer = self._receive(exchange, body)
+        else:
+            request = RecordedRequest(exchange, b"", self.base_environ)
+            answer = self._settle_answer(exchange, request)
+        if type(answer) is Reply and answer.is_plain:
+            response.begin_prepared(answer.head)
+            response.finish(answer.body)
+        else:
+            self._answer(exchange, request, answer)
+
+    def _settle_answer(self, exchange: Exchange, request: RecordedRequest) -> Answer:
+        """Decide what answers, and put the request to the record."""
         try:
-            reply = request.reply = self._decide(request)
+            answer = self.decide(request)
+            if type(answer) is Reply:
+                request.reply = answer
+            return answer
         finally:  # not before: who finds it among the requests finds it counted, too
             exchange.record = request
             self.journal.touch()
+
+    def _receive(self, exchange: Exchange, body: Body | None) -> tuple[RecordedRequest, Answer]:
+        """The same for a request that has more to it: a body, TLS, or an earlier one that it may repeat."""
+        request = RecordedRequest(exchange, b"", self.base_environ)
+        if self.tls is not None:
+            request.tls = self._connection.tls_facts
+        if body is None:
+            self._find_retried(request)
+            return request, self._settle_answer(exchange, request)
+        early = self._decide_early(request) if self.has_early else None
+        if early is not None:
+            self._fail_early(exchange, request, early)
+            return request, early
+        self._read_body(exchange, request, body, None)
+        self._find_retried(request)
+        answer = self._settle_answer(exchange, request)
+        self._keep_body(request)
+        return request, answer
+
+    def _answer(self, exchange: Exchange, request: RecordedRequest, answer: Answer) -> None:
+        """Give an answer that takes more than sending what is known."""
+        request.serving = connection = self._connection
+        try:
+            reply = request.reply = answer.reply_to(request)
+            self.journal.touch()
+            Delivery(connection, exchange, request, reply).send()
+        except ClientDisconnected:
+            self._remember_failed(request)
+            raise
+        finally:
+            request.serving = None
+
+    @property
+    def _connection(self) -> StubConnection:
+        """The connection that the calling thread serves."""
         workers = self._workers
-        if reply.delay and workers is not None:
-            workers.stopping.wait(reply.delay)  # ends with the run that it belongs to
-        response.begin(reply.status_line, reply.headers)
-        response.finish(reply.body)
+        connection = workers.serving.get(threading.get_ident()) if workers is not None else None
+        if not isinstance(connection, StubConnection):
+            raise RuntimeError("this thread serves no connection")
+        return connection
+
+    # -- the request's body ----------------------------------------------------------------------------------------
+
+    def _read_body(self, exchange: Exchange, request: RecordedRequest, body: Body, most: int | None) -> None:
+        """Read the body, or its first ``most`` bytes, and keep of it what may be kept.
+
+        Raises:
+            ClientDisconnected: The client left in the middle of it, or it is malformed; that much is recorded.
+        """
+        pieces: list[bytes] = []
+        try:
+            body.read_into(pieces, self.body_limit if most is None else most)
+            if most is None and not body.finished:
+                body.skip_rest()
+        except ClientDisconnected as error:
+            request.failure = str(error)
+            exchange.record = request
+            raise
+        finally:
+            request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            request.body_size = body.received
+
+    def _keep_body(self, request: RecordedRequest) -> None:
+        """Note how many bytes of bodies are kept, and let go of the oldest if they are too many."""
+        size = len(request.body)
+        with self._wire_lock:
+            self._bodies.append(request)
+            self._bodies_size += size
+            while self._bodies_size > self.body_limit and len(self._bodies) > 1:
+                oldest = self._bodies.popleft()
+                self._bodies_size -= len(oldest.body)
+                oldest.forget_body()
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def _decide_early(self, request: RecordedRequest) -> Scripted | None:
+        """What fails before the body has been read; decided by the head alone."""
+        answer = self._book.decide_early(request)
+        return answer if isinstance(answer, Scripted) else None
+
+    def _fail_early(self, exchange: Exchange, request: RecordedRequest, answer: Scripted) -> None:
+        """Fail in the middle of the request, as planned; of what is merely not read the answer is still to come."""
+        plan, body = answer.plan, exchange.body
+        exchange.record = request
+        self.journal.touch()
+        if plan is None or body is None:
+            return
+        if plan.place is Place.REQUEST_BODY:
+            self._read_body(exchange, request, body, plan.cut(getattr(body, "left", None)))
+        if plan.fault is not Fault.NO_READ:
+            self._remember_failed(request)
+            self._connection.misbehave(plan)
+
+    def on_connect(self, fault: Fault, *, times: int | None = None) -> ConnectionFault:
+        """Fail whoever connects from now on, before there is a request; connections that are open stay as they are.
+
+        Args:
+            fault: What goes wrong.
+            times: With how many connections; None for all.
+
+        Returns:
+            Ends it: with a ``with`` block, or its ``end()``; else it ends with the test.
+
+        Raises:
+            UsageError: The fault makes no sense there, or not with a stub like this.
+        """
+        plan = plan_connection(fault)
+        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+            raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
+        if fault is Fault.TLS_HANDSHAKE or fault in FLAWS:
+            if self.tls is None:
+                raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")
+            if fault in FLAWS:
+                self.tls.flawed_context(FLAWS[fault])  # which knows whether there can be one
+        planned = ConnectionFault(plan, times, self._forget_fault)
+        with self._wire_lock:
+            self._faults.append(planned)
+        return planned
+
+    def _forget_fault(self, planned: ConnectionFault) -> None:
+        with self._wire_lock:
+            self._faults = [known for known in self._faults if known is not planned]
+
+    def plan_connection(self) -> Plan | None:
+        """What goes wrong with the next connection, which is counted; None if nothing does."""
+        if not self._faults:
+            return None
+        with self._wire_lock:
+            planned = next((known for known in self._faults if known.has_room), None)
+            if planned is None:
+                return None
+            planned.count += 1
+            return planned.plan
+
+    def refuse_connections(self) -> Outage:
+        """Be gone, as a server that has crashed: connections are cut, and new ones refused.
+
+        Returns:
+            Ends it: with a ``with`` block, or its ``end()``; else it ends with the test.
+
+        Raises:
+            ServerNotStarted: The stub does not run.
+            UsageError: It cannot be reached already.
+        """
+        return self._break_down()
+
+    def blackhole(self) -> Outage:
+        """Be unreachable, as behind a firewall: connections are cut, and nothing answers an attempt to connect.
+
+        Where the system cannot do that, which is on Windows, connections are refused.
+
+        Returns:
+            Ends it: with a ``with`` block, or its ``end()``; else it ends with the test.
+
+        Raises:
+            ServerNotStarted: The stub does not run.
+            UsageError: It cannot be reached already.
+        """
+        outage = self._break_down()
+        for sock in self._listener.sockets if self._listener is not None else ():
+            outage.sockets += fill(sock)
+        return outage
+
+    def _break_down(self) -> Outage:
+        if self._outage is not None and not self._outage.is_over:
+            raise UsageError(f"{self!r} cannot be reached already; end() that first")
+        self.shut_doors()
+        self.close_connections()
+        self._outage = Outage(self.open_doors)
+        return self._outage
+
+    def close_connections(self, *, reset: bool = False) -> None:
+        """Cut every connection that is open, whatever it is at; new ones are served.
+
+        Args:
+            reset: Whether with a TCP reset, as when a machine forgets its connections.
+        """
+        for connection in self.connections:
+            if reset and isinstance(connection, StubConnection):
+                connection.break_off(reset=True)
+            connection.cut()
+
+    # -- requests that come again ----------------------------------------------------------------------------------
+
+    def _remember_failed(self, request: RecordedRequest) -> None:
+        with self._wire_lock:
+            if len(self._failed) < _REMEMBERED:
+                self._failed[request.method, request.exchange.target, request.body] = request
+
+    def _find_retried(self, request: RecordedRequest) -> None:
+        """Note which request without an answer this one repeats, if it is the first of its connection."""
+        if self._failed and not request.exchange_index:
+            with self._wire_lock:
+                request.retry_of = self._failed.pop((request.method, request.exchange.target, request.body), None)
+
+    # -- TLS and subprocesses --------------------------------------------------------------------------------------
+
+    @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """What a client can show of itself, where the stub asks for a certificate; None where it does not."""
+        return self.tls.client_certificate if self.tls is not None else None
+
+    def environ(self, *names: str, **paths: str) -> dict[str, str]:
+        """The environment for a subprocess that talks to the stub: its URL, whom to trust, and no proxy.
+
+        Args:
+            names: Variables that get the base URL.
+            paths: Variables that get the URL of a path.
+
+        Returns:
+            The environment of this process with these in it.
+        """
+        environ = {**os.environ, **dict.fromkeys(names, self.url)}
+        environ.update({name: self.url_for(path) for name, path in paths.items()})
+        if self.ca_file is not None:
+            environ.update(dict.fromkeys(_TRUST, self.ca_file))
+        hosts = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", self.host]
+        no_proxy = ",".join(dict.fromkeys(filter(None, ",".join(hosts).split(","))))
+        return {**environ, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def begin(self, name: str) -> None:
+        """Begin a test: forget what the one before has written, recorded, held and broken."""
+        for expectation in self.expectations:
+            content = expectation.answer.content if isinstance(expectation.answer, Scripted) else expectation.answer
+            if isinstance(content, Hold):
+                content.drop_all()
+        if self._outage is not None and self.is_running:
+            self._outage.end()
+        with self._wire_lock:
+            self._faults, self._failed, self._bodies_size = [], {}, 0
+            self._bodies.clear()
+        super().begin(name)
+
+    def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
+        return StubConnection(self, sock, address, index, stopping)
+
+    def _open(self, listener: Listener) -> None:
+        self._outage = None
+        super()._open(listener)
+
+    def _refuse(self) -> None:
+        super()._refuse()
+        for wake in list(self.sleepers):
+            wake.set()
+
+    def _close(self, timeout: float) -> list[Unfinished]:
+        if self._outage is not None:
+            self._outage.abandon()
+        unfinished = super()._close(timeout)
+        self.loop.stop()
+        return unfinished

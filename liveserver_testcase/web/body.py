@@ -167,6 +167,31 @@ class Body(io.RawIOBase):
             most -= self.readinto(scratch)
         return self.finished
 
+    def read_into(self, pieces: list[bytes], most: int) -> None:
+        """Read on to the end, or until there are ``most`` bytes; what was read is in ``pieces`` whatever comes.
+
+        Raises:
+            ClientDisconnected: As `readinto`.
+        """
+        scratch = memoryview(bytearray(min(most, self._size(), _PIECE)))
+        while most > 0 and not self.finished:
+            count = self.readinto(scratch[:most] if most < len(scratch) else scratch)
+            pieces.append(bytes(scratch[:count]))
+            most -= count
+
+    def _size(self) -> int:
+        """How many bytes are to come at most."""
+        return _PIECE
+
+    def skip_rest(self) -> None:
+        """Read and forget the rest, which `received` counts.
+
+        Raises:
+            ClientDisconnected: As `readinto`.
+        """
+        while not self.drain(_PIECE):
+            pass
+
     def abandon(self) -> None:
         """Let nobody read from the connection any more: the exchange is over, and what follows is not for it."""
         if not self.finished and self.failure is None:
@@ -184,6 +209,9 @@ class LengthBody(Body):
     def __init__(self, incoming: Incoming, length: int, before: Callable[[], None] | None = None) -> None:
         super().__init__(incoming, before)
         self.left = length
+
+    def _size(self) -> int:
+        return self.left
 
     def _read(self, view: memoryview) -> int:
         count = self._incoming.take_into(view, self.left)

@@ -10,9 +10,10 @@ from wsgiref.util import FileWrapper
 from ..core.listener import format_host
 from .body import Input
 from .exchange import Exchange
+from .head import Head
 from .response import SERVER
 
-__all__ = ["make_base_environ", "make_environ"]
+__all__ = ["describe_request", "make_base_environ", "make_environ"]
 
 log = logging.getLogger("liveserver_testcase.web")
 
@@ -43,15 +44,15 @@ def make_environ(exchange: Exchange, base: dict[str, Any]) -> dict[str, Any]:
     head = exchange.head
     if head is None:
         raise RuntimeError("the exchange is over")
-    address = exchange.address
-    return {
-        **base,
-        **head.variables,
-        "REMOTE_ADDR": address[0],
-        "REMOTE_PORT": str(address[1]),
-        "wsgi.input": io.BytesIO() if exchange.body is None else Input(exchange.body),
-        "liveserver.exchange": exchange,
-    }
+    environ = describe_request(head, exchange.address, base)
+    environ["wsgi.input"] = io.BytesIO() if exchange.body is None else Input(exchange.body)
+    environ["liveserver.exchange"] = exchange
+    return environ
+
+
+def describe_request(head: Head, address: Any, base: dict[str, Any]) -> dict[str, Any]:
+    """What an environ says of a request, without its body."""
+    return {**base, **head.variables, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
 
 
 def make_base_environ(scheme: str, host: str, port: int) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import unittest
 
-from liveserver_testcase import HTTPStub, RecordedRequest, Reply
+from liveserver_testcase import HTTPStub, RecordedRequest
 from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.stub.answer import Answer
 from tests.stub.support import StubTest, make_exchange
 from tests.support import HANG
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import math
+import pathlib
+import re
+import tempfile
 import unittest
+import zlib
 from http import HTTPStatus
 
 from liveserver_testcase import Reply, UsageError
-from liveserver_testcase.stub.reply import make_reply
+from liveserver_testcase.stub.reply import Throttle, make_reply
 
 
 class BodyTest(unittest.TestCase):
@@ -70,6 +75,119 @@ class BodyTest(unittest.TestCase):
             b"gr\xfcn", make_reply(200, "grün", headers={"Content-Type": 'text/html;charset="latin-1"'}).body
         )
 
+    def test_html(self) -> None:
+        """``html`` is a page, whatever else there is for text."""
+        self.assert_made(make_reply(html="<p>grün"), "<p>grün".encode(), "text/html; charset=utf-8")
+
+    def test_form(self) -> None:
+        """``form`` is written as a browser would, lists as one field several times."""
+        kind = "application/x-www-form-urlencoded"
+        self.assert_made(make_reply(form={"a": "x y", "b": [1, 2]}), b"a=x+y&b=1&b=2", kind)
+        self.assert_made(make_reply(form=[("a", "ü"), ("a", "&")]), b"a=%C3%BC&a=%26", kind)
+
+    def test_file(self) -> None:
+        """``file`` is read when the reply is made; its type goes by its name."""
+        with tempfile.TemporaryDirectory() as directory:
+            for name, kind in (("a.json", "application/json"), ("b", "application/octet-stream")):
+                path = pathlib.Path(directory, name)
+                path.write_bytes(b"[1]")
+                for given in (path, str(path)):
+                    reply = make_reply(file=given)
+                    self.assert_made(reply, b"[1]", kind)
+                path.unlink()
+                self.assertEqual(b"[1]", reply.body)
+
+    def test_chunks(self) -> None:
+        """Pieces of bytes and text are kept apart, and their sum is the body."""
+        reply = make_reply(chunks=["grün", b"\xff"])
+        self.assertEqual((("grün".encode(), b"\xff"), "grün".encode() + b"\xff"), (reply.chunks, reply.body))
+        self.assertEqual((("Content-Type", "text/html; charset=utf-8"),), reply.headers)
+        self.assertEqual(reply, make_reply(200, ["grün", b"\xff"]))
+
+    def test_chunk_size(self) -> None:
+        """A body is cut in chunks of that size, the last one smaller."""
+        self.assertEqual((b"ab", b"cd", b"e"), make_reply(200, b"abcde", chunk_size=2).chunks)
+        self.assertEqual((b'{"a":', b" 1}"), make_reply(json={"a": 1}, chunk_size=5).chunks)
+        self.assertEqual((), make_reply(chunk_size=5).chunks)
+
+    def test_an_iterator_is_a_stream(self) -> None:
+        """What gives its pieces later is asked later."""
+        reply = make_reply(200, iter([b"a"]))
+        self.assertEqual((b"", None), (reply.body, reply.chunks))
+        self.assertIsNotNone(reply.stream)
+
+    def test_trailers(self) -> None:
+        """They are announced, and have the body sent in chunks."""
+        reply = make_reply(200, b"abc", trailers={"X-Sum": "1", "X-B": "2"})
+        self.assertEqual(((b"abc",), (("X-Sum", "1"), ("X-B", "2"))), (reply.chunks, reply.trailers))
+        self.assertIn(("Trailer", "X-Sum, X-B"), reply.headers)
+
+    def test_cookies(self) -> None:
+        """Each is a Set-Cookie; a mapping has its attributes."""
+        reply = make_reply(cookies={"a": "1", "b": {"value": "x y", "max_age": 60, "httponly": True, "path": "/b"}})
+        self.assertEqual(
+            ["a=1; Path=/", 'b="x y"; Max-Age=60; HttpOnly; Path=/b'],
+            [re.sub(r"; Expires=[^;]+", "", value) for name, value in reply.headers if name == "Set-Cookie"],
+        )
+        self.assertEqual(make_reply(cookies={"a": "1"}), make_reply(cookies=[("a", "1")]))
+
+    def test_compressed(self) -> None:
+        """``gzip`` and ``deflate`` are sent so in any case, and say so."""
+        for coding, unpack in (("gzip", gzip.decompress), ("deflate", zlib.decompress)):
+            reply = make_reply(text="grün" * 100, compress=coding)
+            self.assertEqual("grün" * 100, unpack(reply.body).decode())
+            self.assertIn(("Content-Encoding", coding), reply.headers)
+            self.assertFalse(reply.compress)
+
+    def test_compressed_for_those_who_accept_it(self) -> None:
+        """True keeps both, for the request decides."""
+        reply = make_reply(text="a" * 100, compress=True)
+        self.assertEqual((b"a" * 100, True), (reply.body, reply.compress))
+        packed = reply.compressed
+        self.assertEqual((b"a" * 100, False), (gzip.decompress(packed.body), packed.compress))
+        self.assertEqual((("Vary", "Accept-Encoding"), ("Content-Encoding", "gzip")), packed.headers[-2:])
+
+    def test_compressed_chunks(self) -> None:
+        """There are no more pieces than before, and together they are the whole."""
+        for compress in ("gzip", True):
+            reply = make_reply(chunks=[b"a" * 1000] * 4, compress=compress)
+            chunks = (reply.compressed if reply.compress else reply).chunks or ()
+            self.assertLessEqual(len(chunks), 4)
+            self.assertEqual(b"a" * 4000, gzip.decompress(b"".join(chunks)))
+
+    def test_a_reason(self) -> None:
+        """The words after the code can be others."""
+        self.assertEqual("200 Fine", make_reply(reason="Fine").status_line)
+        self.assertEqual("404 ", make_reply(404, reason="").status_line)
+
+    def test_informational(self) -> None:
+        """A status by itself, or with headers."""
+        reply = make_reply(informational=[102, (103, {"Link": "</a.css>"})])
+        self.assertEqual(((102, ()), (103, (("Link", "</a.css>"),))), reply.informational)
+
+    def test_a_throttle(self) -> None:
+        """Bytes a second are sent in small pieces, often; or it is said how."""
+        for given, wanted in ((1000, Throttle(50, 0.05)), (2, Throttle(1, 0.5)), ((7, 0.1), Throttle(7, 0.1))):
+            self.assertEqual(wanted, make_reply(200, b"a", throttle=given).throttle)
+
+    def test_most_are_plain(self) -> None:
+        """What is sent at once, as it should be, is known for it."""
+        self.assertTrue(make_reply(json={"a": 1}, cookies={"a": "b"}, compress="gzip").is_plain)
+        for special in (
+            {"delay": 1}, {"body_delay": 1}, {"throttle": 5}, {"chunks": [b"a"]}, {"informational": [103]},
+            {"trailers": {"A": "1"}}, {"text": "a", "compress": True},
+        ):  # fmt: skip
+            with self.subTest(special=special):
+                self.assertFalse(make_reply(**special).is_plain)  # type: ignore[arg-type]
+
+    def test_a_repr_that_says_what_is_special(self) -> None:
+        """Only what is not as usual is shown."""
+        self.assertEqual("Reply(200)", repr(Reply()))
+        self.assertEqual(
+            "Reply(201, body=b'[]', headers=(('Content-Type', 'application/json'),), delay=1)",
+            repr(Reply(201, json=[], delay=1)),
+        )
+
 
 class ImmutabilityTest(unittest.TestCase):
     """A reply is the same each time it is sent."""
@@ -102,6 +220,19 @@ class ImmutabilityTest(unittest.TestCase):
     def test_a_status_without_a_name_has_a_status_line(self) -> None:
         """Any number from 200 to 599 can be sent."""
         self.assertEqual(["200 OK", "299 Unknown", "599 Unknown"], [make_reply(n).status_line for n in (200, 299, 599)])
+
+    def test_one_with_other_values(self) -> None:
+        """`changed` leaves the old one as it is, and what was made of that."""
+        first = make_reply(200, b"abc")
+        self.assertTrue(first.is_plain)
+        second = first.changed(delay=1.0)
+        self.assertEqual((0.0, 1.0, True, False), (first.delay, second.delay, first.is_plain, second.is_plain))
+        self.assertEqual((first.body, first.headers), (second.body, second.headers))
+
+    def test_it_is_its_own_answer(self) -> None:
+        """Whatever the request."""
+        reply = make_reply()
+        self.assertIs(reply, reply.reply_to(object()))
 
 
 class MisuseTest(unittest.TestCase):
@@ -183,6 +314,98 @@ class MisuseTest(unittest.TestCase):
             with self.subTest(delay=delay):
                 self.assert_refused(f"delay is {delay!r}; wanted a number of seconds, 0 or more", delay=delay)
 
+    def test_waits_that_are_none(self) -> None:
+        """So are the other waits."""
+        self.assert_refused("body_delay is -1; wanted a number of seconds, 0 or more", body_delay=-1)
+        for throttle in (0, -5, "fast", (0, 1), (5, -1), (1.5, 1), True, (1, 2, 3)):
+            with self.subTest(throttle=throttle):
+                self.assert_refused(
+                    f"throttle is {throttle!r}; wanted bytes a second, or (bytes, seconds)", throttle=throttle
+                )
+
+    def test_forms_that_are_none(self) -> None:
+        """A mapping, or pairs."""
+        for form in ("a=b", 5, [1]):
+            with self.subTest(form=form):
+                self.assert_refused(f"form is {form!r}; wanted a mapping, or pairs of name and value", form=form)
+
+    def test_files_that_are_none(self) -> None:
+        """The file must be there now."""
+        self.assert_refused(
+            "file '/no/file' cannot be read: [Errno 2] No such file or directory: '/no/file'", file="/no/file"
+        )
+        self.assert_refused("file is a int; wanted the path of a file", file=5)
+
+    def test_chunks_that_are_none(self) -> None:
+        """Pieces of bytes or text."""
+        self.assert_refused("chunks is a str; wanted several pieces of bytes or str", chunks="abc")
+        self.assert_refused("chunks has the piece 5; wanted bytes or str", chunks=[b"a", 5])
+        self.assert_refused("body has the piece 5; wanted bytes or str (or json=… for a JSON value)", 200, [5])
+        self.assert_refused("chunk_size is 0; wanted a number of bytes, 1 or more", 200, b"a", chunk_size=0)
+        self.assert_refused(
+            "chunk_size is 2, but the body comes in pieces of its own: leave it out", chunks=[b"a"], chunk_size=2
+        )
+
+    def test_compressing_what_cannot_be(self) -> None:
+        """Unknown codings, and streams."""
+        self.assert_refused("compress is 'br'; wanted True, 'gzip' or 'deflate'", 200, b"a", compress="br")
+        self.assert_refused(
+            "compress is True; a stream is compressed by what gives it", 200, iter([b"a"]), compress=True
+        )
+
+    def test_reasons_that_are_none(self) -> None:
+        """One line of Latin-1."""
+        for reason in ("a\r\nb", "東京", 5):
+            with self.subTest(reason=reason):
+                self.assert_refused(f"reason is {reason!r}; wanted Latin-1 text on one line", reason=reason)
+
+    def test_informational_that_are_none(self) -> None:
+        """Not 100, which the server sends, nor 101, which changes the protocol."""
+        for item in (100, 101, 200, "103", (103,), True):
+            with self.subTest(item=item):
+                self.assert_refused(
+                    f"informational has {item!r}; wanted numbers from 102 to 199, each by itself or as "
+                    "(number, headers)",
+                    informational=[item],
+                )
+
+    def test_trailers_that_come_too_late(self) -> None:
+        """What says how the body is read cannot follow it."""
+        self.assert_refused(
+            "trailer 'Content-Length' would come too late: it says how the body is read",
+            trailers={"Content-Length": "3"},
+        )
+
+    def test_cookies_that_are_none(self) -> None:
+        """Names and values."""
+        known = "'value', 'max_age', 'expires', 'path', 'domain', 'secure', 'httponly', 'samesite', 'partitioned'"
+        self.assert_refused("cookies are 'a=b'; wanted a mapping, or pairs of name and value", cookies="a=b")
+        self.assert_refused("cookie ('a',) is no pair: wanted a name and a value", cookies=[("a",)])
+        self.assert_refused(
+            f"cookie 'a' has the value 1; wanted a str, or a mapping with some of {known}", cookies={"a": 1}
+        )
+        self.assert_refused(
+            f"cookie 'a' has the attribute 'maxage'; wanted a str, or a mapping with some of {known}",
+            cookies={"a": {"value": "b", "maxage": 1}},
+        )
+
+    def test_a_length_of_what_is_sent_in_pieces(self) -> None:
+        """There is none."""
+        self.assert_refused(
+            "header 'Content-Length' is '1', but the body is sent in pieces: leave it out",
+            chunks=[b"a"],
+            headers={"Content-Length": "1"},
+        )
+
+    def test_a_stream_where_no_body_is_sent(self) -> None:
+        """204 and 304 go without one."""
+        self.assert_refused(
+            "a response with status 204 has no body, but one of unknown length was given: "
+            "leave it out, or take another status",
+            204,
+            iter([b"a"]),
+        )
+
     def test_headers_that_are_none(self) -> None:
         """A mapping, or pairs."""
         for headers in ("X-A: 1", b"X-A: 1", 5):
@@ -248,19 +471,19 @@ class MisuseTest(unittest.TestCase):
             headers={"content-type": "text/b"},
         )
 
-    def test_a_reply_made_by_hand_is_checked_too(self) -> None:
-        """The class refuses what the function refuses."""
-        for arguments, message in (
-            ({"status": 99}, "status is 99; wanted a number from 200 to 599"),
-            ({"body": "text"}, "body is a str; wanted bytes"),
-            ({"headers": [("A", "1")]}, "headers are a list; wanted a tuple of pairs"),
-            ({"headers": (("A", 1),)}, "header ('A', 1) is no pair of texts: wanted a name and a value, both str"),
-            ({"delay": -1}, "delay is -1; wanted a number of seconds, 0 or more"),
-        ):
-            with self.subTest(arguments=arguments):
-                with self.assertRaises(UsageError) as caught:
-                    Reply(**arguments)
-                self.assertEqual(message, str(caught.exception))
+    def test_both_spellings_are_checked(self) -> None:
+        """The class and the function refuse the same."""
+        for make in (Reply, make_reply):
+            with self.subTest(make=make), self.assertRaisesRegex(UsageError, "^status is 99; wanted"):
+                make(99)
+
+    def test_unknown_keywords_name_the_nearest(self) -> None:
+        """As everywhere."""
+        with self.assertRaises(TypeError) as caught:
+            Reply(jsn=1)  # type: ignore[call-arg]
+        self.assertEqual(
+            "Reply() got an unexpected keyword argument 'jsn'. Did you mean 'json'?", str(caught.exception)
+        )
 
     def test_long_values_are_cut_in_messages(self) -> None:
         """A message does not repeat a megabyte."""

@@ -1,0 +1,297 @@
+"""What an expectation can answer with, besides a reply that is always the same: each makes a reply of a request."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
+
+from werkzeug.wrappers import Response
+
+from ..errors import UsageError
+from .fault import Plan
+from .keywords import refuse_unknown
+from .reply import Headers, Reply, ReplyOptions
+from .request import RecordedRequest
+from .stream import Stream, encode_piece, takes_arguments
+from .wording import count, quote
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = [
+    "Answer",
+    "Application",
+    "Handler",
+    "Hook",
+    "Replies",
+    "Scripted",
+    "ShownForm",
+    "Then",
+    "check_then",
+    "combine",
+    "make_from",
+]
+
+Then: TypeAlias = Literal["fail", "repeat", "cycle"]
+"""What comes after the last of several replies: an error, the last one again, or the first one."""
+
+Hook: TypeAlias = "Callable[[RecordedRequest, Reply], object]"
+"""Gets a request and the reply to it, and returns what to send instead; None for the same."""
+
+_KNOWN = ("status", "body", "headers", *ReplyOptions.__annotations__)
+
+DEFAULT_BODY = bytes(range(32, 127)).ljust(1024, b".")
+"""What is cut, held up or spoilt where a fault wants a body and nothing was said of one."""
+
+
+class Answer(Protocol):
+    """What an expectation answers with: it makes a reply of a request, outside of any lock."""
+
+    def reply_to(self, request: RecordedRequest, /) -> Reply:
+        """The reply to ``request``."""
+
+
+def make_from(value: object, whose: str = "") -> Reply:
+    """A reply from what Flask's views return, and a bit more.
+
+    Args:
+        value: A `Reply`; a status; bytes, text or an iterator; a dict or list, sent as JSON; ``(body, status)``,
+            ``(body, headers)`` or ``(body, status, headers)``; a werkzeug ``Response``.
+        whose: Who gave it, for the message.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if isinstance(value, Reply):
+        return value
+    if isinstance(value, Response):
+        return _make_from_response(value)
+    if isinstance(value, tuple):
+        return _make_from_tuple(value, whose)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Reply(value)
+    if isinstance(value, dict | list):
+        return Reply(json=value)
+    if isinstance(value, str | bytes | bytearray | Iterator | AsyncIterator):
+        return Reply(200, value)
+    raise _refuse(value, whose)
+
+
+def _make_from_tuple(value: tuple[Any, ...], whose: str) -> Reply:
+    body, *rest = value or (None,)
+    status = rest.pop(0) if rest and isinstance(rest[0], int) else 200
+    headers = rest.pop(0) if rest and isinstance(rest[0], Mapping | list | tuple) else None
+    if rest or not value or isinstance(body, tuple) or (len(value) == 3 and headers is None):
+        raise _refuse(value, whose)
+    if body is None or isinstance(body, int):
+        raise _refuse(value, whose)
+    if isinstance(body, dict | list):
+        return Reply(status, headers=headers, json=body)
+    if isinstance(body, Reply | Response):
+        made = make_from(body)
+        return Reply(status, b"", headers).changed(
+            body=made.body, chunks=made.chunks, stream=made.stream, headers=(*made.headers, *_pairs(headers))
+        )
+    return Reply(status, body, headers)
+
+
+def _pairs(headers: object) -> tuple[tuple[str, str], ...]:
+    return Reply(headers=headers).headers  # type: ignore[arg-type]
+
+
+def _make_from_response(response: Response) -> Reply:
+    pairs = [(name, value) for name, value in response.headers.items() if name.lower() != "content-length"]
+    reason = response.status.partition(" ")[2]
+    if not response.is_streamed:
+        return Reply(response.status_code, response.get_data(), pairs, reason=reason)
+
+    def items(_request: object) -> Iterator[bytes]:
+        try:
+            yield from response.iter_encoded()
+        finally:
+            response.close()
+
+    return Reply(response.status_code, None, pairs, reason=reason).changed(stream=Stream(items, encode_piece))
+
+
+def _refuse(value: object, whose: str) -> UsageError:
+    what = f"{whose or 'an answer'} {'returned' if whose else 'is'} {quote(value)}"
+    what += "" if value is None else f", of type {type(value).__name__}"
+    return UsageError(
+        f"{what}; wanted a Reply, a status, bytes, text, a dict or list (sent as JSON), "
+        "(body, status, headers), or a werkzeug Response"
+    )
+
+
+def combine(function: str, status: object, body: object, headers: Headers | None, options: ReplyOptions) -> Reply:
+    """The reply that ``reply()`` and its like are told to give.
+
+    Args:
+        function: Who was told, for the message.
+        status: A status, or a whole answer, and then nothing else.
+        body: See `Reply`, as for the rest.
+        headers: See `Reply`.
+        options: See `Reply`.
+
+    Raises:
+        UsageError: It cannot be sent.
+        TypeError: An unknown keyword; the message names the nearest.
+    """
+    if options:
+        refuse_unknown(function, options, _KNOWN)
+    if isinstance(status, int):
+        return Reply(status, body, headers, **options)
+    if body is not None or headers is not None or options:
+        raise UsageError(f"a {type(status).__name__} is a whole answer: give nothing else beside it")
+    return make_from(status)
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An answer, what goes wrong with it, and who has a look at it first.
+
+    Attributes:
+        content: What it would be otherwise; None for what is always the same and says nothing.
+        plan: The fault; None if nothing goes wrong.
+        hooks: Called in their order.
+    """
+
+    content: Answer | None = None
+    plan: Plan | None = None
+    hooks: tuple[Hook, ...] = ()
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it fails before the request's body has been read."""
+        return self.plan is not None and self.plan.is_early
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """The reply with its fault, when the hooks have seen it."""
+        reply = self.content.reply_to(request) if self.content is not None else Reply(200)
+        for hook in self.hooks:
+            result = hook(request, reply)
+            if result is not None:
+                reply = make_from(result, f"the hook {describe_function(hook)}")
+        if self.plan is None:
+            return reply
+        if self.content is None:
+            reply = reply.changed(body=DEFAULT_BODY, headers=(("Content-Type", "application/octet-stream"),))
+        return reply.changed(fault=self.plan)
+
+
+@dataclass(frozen=True)
+class Replies:
+    """One answer after the other.
+
+    Attributes:
+        answers: At least one.
+        then: What comes after the last.
+        describe: Says whose they are.
+    """
+
+    answers: tuple[Answer, ...]
+    then: Then
+    describe: Callable[[], str]
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """The reply whose turn it is, in the order in which the requests were matched.
+
+        Raises:
+            UsageError: There is none left.
+        """
+        turn, known = request.turn, len(self.answers)
+        if turn >= known:
+            if self.then == "fail":
+                raise UsageError(
+                    f"{self.describe()} has {count(known, 'reply').replace('replys', 'replies')}, and this was request "
+                    f"{turn + 1}: give another one, or say then='repeat' or then='cycle'"
+                )
+            turn = known - 1 if self.then == "repeat" else turn % known
+        return self.answers[turn].reply_to(request)
+
+
+def check_then(then: object) -> Then:
+    """Refuse what is no `Then`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if then not in get_args(Then):
+        raise UsageError(f"then is {quote(then)}; wanted {', '.join(map(repr, get_args(Then)))}")
+    return then  # type: ignore[return-value]
+
+
+class Handler:
+    """Asks a function of the test's.
+
+    Args:
+        function: Called with the request and, by name, with those path parameters that it has arguments for.
+
+    Raises:
+        UsageError: It cannot be called.
+    """
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        if not callable(function):
+            raise UsageError(f"calls() was given {quote(function)}; wanted a function")
+        self.function = function
+        self._wants_request = takes_arguments(function)
+        try:
+            parameters = list(inspect.signature(function).parameters.values())
+        except (TypeError, ValueError):  # of a builtin that does not tell
+            parameters = []
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        skipped = (
+            1 if self._wants_request and parameters and parameters[0].kind is not parameters[0].KEYWORD_ONLY else 0
+        )
+        self._names = {p.name for p in named[skipped:]}
+        self._takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """What the function returns for ``request``; a coroutine runs on the stub's loop."""
+        known = request.path_params
+        named = dict(known) if self._takes_all else {name: known[name] for name in self._names & known.keys()}
+        result = self.function(request, **named) if self._wants_request else self.function(**named)
+        if isinstance(result, Awaitable):
+            if request.serving is None:
+                raise UsageError(f"the coroutine of {describe_function(self.function)} has no loop: no stub serves it")
+            result = request.serving.run(result)
+        if isinstance(result, Iterator | AsyncIterator):  # made for this request alone: nobody will want it again
+            kind = (("Content-Type", "application/octet-stream"),)
+            return Reply().changed(stream=Stream(lambda _request: result, encode_piece), headers=kind)
+        return make_from(result, f"the handler {describe_function(self.function)}")
+
+
+def describe_function(function: Callable[..., object]) -> str:
+    """Its name and where it is written."""
+    inner = inspect.unwrap(getattr(function, "func", function))
+    code = getattr(inner, "__code__", None)
+    name = getattr(inner, "__qualname__", None) or type(function).__name__
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name
+
+
+@dataclass(frozen=True)
+class Application:
+    """Asks a WSGI application."""
+
+    app: WSGIApplication
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """What the application answers; its body comes as it gives it."""
+        return _make_from_response(Response.from_app(self.app, request.make_environ()))
+
+
+@dataclass(frozen=True)
+class ShownForm:
+    """Answers a POST of a form with the form, as pytest-localserver's ``show_post_vars`` does; all else as usual."""
+
+    content: Answer
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """Each field with its first value, as JSON."""
+        if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
+            return Reply(200, json.dumps(request.form), content_type="application/json")
+        return self.content.reply_to(request)

@@ -1,0 +1,247 @@
+"""How an expectation answers: every method ends in one answer that makes a reply of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from ..errors import UsageError
+from .answer import Answer, Application, Handler, Hook, Replies, Scripted, Then, check_then, combine, make_from
+from .fault import Fault, Place, plan_exchange
+from .hold import Hold
+from .reply import Headers, Reply, ReplyOptions
+from .stream import StreamSource, format_event, make_stream
+from .upstream import Upstream
+from .wording import quote
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+    from typing_extensions import Unpack
+
+__all__ = ["Answering"]
+
+A = TypeVar("A", bound="Answering")
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+class Answering:
+    """The half of an expectation that says how requests are answered.
+
+    Attributes:
+        answer: What it answers with; None until the test has said so.
+    """
+
+    answer: Answer | None = None
+
+    def describe(self) -> str:
+        """What it answers, on one line."""
+        raise NotImplementedError
+
+    def _answer_with(self, answer: Answer) -> None:
+        """Answer with this from now on."""
+        self.answer = answer
+
+    def _say(self: A, content: Answer) -> A:
+        """Answer with ``content``, with whatever goes wrong and whoever has a look at it as before."""
+        if isinstance(self.answer, Scripted):
+            content = Scripted(content, self.answer.plan, self.answer.hooks)
+        self._answer_with(content)
+        return self
+
+    def _scripted(self) -> Scripted:
+        return self.answer if isinstance(self.answer, Scripted) else Scripted(self.answer)
+
+    def reply(
+        self: A,
+        status: object = 200,
+        body: object = None,
+        *,
+        headers: Headers | None = None,
+        **options: Unpack[ReplyOptions],
+    ) -> A:
+        """Answer with this; a later call replaces it.
+
+        Args:
+            status: The status code; or a whole answer, and nothing else: a `Reply`, a werkzeug ``Response``, or what a
+                view of Flask returns.
+            body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``; more see `Reply`.
+            headers: A mapping, or pairs where a name comes twice.
+            options: The keywords of `Reply`.
+
+        Returns:
+            The expectation itself, as of all these methods but `holds`.
+
+        Raises:
+            UsageError: More than one body, or a value that cannot be sent.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._say(combine("reply", status, body, headers, options))
+
+    def replies(self: A, *answers: object, then: Then = "fail") -> A:
+        """Answer with one after the other.
+
+        Args:
+            answers: Each is a `Reply`, a status, or anything else that a view of Flask returns.
+            then: What comes after the last: ``"fail"`` fails the test, ``"repeat"`` gives the last one again and
+                ``"cycle"`` begins anew.
+
+        Raises:
+            UsageError: There is none, or one of them is nothing that can be sent.
+        """
+        if not answers:
+            raise UsageError("replies() was given nothing; wanted one reply or more")
+        made = tuple(make_from(answer, "") for answer in answers)
+        return self._say(Replies(made, check_then(then), self.describe))
+
+    def calls(self: A, function: Callable[..., object]) -> A:
+        """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.
+
+        What it raises fails the test, whatever it is, and answers 500.
+
+        Args:
+            function: Called with the `RecordedRequest` and, by name, with the path's parameters.  A coroutine function
+                runs on a loop of the stub's; it is cancelled when the client leaves or the stub stops.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+        return self._say(Handler(function))
+
+    def streams(
+        self: A,
+        source: StreamSource,
+        status: int = 200,
+        *,
+        headers: Headers | None = None,
+        content_type: str = "application/octet-stream",
+    ) -> A:
+        """Answer with a body that is sent piece by piece, as it comes.
+
+        It ends when the client leaves or the stub stops.
+
+        Args:
+            source: Pieces of bytes or text, with `Pause` between them: an iterable, an asynchronous one, or a function
+                (also a generator function, asynchronous or not) that is called for each request, with the request if
+                it takes an argument.  What a generator has given is kept, and given to later requests too; an
+                asynchronous generator is for one request.
+            status: The status code.
+            headers: A mapping, or pairs where a name comes twice.
+            content_type: The Content-Type.
+
+        Raises:
+            UsageError: It is nothing that gives pieces.
+        """
+        reply = Reply(status, None, headers, content_type=content_type)
+        return self._say(reply.changed(stream=make_stream(source)))
+
+    def sse(self: A, events: StreamSource, *, headers: Headers | None = None, keep_open: bool = False) -> A:
+        """Answer with server-sent events.
+
+        Args:
+            events: As `streams`; each is a str, which is its data, or a mapping with ``data`` (sent as JSON unless it
+                is a str), ``event``, ``id``, ``retry`` and ``comment``, or a `Pause`.
+            headers: A mapping, or pairs where a name comes twice.
+            keep_open: Whether the response stays open after the last event, until the client leaves.
+
+        Raises:
+            UsageError: It is nothing that gives events.
+        """
+        pairs = [*Reply(headers=headers).headers, ("Cache-Control", "no-cache")]
+        reply = Reply(200, None, pairs, content_type="text/event-stream")
+        return self._say(reply.changed(stream=make_stream(events, format_event, keep_open=keep_open)))
+
+    def redirects(self: A, to: str, status: int = 302, *, headers: Headers | None = None) -> A:
+        """Answer with a redirection.
+
+        Args:
+            to: The Location: a URL, or a path on the stub.
+            status: 301, 302, 303, 307 or 308.
+            headers: A mapping, or pairs where a name comes twice.
+
+        Raises:
+            UsageError: It is none of these.
+        """
+        if status not in _REDIRECTS:
+            raise UsageError(f"status is {quote(status)}; wanted one of {', '.join(map(str, _REDIRECTS))}")
+        if not isinstance(to, str) or not to or not to.isascii() or any(char <= " " for char in to):
+            raise UsageError(f"to is {quote(to)}; wanted a URL or a path, percent-encoded")
+        urlsplit(to)
+        return self._say(Reply(status, None, [*Reply(headers=headers).headers, ("Location", to)]))
+
+    def raw(self: A, *pieces: bytes) -> A:
+        """Answer with these bytes in place of a response, and then end the connection.
+
+        Args:
+            pieces: Bytes; each piece is sent by itself.
+
+        Raises:
+            UsageError: They are no bytes.
+        """
+        for piece in pieces:
+            if not isinstance(piece, bytes | bytearray | memoryview):
+                raise UsageError(f"raw() was given {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
+        return self._say(Reply().changed(raw=tuple(bytes(piece) for piece in pieces)))
+
+    def wsgi(self: A, app: WSGIApplication) -> A:
+        """Answer with what a WSGI application answers; what it raises fails the test.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+        if not callable(app):
+            raise UsageError(f"wsgi() was given {quote(app)}; wanted a WSGI application")
+        return self._say(Application(app))
+
+    def proxies(self: A, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> A:
+        """Pass the request on to another server, and its answer back.
+
+        Args:
+            upstream_url: The other server's base URL; what it has of a path stands before that of the request.
+            timeout: Seconds without a byte from it.
+            ca_file: What must be trusted to verify it; the system's by default.
+
+        Raises:
+            UsageError: It is no such URL.
+        """
+        return self._say(Upstream(upstream_url, timeout=timeout, ca_file=ca_file))
+
+    def fails(self: A, fault: Fault, at: Place | None = None, *, after_bytes: int | None = None) -> A:
+        """Misbehave; what else it was told to answer, before or afterwards, is what goes wrong.
+
+        Args:
+            fault: What goes wrong.
+            at: Where; by default where it is most at home.
+            after_bytes: After how many bytes of the body; by default after half of it.
+
+        Raises:
+            UsageError: The fault makes no sense there.
+        """
+        known, plan = self._scripted(), plan_exchange(fault, at, after_bytes)
+        owner = getattr(self, "_owner", None)
+        if plan.is_early and owner is not None:
+            owner.has_early = True
+        self._answer_with(Scripted(known.content, plan, known.hooks))
+        return self
+
+    def holds(self) -> Hold:
+        """Hold the requests until the test answers them through the `Hold` that this returns."""
+        hold = Hold(self.describe, getattr(self, "_owner", None))
+        self._say(hold)
+        return hold
+
+    def after(self: A, hook: Hook) -> A:
+        """Have ``hook`` look at each request and the reply to it before that is sent; several are called in order.
+
+        Args:
+            hook: Called with the `RecordedRequest` and the `Reply`; what it returns is sent instead, unless it is None.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+        if not callable(hook):
+            raise UsageError(f"after() was given {quote(hook)}; wanted a function of a request and a reply")
+        known = self._scripted()
+        self._answer_with(Scripted(known.content, known.plan, (*known.hooks, hook)))
+        return self

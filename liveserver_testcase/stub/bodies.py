@@ -1,0 +1,235 @@
+"""The body of a reply, its type and its headers, from what a test author writes.  Pure, but for reading a file."""
+
+from __future__ import annotations
+
+import json as json_module
+import mimetypes
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypedDict
+from urllib.parse import urlencode
+
+from werkzeug.http import dump_cookie
+
+from ..errors import UsageError
+from .stream import Stream, make_stream
+from .wording import quote
+
+__all__ = [
+    "NOT_GIVEN",
+    "Content",
+    "Cookies",
+    "Headers",
+    "ReplyOptions",
+    "check_pair",
+    "make_content",
+    "make_cookies",
+    "make_pairs",
+]
+
+Headers: TypeAlias = "Mapping[str, str] | Iterable[tuple[str, str]]"
+"""A mapping, or pairs where a name comes twice."""
+
+Cookies: TypeAlias = "Mapping[str, str | Mapping[str, Any]] | Iterable[tuple[str, str | Mapping[str, Any]]]"
+"""Names and values; a value can be a mapping with ``value`` and attributes, as ``max_age`` or ``samesite``."""
+
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
+_COOKIE_OPTIONS = (
+    "value", "max_age", "expires", "path", "domain", "secure", "httponly", "samesite", "partitioned"
+)  # fmt: skip
+
+
+class _NotGiven:
+    """The default of an argument for which None is a value."""
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Final = _NotGiven()
+
+
+class ReplyOptions(TypedDict, total=False):
+    """The keywords of `Reply`, and of everything that makes one."""
+
+    json: Any
+    text: str | None
+    html: str | None
+    form: Mapping[str, object] | Iterable[tuple[str, object]] | None
+    file: str | os.PathLike[str] | None
+    chunks: Iterable[bytes | str] | None
+    chunk_size: int | None
+    cookies: Cookies | None
+    content_type: str | None
+    reason: str | None
+    trailers: Headers | None
+    informational: Iterable[int | tuple[int, Headers]]
+    delay: float
+    body_delay: float
+    throttle: float | tuple[int, float] | None
+    compress: bool | str
+
+
+Content: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
+"""The Content-Type that goes with a body, and the body: whole, in chunks, or as a stream."""
+
+
+def make_content(body: object, options: Mapping[str, Any], named: str | None) -> Content:
+    """The one body that was given.
+
+    Args:
+        body: The positional one.
+        options: Those of `ReplyOptions` that were given.
+        named: The Content-Type that the author has named.
+
+    Raises:
+        UsageError: There are two, or it cannot be sent.
+    """
+    given = {"body": body, **{name: options[name] for name in _MAKERS if name in options}}
+    given = {name: value for name, value in given.items() if value is not None or name == "json"}
+    if len(given) > 1:
+        raise UsageError(f"a reply has one body, but {' and '.join(given)} were given: keep one of them")
+    for name, value in given.items():
+        return _make_body(value, named) if name == "body" else _MAKERS[name](value, named)
+    return "", b""
+
+
+def _make_body(body: object, named: str | None) -> Content:
+    if isinstance(body, str):
+        return "text/html; charset=utf-8", _encode("body", body, named)
+    if isinstance(body, bytes | bytearray | memoryview):
+        return "application/octet-stream", bytes(body)
+    if isinstance(body, list | tuple):
+        return _make_chunks(body, named, "body")
+    if hasattr(body, "__next__") or hasattr(body, "__anext__"):
+        return "application/octet-stream", make_stream(body)  # type: ignore[arg-type]  # it is one of the two kinds of iterators
+    raise UsageError(f"body is a {type(body).__name__}; wanted bytes or str (or json=… for a JSON value)")
+
+
+def _make_json(value: object, _named: str | None) -> Content:
+    try:
+        return "application/json", json_module.dumps(value, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"json={quote(value)} cannot be written as JSON: {error}") from error
+
+
+def _make_text(name: str, kind: str) -> Callable[[object, str | None], Content]:
+    def make(text: object, named: str | None) -> Content:
+        if not isinstance(text, str):
+            raise UsageError(f"{name} is a {type(text).__name__}; wanted str")
+        return kind, _encode(name, text, named)
+
+    return make
+
+
+def _make_form(form: object, named: str | None) -> Content:
+    pairs = list(form.items()) if isinstance(form, Mapping) else form
+    try:
+        if isinstance(pairs, str | bytes):
+            raise TypeError("it is no pairs")
+        return "application/x-www-form-urlencoded", urlencode(list(pairs), doseq=True).encode()  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"form is {quote(form)}; wanted a mapping, or pairs of name and value") from error
+
+
+def _make_file(path: object, _named: str | None) -> Content:
+    if not isinstance(path, str | os.PathLike):
+        raise UsageError(f"file is a {type(path).__name__}; wanted the path of a file")
+    try:
+        with open(path, "rb") as file:
+            return mimetypes.guess_type(os.fspath(path))[0] or "application/octet-stream", file.read()
+    except OSError as error:
+        raise UsageError(f"file {os.fspath(path)!r} cannot be read: {error}") from error
+
+
+def _make_chunks(chunks: object, named: str | None, name: str = "chunks") -> Content:
+    if isinstance(chunks, str | bytes | Mapping) or not isinstance(chunks, Iterable):
+        raise UsageError(f"{name} is a {type(chunks).__name__}; wanted several pieces of bytes or str")
+    made, kind = [], "application/octet-stream"
+    for chunk in chunks:
+        if isinstance(chunk, str):
+            kind, chunk = "text/html; charset=utf-8", _encode(name, chunk, named)
+        if not isinstance(chunk, bytes | bytearray | memoryview):
+            hint = " (or json=… for a JSON value)" if name == "body" else ""
+            raise UsageError(f"{name} has the piece {quote(chunk)}; wanted bytes or str{hint}")
+        made.append(bytes(chunk))
+    return kind, tuple(made)
+
+
+_MAKERS: Mapping[str, Callable[[object, str | None], Content]] = {
+    "json": _make_json,
+    "text": _make_text("text", "text/plain; charset=utf-8"),
+    "html": _make_text("html", "text/html; charset=utf-8"),
+    "form": _make_form,
+    "file": _make_file,
+    "chunks": _make_chunks,
+}
+
+
+def _encode(name: str, text: str, content_type: str | None) -> bytes:
+    """Text in the charset that its Content-Type promises."""
+    found = _CHARSET.search(content_type) if isinstance(content_type, str) else None
+    charset = found[1] if found else "utf-8"
+    try:
+        return text.encode(charset)
+    except (LookupError, ValueError) as error:
+        raise UsageError(f"{name} {quote(text)} cannot be sent as {charset}: {error}") from error
+
+
+# -- headers -------------------------------------------------------------------------------------------------------
+
+
+def make_pairs(headers: Headers | None, what: str = "headers") -> list[tuple[str, str]]:
+    """Headers as pairs.
+
+    Raises:
+        UsageError: They are none.
+    """
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise UsageError(f"{what} are {quote(headers)}; wanted a mapping, or pairs of name and value")
+    made = [tuple(pair) if isinstance(pair, list) else pair for pair in pairs]
+    for pair in made:
+        check_pair(pair)
+    return made
+
+
+def check_pair(pair: object) -> None:
+    """Refuse what is no pair of texts.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+        raise UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
+
+
+def make_cookies(cookies: Cookies) -> list[tuple[str, str]]:
+    """A Set-Cookie header for each cookie.
+
+    Raises:
+        UsageError: One of them cannot be set.
+    """
+    pairs = cookies.items() if isinstance(cookies, Mapping) else cookies
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise UsageError(f"cookies are {quote(cookies)}; wanted a mapping, or pairs of name and value")
+    made = []
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise UsageError(f"cookie {quote(pair)} is no pair: wanted a name and a value")
+        made.append(("Set-Cookie", _make_cookie(*pair)))
+    return made
+
+
+def _make_cookie(name: str, value: object) -> str:
+    options: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"value": value}
+    unknown = [key for key in options if key not in _COOKIE_OPTIONS]
+    if unknown or not isinstance(options.get("value", ""), str):
+        what = f"the attribute {unknown[0]!r}" if unknown else f"the value {quote(options['value'])}"
+        known = ", ".join(map(repr, _COOKIE_OPTIONS))
+        raise UsageError(f"cookie {name!r} has {what}; wanted a str, or a mapping with some of {known}")
+    try:
+        return dump_cookie(name, options.pop("value", ""), max_size=0, **options)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"cookie {name!r} cannot be set to {quote(value)}: {error}") from error

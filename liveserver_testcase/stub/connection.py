@@ -1,0 +1,253 @@
+"""One connection of a stub: it can wait with an eye on its client, and fail on purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
+
+from ..core.channel import RECEIVE
+from ..core.clock import monotonic
+from ..core.threaded import ConnectionState
+from ..core.tls import TLS, TLSFacts
+from ..errors import ClientDisconnected
+from ..web.connection import HTTPConnection, Service
+from .fault import FLAWS, Fault, Plan
+from .loop import HandlerLoop
+from .request import RecordedRequest
+from .serving import Wake
+
+__all__ = ["Host", "StubConnection"]
+
+T = TypeVar("T")
+
+GARBAGE = bytes(range(128, 256)) + b"\r\n\r\n" + bytes(range(255, 127, -1))
+"""What is sent where no HTTP is: the same each time."""
+
+_ALERT = bytes((21, 3, 3, 0, 2, 2, 40))  # a fatal alert, handshake_failure: RFC 8446, 6
+_LONGEST = 24 * 3600.0  # seconds: what one call can wait for; who waits longer waits again
+
+
+class Host(Service, Protocol):
+    """What a connection wants of its stub."""
+
+    keep_alive: bool
+    loop: HandlerLoop
+    sleepers: set[Wake]
+
+    def plan_connection(self) -> Plan | None:
+        """What goes wrong with the next connection."""
+
+
+class StubConnection(HTTPConnection):
+    """Serves the requests of one client of a stub.
+
+    Attributes:
+        tls_facts: What was agreed upon in the handshake; None without TLS.
+    """
+
+    server: Host
+
+    def __init__(self, server: Host, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
+        super().__init__(server, sock, address, index, stopping)
+        self.tls_facts: TLSFacts | None = None
+
+    def _open(self) -> None:
+        plan = self.server.plan_connection()
+        tls = self.server.tls
+        if plan is not None:
+            self._fail(plan, tls)
+        elif tls is not None:
+            self.shake_hands(tls.context, self.server.header_timeout)
+        if tls is not None:
+            self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
+
+    def _fail(self, plan: Plan, tls: TLS | None) -> None:
+        """Do to a new connection what is planned for it."""
+        if plan.fault in FLAWS and tls is not None:
+            self.shake_hands(tls.flawed_context(FLAWS[plan.fault]), self.server.header_timeout)
+            return
+        if plan.fault is Fault.TLS_HANDSHAKE:
+            self._receive_plain()
+            self.send_plain(_ALERT)
+            raise self._end_now("TLS handshake refused", linger=True)
+        self.misbehave(plan)
+
+    def _may_stay(self) -> bool:
+        return self.server.keep_alive and super()._may_stay()
+
+    # -- misbehaving -----------------------------------------------------------------------------------------------
+
+    def misbehave(self, plan: Plan) -> None:
+        """Do what is planned, where it is only about the connection, whatever has been sent before.
+
+        Raises:
+            ClientDisconnected: Always.
+        """
+        reason = f"the stub was told to fail: {plan.describe()}"
+        if plan.fault is Fault.RESET:
+            raise self._end_now(reason, reset=True)
+        if plan.fault is Fault.STALL:
+            self.state = ConnectionState.READING  # a stop need not wait for this
+            with contextlib.suppress(ClientDisconnected):
+                self.pause(None)
+            raise self._end_now(reason)
+        if plan.fault is Fault.HALF_CLOSE:
+            self._half_close()
+            raise self._end_now(reason)
+        if plan.fault is Fault.GARBAGE:
+            with contextlib.suppress(ClientDisconnected):
+                self.send(GARBAGE)
+        raise self._end_now(reason, linger=True)
+
+    def _end_now(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+        response = self.exchange.response if self.exchange is not None else None
+        if response is not None:
+            response.keep_alive = False
+        self._unread = linger  # where there is no exchange that would say so
+        return self.give_up(reason, reset=reset, linger=linger)
+
+    def end_early(self, reason: str) -> ClientDisconnected:
+        """Have the connection end with the response, although the response says nothing of it."""
+        return self._end_now(reason)
+
+    def _half_close(self) -> None:
+        """Say that nothing more comes, and read on until the client has enough."""
+        self.state = ConnectionState.READING
+        self._say_goodbye()
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            self.set_timeout(None)
+            while not self.stopping.is_set() and socket.socket.recv(self.sock, RECEIVE):
+                pass
+
+    def _receive_plain(self) -> None:
+        """Receive once what the client sends, whatever it is."""
+        with contextlib.suppress(OSError):
+            self.set_timeout(self.server.header_timeout)
+            self.sock.recv(RECEIVE)
+
+    # -- waiting ---------------------------------------------------------------------------------------------------
+
+    def pause(self, seconds: float | None, wake: Wake | None = None) -> bool:
+        """Wait, with an eye on the client and on the stub's stop.
+
+        Args:
+            seconds: How long at most; None for as long as it takes.
+            wake: What ends the wait besides.
+
+        Returns:
+            True when the time is over, or ``wake`` was set; False when the stub stops.
+
+        Raises:
+            ClientDisconnected: The client has left.
+        """
+        request = self.exchange.record if self.exchange is not None else None
+        if not isinstance(request, RecordedRequest):
+            return self._pause(seconds, wake)
+        request.is_paused = True
+        self.tell()  # whoever waits for this test to settle need not wait for this
+        try:
+            return self._pause(seconds, wake)
+        finally:
+            request.is_paused = False
+
+    def _pause(self, seconds: float | None, wake: Wake | None) -> bool:
+        stop = Wake()
+        sleepers = self.server.sleepers
+        sleepers.add(stop)
+        try:
+            if self.stopping.is_set():
+                return False
+            if self._wait_for(seconds, stop, wake):
+                return not self.stopping.is_set()
+        finally:
+            sleepers.discard(stop)
+            stop.close()
+        self._gone = ClientDisconnected(self.blame("while it was kept waiting"))
+        raise self._gone
+
+    def _wait_for(self, seconds: float | None, stop: Wake, wake: Wake | None) -> bool:
+        """Wait for the time, the stop or ``wake``; False: the client has left."""
+        deadline = None if seconds is None else monotonic() + seconds
+        watched = _Watched(self.sock)
+        while True:
+            left = _LONGEST if deadline is None else deadline - monotonic()
+            if left <= 0:
+                return True
+            found = watched.wait(min(left, _LONGEST), stop, wake)
+            if found is not None:
+                return found
+
+    def tell(self) -> None:
+        """Wake who waits for something to happen to a request."""
+        self.server.journal.touch()
+
+    def run(self, work: Awaitable[T]) -> T:
+        """Run a coroutine on the stub's loop, and wait for its result; see `pause`.
+
+        Raises:
+            ClientDisconnected: The client has left, or the stub stops; the coroutine is cancelled.
+        """
+        done = Wake()
+        future = self.server.loop.submit(_await(work))
+        future.add_done_callback(lambda _: done.set())
+        try:
+            if not self._pause(None, done):
+                raise self._end_now("the stub stopped while a coroutine of its script ran")
+            return future.result(timeout=0)
+        finally:
+            future.cancel()
+            done.close()
+
+
+class _Watched:
+    """A client that is watched for leaving, while it may well send more."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._is_deaf = False  # it has sent more, and there is no telling whether it leaves after that
+
+    def wait(self, seconds: float, stop: Wake, wake: Wake | None) -> bool | None:
+        """Wait: True for the stop or ``wake``, False for the client's leaving, None for neither."""
+        wakes = [stop] if wake is None else [stop, wake]
+        if hasattr(select, "poll"):
+            return self._poll(seconds, wakes)
+        watched: list[Any] = wakes if self._is_deaf else [*wakes, self._sock]
+        ready = select.select(watched, [], [], seconds)[0]
+        if any(found in wakes for found in ready):
+            return True
+        return self._look() if ready else None
+
+    def _poll(self, seconds: float, wakes: list[Wake]) -> bool | None:
+        poll = select.poll()
+        # the end of what the client sends shows behind what it has sent on Linux, and nowhere else
+        leaving = getattr(select, "POLLRDHUP", 0)
+        numbers = {wake.fileno() for wake in wakes}
+        for number in numbers:
+            poll.register(number, select.POLLIN)
+        poll.register(self._sock, leaving or (0 if self._is_deaf else select.POLLIN))
+        ready = poll.poll(seconds * 1000)
+        if any(number in numbers for number, _ in ready):
+            return True
+        if not ready:
+            return None
+        gone = ready[0][1] & (leaving | select.POLLHUP | select.POLLERR | select.POLLNVAL)
+        return False if gone else self._look()
+
+    def _look(self) -> bool | None:
+        """Whether the client has left, as far as what it has sent tells."""
+        try:
+            if not socket.socket.recv(self._sock, 1, socket.MSG_PEEK):
+                return False
+        except OSError:
+            return False
+        self._is_deaf = True
+        return None
+
+
+async def _await(work: Awaitable[T]) -> T:
+    return await work

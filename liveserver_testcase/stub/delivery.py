@@ -1,0 +1,279 @@
+"""Send a reply as it says: with its delays, in its pieces, and with its fault."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, NoReturn
+
+from ..errors import ClientDisconnected
+from ..web.exchange import Exchange
+from ..web.response import ResponseWriter, describe_status
+from .connection import GARBAGE, StubConnection
+from .fault import Fault, Place, Plan
+from .reply import Reply
+from .request import RecordedRequest
+from .stream import Pause
+
+__all__ = ["Delivery"]
+
+_NO_PIECE = object()
+_LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
+
+
+class _Enough(Exception):
+    """No more of the body is to be sent."""
+
+
+class Delivery:
+    """One reply on its way to one client.
+
+    Args:
+        connection: The client's.
+        exchange: The exchange, while it is served.
+        request: What is answered.
+        reply: What it is answered with.
+    """
+
+    def __init__(self, connection: StubConnection, exchange: Exchange, request: RecordedRequest, reply: Reply) -> None:
+        response = exchange.response
+        if response is None:
+            raise RuntimeError(f"{exchange!r} is over")
+        if reply.compress and request.accept_encodings["gzip"] > 0:
+            reply = request.reply = reply.compressed
+        self._connection = connection
+        self._exchange = exchange
+        self._request = request
+        self._reply = reply
+        self._response: ResponseWriter = response
+
+    def send(self) -> None:
+        """Send all of it.
+
+        Raises:
+            ClientDisconnected: The client has left, the stub stops, or the reply is to end in another way.
+        """
+        reply, plan = self._reply, self._reply.fault
+        self._inform()
+        if reply.delay:
+            self._connection.pause(reply.delay)  # a stop ends it: then the reply comes at once
+        if plan is not None and plan.place is Place.RESPONSE_START and not self._spoil_head(plan):
+            self._connection.misbehave(plan)
+        if reply.raw is not None:
+            self._send_raw(reply.raw)
+        self._response.begin_prepared(reply.head)
+        if plan is not None and plan.place is Place.RESPONSE_BODY:
+            self._spoil_body(plan)
+        elif reply.stream is not None:
+            self._send_stream()
+        else:
+            self._send_body()
+        if plan is not None:
+            self._fail_after(plan)
+
+    def _inform(self) -> None:
+        """Send what comes before the response; HTTP/1.0 knows none of it."""
+        for status, headers in self._reply.informational:
+            lines = [f"HTTP/1.1 {describe_status(status)}", *(f"{name}: {value}" for name, value in headers), "", ""]
+            if self._exchange.version == "HTTP/1.1":
+                self._connection.send("\r\n".join(lines).encode("latin-1"))
+
+    def _send_raw(self, pieces: tuple[bytes, ...]) -> NoReturn:
+        for piece in pieces:
+            self._connection.send(piece)
+        match = re.match(rb"HTTP/1\.[01] (\d{3})", pieces[0]) if pieces else None
+        if match is not None:
+            self._exchange.status = int(match[1])
+        raise self._connection.give_up("", linger=True)
+
+    # -- the body --------------------------------------------------------------------------------------------------
+
+    def _send_body(self) -> None:
+        """Send a body that is known: whole, in chunks or slowly."""
+        reply, response = self._reply, self._response
+        if reply.chunks is None and not reply.body_delay and reply.throttle is None:
+            response.finish(reply.body)
+            return
+        if response.has_no_body:
+            response.finish(reply.body)
+            return
+        length = len(reply.body) if reply.chunks is None else None
+        response.send_head(length)
+        self._pause(reply.body_delay)
+        for piece in [reply.body] if reply.chunks is None else reply.chunks:
+            self._write(piece)
+        response.finish(trailers=self._trailers())
+
+    def _trailers(self) -> bytes:
+        return "".join(f"{name}: {value}\r\n" for name, value in self._reply.trailers).encode("latin-1")
+
+    def _write(self, piece: bytes) -> None:
+        """Write a piece, as slowly as it must be."""
+        throttle = self._reply.throttle
+        if throttle is None:
+            self._response.write(piece)
+            return
+        for start in range(0, len(piece), throttle.size):
+            if self._response.sent:
+                self._pause(throttle.seconds)
+            self._response.write(piece[start : start + throttle.size])
+
+    def _pause(self, seconds: float | None) -> None:
+        """Wait in the middle of a response, which a stop ends."""
+        if seconds != 0 and not self._connection.pause(seconds):
+            raise self._connection.give_up("the stub stopped in the middle of the response")
+
+    def _send_stream(self) -> None:
+        """Send the pieces when they come; the first one does not wait for the second."""
+        response, stream = self._response, self._reply.stream
+        if response.has_no_body or stream is None:
+            response.finish()
+            return
+        response.send_head()
+        self._pause(self._reply.body_delay)
+        self._each_piece(self._write_or_pause)
+        if stream.keep_open:
+            self._pause(None)
+        response.finish(trailers=self._trailers())
+
+    def _write_or_pause(self, piece: bytes | Pause) -> None:
+        if isinstance(piece, Pause):
+            self._pause(piece.seconds)
+        elif piece:
+            self._write(piece)
+
+    def _each_piece(self, take: Callable[[bytes | Pause], None]) -> None:
+        """Have ``take`` take each piece of the stream, and close what gives them."""
+        stream = self._reply.stream
+        if stream is None:
+            return
+        items = stream.open(self._request)
+        try:
+            while not self._connection.stopping.is_set():
+                item = self._next(items)
+                if item is _NO_PIECE:
+                    return
+                take(stream.encode(item))
+            raise self._connection.give_up("the stub stopped in the middle of the response")
+        finally:
+            self._close(items)
+
+    def _next(self, items: Iterator[object] | AsyncIterator[object]) -> object:
+        if isinstance(items, AsyncIterator):
+            return self._connection.run(_next_of(items))
+        return next(items, _NO_PIECE)
+
+    def _close(self, items: Any) -> None:
+        close = getattr(items, "close", None) or getattr(items, "aclose", None)
+        if close is None:
+            return
+        if isinstance(items, AsyncIterator):
+            self._connection.server.loop.finish(close())
+        else:
+            close()
+
+    # -- faults ----------------------------------------------------------------------------------------------------
+
+    def _spoil_head(self, plan: Plan) -> bool:
+        """Have the head leave with a mistake in it; False: the fault is not about the head."""
+        if plan.fault is Fault.BAD_STATUS_LINE:
+            spoil = _spoil_status_line
+        elif plan.fault is Fault.BAD_HEADER:
+            spoil = _spoil_header
+        else:
+            return False
+        self._divert(spoil)
+        return True
+
+    def _divert(self, spoil: Callable[[bytes], bytes]) -> None:
+        """Send the first bytes, where the head is, as ``spoil`` changes them."""
+
+        def wrap(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+            heads = [spoil]
+
+            def changed(data: bytes) -> None:
+                send(heads.pop()(data) if heads else data)
+
+            return changed
+
+        self._response.divert(wrap)
+
+    def _spoil_body(self, plan: Plan) -> None:
+        """Send the head and a part of the body, and then what is planned."""
+        reply, response = self._reply, self._response
+        whole = None if reply.stream is not None else len(reply.body)
+        left = plan.cut(whole)
+        if plan.fault is Fault.WRONG_LENGTH:
+            self._divert(lambda data: _LENGTH.sub(b"\r\nContent-Length: %d\r\n" % left, data, count=1))
+            response.finish(self._collect())
+            raise self._connection.give_up(f"the stub was told to fail: {plan.describe()}", linger=True)
+        chunked = plan.fault is Fault.BAD_CHUNK or reply.chunks is not None or whole is None
+        response.send_head(None if chunked else whole)
+        if response.has_no_body:
+            self._connection.misbehave(plan)
+        self._pause(reply.body_delay)
+        self._send_part(left)
+        if plan.fault is Fault.BAD_CHUNK:
+            self._connection.send(b"zz\r\n" + GARBAGE)
+        elif plan.fault is Fault.GARBAGE:
+            self._connection.send(GARBAGE)
+        kind = Fault.CLOSE if plan.fault in (Fault.TRUNCATE, Fault.BAD_CHUNK, Fault.GARBAGE) else plan.fault
+        self._fail_as(plan, kind)
+
+    def _send_part(self, size: int) -> None:
+        """Send the first ``size`` bytes of the body."""
+        left = size
+
+        def take(piece: bytes | Pause) -> None:
+            nonlocal left
+            if isinstance(piece, Pause):
+                self._pause(piece.seconds)
+            elif left > 0:
+                self._write(piece[:left])
+                left -= len(piece)
+            if left <= 0:
+                raise _Enough
+
+        try:
+            if self._reply.stream is not None:
+                self._each_piece(take)
+            for piece in self._reply.chunks or [self._reply.body]:
+                take(piece)
+        except _Enough:
+            pass
+
+    def _collect(self) -> bytes:
+        """The whole body, of a stream too."""
+        if self._reply.stream is None:
+            return self._reply.body
+        pieces: list[bytes] = []
+        self._each_piece(lambda piece: pieces.append(piece) if isinstance(piece, bytes) else None)
+        return b"".join(pieces)
+
+    def _fail_as(self, plan: Plan, fault: Fault) -> None:
+        try:
+            self._connection.misbehave(Plan(fault, plan.place))
+        except ClientDisconnected as gone:
+            gone.args = (f"the stub was told to fail: {plan.describe()}",)
+            raise
+
+    def _fail_after(self, plan: Plan) -> None:
+        """Do what is planned for when the response has been sent."""
+        if plan.place is Place.RESPONSE_END:
+            self._connection.misbehave(plan)
+        elif plan.fault is Fault.NO_READ:
+            raise self._connection.end_early(f"the stub was told to fail: {plan.describe()}")
+        elif plan.place is Place.RESPONSE_START:  # a spoilt head, after which nobody knows where they are
+            self._fail_as(plan, Fault.CLOSE)
+
+
+async def _next_of(items: AsyncIterator[object]) -> object:
+    return await anext(items, _NO_PIECE)
+
+
+def _spoil_status_line(data: bytes) -> bytes:
+    return re.sub(rb"^HTTP/1\.1 \d{3}", b"HTTP/1.1 2x0", data)
+
+
+def _spoil_header(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\r\nthis is no header\r\n", 1)

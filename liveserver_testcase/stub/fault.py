@@ -1,0 +1,185 @@
+"""How the stub misbehaves, and where in an exchange: a fault is *what* times *where*.  Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .wording import quote
+
+if TYPE_CHECKING:
+    from ..core.tls import Flaw
+
+__all__ = ["FLAWS", "Fault", "Place", "Plan", "plan_connection", "plan_exchange"]
+
+
+class Fault(enum.Enum):
+    """What goes wrong.  Each shows on the wire exactly as it says here, however the client takes it."""
+
+    RESET = "reset"
+    """The connection ends with a TCP reset."""
+    CLOSE = "close"
+    """The connection ends in good order, but too early."""
+    EMPTY = "empty"
+    """The request is answered with nothing at all, and an end in good order."""
+    STALL = "stall"
+    """Nothing more is read or sent; the connection stays open until the client, or the stub, has enough."""
+    TRUNCATE = "truncate"
+    """The body is shorter than what was promised."""
+    GARBAGE = "garbage"
+    """What is sent is not HTTP; then the connection ends."""
+    BAD_STATUS_LINE = "bad status line"
+    """The response begins with a line that is no status line."""
+    BAD_HEADER = "bad header"
+    """Among the headers is a line that is no header."""
+    BAD_CHUNK = "bad chunk"
+    """The body is chunked, and one of the chunks has a size that is no number."""
+    WRONG_LENGTH = "wrong length"
+    """The Content-Length is smaller than the body: what is left over spoils the connection."""
+    HALF_CLOSE = "half close"
+    """The stub sends nothing more and says so, but goes on reading."""
+    NO_READ = "no read"
+    """The request's body is not read; the answer is sent all the same."""
+    TLS_HANDSHAKE = "TLS handshake"
+    """The TLS handshake is refused."""
+    EXPIRED_CERT = "expired certificate"
+    """The certificate's time is over."""
+    WRONG_HOST_CERT = "wrong host certificate"
+    """The certificate is for another host."""
+    UNTRUSTED_CERT = "untrusted certificate"
+    """The certificate is from an authority that the client was not told of."""
+
+
+class Place(enum.Enum):
+    """Where in an exchange."""
+
+    CONNECT = "connect"
+    """When the client has connected, before anything is read."""
+    REQUEST_START = "request start"
+    """When the request's head is here, before its body is read."""
+    REQUEST_BODY = "request body"
+    """In the middle of the request's body."""
+    RESPONSE_START = "response start"
+    """When the request is here as a whole, before anything is sent."""
+    RESPONSE_BODY = "response body"
+    """When the response's head and a part of its body have been sent."""
+    RESPONSE_END = "response end"
+    """When the whole response has been sent."""
+
+
+_EVERYWHERE = (
+    Place.RESPONSE_START, Place.CONNECT, Place.REQUEST_START, Place.REQUEST_BODY, Place.RESPONSE_BODY,
+    Place.RESPONSE_END,
+)  # fmt: skip
+_START, _BODY = (Place.RESPONSE_START,), (Place.RESPONSE_BODY,)
+
+_PLACES: Mapping[Fault, tuple[Place, ...]] = {  # the first one is meant where none is given
+    Fault.RESET: _EVERYWHERE,
+    Fault.CLOSE: _EVERYWHERE,
+    Fault.EMPTY: _START,
+    Fault.STALL: _EVERYWHERE,
+    Fault.TRUNCATE: _BODY,
+    Fault.GARBAGE: (Place.RESPONSE_START, Place.CONNECT, Place.RESPONSE_BODY, Place.RESPONSE_END),
+    Fault.BAD_STATUS_LINE: _START,
+    Fault.BAD_HEADER: _START,
+    Fault.BAD_CHUNK: _BODY,
+    Fault.WRONG_LENGTH: _BODY,
+    Fault.HALF_CLOSE: (Place.RESPONSE_START, Place.CONNECT, Place.RESPONSE_BODY, Place.RESPONSE_END),
+    Fault.NO_READ: (Place.REQUEST_START, Place.REQUEST_BODY),
+    Fault.TLS_HANDSHAKE: (Place.CONNECT,),
+    Fault.EXPIRED_CERT: (Place.CONNECT,),
+    Fault.WRONG_HOST_CERT: (Place.CONNECT,),
+    Fault.UNTRUSTED_CERT: (Place.CONNECT,),
+}
+
+FLAWS: Mapping[Fault, Flaw] = {
+    Fault.EXPIRED_CERT: "expired",
+    Fault.WRONG_HOST_CERT: "wrong-host",
+    Fault.UNTRUSTED_CERT: "untrusted",
+}
+"""The faults that are those of a certificate."""
+
+_EARLY = frozenset((Place.REQUEST_START, Place.REQUEST_BODY))
+_BODIES = frozenset((Place.REQUEST_BODY, Place.RESPONSE_BODY))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fault at a place.
+
+    Attributes:
+        fault: What goes wrong.
+        place: Where.
+        after_bytes: After how many bytes of the body; None for half of it.
+    """
+
+    fault: Fault
+    place: Place
+    after_bytes: int | None = None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it happens before the request's body has been read as a whole."""
+        return self.place in _EARLY
+
+    def cut(self, size: int | None) -> int:
+        """After how many bytes of a body it happens; ``size`` is None for a body whose end nobody knows."""
+        if self.after_bytes is not None:
+            return self.after_bytes
+        return 1 if size is None else size // 2
+
+    def describe(self) -> str:
+        """As in ``reset at response body, after 10 bytes``."""
+        after = "" if self.after_bytes is None else f", after {self.after_bytes:,} bytes"
+        return f"{self.fault.value} at {self.place.value}{after}"
+
+
+def plan_exchange(fault: Fault, at: Place | None = None, after_bytes: int | None = None) -> Plan:
+    """The plan for a request that an expectation matches.
+
+    Raises:
+        UsageError: There is no such fault or place, it makes no sense there, or it comes before any request.
+    """
+    _check(fault)
+    place = _PLACES[fault][0] if at is None else at
+    if place is Place.CONNECT:
+        raise UsageError(
+            f"{fault} at Place.CONNECT happens before there is a request that an expectation could match; "
+            f"write stub.on_connect({fault})"
+        )
+    return _make_plan(fault, place, after_bytes)
+
+
+def plan_connection(fault: Fault) -> Plan:
+    """The plan for a connection, before there is a request.
+
+    Raises:
+        UsageError: There is no such fault, or it makes no sense there.
+    """
+    _check(fault)
+    return _make_plan(fault, Place.CONNECT, None)
+
+
+def _check(fault: object) -> None:
+    if not isinstance(fault, Fault):
+        raise UsageError(f"fault is {quote(fault)}; wanted one of {', '.join(map(str, Fault))}")
+
+
+def _make_plan(fault: Fault, place: Place, after_bytes: int | None) -> Plan:
+    if not isinstance(place, Place):
+        raise UsageError(f"at is {quote(place)}; wanted one of {', '.join(map(str, Place))}")
+    if place not in _PLACES[fault]:
+        wanted = " or ".join(str(known) for known in _PLACES[fault])
+        raise UsageError(f"{fault} at {place} makes no sense; it can happen at {wanted}")
+    if after_bytes is not None:
+        if isinstance(after_bytes, bool) or not isinstance(after_bytes, int) or after_bytes < 0:
+            raise UsageError(f"after_bytes is {quote(after_bytes)}; wanted a number of bytes, 0 or more")
+        if place not in _BODIES:
+            raise UsageError(
+                f"after_bytes is {after_bytes}, but {place} is a moment without bytes; "
+                "it goes with Place.REQUEST_BODY and Place.RESPONSE_BODY"
+            )
+    return Plan(fault, place, after_bytes)

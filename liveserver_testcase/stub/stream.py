@@ -1,0 +1,221 @@
+"""Bodies that come piece by piece: from a list, a generator or an asynchronous one, and as server-sent events."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ..errors import UsageError
+from .subject import Subject
+from .wording import quote
+
+__all__ = [
+    "Pause",
+    "Stream",
+    "StreamSource",
+    "check_seconds",
+    "encode_piece",
+    "format_event",
+    "make_stream",
+    "takes_arguments",
+]
+
+StreamSource: TypeAlias = "Iterable[object] | AsyncIterable[object] | Callable[..., object]"
+"""What gives the pieces: an iterable, an asynchronous one, or a function that returns one anew for each request."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A piece of a stream that is no bytes, but a time in which nothing is sent.
+
+    Attributes:
+        seconds: How long.  The wait ends early when the client leaves, or the stub stops.
+
+    Raises:
+        UsageError: It is no time that can be waited for.
+    """
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        check_seconds("Pause", self.seconds)
+
+
+def check_seconds(name: str, value: object) -> float:
+    """A time that a thread can wait for.
+
+    Raises:
+        UsageError: It is none.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= threading.TIMEOUT_MAX:  # type: ignore[operator]
+        raise UsageError(f"{name} is {quote(value)}; wanted a number of seconds, 0 or more")
+    return value  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What `Reply` keeps of a streamed body.
+
+    Attributes:
+        source: Gives the items for a request; a second call gives the same ones again, or says why it cannot.
+        encode: Makes of an item what is sent.
+        keep_open: Whether the response stays open when the items are used up.
+    """
+
+    source: Callable[[Subject], Iterable[object] | AsyncIterable[object]]
+    encode: Callable[[object], bytes | Pause]
+    keep_open: bool = False
+
+    def open(self, request: Subject) -> Iterator[object] | AsyncIterator[object]:
+        """Begin to give the items for ``request``.
+
+        Raises:
+            UsageError: The function gave nothing that can be iterated over.
+        """
+        items = self.source(request)
+        if isinstance(items, AsyncIterable):
+            return aiter(items)
+        if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+            raise UsageError(f"the stream's function gave {_describe(items)}; wanted an iterable of bytes and str")
+        return iter(items)
+
+
+class _Replay:
+    """An iterator that can be gone through once, for those who come later too: what it gave is kept."""
+
+    def __init__(self, items: Iterator[object]) -> None:
+        self._items = items
+        self._given: list[object] = []
+        self._lock = threading.Lock()  # guards both
+
+    def __call__(self, _request: Subject) -> Iterator[object]:
+        for index in itertools.count():
+            with self._lock:
+                if index == len(self._given):
+                    try:
+                        self._given.append(next(self._items))
+                    except StopIteration:
+                        return
+                item = self._given[index]
+            yield item
+
+
+class _Once:
+    """An asynchronous iterator, which one request can have."""
+
+    def __init__(self, items: AsyncIterator[object]) -> None:
+        self._items = items
+        self._turns = itertools.count()
+
+    def __call__(self, _request: Subject) -> AsyncIterator[object]:
+        if next(self._turns):
+            raise UsageError(
+                "the asynchronous generator has been used up by an earlier request; "
+                "give the function that makes it, without calling it: streams(ticks), not streams(ticks())"
+            )
+        return self._items
+
+
+def make_stream(
+    source: StreamSource, encode: Callable[[object], bytes | Pause] | None = None, *, keep_open: bool = False
+) -> Stream:
+    """Make a stream of what a test author gives.
+
+    Raises:
+        UsageError: It is nothing that gives pieces.
+    """
+    encode = encode or encode_piece
+    if isinstance(source, AsyncIterator):
+        return Stream(_Once(source), encode, keep_open)
+    if isinstance(source, Iterator):
+        return Stream(_Replay(source), encode, keep_open)
+    if isinstance(source, str | bytes | bytearray | Mapping):
+        raise UsageError(f"a stream of {_describe(source)}; wanted an iterable of bytes and str, or a function")
+    if isinstance(source, Iterable | AsyncIterable):
+        items = source if isinstance(source, AsyncIterable) else tuple(source)
+        return Stream(lambda _request: items, encode, keep_open)
+    if not callable(source):
+        raise UsageError(f"a stream of {_describe(source)}; wanted an iterable of bytes and str, or a function")
+    function: Callable[..., Any] = source
+    wants_request = takes_arguments(function)
+    return Stream(lambda request: function(request) if wants_request else function(), encode, keep_open)
+
+
+def takes_arguments(function: Callable[..., Any]) -> bool:
+    """Whether ``function`` can be given an argument by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a builtin that does not tell
+        return True
+    return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
+
+
+def encode_piece(item: object) -> bytes | Pause:
+    """A piece of a stream as it is sent.
+
+    Raises:
+        UsageError: It is neither bytes nor text, nor a `Pause`.
+    """
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, bytes | bytearray | memoryview):
+        return bytes(item)
+    if isinstance(item, Pause):
+        return item
+    raise UsageError(f"the stream gave {_describe(item)}; wanted bytes, str or Pause(seconds)")
+
+
+_EVENT_FIELDS = ("event", "id", "retry", "comment", "data")
+
+
+def format_event(item: object) -> bytes | Pause:
+    """A server-sent event as it is sent.  Source: the HTML standard, 9.2.
+
+    Args:
+        item: A str, which is its data; a mapping with ``data``, ``event``, ``id``, ``retry`` and ``comment``, where
+            data that is no str is sent as JSON; bytes, which are sent as they are; or a `Pause`.
+
+    Raises:
+        UsageError: It is none of these, or has a line end where none can be.
+    """
+    if isinstance(item, bytes | Pause):
+        return item
+    if isinstance(item, str):
+        item = {"data": item}
+    if not isinstance(item, Mapping) or not item or any(name not in _EVENT_FIELDS for name in item):
+        known = ", ".join(map(repr, _EVENT_FIELDS))
+        raise UsageError(
+            f"an event is {_describe(item)}; wanted a str, a mapping with some of {known}, or Pause(seconds)"
+        )
+    lines = []
+    for name in _EVENT_FIELDS:
+        if name in item:
+            lines += _format_field(name, item[name])
+    return "".join([*lines, "\n"]).encode()
+
+
+def _format_field(name: str, value: object) -> list[str]:
+    if name == "data" and not isinstance(value, str):
+        try:
+            value = json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"an event's data {quote(value)} cannot be written as JSON: {error}") from error
+    text = str(value)
+    if name in ("data", "comment"):
+        field = "" if name == "comment" else "data"
+        return [f"{field}: {line}\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    if name == "retry" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise UsageError(f"an event's retry is {quote(value)}; wanted a whole number of milliseconds")
+    if any(char in text for char in "\r\n\0"):
+        raise UsageError(f"an event's {name} is {quote(text)}; wanted one line")
+    return [f"{name}: {text}\n"]
+
+
+def _describe(value: object) -> str:
+    return f"{quote(value)}, of type {type(value).__name__}"

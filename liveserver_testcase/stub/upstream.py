@@ -1,0 +1,67 @@
+"""Pass a request on to a real server, and its answer back.  The only file of the stub that is a client."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from urllib.parse import urlsplit
+
+from ..errors import UsageError
+from .reply import Reply
+from .request import RecordedRequest
+from .wording import quote
+
+__all__ = ["Upstream"]
+
+_HOP_BY_HOP = frozenset((
+    "connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
+    "trailer", "transfer-encoding", "upgrade",
+))  # fmt: skip  # RFC 9110, 7.6.1; the length is that of what is sent
+
+
+class Upstream:
+    """A server that requests are passed on to, each on a connection of its own.
+
+    Args:
+        url: Its base URL; what it has of a path stands before that of the request.
+        timeout: Seconds without a byte from it.
+        ca_file: What must be trusted to verify it, as a path; the system's by default.
+
+    Raises:
+        UsageError: It is no such URL.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> None:
+        parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise UsageError(f"upstream is {quote(url)}; wanted a base URL such as 'https://api.example.com/v1'")
+        self.url = url
+        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self._timeout = timeout
+        self._context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """The upstream's answer to ``request``.
+
+        Raises:
+            UsageError: It cannot be reached, or does not answer.
+        """
+        if self._context is None:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        else:
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=self._timeout, context=self._context
+            )
+        target = self._path + request.exchange.target
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP and k.lower() != "host"}
+        try:
+            connection.request(request.method, target, request.body or None, headers)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{request.describe()} could not be passed on to {self.url}: {what}") from error
+        finally:
+            connection.close()
+        pairs = [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
+        return Reply(response.status, body or None, pairs, reason=response.reason)

@@ -1,0 +1,140 @@
+"""Faults as plans: what times where, and which combinations make no sense."""
+
+from __future__ import annotations
+
+import itertools
+import unittest
+
+from liveserver_testcase import UsageError
+from liveserver_testcase.stub.fault import Fault, Place, Plan, plan_connection, plan_exchange
+
+
+class PlanTest(unittest.TestCase):
+    """`plan_exchange` and `plan_connection`."""
+
+    def assert_refused(self, message: str, *args: object, **kwargs: object) -> None:
+        with self.assertRaises(UsageError) as caught:
+            plan_exchange(*args, **kwargs)  # type: ignore[arg-type]
+        self.assertEqual(message, str(caught.exception))
+
+    def test_the_place_where_a_fault_is_at_home(self) -> None:
+        """Where none is given, each fault has its own."""
+        homes = {
+            Place.RESPONSE_START: (
+                Fault.RESET, Fault.CLOSE, Fault.EMPTY, Fault.STALL, Fault.GARBAGE, Fault.BAD_STATUS_LINE,
+                Fault.BAD_HEADER, Fault.HALF_CLOSE,
+            ),
+            Place.RESPONSE_BODY: (Fault.TRUNCATE, Fault.BAD_CHUNK, Fault.WRONG_LENGTH),
+            Place.REQUEST_START: (Fault.NO_READ,),
+        }  # fmt: skip
+        for place, faults in homes.items():
+            for fault in faults:
+                with self.subTest(fault=fault):
+                    self.assertEqual(Plan(fault, place), plan_exchange(fault))
+
+    def test_every_combination_is_decided(self) -> None:
+        """It is a plan, or it is refused with the places where it would make sense."""
+        made = 0
+        for fault, place in itertools.product(Fault, Place):
+            with self.subTest(fault=fault, place=place):
+                try:
+                    self.assertEqual(Plan(fault, place), plan_exchange(fault, place))
+                    made += 1
+                except UsageError as error:
+                    self.assertRegex(
+                        str(error), f"^{fault} at {place} (makes no sense; it can happen at Place|happens)"
+                    )
+        self.assertEqual(29, made)
+
+    def test_what_makes_no_sense(self) -> None:
+        """The message names where the fault can happen."""
+        self.assert_refused(
+            "Fault.TRUNCATE at Place.RESPONSE_START makes no sense; it can happen at Place.RESPONSE_BODY",
+            Fault.TRUNCATE,
+            Place.RESPONSE_START,
+        )
+        self.assert_refused(
+            "Fault.NO_READ at Place.RESPONSE_END makes no sense; it can happen at "
+            "Place.REQUEST_START or Place.REQUEST_BODY",
+            Fault.NO_READ,
+            Place.RESPONSE_END,
+        )
+
+    def test_before_there_is_a_request(self) -> None:
+        """What happens when a client connects is no expectation's business."""
+        for fault in (Fault.TLS_HANDSHAKE, Fault.EXPIRED_CERT, Fault.WRONG_HOST_CERT, Fault.UNTRUSTED_CERT):
+            self.assert_refused(
+                f"{fault} at Place.CONNECT happens before there is a request that an expectation could match; "
+                f"write stub.on_connect({fault})",
+                fault,
+            )
+        self.assert_refused(
+            "Fault.RESET at Place.CONNECT happens before there is a request that an expectation could match; "
+            "write stub.on_connect(Fault.RESET)",
+            Fault.RESET,
+            Place.CONNECT,
+        )
+
+    def test_connections(self) -> None:
+        """What can happen to a connection that has brought no request yet."""
+        possible = [fault for fault in Fault if self.can_connect(fault)]
+        self.assertEqual(
+            [
+                Fault.RESET, Fault.CLOSE, Fault.STALL, Fault.GARBAGE, Fault.HALF_CLOSE, Fault.TLS_HANDSHAKE,
+                Fault.EXPIRED_CERT, Fault.WRONG_HOST_CERT, Fault.UNTRUSTED_CERT,
+            ],
+            possible,
+        )  # fmt: skip
+
+    def can_connect(self, fault: Fault) -> bool:
+        try:
+            return plan_connection(fault) == Plan(fault, Place.CONNECT)
+        except UsageError as error:
+            self.assertRegex(str(error), f"^{fault} at Place.CONNECT makes no sense; it can happen at ")
+            return False
+
+    def test_things_that_are_neither(self) -> None:
+        """Other things are refused with all that there are."""
+        faults, places = ", ".join(map(str, Fault)), ", ".join(map(str, Place))
+        self.assert_refused(f"fault is 'reset'; wanted one of {faults}", "reset")
+        self.assert_refused(f"at is 'connect'; wanted one of {places}", Fault.RESET, "connect")
+        with self.assertRaises(UsageError) as caught:
+            plan_connection("reset")  # type: ignore[arg-type]
+        self.assertEqual(f"fault is 'reset'; wanted one of {faults}", str(caught.exception))
+
+    def test_after_bytes(self) -> None:
+        """It goes with a body."""
+        self.assertEqual(7, plan_exchange(Fault.RESET, Place.RESPONSE_BODY, 7).cut(100))
+        self.assertEqual(50, plan_exchange(Fault.RESET, Place.RESPONSE_BODY).cut(100))
+        self.assertEqual(1, plan_exchange(Fault.RESET, Place.RESPONSE_BODY).cut(None))
+        for value in (-1, "5", 1.5, True):
+            self.assert_refused(
+                f"after_bytes is {value!r}; wanted a number of bytes, 0 or more", Fault.TRUNCATE, after_bytes=value
+            )
+        self.assert_refused(
+            "after_bytes is 5, but Place.RESPONSE_START is a moment without bytes; "
+            "it goes with Place.REQUEST_BODY and Place.RESPONSE_BODY",
+            Fault.RESET,
+            after_bytes=5,
+        )
+
+    def test_in_words(self) -> None:
+        """A journal says what was done."""
+        self.assertEqual("reset at response start", plan_exchange(Fault.RESET).describe())
+        self.assertEqual(
+            "truncate at response body, after 1,000 bytes", plan_exchange(Fault.TRUNCATE, after_bytes=1000).describe()
+        )
+
+    def test_what_comes_before_the_body_is_read(self) -> None:
+        """Those places are early."""
+        early = {place for place in Place if Plan(Fault.RESET, place).is_early}
+        self.assertEqual({Place.REQUEST_START, Place.REQUEST_BODY}, early)
+
+    def test_every_member_is_documented(self) -> None:
+        """Each has a value that can stand in a sentence."""
+        for member in (*Fault, *Place):
+            self.assertRegex(member.value, "^[a-zA-Z ]+$")
+
+
+if __name__ == "__main__":
+    unittest.main()
