@@ -20,6 +20,7 @@ from benchmarks.tables import Column, Table
 TESTS = 5
 NO_REQUEST = "no request, no server"
 OUTSIDE = "one server outside"
+SESSION = "ours, live_scope = session"
 #: A stop of so many ms waits for something; such suites are run together, once.
 WAITS = 50.0
 #: No suite may take longer for a class than this, in seconds, with its interpreter's start beside.
@@ -40,6 +41,14 @@ from liveserver_testcase import LiveServerTestCase
 
 class Base(LiveServerTestCase):
     app = hello
+"""
+SHARED = """\
+from benchmarks.apps import hello
+from liveserver_testcase import LiveServerTestCase
+
+class Base(LiveServerTestCase):
+    app = hello
+    live_scope = "session"
 """
 PEER = """\
 from benchmarks.servers import server
@@ -107,6 +116,8 @@ def measure(run: Run) -> list[Table]:
                 table.notes.append(f"one server outside: {worker.server.name}, in another process")
                 break
         suites += [suite_of(server) for server in servers if server.name not in waiting]
+        if any(server.name == OURS for server in servers):
+            suites.append(Suite(SESSION, SHARED))
         for _ in range(run.settings.rounds):
             for suite in list(suites):
                 if not enter(run, table, [suite], home):
