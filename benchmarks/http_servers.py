@@ -42,6 +42,9 @@ class Adapter(ABC):
     def stop(self) -> None:
         """Stop it as its documentation says."""
 
+    def forget(self) -> None:  # noqa: B027 - only mail servers keep what they are sent
+        """Let go of what has been received."""
+
     def tidy(self) -> None:  # noqa: B027 - most servers leave nothing
         """Take away what `stop` leaves behind; not part of any figure."""
 

@@ -17,6 +17,9 @@ class OurMail(Adapter):
         self._server.start()
         self.port = self._server.port
 
+    def forget(self) -> None:
+        self._server.reset()
+
     def stop(self) -> None:
         self._server.stop()
 
@@ -39,8 +42,12 @@ class Aiosmtpd(Adapter):
         from aiosmtpd.controller import Controller
 
         self.port = free_port()
-        self._controller = Controller(_Keeper(), hostname=HOST, port=self.port)
+        self._keeper = _Keeper()
+        self._controller = Controller(self._keeper, hostname=HOST, port=self.port)
         self._controller.start()
+
+    def forget(self) -> None:
+        self._keeper.outbox.clear()
 
     def stop(self) -> None:
         self._controller.stop()
@@ -55,6 +62,26 @@ class PytestLocalserverMail(Adapter):
         self._server = Server(host=HOST, port=0)
         self._server.start()
         self.port = self._server.port
+
+    def forget(self) -> None:
+        self._server.outbox.clear()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class Smtpdfix(Adapter):
+    """The mail server of smtpdfix, which does so too."""
+
+    def start(self) -> None:
+        from smtpdfix.controller import AuthController
+
+        self.port = free_port()
+        self._server = AuthController(hostname=HOST, port=self.port)
+        self._server.start()
+
+    def forget(self) -> None:
+        self._server._messages.clear()
 
     def stop(self) -> None:
         self._server.stop()

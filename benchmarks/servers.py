@@ -75,6 +75,7 @@ SERVERS: tuple[Server, ...] = (
         ("pytest_localserver", "aiosmtpd"),
         kind="mail",
     ),
+    Server("smtpdfix", mail.Smtpdfix, ("smtpdfix", "aiosmtpd"), kind="mail"),
 )
 
 

@@ -90,6 +90,18 @@ TARGETS: tuple[Target, ...] = (
     Target("new connections/s, to uvicorn", "throughput", "new", at_least=1, over=UVICORN),
     Target("one kept-alive/s, to uvicorn", "throughput", "one", at_least=1, over=UVICORN),
     Target("eight kept-alive/s, to uvicorn", "throughput", "eight", at_least=1, over=UVICORN),
+    Target("mail server, start to greeting", "mail-lifecycle", "first", at_most=1.0, row=OUR_MAIL, unit="ms"),
+    Target("mail server, stop", "mail-lifecycle", "stop", at_most=0.5, row=OUR_MAIL, unit="ms"),
+    *(
+        Target(f"{what}, to aiosmtpd's", "mail-raw", name, at_least=least, row=OUR_MAIL, over=MAIL_REFERENCE)
+        for what, name, least in (
+            ("mails/s of 1 KB, new connections", "raw-new", 1.2),
+            ("mails/s of 1 KB, one connection", "raw-one", 1.2),
+            ("mails/s of 1 MB", "raw-1mb", 4.0),
+            ("mails/s of 25 MB", "raw-25mb", 4.0),
+        )
+    ),
+    Target("memory for a mail of 25 MB, to the mail", "mail-memory", "peak", at_most=2.5, row=OUR_MAIL),
     Target(f"requests.Session, to {REFERENCE}", "clients", "requests", at_most=0.6, over=REFERENCE),
     Target(f"httpx.Client, to {REFERENCE}", "clients", "httpx", at_most=0.6, over=REFERENCE),
     Target(

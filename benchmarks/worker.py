@@ -91,6 +91,18 @@ class Worker:
                 return left
             time.sleep(0.01)
 
+    def forget(self) -> Reply:
+        """Have a mail server forget what it has kept."""
+        if self._running is not None:
+            self._running.forget()
+        return {}
+
+    def peak(self) -> Reply:
+        """The most memory that this process has had so far, in bytes."""
+        import resource
+
+        return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
     def requests(self, seconds: float) -> Reply:
         """Time a request of a `requests.Session` in this process, in microseconds."""
         import requests
@@ -127,6 +139,8 @@ class Worker:
             "cycles": self.cycles,
             "start": self.start,
             "stop": self.stop,
+            "forget": self.forget,
+            "peak": self.peak,
             "requests": self.requests,
             "httpx": self.httpx,
         }
