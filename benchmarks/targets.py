@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.crowd import KINDS, SLEEPING
 from benchmarks.imports import FLOOR, MIXINS
-from benchmarks.servers import OURS, REFERENCE, UVICORN
+from benchmarks.servers import MAIL_REFERENCE, OUR_MAIL, OURS, REFERENCE, UVICORN
 from benchmarks.suites import OUTSIDE
 from benchmarks.tables import Table, align
 
