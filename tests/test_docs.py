@@ -45,6 +45,13 @@ def run(*arguments: str, folder: Path, code: int, **variables: str) -> str:
     return re.sub(r"in \d+\.\d+s", "in 0.010s", output)
 
 
+def make_alike(report: str) -> str:
+    """A report without what differs from Python to Python, from machine to machine and from run to run."""
+    report = re.sub(r"^ +[~^][ ~^]*\n", "", report, flags=re.MULTILINE)
+    report = re.sub(r'File "[^"]*/', 'File "', report)
+    return re.sub(r"\d+ ms", "1 ms", report)
+
+
 class ExampleTest(unittest.TestCase):
     """The code that readers copy."""
 
@@ -103,6 +110,19 @@ class ProjectsTest(unittest.TestCase):
         """Its tests run under unittest, say nothing and leave nothing."""
         output = run("-W", "error", "-m", "unittest", folder=EXAMPLES / "flask_app", code=0)
         self.assertRegex(output, r"\A\.+\n-+\nRan \d\d tests")
+
+
+class DebuggingTest(unittest.TestCase):
+    """The reports on the page about debugging."""
+
+    @unittest.skipIf(sys.version_info < (3, 11), "Python 3.10 names a test without its class and method")
+    def test_reports(self) -> None:
+        """They are what readers see who run the same tests."""
+        for name in ("a_price", "nobody_looks_at_the_answer", "a_request_that_never_came"):
+            with self.subTest(name=name):
+                output = run("-m", "unittest", f"broken.PriceTest.test_{name}", folder=EXAMPLES / "recipes", code=1)
+                shown = (EXAMPLES / "recipes" / f"report_{name}.txt").read_text(encoding="utf-8")
+                self.assertIn(shown.strip(), make_alike(output))
 
 
 class TutorialTest(unittest.TestCase):
