@@ -18,6 +18,7 @@ __all__ = ["Circumstances", "describe_circumstances", "explain_attempts", "headl
 _MOST_LISTED = 20  # refusals in a report
 _MOST_LINES = 40  # of a transcript: a dialogue of one mail has twenty
 _LONGEST_LINE = 200
+_PREFIX = len("S: 250-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +103,24 @@ def _transcript(sessions: Sequence[SMTPSession], has_emails: bool) -> list[str]:
     troubled = [session for session in sessions if not has_emails or _is_troubled(session)]
     if not troubled:
         return []
-    lines = [escaped(line[:_LONGEST_LINE]) for line in troubled[-1].transcript.splitlines()]
+    lines = [escaped(line[:_LONGEST_LINE]) for line in _joined(troubled[-1].transcript.splitlines())]
     if len(lines) > _MOST_LINES:
         lines = [f"({len(lines) - _MOST_LINES} lines before these)", *lines[-_MOST_LINES:]]
     which = "of the last one" if troubled[-1] is sessions[-1] else "of the last one that failed"
     return [f"  transcript {which}:", *(f"      {line}" for line in lines)]
+
+
+def _joined(lines: Sequence[str]) -> list[str]:
+    """A transcript in which an answer of several lines is one: that to EHLO has ten."""
+    joined: list[str] = []
+    goes_on = False
+    for line in lines:
+        if goes_on:
+            joined[-1] = f"{joined[-1][: _PREFIX - 1]} {joined[-1][_PREFIX:]}, {line[_PREFIX:]}"
+        else:
+            joined.append(line)
+        goes_on = line.startswith("S: ") and line[_PREFIX - 1 : _PREFIX] == "-"
+    return joined
 
 
 def _is_troubled(session: SMTPSession) -> bool:
@@ -125,22 +139,27 @@ def _said(command: str, code: int, text: str = "") -> Callable[[Circumstances], 
     return look
 
 
-def _ended(text: str) -> Callable[[Circumstances], bool]:
-    return lambda around: any(text in session.ending for session in around.sessions)
+def _ended(text: str, other_than: str = "\0") -> Callable[[Circumstances], bool]:
+    return lambda around: any(text in each.ending and other_than not in each.ending for each in around.sessions)
 
+
+_NO_TLS = "WRONG_VERSION_NUMBER"  # what OpenSSL says of it
 
 # what can be seen in the record, and what usually is the reason
 _REASONS: Sequence[tuple[Callable[[Circumstances], bool], str]] = (
     (
-        _ended("TLS handshake"),
+        _ended("TLS handshake", other_than=_NO_TLS),
         "The client broke off the TLS handshake: does it trust smtp.ca_file, and was it given smtp.client_context()?",
     ),
-    (_ended("on a port that speaks TLS"), 'smtp_tls is "implicit": the client must begin with TLS, not with STARTTLS.'),
+    (
+        _ended(_NO_TLS),
+        "The client spoke without TLS where TLS was due: see smtp_tls, and how the client is configured.",
+    ),
     (
         _said("(unreadable)", 500),
         'What the client sent is no SMTP. Does it begin with TLS? Then smtp_tls must be "implicit".',
     ),
-    (_ended("spoke HTTP"), "The client spoke HTTP: it was given the address of the mail server for a web server's."),
+    (_ended("HTTP"), "The client spoke HTTP: it was given the address of the mail server for a web server's."),
     (_said("AUTH", 535), "The login was refused: smtp_users has the names and passwords that are accepted."),
     (_said("AUTH", 502), "AUTH is not offered: set smtp_users, or have the client log in after STARTTLS."),
     (_said("STARTTLS", 502), 'STARTTLS is not offered: set smtp_tls = "starttls".'),

@@ -15,6 +15,7 @@ from ..core.unfinished import Unfinished
 from .connection import SMTPConnection
 from .fault import Closed, SMTPFault
 from .message import ReceivedEmail
+from .outbox import Outbox
 from .policy import SIZE_LIMIT, CertificateChoice, Policy, TLSMode
 from .scripted import ScriptedFaults
 from .senders import (
@@ -164,9 +165,9 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     # -- what has come ---------------------------------------------------------------------------------------------
 
     @property
-    def outbox(self) -> list[ReceivedEmail]:
+    def outbox(self) -> Outbox:
         """The mails of this test, in the order of their acceptance; a snapshot."""
-        return self.journal.entries(self.journal.epoch)
+        return Outbox(self.journal)
 
     @property
     def sessions(self) -> list[SMTPSession]:

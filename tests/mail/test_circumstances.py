@@ -124,6 +124,14 @@ class Connections(CircumstancesCase):
         transcript = lines[lines.index("  transcript of the last one:") + 1 : -1]
         self.assertEqual((len(transcript), transcript[0]), (41, "      (21 lines before these)"))
 
+    def test_long_answers(self) -> None:
+        """An answer of several lines is one line."""
+        lines = describe_circumstances(around(session(("EHLO", "me", 250, "a\nb\nc"), ("NOOP", "", 250, "d"))), False)
+        self.assertEqual(
+            lines[3:-1],
+            ["      C: EHLO me", "      S: 250 a, b, c", "      C: NOOP", "      S: 250 d", "         (QUIT)"],
+        )
+
     def test_loss(self) -> None:
         """If mails were lost, the report says so."""
         self.check(around(session(MAIL, mails=1), loss="the journal is full"), "  the journal is full", has_emails=True)
@@ -135,14 +143,14 @@ class Reasons(CircumstancesCase):
         for advice, sessions in {
             "The client broke off the TLS handshake: does it trust smtp.ca_file, and was it given "
             "smtp.client_context()?": session(ending="the client has left in the TLS handshake"),
-            'smtp_tls is "implicit": the client must begin with TLS, not with STARTTLS.': session(
-                ending="the client spoke plain HTTP on a port that speaks TLS"
+            "The client spoke without TLS where TLS was due: see smtp_tls, and how the client is configured.": session(
+                ending="the TLS handshake failed: [SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1020)"
             ),
             'What the client sent is no SMTP. Does it begin with TLS? Then smtp_tls must be "implicit".': session(
                 ("(unreadable)", "", 500, "5.5.2 x")
             ),
             "The client spoke HTTP: it was given the address of the mail server for a web server's.": session(
-                ending="the client spoke HTTP"
+                ending="the client spoke plain HTTP on a port that speaks TLS"
             ),
             "The login was refused: smtp_users has the names and passwords that are accepted.": session(
                 ("AUTH", "PLAIN", 535, "no")
