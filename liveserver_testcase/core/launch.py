@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 from . import child
+from .interrupts import uninterrupted
 from .orders import Orders
 from .pipe import Pipe
 
@@ -58,10 +59,15 @@ class Child(abc.ABC):
 
     def poll(self) -> int | None:
         """Its exit code, or minus the signal that killed it; None while it lives."""
-        with self._lock:
-            if self._code is None:
-                self._code = self._reap()
-            return self._code
+
+        def look() -> None:
+            with self._lock:
+                if self._code is None:
+                    self._code = self._reap()
+
+        if self._code is None:
+            uninterrupted(look)  # else an interrupt could come between the system's answer, given once, and its note
+        return self._code
 
     def wait(self, timeout: float) -> int | None:
         """Wait for its end, for ``timeout`` seconds at most; see `poll`."""

@@ -22,6 +22,8 @@ _MOST_CHUNKS = 32  # a pipe holds one or few: what was printed before an answer 
 _PAUSE = 0.2  # seconds between two looks at a child for whose end the system has no descriptor
 _DYING = 1.0  # seconds that a child gets to end when it has let go of the line
 
+_END = 5.0  # seconds that the thread gets to notice the end of the child
+
 _Answer: TypeAlias = tuple[str, Any]
 
 
@@ -100,7 +102,7 @@ class Line:
 
     def close(self) -> None:
         """Join the thread and let go of the child, which has ended."""
-        self.thread.join(_DYING)
+        self.thread.join(_END)
         self.child.close()
 
     def _take(self, box: queue.SimpleQueue[_Answer], timeout: float) -> Any:
@@ -135,7 +137,7 @@ class Line:
         while child.poll() is None:
             heard = {key.data for key, _ in selector.select(None if child.sentinel is not None else _PAUSE)}
             if not self._drain():
-                with contextlib.suppress(KeyError):
+                with contextlib.suppress(KeyError, ValueError):  # it was before, or is closed
                     selector.unregister(child.output)
             if "pipe" in heard and not self._receive():
                 selector.unregister(child.pipe)

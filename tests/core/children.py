@@ -31,6 +31,7 @@ class Particular(Exception):
 def work_that_hangs(path: str) -> None:
     """Have the test at the other end of a socket do the work, and wait until it has."""
     with socket.socket(socket.AF_UNIX) as bridge:
+        bridge.settimeout(None)  # a copy of the test's process has the default timeout that it has set
         bridge.connect(path)
         bridge.recv(1)
 
