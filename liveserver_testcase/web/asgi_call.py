@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +14,7 @@ from ..core.unfinished import Unfinished
 from ..errors import ClientDisconnected, InvalidResponse
 from .asgi_line import ASGIRecord, Line
 from .body import is_clients_doing
-from .whereabouts import stack_of_task, stacks_of_threads
+from .whereabouts import stack_of_loop, stack_of_task, stacks_of_threads
 
 if TYPE_CHECKING:
     from .lifespan import ASGIApplication
@@ -61,12 +62,13 @@ class Call:
         must_raise: Whether a ``send`` after the client has left is to raise, as ASGI says from 2.4 on.
         was_told: Whether a stop has told it that it is over.
         was_cancelled: Whether a stop has given it up.
+        thread: The loop's thread, by its number.
         task: The task in which it runs, uvicorn's; None when that is done.
     """
 
     __slots__ = (
         "_held", "_raw_receive", "_raw_send", "has_body", "has_ended", "has_started", "is_gone", "is_reading",
-        "line", "must_raise", "record", "server", "task", "was_cancelled", "was_told",
+        "line", "must_raise", "record", "server", "task", "thread", "was_cancelled", "was_told",
     )  # fmt: skip
 
     def __init__(self, server: Caller, line: Line, scope: dict[str, Any]) -> None:
@@ -84,6 +86,7 @@ class Call:
         # uvicorn before 0.34 promises it and does not do it: streams would go on for ever
         self.must_raise = scope["asgi"].get("spec_version", "") >= "2.4"
         self._held: dict[str, Any] | None = None
+        self.thread = 0
         self.task: asyncio.Task[Any] | None = None
 
     async def run(
@@ -96,6 +99,7 @@ class Call:
         """Call the application; what it raises is recorded and goes no further."""
         self._raw_receive, self._raw_send = receive, send
         self.task = task = asyncio.current_task()
+        self.thread = threading.get_ident()
         _current.set(self)  # the task is this call's own, and ends with it
         self.server._begin(self)
         if task is not None:
@@ -289,6 +293,8 @@ class Call:
         """Where the application is: in its coroutines, and in threads that work for them."""
         if self.task is None:
             return ""
+        if getattr(self.task.get_coro(), "cr_running", False) and threading.get_ident() != self.thread:
+            return stack_of_loop(self.thread)
         return stack_of_task(self.task) + stacks_of_threads(self.is_context)
 
     def is_context(self, context: Context) -> bool:

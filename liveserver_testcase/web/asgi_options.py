@@ -13,7 +13,7 @@ __all__ = ["check_options"]
 
 _ADDRESS = "the server listens on a socket of its own: use host and port"
 _TLS = "use tls"
-_LOGGING = "the configuration of logging is left alone: listen to the loggers uvicorn.error and uvicorn.asgi"
+_LOGGING = "the configuration of logging is left alone: listen to the logger uvicorn.error"
 _PROCESSES = "the server is one thread of this process"
 _STOP = "use stop_timeout"
 _LOOP = "the server has an asyncio loop of its own"

@@ -9,11 +9,11 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["stack_of_task", "stacks_of_threads"]
+__all__ = ["stack_of_loop", "stack_of_task", "stacks_of_threads"]
 
 _OWN = os.path.dirname(os.path.dirname(__file__))
 _DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
@@ -24,8 +24,18 @@ def stack_of_task(task: asyncio.Task[Any]) -> str:
 
     `asyncio.Task.get_stack` has only the outermost frame of a coroutine that waits.
     """
-    frames = list(_frames_of(task.get_coro()))
-    entries = traceback.StackSummary.extract(((frame, frame.f_lineno) for frame in frames), lookup_lines=True)
+    return _format((frame, frame.f_lineno) for frame in _frames_of(task.get_coro()))
+
+
+def stack_of_loop(ident: int | None) -> str:
+    """Where the application is in the loop's thread, while it runs there and does not wait; empty if it has ended."""
+    frame = sys._current_frames().get(ident or 0)
+    return _format(reversed(list(traceback.walk_stack(frame)))) if frame is not None else ""
+
+
+def _format(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """Frames as text, from the application's first one on."""
+    entries = traceback.StackSummary.extract(iter(list(frames)), lookup_lines=True)
     ours = [number for number, entry in enumerate(entries) if entry.filename.startswith(_OWN)]
     first = ours[-1] + 1 if ours and ours[-1] + 1 < len(entries) else 0
     return "".join(traceback.format_list(list(entries)[first:]))

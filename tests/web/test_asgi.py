@@ -348,7 +348,7 @@ class Errors(ASGICase):
         (record,) = self.server.in_flight
         self.assertTrue(record.completed)
         self.assertEqual([record], self.server.wait_until_idle(0.01))
-        self.assertIn("in task\n", self.server.stack_of(record))
+        self.assertTrue(wait_until(lambda: "in task\n" in self.server.stack_of(record)))
         go_on.set()
         self.assertEqual("ValueError('boom')", repr(self.error()))
 
