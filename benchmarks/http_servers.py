@@ -76,6 +76,20 @@ class Ours(Adapter):
         self._server.stop()
 
 
+class OursASGI(Adapter):
+    """The ASGI server of this library, on uvicorn's protocols."""
+
+    def start(self) -> None:
+        from liveserver_testcase.web.asgi import ASGIServer
+
+        self._server = ASGIServer(hello_asgi, host=HOST, port=0, options={"lifespan": "off"})
+        self._server.start()
+        self.port = self._server.port
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
 class PytestHTTPServer(Adapter):
     """pytest-httpserver; it serves expectations, no application, so it gets one for each path."""
 

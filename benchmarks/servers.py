@@ -14,10 +14,13 @@ from benchmarks import mail_servers as mail
 Kind = Literal["http", "mail"]
 
 OURS = "ours"
+OUR_ASGI = "ours-asgi"
 OUR_MAIL = "ours-mail"
 #: What ratios are taken to.
 REFERENCE = "pytest-httpserver"
 UVICORN = "uvicorn"
+#: The loop that ours runs on, too.
+UVICORN_ASYNCIO = "uvicorn-asyncio"
 MAIL_REFERENCE = "aiosmtpd"
 
 
@@ -56,6 +59,7 @@ class Server:
 
 SERVERS: tuple[Server, ...] = (
     Server(OURS, http.Ours, ("liveserver_testcase",)),
+    Server(OUR_ASGI, http.OursASGI, ("liveserver_testcase", "uvicorn")),
     Server(REFERENCE, http.PytestHTTPServer, ("pytest_httpserver",)),
     Server("pytest-httpserver-threaded", http.PytestHTTPServerThreaded, ("pytest_httpserver",)),
     Server("pytest-localserver", http.PytestLocalserver, ("pytest_localserver",)),
@@ -65,7 +69,7 @@ SERVERS: tuple[Server, ...] = (
     Server("cheroot", http.Cheroot, ("cheroot",)),
     Server("waitress", http.Waitress, ("waitress",)),
     Server(UVICORN, http.Uvicorn, ("uvicorn", "httptools", "uvloop")),
-    Server("uvicorn-asyncio", http.UvicornAsyncio, ("uvicorn", "httptools")),
+    Server(UVICORN_ASYNCIO, http.UvicornAsyncio, ("uvicorn", "httptools")),
     Server("nginx", http.Nginx, program="nginx", threaded=False, limit=True),
     Server(OUR_MAIL, mail.OurMail, ("liveserver_testcase",), kind="mail"),
     Server(MAIL_REFERENCE, mail.Aiosmtpd, ("aiosmtpd",), kind="mail"),
@@ -75,6 +79,7 @@ SERVERS: tuple[Server, ...] = (
         ("pytest_localserver", "aiosmtpd"),
         kind="mail",
     ),
+    Server("smtpdfix", mail.Smtpdfix, ("smtpdfix", "aiosmtpd"), kind="mail"),
     Server("smtpdfix", mail.Smtpdfix, ("smtpdfix", "aiosmtpd"), kind="mail"),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.crowd import KINDS, SLEEPING
 from benchmarks.imports import FLOOR, MIXINS
-from benchmarks.servers import MAIL_REFERENCE, OUR_MAIL, OURS, REFERENCE, UVICORN
+from benchmarks.servers import MAIL_REFERENCE, OUR_ASGI, OUR_MAIL, OURS, REFERENCE, UVICORN, UVICORN_ASYNCIO
 from benchmarks.suites import OUTSIDE
 from benchmarks.tables import Table, align
 
@@ -90,6 +90,25 @@ TARGETS: tuple[Target, ...] = (
     Target("new connections/s, to uvicorn", "throughput", "new", at_least=1, over=UVICORN),
     Target("one kept-alive/s, to uvicorn", "throughput", "one", at_least=1, over=UVICORN),
     Target("eight kept-alive/s, to uvicorn", "throughput", "eight", at_least=1, over=UVICORN),
+    Target("ASGI, start to first answer", "lifecycle", "first", at_most=3.0, row=OUR_ASGI, unit="ms"),
+    Target("ASGI, stop", "lifecycle", "stop", at_most=5.0, row=OUR_ASGI, unit="ms"),
+    # Records and exceptions are kept of each request, on the same protocols and the same loop.
+    *(
+        Target(f"ASGI, {what}, to uvicorn's", "throughput", name, at_least=0.7, row=OUR_ASGI, over=UVICORN_ASYNCIO)
+        for what, name in (("new connections/s", "new"), ("one kept-alive/s", "one"), ("eight kept-alive/s", "eight"))
+    ),
+    Target("mail server, start to greeting", "mail-lifecycle", "first", at_most=1.0, row=OUR_MAIL, unit="ms"),
+    Target("mail server, stop", "mail-lifecycle", "stop", at_most=0.5, row=OUR_MAIL, unit="ms"),
+    *(
+        Target(f"{what}, to aiosmtpd's", "mail-raw", name, at_least=least, row=OUR_MAIL, over=MAIL_REFERENCE)
+        for what, name, least in (
+            ("mails/s of 1 KB, new connections", "raw-new", 1.2),
+            ("mails/s of 1 KB, one connection", "raw-one", 1.2),
+            ("mails/s of 1 MB", "raw-1mb", 4.0),
+            ("mails/s of 25 MB", "raw-25mb", 4.0),
+        )
+    ),
+    Target("memory for a mail of 25 MB, to the mail", "mail-memory", "peak", at_most=2.5, row=OUR_MAIL),
     Target("mail server, start to greeting", "mail-lifecycle", "first", at_most=1.0, row=OUR_MAIL, unit="ms"),
     Target("mail server, stop", "mail-lifecycle", "stop", at_most=0.5, row=OUR_MAIL, unit="ms"),
     *(
