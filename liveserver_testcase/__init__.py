@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .mail.message import Attachment, Link, ReceivedEmail
     from .mail.server import SMTPServer
     from .mail.session import SMTPAttempt, SMTPSession
+    from .stub.content import Chunked
+    from .stub.expectation import Expectation
     from .stub.fault import Fault, Place
     from .stub.hold import Hold
     from .stub.outage import ConnectionFault, Outage
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .stub.request import RecordedRequest
     from .stub.server import HTTPStub
     from .stub.stream import Pause
+    from .stub.times import at_least, at_most
     from .stub.values import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED
     from .web.live import LiveServer
     from .web.record import RequestRecord
@@ -47,10 +50,12 @@ _HOMES = {
     "ALL_OF": "stub.values",
     "ANY_OF": "stub.values",
     "Attachment": "mail.message",
+    "Chunked": "stub.content",
     "ClassServer": "cases.base",
     "ClientCertificate": "core.tls",
     "ClientDisconnected": "errors",
     "ConnectionFault": "stub.outage",
+    "Expectation": "stub.expectation",
     "Fault": "stub.fault",
     "HTTPStub": "stub.server",
     "HTTPStubTestCase": "cases.stub",
@@ -86,6 +91,8 @@ _HOMES = {
     "UNORDERED": "stub.values",
     "UnfinishedWorkWarning": "errors",
     "UsageError": "errors",
+    "at_least": "stub.times",
+    "at_most": "stub.times",
 }
 
 __all__ = [
@@ -96,10 +103,12 @@ __all__ = [
     "NOT",
     "UNORDERED",
     "Attachment",
+    "Chunked",
     "ClassServer",
     "ClientCertificate",
     "ClientDisconnected",
     "ConnectionFault",
+    "Expectation",
     "Fault",
     "HTTPStub",
     "HTTPStubTestCase",
@@ -132,6 +141,8 @@ __all__ = [
     "TLSFacts",
     "UnfinishedWorkWarning",
     "UsageError",
+    "at_least",
+    "at_most",
 ]
 
 

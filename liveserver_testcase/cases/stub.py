@@ -2,76 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import re
-from typing import Any, ClassVar, Literal, overload
+import os
+import ssl
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+from ..core.tls import ClientAuth
 from ..errors import UsageError
-from ..stub.diagnosis import describe_exchange, explain_count
-from ..stub.keywords import suggest_keywords
-from ..stub.matching import make_criteria
-from ..stub.request import RecordedRequest
+from ..stub.reply import Reply
 from ..stub.server import HTTPStub
-from ..stub.times import parse_times
-from ..web.exchange import Exchange
-from .base import ClassServer, Problem, ServerAttribute, ServerTestCase
+from .base import ClassServer
+from .stubasserts import StubAssertions
+from .stubpart import StubPart
 
 __all__ = ["HTTPStubTestCase"]
 
 __unittest = True
 
-_Raised = tuple[Exchange, BaseException]
 
-
-class _StubPart(ClassServer[HTTPStub]):
-    """The stub, as the base drives it."""
-
-    def __init__(self, case: type[HTTPStubTestCase]) -> None:
-        super().__init__("stub", case._make_stub, order=20)
-        self.case = case
-        self.settle_timeout = case.setting("stub_settle", "STUBSERVER_SETTLE", float)
-        self.late: list[_Raised] = []
-
-    def start(self) -> None:
-        super().start()
-        if self.server is not None:
-            self.case.configure_stub(self.server)
-
-    def begin(self, test_id: str) -> None:
-        if self.server is not None:
-            self.server.begin(test_id)
-
-    def settle(self) -> None:
-        if self.server is not None:
-            self.server.settle(self.settle_timeout)
-
-    def problems(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        current = self.server.journal.epoch.number
-        found = self.server.take_errors()
-        self.late += [raised for raised in found if raised[0].epoch.number != current]
-        mine = [raised for raised in found if raised[0].epoch.number == current]
-        return _make_problems(self.server, mine, self.server.verdict())
-
-    def leftovers(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        late, self.late = self.late + self.server.take_errors(), []
-        return _make_problems(self.server, late, self.server.leftovers(), are_late=True)
-
-
-def _make_problems(stub: HTTPStub, errors: list[_Raised], report: str, *, are_late: bool = False) -> list[Problem]:
-    """A problem for each reply that could not be sent to its request, and one for the report, if there is one."""
-    problems = []
-    for exchange, error in errors:
-        when = f"left over from {exchange.epoch.name}: " if are_late else ""
-        what = f"{describe_exchange(exchange)} could not be answered: {type(error).__name__}: {error}"
-        problems.append(Problem(f"stub {stub.url}:\n{when}{what}", error))
-    return [*problems, Problem(report)] if report else problems
-
-
-class HTTPStubTestCase(ServerTestCase):
+class HTTPStubTestCase(StubAssertions):
     """Runs a scripted HTTP server while the class's tests run.
 
     Each test begins with an empty record and with what `configure_stub` wrote, or nothing, in the script.  A request
@@ -79,81 +30,93 @@ class HTTPStubTestCase(ServerTestCase):
 
     Attributes:
         stub: The running `HTTPStub`.
+        stubs: The further ones, by the names in ``stub_names``.
         stub_host: Where to listen.  Environment: ``STUBSERVER_HOST``.
         stub_port: The port; 0 for one that the system chooses.  Environment: ``STUBSERVER_PORT``.
+        stub_tls: Whether to speak TLS: True for a throw-away certificate, ``(certfile, keyfile)``, or an
+            ``ssl.SSLContext``.  Environment: ``STUBSERVER_TLS``.
+        stub_client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
+            Environment: ``STUBSERVER_CLIENT_AUTH``.
+        stub_names: Names of further stubs.
+        stub_strict: Whether a request that nothing answers fails its test.  Environment: ``STUBSERVER_STRICT``.
+        stub_verify: Whether an expectation that is not met fails its test.  Environment: ``STUBSERVER_VERIFY``.
+        stub_unmatched: The `Reply` to a request that nothing answers; without a body, it has the report.
+        stub_timeout: Seconds that waits and `assertRequested` last.  Environment: ``STUBSERVER_TIMEOUT``.
         stub_settle: Seconds after a test for its requests on their way to arrive before it is judged.
             Environment: ``STUBSERVER_SETTLE``.
+        stub_body_limit: Bytes of requests' bodies that are kept in a test.  Environment: ``STUBSERVER_BODY_LIMIT``.
+        stub_journal_limit: Exchanges that are kept.  Environment: ``STUBSERVER_JOURNAL_LIMIT``.
+        stub_keep_alive: Whether connections stay open after a response.  Environment: ``STUBSERVER_KEEP_ALIVE``.
     """
 
-    stub: ServerAttribute[HTTPStub] = ServerAttribute()
     stub_host: ClassVar[str] = "127.0.0.1"
     stub_port: ClassVar[int] = 0
+    stub_tls: ClassVar[bool | tuple[str, str] | ssl.SSLContext] = False
+    stub_client_auth: ClassVar[ClientAuth] = "none"
+    stub_names: Sequence[str] = ()
+    stub_strict: ClassVar[bool] = True
+    stub_verify: ClassVar[bool] = True
+    stub_unmatched: ClassVar[Reply] = Reply(501)
+    stub_timeout: ClassVar[float] = 2.0
     stub_settle: ClassVar[float] = 0.5
+    stub_body_limit: ClassVar[int] = 64 * 1024 * 1024
+    stub_journal_limit: ClassVar[int] = 10_000
+    stub_keep_alive: ClassVar[bool] = True
 
     @classmethod
     def configure_stub(cls, stub: HTTPStub) -> None:
-        """Write what every test of the class finds in the script; called once, when the stub has started."""
-
-    @overload
-    def assertRequested(  # type: ignore[overload-overlap]  # the literal 1 is not any int
-        self,
-        method: str | None = None,
-        path: str | re.Pattern[str] | None = None,
-        *,
-        times: Literal[1] | None = None,
-        msg: str | None = None,
-    ) -> RecordedRequest: ...
-    @overload
-    def assertRequested(
-        self,
-        method: str | None = None,
-        path: str | re.Pattern[str] | None = None,
-        *,
-        times: int | tuple[int, int | None],
-        msg: str | None = None,
-    ) -> list[RecordedRequest]: ...
-    @suggest_keywords
-    def assertRequested(
-        self,
-        method: str | None = None,
-        path: str | re.Pattern[str] | None = None,
-        *,
-        times: int | tuple[int, int | None] | None = None,
-        msg: str | None = None,
-    ) -> RecordedRequest | list[RecordedRequest]:
-        """Fail unless the stub was sent such requests in this test.
-
-        It does not wait: a request is there before its client has the answer.
-
-        Args:
-            method: Such as ``GET``; None for any.
-            path: The decoded path, a pattern that matches all of it, or None for any.
-            times: How often: ``n`` for exactly n, ``(low, high)``, None for at least once, 0 for never.
-            msg: What to say besides when it fails.
-
-        Returns:
-            The first `RecordedRequest` that matches; a list of all where ``times`` is anything but None or 1.
-
-        Raises:
-            UsageError: No request can match, or ``times`` is none of these.
-            TypeError: An unknown keyword; the message names the nearest.
-        """
-        criteria = make_criteria(method, path)
-        low, high = parse_times(times)
-        traffic = self.stub.traffic
-        found = [request for request in traffic.requests if criteria.matches(request)]
-        if len(found) < low or (high is not None and len(found) > high):
-            self.fail_with(explain_count(criteria, (low, high), traffic), msg)
-        return found[0] if times in (None, 1) else found
+        """Write what every test of the class finds in the script; called once, when all its stubs have started."""
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
-        return [*super().class_servers(), _StubPart(cls)]
+        settle = cls.setting("stub_settle", "STUBSERVER_SETTLE", float)
+        names = _check_names(cls.__name__, cls.stub_names)
+        more = [StubPart(f"stub {name}", functools.partial(cls._make_stub, name), settle) for name in names]
+        return [*super().class_servers(), *more, StubPart("stub", cls._make_stub, settle, cls._begin_script)]
 
     @classmethod
-    def _make_stub(cls) -> HTTPStub:
+    def _begin_script(cls, stub: HTTPStub) -> None:
+        """Acquaint the stubs with each other, all of which run now, and have the class write its script."""
+        everyone = [*cls.stubs.values(), stub]
+        for each in everyone:
+            each.siblings = [other for other in everyone if other is not each]
+        cls.configure_stub(stub)
+
+    @classmethod
+    def _make_stub(cls, name: str = "") -> HTTPStub:
         if inspect.isfunction(inspect.getattr_static(cls, "configure_stub")):
             raise UsageError(f"{cls.__name__}.configure_stub() must be a class method: write @classmethod above it")
-        return HTTPStub(
-            cls.setting("stub_host", "STUBSERVER_HOST", str), cls.setting("stub_port", "STUBSERVER_PORT", int)
+        if not isinstance(cls.stub_unmatched, Reply):
+            raise UsageError(f"{cls.__name__}.stub_unmatched is {cls.stub_unmatched!r}; wanted a Reply")
+        choices = ("none", "request", "require")
+        client_auth: Any = cls.setting("stub_client_auth", "STUBSERVER_CLIENT_AUTH", str, choices)
+        stub = HTTPStub(
+            cls.setting("stub_host", "STUBSERVER_HOST", str),
+            0 if name else cls.setting("stub_port", "STUBSERVER_PORT", int),
+            tls=cls._read_tls(),
+            client_auth=client_auth,
+            keep_alive=cls.setting("stub_keep_alive", "STUBSERVER_KEEP_ALIVE", bool),
+            body_limit=cls.setting("stub_body_limit", "STUBSERVER_BODY_LIMIT", int),
+            journal_limit=cls.setting("stub_journal_limit", "STUBSERVER_JOURNAL_LIMIT", int),
         )
+        stub.name = name
+        stub.timeout = cls.setting("stub_timeout", "STUBSERVER_TIMEOUT", float)
+        stub.is_strict = cls.setting("stub_strict", "STUBSERVER_STRICT", bool)
+        stub.is_verified = cls.setting("stub_verify", "STUBSERVER_VERIFY", bool)
+        stub.unmatched_reply = cls.stub_unmatched
+        return stub
+
+    @classmethod
+    def _read_tls(cls) -> bool | tuple[str, str] | ssl.SSLContext:
+        if isinstance(cls.stub_tls, bool) or os.environ.get("STUBSERVER_TLS", "").strip():
+            return cls.setting("stub_tls", "STUBSERVER_TLS", bool)
+        return cls.stub_tls
+
+
+def _check_names(case: str, names: object) -> Sequence[str]:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise UsageError(f"{case}.stub_names is {names!r}; wanted several names: ({names!r},)")
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise UsageError(f"{case}.stub_names has {name!r}; wanted names")
+    return names

@@ -19,6 +19,7 @@ __all__ = [
     "describe_exchange",
     "explain_count",
     "explain_leftovers",
+    "explain_order",
     "explain_script",
     "explain_verdict",
     "find_violation",
@@ -277,6 +278,32 @@ def explain_count(criteria: Criteria, times: Times, traffic: Traffic, *, waited:
         lines.append(f"  matching: {traffic.list_numbers(found)}")
     if len(found) < times[0]:
         lines += traffic.explain_nearest(criteria)
+    return "\n".join([*lines, *traffic.list_requests()])
+
+
+def explain_order(steps: Sequence[Criteria], found: Sequence[RecordedRequest], traffic: Traffic, *, exact: bool) -> str:
+    """Why requests did not come in an order.
+
+    Args:
+        steps: What was wanted.
+        found: The requests of the first steps.
+        traffic: What came.
+        exact: Whether nothing else was to come.
+    """
+    if len(found) == len(steps):
+        text = f"more came than the {count(len(steps), 'request')} that were wanted"
+        return "\n".join([text, *traffic.list_requests()])
+    missed = steps[len(found)]
+    place = traffic.requests.index(found[-1]) if found else -1
+    after = f"after {traffic.name(found[-1])}, " if found else ""
+    lines = [f"{after}{'next' if exact else 'sooner or later'} must come {missed.describe()}, and did not"]
+    for index, request in enumerate(traffic.requests):
+        if missed.matches(request) and len(lines) <= _MOST_NUMBERS:
+            lines.append(f"  {traffic.name(request)} matches it, and came {'before' if index <= place else 'later'}")
+    lines.append("  the order that was wanted:")
+    for number, criteria in enumerate(steps):
+        mark = "ok  " if number < len(found) else "FAIL" if number == len(found) else "    "
+        lines.append(f"    {mark} {criteria.describe()}")
     return "\n".join([*lines, *traffic.list_requests()])
 
 

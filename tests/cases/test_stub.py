@@ -65,13 +65,13 @@ class VerdictTest(NoLeaks):
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         self.assertEqual(
             [
-                "stub http://127.0.0.1:PORT:",
                 "#1: no expectation matches POST /charge (8 bytes of no content type)",
                 "  nearest: POST '/charges', written at test_stub.py:N",
                 "    ok   method POST",
                 "    FAIL path: wanted '/charges', got '/charge'",
                 "  POST '/charges' was expected exactly once, and never came",
-                "the stub was sent 1 request in this test:",
+                "  to send it again: curl --data-raw amount=5 http://127.0.0.1:PORT/charge",
+                "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
                 "  #1 POST /charge (8 bytes of no content type) -> 501",
             ],
             last_lines(outcome.report),
@@ -90,12 +90,11 @@ class VerdictTest(NoLeaks):
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         self.assertEqual(
             [
-                "stub http://127.0.0.1:PORT:",
                 "POST '/charges' was expected exactly 2 times, and came once, written at test_stub.py:N",
                 "  nearest: #2 GET /charges",
                 "    FAIL method: wanted POST, got GET (a client that follows a redirect makes a GET of a POST)",
                 "    ok   path '/charges'",
-                "the stub was sent 2 requests in this test:",
+                "the stub at http://127.0.0.1:PORT was sent 2 requests in this test:",
                 "  #1 POST /charges -> 201",
                 "  #2 GET /charges -> 200",
             ],
@@ -113,10 +112,10 @@ class VerdictTest(NoLeaks):
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         self.assertEqual(
             [
-                "stub http://127.0.0.1:PORT:",
                 "#1: nothing answers GET /status: what matches it has no reply; add .reply(…)",
                 "  GET '/status', without a reply, written at test_stub.py:N",
-                "the stub was sent 1 request in this test:",
+                "  to send it again: curl http://127.0.0.1:PORT/status",
+                "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
                 "  #1 GET /status -> 501",
             ],
             last_lines(outcome.report),
@@ -132,7 +131,7 @@ class VerdictTest(NoLeaks):
         outcome = run(test)
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         self.assertIn(
-            "stub http://127.0.0.1:PORT:\nGET /x?token=*** could not be answered: InvalidResponse: ", outcome.report
+            "GET /x?token=*** could not be answered: InvalidResponse: ", outcome.report
         )
         self.assertEqual((1, 0), (outcome.report.count("could not be answered"), outcome.report.count("hunter2")))
 
@@ -285,7 +284,6 @@ class IsolationTest(NoLeaks):
         self.assertEqual([[]], seen)
         self.assertEqual("made.Case.test_2_second", outcome.result.failures[0][0].id())
         self.assertIn(
-            "stub http://127.0.0.1:PORT:\n"
             "left over from made.Case.test_1_first: nothing answers GET /late: no expectation is written",
             outcome.report,
         )

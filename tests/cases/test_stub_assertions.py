@@ -17,6 +17,7 @@ class AssertRequestedTest(NoClassLeaks, HTTPStubTestCase):
     """`assertRequested`, within a test case that has the mixin."""
 
     maxDiff = None
+    stub_timeout = 0.0
 
     def setUp(self) -> None:
         self.stub.serve_content("ok")
@@ -100,7 +101,7 @@ class AssertRequestedTest(NoClassLeaks, HTTPStubTestCase):
                 "  nearest: #1 GET /charge",
                 "    ok   method GET",
                 "    FAIL path: wanted '/charges', got '/charge'",
-                "the stub was sent 2 requests in this test:",
+                "the stub at http://127.0.0.1:PORT was sent 2 requests in this test:",
                 "  #1 GET /charge -> 200",
                 "  #2 PUT /x -> 200",
             ],

@@ -12,8 +12,8 @@ from tests.cases.suites.expected import expect
 APP = ("the application raised an error:", "GET /boom: RuntimeError: kaboom")
 TRACE = ("Traceback (most recent call last)", "RuntimeError: kaboom")
 APP_TWICE = ("the application raised 2 errors:", "GET /boom: RuntimeError: kaboom")
-STUB = ("stub http://127.0.0.1:", "GET /nope")
-UNMET = ("stub http://127.0.0.1:", "/pay")
+STUB = ("#1: nothing answers GET /nope", "GET /nope")
+UNMET = ("was expected", "/pay")
 
 
 class Case(LiveServerTestCase, HTTPStubTestCase):

@@ -1,0 +1,314 @@
+"""Assertions about what a stub was sent."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+
+from ..core.awaiting import await_journal
+from ..errors import UsageError
+from ..stub.diagnosis import explain_count, explain_order
+from ..stub.expectation import Expectation
+from ..stub.keywords import suggest_more_keywords
+from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
+from ..stub.request import RecordedRequest
+from ..stub.server import HTTPStub
+from ..stub.times import Times, parse_times
+from ..stub.waiting import refuse_in_loop
+from .base import ServerAttribute, ServerTestCase
+from .stubpart import StubsAttribute
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["StubAssertions"]
+
+__unittest = True
+__tracebackhide__ = True
+
+_suggest = suggest_more_keywords(*CRITERIA)
+_Times: TypeAlias = "int | tuple[int, int | None]"
+_Step: TypeAlias = "Expectation | tuple[object, ...]"
+
+
+class StubAssertions(ServerTestCase):
+    """What a test can say about its stubs; see `HTTPStubTestCase`."""
+
+    stub: ServerAttribute[HTTPStub] = ServerAttribute()
+    stubs = StubsAttribute()
+    stub_names: Sequence[str] = ()
+
+    # -- that something came ---------------------------------------------------------------------------------------
+
+    @overload
+    def assertRequested(  # type: ignore[overload-overlap]  # the literal 1 is not any int
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        times: Literal[1] | None = None,
+        timeout: float | None = None,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest: ...
+    @overload
+    def assertRequested(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        times: _Times,
+        timeout: float | None = None,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> list[RecordedRequest]: ...
+    @_suggest
+    def assertRequested(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        times: _Times | None = None,
+        timeout: float | None = None,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest | list[RecordedRequest]:
+        """Fail unless the stub was sent such requests in this test; those on their way are waited for.
+
+        Args:
+            method: Such as ``GET``; None for any.
+            path: The path; see `Scripting.on`.
+            times: How often: ``n`` for exactly n, ``(low, high)``, None for at least once, 0 for never.
+            timeout: Seconds to wait for what has not come yet; None for ``stub_timeout``, but on an event loop, which
+                must not be blocked, for none.
+            stub: Which stub, or its name; None for ``self.stub``.
+            msg: What to say besides when it fails.
+            criteria: What else is wanted of each.
+
+        Returns:
+            The first `RecordedRequest` that matches; a list of all where ``times`` is anything but None or 1.
+
+        Raises:
+            UsageError: No request can match, ``times`` is none of these, or it would block a running event loop: await
+                `assertRequestedAsync` there.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
+        if len(_find(of, wanted)) < often[0] and (timeout or not _runs_loop()):
+            refuse_in_loop("assertRequested()", "await self.assertRequestedAsync(…)")
+            seconds = of.timeout if timeout is None else timeout
+            of.journal.wait_for(lambda: len(_find(of, wanted)) >= often[0], seconds)
+        return self._judge_count(of, wanted, times, often, msg)
+
+    @_suggest
+    async def assertRequestedAsync(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        times: _Times | None = None,
+        timeout: float | None = None,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest | list[RecordedRequest]:
+        """`assertRequested`, for code on an event loop: that goes on while requests are waited for."""
+        of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
+        seconds = of.timeout if timeout is None else timeout
+        await await_journal(of.journal, lambda: len(_find(of, wanted)) >= often[0], seconds)
+        return self._judge_count(of, wanted, times, often, msg)
+
+    def _judge_count(
+        self, stub: HTTPStub, wanted: Criteria, times: _Times | None, often: Times, msg: str | None
+    ) -> RecordedRequest | list[RecordedRequest]:
+        low, high = often
+        found = _find(stub, wanted)
+        if len(found) < low or (high is not None and len(found) > high):
+            self.fail_with(explain_count(wanted, often, stub.traffic), msg)
+        return found[0] if times in (None, 1) else found
+
+    # -- that nothing came -----------------------------------------------------------------------------------------
+
+    @_suggest
+    def assertNotRequested(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        within: float = 0.0,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> None:
+        """Fail if the stub was sent such a request in this test.
+
+        Args:
+            method: Such as ``GET``; None for any.
+            path: The path; see `Scripting.on`.
+            within: Seconds in which it must not come either: without them, what is sent in the background proves
+                nothing by not having come yet.
+            stub: Which stub, or its name; None for ``self.stub``.
+            msg: What to say besides when it fails.
+            criteria: What else is wanted of it.
+
+        Raises:
+            UsageError: No request can match, or it would block a running event loop: await `assertNotRequestedAsync`
+                there.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
+        if within:
+            refuse_in_loop("assertNotRequested()", "await self.assertNotRequestedAsync(…)")
+            of.journal.wait_for(lambda: _find(of, wanted), within)
+        self._judge_count(of, wanted, 0, (0, 0), msg)
+
+    @_suggest
+    async def assertNotRequestedAsync(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        within: float = 0.0,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> None:
+        """`assertNotRequested`, for code on an event loop."""
+        of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
+        await await_journal(of.journal, lambda: _find(of, wanted), within)
+        self._judge_count(of, wanted, 0, (0, 0), msg)
+
+    # -- how it came -----------------------------------------------------------------------------------------------
+
+    def assertRequestOrder(
+        self,
+        steps: Sequence[_Step],
+        *,
+        exact: bool = False,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+    ) -> list[RecordedRequest]:
+        """Fail unless these requests came in this order.
+
+        Args:
+            steps: Each ``(method, path)``, ``(method, path, {…})`` with further criteria, or an expectation.
+            exact: Whether nothing else may have come.
+            stub: Which stub, or its name; None for ``self.stub``.
+            msg: What to say besides when it fails.
+
+        Returns:
+            The requests, one for each step.
+
+        Raises:
+            UsageError: A step is none of these.
+        """
+        of = self._find_stub(stub)
+        wanted = [_make_step(step) for step in steps]
+        requests = of.requests
+        found: list[RecordedRequest] = []
+        position = 0
+        for criteria in wanted:
+            rest = requests[position : position + 1] if exact else requests[position:]
+            place = next((i for i, request in enumerate(rest) if criteria.matches(request)), None)
+            if place is None:
+                break
+            position += place + 1
+            found.append(requests[position - 1])
+        if len(found) < len(wanted) or (exact and len(requests) > len(found)):
+            self.fail_with(explain_order(wanted, found, of.traffic, exact=exact), msg)
+        return found
+
+    def assertConnectionReused(self, first: RecordedRequest, second: RecordedRequest, msg: str | None = None) -> None:
+        """Fail unless both requests came on the same connection, the second after the first.
+
+        Args:
+            first: A request of this test.
+            second: Another one.
+            msg: What to say besides when it fails.
+        """
+        places = [(request.connection_index, request.exchange_index) for request in (first, second)]
+        if places[0][0] != places[1][0]:
+            self.fail_with(
+                f"{second.describe()} came on connection {places[1][0]}, and {first.describe()} on connection "
+                f"{places[0][0]}: the client did not use it again",
+                msg,
+            )
+        if places[0][1] >= places[1][1]:
+            self.fail_with(f"{second.describe()} came on the same connection, but not after {first.describe()}", msg)
+
+    def assertStubSatisfied(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> None:
+        """Fail if anything is held against the test so far: what would fail it at its end fails it here.
+
+        Args:
+            stub: Which stub, or its name; None for all.
+            msg: What to say besides when it fails.
+        """
+        all_stubs = [self.stub, *self.stubs.values()] if stub is None else [self._find_stub(stub)]
+        if not _runs_loop():
+            for each in all_stubs:
+                each.settle(each.timeout)
+        reports = [report for report in (each.verdict() for each in all_stubs) if report]
+        if reports:
+            self.fail_with("\n\n".join(reports), msg)
+
+    @contextlib.contextmanager
+    def allowUnmatchedRequests(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        stub: HTTPStub | str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> Iterator[None]:
+        """Hold nothing against the test if nothing answers requests like this while the block lasts.
+
+        Args:
+            method: Such as ``GET``; None for any.
+            path: The path; see `Scripting.on`.
+            stub: Which stub, or its name; None for all.
+            criteria: What else is wanted of them.
+
+        Raises:
+            UsageError: No request can match.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        all_stubs = [self.stub, *self.stubs.values()] if stub is None else [self._find_stub(stub)]
+        with contextlib.ExitStack() as stack:
+            for each in all_stubs:
+                stack.enter_context(each.allow_unmatched(method, path, **criteria))
+            yield
+
+    def _find_stub(self, stub: HTTPStub | str | None) -> HTTPStub:
+        if stub is None:
+            return self.stub
+        if isinstance(stub, str):
+            return self.stubs[stub]
+        if not isinstance(stub, HTTPStub):
+            raise UsageError(f"stub is {stub!r}; wanted an HTTPStub, the name of one, or None for self.stub")
+        return stub
+
+
+def _find(stub: HTTPStub, criteria: Criteria) -> list[RecordedRequest]:
+    return [request for request in stub.requests if criteria.matches(request)]
+
+
+def _runs_loop() -> bool:
+    """Whether an event loop runs in this thread."""
+    try:
+        refuse_in_loop("", "")
+    except UsageError:
+        return True
+    return False
+
+
+def _make_step(step: object) -> Criteria:
+    if isinstance(step, Expectation):
+        return step.criteria
+    more = step[2] if isinstance(step, tuple) and len(step) == 3 else {}
+    if not isinstance(step, tuple) or len(step) not in (2, 3) or not isinstance(more, Mapping):
+        raise UsageError(f"a step is {step!r}; wanted (method, path), (method, path, {{…}}), or an expectation")
+    return make_criteria_of(step[0], step[1], more)
