@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import clients, crowd, imports, lifecycle, mail, suites, targets, throughput
+from benchmarks import apart, clients, crowd, imports, lifecycle, mail, suites, targets, throughput
 from benchmarks.processes import cores
 from benchmarks.run import QUICK, Run, Settings
 from benchmarks.servers import SERVERS, Server
@@ -20,6 +20,7 @@ from benchmarks.tables import Table
 
 MEASUREMENTS: dict[str, Callable[[Run], list[Table]]] = {
     "lifecycle": lifecycle.measure,
+    "apart": apart.measure,
     "throughput": throughput.measure,
     "clients": clients.measure,
     "mail": mail.measure,

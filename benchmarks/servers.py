@@ -10,11 +10,13 @@ from typing import Literal
 
 from benchmarks import http_servers as http
 from benchmarks import mail_servers as mail
+from benchmarks import process_servers as process
 
-Kind = Literal["http", "mail"]
+Kind = Literal["http", "mail", "process"]
 
 OURS = "ours"
 OUR_ASGI = "ours-asgi"
+OUR_PROCESS = "ours-spawn"
 OUR_MAIL = "ours-mail"
 #: What ratios are taken to.
 REFERENCE = "pytest-httpserver"
@@ -71,6 +73,22 @@ SERVERS: tuple[Server, ...] = (
     Server(UVICORN, http.Uvicorn, ("uvicorn", "httptools", "uvloop")),
     Server(UVICORN_ASYNCIO, http.UvicornAsyncio, ("uvicorn", "httptools")),
     Server("nginx", http.Nginx, program="nginx", threaded=False, limit=True),
+    Server(OUR_PROCESS, process.OursSpawned, ("liveserver_testcase", "flask"), kind="process", threaded=False),
+    Server(
+        "ours-forkserver",
+        process.OursFromForkserver,
+        ("liveserver_testcase", "flask"),
+        kind="process",
+        threaded=False,
+    ),
+    Server("ours-fork", process.OursForked, ("liveserver_testcase", "flask"), kind="process", threaded=False),
+    Server(
+        "pytest-flask-process",
+        process.PytestFlaskApp,
+        ("pytest_flask", "flask"),
+        kind="process",
+        threaded=False,
+    ),
     Server(OUR_MAIL, mail.OurMail, ("liveserver_testcase",), kind="mail"),
     Server(MAIL_REFERENCE, mail.Aiosmtpd, ("aiosmtpd",), kind="mail"),
     Server(

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from benchmarks.apart import IMPORT
 from benchmarks.crowd import KINDS, SLEEPING
 from benchmarks.imports import FLOOR, MIXINS
-from benchmarks.servers import MAIL_REFERENCE, OUR_ASGI, OUR_MAIL, OURS, REFERENCE, UVICORN, UVICORN_ASYNCIO
+from benchmarks.servers import (
+    MAIL_REFERENCE,
+    OUR_ASGI,
+    OUR_MAIL,
+    OUR_PROCESS,
+    OURS,
+    REFERENCE,
+    UVICORN,
+    UVICORN_ASYNCIO,
+)
 from benchmarks.suites import OUTSIDE
 from benchmarks.tables import Table, align
 
@@ -92,6 +102,8 @@ TARGETS: tuple[Target, ...] = (
     Target("eight kept-alive/s, to uvicorn", "throughput", "eight", at_least=1, over=UVICORN),
     Target("ASGI, start to first answer", "lifecycle", "first", at_most=3.0, row=OUR_ASGI, unit="ms"),
     Target("ASGI, stop", "lifecycle", "stop", at_most=5.0, row=OUR_ASGI, unit="ms"),
+    Target("in a process, start to a bare import", "apart", "first", at_most=1.3, row=OUR_PROCESS, over=IMPORT),
+    Target("in a process, stop", "apart", "stop", at_most=100, row=OUR_PROCESS, unit="ms"),
     # Records and exceptions are kept of each request, on the same protocols and the same loop.
     *(
         Target(f"ASGI, {what}, to uvicorn's", "throughput", name, at_least=0.7, row=OUR_ASGI, over=UVICORN_ASYNCIO)

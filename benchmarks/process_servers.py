@@ -1,0 +1,66 @@
+"""Servers that run a Flask application in a process of its own."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Literal
+
+from benchmarks.http_servers import HOST, PATIENCE, Adapter, free_port, quiet_werkzeug
+
+APP = "benchmarks.flask_app:app"
+
+
+class OursSpawned(Adapter):
+    """Ours, in a fresh interpreter, which imports the application."""
+
+    method: Literal["spawn", "forkserver", "fork"] = "spawn"
+
+    def start(self) -> None:
+        from liveserver_testcase import LiveServer
+
+        self._server = LiveServer(APP, HOST, mode="process", start_method=self.method)
+        self._server.start()
+        self.port = self._server.port
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class OursFromForkserver(OursSpawned):
+    """Ours, in a copy of multiprocessing's fork server, which imports the application, too."""
+
+    method = "forkserver"
+
+
+class OursForked(OursSpawned):
+    """Ours, in a copy of this process, which has imported the application before."""
+
+    method = "fork"
+
+    def start(self) -> None:
+        importlib.import_module(APP.partition(":")[0])
+        super().start()
+
+
+class PytestFlaskApp(Adapter):
+    """The live server of pytest-flask: a copy of this process, which has imported the application before."""
+
+    def start(self) -> None:
+        import multiprocessing
+
+        from pytest_flask.live_server import LiveServer
+
+        from benchmarks.flask_app import app
+
+        # It hands a local function to the new process, which only a fork can carry over.
+        multiprocessing.set_start_method("fork", force=True)
+        quiet_werkzeug()
+        self.port = free_port()
+        self._server = LiveServer(app, HOST, self.port, wait=PATIENCE)
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def tidy(self) -> None:
+        self._server._process.join(PATIENCE)
