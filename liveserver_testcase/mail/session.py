@@ -59,7 +59,6 @@ class SMTPAttempt:
         address: The address in MAIL and RCPT; empty for other commands.
         code: The code of the answer, such as 550; None if there was no answer, or none yet.
         reply: The text of the answer; without one what happened instead, in words.
-        mail_from: The sender of the mail that it belongs to; empty outside of a mail, and for the null sender.
         session: The session it is from.
         fault: The scripted fault that decided; None if the server did by itself.
         epoch: The test it belongs to: the one in which its mail was begun, or else the one in which it came.
@@ -92,7 +91,7 @@ class SMTPAttempt:
 
     @property
     def mail_from(self) -> str:
-        """The sender of the mail that it belongs to."""
+        """The sender of the mail that it belongs to; empty outside of a mail, and for the null sender."""
         if self._transaction is not None:
             return self._transaction.mail_from
         return self.address if self.command == "MAIL" else ""
