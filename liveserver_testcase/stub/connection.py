@@ -104,15 +104,17 @@ class StubConnection(HTTPConnection):
         raise self._end_now(reason, linger=True)
 
     def _end_now(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
-        response = self.exchange.response if self.exchange is not None else None
-        if response is not None:
-            response.keep_alive = False
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.aborted = reason  # also if the response has come to its end
+            if exchange.response is not None:
+                exchange.response.keep_alive = False
         self._unread = linger  # where there is no exchange that would say so
         return self.give_up(reason, reset=reset, linger=linger)
 
-    def end_early(self, reason: str) -> ClientDisconnected:
-        """Have the connection end with the response, although the response says nothing of it."""
-        return self._end_now(reason)
+    def end_early(self, reason: str, *, linger: bool = False) -> ClientDisconnected:
+        """Have the connection end with the response, although the response says nothing of it; see `give_up`."""
+        return self._end_now(reason, linger=linger)
 
     def _half_close(self) -> None:
         """Say that nothing more comes, and read on until the client has enough."""

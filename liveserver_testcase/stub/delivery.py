@@ -57,7 +57,7 @@ class Delivery:
         self._inform()
         if reply.delay:
             self._connection.pause(reply.delay)  # a stop ends it: then the reply comes at once
-        if plan is not None and plan.place is Place.RESPONSE_START and not self._spoil_head(plan):
+        if plan is not None and self._is_due(plan) and not self._spoil_head(plan):
             self._connection.misbehave(plan)
         if reply.raw is not None:
             self._send_raw(reply.raw)
@@ -70,6 +70,10 @@ class Delivery:
             self._send_body()
         if plan is not None:
             self._fail_after(plan)
+
+    def _is_due(self, plan: Plan) -> bool:
+        """Whether it is to happen before anything of the response; a request that has no body fails no earlier."""
+        return plan.place is Place.RESPONSE_START or (plan.is_early and plan.fault is not Fault.NO_READ)
 
     def _inform(self) -> None:
         """Send what comes before the response; HTTP/1.0 knows none of it."""
@@ -206,7 +210,7 @@ class Delivery:
         if plan.fault is Fault.WRONG_LENGTH:
             self._divert(lambda data: _LENGTH.sub(b"\r\nContent-Length: %d\r\n" % left, data, count=1))
             response.finish(self._collect())
-            raise self._connection.give_up(f"the stub was told to fail: {plan.describe()}", linger=True)
+            raise self._connection.end_early(f"the stub was told to fail: {plan.describe()}", linger=True)
         chunked = plan.fault is Fault.BAD_CHUNK or reply.chunks is not None or whole is None
         response.send_head(None if chunked else whole)
         if response.has_no_body:
