@@ -250,6 +250,8 @@ class Expectation(Answering):
         if path is not None and path.has_params:
             request.path_params = path.find_params(request)
         self._claimed.append(request)
+        if self.order is not None and not self.is_never:
+            self.order.position = self.order.members.index(self, self.order.position)
         if self.next_state is not None and self.scenario is not None:
             self.scenario.state = self.next_state
 
