@@ -1,0 +1,171 @@
+"""Requests that wait for the test's word."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+
+from liveserver_testcase import Fault, Reply, UsageError
+from liveserver_testcase.stub.hold import Hold
+from tests.stub.support import Answer, make_request
+from tests.stub.wire import WireTest, get
+from tests.support import HANG
+
+
+class HoldTest(WireTest):
+    """`Expectation.holds`."""
+
+    def ask(self, path: str = "/") -> list[Answer]:
+        """Send a request from a thread; what it gets is there when the thread has ended."""
+        answers: list[Answer] = []
+        thread = threading.Thread(target=lambda: answers.append(self.send("GET", path)))
+        thread.start()
+        self.addCleanup(thread.join, HANG)
+        self.threads = [*getattr(self, "threads", []), thread]
+        return answers
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join(HANG)
+
+    def test_the_test_answers(self) -> None:
+        """The client waits until it is told, and then gets that."""
+        hold = self.stub.expect("GET", "/slow").holds()
+        answers = self.ask("/slow")
+        request = hold.wait()
+        self.assertEqual(("/slow", []), (request.raw_path, answers))
+        self.assertIs(request, hold.request)
+        hold.reply(201, json={"a": 1}, headers={"X-A": "1"})
+        self.join()
+        self.assertEqual((201, b'{"a": 1}', "1"), (answers[0].status, answers[0].body, answers[0].headers["x-a"]))
+        self.assertEqual((201, ""), (request.reply.status if request.reply else 0, self.stub.verdict()))
+
+    def test_whole_answers(self) -> None:
+        """A Reply, a status, text, JSON: as everywhere."""
+        hold = self.stub.on().holds()
+        for given, wanted in ((Reply(404), 404), (503, 503), ("text", 200), ({"a": 1}, 200), (("x", 418), 418)):
+            answers = self.ask()
+            hold.wait(HANG)
+            hold.reply(given)
+            self.join()
+            self.assertEqual(wanted, answers[0].status)
+
+    def test_several(self) -> None:
+        """They are answered in the order in which they came."""
+        hold = self.stub.on().holds()
+        first = self.ask("/1")
+        self.wait_for(lambda: len(hold.requests) == 1)
+        second = self.ask("/2")
+        self.wait_for(lambda: len(hold.requests) == 2)
+        self.assertEqual(["/1", "/2"], [request.raw_path for request in hold.requests])
+        hold.reply(200, "one")
+        hold.reply(200, "two")
+        self.join()
+        self.assertEqual(["one", "two"], [first[0].text, second[0].text])
+
+    def test_drop(self) -> None:
+        """The connection ends without an answer, in good order or with a reset."""
+        hold = self.stub.on().holds()
+        for reset, end in ((False, "FIN"), (True, "RST")):
+            client = self.dial()
+            client.sendall(get())
+            hold.wait(HANG)
+            hold.drop(reset=reset)
+            self.assertEqual((b"", end), self.look(client))
+        self.stub.wait_until_idle(HANG)
+        self.assertEqual(["the test dropped it"] * 2, [exchange.aborted for exchange in self.stub.exchanges])
+        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.verdict()))
+
+    def test_a_client_that_leaves(self) -> None:
+        """Is held no longer."""
+        hold = self.stub.on().holds()
+        client = self.dial()
+        client.sendall(get())
+        hold.wait(HANG)
+        client.close()
+        self.wait_for(lambda: not hold.requests)
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+
+    def test_the_end_of_the_test(self) -> None:
+        """Whatever is still held is dropped when the next one begins."""
+        self.stub.on().holds()
+        client = self.dial()
+        client.sendall(get())
+        self.wait_for(lambda: self.stub.requests)
+        self.begin("shop.test_b")
+        self.assertEqual((b"", "FIN"), self.look(client))
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+
+    def test_with_a_fault(self) -> None:
+        """What is held can go wrong when it is answered."""
+        hold = self.stub.on().holds()
+        self.stub.expectations[0].fails(Fault.TRUNCATE)
+        client = self.dial()
+        client.sendall(get())
+        hold.wait(HANG)
+        hold.reply(200, b"abcd")
+        seen = self.look(client)
+        self.assertEqual((b"ab", "FIN"), (seen.body, seen.end))
+
+    def test_none_is_held(self) -> None:
+        """There is nothing to look at, to answer or to drop."""
+        hold = self.stub.on("GET", "/a").holds()
+        for act, what in ((lambda: hold.request, "look at"), (hold.reply, "answer"), (hold.drop, "drop")):
+            with self.subTest(what=what), self.assertRaises(UsageError) as caught:
+                act()
+            self.assertEqual(
+                f"there is no held request to GET '/a' to {what}: call wait() first", str(caught.exception)
+            )
+
+    def test_none_comes(self) -> None:
+        """The wait fails, and says what came instead."""
+        hold = self.stub.on("GET", "/a").holds()
+        self.send("GET", "/b")
+        with self.assertRaises(AssertionError) as caught:
+            hold.wait(0.01)
+        self.assertRegex(str(caught.exception), r"waited 0\.01 s for a request to GET '/a' to be held")
+        self.assertIn("GET /b", str(caught.exception))
+
+    def test_misuse(self) -> None:
+        """A whole answer is all there is, and keywords are known."""
+        hold = self.stub.on().holds()
+        self.ask()
+        hold.wait(HANG)
+        with self.assertRaisesRegex(UsageError, "^a Reply is a whole answer: give nothing else beside it$"):
+            hold.reply(Reply(200), headers={"A": "b"})
+        with self.assertRaisesRegex(TypeError, r"^reply\(\) got an unexpected keyword argument 'jsn'\. Did you mean"):
+            hold.reply(200, jsn=1)  # type: ignore[call-arg]
+        hold.reply(200)
+
+    def test_without_a_stub(self) -> None:
+        """Nothing can be held."""
+        hold = Hold(lambda: "GET '/'")
+        with self.assertRaisesRegex(UsageError, "^GET '/' is in no stub that could hold a request$"):
+            hold.wait()
+        with self.assertRaisesRegex(UsageError, "cannot be held: no stub serves it$"):
+            hold.reply_to(make_request())
+
+
+class AsyncHoldTest(unittest.IsolatedAsyncioTestCase, WireTest):
+    """The same on an event loop."""
+
+    async def test_await(self) -> None:
+        """A coroutine awaits the request; blocking is refused with what to write."""
+        hold = self.stub.on().holds()
+        client = self.dial()
+        client.sendall(get("/slow"))
+        request = await hold.await_(HANG)
+        self.assertEqual("/slow", request.raw_path)
+        with self.assertRaisesRegex(UsageError, r"write await hold\.await_\(…\)$"):
+            hold.wait()
+        hold.drop()
+
+    async def test_none_comes(self) -> None:
+        """It fails as `wait` does."""
+        hold = self.stub.on("GET", "/a").holds()
+        with self.assertRaisesRegex(AssertionError, "for a request to GET '/a' to be held"):
+            await hold.await_(0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()
