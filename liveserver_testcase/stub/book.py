@@ -10,7 +10,7 @@ scenario is in another state, is passed over.  All of that is decided, counted a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..core.journal import Epoch
@@ -85,6 +85,7 @@ class Book:
         self._numbers: dict[Expectation, int] = {}  # every expectation but the enqueued, oldest first
         self._next_number = 0
         self._shelves: dict[Key, _Shelf] = {}
+        self._has_loose = False  # whether any of their keys leaves something open
         self._orders: list[Order] = []
         self._queue: list[Expectation] = []
         self._content: Answer | None = None
@@ -123,7 +124,7 @@ class Book:
 
     def _write_anew(self, expectations: list[Expectation]) -> None:
         orders: dict[Order, Order] = {}
-        self._numbers, self._shelves, self._orders = {}, {}, []
+        self._numbers, self._shelves, self._orders, self._has_loose = {}, {}, [], False
         for expectation in expectations:
             order = expectation.order
             if order is not None:
@@ -144,7 +145,9 @@ class Book:
                 self._orders.append(order)
             order.members.append(expectation)
         elif expectation.has_room or expectation.is_never:
-            shelf = self._shelves.setdefault(expectation.criteria.key, _Shelf())
+            method, path = key = expectation.criteria.key
+            self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
+            shelf = self._shelves.setdefault(key, _Shelf())
             shelf.of(expectation).append((self._next_number, expectation))
 
     def remove(self, expectation: Expectation) -> None:
@@ -280,7 +283,7 @@ class Book:
             return answer
 
     def _find(self, request: RecordedRequest) -> Expectation | None:
-        shelves = list(self._find_shelves(request))
+        shelves = self._find_shelves(request)
         for shelf in shelves:
             for _, expectation in shelf.forbidding:
                 if expectation.criteria.matches_beyond_key(request):
@@ -291,15 +294,17 @@ class Book:
                 return found
         return _find_bounded(shelves, request) or _find_unbounded(shelves, request) or self._find_enqueued(request)
 
-    def _find_shelves(self, request: RecordedRequest) -> Iterator[_Shelf]:
+    def _find_shelves(self, request: RecordedRequest) -> list[_Shelf]:
         """Where what matches can be: by method and path, one of them, or neither."""
-        get = self._shelves.get
+        shelves = self._shelves
         method, path = request.method, request.plain_path
+        exact = shelves.get((method, path))
+        if not self._has_loose:
+            return [] if exact is None else [exact]
         group = find_group(path)
-        for key in ((method, path), (None, path), (method, group), (None, group), (method, None), (None, None)):
-            shelf = get(key)
-            if shelf is not None:
-                yield shelf
+        keys = (None, path), (method, group), (None, group), (method, None), (None, None)
+        found = [shelves[key] for key in dict.fromkeys(keys) if key in shelves]
+        return found if exact is None else [exact, *found]
 
     def _find_enqueued(self, request: RecordedRequest) -> Expectation | None:
         """The oldest for its method, else the oldest for any."""
