@@ -21,6 +21,7 @@ from .wire import Over, Service, SMTPWire
 __all__ = ["Dialogue", "Handler", "Said"]
 
 _LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters want more
+_LONGEST_WORD = 10  # letters of a command that is on record although nobody knows it: STARTTLS has 8
 _HANDSHAKE = 10.0  # seconds
 
 _ERROR = Answer(451, "4.3.0 The test's own function has failed")
@@ -92,8 +93,10 @@ class Dialogue(SMTPWire):
 
     def _explain(self, text: str) -> str:
         """How the connection came to its end without a QUIT."""
+        if self.stopping.is_set():
+            return "the server has stopped"
         if self.is_cut:
-            return "the server has stopped" if self.stopping.is_set() else "the server has cut the connection"
+            return "the server has cut the connection"
         if text != "the client has left":
             return text
         return f"{text} {self.session.stage}" if self.session.stage.startswith("in ") else f"{text} without a QUIT"
@@ -115,8 +118,9 @@ class Dialogue(SMTPWire):
             self._perform(self._attempt(verb, argument if verb != "AUTH" else ""), handler, argument)
         elif was_auth:
             self._perform(self._attempt("(a line after AUTH)", ""), type(self)._unknown)
-        else:
-            self._perform(self._attempt(verb, argument), type(self)._unknown)
+        else:  # what follows is on no record: it could be AUTH with a slip of the pen
+            known = verb.isalpha() and len(verb) <= _LONGEST_WORD
+            self._perform(self._attempt(verb if known else "(unknown)", ""), type(self)._unknown)
 
     def _attempt(self, command: str, argument: str) -> SMTPAttempt:
         session = self.session

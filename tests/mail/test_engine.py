@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import smtplib
 import socket
+import threading
 import unittest
 
-from liveserver_testcase import SMTPServer
+from liveserver_testcase import SMTPServer, UnfinishedWorkWarning
 from tests.mail.clients import MAIL, MailTestCase
-from tests.support import wait_until
+from tests.support import HANG, wait_until
 
 GREETING = "220 localhost ESMTP"
 
@@ -351,6 +352,22 @@ class OwnFunctionTest(MailTestCase):
                     self.assertEqual("451 4.3.0 The test's own function has failed", client.ask("RCPT TO:<c@d>"))
                     self.assertEqual([error], self.server.take_errors())
                 self.assertEqual("250 2.1.5 OK", client.ask("RCPT TO:<c@d>"))
+
+    def test_one_that_does_not_end(self) -> None:
+        """A stop gives it its grace, cuts it off then, and says with which mail it was busy."""
+        freed = threading.Event()
+        self.addCleanup(freed.set)
+        server = self.serve(stop_timeout=0.05)
+        server.reject_message(when=lambda mail: freed.wait(6 * HANG))
+        client = self.client()
+        client.begin()
+        client.ask("DATA")
+        client.send(MAIL + b".\r\n")
+        wait_until(lambda: server.attempts("BODY"))
+        with self.assertWarnsRegex(UnfinishedWorkWarning, "cut off a mail from 'ann@example.com' from 127.0.0.1:"):
+            server.stop()
+        freed.set()
+        self.assertEqual("the server has stopped", self.session().ending)
 
     def test_nobody_asks(self) -> None:
         """An exception that nobody has taken note of is raised by the stop."""

@@ -286,6 +286,20 @@ class WaitTest(MailTestCase):
             stop.join(10)
             self.assertFalse(stop.is_alive())
 
+    def test_a_client_that_gives_up_before_the_greeting(self) -> None:
+        """A client that leaves before it was greeted leaves nothing behind, and nothing that a stop waits for."""
+        for put in (lambda: self.server.delay("CONNECT", 3600), lambda: self.server.hang("CONNECT")):
+            self.serve(stop_timeout=3600, tls="starttls")
+            put()
+            client = self.client()
+            wait_until(lambda: self.server.faults[0].hits)
+            client.close()
+            self.assertEqual("the client has left while it was kept waiting", self.session().ending)
+            stop = threading.Thread(target=self.server.stop, daemon=True)
+            stop.start()
+            stop.join(10)
+            self.assertFalse(stop.is_alive())
+
     def test_who_is_in_flight(self) -> None:
         """A mail that is kept waiting for ever is not waited for; one that is delayed is."""
         self.server.hang("BODY")
