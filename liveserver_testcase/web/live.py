@@ -32,7 +32,13 @@ Mode: TypeAlias = Literal["thread", "process"]
 StartMethod: TypeAlias = Literal["spawn", "forkserver", "fork"]
 Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 
-_FRAMEWORKS = ("flask", "django.core.signals")  # each has a signal ``got_request_exception``
+_SIGNALS = (  # of frameworks that keep exceptions to themselves, each by its module
+    "flask.got_request_exception",
+    "quart.got_request_exception",
+    "quart.got_websocket_exception",
+    "quart.signals.got_background_exception",
+    "django.core.signals.got_request_exception",
+)
 _READY_PAUSE = 0.05  # seconds between two looks at an application that is not ready yet
 
 # Which request of which server runs.  A context variable, since frameworks carry it over to the threads in which they
@@ -188,8 +194,9 @@ class LiveServer(Site, Recorder[RequestRecord]):
 
     def _connect_frameworks(self) -> None:
         """Hear of the exceptions that a framework answers with a 500: of those that are loaded, and none is by us."""
-        for name in _FRAMEWORKS:
-            signal = getattr(sys.modules.get(name), "got_request_exception", None)
+        for name in _SIGNALS:
+            module, _, attribute = name.rpartition(".")
+            signal = getattr(sys.modules.get(module), attribute, None)
             if signal is not None and name not in self._disconnect:
                 self._disconnect[name] = _connect(self, signal)
 
