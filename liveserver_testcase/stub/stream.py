@@ -148,12 +148,13 @@ def make_stream(
 
 
 def takes_arguments(function: Callable[..., Any]) -> bool:
-    """Whether ``function`` can be given an argument by position."""
+    """Whether ``function`` wants an argument by position; a default is how a closure keeps a value, and no wish."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # of a builtin that does not tell
         return True
-    return any(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL) for p in parameters)
+    by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
+    return any(p.default is p.empty or p.name == "request" for p in by_position)
 
 
 def encode_piece(item: object) -> bytes | Pause:
