@@ -61,13 +61,17 @@ class Desk:
             with contextlib.suppress(Exception):
                 stream.flush()
 
+    def failures(self) -> list[Crossing]:
+        """What threads of the server have ended with since the last call."""
+        failures: list[BaseException] = self.server._failures
+        return [Crossing.pack(failures.pop(0)) for _ in range(len(failures))]
+
     def stop(self, timeout: float) -> Farewell:
         """Stop the server; the process ends when this is answered."""
         self.server._report = lambda: None  # said by the parent's server
         self.server.stop(timeout)
-        unfinished, failures = list(self.server._unfinished), list(self.server._failures)
         self.flush()
-        return Farewell(unfinished, [Crossing.pack(error) for error in failures], _find_holders(), self._last_words())
+        return Farewell(list(self.server._unfinished), self.failures(), _find_holders(), self._last_words())
 
     def _last_words(self) -> object:
         return None

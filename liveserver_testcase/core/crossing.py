@@ -12,6 +12,7 @@ from typing import Any
 
 __all__ = ["Crossing", "RemoteTraceback", "StandIn"]
 
+_MOST_CAUSES = 20
 _MAINS = {"__mp_main__": "__main__"}  # what a child calls the module that is the main one of its parent
 
 
@@ -49,7 +50,8 @@ class Crossing:
         name: The qualified name of its class.
         text: What ``str()`` makes of it.
         base: The nearest built-in class that it is of.
-        trace: Its traceback, with causes and notes.
+        trace: Its traceback, with causes and notes; empty for a cause.
+        cause: The exception that it was raised from.
     """
 
     pickled: bytes | None
@@ -58,25 +60,38 @@ class Crossing:
     text: str
     base: str
     trace: str
+    cause: Crossing | None = None
 
     @classmethod
     def pack(cls, error: BaseException) -> Crossing:
-        """Make an exception ready for its journey."""
+        """Make an exception ready for its journey, with those that it was raised from."""
+        causes: list[BaseException] = []
+        cause = error.__cause__
+        while cause is not None and len(causes) < _MOST_CAUSES:
+            causes.append(cause)
+            cause = cause.__cause__
+        packed: Crossing | None = None
+        for each in reversed(causes):
+            packed = cls._pack(each, packed, "")
+        return cls._pack(error, packed, "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+    @classmethod
+    def _pack(cls, error: BaseException, cause: Crossing | None, trace: str) -> Crossing:
         kind = type(error)
         try:
             text = str(error)
         except Exception as broken:
             text = f"<str() of it raised {type(broken).__name__}>"
         base = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-        trace = "".join(traceback.format_exception(kind, error, error.__traceback__))
-        return cls(_pickle_faithfully(error, text), kind.__module__, kind.__qualname__, text, base.__name__, trace)
+        pickled = _pickle_faithfully(error, text)
+        return cls(pickled, kind.__module__, kind.__qualname__, text, base.__name__, trace, cause)
 
     def describe(self) -> str:
         """Its class and its text, in a line."""
         return f"{self.name}: {self.text}" if self.text else self.name
 
-    def unpack(self) -> BaseException:
-        """The exception itself if its class is known here, else a `StandIn`; its cause is a `RemoteTraceback`.
+    def unpack(self, trace: str = "") -> BaseException:
+        """The exception itself if its class is known here, else a `StandIn`; the last of its causes is its traceback.
 
         No module is imported for it: that of an application would do here what it is kept in its own process for.
         """
@@ -89,7 +104,8 @@ class Crossing:
         if not isinstance(error, BaseException):
             error = self._make_stand_in()
         arrived: BaseException = error
-        arrived.__cause__ = RemoteTraceback(self.trace)
+        trace = trace or self.trace
+        arrived.__cause__ = self.cause.unpack(trace) if self.cause is not None else RemoteTraceback(trace)
         return arrived
 
     def _make_stand_in(self) -> BaseException:

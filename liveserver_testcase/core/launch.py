@@ -126,7 +126,11 @@ class _Spawned(Child):
                 if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                     return None
                 self._sweep()
-        return self._popen.poll()
+            return self._popen.poll()
+        code = self._popen.poll()
+        if code is not None:
+            self._sweep()
+        return code
 
     def close(self) -> None:
         super().close()

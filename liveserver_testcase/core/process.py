@@ -79,6 +79,8 @@ class ProcessServer(Server):
         stop_timeout: float = 2.0,
     ) -> None:
         super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        if os.name != "posix":
+            raise UsageError(f"a server in a process of its own needs a POSIX system, and this one is {os.name!r}")
         if start_method not in METHODS:
             wanted = ", ".join(map(repr, METHODS))
             raise UsageError(f"start_method is {start_method!r}; wanted one of {wanted}")
@@ -126,11 +128,24 @@ class ProcessServer(Server):
             ServerDied: Its process has.
             ServerThreadError: See `Server.check`.
         """
+        self._check_life()
+        if self._serves:
+            for failure in self._ask("failures"):
+                self._keep(failure.unpack())
+        super().check()
+
+    def _check_life(self) -> None:
+        """Raise the death of the child, if it has died and nobody was told."""
         death = self.death
         if death is not None and not self._is_death_told:
             self._is_death_told = True
             raise death
-        super().check()
+
+    @property
+    def _serves(self) -> bool:
+        """Whether there is a child that can be asked."""
+        line = self._line
+        return line is not None and line.is_serving and not line.is_leaving and self.death is None
 
     def open_sockets(self) -> list[HasDescriptor]:
         """What a copy of this process must let go, lest the child outlives us."""
@@ -272,7 +287,7 @@ class ProcessServer(Server):
         deadline = monotonic() + timeout
         farewell: Farewell | None = None
         cut: list[Unfinished] = []
-        asks = self.death is None and line.is_serving and not line.is_leaving
+        asks = self._serves
         line.is_leaving = True
         if asks:
             try:

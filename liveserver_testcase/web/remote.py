@@ -125,12 +125,6 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
         if self._serves:
             self._ask("close_connections")
 
-    @property
-    def _serves(self) -> bool:
-        """Whether there is a child that can be asked."""
-        line = self._line
-        return line is not None and line.is_serving and not line.is_leaving and self.death is None
-
     # -- life ----------------------------------------------------------------------------------------------------
 
     def _recipe(self, port: int) -> Recipe:
@@ -202,7 +196,7 @@ class RemoteJournal(Journal[RequestRecord]):
 
     def entries(self, epoch: Epoch | None = None) -> list[RequestRecord]:
         """See `Journal.entries`."""
-        self._server.check()
+        self._server._check_life()
         records = list(self._past)
         if self._server._serves:
             records += self._learn_all(self._server._ask("entries")[0])

@@ -16,6 +16,7 @@ import threading
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from liveserver_testcase.core.crossing import RemoteTraceback, StandIn
 from liveserver_testcase.core.process import ProcessServer
@@ -294,6 +295,38 @@ class EndTest(ProcessCase):
             server.stop(0.1)
 
 
+class WeakSystemTest(ProcessCase):
+    """Systems that tell less of a process than Linux does."""
+
+    def test_no_descriptor_of_a_process(self) -> None:
+        """Where the system has no descriptor for a process, its end is noticed all the same."""
+        with mock.patch.object(os, "pidfd_open", side_effect=OSError, create=True):
+            server = self.started("leave", "3")
+        self.provoke(server)
+        self.assertTrue(wait_until(lambda: not server.is_running))
+        self.assertRaises(ServerDied, server.check)
+        server.start()
+        server.stop()
+
+    def test_no_look_before_the_end_is_taken(self) -> None:
+        """Where the system tells of an end but once, what the child has started ends with it all the same."""
+        path = self.folder() / "pids"
+        with mock.patch.object(os, "waitid", create=True):
+            del os.waitid
+            server = self.started("start_with_family", str(path))
+            family = self.read_pids(path, 2)
+            server.stop()
+        self.assertTrue(wait_until(lambda: not any(map(is_alive, family))))
+
+    def test_another_system(self) -> None:
+        """A system that is not of the POSIX kind is refused in words."""
+        with mock.patch.object(os, "name", "nt"), self.assertRaises(UsageError) as caught:
+            ProcessServer(EchoServer)
+        self.assertEqual(
+            "a server in a process of its own needs a POSIX system, and this one is 'nt'", str(caught.exception)
+        )
+
+
 class DeathTest(ProcessCase):
     """The ends that nobody wanted."""
 
@@ -395,15 +428,19 @@ from liveserver_testcase.core.process import ProcessServer
 if __name__ == "__main__":
     make = "tests.core.children:make_scripted"
     server = ProcessServer(make, "start_with_family", sys.argv[1], start_method=sys.argv[2])
-    server.start()
+    if sys.argv[3] == "weak":  # a system that tells nobody of the end of another process
+        from liveserver_testcase.core import child
+        child._tie = lambda life: None
+        del os.pidfd_open
+    starter = threading.Thread(target=server.start)
+    starter.start()
+    starter.join()  # the child does not end with the thread that started it
     if sys.argv[3] == "helper":
         os.fork() or os.execlp("sleep", "sleep", "3")
     assert wait_until(lambda: Path(sys.argv[1]).exists() and Path(sys.argv[1]).read_text().count("\\n") == 2)
     print(server.pid, server.port, flush=True)
     if sys.argv[3] == "exit":
         os._exit(0)
-    if sys.argv[3] == "thread":
-        threading.Thread(target=lambda: None).start()
     sys.stdin.read()
 """
 
@@ -440,9 +477,13 @@ class OrphanTest(ProcessCase):
     def test_a_killed_runner(self) -> None:
         """However the runner ends, a second later there is no child and no grandchild, and the port refuses."""
         for method in COPIES:
-            for how in ("SIGKILL", "SIGTERM", "exit", "hog", "thread", "helper"):
+            for how in ("SIGKILL", "SIGTERM", "exit", "hog", "helper"):
                 with self.subTest(method=method, how=how):
                     self.run_and_kill(method, how)
+
+    def test_where_the_kernel_does_not_help(self) -> None:
+        """A thread of the child's sees to it, too."""
+        self.run_and_kill("fork", "weak")
 
     def test_ctrl_c(self) -> None:
         """Ctrl-C at the terminal is the runner's alone: the child is not of its process group."""

@@ -48,14 +48,26 @@ class CrossingTest(unittest.TestCase):
         arrived: Any = self.send(Known("this"))
         self.assertEqual((Known, ("this",), ["this"]), (type(arrived), arrived.args, arrived.extra))
 
-    def test_the_traceback_is_the_cause(self) -> None:
-        """Its cause is the traceback of the other process, with the causes in it."""
+    def test_causes_and_traceback(self) -> None:
+        """It has the causes that it had, and the last of them the traceback of the other process."""
         cause = self.send(Known("this")).__cause__
-        self.assertIsInstance(cause, RemoteTraceback)
-        lines = str(cause).splitlines()
+        self.assertEqual((KeyError, ("first",)), (type(cause), cause.args if cause is not None else None))
+        trace = cause.__cause__ if cause is not None else None
+        self.assertIsInstance(trace, RemoteTraceback)
+        lines = str(trace).splitlines()
         self.assertEqual(("in the server's process", "KeyError: 'first'"), (lines[0], lines[1]))
         self.assertIn("    raise error from cause", lines)
         self.assertEqual("tests.core.test_process_parts.Known: this", lines[-1])
+
+    def test_causes_in_a_circle(self) -> None:
+        """Causes that never end are cut."""
+        error = Known("this")
+        error.__cause__ = error
+        arrived: BaseException | None = Crossing.pack(error).unpack()
+        count = 0
+        while arrived is not None:
+            arrived, count = arrived.__cause__, count + 1
+        self.assertEqual(22, count)
 
     def test_stand_ins(self) -> None:
         """What cannot travel has a stand-in, of the same name and the nearest built-in class."""

@@ -198,13 +198,14 @@ class ErrorTest(RemoteCase):
     """Exceptions of the application."""
 
     def test_the_exception_itself(self) -> None:
-        """An exception whose class is known here arrives as itself; its cause is the traceback in the child."""
+        """An exception whose class is known here arrives as itself, with its causes and the traceback in the child."""
         server = self.started()
         self.get(server, "/custom")
         ((record, error),) = server.take_errors()
         self.assertEqual("GET /custom", record.describe())
         self.assertIs(remote_apps.Custom, type(error))
         self.assertEqual(("not a number", 7), error.args)
+        self.assertIs(ValueError, type(error.__cause__))
         text = "".join(traceback.format_exception(error))
         self.assertRegex(
             text, r"^liveserver_testcase\.core\.crossing\.RemoteTraceback: in the server's process\nTraceback"
