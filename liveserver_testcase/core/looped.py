@@ -46,6 +46,7 @@ class _Run:
         self.ready = Alarm()
         self.ended = Alarm()
         self.parted = asyncio.Event()  # while stopping: the last connection is lost
+        self.winding = False  # the grace is over, and the loop not blocked
         self.over = asyncio.Event()  # the loop has nothing more to do
         self.serving: asyncio.Task[None] | None = None
         self.stopping = False
@@ -123,6 +124,7 @@ class _Run:
                 await _settle()
             for talk in list(self.talks):
                 self.cut += talk.describe_all(self.thread.name)
+            self.winding = True
             self.cut += await self.server._wind_down(deadline)
         finally:
             self.over.set()
@@ -306,7 +308,7 @@ class LoopServer(Server):
             return []
         if not run.ended.is_set():
             run.stop(timeout)
-            if not run.ended.wait(timeout + self._last_words + _JOIN):
+            if not run.ended.wait(timeout + _JOIN) and not (run.winding and run.ended.wait(self._last_words)):
                 return run.give_up()
         run.thread.join(_JOIN)
         return take_all(run.cut)
