@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import apart, clients, crowd, imports, lifecycle, mail, suites, targets, throughput
+from benchmarks import apart, clients, crowd, expectations, imports, lifecycle, mail, suites, targets, throughput
 from benchmarks.processes import cores
 from benchmarks.run import QUICK, Run, Settings
 from benchmarks.servers import SERVERS, Server
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Table]]] = {
     "apart": apart.measure,
     "throughput": throughput.measure,
     "clients": clients.measure,
+    "expectations": expectations.measure,
     "mail": mail.measure,
     "imports": imports.measure,
     "crowd": crowd.measure,

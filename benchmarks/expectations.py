@@ -1,0 +1,89 @@
+"""What a request costs by the number of expectations that it could be for."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from benchmarks.run import Run
+from benchmarks.tables import Column, Table
+from liveserver_testcase import HTTPStub
+
+COUNTS = (1, 100, 10_000)
+REQUESTS = 200  # in one sample; a peer that looks at each expectation has few of them
+PEER = "pytest_httpserver"
+
+Address = tuple[str, int]
+
+
+def measure(run: Run) -> list[Table]:
+    """Time requests on new connections, for the last expectation that was written and for the first."""
+    table = Table(
+        "expectations",
+        "A request by the number of expectations, µs (new connections, first and last expectation in turns)",
+        (Column("ours", "ours", digits=0), Column("peer", "pytest-httpserver", digits=0)),
+        ((name(1), "x one"),),
+    )
+    makers: dict[str, Callable[[int], object]] = {"ours": script_ours}
+    if importlib.util.find_spec(PEER) is not None:
+        makers["peer"] = script_peer
+    else:
+        run.say(f"  left out: {PEER} is not installed")
+    for _ in range(run.settings.rounds):
+        for count in COUNTS:
+            for column, make in makers.items():
+                with make(count) as address:  # type: ignore[attr-defined]
+                    table.add(name(count), column, sample(address, count))
+    return [table]
+
+
+def name(count: int) -> str:
+    """The row of that many expectations."""
+    return f"{count:,} expectation{'' if count == 1 else 's'}"
+
+
+@contextmanager
+def script_ours(count: int) -> Iterator[Address]:
+    """A stub of ours with that many expectations."""
+    with HTTPStub() as stub:
+        for number in range(count):
+            stub.on("GET", f"/things/{number}").reply(200, json={"number": number})
+        yield stub.host, stub.port
+
+
+@contextmanager
+def script_peer(count: int) -> Iterator[Address]:
+    """The same of pytest-httpserver."""
+    from pytest_httpserver import HTTPServer
+
+    with HTTPServer("127.0.0.1") as server:
+        for number in range(count):
+            server.expect_request(f"/things/{number}", method="GET").respond_with_json({"number": number})
+        yield server.host, server.port
+
+
+def sample(address: Address, count: int) -> float:
+    """Time requests; microseconds each."""
+    requests = REQUESTS if count < 1000 else REQUESTS // 10
+    for number in range(5):
+        send(address, number % count)
+    began = time.perf_counter()
+    for number in range(requests):
+        send(address, 0 if number % 2 else count - 1)
+    return (time.perf_counter() - began) / requests * 1e6
+
+
+def send(address: Address, number: int) -> None:
+    """Send a request on a connection of its own."""
+    connection = http.client.HTTPConnection(*address, timeout=60)
+    try:
+        connection.request("GET", f"/things/{number}")
+        response = connection.getresponse()
+        response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise RuntimeError(f"/things/{number} was answered with {response.status}")
