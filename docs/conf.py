@@ -34,9 +34,9 @@ _LIBRARIES = ["flask", "httptools", "requests", "trustme", "werkzeug"]
 _FOREIGN = [*dir(builtins), *sys.stdlib_module_names, *_LIBRARIES]
 nitpick_ignore_regex = [
     ("py:.*|any", rf"({'|'.join(map(re.escape, _FOREIGN))})(\..+)?"),
-    ("py:class", r"liveserver_testcase\.(core|web|stub|mail)\..+"),  # a type of ours that is not public
+    ("py:class", r"liveserver_testcase\.(core|web|stub|mail|cases)\..+"),  # a type of ours that is not public
     ("py:class", r"liveserver_testcase\.([a-z_]+\.)+[A-Z]"),  # a TypeVar: one letter, documented nowhere
-    ("py:class", "WSGIApplication|EmailCriteria"),  # known to type checkers alone
+    ("py:class", "WSGIApplication|EmailCriteria|EmailPredicate|LinkWanted|AttachmentWanted|EmailBlock"),  # known to type checkers alone
 ]
 
 autodoc_member_order = "bysource"

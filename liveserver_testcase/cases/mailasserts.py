@@ -160,7 +160,7 @@ class MailAssertions(MailCase):
             criteria: See `assertEmailSent`.
 
         Returns:
-            A context manager that gives the mails: in the block those so far, afterwards all of them.
+            A context manager that gives the mails; in the block those so far, afterwards all of them.
         """
         wanted = Criteria.build(predicate, **criteria)
         emails = CapturedEmails(self.smtp.journal, wanted)

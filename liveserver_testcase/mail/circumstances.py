@@ -78,9 +78,9 @@ def describe_refused(attempts: Sequence[SMTPAttempt]) -> list[str]:
 def _nobody(address: str) -> list[str]:
     return [
         f"  no connection was made to {address}",
-        "      Is the code under test configured with this host and port?",
-        "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING.",
-        "      Django's test runner sets EMAIL_BACKEND to locmem: override it with the smtp backend.",
+        "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
+        "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: smtp.flask_config().",
+        "      Django's test runner sets EMAIL_BACKEND to locmem: override it with smtp.django_settings().",
     ]
 
 

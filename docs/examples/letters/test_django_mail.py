@@ -1,0 +1,39 @@
+"""Mail that a Django project sends, over real SMTP."""
+
+import unittest
+
+from django.conf import settings
+from django.core import mail
+from django.test import SimpleTestCase, override_settings
+
+from liveserver_testcase import SMTPTestCase
+
+if not settings.configured:  # in a project this is done
+    settings.configure(DEFAULT_FROM_EMAIL="team@example.com")
+
+
+class WelcomeTest(SMTPTestCase, SimpleTestCase):
+    def setUp(self):
+        smtp = override_settings(**self.smtp.django_settings())  # over what Django's runner has set
+        smtp.enable()
+        self.addCleanup(smtp.disable)
+
+    def test_a_welcome(self):
+        mail.send_mail("Welcome", "Good to have you.", "team@example.com", ["ann@example.com"])
+
+        message = self.assertEmailSent(to="ann@example.com", subject="Welcome")
+        self.assertEqual(message.body, "Good to have you.")
+
+    def test_blind_copies(self):
+        message = mail.EmailMultiAlternatives(
+            "News", "Tea is cheap.", "team@example.com", ["ann@example.com"], bcc=["boss@example.com"]
+        )
+        message.attach_alternative("<p>Tea is <b>cheap</b>.", "text/html")
+        message.attach("prices.csv", "tea;3.50\n", "text/csv")
+        message.send()
+
+        self.assertEmailSent(bcc="boss@example.com", html="<b>cheap</b>", attachment="prices.csv")
+
+
+if __name__ == "__main__":
+    unittest.main()
