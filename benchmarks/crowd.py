@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from benchmarks import wire
 from benchmarks.processes import Crew, WorkerError, WorkerHandle
 from benchmarks.run import Run
-from benchmarks.servers import OURS, REFERENCE, UVICORN
+from benchmarks.servers import OUR_TLS, OURS, REFERENCE, UVICORN
 from benchmarks.tables import Column, Table
 
 #: Until a server has accepted everybody and read what there is to read.
@@ -63,13 +64,25 @@ def sleeping(sock: socket.socket, port: int) -> None:
     sock.sendall(wire.request(port, "/sleep"))
 
 
+_held: list[ssl.SSLSocket] = []
+
+
+def tls_idle(sock: socket.socket, port: int) -> None:
+    """Make one request over TLS and keep the connection."""
+    spoken = wire.speak_tls(sock.dup())
+    _held.append(spoken)
+    spoken.sendall(wire.request(port))
+    wire.read_answer(spoken)
+
+
 @dataclass(frozen=True)
 class Kind:
-    """A kind of client; `alone` where one of them is the question."""
+    """A kind of client; `alone` where one of them is the question, `tls` where a server of TLS is held."""
 
     name: str
     hold: Hold
     alone: bool = False
+    tls: bool = False
 
 
 KINDS = (
@@ -78,6 +91,8 @@ KINDS = (
     Kind("half header", half_header),
     Kind("half body", half_body),
     Kind("not reading", not_reading),
+    Kind("TLS silent", silent, tls=True),
+    Kind("TLS idle", tls_idle, tls=True),
     Kind(SLEEPING, sleeping, alone=True),
 )
 LEFT = Column("left", "left behind", digits=0, ratios=False, worst=True)
@@ -107,9 +122,16 @@ def measure(run: Run) -> list[Table]:
     table.line_up(servers)
     with Crew(run, ours) as workers:
         for kind in KINDS:
-            stop_held(table, workers, kind, settings.crowd, OUR_LIMIT)
+            if not kind.tls:
+                stop_held(table, workers, kind, settings.crowd, OUR_LIMIT)
+    with Crew(run, run.of("tls") if ours else []) as workers:
+        for kind in KINDS:
+            if kind.tls:
+                stop_held(table, workers, kind, settings.crowd, OUR_LIMIT)
     with Crew(run, peers) as workers:
         for kind in KINDS:
+            if kind.tls:
+                continue
             hanging = stop_held(table, workers, kind, settings.crowd_peers, settings.patience)
             workers.replace(hanging)
     return [table, at_once(run)]
@@ -133,7 +155,7 @@ def stop_held(table: Table, workers: Crew, kind: Kind, clients: int, limit: floa
             worker.send("stop")
         latest = time.monotonic() + limit
         for worker in held:
-            name = worker.server.name
+            name = OURS if worker.server.name == OUR_TLS else worker.server.name
             try:
                 reply = worker.receive(max(0.0, latest - time.monotonic()))
             except WorkerError:
@@ -143,12 +165,14 @@ def stop_held(table: Table, workers: Crew, kind: Kind, clients: int, limit: floa
                 table.add(name, kind.name, reply["stop"])
                 if name == OURS and not kind.alone:
                     table.add(name, LEFT.name, reply["left"])
+    while _held:
+        _held.pop().close()
     return hanging
 
 
 def hold(stack: ExitStack, worker: WorkerHandle, kind: Kind, clients: int) -> None:
     """Start a server and let clients of this kind hold it until the stack closes them."""
-    if worker.server.name == OURS:
+    if worker.server.name in (OURS, OUR_TLS):
         worker.ask("cycles", 1)  # what a first life loads and keeps is not left behind
     port = worker.ask("start")["port"]
     for _ in range(1 if kind.alone else clients):

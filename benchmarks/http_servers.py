@@ -65,15 +65,23 @@ def quiet_werkzeug() -> None:
 class Ours(Adapter):
     """The WSGI server of this library."""
 
+    tls = False
+
     def start(self) -> None:
         from liveserver_testcase.web.wsgi import WSGIServer
 
-        self._server = WSGIServer(hello, host=HOST, port=0)
+        self._server = WSGIServer(hello, host=HOST, port=0, tls=self.tls)
         self._server.start()
         self.port = self._server.port
 
     def stop(self) -> None:
         self._server.stop()
+
+
+class OursTLS(Ours):
+    """The same over TLS, with a throw-away certificate."""
+
+    tls = True
 
 
 class OursASGI(Adapter):

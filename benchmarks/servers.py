@@ -12,9 +12,10 @@ from benchmarks import http_servers as http
 from benchmarks import mail_servers as mail
 from benchmarks import process_servers as process
 
-Kind = Literal["http", "mail", "process"]
+Kind = Literal["http", "mail", "process", "tls"]
 
 OURS = "ours"
+OUR_TLS = "ours-tls"
 OUR_ASGI = "ours-asgi"
 OUR_PROCESS = "ours-spawn"
 OUR_MAIL = "ours-mail"
@@ -61,6 +62,7 @@ class Server:
 
 SERVERS: tuple[Server, ...] = (
     Server(OURS, http.Ours, ("liveserver_testcase",)),
+    Server(OUR_TLS, http.OursTLS, ("liveserver_testcase", "trustme"), kind="tls"),
     Server(OUR_ASGI, http.OursASGI, ("liveserver_testcase", "uvicorn")),
     Server(REFERENCE, http.PytestHTTPServer, ("pytest_httpserver",)),
     Server("pytest-httpserver-threaded", http.PytestHTTPServerThreaded, ("pytest_httpserver",)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import struct
 import time
 from abc import ABC, abstractmethod
@@ -75,6 +76,20 @@ def will_close(answer: bytes) -> bool:
 def get(port: int) -> None:
     """Make one request on a connection of its own."""
     with connect(port) as sock:
+        sock.sendall(request(port))
+        read_answer(sock)
+
+
+def speak_tls(sock: socket.socket) -> ssl.SSLSocket:
+    """Speak TLS on a connection, whoever the server is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(sock)
+
+
+def get_over_tls(port: int) -> None:
+    """Make one request over TLS on a connection of its own."""
+    with speak_tls(connect(port)) as sock:
         sock.sendall(request(port))
         read_answer(sock)
 

@@ -41,7 +41,8 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._kind = server(name)
-        self._contact = wire.greeting if self._kind.kind == "mail" else wire.get
+        contacts = {"mail": wire.greeting, "tls": wire.get_over_tls}
+        self._contact = contacts.get(self._kind.kind, wire.get)
         self._running: Adapter | None = None
         self._threads = self._files = 0
 
