@@ -173,6 +173,7 @@ class SMTPConnection(Dialogue):
         attempt.address, options = parse_path(argument, "TO", self._offered)
         if not attempt.address:
             raise Refused(501, "5.5.4 Syntax: RCPT TO:<address>")
+        transaction.tried.append(attempt.address)
         if not (attempt.address.isascii() or transaction.is_utf8):
             raise Refused(553, "5.6.7 The address is not in ASCII, and MAIL has no parameter SMTPUTF8")
         scripted = self.consult(attempt)
@@ -241,6 +242,7 @@ class SMTPConnection(Dialogue):
             recipients=tuple(transaction.recipients),
             mail_options=transaction.mail_options,
             rcpt_options=tuple(transaction.rcpt_options),
+            refused=transaction.refused,
         )
         facts = SessionFacts(peer=session.peer, ehlo=session.ehlo, tls=session.tls, auth_user=session.auth_user)
         mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())

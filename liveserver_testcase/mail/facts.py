@@ -18,12 +18,14 @@ class Envelope:
         recipients: The addresses in the ``RCPT TO`` commands that were accepted, in their order.
         mail_options: Parameters of ``MAIL FROM``, as in ``BODY=8BITMIME``.
         rcpt_options: Parameters of the ``RCPT TO`` commands.
+        refused: The addresses that were refused in its ``RCPT TO`` commands, and not accepted later.
     """
 
     mail_from: str
     recipients: tuple[str, ...]
     mail_options: tuple[str, ...] = ()
     rcpt_options: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

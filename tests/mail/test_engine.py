@@ -144,7 +144,18 @@ class DialogueTest(MailTestCase):
         with self.smtp() as smtp:
             refused = smtp.sendmail("ann@example.com", ["bob@example.com", "eve@example.com"], MAIL)
         self.assertEqual({"eve@example.com": (550, b"5.1.1 No such user")}, refused)
-        self.assertEqual(["bob@example.com"], self.server.outbox[0].recipients)
+        mail = self.server.outbox[0]
+        self.assertEqual((["bob@example.com"], ("eve@example.com",)), (mail.recipients, mail.envelope.refused))
+
+    def test_a_recipient_that_is_taken_later(self) -> None:
+        """Who was refused first, and taken then, is a recipient like any other."""
+        self.server.fail("RCPT", 451, times=1)
+        client = self.client()
+        client.answer()
+        lines = ("EHLO a", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "RCPT TO:<c@d>", "DATA", "x\r\n.")
+        self.assertEqual([250, 250, 451, 250, 354, 250], [client.code(line) for line in lines])
+        mail = self.server.outbox[0]
+        self.assertEqual((["c@d"], ()), (mail.recipients, mail.envelope.refused))
 
     def test_its_name_is_not_looked_up(self) -> None:
         """The server's name is what it was told."""
