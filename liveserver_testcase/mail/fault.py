@@ -241,14 +241,14 @@ def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:
     """The command in capitals.
 
     Raises:
-        UsageError: There is no such place for a fault.
+        UsageError: There is no such command.
     """
     name = command.upper() if isinstance(command, str) else ""
     if name in among:
         return name
     near = difflib.get_close_matches(name, among, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise UsageError(f"there is no command {command!r} to put a fault at{hint} Wanted one of {', '.join(among)}")
+    raise UsageError(f"there is no command {command!r}{hint} Wanted one of {', '.join(among)}")
 
 
 def check_answer(reply: object) -> Refusal | Garbage:

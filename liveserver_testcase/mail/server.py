@@ -13,7 +13,7 @@ from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..core.unfinished import Unfinished
 from .connection import SMTPConnection
-from .fault import Closed, SMTPFault
+from .fault import Closed, SMTPFault, check_command
 from .message import ReceivedEmail
 from .outbox import Outbox
 from .policy import SIZE_LIMIT, CertificateChoice, Policy, TLSMode
@@ -191,14 +191,18 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             command: Such as ``RCPT``, in any case; ``CONNECT`` is a connection, ``BODY`` a mail itself.
             argument: What the address is, or else what the argument contains.
             code: The code of the answer.
+
+        Raises:
+            UsageError: There is no such command.
         """
+        command = None if command is None else check_command(command)
         number = self.journal.epoch.number
         found = [attempt for session in self.sessions for attempt in session.attempts]
         found = [
             attempt
             for attempt in found
             if attempt.epoch.number == number
-            and (command is None or attempt.command == command.upper())
+            and (command is None or attempt.command == command)
             and (argument is None or attempt.is_about(argument))
             and (code is None or attempt.code == code)
         ]

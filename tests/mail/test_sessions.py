@@ -6,7 +6,7 @@ import smtplib
 import threading
 import unittest
 
-from liveserver_testcase import SMTPServer
+from liveserver_testcase import SMTPServer, UsageError
 from tests.mail.clients import MAIL, Client, MailTestCase
 from tests.support import HANG, wait_until
 
@@ -151,6 +151,13 @@ class AttemptTest(MailTestCase):
                 ["RCPT TO:<eve@example.com> -> 550 5.1.1 No such user (scripted)"],
                 [str(a).replace("to:", "TO:") for a in found],
             )
+
+    def test_a_slip_of_the_pen(self) -> None:
+        """A command that does not exist is no command that nobody has tried."""
+        with self.assertRaisesRegex(
+            UsageError, r"^there is no command 'RCTP'; did you mean 'RCPT'\? Wanted one of CONNECT, "
+        ):
+            self.server.attempts("RCTP")
 
     def test_in_the_order_in_which_they_came(self) -> None:
         """Attempts of several sessions are told in the order in which they came."""
