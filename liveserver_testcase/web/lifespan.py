@@ -48,7 +48,7 @@ class Lifespan:
         self._task: asyncio.Task[None] | None = None
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._said: dict[str, str] = {}  # what the application has answered, with its message
-        self._answered = asyncio.Event()
+        self._answer: asyncio.Future[None] | None = None  # done when it has said something
         self._error: BaseException | None = None  # what it has raised
         self._is_foreign = False  # whether it has answered as if to a request
 
@@ -102,15 +102,15 @@ class Lifespan:
         if kind not in (f"lifespan.{stage}.complete", f"lifespan.{stage}.failed"):
             raise RuntimeError(f"the application sent {kind!r}; wanted lifespan.{stage}.complete or .failed")
         self._said[kind] = str(message.get("message", ""))
-        self._answered.set()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(None)
 
     async def _wait(self, timeout: float) -> None:
         """Wait for an answer, or for the end of the task."""
-        answered = asyncio.get_running_loop().create_task(self._answered.wait())
-        tasks = {answered, self._task} if self._task is not None else {answered}
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        answered.cancel()
-        self._answered.clear()
+        self._answer = asyncio.get_running_loop().create_future()
+        waited: list[asyncio.Future[None]] = [self._answer, *([self._task] if self._task is not None else [])]
+        await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        self._answer.cancel()
 
     async def _is_startups(self, error: BaseException) -> bool:
         """Whether an exception is the startup's own, and no surprise at a scope that the application does not know.
