@@ -36,7 +36,7 @@ nitpick_ignore_regex = [
     ("py:.*|any", rf"({'|'.join(map(re.escape, _FOREIGN))})(\..+)?"),
     ("py:class", r"liveserver_testcase\.(core|web|stub|mail|cases)\..+"),  # a type of ours that is not public
     ("py:class", r"liveserver_testcase\.([a-z_]+\.)+[A-Z]"),  # a TypeVar: one letter, documented nowhere
-    ("py:class", "WSGIApplication|EmailCriteria|EmailPredicate|LinkWanted|AttachmentWanted|EmailBlock"),  # known to type checkers alone
+    ("py:class", r"_?[A-Z]\w*"),  # an alias or a typed dictionary, known to type checkers alone
 ]
 
 autodoc_member_order = "bysource"

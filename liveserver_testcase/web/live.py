@@ -77,6 +77,9 @@ class LiveServer(Site, Recorder[RequestRecord]):
         start_timeout: See `Server`.
         stop_timeout: See `Server`.
 
+    Attributes:
+        app: The application, imported if it was named; in process mode what it is made from there.
+
     Raises:
         UsageError: The application is none, or it cannot be told what it is.
     """
