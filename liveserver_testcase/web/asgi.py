@@ -231,15 +231,12 @@ def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
             "workers": 1,  # otherwise WEB_CONCURRENCY is read
             "lifespan": "off",  # see `Lifespan`
         }
-        config = uvicorn.Config(
-            app,
-            **{"proxy_headers": False, "timeout_keep_alive": _PATIENT, **options, **ours},
-        )
         try:
+            config = uvicorn.Config(app, **{"proxy_headers": False, "timeout_keep_alive": _PATIENT, **options, **ours})
             config.load()
-        except ImportError as error:  # of an optional protocol
+        except Exception as error:  # whatever it is: uvicorn checks little
             raise ServerStartError(
-                f"uvicorn cannot load what the options {dict(options)!r} ask for: {error}"
+                f"uvicorn cannot work with the options {dict(options)!r}: {type(error).__name__}: {error}"
             ) from error
     logger = logging.getLogger("uvicorn")
     if not logger.handlers:  # without any, warnings would be printed

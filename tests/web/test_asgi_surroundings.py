@@ -86,8 +86,12 @@ class Options(ASGICase):
 
     def test_a_protocol_that_is_not_installed(self) -> None:
         """An option that needs what is not there is an error that says so."""
-        with self.assertRaisesRegex(ServerStartError, "uvicorn cannot load what the options .+ ask for: "):
-            ASGIServer(tell, options={"http": "nowhere.to_be:found"})
+        for http in ("nowhere.to_be:found", "json:nothing", "h12"):
+            with self.subTest(http=http):
+                wanted = f"^uvicorn cannot work with the options {re.escape(repr({'http': http}))}: [A-Za-z]+: "
+                with self.assertRaisesRegex(ServerStartError, wanted) as caught:
+                    ASGIServer(tell, options={"http": http})
+                self.assertIsNotNone(caught.exception.__cause__)
 
 
 class Logging(ASGICase):
