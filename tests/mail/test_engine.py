@@ -262,12 +262,20 @@ class LimitTest(MailTestCase):
         )
 
 
+ENDS = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n\0.\r\n")
+
+
 class SmugglingTest(MailTestCase):
     """Nobody can be made to see a mail where there is none."""
 
+    def test_the_ends_mean_something(self) -> None:
+        """A careless reader takes each of them for the end of a mail: what follows shows something."""
+        for end in ENDS:
+            self.assertRegex(b"first" + end + b"MAIL", rb"[\r\n]\0?\.[\r\n]")
+
     def test_other_ends_of_a_mail(self) -> None:
         """Whatever looks like an end of the mail without being one is part of it: there is one mail."""
-        for end in (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n\0.\r\n"):
+        for end in ENDS:
             with self.subTest(end=end):
                 self.serve()
                 client = self.client()
