@@ -1,0 +1,182 @@
+"""The report's hints, each for a common mistake; and the line for the shell."""
+
+from __future__ import annotations
+
+import unittest
+
+from liveserver_testcase.stub.curl import mask_body
+from liveserver_testcase.stub.expectation import Order
+from tests.stub.support import URL, ReportTest, make_request
+
+ONCE = (1, 1)
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+class HintsTest(ReportTest):
+    """A request that nothing answers, and what the likely mistake is."""
+
+    def test_a_number_for_a_text(self) -> None:
+        """The place in the JSON is named, and what is there."""
+        self.add("POST", "/charges", ONCE, json={"items": [{"id": 1, "price": 500}], "currency": "EUR"})
+        self.come("POST", "/charges", b'{"items": [{"id": 1, "price": "500"}], "currency": "EUR"}', JSON)
+        self.assert_violation(
+            "no expectation matches POST /charges (57 bytes of application/json)",
+            "  nearest: POST '/charges' json={'items': [{'id': 1, 'price': 500}], 'currency': 'EUR'}, "
+            "written at shop.py:1",
+            "    ok   method POST",
+            "    ok   path '/charges'",
+            "    FAIL json at $.items[0].price: wanted 500, got '500' (a text, not a number)",
+        )
+
+    def test_several_differences(self) -> None:
+        """The first is shown, and where the others are."""
+        self.add("POST", "/x", json={"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
+        self.come("POST", "/x", b'{"a": 1}', JSON)
+        self.assertEqual(
+            "    FAIL json at $.b: wanted 2, got nothing (3 more differences: $.c, $.d, $.e)",
+            self.violations[-1].text.split("\n")[-1],
+        )
+
+    def test_another_content_type(self) -> None:
+        """What was sent as a form is no JSON."""
+        self.add("POST", "/charges", json={"amount": 5})
+        self.come("POST", "/charges", b"amount=5", FORM)
+        self.assertEqual(
+            "    FAIL json: wanted {'amount': 5}, got 'amount=5', which is no JSON "
+            "(its Content-Type is application/x-www-form-urlencoded, not that of JSON)",
+            self.violations[-1].text.split("\n")[-1],
+        )
+
+    def test_a_long_text_is_a_diff(self) -> None:
+        """Below its criterion."""
+        self.add("POST", "/x", text="one\ntwo\nthree")
+        self.come("POST", "/x", b"one\n2\nthree", "text/plain")
+        self.assert_violation(
+            "no expectation matches POST /x (11 bytes of text/plain)",
+            r"  nearest: POST '/x' text='one\ntwo\nthree', written at shop.py:1",
+            "    ok   method POST",
+            "    ok   path '/x'",
+            r"    FAIL text: wanted 'one\ntwo\nthree', got 'one\n2\nthree'",
+            "         --- wanted",
+            "         +++ got",
+            "         @@ -1,3 +1,3 @@",
+            "          one",
+            "         -two",
+            "         +2",
+            "          three",
+        )
+
+    def test_a_wrong_query_is_nearer_than_a_wrong_path(self) -> None:
+        """Path and host weigh most, the method less, what is sent least."""
+        self.add("GET", "/search", query={"q": "tea"})
+        self.add("GET", "/other")
+        self.come("GET", "/search?q=coffee")
+        self.assertEqual("    FAIL query at q: wanted 'tea', got 'coffee'", self.violations[-1].text.split("\n")[4])
+
+    def test_the_nearest_of_those_with_the_same_path(self) -> None:
+        """The one with fewer differences."""
+        self.add("POST", "/x", json={"a": 1, "b": 2, "c": 3})
+        self.add("POST", "/x", json={"a": 9, "b": 9, "c": 9})
+        self.come("POST", "/x", b'{"a": 1, "b": 2, "c": 4}', JSON)
+        self.assertIn("FAIL json at $.c: wanted 3, got 4", self.violations[-1].text)
+
+    def test_a_fault_of_an_order(self) -> None:
+        """What must come first, and where that is written."""
+        order = Order()
+        self.add("GET", "/login", ONCE, order=order)
+        self.add("GET", "/buy", ONCE, order=order)
+        self.come("GET", "/buy")
+        self.assert_violation(
+            "nothing answers GET /buy: what matches it cannot answer now",
+            "  GET '/buy', written at shop.py:2",
+            "    it is later in its order: first must come GET '/login', written at shop.py:1",
+        )
+
+    def test_a_turn_that_is_over(self) -> None:
+        """A member of an order that could have come again, before another had its turn."""
+        order = Order()
+        self.add("GET", "/poll", order=order)
+        self.add("GET", "/buy", ONCE, order=order)
+        self.come("GET", "/buy")
+        self.come("GET", "/poll")
+        self.assert_violation(
+            "nothing answers GET /poll: what matches it cannot answer now",
+            "  GET '/poll', written at shop.py:1",
+            "    its turn in the order is over",
+        )
+
+    def test_what_was_written_too_late(self) -> None:
+        """It would answer now."""
+        self.come("GET", "/rates")
+        self.add("GET", "/rates")
+        self.assert_verdict(
+            "#1: nothing answers GET /rates: no expectation is written",
+            "  write stub.on('GET', '/rates').reply(…), or expect(…) if it must come",
+            "  GET '/rates', written at shop.py:1, was written when it had come already",
+            f"the stub at {URL} was sent 1 request in this test:",
+            "  #1 GET /rates -> 501",
+        )
+
+    def test_a_silent_retry(self) -> None:
+        """A client that sends again by itself is recognised."""
+        self.add("POST", "/x")
+        first = self.come("POST", "/x", b"a")
+        first.exchange.aborted = "the connection was reset, as planned"
+        self.come("POST", "/x", b"a").retry_of = first
+        self.assertEqual(
+            [
+                f"the stub at {URL} was sent 2 requests in this test:",
+                "  #1 POST /x (1 byte of no content type) -> the connection was reset, as planned",
+                "  #2 POST /x (1 byte of no content type) -> 200 (retry of #1 on a new connection)",
+            ],
+            self.traffic().list_requests(),
+        )
+
+
+class CurlTest(unittest.TestCase):
+    """The command that sends a request again."""
+
+    def test_what_curl_says_by_itself_is_left_out(self) -> None:
+        """Only what makes the request what it is."""
+        headers = ["User-Agent: x", "Accept: */*", "Accept-Encoding: gzip", "Connection: close", "X-A: it's"]
+        self.assertEqual(
+            "curl -H 'X-A: it'\"'\"'s' 'http://127.0.0.1:8000/x?a=1&b=2'",
+            make_request("GET", "/x?a=1&b=2", headers=headers).curl(),
+        )
+
+    def test_a_body(self) -> None:
+        """Of POST the method is understood, of others it is said."""
+        request = make_request("POST", "/x", b'{"a": 1}', JSON)
+        self.assertEqual(
+            "curl -H 'Content-Type: application/json' --data-raw '{\"a\": 1}' http://127.0.0.1:8000/x", request.curl()
+        )
+        self.assertEqual("curl -X PUT --data-raw a http://127.0.0.1:8000/", make_request("PUT", "/", b"a").curl())
+        self.assertEqual("curl -X POST http://127.0.0.1:8000/", make_request("POST", "/").curl())
+        self.assertEqual("curl -I http://127.0.0.1:8000/", make_request("HEAD", "/").curl())
+
+    def test_what_cannot_stand_in_a_line(self) -> None:
+        """Bytes and long bodies are named by their size, control characters are escaped."""
+        self.assertIn("--data-binary @body-of-2-bytes", make_request("POST", "/", b"\xff\xfe").curl())
+        self.assertIn("--data-binary @body-of-5000-bytes", make_request("POST", "/", b"a" * 5000).curl())
+        self.assertIn(r"--data-raw $'a\nb\x1b\'' ", make_request("POST", "/", b"a\nb\x1b'").curl())
+
+    def test_secrets_are_masked(self) -> None:
+        """Headers, query, form and JSON; unless they are wanted."""
+        headers = ["Authorization: Basic hunter2", "Cookie: a=hunter2", "X-Api-Key: hunter2", "X-B: b"]
+        for body, kind in ((b"user=ann&password=hunter2", FORM), (b'{"a": [{"token": "hunter2"}]}', JSON)):
+            with self.subTest(kind=kind):
+                request = make_request("POST", "/x?access_token=hunter2", body, kind, headers)
+                self.assertNotIn("hunter2", request.curl())
+                self.assertEqual(5, request.curl(secrets=True).count("hunter2"))
+                self.assertIn("X-B: b", request.curl())
+
+    def test_a_body_without_secrets_is_as_it_was(self) -> None:
+        """Its spaces, too."""
+        for body in ('{"a":1}', "a=1", "plain text", '{"a": }', '{"author":  "x"}'):
+            with self.subTest(body=body):
+                self.assertEqual(body, mask_body(body))
+
+
+if __name__ == "__main__":
+    unittest.main()
