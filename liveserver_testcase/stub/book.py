@@ -119,6 +119,13 @@ class Book:
             self._allowed = []
             self._write_anew([expectation for expectation, _ in self._kept if expectation not in self._kept_queue])
 
+    def clear(self) -> None:
+        """Drop everything, unless tests have begun: then the next `begin` drops what belongs to the test."""
+        with self._lock:
+            if self._kept is None:
+                self._content, self._queue, self._scenarios = None, [], {}
+                self._write_anew([])
+
     def _is_kept(self, scenario: Scenario) -> bool:
         return any(expectation.scenario is scenario for expectation, _ in self._kept or ())
 

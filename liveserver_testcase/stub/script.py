@@ -304,6 +304,15 @@ class Script(Waiting, Scripting, HTTPServer):
         self._taken = 0
         self._book.begin(lambda: self.journal.begin(name))
 
+    def reset(self) -> None:
+        """Forget what this test has written and what has come, and what is held against it; the class's script stays.
+
+        Of a stub that is used alone, everything is forgotten.
+        """
+        self._violations.clear()
+        self._book.clear()
+        self.begin(self.journal.epoch.name)
+
     def settle(self, timeout: float) -> None:
         """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test.
 
