@@ -23,6 +23,7 @@ from liveserver_testcase.core.launch import METHODS
 from liveserver_testcase.core.tls import Certificates
 from liveserver_testcase.errors import ServerDied, ServerStartError, UnfinishedWorkWarning, UsageError
 from liveserver_testcase.web.remote import RemoteServer
+from tests.core.processes import start_forkserver
 from tests.support import HANG, NoLeaks, run_python, wait_until
 from tests.web import remote_apps
 
@@ -437,12 +438,7 @@ class PatchedTest(RemoteCase):
 
 
 def setUpModule() -> None:
-    """Start the fork server of `multiprocessing`, which stays until the end: no test has left it behind."""
-    import multiprocessing.forkserver
-    import multiprocessing.resource_tracker
-
-    multiprocessing.resource_tracker.ensure_running()
-    multiprocessing.forkserver.ensure_running()
+    start_forkserver()
 
 
 if __name__ == "__main__":
