@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import threading
@@ -366,6 +367,30 @@ class Errors(ASGICase):
         self.get("/page")
         ((record, error),) = wait_until(self.server.take_errors)
         self.assertEqual(("/page", "ValueError('boom')"), (record.target, repr(error)))
+
+    def test_in_a_task_of_the_lifespan(self) -> None:
+        """What a task raises that belongs to no request is recorded under the name of its coroutine function."""
+        go_on = asyncio.Event()
+
+        async def poll() -> None:
+            await go_on.wait()
+            raise ValueError("boom")
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            asyncio.get_running_loop().create_task(poll())
+            yield
+
+        async def page(_request: Request) -> PlainTextResponse:
+            go_on.set()
+            return PlainTextResponse("done")
+
+        self.serve(Starlette(routes=[Route("/", page)], lifespan=lifespan))
+        self.server.journal.begin("test_one")
+        self.get()
+        ((record, error),) = wait_until(self.server.take_errors)
+        self.assertRegex(record.describe(), r"^task .+\.poll$")
+        self.assertEqual(("ValueError('boom')", "test_one", False), (repr(error), record.epoch.name, record.is_lasting))
 
     def test_in_a_callback(self) -> None:
         """What a callback of the application raises is recorded, too."""
