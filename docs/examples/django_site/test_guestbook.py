@@ -24,10 +24,10 @@ class GuestbookTest(SiteTestCase):
     stream = "/stream"
 
     def write(self, name: str, text: str) -> int:
-        """Write as the form does, with the token of the page; returns the status."""
+        """Write as a browser does that has the form's page; returns the status."""
         self.live.get("/entries")
-        token = self.live.cookies["csrftoken"]
-        return self.live.post("/entries", {"name": name, "text": text, "csrfmiddlewaretoken": token}).status_code
+        entry = {"name": name, "text": text, "csrfmiddlewaretoken": self.live.cookies["csrftoken"]}
+        return self.live.post("/entries", entry, headers={"Referer": self.live_url("/entries")}).status_code
 
     def test_what_the_test_writes_the_server_shows(self) -> None:
         Entry.objects.create(name="Ann", text="lovely")
@@ -83,6 +83,12 @@ class AsyncGuestbookTest(GuestbookTest):
     @classmethod
     def create_app(cls) -> Any:
         return ASGIStaticFilesHandler(application)
+
+
+class SecureGuestbookTest(GuestbookTest):
+    """The same over TLS."""
+
+    live_tls = True
 
 
 class TimeZoneTest(SiteTestCase):

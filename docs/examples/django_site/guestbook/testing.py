@@ -73,7 +73,7 @@ class SharedDatabases:
         connections.close_all()  # Django leaves one in memory open: the database would be gone
 
 
-@modify_settings(ALLOWED_HOSTS={"append": ["127.0.0.1", "localhost"]})
+@modify_settings(ALLOWED_HOSTS={"append": ["127.0.0.1", "[::1]", "localhost"]})
 class SiteTestCase(LiveServerTestCase, TransactionTestCase):
     """A test of the site over a live port."""
 
