@@ -190,17 +190,18 @@ class SMTPConnection(Dialogue):
     def _data(self, attempt: SMTPAttempt, argument: str) -> Said:
         if argument:
             raise Refused(501, "5.5.4 Syntax: DATA")
-        if self.transaction is None:
+        transaction = self.transaction
+        if transaction is None:
             raise Refused(503, "5.5.1 Need MAIL before DATA")
-        if not self.transaction.recipients:
+        if not transaction.recipients:
             raise Refused(554, "5.5.1 No valid recipients")
         scripted = self.consult(attempt)
         if scripted is not None:
             return scripted
-        self._then = self._receive_mail
+        self._then = lambda attempt: self._receive_mail(attempt, transaction)
         return _GO_AHEAD
 
-    def _receive_mail(self, attempt: SMTPAttempt) -> None:
+    def _receive_mail(self, attempt: SMTPAttempt, transaction: Transaction) -> None:
         """Read what follows DATA, to its end, and answer that."""
         self.session.stage = "in DATA"
         data = MailData(self._size_limit())
@@ -220,14 +221,12 @@ class SMTPConnection(Dialogue):
             raise
         self._buffer = rest
         body = self._attempt("BODY", f"{data.received - 3} bytes")
-        self._perform(body, lambda self, attempt, _: self._accept(attempt, data))
+        self._perform(body, lambda self, attempt, _: self._accept(attempt, data, transaction))
         self._reset()
 
-    def _accept(self, attempt: SMTPAttempt, data: MailData) -> Said:
+    def _accept(self, attempt: SMTPAttempt, data: MailData, transaction: Transaction) -> Said:
         """Keep a mail that has arrived, unless something is wrong with it."""
-        transaction, session = self.transaction, self.session
-        if transaction is None:
-            raise Refused(503, "5.5.1 Need MAIL before DATA")
+        session = self.session
         if data.is_too_big:
             raise self._refuse_size(attempt, self._size_limit())
         raw = data.take()

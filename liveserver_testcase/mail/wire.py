@@ -104,9 +104,6 @@ class SMTPWire(Channel):
             data = self.sock.recv(size)
         except (OSError, ValueError) as error:
             self._unclean = True
-            reason = getattr(error, "reason", None) or ""
-            if "ALERT" in reason:  # with TLS 1.3 it verifies the certificate when our handshake is over
-                raise ClientDisconnected(f"the client has broken off TLS: {reason}") from error
             raise ClientDisconnected("the client has left") from error
         if not data:
             raise ClientDisconnected("the client has left")

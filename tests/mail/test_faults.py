@@ -402,6 +402,14 @@ class MisuseTest(unittest.TestCase):
                 "after_bytes is -1; wanted a whole number from 0: bytes of the mail",
             ),
             (lambda: smtp.throttle(0), "bytes_per_second is 0; wanted a number greater than 0"),
+            (
+                lambda: smtp.limit_size(None),  # type: ignore[arg-type]
+                "size is None; wanted a whole number from 1: bytes",
+            ),
+            (
+                lambda: smtp.limit_recipients(None),  # type: ignore[arg-type]
+                "number is None; wanted a whole number from 0: recipients of one mail",
+            ),
             (lambda: smtp.limit_size(0), "size is 0; wanted a whole number from 1: bytes"),
             (
                 lambda: smtp.limit_recipients(-1),
