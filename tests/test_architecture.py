@@ -34,7 +34,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("mail.commands", "mail.data", "mail.decoding", "mail.facts", "mail.session", "mail.wording"),
     ("stub.fault", "stub.loop", "stub.scenario", "stub.serving", "stub.times"),
     ("stub.outage",),
-    ("web.body", "web.response", "stub.subject", "stub.values", "mail.addresses", "mail.auth", "mail.hypertext", "mail.links"),
+    ("web.body", "web.response", "stub.subject", "stub.values", "mail.addresses", "mail.auth", "mail.hypertext", "mail.lazy", "mail.links"),
     ("web.record", "web.site", "stub.differences", "stub.stream"),
     ("web.desk", "web.exchange", "mail.mime", "stub.bodies", "stub.criterion"),
     ("web.connection", "web.remote", "mail.attachments", "stub.reply", "stub.contents", "stub.targets"),

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from email.message import EmailMessage
-from email.parser import BytesParser
-from email.policy import EmailPolicy
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
 from ..core.journal import Epoch
 from .addresses import without_addresses
 from .attachments import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
-from .decoding import decode_header
 from .facts import Envelope, Headers, MessageDetails, SessionFacts
 from .hypertext import Hypertext, read_html
+from .lazy import LazyMessage
 from .links import (
     Link,
     LinkWanted,
@@ -36,27 +32,12 @@ __unittest = True
 __tracebackhide__ = True
 
 
-class _Forgiving(EmailPolicy):
-    """`email.policy.default`, except that a header which it cannot parse, or not without loss, is given as text."""
-
-    def header_fetch_parse(self, name: str, value: str) -> Any:
-        text = decode_header(value.replace("\r", "").replace("\n", ""), name, lambda _: None)
-        if not value.isascii():
-            return text
-        try:
-            header = super().header_fetch_parse(name, value)
-            return header if str(header) == text or ("=?" not in value and not header.defects) else text
-        except Exception:  # IndexError, KeyError, AttributeError ... not the same in each version of Python
-            return text
-
-
-_PARSED = frozenset(vars(EmailMessage())) - {"defects"}  # what Python's parser fills in, in this version of Python
 _NOT_IN_A_NAME = re.compile(r"[^\w.@-]+")
 
 _NO_TEST = Epoch(0, "no test")
 
 
-class ReceivedEmail(EmailMessage):
+class ReceivedEmail(LazyMessage):
     """A mail that the server accepted: its envelope, its bytes, and what people see of it.
 
     Nothing is parsed before it is looked at, and no property raises, whatever was sent: what had to be mended,
@@ -78,7 +59,7 @@ class ReceivedEmail(EmailMessage):
         was_seen: Whether the test has looked at it: an assertion has found it, or it was taken from the outbox.
     """
 
-    def __init__(  # the base is not initialised: it is filled in by __getattr__
+    def __init__(
         self,
         raw: bytes,
         envelope: Envelope,
@@ -86,21 +67,13 @@ class ReceivedEmail(EmailMessage):
         session: SessionFacts | None = None,
         received_at: float,
     ) -> None:
-        self.raw = raw
+        super().__init__(raw)
         self.envelope = envelope
         self.session = session
         self.received_at = received_at
         self.index = -1
         self.epoch = _NO_TEST
         self.was_seen = False
-
-    def __getattr__(self, name: str) -> Any:
-        """Parse the mail when the first attribute is looked at that a parsed one has."""
-        if name not in _PARSED:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        parsed = vars(_parse(self.raw))
-        self.__dict__.update({key: value for key, value in parsed.items() if key in _PARSED})
-        return self.__dict__[name]
 
     # Two threads that look at the same time parse twice and get equal values: nothing is changed in place.
 
@@ -132,6 +105,11 @@ class ReceivedEmail(EmailMessage):
     def recipients(self) -> list[str]:
         """Everybody the server was told to deliver to, the blind copies too, in order."""
         return list(self.envelope.recipients)
+
+    @property
+    def refused(self) -> list[str]:
+        """Whom the sender named, too, and the server refused; in order."""
+        return list(self.envelope.refused)
 
     @property
     def details(self) -> MessageDetails:
@@ -327,24 +305,7 @@ class ReceivedEmail(EmailMessage):
         file.write_bytes(self.raw)
         return file
 
-    def __bool__(self) -> bool:
-        return True
-
     def __repr__(self) -> str:
         # repr() of each part, so that nothing in a mail can move the cursor of the terminal that shows it
         route = f"from {self.mail_from!r} to {', '.join(self.recipients)!r}"
         return f"<ReceivedEmail {self.subject!r} {route}, {len(self.raw)} bytes>"
-
-    def __str__(self) -> str:
-        return self.raw.decode("utf-8", "replace").replace("\r\n", "\n")
-
-
-def _parse(raw: bytes) -> EmailMessage:
-    """A mail as Python's parser sees it; one that it cannot parse is bytes without a header."""
-    policy = _Forgiving()
-    try:
-        return cast("EmailMessage", BytesParser(policy=policy).parsebytes(raw))
-    except Exception:  # parts nested beyond Python's recursion limit, for one
-        message = EmailMessage(policy=policy)
-        message.set_payload(raw.decode("ascii", "surrogateescape"))
-        return message

@@ -7,7 +7,20 @@ from urllib.parse import quote
 
 from .policy import Policy
 
-__all__ = ["DjangoSettings", "FlaskConfig", "SenderSettings", "build_settings", "to_django", "to_environ", "to_flask"]
+__all__ = [
+    "DjangoMailer",
+    "DjangoSettings",
+    "FlaskConfig",
+    "SenderSettings",
+    "build_settings",
+    "to_django",
+    "to_environ",
+    "to_flask",
+    "to_mailers",
+]
+
+
+_DJANGO_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 
 
 class SenderSettings(TypedDict):
@@ -32,6 +45,13 @@ class DjangoSettings(TypedDict):
     EMAIL_HOST_PASSWORD: str
     EMAIL_USE_TLS: bool
     EMAIL_USE_SSL: bool
+
+
+class DjangoMailer(TypedDict):
+    """One of Django's ``MAILERS``."""
+
+    BACKEND: str
+    OPTIONS: dict[str, str | int | bool]
 
 
 class FlaskConfig(TypedDict):
@@ -61,10 +81,23 @@ def build_settings(policy: Policy, host: str, port: int, ca_file: str | None) ->
     )
 
 
+def to_mailers(settings: SenderSettings) -> dict[str, DjangoMailer]:
+    """The same for Django's setting ``MAILERS``."""
+    options: dict[str, str | int | bool] = {
+        "host": settings["host"],
+        "port": settings["port"],
+        "username": settings["username"] or "",
+        "password": settings["password"] or "",
+        "use_tls": settings["starttls"],
+        "use_ssl": settings["implicit_tls"],
+    }
+    return {"default": DjangoMailer(BACKEND=_DJANGO_BACKEND, OPTIONS=options)}
+
+
 def to_django(settings: SenderSettings) -> DjangoSettings:
     """The same for Django."""
     return DjangoSettings(
-        EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+        EMAIL_BACKEND=_DJANGO_BACKEND,
         EMAIL_HOST=settings["host"],
         EMAIL_PORT=settings["port"],
         EMAIL_HOST_USER=settings["username"] or "",

@@ -19,6 +19,7 @@ from .outbox import Outbox
 from .policy import SIZE_LIMIT, CertificateChoice, Policy, TLSMode
 from .scripted import ScriptedFaults
 from .senders import (
+    DjangoMailer,
     DjangoSettings,
     FlaskConfig,
     SenderSettings,
@@ -26,6 +27,7 @@ from .senders import (
     to_django,
     to_environ,
     to_flask,
+    to_mailers,
 )
 from .session import SMTPAttempt, SMTPSession
 
@@ -150,6 +152,13 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         The backend is part of it: Django's test runner replaces it by one that sends nothing.
         """
         return to_django(self.settings())
+
+    def django_mailers(self) -> dict[str, DjangoMailer]:
+        """The same for Django 6.1 and later, as in ``override_settings(MAILERS=self.smtp.django_mailers())``.
+
+        There ``MAILERS`` comes in the place of the settings that `django_settings` gives, which are deprecated.
+        """
+        return to_mailers(self.settings())
 
     def flask_config(self) -> FlaskConfig:
         """The same for Flask-Mail, as in ``app.config.update(self.smtp.flask_config())`` before ``Mail(app)``."""

@@ -12,7 +12,7 @@ from typing import Any
 from liveserver_testcase import SMTPTestCase
 from tests.support import HANG, NoClassLeaks, wait_until
 
-__all__ = ["MailTest", "make_mail"]
+__all__ = ["MailTest", "make_mail", "normalise_dialogue"]
 
 
 def make_mail(
@@ -25,6 +25,11 @@ def make_mail(
     if html:
         mail.add_alternative(html, subtype="html")
     return mail
+
+
+def normalise_dialogue(text: str) -> str:
+    """A dialogue as every version of smtplib has it: some write ``mail from:``."""
+    return text.replace("MAIL from:", "MAIL FROM:").replace("RCPT to:", "RCPT TO:")
 
 
 class MailTest(NoClassLeaks, SMTPTestCase):
@@ -78,5 +83,5 @@ class MailTest(NoClassLeaks, SMTPTestCase):
         return self.normal(caught.exception)
 
     def normal(self, error: BaseException) -> str:
-        """The text of an exception with the port made the same for all."""
-        return re.sub(rf":{self.smtp.port}\b", ":2525", str(error))
+        """The text of an exception with the port made the same for all, and the words that smtplib writes otherwise."""
+        return normalise_dialogue(re.sub(rf":{self.smtp.port}\b", ":2525", str(error)))

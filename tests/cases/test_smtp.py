@@ -6,6 +6,8 @@ import re
 import unittest
 from unittest.mock import ANY
 
+import freezegun
+
 from liveserver_testcase import ReceivedEmail, UsageError
 from tests.cases.mailing import MailTest, make_mail
 from tests.support import HANG
@@ -71,6 +73,17 @@ class EmailSent(MailTest):
         with self.assertRaisesRegex(ZeroDivisionError, "division by zero"):
             self.assertEmailSent(lambda mail: 1 / 0)
 
+    def test_it_gives_up_while_time_stands_still(self) -> None:
+        """A test that has frozen the clocks waits no longer than others, and what comes is found."""
+        with freezegun.freeze_time("2020-02-02"):
+            self.report(self.assertEmailSent)
+            self.report(self.assertEmailCount, 1)
+            self.in_background(self.when_waited_for, self.send)
+            self.assertEmailSent(timeout=HANG)
+            with self.captureEmails() as emails:
+                self.send("frozen")
+            self.assertEqual([mail.subject for mail in emails], ["frozen"])
+
     def test_what_the_author_says_comes_first(self) -> None:
         """``msg`` stands before the report."""
         self.assertTrue(self.report(self.assertEmailSent, msg="no welcome").startswith("no welcome\nno email arrived"))
@@ -115,6 +128,14 @@ class EmailCount(MailTest):
         for n in (0, 1):
             self.assertTrue(self.report(self.assertEmailCount, n).startswith("2 emails arrived, "))
         self.report(self.assertEmailCount, 3)
+
+    def test_one_mail_for_many(self) -> None:
+        """A mail for ten people, nine of them blind copies, is one mail."""
+        copies = [f"copy{number}@example.com" for number in range(9)]
+        with self.client() as client:
+            client.send_message(make_mail(), to_addrs=["ann@example.com", *copies])
+        (mail,) = self.assertEmailCount(1, to=["ann@example.com"], bcc=copies)
+        self.assertEqual(len(mail.recipients), 10)
 
     def test_it_waits_for_all(self) -> None:
         """It waits until there are so many."""

@@ -170,8 +170,8 @@ no email matched
   received in this test: 0
   no connection was made to 127.0.0.1:2525
       Is the code under test given this host and port? smtp.settings() has all that a sender must know.
-      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: smtp.flask_config().
-      Django's test runner sets EMAIL_BACKEND to locmem: override it with smtp.django_settings().
+      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().
+      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().
   server: smtp://127.0.0.1:2525"""
 
 UNWANTED = """\

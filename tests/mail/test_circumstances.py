@@ -47,8 +47,8 @@ class Connections(CircumstancesCase):
             around(),
             "  no connection was made to 127.0.0.1:40123",
             "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
-            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: smtp.flask_config().",
-            "      Django's test runner sets EMAIL_BACKEND to locmem: override it with smtp.django_settings().",
+            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().",
+            "      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().",
         )
 
     def test_nothing_delivered(self) -> None:
@@ -221,6 +221,6 @@ class Attempts(unittest.TestCase):
             "  attempted in this test: 0",
             "  no connection was made to 127.0.0.1:40123",
             "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
-            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: smtp.flask_config().",
-            "      Django's test runner sets EMAIL_BACKEND to locmem: override it with smtp.django_settings().",
+            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().",
+            "      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().",
         )

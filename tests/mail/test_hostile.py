@@ -117,12 +117,13 @@ class HostileMail(unittest.TestCase):
     def test_accessors(self) -> None:
         """No accessor raises, whatever was sent."""
         for name, (raw, _, _) in HOSTILE.items():
+            email = receive(raw)
             for accessor in ACCESSORS:
                 with self.subTest(name, accessor=accessor):
-                    getattr(receive(raw), accessor)
+                    getattr(email, accessor)
             for method in METHODS:
                 with self.subTest(name, method=method):
-                    list(found) if not isinstance(found := getattr(receive(raw), method)(), int) else None
+                    list(found) if not isinstance(found := getattr(email, method)(), int) else None
 
     def test_text(self) -> None:
         """What can be read of a mail is its text."""

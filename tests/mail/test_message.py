@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tempfile
 import threading
 import unittest
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import EmailPolicy
+from pathlib import Path
 from unittest import mock
 
 from liveserver_testcase.mail import message as module
@@ -47,6 +49,12 @@ class TheEnvelope(unittest.TestCase):
         """Who a mail was sent on to, openly, is no blind copy."""
         email = receive("To: ann@x\nResent-To: bob@x\nResent-Cc: eve@x\n\n", "bob@x", "eve@x")
         self.assertEqual(email.bcc, [])
+
+    def test_refused(self) -> None:
+        """Who was refused is no recipient, but known."""
+        envelope = Envelope(mail_from="a@x", recipients=("b@x",), refused=("c@x",))
+        email = ReceivedEmail(b"To: b@x, c@x\r\n\r\n", envelope, received_at=0.0)
+        self.assertEqual((email.recipients, email.refused, email.bcc), (["b@x"], ["c@x"], []))
 
     def test_details(self) -> None:
         """Peer and envelope have the names of pytest-localserver too."""
@@ -246,6 +254,40 @@ class TheObject(unittest.TestCase):
         email = receive(letter())
         self.assertEqual(email.text, "Hello Ann")
         self.assertEqual(pickle.loads(pickle.dumps(email)).subject, "Welcome")
+
+
+class SavedMail(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def test_file(self) -> None:
+        """A mail is written as it was sent; what is there is overwritten."""
+        email = receive(b"Subject: x\r\n\r\n\xff\r\n")
+        for path in (self.folder / "a.eml", str(self.folder / "a.eml")):
+            self.assertEqual(email.save(path), self.folder / "a.eml")
+            self.assertEqual((self.folder / "a.eml").read_bytes(), email.raw)
+
+    def test_folder(self) -> None:
+        """In a folder it has a name from its number and its subject, whatever that is."""
+        for subject, index, name in (
+            ("Welcome, Ann!", 0, "001-Welcome-Ann.eml"),
+            ("../../etc/passwd", 11, "012-etc-passwd.eml"),
+            ("Grüße", 2, "003-Grüße.eml"),
+            ("", -1, "001-no-subject.eml"),
+            ("\x00/", 3, "004-no-subject.eml"),
+        ):
+            with self.subTest(subject):
+                email = receive(f"Subject: {subject}\n\n")
+                email.index = index
+                self.assertEqual(email.save(self.folder), self.folder / name)
+                self.assertEqual((self.folder / name).read_bytes(), email.raw)
+
+    def test_nowhere(self) -> None:
+        """Where it cannot be written, the system's error says so."""
+        with self.assertRaises(FileNotFoundError):
+            receive(b"").save(self.folder / "none" / "a.eml")
 
 
 class ThePythonMessage(unittest.TestCase):

@@ -2,6 +2,7 @@
 
 import unittest
 
+import django
 from django.conf import settings
 from django.core.mail import EmailMessage, send_mail
 from django.test import SimpleTestCase, override_settings
@@ -12,9 +13,16 @@ if not settings.configured:  # in a project this is done
     settings.configure(DEFAULT_FROM_EMAIL="team@example.com")
 
 
+def settings_for(smtp):
+    """How Django is told to send to the test's mail server."""
+    if django.VERSION >= (6, 1):
+        return {"MAILERS": smtp.django_mailers()}
+    return smtp.django_settings()
+
+
 class NewsTest(SMTPTestCase, SimpleTestCase):
     def setUp(self):
-        smtp = override_settings(**self.smtp.django_settings())
+        smtp = override_settings(**settings_for(self.smtp))
         smtp.enable()
         self.addCleanup(smtp.disable)
 
