@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from ..web.exchange import Exchange
@@ -129,6 +130,8 @@ def shorten(lines: Sequence[str], margin: str) -> list[str]:
 def list_criteria(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[str]:
     """Each criterion on a line: whether it is met, and how not."""
     failed = {mismatch.criterion: mismatch for mismatch in mismatches}
+    if "path" in failed and "method" in failed:  # who asks for something else has not mistaken the method
+        failed["method"] = replace(failed["method"], hint="")
     lines = []
     for criterion in criteria.criteria:
         mismatch = failed.get(criterion.name)
