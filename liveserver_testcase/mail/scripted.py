@@ -178,9 +178,7 @@ class ScriptedFaults:
         if after_bytes is not None and place not in ("DATA", "BODY"):
             raise UsageError(f"after_bytes is {after_bytes!r}, but {place} has no mail behind it: put it at 'BODY'")
         if record and (place != "BODY" or after_bytes is not None):
-            raise UsageError(
-                "record is True, but there is no mail to keep: put it at 'BODY', without after_bytes"
-            )
+            raise UsageError("record is True, but there is no mail to keep: put it at 'BODY', without after_bytes")
         effect = Drop(after_bytes=after_bytes, after_reply=after_reply, record=record, reset=reset)
         return self._put(place, effect, when, times, after)
 
@@ -257,7 +255,5 @@ def _is_line(line: object) -> bool:
 
 def _check_seconds(seconds: float) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
-        raise UsageError(
-            f"seconds is {seconds!r}; wanted 0 to {_LONGEST:.0f}, or use hang() to wait for ever"
-        )
+        raise UsageError(f"seconds is {seconds!r}; wanted 0 to {_LONGEST:.0f}, or use hang() to wait for ever")
     return seconds
