@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks import mail_crowd
 from benchmarks.lifecycle import measure_mail
 from benchmarks.mail_load import MEGABYTE
 from benchmarks.processes import Crew, WorkerHandle, cores, measure_load
@@ -51,7 +52,7 @@ def measure(run: Run) -> list[Table]:
                             result = measure_load(column.name, ports[name], run.settings.window, client_core)
                             table.add(name, column.name, result["rate"])
                             worker.ask("forget")
-    return [measure_mail(run), *tables.values(), measure_memory(run)]
+    return [measure_mail(run), *tables.values(), measure_memory(run), mail_crowd.measure(run)]
 
 
 def measure_memory(run: Run) -> Table:

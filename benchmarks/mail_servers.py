@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ssl
+from typing import Any, Literal
 
 from benchmarks.http_servers import HOST, Adapter, free_port
 
+TLSMode = Literal["starttls", "implicit"]
 
-class OurMail(Adapter):
+
+class MailAdapter(Adapter):
+    """A mail server.
+
+    Attributes:
+        tls: How it speaks TLS, if it does; set before it is started.
+    """
+
+    tls: TLSMode | None = None
+
+
+class OurMail(MailAdapter):
     """The mail server of this library."""
 
     def start(self) -> None:
         from liveserver_testcase.mail.server import SMTPServer
 
-        self._server = SMTPServer()
+        self._server = SMTPServer(tls=self.tls)
         self._server.start()
         self.port = self._server.port
 
@@ -35,15 +48,21 @@ class _Keeper:
         return "250 OK"
 
 
-class Aiosmtpd(Adapter):
+class Aiosmtpd(MailAdapter):
     """aiosmtpd's Controller; it cannot bind port 0, so a port is looked for first."""
 
     def start(self) -> None:
+        import trustme
         from aiosmtpd.controller import Controller
 
         self.port = free_port()
         self._keeper = _Keeper()
-        self._controller = Controller(self._keeper, hostname=HOST, port=self.port)
+        options = {}
+        if self.tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            trustme.CA().issue_cert(HOST).configure_cert(context)
+            options["tls_context" if self.tls == "starttls" else "ssl_context"] = context
+        self._controller = Controller(self._keeper, hostname=HOST, port=self.port, **options)
         self._controller.start()
 
     def forget(self) -> None:

@@ -100,7 +100,6 @@ SERVERS: tuple[Server, ...] = (
         kind="mail",
     ),
     Server("smtpdfix", mail.Smtpdfix, ("smtpdfix", "aiosmtpd"), kind="mail"),
-    Server("smtpdfix", mail.Smtpdfix, ("smtpdfix", "aiosmtpd"), kind="mail"),
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchmarks.apart import IMPORT
 from benchmarks.crowd import KINDS, SLEEPING
 from benchmarks.imports import FLOOR, MIXINS
+from benchmarks.mail_crowd import KINDS as MAIL_KINDS
 from benchmarks.servers import (
     MAIL_REFERENCE,
     OUR_ASGI,

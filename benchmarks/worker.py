@@ -98,6 +98,21 @@ class Worker:
             self._running.forget()
         return {}
 
+    def stop_held(self, kind: str, clients: int) -> Reply:
+        """Time the stop of a mail server that is held by so many clients of a kind."""
+        from benchmarks.mail_crowd import hold
+
+        self._threads, self._files = _count("task"), _count("fd")
+        self._running, close = hold(self._kind.make(), kind, clients)
+        try:
+            began = time.perf_counter()
+            self._running.stop()
+            took = time.perf_counter() - began
+        finally:
+            close()
+        self._running = None
+        return {"stop": took * 1e3, "left": self._left()}
+
     def peak(self) -> Reply:
         """The most memory that this process has had so far, in bytes."""
         import resource
@@ -141,6 +156,7 @@ class Worker:
             "start": self.start,
             "stop": self.stop,
             "forget": self.forget,
+            "stop_held": self.stop_held,
             "peak": self.peak,
             "requests": self.requests,
             "httpx": self.httpx,
