@@ -142,9 +142,14 @@ def find_none(demand: Demand, within: float) -> Steps[None]:
 
 
 def settle(demand: Demand) -> Steps[None]:
-    """Nothing is on its way any more."""
+    """No mail of this test is on its way any more; one that an earlier test has left half-sent is not its own."""
     server = demand.server
-    if not (yield Wait(lambda: not server.in_flight, demand.timeout)):
+    epoch = server.journal.epoch
+
+    def is_settled() -> bool:
+        return not any(session.last_epoch == epoch for session in server.in_flight)
+
+    if not (yield Wait(is_settled, demand.timeout)):
         raise UsageError(
             "an email is on its way, and to wait for it would block the event loop of this test, from which it may "
             f"come; write {demand.twin}"

@@ -127,12 +127,12 @@ class CapturedEmails(EmailList):
         self._kept: list[ReceivedEmail] | None = []
 
     def _emails(self) -> Sequence[ReceivedEmail]:
-        if self._kept is not None:
-            return self._kept
         return [email for email in self.everything() if self._criteria.matches(email)]
 
     def everything(self) -> list[ReceivedEmail]:
         """All mails of the block, wanted or not."""
+        if self._kept is not None:
+            return self._kept
         return [email for email in self._journal.entries(self._journal.epoch) if email.index >= self._since]
 
     def open(self) -> None:
@@ -143,7 +143,7 @@ class CapturedEmails(EmailList):
 
     def close(self) -> None:
         """The block is over: what comes from now on is not in it."""
-        self._kept = list(self._emails())
+        self._kept = self.everything()
 
 
 def _seen(email: ReceivedEmail) -> ReceivedEmail:

@@ -219,6 +219,16 @@ class Blocks(MailTest):
             self.in_background(self.when_waited_for, client.data, make_mail().as_bytes())
         self.assertEqual(len(emails), 1)
 
+    def test_a_predicate_that_raises(self) -> None:
+        """What a predicate raises does not hide what the block raises."""
+        with self.assertRaisesRegex(ValueError, "boom"):
+            with self.assertEmailsSent(lambda mail: 1 / 0):
+                self.send()
+                raise ValueError("boom")
+        with self.assertRaises(ZeroDivisionError):
+            with self.assertEmailsSent(lambda mail: 1 / 0):
+                self.send()
+
     def test_misuse_is_told_at_once(self) -> None:
         """A misspelt criterion is told before the block runs."""
         with self.assertRaisesRegex(TypeError, "unknown criterion 'subjct'; did you mean 'subject'?"):

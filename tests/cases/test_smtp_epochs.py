@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
 import unittest
 from typing import Any
@@ -165,6 +166,24 @@ class Late(EpochCase):
         outcome = self.run_tests(first, second)
         self.assertEqual(outcome.summary, {"run": 2, "failures": 1})
         self.assertIn(LATE, outcome.report)
+
+    def test_nobody_waits_for_it(self) -> None:
+        """A mail that an earlier test has left half-sent is not waited for: on a loop that would be refused."""
+        clients: list[smtplib.SMTP] = []
+
+        def first(case: SMTPTestCase) -> None:
+            clients.append(begin_mail(case))
+
+        async def look(case: SMTPTestCase) -> None:
+            case.assertEqual(len(case.smtp.in_flight), 1)
+            case.assertNoEmailSent()
+            case.assertEmailCount(0)
+
+        def second(case: SMTPTestCase) -> None:
+            asyncio.run(look(case))
+            clients[0].close()
+
+        self.assertEqual(self.run_tests(first, second).summary, {"run": 2})
 
     def test_between_two_tests(self) -> None:
         """So it is with mail that came when one test had been judged and the next not begun."""
