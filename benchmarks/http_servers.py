@@ -163,11 +163,17 @@ class PytestFlask(Adapter):
         # It hands a local function to the new process, which only a fork can carry over.
         multiprocessing.set_start_method("fork", force=True)
         quiet_werkzeug()
+        self.port = free_port()
+        self._server = LiveServer(self.make_app(), HOST, self.port, wait=PATIENCE)
+        self._server.start()
+
+    def make_app(self) -> Any:
+        """Make the application, in this process."""
+        from flask import Flask
+
         app = Flask("benchmarks")
         app.wsgi_app = hello  # type: ignore[method-assign]
-        self.port = free_port()
-        self._server = LiveServer(app, HOST, self.port, wait=PATIENCE)
-        self._server.start()
+        return app
 
     def stop(self) -> None:
         self._server.stop()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from typing import Literal
+from typing import Any, Literal
 
-from benchmarks.http_servers import HOST, PATIENCE, Adapter, free_port, quiet_werkzeug
+from benchmarks.http_servers import HOST, Adapter, PytestFlask
 
 APP = "benchmarks.flask_app:app"
 
@@ -42,25 +42,11 @@ class OursForked(OursSpawned):
         super().start()
 
 
-class PytestFlaskApp(Adapter):
+class PytestFlaskApp(PytestFlask):
     """The live server of pytest-flask: a copy of this process, which has imported the application before."""
 
-    def start(self) -> None:
-        import multiprocessing
-
-        from pytest_flask.live_server import LiveServer
-
+    def make_app(self) -> Any:
+        """The application that the others import."""
         from benchmarks.flask_app import app
 
-        # It hands a local function to the new process, which only a fork can carry over.
-        multiprocessing.set_start_method("fork", force=True)
-        quiet_werkzeug()
-        self.port = free_port()
-        self._server = LiveServer(app, HOST, self.port, wait=PATIENCE)
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def tidy(self) -> None:
-        self._server._process.join(PATIENCE)
+        return app

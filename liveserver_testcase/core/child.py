@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -26,7 +25,7 @@ from .crossing import Crossing
 from .orders import Farewell, Orders
 from .pipe import Pipe
 from .recipe import Recipe
-from .unfinished import Unfinished
+from .unfinished import Unfinished, stack_of_thread
 
 __all__ = ["Desk", "begin", "is_importing_main", "serve"]
 
@@ -276,14 +275,11 @@ def _answer(pipe: Pipe, number: int, question: Callable[..., object], arguments:
 
 def _find_holders() -> list[Unfinished]:
     """The threads that the end of the process waits for."""
-    frames = sys._current_frames()
     holders = []
     for thread in threading.enumerate():
-        if thread is threading.main_thread() or thread.daemon or thread is threading.current_thread():
-            continue
-        frame = frames.get(thread.ident or 0)
-        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-        holders.append(Unfinished("the end of the process", f"pid {os.getpid()}", 0.0, thread.name, stack))
+        if thread not in (threading.main_thread(), threading.current_thread()) and not thread.daemon:
+            stack = stack_of_thread(thread.ident)
+            holders.append(Unfinished("the end of the process", f"pid {os.getpid()}", 0.0, thread.name, stack))
     return holders
 
 
