@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import unittest
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -60,6 +61,10 @@ class ExternalServer:
     def url_for(self, path: str = "", /, **query: Any) -> str:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
         return build_url(self.url, path, query)
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts whom this machine trusts; None without TLS."""
+        return ssl.create_default_context() if self.url.startswith("https:") else None
 
     def start(self) -> None:
         """It runs already."""

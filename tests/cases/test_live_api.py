@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import ssl
 import threading
 import unittest
+import urllib.error
+import urllib.request
 from typing import Any
 from unittest import mock
 
@@ -702,6 +705,25 @@ class ExternalURL(NoLeaks):
                 [reason for _, reason in outcome.result.skipped],
             )
             self.assertTrue(server.is_running)
+
+    def test_trust(self) -> None:
+        """Clients that ask whom to trust are told: whom this machine trusts, and not our authority."""
+
+        def test(self: Any) -> None:
+            self.assertIsNone(self.live_server.ca_file)
+            context = self.live_server.client_context()
+            if self.live_url().startswith("http:"):
+                self.assertIsNone(context)
+                return
+            self.assertEqual((True, ssl.CERT_REQUIRED), (context.check_hostname, context.verify_mode))
+            with self.assertRaisesRegex(urllib.error.URLError, "CERTIFICATE_VERIFY_FAILED"):
+                urllib.request.urlopen(self.live_url(), context=context, timeout=30)
+
+        for tls in (False, True):
+            with self.subTest(tls=tls), LiveServer(make_app(), tls=tls) as server:
+                with mock.patch.dict("os.environ", LIVESERVER_URL=server.url):
+                    outcome = run_live(test)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
 
     def test_nonsense(self) -> None:
         """What is no URL is refused."""
