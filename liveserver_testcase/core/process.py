@@ -32,6 +32,10 @@ _EXIT = 0.5  # seconds that a child gets to end once its server has stopped: it 
 _TERM = 0.25  # seconds that it gets after SIGTERM
 _KILL = 5.0  # seconds that the system gets to end what was killed
 _DUMP = 0.5  # seconds that it gets to print its stacks after SIGABRT
+_FORKSERVER_HINT = (
+    "\nmultiprocessing's fork server imports the script that runs the tests, and prints to the terminal what is wrong "
+    "with it: is unittest.main() called under `if __name__ == '__main__':`?"
+)
 _RELOADERS = ("WERKZEUG_RUN_MAIN", "WERKZEUG_SERVER_FD", "RUN_MAIN", "FLASK_RUN_FROM_CLI")
 
 
@@ -259,7 +263,8 @@ class ProcessServer(Server):
         except Gone:
             code = line.child.wait(_KILL)
             how = f"its process {_describe_end(code)} before it served.{self._describe_output()}"
-            raise ServerStartError(f"{self!r} could not start: {how}") from None
+            hint = _FORKSERVER_HINT if self.start_method == "forkserver" else ""
+            raise ServerStartError(f"{self!r} could not start: {how}{hint}") from None
         except Silent:
             line.child.signal(signal.SIGABRT)  # faulthandler prints where it is
             line.child.wait(_DUMP)

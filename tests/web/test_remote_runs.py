@@ -137,6 +137,24 @@ class RunsTest(unittest.TestCase):
             done.stderr,
         )
 
+    def test_a_fork_server_without_a_guard(self) -> None:
+        """The fork server imports the script whatever is served: the error says what it must look like."""
+        self.write(
+            "shop.py",
+            """
+            from liveserver_testcase.web.remote import RemoteServer
+            RemoteServer("shop_app:app", start_method="forkserver").start()
+            """,
+        )
+        done = self.run_python("shop.py")
+        self.assertEqual(1, done.returncode)
+        self.assertIn(
+            "could not start: its process ended with exit code 1 before it served. It had printed nothing.\n"
+            "multiprocessing's fork server imports the script that runs the tests, and prints to the terminal what is "
+            "wrong with it: is unittest.main() called under `if __name__ == '__main__':`?\n",
+            done.stderr,
+        )
+
     def test_pytest_with_importlib(self) -> None:
         """A test module that pytest has imported by its file alone is found by that file."""
         (self.folder / "inner").mkdir()
