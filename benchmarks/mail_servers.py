@@ -52,13 +52,14 @@ class Aiosmtpd(MailAdapter):
     """aiosmtpd's Controller; it cannot bind port 0, so a port is looked for first."""
 
     def start(self) -> None:
-        import trustme
         from aiosmtpd.controller import Controller
 
         self.port = free_port()
         self._keeper = _Keeper()
         options = {}
         if self.tls is not None:
+            import trustme
+
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trustme.CA().issue_cert(HOST).configure_cert(context)
             options["tls_context" if self.tls == "starttls" else "ssl_context"] = context

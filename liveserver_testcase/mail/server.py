@@ -184,11 +184,6 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         number = self.journal.epoch.number
         return [s for s in self._sessions.copy() if number in (s.epoch.number, s.last_epoch.number)]
 
-    @property
-    def sessions_seen(self) -> int:
-        """How many connections there were in this test."""
-        return len(self.sessions)
-
     def attempts(
         self, command: str | None = None, *, argument: str | None = None, code: int | None = None
     ) -> list[SMTPAttempt]:

@@ -131,7 +131,7 @@ class SMTPServerTest(NoLeaks, unittest.TestCase):
         with self.client() as client:
             client.send_message(make_mail())
         self.server.begin("second")
-        self.assertEqual((self.server.outbox, self.server.sessions_seen), ([], 0))
+        self.assertEqual((self.server.outbox, self.server.sessions), ([], []))
 
     def test_two_servers_do_not_disturb_each_other(self) -> None:
         """Two servers keep their own mails, also when their sessions overlap."""

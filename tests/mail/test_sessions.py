@@ -199,10 +199,10 @@ class EpochTest(MailTestCase):
         client = self.client()
         client.begin()
         self.server.begin("second")
-        self.assertEqual(0, self.server.sessions_seen)
+        self.assertEqual([], self.server.sessions)
         client.ask("RSET")
         client.ask("NOOP")
-        self.assertEqual(1, self.server.sessions_seen)
+        self.assertEqual(1, len(self.server.sessions))
         self.assertEqual(["NOOP"], [attempt.command for attempt in self.server.attempts()])
 
     def test_a_late_mail(self) -> None:
