@@ -8,12 +8,14 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
 import requests
 import tea_shop
 import trustme
+from websockets.sync.client import connect
 
 from liveserver_testcase import LiveServerTestCase
 
@@ -73,6 +75,25 @@ class AsyncClientsTest(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
         async with httpx.AsyncClient(verify=self.live_server.client_context()) as client:
             answer = await client.get(self.live_url("/assam"))
         self.assertEqual(answer.json(), {"cents": 450})
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Say what the client of a WebSocket says."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": (await receive())["text"]})
+
+
+class WebSocketTest(LiveServerTestCase):
+    app = echo
+    live_tls = True
+
+    def test_an_echo(self) -> None:
+        url, context = self.live_ws_url("/"), self.live_server.client_context()
+        with connect(url, ssl=context, proxy=None) as client:
+            client.send("tea?")
+            self.assertEqual(client.recv(), "tea?")
 
 
 class OwnCertificateTest(LiveServerTestCase):
