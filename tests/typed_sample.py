@@ -19,7 +19,10 @@ from liveserver_testcase import (
     ReceivedEmail,
     RecordedRequest,
     Reply,
+    SMTPAttempt,
+    SMTPFault,
     SMTPServer,
+    SMTPSession,
     SMTPTestCase,
 )
 
@@ -77,6 +80,14 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         assert_type(self.smtp.host, str)
         assert_type(self.smtp.port, int)
         assert_type(self.smtp.addr, tuple[str, int])
+        assert_type(self.smtp.sessions, list[SMTPSession])
+        assert_type(self.smtp.attempts("RCPT", code=451), list[SMTPAttempt])
+        with self.smtp.fail("RCPT", (451, "4.3.2 Later"), when=lambda attempt: attempt.address, times=2) as fault:
+            assert_type(fault, SMTPFault)
+        assert_type(self.smtp.greylist().hits, int)
+        assert_type(self.smtp.drop("BODY", record=True), SMTPFault)
+        assert_type(self.smtp.django_settings()["EMAIL_PORT"], int)
+        assert_type(self.smtp.settings()["password"], str | None)
         assert_type(self.outbox[0], ReceivedEmail)
         assert_type(self.outbox[1:], list[ReceivedEmail])
         assert_type(self.outbox.filter(subject="Your tea"), list[ReceivedEmail])
