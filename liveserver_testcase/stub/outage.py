@@ -70,6 +70,7 @@ def fill(sock: socket.socket) -> list[socket.socket]:
 
     Linux and macOS then answer no attempt to connect at all; Windows refuses it.
     """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of connections that were cut something is left
     sock.listen(0)
     clients: list[socket.socket] = []
     for _ in range(_MOST):

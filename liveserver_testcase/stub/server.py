@@ -210,7 +210,7 @@ class HTTPStub(Script):
             times: With how many connections; None for all.
 
         Returns:
-            Ends it: with a ``with`` block, or its ``end()``; else it ends with the test.
+            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
 
         Raises:
             UsageError: The fault makes no sense there, or not with a stub like this.
@@ -247,7 +247,7 @@ class HTTPStub(Script):
         """Be gone, as a server that has crashed: connections are cut, and new ones refused.
 
         Returns:
-            Ends it: with a ``with`` block, or its ``end()``; else it ends with the test.
+            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
 
         Raises:
             ServerNotStarted: The stub does not run.
@@ -261,7 +261,7 @@ class HTTPStub(Script):
         Where the system cannot do that, which is on Windows, connections are refused.
 
         Returns:
-            Ends it: with a ``with`` block, or its ``end()``; else it ends with the test.
+            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
 
         Raises:
             ServerNotStarted: The stub does not run.

@@ -113,6 +113,11 @@ class BlackholeTest(WireTest):
     def test_nothing_answers(self) -> None:
         """Connecting takes until the client has enough, not a connection's first byte."""
         self.stub.on().reply(200)
+        with HTTPStub(keep_alive=False) as other:  # what is left of connections that the stub has ended is no hindrance
+            other.on().reply(200)
+            self.see(stub=other)
+            other.blackhole()
+        self.send()
         with self.stub.blackhole():
             for _ in range(3):
                 with self.assertRaises(TimeoutError):
