@@ -12,7 +12,19 @@ from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import apart, clients, crowd, expectations, imports, lifecycle, mail, suites, targets, throughput
+from benchmarks import (
+    apart,
+    clients,
+    crowd,
+    expectations,
+    imports,
+    journals,
+    lifecycle,
+    mail,
+    suites,
+    targets,
+    throughput,
+)
 from benchmarks.processes import cores
 from benchmarks.run import QUICK, Run, Settings
 from benchmarks.servers import SERVERS, Server
@@ -24,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Table]]] = {
     "throughput": throughput.measure,
     "clients": clients.measure,
     "expectations": expectations.measure,
+    "journals": journals.measure,
     "mail": mail.measure,
     "imports": imports.measure,
     "crowd": crowd.measure,

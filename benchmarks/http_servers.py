@@ -98,6 +98,24 @@ class OursASGI(Adapter):
         self._server.stop()
 
 
+class OursStub(Adapter):
+    """The stub of this library, with a reply that one of its expectations matches."""
+
+    def start(self) -> None:
+        from liveserver_testcase import HTTPStub
+
+        self._server = HTTPStub(host=HOST, port=0)
+        self._server.on("GET", "/").reply(200, BODY, content_type="application/json")
+        self._server.on("GET", "/big").reply(200, BIG)
+        self._server.on("GET", "/sleep").reply(200, BODY, delay=SLEEP)
+        self._server.on().reply(200, BODY)
+        self._server.start()
+        self.port = self._server.port
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
 class PytestHTTPServer(Adapter):
     """pytest-httpserver; it serves expectations, no application, so it gets one for each path."""
 

@@ -15,6 +15,7 @@ from benchmarks import process_servers as process
 Kind = Literal["http", "mail", "process", "tls"]
 
 OURS = "ours"
+OUR_STUB = "ours-stub"
 OUR_TLS = "ours-tls"
 OUR_ASGI = "ours-asgi"
 OUR_PROCESS = "ours-spawn"
@@ -62,6 +63,7 @@ class Server:
 
 SERVERS: tuple[Server, ...] = (
     Server(OURS, http.Ours, ("liveserver_testcase",)),
+    Server(OUR_STUB, http.OursStub, ("liveserver_testcase",)),
     Server(OUR_TLS, http.OursTLS, ("liveserver_testcase", "trustme"), kind="tls"),
     Server(OUR_ASGI, http.OursASGI, ("liveserver_testcase", "uvicorn")),
     Server(REFERENCE, http.PytestHTTPServer, ("pytest_httpserver",)),

@@ -14,6 +14,7 @@ from benchmarks.servers import (
     OUR_ASGI,
     OUR_MAIL,
     OUR_PROCESS,
+    OUR_STUB,
     OURS,
     REFERENCE,
     UVICORN,
@@ -98,6 +99,17 @@ TARGETS: tuple[Target, ...] = (
     Target(f"new connections/s, to {REFERENCE}", "throughput", "new", at_least=2, over=REFERENCE),
     Target(f"one kept-alive/s, to {REFERENCE}", "throughput", "one", at_least=4, over=REFERENCE),
     Target(f"eight kept-alive/s, to {REFERENCE}", "throughput", "eight", at_least=10, over=REFERENCE),
+    *(
+        Target(f"stub, {what}, to {REFERENCE}", "throughput", name, at_least=least, row=OUR_STUB, over=REFERENCE)
+        for what, name, least in (
+            ("new connections/s", "new", 2),
+            ("one kept-alive/s", "one", 4),
+            ("eight kept-alive/s", "eight", 8),
+        )
+    ),
+    Target(
+        "stub, kB a request in its journal", "journals", "kept", at_most=1.5, row=OUR_STUB, unit="kB", full_only=True
+    ),
     Target("new connections/s, to uvicorn", "throughput", "new", at_least=1, over=UVICORN),
     Target("one kept-alive/s, to uvicorn", "throughput", "one", at_least=1, over=UVICORN),
     Target("eight kept-alive/s, to uvicorn", "throughput", "eight", at_least=1, over=UVICORN),
