@@ -196,7 +196,7 @@ class SMTPSession:
         lines = [f"   ({lost} lines before these are not kept)"] if lost > 0 else []
         for line in self._snapshot():
             lines += [f"   ({line})"] if isinstance(line, str) else _render(line)
-        if not self.is_open:
+        if not self.is_open and self.ending != "QUIT":  # which has been said
             lines.append(f"   ({self.ending})")
         return "\n".join(lines)
 

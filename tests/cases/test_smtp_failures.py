@@ -201,7 +201,6 @@ no email matched
       S: 250 2.0.0 OK
       C: QUIT
       S: 221 2.0.0 Bye
-         (QUIT)
   server: smtp://127.0.0.1:2525"""
 
 OPEN = """\
@@ -246,7 +245,6 @@ no email arrived
       S: 250 2.0.0 OK
       C: QUIT
       S: 221 2.0.0 Bye
-         (QUIT)
   server: smtp://127.0.0.1:2525"""
 
 WRONG_PASSWORD = """\
@@ -269,7 +267,6 @@ no email arrived
       S: 535 5.7.8 Authentication credentials invalid
       C: QUIT
       S: 221 2.0.0 Bye
-         (QUIT)
   server: smtp://127.0.0.1:2525"""  # noqa: E501
 
 

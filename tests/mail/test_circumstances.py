@@ -60,7 +60,6 @@ class Connections(CircumstancesCase):
             "  transcript of the last one:",
             "      C: EHLO me",
             "      S: 250 hello",
-            "         (QUIT)",
         )
 
     def test_still_sending(self) -> None:
@@ -101,7 +100,6 @@ class Connections(CircumstancesCase):
             "      S: 250 OK",
             "      C: RCPT TO:<eve@x>",
             "      S: 550 5.1.1 no such user",
-            "         (QUIT)",
             has_emails=True,
         )
 
@@ -122,14 +120,14 @@ class Connections(CircumstancesCase):
         self.assertEqual(lines[0], "  refused: 30")
         self.assertEqual(lines[20:22], ["      RCPT TO:<19@x> -> 550 no", "      … 10 more"])
         transcript = lines[lines.index("  transcript of the last one:") + 1 : -1]
-        self.assertEqual((len(transcript), transcript[0]), (41, "      (21 lines before these)"))
+        self.assertEqual((len(transcript), transcript[0]), (41, "      (20 lines before these)"))
 
     def test_long_answers(self) -> None:
         """An answer of several lines is one line."""
         lines = describe_circumstances(around(session(("EHLO", "me", 250, "a\nb\nc"), ("NOOP", "", 250, "d"))), False)
         self.assertEqual(
             lines[3:-1],
-            ["      C: EHLO me", "      S: 250 a, b, c", "      C: NOOP", "      S: 250 d", "         (QUIT)"],
+            ["      C: EHLO me", "      S: 250 a, b, c", "      C: NOOP", "      S: 250 d"],
         )
 
     def test_loss(self) -> None:
