@@ -52,6 +52,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("web.loading",),
     ("web.live", "mail.circumstances", "mail.criteria", "mail.fault"),
     ("stub.expectation", "mail.kinds", "mail.policy", "mail.script"),
+    ("stub.shelves",),
     ("stub.book", "mail.matching", "mail.scripted", "mail.senders", "mail.wire"),
     ("stub.diagnosis", "stub.scripting", "mail.dialogue", "mail.outbox", "mail.report"),
     ("stub.waiting", "mail.connection"),

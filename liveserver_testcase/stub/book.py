@@ -17,9 +17,10 @@ from ..core.journal import Epoch
 from ..errors import UsageError
 from .answer import Answer
 from .expectation import Expectation, Order
-from .matching import Criteria, Key, find_group
+from .matching import Criteria
 from .request import RecordedRequest
 from .scenario import Scenario
+from .shelves import Shelves, find_bounded, find_forbidding, find_unbounded
 
 __all__ = ["Book", "Decision", "Scope"]
 
@@ -46,23 +47,6 @@ class Decision(NamedTuple):
     newest: int = 0
 
 
-class _Shelf:
-    """The expectations with one key: each with its number in the book, oldest first."""
-
-    __slots__ = ("bounded", "forbidding", "unbounded")
-
-    def __init__(self) -> None:
-        self.forbidding: list[tuple[int, Expectation]] = []
-        self.bounded: list[tuple[int, Expectation]] = []  # those that have room
-        self.unbounded: list[tuple[int, Expectation]] = []
-
-    def of(self, expectation: Expectation) -> list[tuple[int, Expectation]]:
-        """The list in which an expectation stands."""
-        if expectation.is_never:
-            return self.forbidding
-        return self.bounded if expectation.is_bounded else self.unbounded
-
-
 class Scope(NamedTuple):
     """What was in the book when a scope began."""
 
@@ -84,8 +68,7 @@ class Book:
         self._lock = threading.RLock()
         self._numbers: dict[Expectation, int] = {}  # every expectation but the enqueued, oldest first
         self._next_number = 0
-        self._shelves: dict[Key, _Shelf] = {}
-        self._has_loose = False  # whether any of their keys leaves something open
+        self._shelves = Shelves()
         self._orders: list[Order] = []
         self._queue: list[Expectation] = []
         self._content: Answer | None = None
@@ -131,7 +114,7 @@ class Book:
 
     def _write_anew(self, expectations: list[Expectation]) -> None:
         orders: dict[Order, Order] = {}
-        self._numbers, self._shelves, self._orders, self._has_loose = {}, {}, [], False
+        self._numbers, self._shelves, self._orders = {}, Shelves(), []
         for expectation in expectations:
             order = expectation.order
             if order is not None:
@@ -152,10 +135,7 @@ class Book:
                 self._orders.append(order)
             order.members.append(expectation)
         elif expectation.has_room or expectation.is_never:
-            method, path = key = expectation.criteria.key
-            self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
-            shelf = self._shelves.setdefault(key, _Shelf())
-            shelf.of(expectation).append((self._next_number, expectation))
+            self._shelves.put(self._next_number, expectation)
 
     def remove(self, expectation: Expectation) -> None:
         """Strike an expectation out; nothing happens if it is not there."""
@@ -168,12 +148,7 @@ class Book:
                 order.position -= order.members.index(expectation) < order.position
                 order.members.remove(expectation)
             elif number is not None:
-                self._take_down(number, expectation)
-
-    def _take_down(self, number: int, expectation: Expectation) -> None:
-        shelf = self._shelves[expectation.criteria.key].of(expectation)
-        if (number, expectation) in shelf:
-            shelf.remove((number, expectation))
+                self._shelves.take(number, expectation)
 
     def enqueue(self, expectation: Expectation) -> None:
         """Have it answer one request that nothing else answers, after those that were enqueued before."""
@@ -267,7 +242,7 @@ class Book:
     def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
         expectation.claim(request)
         if not (expectation.is_never or expectation.has_room or expectation.order) and expectation in self._numbers:
-            self._take_down(self._numbers[expectation], expectation)
+            self._shelves.take(self._numbers[expectation], expectation)
 
     def decide_early(self, request: RecordedRequest) -> Answer | None:
         """Count ``request``, of which the body is still to come, if its answer is to fail before that is read.
@@ -290,28 +265,15 @@ class Book:
             return answer
 
     def _find(self, request: RecordedRequest) -> Expectation | None:
-        shelves = self._find_shelves(request)
-        for shelf in shelves:
-            for _, expectation in shelf.forbidding:
-                if expectation.criteria.matches_beyond_key(request):
-                    return expectation
+        near = self._shelves.near(request)
+        forbidding = find_forbidding(near, request)
+        if forbidding is not None:
+            return forbidding
         for order in self._orders:
             found = order.find(request)
             if found is not None:
                 return found
-        return _find_bounded(shelves, request) or _find_unbounded(shelves, request) or self._find_enqueued(request)
-
-    def _find_shelves(self, request: RecordedRequest) -> list[_Shelf]:
-        """Where what matches can be: by method and path, one of them, or neither."""
-        shelves = self._shelves
-        method, path = request.method, request.plain_path
-        exact = shelves.get((method, path))
-        if not self._has_loose:
-            return [] if exact is None else [exact]
-        group = find_group(path)
-        keys = (None, path), (method, group), (None, group), (method, None), (None, None)
-        found = [shelves[key] for key in dict.fromkeys(keys) if key in shelves]
-        return found if exact is None else [exact, *found]
+        return find_bounded(near, request) or find_unbounded(near, request) or self._find_enqueued(request)
 
     def _find_enqueued(self, request: RecordedRequest) -> Expectation | None:
         """The oldest for its method, else the oldest for any."""
@@ -327,32 +289,6 @@ class Book:
         return found
 
 
-def _find_bounded(shelves: list[_Shelf], request: RecordedRequest) -> Expectation | None:
-    """The oldest that matches: those on a shelf have room."""
-    best: tuple[int, Expectation] | None = None
-    for shelf in shelves:
-        for number, expectation in shelf.bounded:
-            if best is not None and number > best[0]:
-                break
-            if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
-                best = number, expectation
-                break
-    return best[1] if best is not None else None
-
-
-def _find_unbounded(shelves: list[_Shelf], request: RecordedRequest) -> Expectation | None:
-    """The newest that matches."""
-    best: tuple[int, Expectation] | None = None
-    for shelf in shelves:
-        for number, expectation in reversed(shelf.unbounded):
-            if best is not None and number < best[0]:
-                break
-            if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
-                best = number, expectation
-                break
-    return best[1] if best is not None else None
-
-
 def _explain_pass(expectation: Expectation) -> str:
     """Why an expectation that matches does not answer."""
     if expectation.answer is None:
@@ -366,4 +302,4 @@ def _explain_pass(expectation: Expectation) -> str:
     head = order.get_head() if order is not None else None
     if order is not None and head is not None and order.is_later(expectation):
         return f"it is later in its order: first must come {head.describe()}, written at {head.written_at}"
-    return "its turn in the order is over"
+    return "its turn in the order is over" if order is not None else "it matches now, and did not then"

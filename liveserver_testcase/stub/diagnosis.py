@@ -86,12 +86,13 @@ def _explain_passed_over(what: str, passed_over: Sequence[tuple[Expectation, str
         why = "what matches it is used up"
     else:
         why = "what matches it cannot answer now"
-    known = []
-    for expectation, reason in passed_over:
-        known.append(f"  {_name(expectation)}")
-        if not reason.startswith("used up") and "no reply" not in reason:
-            known.append(f"    {reason}")
-    return [f"nothing answers {what}: {why}", *shorten(known, "  ")]
+    return [f"nothing answers {what}: {why}", *shorten(passed_over, "  ", _tell_pass)]
+
+
+def _tell_pass(passed: tuple[Expectation, str]) -> str:
+    expectation, reason = passed
+    says_more = not reason.startswith("used up") and "no reply" not in reason
+    return f"  {_name(expectation)}" + (f"\n    {reason}" if says_more else "")
 
 
 def _explain_unmatched(request: RecordedRequest, others: Sequence[Expectation]) -> tuple[Expectation, list[str]]:
@@ -99,9 +100,9 @@ def _explain_unmatched(request: RecordedRequest, others: Sequence[Expectation]) 
     nearest, mismatches = min(compared, key=lambda pair: get_distance(pair[1]))
     lines = [f"no expectation matches {request.describe()}", f"  nearest: {_name(nearest)}"]
     lines += list_criteria(nearest.criteria, mismatches)
-    rest = [f"    {_name(e)}" for e in others if e is not nearest]
+    rest = [expectation for expectation in others if expectation is not nearest]
     if rest:
-        lines += [f"  {count(len(rest), 'other')}:", *shorten(rest, "    ")]
+        lines += [f"  {count(len(rest), 'other')}:", *shorten(rest, "    ", lambda each: f"    {_name(each)}")]
     return nearest, lines
 
 
@@ -309,10 +310,10 @@ def explain_order(steps: Sequence[Criteria], found: Sequence[RecordedRequest], t
 
 def explain_script(traffic: Traffic, expectations: Sequence[Expectation]) -> str:
     """What is in the script of a stub, and what came."""
-    written = [
-        f"  {e.describe()}, {describe_times(e.times)}, called {count(e.times_called, 'time')}, "
-        f"written at {e.written_at}"
-        for e in expectations
-    ]
-    head = f"{traffic.stub} knows {count(len(written), 'expectation')}{':' if written else ''}"
-    return "\n".join([head, *shorten(written, "  "), *traffic.list_requests()])
+
+    def tell(expectation: Expectation) -> str:
+        often = f"{describe_times(expectation.times)}, called {count(expectation.times_called, 'time')}"
+        return f"  {expectation.describe()}, {often}, written at {expectation.written_at}"
+
+    head = f"{traffic.stub} knows {count(len(expectations), 'expectation')}{':' if expectations else ''}"
+    return "\n".join([head, *shorten(expectations, "  ", tell), *traffic.list_requests()])

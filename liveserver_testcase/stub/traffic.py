@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ..web.exchange import Exchange
 from .criterion import Mismatch
@@ -19,6 +19,12 @@ _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a d
 _MOST_COMPARED = 1000  # requests among which the nearest is looked for: it takes time
 _MOST_NUMBERS = 5
 
+_SCHEMES = {
+    "TLS handshake on a port": "wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
+    "plain HTTP on a port": "speaks plain HTTP to a stub that wants TLS: does its URL begin with http?",
+}
+
+T = TypeVar("T")
 Miss: TypeAlias = "tuple[RecordedRequest, list[Mismatch]]"
 
 
@@ -78,18 +84,22 @@ class Traffic:
         lines = []
         if self.requests:
             lines.append(f"{self.stub} at {self.url} was sent {count(len(self.requests), 'request')} in this test:")
-            named = [f"  {self.name(r)} -> {_outcome(r.exchange)}{self._tell_retry(r)}" for r in self.requests]
-            lines += shorten(named, "  ")
+            lines += shorten(self.requests, "  ", self._tell)
         if self._broken:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
             start = "and" if lines else f"{self.stub} at {self.url} was sent"
             lines.append(f"{start} {what} incomplete or malformed:")
-            lines += shorten([f"  {describe_exchange(e)}: {_outcome(e)}" for e in self._broken], "  ")
+            lines += shorten(
+                self._broken, "  ", lambda exchange: f"  {describe_exchange(exchange)}: {_outcome(exchange)}"
+            )
             if any("TLS handshake" in e.refused for e in self._broken):
                 lines.append("  a client wants TLS of a stub that speaks plain HTTP: does its URL begin with https?")
         if not lines:
             lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
         return [*lines, self._loss] if self._loss else lines
+
+    def _tell(self, request: RecordedRequest) -> str:
+        return f"  {self.name(request)} -> {_outcome(request.exchange)}{self._tell_retry(request)}"
 
     def _tell_retry(self, request: RecordedRequest) -> str:
         first = request.retry_of
@@ -119,12 +129,13 @@ def _outcome(exchange: Exchange) -> str:
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
 
 
-def shorten(lines: Sequence[str], margin: str) -> list[str]:
-    """The first and the last of them, if there are many."""
-    if len(lines) <= _MOST_LINES:
-        return list(lines)
+def shorten(items: Sequence[T], margin: str, write: Callable[[T], str]) -> list[str]:
+    """A line for each item; for the first and the last of them, if there are many."""
+    if len(items) <= _MOST_LINES:
+        return [write(item) for item in items]
     half = _MOST_LINES // 2
-    return [*lines[:half], f"{margin}… {len(lines) - 2 * half:,} more …", *lines[-half:]]
+    more = f"{margin}… {len(items) - 2 * half:,} more …"
+    return [*map(write, items[:half]), more, *map(write, items[-half:])]
 
 
 def list_criteria(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[str]:

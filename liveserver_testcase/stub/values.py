@@ -260,7 +260,10 @@ def _write(value: object) -> str:
         return f"the lambda in line {code.co_firstlineno}"
     if callable(value) and hasattr(value, "__name__"):
         return f"{value.__name__}()"
-    return repr(value)
+    try:
+        return repr(value)
+    except Exception as error:  # a report must come to its end
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
 def _first(items: Iterable[Any]) -> list[Any]:

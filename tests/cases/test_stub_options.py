@@ -126,6 +126,37 @@ class SettingsTest(NoLeaks):
         self.assertEqual({"run": 1}, run(test, stub_tls=True).summary)
 
 
+class SchemeTest(NoLeaks):
+    """A client that speaks TLS where it should not, or does not where it should."""
+
+    def test_https_for_http(self) -> None:
+        """The client sees an error of its TLS; the report says why."""
+
+        def test(self: Stub) -> None:
+            connection = http.client.HTTPSConnection(self.stub.host, self.stub.port, timeout=HANG)
+            self.addCleanup(connection.close)
+            with self.assertRaises(OSError):
+                connection.request("GET", "/x")
+            self.stub.expect("GET", "/x").reply(200)
+
+        self.assertEqual(
+            "  a client wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
+            last_lines(run(test).report)[-1],
+        )
+
+    def test_http_for_https(self) -> None:
+        """The client gets a 400 in plain HTTP."""
+
+        def test(self: Stub) -> None:
+            self.assertEqual(400, send(self.stub, "GET", "/x"))
+            self.stub.expect("GET", "/x").reply(200)
+
+        self.assertEqual(
+            "  a client speaks plain HTTP to a stub that wants TLS: does its URL begin with http?",
+            last_lines(run(test, stub_tls=True).report)[-1],
+        )
+
+
 class SeveralStubsTest(NoLeaks):
     """More than one API."""
 
