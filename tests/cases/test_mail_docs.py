@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import unittest
 
+from liveserver_testcase import ReceivedEmail, SMTPTestCase
+from liveserver_testcase.mail.criteria import KNOWN
+from liveserver_testcase.mail.matching import EmailCriteria
 from tests.cases.mailing import normalise_dialogue
 from tests.test_docs import DOCS, EXAMPLES, run
 
@@ -33,6 +36,34 @@ class ReportsTest(unittest.TestCase):
                 output = re.sub(r"code=\d+", "code=560941", output)
                 self.assertIn((LETTERS / f"report_{name}.txt").read_text(encoding="utf-8"), output)
                 self.assertIn(f"letters/report_{name}.txt", pages)
+
+
+class ReferenceTest(unittest.TestCase):
+    """The page that lists what there is."""
+
+    page = (DOCS / "reference" / "mail.rst").read_text(encoding="utf-8")
+
+    def test_every_criterion(self) -> None:
+        """Each criterion has a row, and is known to type checkers."""
+        names = {*KNOWN, "attachment", "headers", "tls"}
+        self.assertEqual(set(EmailCriteria.__annotations__), names)
+        for name in names:
+            with self.subTest(name):
+                self.assertRegex(self.page, rf"(?m)^``{name}`` ")
+
+    def test_every_member_of_a_mail(self) -> None:
+        """Each public property and method of a mail is documented."""
+        listed = re.findall(r"\w+", self.page.partition("autoclass:: ReceivedEmail")[2].partition("..")[0])
+        members = {name for name in vars(ReceivedEmail) if not name.startswith("_")}
+        self.assertEqual(members - set(listed), set())
+
+    def test_every_assertion(self) -> None:
+        """Each assertion is documented with its class."""
+        page = (DOCS / "reference" / "mixins.rst").read_text(encoding="utf-8")
+        for name in dir(SMTPTestCase):
+            if "Email" in name:
+                with self.subTest(name):
+                    self.assertRegex(page, rf"\b{name}\b")
 
 
 class TutorialTest(unittest.TestCase):

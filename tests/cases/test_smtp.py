@@ -89,6 +89,26 @@ class EmailSent(MailTest):
         self.assertTrue(self.report(self.assertEmailSent, msg="no welcome").startswith("no welcome\nno email arrived"))
 
 
+class EmailSentOverTLS(MailTest):
+    """``assertEmailSent`` where there is more to ask."""
+
+    smtp_tls = "starttls"
+    smtp_users = {"shop": "secret"}
+
+    def test_tls_and_login(self) -> None:
+        """A mail is found by its TLS and by who had logged in."""
+        self.send("plain")
+        client = self.client()
+        client.starttls(context=self.smtp.client_context())
+        client.login("shop", "secret")
+        client.send_message(make_mail("secure"))
+        client.quit()
+        self.assertEqual(self.assertEmailSent(tls=True).subject, "secure")
+        self.assertEqual(self.assertEmailSent(tls=re.compile(r"^TLSv1\.[23]$"), auth_user="shop").subject, "secure")
+        self.assertEqual(self.assertEmailSent(tls=False, auth_user=None).subject, "plain")
+        self.assertIn("FAIL auth_user: 'ann' != 'shop'", self.report(self.assertEmailSent, tls=True, auth_user="ann"))
+
+
 class NoEmailSent(MailTest):
     """``assertNoEmailSent``."""
 
