@@ -150,6 +150,29 @@ class TutorialTest(unittest.TestCase):
         self.assertIn(shown.strip(), output)
 
 
+class NamesTest(unittest.TestCase):
+    """What pages name is there."""
+
+    THEIRS = frozenset({"live_server_url", "live_server_ws_url", "live_server_scope"})  # of those whom one comes from
+
+    def test_members_of_the_live_mixin(self) -> None:
+        """Each name of the live mixin on a page is one of its members, or a file."""
+        names = re.compile(r"\b(?:live_[a-z_]+|(?:assert|expect)(?:No)?Live[A-Z]\w+)\b(?!\.py)")
+        for page in PAGES:
+            for name in sorted(set(names.findall(page.read_text(encoding="utf-8"))) - self.THEIRS):
+                with self.subTest(page=page.name, name=name):
+                    self.assertTrue(hasattr(package.LiveServerTestCase, name))
+
+    def test_variables(self) -> None:
+        """Each environment variable on a page is in the table of settings, or below it."""
+        table = (DOCS / "reference" / "settings.rst").read_text(encoding="utf-8")
+        theirs = {"LIVESERVER_TIMEOUT"}
+        for page in PAGES:
+            for name in sorted(set(re.findall(r"\bLIVESERVER_[A-Z_]+\b", page.read_text(encoding="utf-8"))) - theirs):
+                with self.subTest(page=page.name, name=name):
+                    self.assertIn(f"``{name}``", table)
+
+
 class ReferenceTest(unittest.TestCase):
     """The reference is complete."""
 
