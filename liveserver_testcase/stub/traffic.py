@@ -89,11 +89,9 @@ class Traffic:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
             start = "and" if lines else f"{self.stub} at {self.url} was sent"
             lines.append(f"{start} {what} incomplete or malformed:")
-            lines += shorten(
-                self._broken, "  ", lambda exchange: f"  {describe_exchange(exchange)}: {_outcome(exchange)}"
-            )
-            if any("TLS handshake" in e.refused for e in self._broken):
-                lines.append("  a client wants TLS of a stub that speaks plain HTTP: does its URL begin with https?")
+            lines += shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_outcome(each)}")
+            reasons = [each.refused or each.aborted for each in self._broken]
+            lines += [f"  a client {hint}" for sign, hint in _SCHEMES.items() if any(sign in each for each in reasons)]
         if not lines:
             lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
         return [*lines, self._loss] if self._loss else lines
