@@ -9,6 +9,7 @@ import unittest
 from typing import Any
 
 from liveserver_testcase import SMTPServer
+from tests.contracts.base import has_ipv6
 from tests.mail.clients import MAIL, MailTestCase
 from tests.support import HANG, wait_until
 
@@ -117,6 +118,15 @@ class ImplicitTLSTest(MailTestCase):
             assert mail.session is not None
             self.assertEqual("ann", mail.session.auth_user)
             self.assertRegex(mail.session.tls or "", r"TLSv1\.[23]")
+
+    @unittest.skipUnless(has_ipv6(), "this machine has no IPv6")
+    def test_ipv6(self) -> None:
+        """On ::1 the certificate is verified as well, and addresses have brackets."""
+        self.serve(host="::1", tls="implicit")
+        self.assertEqual(f"smtps://[::1]:{self.server.port}", self.server.url)
+        with smtplib.SMTP_SSL("::1", self.server.port, timeout=HANG, context=self.server.client_context()) as smtp:
+            smtp.sendmail("ann@example.com", "bob@example.com", MAIL)
+        self.assertRegex(repr(self.server.sessions[0]), r"^<SMTPSession 0 from \[::1\]:\d+ ")
 
     def test_a_client_without_tls(self) -> None:
         """Whoever speaks plain SMTP to it is off, and the record says why."""
