@@ -143,9 +143,11 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
         return Recipe(make_site, (self.app, self._server), options, early)
 
     def _open(self, listener: Listener) -> None:
-        super()._open(listener)
-        if self._tls is True:
-            Certificates.shared().forget_server_certificate(*self._known_as(self._host))
+        try:
+            super()._open(listener)
+        finally:
+            if self._tls is True:  # the child has read the file, or never will
+                Certificates.shared().forget_server_certificate(*self._known_as(self._host))
 
     def _hear_last(self, words: object) -> None:
         if isinstance(words, LastWords):

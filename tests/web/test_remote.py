@@ -343,15 +343,21 @@ class TLSTest(RemoteCase):
 
     def test_a_throw_away_certificate(self) -> None:
         """The child gets a certificate of this process's authority, in a file that is gone when it serves."""
-        before = set(Path(tempfile.gettempdir()).glob("liveserver-testcase-server-*"))
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.addCleanup(setattr, tempfile, "tempdir", tempfile.tempdir)
+        Certificates.shared().ca_file  # noqa: B018 - it stays, and in its usual place
+        tempfile.tempdir = folder.name
         server = self.make(tls=True)
         for _ in range(2):
             with server:
                 for host in ("127.0.0.1", "localhost"):
                     self.assertTrue(self.get(server, host=host))
                 self.assertEqual(Certificates.shared().ca_file, server.ca_file)
-                self.assertEqual(before, set(Path(tempfile.gettempdir()).glob("liveserver-testcase-server-*")))
+                self.assertEqual([], list(Path(folder.name).iterdir()))
         self.assertTrue(server.url.startswith("https://"))
+        self.assertRaises(ServerStartError, self.make(remote_apps.broken, tls=True).start)
+        self.assertEqual([], list(Path(folder.name).iterdir()))
 
     def test_a_certificate_of_ones_own(self) -> None:
         """Files are named to the child."""
