@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NoReturn, TypeVar
 
 from ..errors import UsageError
 from ..mail.fault import check_command
@@ -105,13 +105,19 @@ class MailCase(ServerTestCase):
         return Demand(
             server=self.smtp,
             twin=twin,
-            fail=lambda report: self.fail_with(report, msg),
+            fail=lambda report: self._fail_about_mail(report, msg),
             around=part.circumstances,
             timeout=check_seconds("timeout", timeout),
             criteria=criteria or Criteria.build(),
             times=times,
             block=block,
         )
+
+    def _fail_about_mail(self, report: str, msg: str | None) -> NoReturn:
+        """Fail with the report; without ``longMessage``, and with a ``msg``, with that alone, as in all of unittest."""
+        if msg is not None and not self.longMessage:
+            raise self.failureException(msg)
+        self.fail_with(report, msg)
 
     def _mail_part(self) -> MailPart:
         run = self._own_run()

@@ -88,6 +88,53 @@ class EmailSent(MailTest):
         """``msg`` stands before the report."""
         self.assertTrue(self.report(self.assertEmailSent, msg="no welcome").startswith("no welcome\nno email arrived"))
 
+    def test_what_the_author_says_alone(self) -> None:
+        """Where a class wants no long messages, ``msg`` stands alone."""
+        self.longMessage = False
+        self.assertEqual(self.report(self.assertEmailSent, msg="no welcome"), "no welcome")
+        self.assertTrue(self.report(self.assertEmailSent).startswith("no email arrived"))
+
+
+class EmailsOfAllKinds(MailTest):
+    """What people send besides plain letters."""
+
+    def test_addresses_outside_ascii(self) -> None:
+        """Addresses that are not ASCII are found as they are written, in envelope and header (SMTPUTF8)."""
+        mail = make_mail("Grüße", "Jörg <jörg@bücher.example>", "Schöne Grüße\n")
+        with self.client() as client:
+            client.send_message(mail, from_addr="müller@example.com")
+        found = self.assertEmailSent(
+            to="jörg@bücher.example",
+            recipients=["jörg@xn--bcher-kva.example"],
+            mail_from="müller@example.com",
+            subject="Grüße",
+            text="Schöne Grüße",
+        )
+        self.assertEqual((found.bcc, found.defects), ([], []))
+        self.assertIn("SMTPUTF8", [option.upper() for option in found.details.mail_options])
+
+    def test_a_bounce(self) -> None:
+        """A bounce is from the null sender, and has the mail that bounced."""
+        bounce = make_mail("Undelivered", "team@example.com")
+        bounce.add_attachment(make_mail("Welcome"))
+        with self.client() as client:
+            client.send_message(bounce, from_addr="")
+        found = self.assertEmailSent(mail_from="", attachment="message/rfc822")
+        self.assertIn(b"Subject: Welcome\r\n", found.attachment("message/*").content)
+        self.assertNoEmailSent(mail_from=ANY)
+
+    def test_bytes_that_are_no_mail(self) -> None:
+        """What is no mail to anybody is one to the server, and can be looked at."""
+        with self.client() as client:
+            client.sendmail("team@example.com", "ann@example.com", b"\xff\x00\r\n.\r\n..\r\n", ["BODY=8BITMIME"])
+        found = self.assertEmailSent(to=None, subject=None)
+        self.assertEqual(found.raw, b"\xff\x00\r\n.\r\n..\r\n")
+        self.assertTrue(found.defects)
+        self.assertIn(
+            "received in this test: 1\n      #1 team@example.com -> ann@example.com  (no subject)",
+            (self.report(self.assertEmailSent, subject="x")),
+        )
+
 
 class EmailSentOverTLS(MailTest):
     """``assertEmailSent`` where there is more to ask."""
