@@ -11,6 +11,7 @@ import requests
 
 from liveserver_testcase import (
     Attachment,
+    Expectation,
     HTTPStub,
     HTTPStubTestCase,
     Link,
@@ -72,6 +73,15 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         assert_type(self.assertRequested("POST", "/charges", times=1), RecordedRequest)
         assert_type(self.assertRequested("POST", "/charges", times=2), list[RecordedRequest])
         assert_type(self.assertRequested("POST", "/charges", times=(1, None)), list[RecordedRequest])
+        assert_type(self.assertRequested("POST", "/charges", json={"a": 1}, timeout=1), RecordedRequest)
+        assert_type(self.stub.wait_for_request("POST", "/charges"), RecordedRequest)
+        assert_type(self.stub.wait_for_request("POST", "/charges", times=2), list[RecordedRequest])
+        assert_type(self.stub.take_request(), RecordedRequest)
+        assert_type(self.stub.get("/users/<int:id>", query={"a": 1}).moves_to("x"), Expectation)
+        assert_type(self.stubs["billing"].post("/x", state="paid"), Expectation)
+        assert_type(self.stub.defaults(prefix="/v1").get("/x"), Expectation)
+        assert_type(self.assertRequestOrder([("GET", "/a"), expectation]), list[RecordedRequest])
+        self.stub.get("/x", querry={})  # type: ignore[call-arg]
         self.stub.on("GET", "/status").reply(Reply(204))
         self.stub.on("GET", "/status", time=2)  # type: ignore[call-arg]  # what is told at run time is told here, too
         expectation.reply(200, jsn={})  # type: ignore[call-arg]

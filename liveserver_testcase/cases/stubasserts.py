@@ -104,6 +104,30 @@ class StubAssertions(ServerTestCase):
             of.journal.wait_for(lambda: len(_find(of, wanted)) >= often[0], seconds)
         return self._judge_count(of, wanted, times, often, msg)
 
+    @overload
+    async def assertRequestedAsync(  # type: ignore[overload-overlap]  # as above
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        times: Literal[1] | None = None,
+        timeout: float | None = None,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest: ...
+    @overload
+    async def assertRequestedAsync(
+        self,
+        method: object = None,
+        path: object = None,
+        *,
+        times: _Times,
+        timeout: float | None = None,
+        stub: HTTPStub | str | None = None,
+        msg: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> list[RecordedRequest]: ...
     @_suggest
     async def assertRequestedAsync(
         self,
