@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unittest
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 # first of all: it sets Django up
 from guestbook.testing import SiteTestCase, setUpModule, tearDownModule  # noqa: F401  # isort: skip
 
+from django.conf import settings
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 from guestbook.asgi import application
@@ -89,6 +92,32 @@ class SecureGuestbookTest(GuestbookTest):
     """The same over TLS."""
 
     live_tls = True
+
+
+@unittest.skipUnless(os.environ.get("GUESTBOOK_TEST_DATABASE"), "a database in memory belongs to one process")
+class ProcessTest(SiteTestCase):
+    """The site in a process of its own, which is told where the test's database is."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Any:
+        settings.ALLOWED_HOSTS += ["127.0.0.1"]  # there: what the test overrides stays here
+        return super().create_app()
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.live_env = {"GUESTBOOK_DATABASE": connection.settings_dict["NAME"]}
+        super().setUpClass()
+
+    def test_what_the_test_writes_the_server_shows(self) -> None:
+        Entry.objects.create(name="Ann", text="lovely")
+
+        self.assertEqual(self.live.get("/entries").json(), [{"name": "Ann", "text": "lovely"}])
+
+    def test_a_mistake_that_is_known(self) -> None:
+        with self.expectLiveErrors(ValueError):
+            self.assertEqual(self.live.get("/longest").status_code, 500)
 
 
 class TimeZoneTest(SiteTestCase):

@@ -15,7 +15,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": "guestbook.sqlite3",
+        "NAME": os.environ.get("GUESTBOOK_DATABASE", "guestbook.sqlite3"),
         "TEST": {"NAME": os.environ.get("GUESTBOOK_TEST_DATABASE")},  # None for one in memory
     }
 }
