@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from ..core.channel import RECEIVE
@@ -188,6 +188,10 @@ class StubConnection(HTTPConnection):
         """Wake who waits for something to happen to a request."""
         self.server.journal.touch()
 
+    def is_late(self, request: RecordedRequest) -> bool:
+        """Whether the test in which a request came is over."""
+        return request.epoch.number < self.server.journal.epoch.number
+
     def run(self, work: Awaitable[T]) -> T:
         """Run a coroutine on the stub's loop, and wait for its result; see `pause`.
 
@@ -195,7 +199,9 @@ class StubConnection(HTTPConnection):
             ClientDisconnected: The client has left, or the stub stops; the coroutine is cancelled.
         """
         done = Wake()
-        future = self.server.loop.submit(_await(work))
+        # as it is where it can be: what is cancelled before it has begun must not be left behind, never awaited
+        coroutine: Coroutine[Any, Any, T] = work if isinstance(work, Coroutine) else _await(work)
+        future = self.server.loop.submit(coroutine)
         future.add_done_callback(lambda _: done.set())
         try:
             if not self._pause(None, done):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -133,9 +134,13 @@ class Hold:
         self._release(self._oldest("drop"), None, resets=reset)
 
     def drop_all(self) -> None:
-        """Drop whatever is held; the stub does so when a test ends."""
+        """Drop whatever is held."""
+        self.drop_before(sys.maxsize)
+
+    def drop_before(self, epoch: int) -> None:
+        """Drop what is held of earlier tests than this one; called by the stub when a test begins."""
         with self._lock:
-            left = list(self._held)
+            left = [held for held in self._held if held.request.epoch.number < epoch]
         for held in left:
             self._release(held, None)
 
@@ -168,7 +173,8 @@ class Hold:
             self._held.append(held)
         try:
             serving.tell()
-            serving.pause(None, held.wake)
+            if not serving.is_late(request):  # else the stub has dropped what was held before this was
+                serving.pause(None, held.wake)
         finally:
             with self._lock:
                 if held in self._held:

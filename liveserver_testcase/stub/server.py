@@ -18,6 +18,7 @@ from ..web.exchange import Exchange
 from .answer import Answer, Scripted
 from .connection import StubConnection
 from .delivery import Delivery
+from .expectation import Expectation
 from .fault import FLAWS, Fault, Place, Plan, plan_connection
 from .hold import Hold
 from .loop import HandlerLoop
@@ -333,16 +334,15 @@ class HTTPStub(Script):
 
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded, held and broken."""
-        for expectation in self.expectations:
-            content = expectation.answer.content if isinstance(expectation.answer, Scripted) else expectation.answer
-            if isinstance(content, Hold):
-                content.drop_all()
+        holds = [hold for hold in map(_find_hold, self.expectations) if hold is not None]
         if self._outage is not None and self.is_running:
             self._outage.end()
         with self._wire_lock:
             self._faults, self._failed, self._bodies_size = [], {}, 0
             self._bodies.clear()
         super().begin(name)
+        for hold in holds:  # not before: a request of the old test may just be coming to its hold
+            hold.drop_before(self.journal.epoch.number)
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
         return StubConnection(self, sock, address, index, stopping)
@@ -362,3 +362,10 @@ class HTTPStub(Script):
         unfinished = super()._close(timeout)
         self.loop.stop()
         return unfinished
+
+
+def _find_hold(expectation: Expectation) -> Hold | None:
+    """What holds the requests of an expectation."""
+    answer = expectation.answer
+    content = answer.content if isinstance(answer, Scripted) else answer
+    return content if isinstance(content, Hold) else None

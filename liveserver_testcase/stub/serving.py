@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import ClientDisconnected
 
@@ -57,6 +57,9 @@ class Serving(Protocol):
 
     def tell(self) -> None:
         """Wake who waits for something to happen to a request."""
+
+    def is_late(self, request: Any, /) -> bool:
+        """Whether the test in which a request came is over."""
 
     def give_up(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
         """Send nothing more; see `Channel.give_up`."""

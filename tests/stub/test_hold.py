@@ -96,6 +96,34 @@ class HoldTest(WireTest):
         self.assertEqual((b"", "FIN"), self.look(client))
         self.assertEqual([], self.stub.wait_until_idle(HANG))
 
+    def test_a_request_of_a_test_that_is_over(self) -> None:
+        """Is not held: the test that could answer it has ended while it was on its way."""
+
+        class LateConnection:
+            def tell(self) -> None: ...
+
+            def is_late(self, request: object) -> bool:
+                return True
+
+            def give_up(self, reason: str, **_how: bool) -> Exception:
+                return ConnectionError(reason)
+
+        request, hold = make_request(), Hold(lambda: "GET '/'")
+        request.serving = LateConnection()  # type: ignore[assignment]
+        with self.assertRaisesRegex(ConnectionError, "^the test dropped it$"):
+            hold.reply_to(request)
+        self.assertEqual([], hold.requests)
+
+    def test_drop_all(self) -> None:
+        """Whatever is held is dropped at once."""
+        hold = self.stub.on().holds()
+        clients = [self.dial() for _ in range(3)]
+        for client in clients:
+            client.sendall(get())
+        self.wait_for(lambda: len(hold.requests) == 3)
+        hold.drop_all()
+        self.assertEqual(["FIN"] * 3, [self.look(client).end for client in clients])
+
     def test_with_a_fault(self) -> None:
         """What is held can go wrong when it is answered."""
         hold = self.stub.on().holds()
