@@ -11,10 +11,11 @@ from ..errors import ClientDisconnected
 from .auth import MECHANISMS, decode_response, encode_challenge
 from .commands import HTTP_VERBS, Answer, Refused, parse_path, read_size, strip_line
 from .data import MailData, find_long_line
-from .dialogue import Dialogue, Handler, Said
+from .dialogue import Dialogue, Handler
 from .fault import Drop
 from .message import Envelope, ReceivedEmail, SessionFacts
 from .session import SMTPAttempt, Transaction
+from .wire import Scripted
 
 __all__ = ["SMTPConnection"]
 
@@ -35,18 +36,19 @@ class SMTPConnection(Dialogue):
 
     # -- the session -----------------------------------------------------------------------------------------------
 
-    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Said:
+    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Answer:
         self.session.stage = "idle"
-        scripted = self.consult(attempt)
-        self._is_unwelcome = isinstance(scripted, Answer)
-        return scripted or Answer(220, f"{self.server.policy.hostname} ESMTP")
+        try:
+            self.consult(attempt)
+        except Scripted as scripted:
+            self._is_unwelcome = isinstance(scripted.said, Answer)
+            raise
+        return Answer(220, f"{self.server.policy.hostname} ESMTP")
 
-    def _ehlo(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _ehlo(self, attempt: SMTPAttempt, argument: str) -> Answer:
         if not argument:
             raise Refused(501, f"5.5.4 Syntax: {attempt.command} hostname")
-        scripted = self.consult(attempt)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt)
         policy, session = self.server.policy, self.session
         self._reset()
         session.ehlo = argument
@@ -62,16 +64,14 @@ class SMTPConnection(Dialogue):
         self._offered = frozenset(line.partition(" ")[0].upper() for line in lines)
         return Answer(250, "\n".join([policy.hostname, *lines]))
 
-    def _starttls(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _starttls(self, attempt: SMTPAttempt, argument: str) -> Answer:
         if self.session.tls is not None:
             raise Refused(503, "5.5.1 TLS is in use already")
         if self.server.policy.tls != "starttls" or "STARTTLS" not in self._offered:
             raise Refused(502, _NOT_OFFERED.format("STARTTLS"))
         if argument:
             raise Refused(501, "5.5.4 Syntax: STARTTLS")
-        scripted = self.consult(attempt)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt)
         self._then = self._begin_tls
         return Answer(220, "2.0.0 Ready to start TLS")
 
@@ -84,7 +84,7 @@ class SMTPConnection(Dialogue):
         self._secure()
         self.session.ehlo, self.session.auth_user, self._offered = "", None, frozenset()
 
-    def _auth(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _auth(self, attempt: SMTPAttempt, argument: str) -> Answer:
         name, _, initial = argument.partition(" ")
         mechanism = attempt.argument = name.upper()
         policy = self.server.policy
@@ -96,9 +96,7 @@ class SMTPConnection(Dialogue):
             raise Refused(503, "5.5.1 Already logged in" if self.transaction is None else "5.5.1 A mail is on its way")
         if mechanism not in policy.mechanisms:
             raise Refused(504, f"5.5.4 Unknown mechanism; there are {' '.join(policy.mechanisms)}")
-        scripted = self.consult(attempt)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt)
         dialogue = MECHANISMS[mechanism](policy.users, policy.hostname)
         challenge = next(dialogue)
         response = None if not initial else "" if initial == "=" else initial
@@ -144,7 +142,7 @@ class SMTPConnection(Dialogue):
         self.transaction = None
         self.session.stage = "idle"
 
-    def _mail(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _mail(self, attempt: SMTPAttempt, argument: str) -> Answer:
         policy, session = self.server.policy, self.session
         if not session.ehlo:
             raise Refused(503, "5.5.1 Send EHLO or HELO first")
@@ -159,14 +157,12 @@ class SMTPConnection(Dialogue):
         limit = self._size_limit()
         if limit is not None and read_size(options) > limit:
             raise self._refuse_size(attempt, limit)
-        scripted = self.consult(attempt)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt)
         self.transaction = Transaction(attempt.epoch, address, options)
         session.stage = "in a mail"
         return Answer(250, "2.1.0 OK")
 
-    def _rcpt(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _rcpt(self, attempt: SMTPAttempt, argument: str) -> Answer:
         transaction = self.transaction
         if transaction is None:
             raise Refused(503, "5.5.1 Need MAIL before RCPT")
@@ -176,18 +172,16 @@ class SMTPConnection(Dialogue):
         transaction.tried.append(attempt.address)
         if not (attempt.address.isascii() or transaction.is_utf8):
             raise Refused(553, "5.6.7 The address is not in ASCII, and MAIL has no parameter SMTPUTF8")
-        scripted = self.consult(attempt)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt)
         too_many = self.server.script.refuse_recipient(attempt)
         if too_many is not None:
             attempt.fault, answer = too_many
-            return answer
+            raise Scripted(answer)
         transaction.recipients.append(attempt.address)
         transaction.rcpt_options += options
         return Answer(250, "2.1.5 OK")
 
-    def _data(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _data(self, attempt: SMTPAttempt, argument: str) -> Answer:
         if argument:
             raise Refused(501, "5.5.4 Syntax: DATA")
         transaction = self.transaction
@@ -195,9 +189,7 @@ class SMTPConnection(Dialogue):
             raise Refused(503, "5.5.1 Need MAIL before DATA")
         if not transaction.recipients:
             raise Refused(554, "5.5.1 No valid recipients")
-        scripted = self.consult(attempt)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt)
         self._then = lambda attempt: self._receive_mail(attempt, transaction)
         return _GO_AHEAD
 
@@ -224,7 +216,7 @@ class SMTPConnection(Dialogue):
         self._perform(body, lambda self, attempt, _: self._accept(attempt, data, transaction))
         self._reset()
 
-    def _accept(self, attempt: SMTPAttempt, data: MailData, transaction: Transaction) -> Said:
+    def _accept(self, attempt: SMTPAttempt, data: MailData, transaction: Transaction) -> Answer:
         """Keep a mail that has arrived, unless something is wrong with it."""
         session = self.session
         if data.is_too_big:
@@ -245,39 +237,37 @@ class SMTPConnection(Dialogue):
         )
         facts = SessionFacts(peer=session.peer, ehlo=session.ehlo, tls=session.tls, auth_user=session.auth_user)
         mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
-        scripted = self.consult(attempt, mail)
-        if scripted is not None:
-            return scripted
+        self.consult(attempt, mail)
         self.server.keep(mail, transaction.epoch)
         session.mails += 1
         return _ACCEPTED
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
-    def _rset(self, attempt: SMTPAttempt, _argument: str) -> Said:
-        scripted = self.consult(attempt)
-        if scripted is None:
-            self._reset()
-        return scripted or Answer(250, "2.0.0 OK")
+    def _rset(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+        self.consult(attempt)
+        self._reset()
+        return Answer(250, "2.0.0 OK")
 
-    def _noop(self, attempt: SMTPAttempt, _argument: str) -> Said:
-        return self.consult(attempt) or Answer(250, "2.0.0 OK")
+    def _noop(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+        self.consult(attempt)
+        return Answer(250, "2.0.0 OK")
 
-    def _vrfy(self, attempt: SMTPAttempt, argument: str) -> Said:
+    def _vrfy(self, attempt: SMTPAttempt, argument: str) -> Answer:
         if not argument:
             raise Refused(501, "5.5.4 Syntax: VRFY address")
-        return self.consult(attempt) or Answer(252, "2.5.2 Cannot verify, but will accept mail and attempt delivery")
+        self.consult(attempt)
+        return Answer(252, "2.5.2 Cannot verify, but will accept mail and attempt delivery")
 
-    def _help(self, _attempt: SMTPAttempt, _argument: str) -> Said:
+    def _help(self, _attempt: SMTPAttempt, _argument: str) -> Answer:
         return Answer(214, f"2.0.0 {' '.join(sorted(self.handlers))}")
 
-    def _quit(self, attempt: SMTPAttempt, _argument: str) -> Said:
-        scripted = self.consult(attempt)
-        if scripted is None:
-            self._ending = "QUIT"
-        return scripted or Answer(221, "2.0.0 Bye")
+    def _quit(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+        self.consult(attempt)
+        self._ending = "QUIT"
+        return Answer(221, "2.0.0 Bye")
 
-    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Said:
+    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Answer:
         if attempt.command in HTTP_VERBS:
             self._ending = "the client spoke HTTP"
             return Answer(221, "2.7.0 This is a mail server; it does not speak HTTP")

@@ -14,11 +14,10 @@ from ..core.clock import monotonic
 from ..core.connection import ConnectionState
 from ..errors import ClientDisconnected
 from .commands import Answer, Refused, decode_line, strip_line
-from .fault import Garbage
 from .session import SMTPAttempt, Transaction
-from .wire import Over, Service, SMTPWire
+from .wire import Over, Said, Scripted, Service, SMTPWire
 
-__all__ = ["Dialogue", "Handler", "Said"]
+__all__ = ["Dialogue", "Handler"]
 
 _LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters want more
 _LONGEST_WORD = 10  # letters of a command that is on record although nobody knows it: STARTTLS has 8
@@ -26,8 +25,7 @@ _HANDSHAKE = 10.0  # seconds
 
 _ERROR = Answer(451, "4.3.0 The test's own function has failed")
 
-Said: TypeAlias = Answer | Garbage
-Handler: TypeAlias = Callable[[Any, SMTPAttempt, str], Said]
+Handler: TypeAlias = Callable[[Any, SMTPAttempt, str], Answer]
 
 
 class Dialogue(SMTPWire):
@@ -135,9 +133,11 @@ class Dialogue(SMTPWire):
         self._doing = attempt
         self.state = ConnectionState.ACTIVE
         try:
-            said = handler(self, attempt, argument)
+            said: Said = handler(self, attempt, argument)
         except Refused as refused:
             said = refused.answer
+        except Scripted as scripted:
+            said = scripted.said
         except (ClientDisconnected, PlainHTTP, Over):
             raise
         except BaseException as error:  # the test's own function has failed, by SystemExit even
@@ -159,14 +159,14 @@ class Dialogue(SMTPWire):
         self.session.add(f"TLS begins: {self.session.tls}")
         self.session.stage = "idle"
 
-    def _turn_away(self, _attempt: SMTPAttempt, _argument: str) -> Said:
+    def _turn_away(self, _attempt: SMTPAttempt, _argument: str) -> Answer:
         """Source: RFC 5321, 3.1."""
         return Answer(503, "5.5.1 There is no service, as the greeting said")
 
     @abc.abstractmethod
-    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Said:
+    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Answer:
         """What the client is greeted with."""
 
     @abc.abstractmethod
-    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Said:
+    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Answer:
         """What a command is answered that nobody knows."""

@@ -6,7 +6,7 @@ import select
 import socket
 import ssl
 import threading
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from ..core.channel import Channel
 from ..core.clock import monotonic
@@ -20,12 +20,16 @@ from .policy import Policy
 from .script import Script
 from .session import SMTPAttempt, SMTPSession
 
-__all__ = ["Over", "SMTPWire", "Service"]
+__all__ = ["Over", "SMTPWire", "Said", "Scripted", "Service"]
 
 _SLICE = 0.1  # seconds' worth of a throttled client's bytes that are read at once
 _GONE = getattr(select, "POLLRDHUP", 0)  # Linux tells without a read that the other side has closed
 _STEP = 0.05  # seconds between two looks where the system does not tell
 _FOR_EVER = 3600.0  # seconds; a wait ends with the client, the script or the server
+
+
+Said: TypeAlias = Answer | Garbage
+"""What a client is answered."""
 
 
 class Service(Protocol):
@@ -50,6 +54,14 @@ class Service(Protocol):
 
 class Over(Exception):
     """The connection ends here, and this is how."""
+
+
+class Scripted(Exception):
+    """The script answers in place of the server."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__(str(said))
+        self.said = said
 
 
 class SMTPWire(Channel):
@@ -134,7 +146,7 @@ class SMTPWire(Channel):
 
     # -- answering -------------------------------------------------------------------------------------------------
 
-    def answer(self, attempt: SMTPAttempt, answer: Answer | Garbage) -> None:
+    def answer(self, attempt: SMTPAttempt, answer: Said) -> None:
         """Send an answer; it is on record before the client can know it.
 
         Raises:
@@ -156,13 +168,11 @@ class SMTPWire(Channel):
         if self._leaver is not None:
             self.drop(*self._leaver)
 
-    def consult(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> Answer | Garbage | None:
+    def consult(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
         """Do what the script says about a command that the server would grant.
 
-        Returns:
-            What to answer, without doing anything else; None to go on as usual.
-
         Raises:
+            Scripted: The script answers instead, and nothing else is to be done.
             ClientDisconnected: The client has left meanwhile.
             Over: The script ends the connection.
             BaseException: Whatever the test's own condition raises.
@@ -173,9 +183,9 @@ class SMTPWire(Channel):
             if isinstance(effect, Delay):
                 self.pause(effect.seconds)
             elif isinstance(effect, Refusal):
-                return effect.answer
+                raise Scripted(effect.answer)
             elif isinstance(effect, Garbage):
-                return effect
+                raise Scripted(effect)
             elif isinstance(effect, Hang):
                 self.hang(attempt, fault)
             elif isinstance(effect, Drop):
@@ -184,7 +194,6 @@ class SMTPWire(Channel):
                 if not effect.after_reply:
                     self.drop(attempt, fault)
                 self._leaver = attempt, fault
-        return None
 
     def hang(self, attempt: SMTPAttempt, fault: SMTPFault) -> None:
         """Keep the client waiting until it leaves, the fault is removed or the server stops.
