@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -12,7 +13,8 @@ from ..web.exchange import Exchange
 from ..web.head import parse_head
 from .criterion import Mismatch
 from .curl import write_curl
-from .matching import CriteriaKeywords, make_criteria
+from .keywords import refuse_unknown
+from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
 from .reply import Reply
 from .serving import Serving
 from .subject import Subject, decode_path
@@ -166,13 +168,13 @@ class RecordedRequest(Subject):
             UsageError: No request can match.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return make_criteria(method, path, **criteria).matches(self)
+        return _make_criteria("matches", method, path, criteria).matches(self)
 
     def difference(
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
     ) -> list[Mismatch]:
         """How it differs from what is wanted, each as something that reads well; empty if it `matches`."""
-        return make_criteria(method, path, **criteria).compare(self)
+        return _make_criteria("difference", method, path, criteria).compare(self)
 
     def curl(self, *, secrets: bool = False) -> str:
         """The command that sends it again.
@@ -240,3 +242,16 @@ class RecordedRequest(Subject):
 
     def __repr__(self) -> str:
         return f"<RecordedRequest {self.describe()}>"
+
+
+def _make_criteria(function: str, method: object, path: object, wanted: CriteriaKeywords) -> Criteria:
+    """The criteria that ``function`` was given; plain ones are made once, for who looks through many requests."""
+    refuse_unknown(function, wanted, list(CRITERIA), ["method", "path"])
+    if wanted or not isinstance(method, str | None) or not isinstance(path, str | None):
+        return make_criteria_of(method, path, wanted)
+    return _make_plain_criteria(method, path)
+
+
+@functools.lru_cache(maxsize=64)
+def _make_plain_criteria(method: str | None, path: str | None) -> Criteria:
+    return make_criteria(method, path)

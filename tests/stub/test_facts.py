@@ -76,6 +76,24 @@ class FactsTest(WireTest):
         (exchange,) = self.stub.exchanges
         self.assertEqual(("GET", "a Content-Length that is no number of bytes"), (exchange.method, exchange.refused))
 
+    def test_comparing(self) -> None:
+        """It can be asked for criteria, and how it differs from them; unknown keywords name the nearest."""
+        self.stub.on().reply(200)
+        self.send("POST", "/a?b=1", b"body")
+        request = self.stub.last_request
+        self.assertTrue(request.matches() and request.matches("POST", "/a", query={"b": "1"}, body=b"body"))
+        self.assertFalse(request.matches("GET", "/a") or request.matches(None, "/b"))
+        self.assertEqual(
+            ["method: wanted GET, got POST"], [str(mismatch) for mismatch in request.difference("GET", "/a")]
+        )
+        for function in (request.matches, request.difference):
+            with self.assertRaises(TypeError) as caught:
+                function("GET", quer={})  # type: ignore[call-arg]
+            self.assertEqual(
+                f"{function.__name__}() got an unexpected keyword argument 'quer'. Did you mean 'query'?",
+                str(caught.exception),
+            )
+
     def test_it_is_no_thing_to_pickle(self) -> None:
         """Neither is the stub: what to do instead is said."""
         with self.assertRaisesRegex(
