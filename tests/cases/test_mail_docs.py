@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import unittest
 
@@ -64,6 +65,16 @@ class ReferenceTest(unittest.TestCase):
             if "Email" in name:
                 with self.subTest(name):
                     self.assertRegex(page, rf"\b{name}\b")
+
+
+class ExamplesTest(unittest.TestCase):
+    """The examples on the pages; pytest runs them with all others."""
+
+    @unittest.skipIf(importlib.util.find_spec("django") is None, "Django is not installed")
+    def test_under_unittest(self) -> None:
+        """They run under unittest, too."""
+        output = run("-W", "error", "-m", "unittest", folder=LETTERS, code=0)
+        self.assertRegex(output, r"Ran \d\d tests")
 
 
 class TutorialTest(unittest.TestCase):

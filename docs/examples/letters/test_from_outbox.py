@@ -3,14 +3,16 @@
 import unittest
 
 import django
-from django.conf import settings
+from django import conf
 from django.core.mail import EmailMessage, send_mail
 from django.test import SimpleTestCase, override_settings
 
 from liveserver_testcase import SMTPTestCase
 
-if not settings.configured:  # in a project this is done
-    settings.configure(DEFAULT_FROM_EMAIL="team@example.com")
+
+def setUpModule():
+    if not conf.settings.configured:  # in a project this is done
+        conf.settings.configure(DEFAULT_FROM_EMAIL="team@example.com")
 
 
 def settings_for(smtp):
