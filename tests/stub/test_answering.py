@@ -208,6 +208,22 @@ class HandlerTest(ErrorTest):
                 self.stub.on("GET", "/a").calls(functools.wraps(handle)(lambda value=value: value))
                 self.assert_error(UsageError, f"the handler {where} returned {told}; {wanted}")
 
+    def test_nothing_is_injected(self) -> None:
+        """A line end in what a handler returns never reaches the wire (field case G4)."""
+        evil = "a\r\nX-Evil: 1"
+        for make in (
+            lambda: Reply(headers={"X-A": evil}), lambda: Reply(headers={evil: "1"}), lambda: Reply(reason=evil),
+            lambda: Reply(content_type=evil), lambda: Reply(trailers={"X-A": evil}),
+            lambda: Reply(informational=[(103, {"X-A": evil})]), lambda: ("body", 200, {"X-A": evil}),
+            lambda: Reply(cookies={"a": {"value": "b", "path": evil}}),
+        ):  # fmt: skip
+            self.begin("shop.test_a")
+            self.stub.on().calls(make)
+            answer = self.send()
+            errors = self.stub.take_errors()
+            self.assertNotIn("x-evil", answer.headers)
+            self.assertTrue(errors or answer.status == 200)
+
     def test_a_reply_that_cannot_be(self) -> None:
         """Is refused as it would be in the test, and fails that."""
         self.stub.on("GET", "/a").calls(lambda: Reply(999))

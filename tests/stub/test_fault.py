@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unittest
+from pathlib import Path
 
 from liveserver_testcase import UsageError
 from liveserver_testcase.stub.fault import Fault, Place, Plan, plan_connection, plan_exchange
@@ -129,6 +131,32 @@ class PlanTest(unittest.TestCase):
         """Those places are early."""
         early = {place for place in Place if Plan(Fault.RESET, place).is_early}
         self.assertEqual({Place.REQUEST_START, Place.REQUEST_BODY}, early)
+
+    def test_the_table_in_the_documentation(self) -> None:
+        """It has every fault, at just the places where it can happen, and tells the one where it is at home."""
+        page = Path(__file__).parents[2] / "docs" / "reference" / "faults.rst"
+        text = page.read_text(encoding="utf-8")
+        table = re.findall(r"^   \* - (.+)\n((?:     -.*\n){6})", text, re.M)
+        shown: dict[str, list[str]] = {}
+        for name, row in table[1:]:
+            names = re.findall("``(.+?)``", name)
+            if "certificates" in name:
+                names += ["EXPIRED_CERT", "WRONG_HOST_CERT", "UNTRUSTED_CERT"]
+            shown.update({known: [line[6:].strip() for line in row.splitlines()] for known in names})
+        for fault in Fault:
+            for place, cell in zip(Place, shown[fault.name], strict=True):
+                with self.subTest(fault=fault, place=place):
+                    self.assertEqual(self.is_possible(fault, place), cell != "", cell)
+            home = list(Place)[shown[fault.name].index("**yes**")]
+            if home is not Place.CONNECT:
+                self.assertEqual(Plan(fault, home), plan_exchange(fault))
+
+    def is_possible(self, fault: Fault, place: Place) -> bool:
+        try:
+            plan_connection(fault) if place is Place.CONNECT else plan_exchange(fault, place)
+        except UsageError:
+            return False
+        return True
 
     def test_every_member_is_documented(self) -> None:
         """Each has a value that can stand in a sentence."""
