@@ -11,7 +11,7 @@ from typing import ClassVar
 from .differences import Difference
 from .subject import Subject
 from .values import show
-from .wording import count, describe_error, is_secret, quote
+from .wording import count, cut, describe_error, escape, is_secret, quote
 
 __all__ = ["Criterion", "Mismatch", "is_judge", "make_mismatch"]
 
@@ -88,10 +88,10 @@ def make_mismatch(criterion: Criterion, found: Sequence[Difference], whole: str 
     first, *rest = found
     more = ""
     if rest:
-        places = [difference.where for difference in rest[:3]]
+        places = [cut(escape(difference.where)) for difference in rest[:3]]
         more = f"{count(len(rest), 'more difference')}: {', '.join(places)}{', …' if len(rest) > 3 else ''}"
     hint = "; ".join(filter(None, [first.hint, more]))
-    where = "" if first.where == whole else first.where
+    where = "" if first.where == whole else cut(escape(first.where))
     wanted, got = first.wanted, first.got
     if is_secret(re.split(r"[.\[]", where)[-1]):
         return Mismatch(criterion.name, "***", "nothing" if got == "nothing" else "another", hint, 1.0, where)

@@ -140,9 +140,8 @@ class QueryCriterion(_Fields):
 
     def __init__(self, wanted: object) -> None:
         self.raw = wanted.removeprefix("?") if isinstance(wanted, str) else None
-        super().__init__(ABSENT if self.raw is not None or wanted in ([], ()) else wanted)
-        if wanted == {} and isinstance(wanted, dict):
-            self.fields = {}
+        is_none = isinstance(wanted, list | tuple) and not wanted
+        super().__init__(ABSENT if self.raw is not None or is_none else wanted)
 
     @classmethod
     def parse(cls, query: str) -> QueryCriterion:
@@ -306,7 +305,9 @@ class FilesCriterion(_Fields):
         if not request.files:
             return Mismatch(self.name, self.describe(), "no files", explain_kind(request, "a form with files"))
         found = self._find(request) if self.fields is not None else []
-        return make_mismatch(self, found or [Difference("$", self.describe(), f"files {', '.join(request.files)}")])
+        return make_mismatch(
+            self, found or [Difference("$", self.describe(), f"files {', '.join(map(quote, request.files))}")]
+        )
 
 
 def _compare_file(want: object, file: FileStorage | None, name: str) -> list[Difference]:

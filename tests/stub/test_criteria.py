@@ -135,6 +135,14 @@ class QueryTest(CriteriaTest):
         self.assertEqual("any request query={'api_key': ***}", criteria.describe())
         self.assertEqual("any request query='api_key=***'", make_criteria(query="api_key=hunter2").describe())
 
+    def test_the_name_of_a_parameter_cannot_write_to_the_terminal(self) -> None:
+        """It is somebody else's text, too."""
+        self.assert_differs(
+            r"query at \x1b[2J: wanted nothing, got '1' (INCLUDING({…}) allows more)",
+            make_request("GET", "/?%1B[2J=1"),
+            query={},
+        )
+
     def test_what_no_query_can_carry(self) -> None:
         """What to write instead is said."""
         self.assert_refused(
