@@ -13,6 +13,11 @@ URL = "smtp://127.0.0.1:40123"
 EPOCH = Epoch(1, "test")
 MAIL = ("MAIL", "FROM:<shop@x>", 250, "OK")
 
+FLASK_MAIL = (
+    "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: "
+    "see smtp.flask_config()."
+)
+
 
 def session(*said: tuple[str, str, int | None, str], ending: str = "QUIT", stage: str = "idle", mails: int = 0) -> Any:
     """A session in which this was said: command, argument, code and reply; without an ending it lasts."""
@@ -47,7 +52,7 @@ class Connections(CircumstancesCase):
             around(),
             "  no connection was made to 127.0.0.1:40123",
             "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
-            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().",
+            FLASK_MAIL,
             "      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().",
         )
 
@@ -219,6 +224,6 @@ class Attempts(unittest.TestCase):
             "  attempted in this test: 0",
             "  no connection was made to 127.0.0.1:40123",
             "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
-            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().",
+            FLASK_MAIL,
             "      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().",
         )

@@ -106,6 +106,20 @@ class SettingsTest(unittest.TestCase):
                 smtp.environ("MAIL_"),
             )
 
+    def test_of_django_6_1(self) -> None:
+        """Newer Djangos want the same in another shape."""
+        with SMTPServer(tls="implicit", users={"ann": "secret"}) as smtp:
+            options = {
+                "host": "127.0.0.1",
+                "port": smtp.port,
+                "username": "ann",
+                "password": "secret",
+                "use_tls": False,
+                "use_ssl": True,
+            }
+            backend = smtp.django_settings()["EMAIL_BACKEND"]
+            self.assertEqual({"default": {"BACKEND": backend, "OPTIONS": options}}, smtp.django_mailers())
+
     def test_implicit_tls(self) -> None:
         """TLS from the first byte has its own switch, and its own scheme."""
         with SMTPServer(tls="implicit") as smtp:
