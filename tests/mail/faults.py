@@ -8,11 +8,12 @@ from typing import Any
 
 from liveserver_testcase import SMTPServer
 from tests.mail.clients import MAIL
+from tests.support import HANG
 
 __all__ = ["USERS", "ask_aiosmtplib", "ask_smtplib"]
 
 USERS = {"ann": "secret"}
-TIMEOUT = 0.3  # seconds; it is part of what some of the faults do
+_WAITS = ("hang(", "delay(", "throttle(")  # a client is only let wait for these to give up
 
 _FROM, _TO = "ann@example.com", ["bob@example.com", "eve@example.com"]
 
@@ -21,7 +22,7 @@ def ask_smtplib(server: SMTPServer, script: str) -> str:
     """What smtplib makes of it, in a word or two."""
     smtp: smtplib.SMTP | None = None
     try:
-        smtp = smtplib.SMTP(*server.addr, timeout=TIMEOUT)
+        smtp = smtplib.SMTP(*server.addr, timeout=_patience(script))
         if "STARTTLS" in script or "tls" in script:
             smtp.starttls(context=server.client_context())
         if "AUTH" in script or "auth()" in script:
@@ -45,7 +46,7 @@ async def _ask(server: SMTPServer, script: str) -> str:
     import aiosmtplib
 
     host, port = server.addr
-    smtp = aiosmtplib.SMTP(hostname=host, port=port, timeout=TIMEOUT, start_tls=False)
+    smtp = aiosmtplib.SMTP(hostname=host, port=port, timeout=_patience(script), start_tls=False)
     try:
         await smtp.connect()
         if "STARTTLS" in script or "tls" in script:
@@ -59,6 +60,11 @@ async def _ask(server: SMTPServer, script: str) -> str:
         return _describe_error(error)
     finally:
         smtp.close()
+
+
+def _patience(script: str) -> float:
+    """Seconds that a client waits for an answer."""
+    return 0.3 if any(word in script for word in _WAITS) else HANG
 
 
 def _describe_result(refused: Any) -> str:
