@@ -11,12 +11,17 @@ import requests
 
 from liveserver_testcase import (
     Attachment,
+    ConnectionFault,
     Expectation,
+    Fault,
+    Hold,
     HTTPStub,
     HTTPStubTestCase,
     Link,
     LiveServer,
     LiveServerTestCase,
+    Outage,
+    Place,
     ReceivedEmail,
     RecordedRequest,
     Reply,
@@ -85,6 +90,23 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         self.stub.on("GET", "/status").reply(Reply(204))
         self.stub.on("GET", "/status", time=2)  # type: ignore[call-arg]  # what is told at run time is told here, too
         expectation.reply(200, jsn={})  # type: ignore[call-arg]
+
+    def test_how_the_stub_answers(self) -> None:
+        expectation = self.stub.on("GET", "/users/<int:id>")
+        assert_type(expectation.replies(503, Reply(200), {"a": 1}, then="repeat"), Expectation)
+        assert_type(expectation.calls(lambda request, id: {"id": id}), Expectation)
+        assert_type(expectation.sse([{"data": 1}], keep_open=True).streams(["a"]).raw(b""), Expectation)
+        assert_type(expectation.fails(Fault.RESET, at=Place.RESPONSE_BODY, after_bytes=3), Expectation)
+        hold = expectation.holds()
+        assert_type(hold, Hold)
+        assert_type(hold.wait(timeout=1), RecordedRequest)
+        hold.reply(200, json={}, headers={"A": "b"}, delay=0.1)
+        hold.reply(200, text=1)  # type: ignore[arg-type]  # keywords have their types
+        assert_type(self.stub.on_connect(Fault.CLOSE, times=1), ConnectionFault)
+        with self.stub.refuse_connections() as outage:
+            assert_type(outage, Outage)
+        assert_type(self.stub.requests[0].chunk_sizes, tuple[int, ...])
+        assert_type(self.stub.environ("API_URL", USERS="/users"), dict[str, str])
 
     def test_the_mail(self) -> None:
         assert_type(self.smtp.host, str)
