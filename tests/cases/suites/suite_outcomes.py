@@ -13,7 +13,7 @@ APP = ("the application raised an error:", "GET /boom: RuntimeError: kaboom")
 TRACE = ("Traceback (most recent call last)", "RuntimeError: kaboom")
 APP_TWICE = ("the application raised 2 errors:", "GET /boom: RuntimeError: kaboom")
 STUB = ("#1: nothing answers GET /nope", "GET /nope")
-UNMET = ("was expected", "/pay")
+UNMET = ("GET '/pay' was expected exactly once, and never came",)
 
 
 class Case(LiveServerTestCase, HTTPStubTestCase):
