@@ -27,6 +27,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1
 _FRAMING = ("content-length", "transfer-encoding", "trailer")  # RFC 9110, 6.5.1: not among trailers
 _CODINGS = ("gzip", "deflate")
+_SMALL = 64 * 1024  # bytes of a body up to which another copy of it costs less than a second send
 _KNOWN = tuple(ReplyOptions.__annotations__)
 _describe_status = functools.cache(describe_status)  # there are no more than 400 of them
 
@@ -157,6 +158,15 @@ class Reply:
     def head(self) -> PreparedHead:
         """Status and headers, checked and encoded once."""
         return prepare_head(self.status_line, self.headers)
+
+    @functools.cached_property
+    def tail(self) -> bytes | None:
+        """What follows the Date on a connection that stays, made once; None where that depends on the request."""
+        _, _, length, wants_close, has_date_or_server = self.head
+        if length is not None or wants_close or has_date_or_server or self.status in _WITHOUT_BODY:
+            return None
+        size = len(self.body)
+        return None if size > _SMALL else b"Content-Length: %d\r\n\r\n%b" % (size, self.body)
 
     @functools.cached_property
     def is_plain(self) -> bool:

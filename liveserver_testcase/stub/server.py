@@ -95,8 +95,10 @@ class HTTPStub(Script):
             request = RecordedRequest(exchange, b"", self.base_environ)
             answer = self._settle_answer(exchange, request)
         if type(answer) is Reply and answer.is_plain:
-            response.begin_prepared(answer.head)
-            response.finish(answer.body)
+            tail = answer.tail
+            if tail is None or not response.send_constant(answer.head, tail, len(answer.body)):
+                response.begin_prepared(answer.head)
+                response.finish(answer.body)
         else:
             self._answer(exchange, request, answer)
 

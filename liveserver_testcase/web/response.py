@@ -204,6 +204,32 @@ class ResponseWriter:
         self.status = code
         self.has_no_body = code < 200 or code in (204, 304) or self._head.method == "HEAD"
 
+    def send_constant(self, head: PreparedHead, tail: bytes, size: int) -> bool:
+        """Send a response of which all is known but the date, on a connection that stays.
+
+        Args:
+            head: Without Content-Length, Connection, Date and Server, for a status that has a body.
+            tail: Content-Length, the empty line and the body.
+            size: The bytes of the body.
+
+        Returns:
+            Whether it was sent; if not, nothing was done: it must be framed for this request.
+
+        Raises:
+            ClientDisconnected: The client is gone.
+        """
+        request = self._head
+        if not request.keep_alive or request.method == "HEAD" or request.version != "HTTP/1.1" or self.begun:
+            return False
+        if not self._may_stay():
+            return False
+        self.status = head[0]
+        self.begun = self.keep_alive = True
+        self.sent = size
+        self._send(head[1] + _make_stamp() + tail)
+        self.finished = True
+        return True
+
     def divert(self, wrap: Callable[[Callable[[bytes], None]], Callable[[bytes], None]]) -> None:
         """Have what leaves from now on go through what ``wrap`` makes of the way it went until now."""
         self._send = wrap(self._send)

@@ -180,6 +180,17 @@ class BodyTest(unittest.TestCase):
             with self.subTest(special=special):
                 self.assertFalse(make_reply(**special).is_plain)  # type: ignore[arg-type]
 
+    def test_what_is_always_the_same_is_made_once(self) -> None:
+        """Length and body, unless the request has a say in it."""
+        self.assertEqual(b"Content-Length: 3\r\n\r\nabc", Reply(200, b"abc").tail)
+        self.assertEqual(b"Content-Length: 0\r\n\r\n", Reply(404).tail)
+        for reply in (
+            Reply(204), Reply(304), Reply(headers={"Content-Length": "5"}), Reply(headers={"Connection": "close"}),
+            Reply(headers={"Date": "now"}), Reply(headers={"Server": "x"}), Reply(200, b"x" * 100_000),
+        ):  # fmt: skip
+            with self.subTest(reply=reply):
+                self.assertIsNone(reply.tail)
+
     def test_a_repr_that_says_what_is_special(self) -> None:
         """Only what is not as usual is shown."""
         self.assertEqual("Reply(200)", repr(Reply()))

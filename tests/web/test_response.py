@@ -215,6 +215,21 @@ class ByHand(unittest.TestCase):
         expected = b"HTTP/1.1 201 Created\r\nDate: now\r\nServer: mine\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc"
         self.assertEqual([expected] * 2, self.sent)
 
+    def test_a_constant(self) -> None:
+        """What is always the same is sent in one piece, where the connection stays, and else not at all."""
+        prepared, tail = prepare_head("200 OK", [("X-A", "1")]), b"Content-Length: 3\r\n\r\nabc"
+        self.assertTrue(self.response.send_constant(prepared, tail, 3))
+        (sent,) = self.sent
+        self.assertRegex(sent, rb"^HTTP/1.1 200 OK\r\nX-A: 1\r\nDate: [^\r]+ GMT\r\nServer: [^\r]+\r\n" + tail + b"$")
+        facts = self.response
+        self.assertEqual((200, 3, True, True), (facts.status, facts.sent, facts.finished, facts.keep_alive))
+        self.assertFalse(self.response.send_constant(prepared, tail, 3))
+        for request in (get(method="HEAD"), get(version="1.0"), get("/", "Connection: close")):
+            self.assertFalse(self.make(request).send_constant(prepared, tail, 3))
+        closing = ResponseWriter(parse_head(GET), self.sent.append, lambda: False)
+        self.assertFalse(closing.send_constant(prepared, tail, 3))
+        self.assertEqual((1, False), (len(self.sent), closing.begun))
+
     def test_a_head_cannot_change_once_it_is_sent(self) -> None:
         """A prepared one neither."""
         self.begin()
