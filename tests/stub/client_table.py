@@ -1,7 +1,8 @@
 """What real clients make of each fault: looked at, and written into the documentation.
 
-``python -m tests.stub.client_table`` writes the table anew from what it sees in several rounds; what is there already
-stays, since a reset can overtake what was sent before it and clients then differ from one round to the next.
+``python -m tests.stub.client_table 3`` adds to the table what it sees in three rounds, of some rows if those are named;
+what is there already stays, since a reset can overtake what was sent before it: clients then differ from one round to the
+next.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from liveserver_testcase import Fault, HTTPStub, Place
@@ -105,12 +106,12 @@ def _write(table: dict[str, dict[str, list[str]]]) -> None:
     TABLE.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def main(rounds: int) -> None:
-    """Look several times, and write down what was seen."""
+def main(rounds: int, rows: Sequence[str] = (*OUTAGES, *ROWS)) -> None:
+    """Look several times, and write down what was seen; of some rows only, where those are named."""
     logging.disable(logging.CRITICAL)
     table = read_table()
     for _ in range(rounds):
-        for row in (*OUTAGES, *ROWS):
+        for row in rows:
             for client in CLIENTS:
                 with spoil(row) as wish:
                     seen = observe(client, wish)
@@ -122,4 +123,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3, sys.argv[2:] or (*OUTAGES, *ROWS))
