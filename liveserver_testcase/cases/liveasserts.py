@@ -70,7 +70,7 @@ class LiveAssertions:
         """The application is to raise such exceptions in this block; they do not fail the test.
 
         Args:
-            kinds: An exception type, or a tuple of them.
+            kinds: An exception type, or a tuple of them.  A group of nothing else counts as one of them.
             regex: What their text must contain (`re.search`); None for any.
             times: How many, 1 or more; None for at least one.
 

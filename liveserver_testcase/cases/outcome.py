@@ -9,18 +9,28 @@ Nothing private of `unittest` is used, and the runner may be any that takes a re
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import linecache
 import sys
 import traceback
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType, TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import ServerNotStarted
 
-__all__ = ["JudgedResult", "add_note", "as_note", "format_error", "is_all_ours", "name_error", "raise_at"]
+__all__ = [
+    "JudgedResult",
+    "add_note",
+    "as_note",
+    "format_error",
+    "is_all_ours",
+    "members_of",
+    "name_error",
+    "raise_at",
+]
 
 __unittest = True
 __tracebackhide__ = True
@@ -32,6 +42,8 @@ _ERRORS = ("addError", "addFailure", "addExpectedFailure")
 _OUTCOMES = frozenset((*_ERRORS, "addSuccess", "addSkip", "addUnexpectedSuccess", "addSubTest"))
 _EVENTS = _OUTCOMES | {"addDuration"}
 _LISTS = {"failures": "addFailure", "errors": "addError"}
+_MOST_NAMED = 5  # exceptions of a group
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 _MOST_DECORATORS = 50  # lines of them, beyond which it is not worth the search
 _TOLD_AFTER_CLEAN_UPS = sys.version_info < (3, 11)
 
@@ -212,9 +224,20 @@ def format_error(error: BaseException) -> str:
 
 
 def name_error(error: BaseException) -> str:
-    """An exception in a line: the rest of its text, its notes, and the place of a syntax error are left out."""
+    """An exception in a line: the rest of its text, its notes, and the place of a syntax error are left out.
+
+    Of a group the exceptions in it are named, too.
+    """
     parts = traceback.format_exception_only(type(error), error)
-    return next((part for part in parts if not part.startswith(" ")), parts[0]).splitlines()[0]
+    name = next((part for part in parts if not part.startswith(" ")), parts[0]).splitlines()[0]
+    inner = members_of(error)
+    more = ["…"] if len(inner) > _MOST_NAMED else []
+    return f"{name}, with {'; '.join([*map(name_error, inner[:_MOST_NAMED]), *more])}" if inner else name
+
+
+def members_of(error: BaseException) -> Sequence[BaseException]:
+    """The exceptions in a group; none of anything else, and none on Python 3.10, which has no groups."""
+    return error.exceptions if isinstance(error, _GROUP) else ()
 
 
 def add_note(error: BaseException, note: str) -> None:

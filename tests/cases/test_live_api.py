@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import re
 import socket
 import ssl
+import sys
 import threading
 import unittest
 import urllib.error
@@ -107,6 +109,36 @@ class ExpectedErrorsTest(NoLeaks):
                         pass
 
                 self.assertIn(message, run_live(test).report)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "Python 3.10 has no exception groups")
+    def test_groups(self) -> None:
+        """A group is what is in it: as a task group raises what its one task has raised."""
+
+        make_group: Any = vars(builtins)["ExceptionGroup"]  # which linters for Python 3.10 do not know
+
+        def group(environ: Any, start: Any) -> Any:
+            raise make_group("in a task group", [ValueError("tea"), make_group("more", [ValueError("milk")])])
+
+        def wanted(self: Any) -> None:
+            with self.expectLiveErrors(ValueError, "tea|milk", times=1) as expected:
+                self.live.get("/group")
+            self.assertIsInstance(expected.errors[0], make_group)
+
+        def other(self: Any) -> None:
+            with self.expectLiveErrors(ValueError, "tea"):
+                self.live.get("/group")
+
+        def visit(self: Any) -> None:
+            self.live.get("/group")
+
+        app = make_app(group=group)
+        self.assertEqual({"run": 1}, run_live(wanted, app=app).summary)
+        self.assertEqual({"run": 1}, run_live(visit, app=app, live_ignored_errors=(ValueError,)).summary)
+        self.assertIn(
+            "an error:\n  GET /group: ExceptionGroup: in a task group (2 sub-exceptions), with ValueError: tea; "
+            "ExceptionGroup: more (1 sub-exception), with ValueError: milk",
+            "".join(run_live(other, app=app).reports()),
+        )
 
     def test_ignored(self) -> None:
         """What the class ignores fails no test; the rest does."""
