@@ -1,8 +1,8 @@
 """What real clients make of each fault: looked at, and written into the documentation.
 
 ``python -m tests.stub.client_table 3`` adds to the table what it sees in three rounds, of some rows if those are named;
-what is there already stays, since a reset can overtake what was sent before it: clients then differ from one round to the
-next.
+what is there already stays, since a reset can overtake what was sent before it: then clients differ from one round to
+the next.
 """
 
 from __future__ import annotations
