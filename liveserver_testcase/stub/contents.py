@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ from werkzeug.datastructures import Authorization
 from ..errors import UsageError
 from .criterion import Criterion, Mismatch, is_judge, make_mismatch
 from .differences import Difference, find_differences
-from .subject import Subject
+from .subject import NO_JSON, Subject
 from .values import ABSENT, Combinator, accepts, show
 from .wording import cut, escape, is_secret, mask, quote
 
@@ -158,18 +157,14 @@ class JSONCriterion(Criterion):
     def matches(self, request: Subject) -> bool:
         if not request.body:
             return self.wanted is ABSENT
-        try:
-            got = request.get_json(force=True)
-        except ValueError:
-            return False
-        return accepts(self.wanted, got)
+        got = request.read_json()
+        return got is not NO_JSON and accepts(self.wanted, got)
 
     def explain(self, request: Subject) -> Mismatch:
         if not request.body:
             return Mismatch(self.name, self.describe(), "no body", explain_kind(request, "JSON"))
-        try:
-            got = json_module.loads(request.body)
-        except (ValueError, RecursionError):
+        got = request.read_json()
+        if got is NO_JSON:
             hint = explain_kind(request, "JSON")
             return Mismatch(self.name, self.describe(), f"{quote(mask_text(request))}, which is no JSON", hint)
         return make_mismatch(self, find_differences(self.wanted, got))

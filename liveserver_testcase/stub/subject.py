@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,7 +10,10 @@ from urllib.parse import unquote
 
 from werkzeug.wrappers import Request
 
-__all__ = ["Subject", "decode_path"]
+__all__ = ["NO_JSON", "Subject", "decode_path"]
+
+NO_JSON = object()
+"""Stands for a body that is no JSON."""
 
 
 def decode_path(raw: str) -> str:
@@ -42,3 +46,19 @@ class Subject(Request):
             return self.body.decode(self.mimetype_params.get("charset", "utf-8"), "replace")
         except (LookupError, ValueError):  # no such charset, or none for text
             return self.body.decode("utf-8", "replace")
+
+    def read_json(self) -> object:
+        """The body as JSON, whatever its Content-Type; `NO_JSON` if it is none.
+
+        It is read once, since many expectations may ask.
+        """
+        body = self.body
+        known = self.__dict__.get("_read_json")
+        if known is not None and known[0] is body:
+            return known[1]
+        try:
+            value: object = json.loads(body)
+        except (ValueError, RecursionError):
+            value = NO_JSON
+        self.__dict__["_read_json"] = body, value
+        return value
