@@ -7,7 +7,7 @@ import mimetypes
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
 from werkzeug.http import dump_cookie
@@ -17,7 +17,6 @@ from .stream import Stream, make_stream
 from .wording import quote
 
 __all__ = [
-    "NOT_GIVEN",
     "Content",
     "Cookies",
     "Headers",
@@ -38,16 +37,6 @@ _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 _COOKIE_OPTIONS = (
     "value", "max_age", "expires", "path", "domain", "secure", "httponly", "samesite", "partitioned"
 )  # fmt: skip
-
-
-class _NotGiven:
-    """The default of an argument for which None is a value."""
-
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-NOT_GIVEN: Final = _NotGiven()
 
 
 class ReplyOptions(TypedDict, total=False):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
-from .bodies import NOT_GIVEN, Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs
+from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs
 from .fault import Plan
 from .keywords import refuse_unknown
 from .stream import Stream, check_seconds
@@ -21,7 +21,7 @@ from .wording import count, quote
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["NOT_GIVEN", "Headers", "Reply", "ReplyOptions", "Throttle", "make_reply"]
+__all__ = ["Headers", "Reply", "ReplyOptions", "Throttle"]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1
@@ -191,13 +191,6 @@ class Reply:
         """The same with its body compressed, for a client that accepts that."""
         pairs = [*self.headers, ("Vary", "Accept-Encoding"), ("Content-Encoding", "gzip")]
         return self.changed(compress=False, **_compress(self.body, self.chunks, pairs, "gzip"))
-
-
-def make_reply(
-    status: int = 200, body: object = None, *, headers: Headers | None = None, **options: Unpack[ReplyOptions]
-) -> Reply:
-    """`Reply`, for who has the headers by name."""
-    return Reply(status, body, headers, **options)
 
 
 def _name_type(pairs: list[tuple[str, str]], content_type: str | None) -> str | None:
