@@ -58,6 +58,7 @@ FLOORS: Sequence[Sequence[str]] = (
     ("stub.diagnosis", "stub.scripting", "mail.dialogue", "mail.outbox", "mail.report"),
     ("stub.waiting", "mail.connection"),
     ("stub.script",),
+    ("stub.disturbing",),
     ("stub.server", "mail.server"),
     ("cases.outcome", "cases.proxies", "cases.settings"),
     ("cases.servers",),

@@ -9,7 +9,6 @@ import ssl
 import threading
 from typing import Any
 
-from ..core.listener import Listener
 from ..core.tls import ClientAuth, ClientCertificate, resolve_tls
 from ..core.unfinished import Unfinished
 from ..errors import ClientDisconnected, UsageError
@@ -18,14 +17,13 @@ from ..web.exchange import Exchange
 from .answer import Answer, Scripted
 from .connection import StubConnection
 from .delivery import Delivery
+from .disturbing import Disturbing
 from .expectation import Expectation
-from .fault import FLAWS, Fault, Place, Plan, plan_connection
+from .fault import Fault, Place
 from .hold import Hold
 from .loop import HandlerLoop
-from .outage import ConnectionFault, Outage, fill
 from .reply import Reply
 from .request import RecordedRequest
-from .script import Script
 from .serving import Wake
 from .wording import quote
 
@@ -35,7 +33,7 @@ _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_C
 _REMEMBERED = 100  # requests without an answer that a later one may repeat
 
 
-class HTTPStub(Script):
+class HTTPStub(Disturbing):
     """An HTTP server that a test scripts, and asks afterwards what it was sent.
 
     Args:
@@ -74,10 +72,8 @@ class HTTPStub(Script):
         self.loop = HandlerLoop("http-stub handlers")
         self.sleepers: set[Wake] = set()
         self.has_early = False
-        self._faults: list[ConnectionFault] = []
-        self._outage: Outage | None = None
         self._failed: dict[tuple[str, str, bytes], RecordedRequest] = {}  # requests that found no answer
-        self._wire_lock = threading.Lock()  # guards the three above, and the two below
+        self._wire_lock = threading.Lock()  # guards the one above, and the two below
         self._bodies: collections.deque[RecordedRequest] = collections.deque()
         self._bodies_size = 0
 
@@ -205,95 +201,6 @@ class HTTPStub(Script):
             self._remember_failed(request)
             self._connection.misbehave(plan)
 
-    def on_connect(self, fault: Fault, *, times: int | None = None) -> ConnectionFault:
-        """Fail whoever connects from now on, before there is a request; connections that are open stay as they are.
-
-        Args:
-            fault: What goes wrong.
-            times: With how many connections; None for all.
-
-        Returns:
-            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
-
-        Raises:
-            UsageError: The fault makes no sense there, or not with a stub like this.
-        """
-        plan = plan_connection(fault)
-        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
-            raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
-        if fault is Fault.TLS_HANDSHAKE or fault in FLAWS:
-            if self.tls is None:
-                raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")
-            if fault in FLAWS:
-                self.tls.flawed_context(FLAWS[fault])  # which knows whether there can be one
-        planned = ConnectionFault(plan, times, self._forget_fault)
-        with self._wire_lock:
-            self._faults.append(planned)
-        return planned
-
-    def _forget_fault(self, planned: ConnectionFault) -> None:
-        with self._wire_lock:
-            self._faults = [known for known in self._faults if known is not planned]
-
-    def plan_connection(self) -> Plan | None:
-        """What goes wrong with the next connection, which is counted; None if nothing does."""
-        if not self._faults:
-            return None
-        with self._wire_lock:
-            planned = next((known for known in self._faults if known.has_room), None)
-            if planned is None:
-                return None
-            planned.count += 1
-            return planned.plan
-
-    def refuse_connections(self) -> Outage:
-        """Be gone, as a server that has crashed: connections are cut, and new ones refused.
-
-        Returns:
-            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
-
-        Raises:
-            ServerNotStarted: The stub does not run.
-            UsageError: It cannot be reached already.
-        """
-        return self._break_down()
-
-    def blackhole(self) -> Outage:
-        """Be unreachable, as behind a firewall: connections are cut, and nothing answers an attempt to connect.
-
-        Where the system cannot do that, which is on Windows, connections are refused.
-
-        Returns:
-            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
-
-        Raises:
-            ServerNotStarted: The stub does not run.
-            UsageError: It cannot be reached already.
-        """
-        outage = self._break_down()
-        for sock in self._listener.sockets if self._listener is not None else ():
-            outage.sockets += fill(sock)
-        return outage
-
-    def _break_down(self) -> Outage:
-        if self._outage is not None and not self._outage.is_over:
-            raise UsageError(f"{self!r} cannot be reached already; end() that first")
-        self.shut_doors()
-        self.close_connections()
-        self._outage = Outage(self.open_doors)
-        return self._outage
-
-    def close_connections(self, *, reset: bool = False) -> None:
-        """Cut every connection that is open, whatever it is at; new ones are served.
-
-        Args:
-            reset: Whether with a TCP reset, as when a machine forgets its connections.
-        """
-        for connection in self.connections:
-            if reset and isinstance(connection, StubConnection):
-                connection.break_off(reset=True)
-            connection.cut()
-
     # -- requests that come again ----------------------------------------------------------------------------------
 
     def _remember_failed(self, request: RecordedRequest) -> None:
@@ -337,10 +244,8 @@ class HTTPStub(Script):
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded, held and broken."""
         holds = [hold for hold in map(_find_hold, self.expectations) if hold is not None]
-        if self._outage is not None and self.is_running:
-            self._outage.end()
         with self._wire_lock:
-            self._faults, self._failed, self._bodies_size = [], {}, 0
+            self._failed, self._bodies_size = {}, 0
             self._bodies.clear()
         super().begin(name)
         for hold in holds:  # not before: a request of the old test may just be coming to its hold
@@ -349,18 +254,12 @@ class HTTPStub(Script):
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
         return StubConnection(self, sock, address, index, stopping)
 
-    def _open(self, listener: Listener) -> None:
-        self._outage = None
-        super()._open(listener)
-
     def _refuse(self) -> None:
         super()._refuse()
         for wake in list(self.sleepers):
             wake.set()
 
     def _close(self, timeout: float) -> list[Unfinished]:
-        if self._outage is not None:
-            self._outage.abandon()
         unfinished = super()._close(timeout)
         self.loop.stop()
         return unfinished
