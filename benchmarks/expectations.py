@@ -46,6 +46,9 @@ def name(count: int) -> str:
     return f"{count:,} expectation{'' if count == 1 else 's'}"
 
 
+ONE, MANY = name(COUNTS[0]), name(COUNTS[-1])
+
+
 @contextmanager
 def script_ours(count: int) -> Iterator[Address]:
     """A stub of ours with that many expectations."""

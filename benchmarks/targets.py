@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.apart import IMPORT
 from benchmarks.crowd import KINDS, SLEEPING
+from benchmarks.expectations import MANY, ONE
 from benchmarks.imports import FLOOR, MIXINS
 from benchmarks.mail_crowd import KINDS as MAIL_KINDS
 from benchmarks.servers import (
@@ -156,6 +157,7 @@ TARGETS: tuple[Target, ...] = (
         over=OUTSIDE,
         full_only=True,
     ),
+    Target("10,000 expectations, to one", "expectations", "ours", at_most=2.0, row=MANY, over=ONE),
     Target("import, to that of its libraries", "imports", "ms", at_most=1.2, over=FLOOR),
     # The package loads its parts when they are asked for; who inherits from them waits for them.
     Target("import of the mixins, to the same", "imports", "ms", at_most=1.2, row=MIXINS, over=FLOOR),
