@@ -92,16 +92,22 @@ class _Replay:
     def __init__(self, items: Iterator[object]) -> None:
         self._items = items
         self._given: list[object] = []
-        self._lock = threading.Lock()  # guards both
+        self._error: Exception | None = None  # what it raised: it does so for everybody
+        self._lock = threading.Lock()  # guards all three
 
     def __call__(self, _request: Subject) -> Iterator[object]:
         for index in itertools.count():
             with self._lock:
                 if index == len(self._given):
+                    if self._error is not None:
+                        raise self._error
                     try:
                         self._given.append(next(self._items))
                     except StopIteration:
                         return
+                    except Exception as error:
+                        self._error = error
+                        raise
                 item = self._given[index]
             yield item
 

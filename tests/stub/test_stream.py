@@ -47,6 +47,21 @@ class SourceTest(unittest.TestCase):
         self.assertEqual([b"0", b"1", b"2", b"3"], take(stream))
         self.assertEqual((["3"], ["3"]), (list(first), list(second)))
 
+    def test_what_a_generator_raises_is_replayed_too(self) -> None:
+        """Nobody takes a stream that broke off for one that has ended."""
+
+        def broken() -> Iterator[str]:
+            yield "a"
+            raise LookupError("no more")
+
+        stream = make_stream(broken())
+        for _ in range(2):
+            items = stream.open(make_request())
+            assert isinstance(items, Iterator)
+            self.assertEqual("a", next(items))
+            with self.assertRaisesRegex(LookupError, "no more"):
+                next(items)
+
     def test_a_function_is_called_anew(self) -> None:
         """For each request, and with the request if it takes one."""
         requests = [make_request("GET", "/a"), make_request("GET", "/b")]
