@@ -14,6 +14,7 @@ from werkzeug.test import encode_multipart
 from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
+from liveserver_testcase.stub.subject import NO_JSON
 from tests.stub.support import make_request
 
 JSON = "application/json"
@@ -453,6 +454,16 @@ class BodyTest(CriteriaTest):
             make_request("POST", "/?a=1"),
             json={"a": 1},
         )
+
+    def test_a_body_is_read_as_json_once(self) -> None:
+        """However many expectations ask; another body is another value."""
+        request = make_request("POST", "/", b'{"a": [1]}', JSON)
+        self.assertIs(request.read_json(), request.read_json())
+        request.body = b"[2]"
+        self.assertEqual([2], request.read_json())
+        for body in (b"", b"{", b"\xff", b"[" * 100_000):
+            request.body = body
+            self.assertIs(NO_JSON, request.read_json())
 
     def test_secrets_in_json_are_masked(self) -> None:
         """By the name of their key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase.stub.wording import count, cut, escape, mask, quote
+from liveserver_testcase.stub.wording import count, cut, describe_error, escape, is_secret, mask, quote
 
 
 class WordingTest(unittest.TestCase):
@@ -73,6 +73,20 @@ class MaskTest(unittest.TestCase):
     def test_parameters_may_be_separated_by_semicolons(self) -> None:
         """Both separators end a secret."""
         self.assertEqual("/?token=***;a=1", mask("/?token=x;a=1"))
+
+    def test_a_name_says_whether_its_value_is_a_secret(self) -> None:
+        """Of a header, a field, a key of JSON."""
+        self.assertEqual([True, True, False], [is_secret(name) for name in ("X-Api-Key", "password", "author")])
+
+
+class ErrorTest(unittest.TestCase):
+    """An exception on one line."""
+
+    def test_class_and_message(self) -> None:
+        """Printable, and cut if it is long; the class alone where it says no more."""
+        self.assertEqual(r"ValueError: a\nb", describe_error(ValueError("a\nb")))
+        self.assertEqual("KeyError", describe_error(KeyError()))
+        self.assertEqual(f"OSError: {'a' * 111}… (1,009 characters)", describe_error(OSError("a" * 1000)))
 
 
 if __name__ == "__main__":
