@@ -130,9 +130,7 @@ class VerdictTest(NoLeaks):
 
         outcome = run(test)
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertIn(
-            "GET /x?token=*** could not be answered: InvalidResponse: ", outcome.report
-        )
+        self.assertIn("GET /x?token=*** could not be answered: InvalidResponse: ", outcome.report)
         self.assertEqual((1, 0), (outcome.report.count("could not be answered"), outcome.report.count("hunter2")))
 
     def test_a_test_that_failed_already_gets_the_report_as_a_note(self) -> None:
