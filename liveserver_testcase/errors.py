@@ -36,6 +36,11 @@ class ServerNotStarted(UsageError, AttributeError):
     ``inspect.getmembers``) pass over the attribute instead of failing.
     """
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        # else Python fills these in, and ends the message with "Did you mean: 'stubs'?"
+        self.name, self.obj = type(self).__name__, None
+
 
 class ServerStateError(UsageError):
     """A server cannot make this move from the state it is in; nothing has changed."""

@@ -6,7 +6,7 @@ import unittest
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
-from ..errors import LiveServerTestCaseError, ServerNotStarted
+from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
 from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
 from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
 from .settings import check_spelling, read_setting
@@ -127,6 +127,8 @@ class ServerTestCase(unittest.TestCase):
             for further in run.stop().errors:
                 add_note(error, f"\n{further.text}")
             cls._class_run = None
+            if isinstance(error, ServerStartError) and cls.__name__ not in str(error):
+                add_note(error, f"(for {cls.__name__}.{run.latest})")
             if is_all_ours(error):
                 raise raise_at(cls, error.with_traceback(None))  # noqa: B904  # it is the same error
             raise

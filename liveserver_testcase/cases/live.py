@@ -140,11 +140,16 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         if cls._live_part() is None:
             skip_external("live_url_for()", external_url())
         app = getattr(cls.live_server, "app", None)
+        if cls.live_server.mode == "process":
+            raise UsageError(
+                f"live_url_for({endpoint!r}) asks the application, and {cls.__name__}'s lives in another process: "
+                "use live_url() with the path"
+            )
         make_context, url_for = (getattr(app, name, None) for name in ("test_request_context", "url_for"))
         if make_context is None or url_for is None:
             raise UsageError(
-                f"live_url_for({endpoint!r}) needs a Flask application in this process, and {cls.__name__}'s is "
-                f"{app!r}: use live_url() with the path"
+                f"live_url_for({endpoint!r}) needs a Flask application, and {cls.__name__}'s is {app!r}: "
+                "use live_url() with the path"
             )
         with make_context(base_url=f"{cls.live_server.url}/"):
             path = url_for(endpoint, _external=False, **values)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..stub.keywords import suggest_keywords
 from ..web.record import RequestRecord
 from .livepart import ExpectedErrors, LivePart, describe_errors, describe_pending
 from .outcome import name_error
@@ -39,13 +41,12 @@ class LiveAssertions:
     @property
     def live_requests(self) -> list[RequestRecord]:
         """The requests of this test, in the order of their arrival; each has ``method``, ``path``, ``status``…"""
-        server = self._server("live_requests")
-        return server.journal.entries(server.journal.epoch)
+        return self._requests("live_requests")
 
     @property
     def live_errors(self) -> list[BaseException]:
         """The exceptions that the application has raised in this test, also those that are expected or ignored."""
-        return [error for record in self.live_requests for error in record.errors]
+        return [error for record in self._requests("live_errors") for error in record.errors]
 
     @property
     def live_output(self) -> str:
@@ -124,6 +125,7 @@ class LiveAssertions:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
+    @suggest_keywords
     def assertLiveRequested(
         self,
         method: str | None = None,
@@ -135,6 +137,9 @@ class LiveAssertions:
         msg: str | None = None,
     ) -> Any:
         """The application was sent such a request in this test, or is within ``timeout``.
+
+        In a coroutine write ``await self.assertLiveRequestedAsync(…)``: a wait here would block the loop, so that there
+        is none.
 
         Args:
             method: Such as ``GET``; None for any.
@@ -154,7 +159,8 @@ class LiveAssertions:
             raise UsageError(f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one")
         part = self._own_part("assertLiveRequested()")
         server = self._server("assertLiveRequested()")
-        wait = part.pending_timeout if timeout is None else timeout
+        blocks = runs_loop()
+        wait = 0.0 if blocks else part.pending_timeout if timeout is None else timeout
 
         def matching() -> list[RequestRecord]:
             return [record for record in self.live_requests if _matches(record, method, path, status)]
@@ -166,10 +172,29 @@ class LiveAssertions:
         if len(found) != times if times is not None else not found:
             wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
             what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
-            self.fail_with(f"{what} came {_count(len(found))}; wanted {wanted}{self._list_requests()}", msg)
+            advice = "\nthere was no wait, as it would block the event loop of this test; write await self."
+            hint = f"{advice}assertLiveRequestedAsync(…)" if blocks and len(found) < (times or 1) else ""
+            self.fail_with(f"{what} came {_count(len(found))}; wanted {wanted}{self._list_requests()}{hint}", msg)
         if times == 0:
             return None
         return found if times is not None and times > 1 else found[0]
+
+    @suggest_keywords
+    async def assertLiveRequestedAsync(
+        self,
+        method: str | None = None,
+        path: str | re.Pattern[str] | None = None,
+        *,
+        times: int | None = None,
+        status: int | None = None,
+        timeout: float | None = None,
+        msg: str | None = None,
+    ) -> Any:
+        """`assertLiveRequested`, for code on an event loop: that goes on while the request is waited for."""
+        import asyncio
+
+        options = {"times": times, "status": status, "timeout": timeout, "msg": msg}
+        return await asyncio.to_thread(self.assertLiveRequested, method, path, **options)  # type: ignore[arg-type]
 
     def wait_for_live_idle(self, timeout: float | None = None) -> None:
         """Wait until no request is in flight.
@@ -209,9 +234,19 @@ class LiveAssertions:
         finally:
             part.switch(True)
 
+    def _requests(self, what: str) -> list[RequestRecord]:
+        server = self._server(what)
+        return server.journal.entries(server.journal.epoch)
+
     def _server(self, what: str) -> LiveServer:
         server = self._own_part(what).server
         return server if server is not None else self.live_server  # which says why it is not there
+
+
+def runs_loop() -> bool:
+    """Whether an event loop runs in this thread."""
+    asyncio = sys.modules.get("asyncio")  # who has not imported it runs none
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:

@@ -17,8 +17,8 @@ _format = logging.Formatter("%(levelname)s %(name)s: %(message)s").format
 class LogKeeper(logging.Handler):
     """Keeps what is logged while a request of a server is handled, from whatever thread or task.
 
-    It is a handler of the root logger while a test runs, and only then; a warning that would have gone to stderr
-    without it still does.
+    It is a handler of the root logger while a test runs, and only then.  Without one, warnings go to stderr; those of
+    anybody else still do, and the application's are here.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,7 @@ class LogKeeper(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if self.server is not None and serving_server() is self.server:
             self._records.append(record)
+            return
         last = logging.lastResort
         if last is not None and record.levelno >= last.level and self._is_alone(record.name):
             last.handle(record)

@@ -211,7 +211,8 @@ class LivePart(ClassServer[LiveServer]):
             self.server.check()
         except LiveServerTestCaseError as error:
             return [Problem(str(error), error.__cause__)]
-        if self.should_run and not self.server.is_running:
+        is_dead = getattr(self.server, "death", None) is not None  # which has been said
+        if self.should_run and not is_dead and not self.server.is_running:
             return [Problem(f"{self.server!r} does not run any more, and no test has stopped it")]
         return []
 

@@ -42,6 +42,7 @@ _ERRORS = ("addError", "addFailure", "addExpectedFailure")
 _OUTCOMES = frozenset((*_ERRORS, "addSuccess", "addSkip", "addUnexpectedSuccess", "addSubTest"))
 _EVENTS = _OUTCOMES | {"addDuration"}
 _LISTS = {"failures": "addFailure", "errors": "addError"}
+_PACKAGE = __name__.partition(".")[0]
 _MOST_NAMED = 5  # exceptions of a group
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 _MOST_DECORATORS = 50  # lines of them, beyond which it is not worth the search
@@ -185,8 +186,9 @@ def raise_at(place: object, error: E) -> E:
 
 
 def is_all_ours(error: BaseException) -> bool:
-    """Whether an exception has passed no other code than that of test cases: its traceback tells its reader nothing."""
-    return all("__unittest" in frame.f_globals for frame, _ in traceback.walk_tb(error.__traceback__))
+    """Whether an exception has passed no other code than this package's: its traceback tells its reader nothing."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return all(frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE for frame in frames)
 
 
 def _make_raising_code(place: Any) -> CodeType:

@@ -163,6 +163,7 @@ class ClassRun:
         self._errors: list[Problem] = []  # of beginning the test
         self._late: list[Problem] = []  # seen during a test that was skipped
         self._pid = os.getpid()
+        self._latest = ""
 
     def start(self) -> None:
         """Start the servers; call `stop` also when this fails."""
@@ -170,8 +171,14 @@ class ClassRun:
         bypass_proxies()
         for server in self.servers:
             self._started.append(server)
+            self._latest = server.name
             server.start()
             exempt_host(server.host)
+
+    @property
+    def latest(self) -> str:
+        """The name of the server whose turn came last."""
+        return self._latest
 
     def find(self, name: str) -> Any:
         """The server of this name; None if it was not made yet, or is none of these."""

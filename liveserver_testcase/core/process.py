@@ -94,7 +94,9 @@ class ProcessServer(Server):
         self._output = Output()
         self._line: Line | None = None
         self._death: ServerDied | None = None
-        self._is_death_told = False
+        self._epitaph = ""
+        self._is_death_told = False  # in this test
+        self._was_death_told = False  # in any
 
     # -- what a test may ask -----------------------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ class ProcessServer(Server):
         death = self.death
         if death is not None and not self._is_death_told:
             self._is_death_told = True
-            raise death
+            raise self._retell(death)
 
     @property
     def _serves(self) -> bool:
@@ -168,12 +170,14 @@ class ProcessServer(Server):
         """
         line = self._line
         if line is None:
-            raise self._death or ServerDied(f"{self!r} has no process: it is {self._state.value}")
+            if self._death is not None:
+                raise self._retell(self._death)
+            raise ServerDied(f"{self!r} has no process: it is {self._state.value}")
         try:
             return line.ask(question, *arguments, timeout=timeout)
         except Gone:
             self._is_death_told = True
-            raise self._note_death(line) from None
+            raise self._retell(self._note_death(line)) from None
         except Silent:
             raise LiveServerTestCaseError(
                 f"{self!r} does not answer: its process (pid {line.child.pid}) is stopped, or runs code that lets no "
@@ -184,9 +188,21 @@ class ProcessServer(Server):
         if self._death is None:
             code = line.child.wait(_KILL)
             line.is_over.wait(_KILL)  # the last of its output is here
-            how = f"the server at {self.url} died: its process (pid {line.child.pid}) {_describe_end(code)}"
-            self._death = ServerDied(f"{how}.{self._describe_output()}")
+            self._epitaph = f"the server at {self.url} died: its process (pid {line.child.pid}) {_describe_end(code)}"
+            self._death = ServerDied(f"{self._epitaph}.{self._describe_output()}")
         return self._death
+
+    def _retell(self, death: ServerDied) -> ServerDied:
+        """The death as an exception of its own, in full the first time and in a line from then on.
+
+        An exception that is raised once a test would gather the frames and notes of all of them.
+        """
+        again = f"{self._epitaph}; what it had printed is in the first report of it"
+        told, self._was_death_told = ServerDied(again if self._was_death_told else str(death)), True
+        return told
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._death is None else f"<{type(self).__name__} died at {self.url}>"
 
     def _describe_output(self) -> str:
         tail = self._output.tail()
@@ -208,7 +224,7 @@ class ProcessServer(Server):
                 "call unittest.main(), and whatever else starts servers, under `if __name__ == '__main__':`"
             )
         deadline = monotonic() + self.start_timeout
-        self._death, self._is_death_told = None, False
+        self._death, self._is_death_told, self._was_death_told = None, False, False
         self._output.clear()
         orders = self._give_orders(listener)
 

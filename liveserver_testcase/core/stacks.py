@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["fold_stack"]
+__all__ = ["fold_stack", "is_libraries"]
 
 _ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*\n)*', re.MULTILINE)
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
@@ -39,6 +39,11 @@ def fold_stack(stack: str) -> str:
             row = []
         end = entry.end()
     return "".join([*folded, *_fold(row), text[end:]])
+
+
+def is_libraries(file: str) -> bool:
+    """Whether a source file is an installed package's, or of the standard library."""
+    return bool(_owner(file))
 
 
 def _fold(row: list[re.Match[str]]) -> list[str]:

@@ -137,6 +137,7 @@ class LiveServer(Site, Recorder[RequestRecord]):
     ) -> None:
         if not isinstance(app, str):
             self.app = app
+        self.mode: Mode = mode
         self.external_host = external_host
         self.ready_path = ready_path
         self.around = around

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from ..core.clock import monotonic
 from ..core.journal import Epoch, Journal, take_all
 from ..core.listener import format_host
+from ..core.stacks import is_libraries
 from .body import is_clients_doing
 
 __all__ = ["BEFORE", "Recorder", "RequestRecord"]
@@ -136,7 +137,7 @@ class Recorder(abc.ABC, Generic[R]):
         if is_clients_doing(error):
             return
         if not any(known is error for known in record.errors):
-            error.__traceback__ = _skip_own_frames(error.__traceback__)
+            error.__traceback__ = _skip_frames(error.__traceback__)
             record.errors.append(error)
             if len(self._errors) >= self.journal.limit:  # a server that is used alone, and nobody asks
                 del self._errors[0]
@@ -167,9 +168,15 @@ class Recorder(abc.ABC, Generic[R]):
         return left()
 
 
-def _skip_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback from where the application's frames begin: the server's say nothing to its author."""
+def _skip_frames(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from where the application's own frames begin: the server's and the framework's say little.
+
+    One that never comes to the application's own code is left whole, but for the server's frames.
+    """
     inner = trace
     while inner is not None and inner.tb_frame.f_globals.get("__package__") == __package__:
         inner = inner.tb_next
-    return inner or trace
+    own = inner
+    while own is not None and is_libraries(own.tb_frame.f_code.co_filename):
+        own = own.tb_next
+    return own or inner or trace

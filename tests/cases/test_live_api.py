@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import logging
 import re
@@ -274,6 +275,46 @@ class RequestsTest(NoLeaks):
             thread.join(30)
 
         self.assertEqual({"run": 1}, run_live(test, app=make_app(gate=gate)).summary)
+
+
+class InCoroutines(NoLeaks):
+    """The same questions where an event loop runs."""
+
+    def test_async_twin(self) -> None:
+        """The twin waits without blocking the loop, on which the client runs."""
+
+        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+            app = make_app()
+
+            async def test_it(self) -> None:
+                later = asyncio.create_task(asyncio.to_thread(self.live.get, "/"))
+                self.assertEqual("/", (await self.assertLiveRequestedAsync("GET", "/", status=200)).path)
+                await later
+                self.assertEqual("/", self.assertLiveRequested("GET").path)
+
+        self.assertEqual({"run": 1}, run_case(Case).summary)
+
+    def test_plain_form(self) -> None:
+        """The plain form does not wait there, and says what to write."""
+
+        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+            app = make_app()
+
+            async def test_it(self) -> None:
+                self.assertLiveRequested("GET", "/")
+
+        self.assertTrue(
+            run_case(Case).report.endswith(
+                "AssertionError: GET / came never; wanted at least once. In this test no request came.\n"
+                "there was no wait, as it would block the event loop of this test; "
+                "write await self.assertLiveRequestedAsync(…)"
+            )
+        )
+
+    def test_keywords(self) -> None:
+        """An unknown keyword is answered with the nearest."""
+        report = run_live(lambda self: self.assertLiveRequested("GET", timeot=1)).report
+        self.assertIn("unexpected keyword argument 'timeot'. Did you mean 'timeout'?", report)
 
 
 class OutputTest(NoLeaks):
@@ -604,7 +645,7 @@ class ConfigurationTest(NoLeaks):
         self.assertTrue(
             outcome.report.endswith(
                 "ServerStartError: <WSGILiveServer running at http://127.0.0.1:PORT> is not ready after 0.2 s: "
-                "GET /boom: it answered 500; wanted a status below 500"
+                "GET /boom: it answered 500; wanted a status below 500\n(for Case.live_server)"
             ),
             outcome.report,
         )
@@ -684,7 +725,7 @@ class FlaskURLs(NoLeaks):
         report = run_live(lambda self: self.live_url_for("order"), app=Routes()).report
         self.assertRegex(
             report,
-            r"UsageError: live_url_for\('order'\) needs a Flask application in this process, and Case's is <.*>: "
+            r"UsageError: live_url_for\('order'\) needs a Flask application, and Case's is <.*>: "
             r"use live_url\(\) with the path",
         )
 

@@ -60,12 +60,11 @@ class InAProcess(NoLeaks):
         """A process that dies fails its test and every one after it, with its end and the last of its output."""
         outcome = run_case(apart.Dying)
         self.assertEqual({"run": 2, "failures": 2}, outcome.summary, outcome.printed)
-        for report in outcome.reports():
-            self.assertRegex(
-                report,
-                r"AssertionError: the server at http://127\.0\.0\.1:PORT died: its process \(pid \d+\) "
-                r"ended with exit code 3\. The last of its output:\ngoodbye",
-            )
+        first, second = outcome.reports()
+        died = r"the server at http://127\.0\.0\.1:PORT died: its process \(pid \d+\) ended with exit code 3"
+        self.assertRegex(first, rf"AssertionError: {died}\. The last of its output:\ngoodbye$")
+        self.assertRegex(second, rf"AssertionError: {died}; what it had printed is in the first report of it$")
+        self.assertNotIn("ServerDied", second)
 
     def test_app_that_cannot_be_made(self) -> None:
         """What create_app() raises there is the cause of the class's error here."""
