@@ -73,6 +73,7 @@ setup(
             "pytest>=8.2",
             "pytest-xdist>=3.6",
             "quart>=0.19",
+            "selenium>=4.20",  # drives a Chromium that is installed, if one is
             "setuptools>=77",  # tests/test_packaging.py builds without isolation
             "starlette>=0.37",
             "trustme>=1.2",

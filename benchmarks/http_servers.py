@@ -175,7 +175,6 @@ class PytestFlask(Adapter):
     def start(self) -> None:
         import multiprocessing
 
-        from flask import Flask
         from pytest_flask.live_server import LiveServer
 
         # It hands a local function to the new process, which only a fork can carry over.

@@ -64,8 +64,14 @@ FLOORS: Sequence[Sequence[str]] = (
     ("cases.servers",),
     ("cases.base",),
     ("cases.childview", "cases.livelog", "cases.hold", "cases.external", "cases.shared"),
-    ("cases.stubpart", "cases.livepart",),
-    ("cases.stubasserts", "cases.liveasserts",),
+    (
+        "cases.stubpart",
+        "cases.livepart",
+    ),
+    (
+        "cases.stubasserts",
+        "cases.liveasserts",
+    ),
     ("cases.mailpart", "cases.mailsteps"),
     ("cases.mailblock", "cases.maildemand"),
     ("cases.mailasserts", "cases.mailawaits"),

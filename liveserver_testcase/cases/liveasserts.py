@@ -174,7 +174,7 @@ class LiveAssertions:
             what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
             advice = "\nthere was no wait, as it would block the event loop of this test; write await self."
             hint = f"{advice}assertLiveRequestedAsync(…)" if blocks and len(found) < (times or 1) else ""
-            self.fail_with(f"{what} came {_count(len(found))}; wanted {wanted}{self._list_requests()}{hint}", msg)
+            self.fail_with(f"{what} {_count(len(found))}; wanted {wanted}{self._list_requests()}{hint}", msg)
         if times == 0:
             return None
         return found if times is not None and times > 1 else found[0]
@@ -271,4 +271,4 @@ def _describe(record: RequestRecord) -> str:
 
 
 def _count(number: int) -> str:
-    return {0: "never", 1: "once"}.get(number, f"{number} times")
+    return {0: "never came", 1: "came once"}.get(number, f"came {number} times")

@@ -105,7 +105,7 @@ class LivePart(ClassServer[LiveServer]):
                 self.server.start()
         else:
             module = self.module if self.scope == "module" else None
-            self.server = borrow((module, self.key()), module, self._make)
+            self.server = borrow((module, self.key()), module, self._make, starts=self.starts)
         self.should_run = self.server.is_running
 
     def stop(self) -> None:

@@ -38,17 +38,18 @@ _loans: dict[Hashable, _Loan] = {}  # runners run the classes of a process one a
 _watched: set[str] = set()  # modules that unittest will tell us the end of
 
 
-def borrow(key: Hashable, module: str | None, make: Callable[[], LiveServer]) -> LiveServer:
-    """The running server of this key; made and started when it is first wanted.
+def borrow(key: Hashable, module: str | None, make: Callable[[], LiveServer], *, starts: bool = True) -> LiveServer:
+    """The server of this key; made when it is first wanted.
 
     Args:
         key: What makes two classes want the same server.
         module: The module whose classes share it; None for the whole run.
         make: Makes the server.
+        starts: Whether it is started if it does not run.
 
     Returns:
-        A server that runs: a module's until its last class is over, as far as that can be known (unittest says so;
-        with other runners until the first class of another module), a run's until the process ends.
+        The server.  A module's is stopped when its last class is over, as far as that can be known (unittest says so;
+        with other runners it is when the first class of another module begins), a run's when the process ends.
     """
     if module is not None:
         for other in {loan.module for loan in _loans.values()} - {module, None}:
@@ -62,9 +63,10 @@ def borrow(key: Hashable, module: str | None, make: Callable[[], LiveServer]) ->
         loan = None
     if loan is None:
         server = make()
-        server.start()
+        if starts:
+            server.start()
         loan = _loans[key] = _Loan(server, module, os.getpid())
-    elif not loan.server.is_running:
+    elif starts and not loan.server.is_running:
         loan.server.start()
     return loan.server
 

@@ -247,7 +247,7 @@ class RequestsTest(NoLeaks):
 
         self.assertTrue(
             run_live(none).report.endswith(
-                "AssertionError: POST /buy came never; wanted at least once. In this test no request came."
+                "AssertionError: POST /buy never came; wanted at least once. In this test no request came."
             )
         )
         self.assertTrue(
@@ -305,7 +305,7 @@ class InCoroutines(NoLeaks):
 
         self.assertTrue(
             run_case(Case).report.endswith(
-                "AssertionError: GET / came never; wanted at least once. In this test no request came.\n"
+                "AssertionError: GET / never came; wanted at least once. In this test no request came.\n"
                 "there was no wait, as it would block the event loop of this test; "
                 "write await self.assertLiveRequestedAsync(…)"
             )
