@@ -205,9 +205,9 @@ def _find_meant(same: Sequence[Violation], unmet: Sequence[Expectation], traffic
     return nearest if miss is not None and any(v.request is miss[0] for v in same) else None
 
 
-def _tell(what: str, times: Times, called: int) -> str:
+def _tell(what: str, times: Times, called: int, *, none: str = "never came") -> str:
     """As in ``POST '/charges' was expected exactly once, and never came``."""
-    came = {0: "never came", 1: "came once"}.get(called, f"came {called:,} times")
+    came = {0: none, 1: "came once"}.get(called, f"came {called:,} times")
     wanted = "must never come" if times[1] == 0 else f"was expected {describe_times(times)}"
     return f"{what} {wanted}, and {came}"
 
@@ -215,9 +215,10 @@ def _tell(what: str, times: Times, called: int) -> str:
 def _tell_unmet(expectation: Expectation, claimed: dict[int, Expectation], traffic: Traffic) -> str:
     """That an expectation was not met, and what came instead."""
     criteria = expectation.criteria
-    told = _tell(expectation.describe(), expectation.times, expectation.times_called)
-    lines = [f"{told}, written at {expectation.written_at}"]
     matching = [r for r in traffic.requests if claimed.get(id(r)) is not expectation and criteria.matches(r)]
+    none = "answered none" if matching else "never came"
+    told = _tell(expectation.describe(), expectation.times, expectation.times_called, none=none)
+    lines = [f"{told}, written at {expectation.written_at}"]
     for request in matching[:_MOST_NUMBERS]:
         other = claimed.get(id(request))
         line = f"  {traffic.name(request)} matches it, but"

@@ -14,8 +14,8 @@ _LONGEST = 120  # characters of one value: it is still read at a glance
 
 # names of query parameters whose values must not be read in a log: api_key, accessToken, client_secret, X-Amz-Signature
 _SECRET = re.compile(
-    r"(?i)token|secret|passw|pwd|auth(?!or)|authoriz|signature|credential|session|^sig$|^sid$"
-    r"|(?:^|[^a-z]|api|access|account|private|shared)key$"
+    r"(?i)token|secret|passw|pwd|auth(?!or)|authoriz|signature|credential|session[-_]?id|^sig$|^sid$"
+    r"|(?:api|access|account|private|shared|subscription)[-_]?key$"  # not an Idempotency-Key
 )
 
 
@@ -47,7 +47,7 @@ def mask(target: str) -> str:
     parts = re.split("([&;])", query)
     for index, part in enumerate(parts):
         name, equals, value = part.partition("=")
-        if value and _SECRET.search(name):
+        if value and (_SECRET.search(name) or name.lower() == "key"):  # as map services want it
             parts[index] = f"{name}{equals}***"
     return f"{path}{question}{''.join(parts)}"
 

@@ -107,7 +107,7 @@ class VerdictTest(ReportTest):
         self.assert_verdict(
             "#1: nothing answers POST /charges: no expectation is written",
             "  write stub.on('POST', '/charges').reply(…), or expect(…) if it must come",
-            "POST '/charges' was expected exactly once, and never came, written at shop.py:1",
+            "POST '/charges' was expected exactly once, and answered none, written at shop.py:1",
             "  #1 POST /charges matches it, but came before it was written",
             f"the stub at {URL} was sent 1 request in this test:",
             "  #1 POST /charges -> 501",
@@ -119,7 +119,7 @@ class VerdictTest(ReportTest):
         self.add("POST", "/charges", ONCE)
         self.come("POST", "/charges")
         self.assert_verdict(
-            "POST '/charges' was expected exactly once, and never came, written at shop.py:2",
+            "POST '/charges' was expected exactly once, and answered none, written at shop.py:2",
             "  #1 POST /charges matches it, but was answered by POST any path, written at shop.py:1",
             f"the stub at {URL} was sent 1 request in this test:",
             "  #1 POST /charges -> 200",
@@ -131,7 +131,7 @@ class VerdictTest(ReportTest):
         self.add("POST", "/charges", ONCE, reply=False)
         self.come("POST", "/charges")
         self.assert_verdict(
-            "POST '/charges' was expected exactly once, and never came, written at shop.py:1",
+            "POST '/charges' was expected exactly once, and answered none, written at shop.py:1",
             "  #1 POST /charges matches it, but it has no reply: add .reply(…)",
             f"the stub at {URL} was sent 1 request in this test:",
             "  #1 POST /charges -> 200",
