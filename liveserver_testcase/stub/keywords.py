@@ -9,6 +9,9 @@ from typing import ParamSpec, TypeVar
 
 __all__ = ["refuse_unknown", "suggest_keywords", "suggest_more_keywords"]
 
+__unittest = True  # assertions are called through it
+__tracebackhide__ = True
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
