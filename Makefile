@@ -8,6 +8,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# processes that the suite is spread over; 0 runs it in one, where a debugger can be used
+WORKERS ?= 2
 
 # The version is part of a stamp's name, so that an environment is made anew when PYTHON has become another one.
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
@@ -72,7 +74,7 @@ demo: $(VENV)/ready-$(PYTHON_VERSION)
 	@$(VENV)/bin/python docs/examples/checkout/demo.py
 
 test: $(VENV)/ready-$(PYTHON_VERSION)
-	$(VENV)/bin/python -X dev -W error -m pytest -q $(ARGS)
+	$(VENV)/bin/python -X dev -W error -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 coverage: $(VENV)/ready-$(PYTHON_VERSION)
 	$(VENV)/bin/python -m coverage erase

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import ServerNotStarted, UsageError
 from ..stub.diagnosis import describe_exchange
@@ -108,6 +108,9 @@ class _Stubs(Mapping[str, HTTPStub]):
             reason = self._case._explain_absence(f"stub {name}")
             raise ServerNotStarted(f"{self._case.__name__}.stubs[{name!r}] is not there: {reason}")
         return stub  # type: ignore[no-any-return]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"stubs have no attribute {name!r}: the stub of that name is stubs[{name!r}]")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

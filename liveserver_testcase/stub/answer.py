@@ -144,6 +144,8 @@ def combine(function: str, status: object, body: object, headers: Headers | None
         refuse_unknown(function, options, _KNOWN)
     if isinstance(status, int):
         return Reply(status, body, headers, **options)
+    if isinstance(status, str) and len(status) == 3 and status.isdecimal():
+        raise UsageError(f"{function}({status!r}) would send this text with status 200; for the status write {status}")
     if body is not None or headers is not None or options:
         raise UsageError(f"a {type(status).__name__} is a whole answer: give nothing else beside it")
     return make_from(status)

@@ -228,6 +228,10 @@ class SeveralStubsTest(NoLeaks):
             with self.assertRaises(UsageError) as caught:
                 self.stubs["bill"]
             self.assertEqual("Case has no stub 'bill': its stub_names are 'billing', 'geo'", str(caught.exception))
+            with self.assertRaisesRegex(
+                AttributeError, r"^stubs have no attribute 'geo': the stub .* is stubs\['geo'\]$"
+            ):
+                _ = self.stubs.geo
 
         self.assertEqual({"run": 1}, run(test, stub_names=("billing", "geo")).summary)
 

@@ -88,7 +88,7 @@ class DecodeText(unittest.TestCase):
             "unicode_escape", "raw-unicode-escape", "mbcs", "oem",
             "a\0b", "ü", "\udcff", "../x", "x" * 999, "..",
         ):  # fmt: skip
-            with self.subTest(name):
+            with self.subTest(ascii(name)):
                 self.check(b"a\\x41", name, "a\\x41", f"part: unknown charset {name!r}")
 
     def test_codec_that_cannot_replace(self) -> None:

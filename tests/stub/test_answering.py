@@ -384,6 +384,13 @@ class MisuseTest(unittest.TestCase):
             kind = type(whole).__name__
             self.assertEqual(f"a {kind} is a whole answer: give nothing else beside it", str(caught.exception))
 
+    def test_a_status_as_a_text(self) -> None:
+        """It would be a body, which nobody means."""
+        with self.assertRaises(UsageError) as caught:
+            make_expectation().reply("404")
+        said = "reply('404') would send this text with status 200; for the status write 404"
+        self.assertEqual(said, str(caught.exception))
+
 
 if __name__ == "__main__":
     unittest.main()
