@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..core.awaiting import runs_loop
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.record import RequestRecord
@@ -241,12 +241,6 @@ class LiveAssertions:
     def _server(self, what: str) -> LiveServer:
         server = self._own_part(what).server
         return server if server is not None else self.live_server  # which says why it is not there
-
-
-def runs_loop() -> bool:
-    """Whether an event loop runs in this thread."""
-    asyncio = sys.modules.get("asyncio")  # who has not imported it runs none
-    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:

@@ -5,13 +5,12 @@ Each assertion is a generator of waits, and is run by `run_now` or by `run_async
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from ..core.awaiting import await_journal
+from ..core.awaiting import await_journal, runs_loop
 from ..core.journal import Journal
 from ..errors import UsageError
 from ..mail.circumstances import Circumstances, explain_attempts
@@ -195,7 +194,7 @@ def run_now(steps: Steps[T], journal: Journal[Any]) -> T:
         wait = next(steps)
         while True:
             done = bool(wait.until()) or wait.timeout <= 0
-            if not done and not _is_on_a_loop():
+            if not done and not runs_loop():
                 journal.wait_for(wait.until, wait.timeout)
                 done = True
             wait = steps.send(done)
@@ -214,14 +213,6 @@ async def run_async(steps: Steps[T], journal: Journal[Any]) -> T:
     except StopIteration as end:
         found: T = end.value
         return found
-
-
-def _is_on_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def check_times(times: object) -> int | None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from ..core.awaiting import await_journal
+from ..core.awaiting import await_journal, runs_loop
 from ..errors import UsageError
 from ..stub.diagnosis import explain_count, explain_order
 from ..stub.expectation import Expectation
@@ -98,7 +98,7 @@ class StubAssertions(ServerTestCase):
             TypeError: An unknown keyword; the message names the nearest.
         """
         of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
-        if len(_find(of, wanted)) < often[0] and (timeout or not _runs_loop()):
+        if len(_find(of, wanted)) < often[0] and (timeout or not runs_loop()):
             refuse_in_loop("assertRequested()", "await self.assertRequestedAsync(…)")
             seconds = of.timeout if timeout is None else timeout
             of.journal.wait_for(lambda: len(_find(of, wanted)) >= often[0], seconds)
@@ -272,7 +272,7 @@ class StubAssertions(ServerTestCase):
             msg: What to say besides when it fails.
         """
         all_stubs = [self.stub, *self.stubs.values()] if stub is None else [self._find_stub(stub)]
-        if not _runs_loop():
+        if not runs_loop():
             for each in all_stubs:
                 each.settle(each.timeout)
         reports = [report for report in (each.verdict() for each in all_stubs) if report]
@@ -318,15 +318,6 @@ class StubAssertions(ServerTestCase):
 
 def _find(stub: HTTPStub, criteria: Criteria) -> list[RecordedRequest]:
     return [request for request in stub.requests if criteria.matches(request)]
-
-
-def _runs_loop() -> bool:
-    """Whether an event loop runs in this thread."""
-    try:
-        refuse_in_loop("", "")
-    except UsageError:
-        return True
-    return False
 
 
 def _make_step(step: object) -> Criteria:

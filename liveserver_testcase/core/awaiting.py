@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .interrupts import start_thread
 from .journal import Journal
 
-__all__ = ["await_journal"]
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["await_journal", "runs_loop"]
 
 T = TypeVar("T")
 
 _SLACK = 1.0  # seconds by which the loop's own clock may outlast the thread's
 _JOIN = 1.0  # seconds for a thread that has nothing left to do
+
+
+def runs_loop() -> bool:
+    """Whether an event loop runs in this thread, which a wait would block."""
+    asyncio = sys.modules.get("asyncio")  # who has not imported it runs none
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 async def await_journal(journal: Journal[Any], predicate: Callable[[], T], timeout: float) -> T:
@@ -32,6 +41,8 @@ async def await_journal(journal: Journal[Any], predicate: Callable[[], T], timeo
     Returns:
         The predicate's last result, true, or after ``timeout`` seconds false.
     """
+    import asyncio  # 20 ms, which tests without coroutines need not wait
+
     result = predicate()
     if result or timeout <= 0:
         return result
@@ -52,6 +63,8 @@ class _Watch:
     """Tells a loop, from a thread of its own, when a journal has changed or the time is over."""
 
     def __init__(self, journal: Journal[Any], timeout: float) -> None:
+        import asyncio
+
         self._loop = asyncio.get_running_loop()
         self.changed = self.make_future()
         self.is_over = False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.interrupts import start_thread
+
+if TYPE_CHECKING:
+    import asyncio
+    import concurrent.futures
 
 __all__ = ["HandlerLoop"]
 
@@ -33,6 +35,8 @@ class HandlerLoop:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Begin ``work``; cancelling what is returned cancels it."""
+        import asyncio  # 20 ms, which a stub without coroutines need not wait
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -60,6 +64,8 @@ class HandlerLoop:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     """The life of the thread."""
+    import asyncio
+
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()

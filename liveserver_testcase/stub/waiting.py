@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import abc
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
-from ..core.awaiting import await_journal
+from ..core.awaiting import await_journal, runs_loop
 from ..errors import UsageError
 from ..web.http import HTTPServer
 from .diagnosis import Traffic, explain_count, explain_verdict
@@ -38,8 +37,7 @@ def refuse_in_loop(what: str, twin: str) -> None:
     Raises:
         UsageError: One runs in this thread.
     """
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None and asyncio._get_running_loop() is not None:
+    if runs_loop():
         raise UsageError(
             f"{what} would block the event loop that runs here, and with it the code that it waits for: write {twin}"
         )
