@@ -25,6 +25,7 @@ case.setUp()
 """
 
 INTERRUPTS = """
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))  # a timer comes to the microsecond
 server = case.make_server(stop_timeout=0.0)
 server.start()

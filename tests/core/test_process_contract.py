@@ -28,6 +28,7 @@ from pathlib import Path
 from liveserver_testcase.core.process import ProcessServer
 from tests.support import wait_until
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 server = ProcessServer("tests.core.children:make_scripted", "be_quiet", start_method=sys.argv[1], stop_timeout=0.0)
 longest = {"start": 0.2, "stop": 0.05} if sys.argv[1] == "spawn" else {"start": 0.02, "stop": 0.01}
