@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
 from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
 from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
 from .settings import check_spelling, read_setting
 
-__all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable"]
+__all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable", "of_a_test"]
 
 __unittest = True  # unittest leaves the frames of this module out of its tracebacks
 __tracebackhide__ = True  # and so does pytest
@@ -62,6 +62,29 @@ class _Absent:
 
     def __repr__(self) -> str:
         return f"<{self._owner.__name__}.{self._name}, not started>"
+
+
+class _NoTest:
+    """What a class gets that asks for what is a test's own; it cannot be used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise ServerNotStarted(f"{self._name} is one test's own: use it in setUp() or in a test")
+
+
+if TYPE_CHECKING:
+    of_a_test = property
+else:
+
+    class of_a_test(property):
+        """A property whose class is not its own value: nose2 looks at each, and an exception would end it."""
+
+        def __get__(self, instance: object, owner: type | None = None) -> Any:
+            if instance is None:
+                return _NoTest(f"{owner.__name__}.{self.fget.__name__}")
+            return super().__get__(instance, owner)
 
 
 class ServerTestCase(unittest.TestCase):

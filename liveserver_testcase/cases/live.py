@@ -12,7 +12,7 @@ from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.live import Interface, LiveServer, Mode, StartMethod
 from ..web.loading import load_app
 from ..web.record import RequestRecord
-from .base import ClassServer, ServerAttribute, ServerTestCase
+from .base import ClassServer, ServerAttribute, ServerTestCase, of_a_test
 from .childview import VARIABLE, ChildView, describe_servers
 from .external import ExternalPart, ExternalServer, external_url, skip_external
 from .liveasserts import LiveAssertions
@@ -175,7 +175,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         part.switch(False)
         part.switch(True)
 
-    @property
+    @of_a_test
     def live(self) -> LiveSession:
         """A requests session for which ``/path`` is a path on the live server; closed when the test is over.
 

@@ -811,6 +811,19 @@ class ExternalURL(NoLeaks):
 class Misuse(NoLeaks):
     """What cannot be."""
 
+    def test_session_of_a_class(self) -> None:
+        """The session is a test's, and a class that asks for it is told so."""
+
+        def set_up(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.live.get("/")
+
+        case = make_case(LiveServerTestCase, app=make_app(), setUpClass=classmethod(set_up), test=lambda self: None)
+        self.assertIn(
+            "Case.live is one test's own: use it in setUp() or in a test",
+            run_case(case).report,
+        )
+
     def test_server(self) -> None:
         """A LiveServer says what it was given and what it wants."""
         for options, message in (
