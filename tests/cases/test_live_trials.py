@@ -153,6 +153,7 @@ def can_make_namespaces() -> bool:
 
 
 @unittest.skipUnless(can_make_namespaces(), "this user may not make a network namespace")
+@unittest.skipUnless(shutil.which("curl"), "curl is not installed")
 class OnAnotherHost(NoLeaks):
     """A client on another host, and a server that it knows by another name."""
 
