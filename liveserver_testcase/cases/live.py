@@ -121,7 +121,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ServerNotStarted: The server does not run: ``setUpClass()`` was overridden without ``super()``.
             ServerThreadError: A thread of the server has died.
         """
-        cls.live_server.check() if cls._live_part() is not None else None
+        if cls._live_part() is not None:
+            cls.live_server.check()
         return cls.live_server.url_for(path, **query)
 
     @classmethod
