@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .stub.times import at_least, at_most
     from .stub.values import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED
     from .web.live import LiveServer
-    from .web.record import RequestRecord
+    from .web.records import RequestRecord
 
 _HOMES = {
     "ABSENT": "stub.values",
@@ -74,7 +74,7 @@ _HOMES = {
     "ReceivedEmail": "mail.message",
     "RecordedRequest": "stub.request",
     "Reply": "stub.reply",
-    "RequestRecord": "web.record",
+    "RequestRecord": "web.records",
     "SMTPAttempt": "mail.session",
     "SMTPFault": "mail.fault",
     "SMTPServer": "mail.server",

@@ -1,14 +1,15 @@
 """The house rules that a machine can see, held against the package's source.
 
-Arrows point down only: a module imports from floors below its own, so no circle can be written.  One module
-imports each third-party library, so that replacing one is work in one place.  Each rule is a function from
-source text to findings; `TheCheckers` shows on small made-up sources that every rule can find something.
+Packages are layers, and no module takes part in an import cycle.  One module imports each third-party library,
+so that replacing one is work in one place.  Each rule is a function from source text to findings; `TheCheckers`
+shows on small made-up sources that every rule can find something.
 """
 
 from __future__ import annotations
 
 import ast
 import fnmatch
+import graphlib
 import importlib
 import sys
 import unittest
@@ -20,67 +21,17 @@ PACKAGE = "liveserver_testcase"
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_NAMES = Path(__file__).resolve().parent / "public_names.txt"
 
-# Ground first.  A new module gets a line here, which is the moment to think about where it belongs.
-FLOORS: Sequence[Sequence[str]] = (
-    ("errors", "core.clock", "core.crossing", "core.interrupts", "core.registry", "core.stacks"),
-    ("core.unfinished",),
-    ("core.listener", "core.journal", "core.orders", "core.output", "core.pipe", "core.recipe", "core.tls"),
-    ("core.talk",),
-    ("core.awaiting", "core.child", "core.connection", "core.server"),
-    ("core.launch", "core.threaded", "core.looped"),
-    ("core.line",),
-    ("core.process",),
-    ("core.channel", "web.head", "web.urls", "stub.keywords", "stub.place", "stub.wording"),
-    ("mail.commands", "mail.data", "mail.decoding", "mail.facts", "mail.session", "mail.wording"),
-    ("stub.fault", "stub.loop", "stub.scenario", "stub.serving", "stub.times"),
-    ("stub.outage",),
-    ("web.body", "web.response", "stub.subject", "stub.values"),
-    ("mail.addresses", "mail.auth", "mail.hypertext", "mail.lazy", "mail.links"),
-    ("web.record", "web.site", "stub.differences", "stub.stream"),
-    ("web.desk", "web.exchange", "mail.mime", "stub.bodies", "stub.criterion"),
-    ("web.connection", "web.remote", "mail.attachments", "stub.reply", "stub.contents", "stub.targets"),
-    ("web.environ", "stub.curl", "stub.fields"),
-    ("web.http", "stub.matching"),
-    ("web.wsgi", "web.client", "mail.message", "stub.request"),
-    ("stub.answer", "stub.connection", "stub.traffic", "stub.upstream"),
-    ("stub.content", "stub.hold", "stub.delivery"),
-    ("stub.answering",),
-    ("web.asgi_line", "web.asgi_options", "web.interface", "web.whereabouts"),
-    ("web.lifespan",),
-    ("web.asgi_call",),
-    ("web.asgi_wire",),
-    ("web.asgi",),
-    ("web.loading",),
-    ("web.live", "mail.circumstances", "mail.criteria", "mail.fault"),
-    ("stub.expectation", "mail.kinds", "mail.policy", "mail.script"),
-    ("stub.shelves",),
-    ("stub.book", "mail.matching", "mail.scripted", "mail.senders", "mail.wire"),
-    ("stub.diagnosis", "stub.scripting", "mail.dialogue", "mail.outbox", "mail.report"),
-    ("stub.waiting", "mail.connection"),
-    ("stub.script",),
-    ("stub.disturbing",),
-    ("stub.server", "mail.server"),
-    ("cases.outcome", "cases.proxies", "cases.settings"),
-    ("cases.servers",),
-    ("cases.base",),
-    ("cases.childview", "cases.livelog", "cases.hold", "cases.external", "cases.shared"),
-    (
-        "cases.stubpart",
-        "cases.livepart",
-    ),
-    (
-        "cases.stubasserts",
-        "cases.liveasserts",
-    ),
-    ("cases.mailpart", "cases.mailsteps"),
-    ("cases.mailblock", "cases.maildemand"),
-    ("cases.mailasserts", "cases.mailawaits"),
-    ("cases.live", "cases.stub", "cases.smtp"),
-    ("__init__",),
-)
-
-# Each subpackage's __init__ says what the room is for, and imports nothing.
-ROOMS = ("core", "web", "mail", "stub", "cases")
+# Packages are the layers: each imports only from those named behind it.  Imports for types alone are free.
+LAYERS: Mapping[str, Sequence[str]] = {
+    "errors": (),
+    "core": ("errors",),
+    "process": ("errors", "core"),
+    "web": ("errors", "core", "process"),
+    "mail": ("errors", "core", "process"),
+    "stub": ("errors", "core", "process", "web"),
+    "cases": ("errors", "core", "process", "web", "mail", "stub"),
+    "__init__": ("errors", "core", "process", "web", "mail", "stub", "cases"),
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +44,7 @@ class Owners:
 
 LIBRARIES: Mapping[str, Owners] = {
     "httptools": Owners(("web.*",), 1),
-    "requests": Owners(("web.client",), 1),
+    "requests": Owners(("web.session",), 1),
     "trustme": Owners(("core.tls",), 1),
     "uvicorn": Owners(("web.asgi",), 1),
     "werkzeug": Owners(("web.*", "stub.*"), 99),
@@ -170,28 +121,28 @@ def own_module(name: str, modules: Mapping[str, str]) -> str:
     return ".".join(parts) or "__init__"
 
 
-def check_floors(modules: Mapping[str, str], floors: Sequence[Sequence[str]]) -> list[str]:
-    """Modules that have no floor, floors without their module, and imports that do not point down."""
-    floor_of = {module: number for number, floor in enumerate(floors) for module in floor}
-    rooms = {f"{room}.__init__" for room in ROOMS}
-    findings = [f"{module}: has no line in FLOORS" for module in modules if module not in {*floor_of, *rooms}]
-    findings += [f"{module}: has a line in FLOORS, and no file" for module in floor_of if module not in modules]
+def check_layers(modules: Mapping[str, str], layers: Mapping[str, Sequence[str]]) -> list[str]:
+    """Imports from a package that is not behind the module's own, and cycles of modules at run time."""
+    findings = []
+    graph: dict[str, set[str]] = {}
     for module, source in modules.items():
+        package = module.partition(".")[0]
+        if package not in layers:
+            findings.append(f"{module}: {package} has no line in LAYERS")
         for found in imports_of(module, source):
             if found.name == "<computed>" and module != "__init__":
                 findings.append(f"{module}:{found.line}: imports a computed name, which no one can check")
-            if found.name.split(".")[0] != PACKAGE:
+            if found.name.split(".")[0] != PACKAGE or found.for_types:
                 continue
             other = own_module(found.name, modules)
-            if module in rooms:
-                findings.append(f"{module}:{found.line}: imports {other}; a room's door imports nothing of ours")
-            elif other in rooms:
-                findings.append(f"{module}:{found.line}: imports {found.name}, which no module holds")
-            elif module in floor_of and floor_of.get(other, -1) >= floor_of[module]:
-                findings.append(
-                    f"{module}:{found.line}: on floor {floor_of[module]},"
-                    f" imports {other} on floor {floor_of[other]}; imports point down only"
-                )
+            graph.setdefault(module, set()).add(other)
+            target = other.partition(".")[0]
+            if target not in (package, *layers.get(package, ())):
+                findings.append(f"{module}:{found.line}: imports {other}; {package} may not import from {target}")
+    try:
+        tuple(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        findings.append(f"import cycle: {' -> '.join(reversed(error.args[1]))}")
     return findings
 
 
@@ -348,14 +299,9 @@ class TheHouse(unittest.TestCase):
             [f"{module}:{finding}" for module, source in self.modules.items() for finding in check(source)]
         )
 
-    def test_imports_point_down(self) -> None:
-        """Every module has its floor and imports only from floors below it."""
-        self.assert_clean(check_floors(self.modules, FLOORS))
-
-    def test_no_module_has_two_floors(self) -> None:
-        """A module stands once in the table."""
-        listed = [module for floor in FLOORS for module in floor]
-        self.assertEqual(sorted(set(listed)), sorted(listed))
+    def test_packages_are_layers(self) -> None:
+        """A package imports only from the packages behind it, and no module takes part in a cycle."""
+        self.assert_clean(check_layers(self.modules, LAYERS))
 
     def test_one_importer_a_library(self) -> None:
         """Each third-party library is imported by its owners only, and no other library is used."""
@@ -437,82 +383,49 @@ class TheCheckers(unittest.TestCase):
             {found.name: found.for_types for found in imports_of("web.wsgi", source)},
         )
 
-    def test_an_import_from_below_is_fine(self) -> None:
-        """A module may import from every lower floor, by any spelling."""
+    def test_a_package_without_a_layer_is_found(self) -> None:
+        """A new package needs a line in the table."""
+        self.assertEqual(["new.a: new has no line in LAYERS"], check_layers({"new.a": ""}, {}))
+
+    def test_an_import_from_a_package_in_front_is_found(self) -> None:
+        """Lazy imports count, those for types do not."""
         modules = {
-            "a": "",
-            "core.b": "from ..a import thing",
-            "core.c": "from . import b\nimport liveserver_testcase.a\nfrom liveserver_testcase.core import b",
-            "__init__": "from .core.c import y",
+            "core.a": "def f():\n    from ..web.b import B",
+            "core.c": "if TYPE_CHECKING:\n    from ..web.b import B",
+            "web.b": "from ..core import a",
         }
-        self.assertEqual([], check_floors(modules, [["a"], ["core.b"], ["core.c"], ["__init__"]]))
-
-    def test_an_import_from_above_is_found(self) -> None:
-        """An upward import is named with its line and both floors."""
-        modules = {"low": "import os\nfrom . import high", "high": ""}
         self.assertEqual(
-            ["low:2: on floor 0, imports high on floor 1; imports point down only"],
-            check_floors(modules, [["low"], ["high"]]),
+            ["core.a:2: imports web.b; core may not import from web", "import cycle: core.a -> web.b -> core.a"],
+            check_layers(modules, {"core": (), "web": ("core",)}),
         )
 
-    def test_an_import_from_beside_is_found(self) -> None:
-        """Two modules on one floor do not import each other, not even in a function or for types."""
-        for source in (
-            "from .right import x",
-            "def f():\n    from .right import x",
-            "if TYPE_CHECKING:\n    from .right import x",
-        ):
-            with self.subTest(source=source):
-                self.assertEqual(1, len(check_floors({"left": source, "right": ""}, [["left", "right"]])), source)
-
-    def test_an_import_of_the_door_is_found(self) -> None:
-        """A module inside does not import from the package's own ``__init__``."""
-        modules = {"inside": "from . import Thing", "__init__": ""}
-        self.assertEqual(
-            ["inside:1: on floor 0, imports __init__ on floor 1; imports point down only"],
-            check_floors(modules, [["inside"], ["__init__"]]),
-        )
-
-    def test_a_module_without_a_floor_is_found(self) -> None:
-        """A new file needs a line in the table."""
-        self.assertEqual(["new: has no line in FLOORS"], check_floors({"new": ""}, []))
-
-    def test_a_floor_without_a_module_is_found(self) -> None:
-        """A line in the table needs its file."""
-        self.assertEqual(["gone: has a line in FLOORS, and no file"], check_floors({}, [["gone"]]))
-
-    def test_a_room_that_imports_is_found(self) -> None:
-        """The ``__init__`` of a room imports nothing of ours, and nothing is imported from it."""
-        modules = {"core.tls": "", "core.__init__": "from .tls import Certificates"}
-        self.assertEqual(
-            ["core.__init__:1: imports core.tls; a room's door imports nothing of ours"],
-            check_floors(modules, [["core.tls"]]),
-        )
-        modules = {"core.__init__": "", "web": "from .core import Server"}
-        self.assertEqual(
-            [f"web:1: imports {PACKAGE}.core.Server, which no module holds"], check_floors(modules, [["web"]])
-        )
+    def test_a_cycle_is_found(self) -> None:
+        """Two modules of one package do not import each other."""
+        modules = {"core.a": "from .b import B", "core.b": "from . import a"}
+        self.assertEqual(["import cycle: core.a -> core.b -> core.a"], check_layers(modules, {"core": ()}))
 
     def test_a_computed_import_is_found(self) -> None:
-        """Only the door may import by a computed name."""
-        modules = {"a": "import_module(name)", "__init__": "import_module(name)"}
+        """Only the package's own ``__init__`` may import by a computed name."""
+        modules = {"a.b": "import_module(name)", "__init__": "import_module(name)"}
         self.assertEqual(
-            ["a:1: imports a computed name, which no one can check"],
-            check_floors(modules, [["a"], ["__init__"]]),
+            ["a.b:1: imports a computed name, which no one can check"],
+            check_layers(modules, {"a": (), "__init__": ()}),
         )
 
     def test_a_library_outside_its_owner_is_found(self) -> None:
         """A library that belongs to one module is not imported by another."""
         self.assertEqual(
-            ["web.wsgi:1: imports requests, which only web.client may"],
-            check_libraries({"web.client": "import requests", "web.wsgi": "import requests.adapters"}, LIBRARIES),
+            ["web.wsgi:1: imports requests, which only web.session may"],
+            check_libraries({"web.session": "import requests", "web.wsgi": "import requests.adapters"}, LIBRARIES),
         )
 
     def test_a_second_importer_is_found(self) -> None:
         """Two files of a room do not share a library that has one importer."""
         self.assertEqual(
-            ["httptools: imported by web.body, web.head; 1 importer is the limit"],
-            check_libraries({"web.head": "import httptools", "web.body": "import httptools"}, LIBRARIES),
+            ["httptools: imported by web.request_body, web.request_head; 1 importer is the limit"],
+            check_libraries(
+                {"web.request_head": "import httptools", "web.request_body": "import httptools"}, LIBRARIES
+            ),
         )
 
     def test_an_unknown_library_is_found(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import UsageError
-from ..web.urls import build_url
+from ..web.http_server import build_url
 from .servers import ClassServer
 
 __all__ = ["VARIABLE", "ChildView", "ServerView", "describe_servers"]

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from ..web.urls import build_url
+from ..web.http_server import build_url
 from .servers import ClassServer
 
 __all__ = ["VARIABLE", "ExternalPart", "ExternalServer", "external_url"]

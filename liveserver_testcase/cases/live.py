@@ -9,9 +9,9 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
+from ..web.application import load_app
 from ..web.live import Interface, LiveServer, Mode, StartMethod
-from ..web.loading import load_app
-from ..web.record import RequestRecord
+from ..web.records import RequestRecord
 from .base import ClassServer, ServerAttribute, ServerTestCase, of_a_test
 from .childview import VARIABLE, ChildView, describe_servers
 from .external import ExternalPart, ExternalServer, external_url, skip_external
@@ -23,7 +23,7 @@ from .servers import ClassRun
 if TYPE_CHECKING:
     import ssl
 
-    from ..web.client import LiveSession
+    from ..web.session import LiveSession
 
 __all__ = ["LiveServerTestCase"]
 
@@ -184,7 +184,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         """
         if self._live_session is None:
             url = self.live_url()
-            from ..web.client import LiveSession  # requests takes 60 ms to import, and not every class needs it
+            from ..web.session import LiveSession  # requests takes 60 ms to import, and not every class needs it
 
             is_ours = self._live_part() is not None
             session = LiveSession(url.rstrip("/"), ca_file=self.live_server.ca_file, trust_env=not is_ours)

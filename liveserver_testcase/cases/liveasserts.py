@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..core.awaiting import runs_loop
+from ..core.journal import runs_loop
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
-from ..web.record import RequestRecord
+from ..web.records import RequestRecord
 from .livepart import ExpectedErrors, LivePart, describe_errors, describe_pending
 from .outcome import name_error
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable
 
-from ..core.stacks import fold_stack
+from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, UsageError
 from ..web.live import LiveServer
-from ..web.record import RequestRecord
+from ..web.records import RequestRecord
 from .hold import hold
 from .livelog import LogKeeper
 from .outcome import format_error, members_of, name_error

@@ -10,8 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from ..core.awaiting import await_journal, runs_loop
-from ..core.journal import Journal
+from ..core.journal import Journal, await_journal, runs_loop
 from ..errors import UsageError
 from ..mail.circumstances import Circumstances, explain_attempts
 from ..mail.matching import Criteria

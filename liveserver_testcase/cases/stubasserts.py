@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from ..core.awaiting import await_journal, runs_loop
+from ..core.journal import await_journal, runs_loop
 from ..errors import UsageError
 from ..stub.diagnosis import explain_count, explain_order
 from ..stub.expectation import Expectation

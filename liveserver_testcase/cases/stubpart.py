@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ..errors import ServerNotStarted, UsageError
 from ..stub.diagnosis import describe_exchange
 from ..stub.server import HTTPStub
-from ..web.exchange import Exchange
+from ..web.records import Exchange
 from .base import ServerTestCase
 from .servers import ClassServer, Problem
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import abc
 import contextlib
 import enum
+import os
 import socket
+import ssl
+import struct
 import threading
 from typing import Any
 
-from .clock import monotonic
+from ..errors import ClientDisconnected
+from .interrupts import monotonic
 from .listener import format_host
 
-__all__ = ["Connection", "ConnectionState"]
+__all__ = ["RECEIVE", "Channel", "Connection", "ConnectionState", "PlainHTTP"]
 
 
 class ConnectionState(enum.Enum):
@@ -71,3 +75,154 @@ class Connection(abc.ABC):
         """Close the socket; called by the serving thread when it is done."""
         with self._closing:
             self.sock.close()
+
+
+RECEIVE = 64 * 1024
+"""Bytes that are received at once."""
+
+_SLICE = 256 * 1024  # how much of a large response is handed over at once, so that a stop can see it move
+# a client may take note of the last response before a close that could destroy it, for as long as it goes on sending
+_LINGER = 1.0  # seconds without a byte
+_LINGER_TIME = 10.0  # seconds in all
+_LINGER_BYTES = 4 * 1024 * 1024
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+
+
+class PlainHTTP(Exception):
+    """A client spoke plain HTTP to a port that speaks TLS."""
+
+
+class Channel(Connection):
+    """A connection's socket, from the handshake to the last byte."""
+
+    def __init__(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
+        super().__init__(sock, address, index, stopping)
+        self._timeout: float | None = None
+        self._sent = 0
+        self._unread = False  # whether the client may have sent what nobody has read
+        self._unclean = False  # whether the client must not take the end of the connection for that of a response
+        self._resets = False  # whether the connection is to end with a reset
+        self._gone: ClientDisconnected | None = None  # why nothing more can be sent
+        self._lingers = False  # whether the client gets to read what was sent, although nothing more is
+
+    def shake_hands(self, context: ssl.SSLContext, timeout: float) -> None:
+        """Speak TLS from here on.
+
+        Raises:
+            ClientDisconnected: The client does not, for ``timeout`` seconds or at all.
+            PlainHTTP: That is what it speaks.
+        """
+        try:
+            with self._closing:  # wrap_socket moves the descriptor into another object
+                self.set_timeout(timeout)
+                self.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+            self.sock.do_handshake()
+            self.set_timeout(None)
+        except (OSError, ValueError) as error:
+            self._unclean = True  # there is no TLS to end
+            self._unread = True  # let the client read the alert
+            if getattr(error, "reason", "") == "HTTP_REQUEST":
+                raise PlainHTTP from error
+            raise ClientDisconnected(f"the TLS handshake failed: {error}") from error
+
+    def set_timeout(self, timeout: float | None) -> None:
+        """Let receiving wait ``timeout`` seconds; None waits for as long as the server runs."""
+        if timeout != self._timeout:
+            self._timeout = timeout
+            self.sock.settimeout(timeout)
+
+    def send(self, data: bytes) -> None:
+        """Hand ``data`` to the system; blocks while the client does not read.
+
+        Raises:
+            ClientDisconnected: The client is gone, or the connection was cut.
+        """
+        if self._timeout is not None:
+            self.set_timeout(None)
+        self.sending = self._sent
+        try:
+            if len(data) <= _SLICE:
+                self.sock.sendall(data)
+            else:
+                view = memoryview(data)
+                for start in range(0, len(data), _SLICE):
+                    self.sock.sendall(view[start : start + _SLICE])
+                    self.sending += _SLICE
+        except OSError as error:
+            self._gone = ClientDisconnected(self.blame(f"before it had the whole response: {error}"))
+            raise self._gone from error
+        finally:
+            self.sending = -1
+        self._sent += len(data)
+
+    def send_plain(self, data: bytes) -> None:
+        """Send ``data`` as it is, also where TLS was meant to be spoken."""
+        with contextlib.suppress(OSError):
+            socket.socket.sendall(self.sock, data)
+
+    def blame(self, when: str) -> str:
+        """Who ended the connection, and when."""
+        return f"the server cut the connection {when}" if self.is_cut else f"the client left {when}"
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def linger(self) -> None:
+        """Let the client read the last response: a close with unread bytes would reset it away.  RFC 9112, 9.6."""
+        if self._resets:
+            return
+        self.state = ConnectionState.READING  # a stop need not wait for this
+        self._say_goodbye()
+        deadline = monotonic() + _LINGER_TIME
+        left = _LINGER_BYTES
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            self.set_timeout(_LINGER)
+            while left > 0 and monotonic() < deadline and not self.stopping.is_set():
+                data = socket.socket.recv(self.sock, RECEIVE)
+                if not data:
+                    return
+                left -= len(data)
+
+    def break_off(self, *, reset: bool) -> None:
+        """See to it that the client cannot take the end of the connection for the end of the response.
+
+        Args:
+            reset: Nothing else tells the client where the response ends: close with a reset.
+        """
+        self._unclean = True
+        if reset:
+            self._resets = True
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    def give_up(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+        """Send nothing more, for a reason of ours.
+
+        Args:
+            reason: Why, for the record.
+            reset: Whether the client is to see a reset.
+            linger: Whether it gets to read what it was sent, and then sees an orderly end.
+
+        Returns:
+            What to raise, so that nobody goes on with the response.
+        """
+        self._gone = ClientDisconnected(reason)
+        self._lingers = linger
+        if reset:
+            self.break_off(reset=True)
+        return self._gone
+
+    def close(self) -> None:
+        """Close the socket, with a goodbye if TLS is spoken."""
+        if not self._unclean and not self.is_cut:
+            self.state = ConnectionState.READING
+            self._say_goodbye()
+        super().close()
+
+    def _say_goodbye(self) -> None:
+        """Tell a TLS client, once, that the end is not an attack."""
+        if isinstance(self.sock, ssl.SSLSocket) and not self._unclean:
+            self._unclean = True
+            with contextlib.suppress(OSError, ValueError):
+                self.set_timeout(_LINGER)
+                self.sock.unwrap()

@@ -18,13 +18,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import ServerNotStarted
-from .clock import monotonic
 from .connection import Connection, ConnectionState
-from .interrupts import Alarm, start_thread
+from .interrupts import Alarm, monotonic, start_thread
 from .listener import Listener
-from .registry import HasDescriptor
-from .server import Server
-from .unfinished import Unfinished, stack_of_thread
+from .server import HasDescriptor, Server
+from .tracebacks import Unfinished, stack_of_thread
 
 __all__ = ["Connection", "ConnectionState", "ThreadedServer"]
 

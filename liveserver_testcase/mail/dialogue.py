@@ -9,9 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
-from ..core.channel import PlainHTTP
-from ..core.clock import monotonic
-from ..core.connection import ConnectionState
+from ..core.connection import ConnectionState, PlainHTTP
+from ..core.interrupts import monotonic
 from ..errors import ClientDisconnected
 from .commands import Answer, Refused, decode_line, strip_line
 from .session import SMTPAttempt, Transaction

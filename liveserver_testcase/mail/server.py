@@ -11,7 +11,7 @@ from typing import Any
 from ..core.journal import Epoch, Journal, take_all
 from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
-from ..core.unfinished import Unfinished
+from ..core.tracebacks import Unfinished
 from .connection import SMTPConnection
 from .fault import Closed, SMTPFault, check_command
 from .message import ReceivedEmail

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Protocol
 
-from ..core.clock import monotonic
+from ..core.interrupts import monotonic
 from ..core.journal import Epoch
 from ..core.listener import format_host
 

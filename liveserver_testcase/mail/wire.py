@@ -8,9 +8,8 @@ import ssl
 import threading
 from typing import Any, Protocol, TypeAlias
 
-from ..core.channel import Channel
-from ..core.clock import monotonic
-from ..core.connection import ConnectionState
+from ..core.connection import Channel, ConnectionState
+from ..core.interrupts import monotonic
 from ..core.journal import Epoch, Journal
 from ..errors import ClientDisconnected
 from .commands import Answer, Refused

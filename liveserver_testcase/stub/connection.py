@@ -9,8 +9,8 @@ import threading
 from collections.abc import Awaitable, Coroutine
 from typing import Any, Protocol, TypeVar
 
-from ..core.channel import RECEIVE
-from ..core.clock import monotonic
+from ..core.connection import RECEIVE
+from ..core.interrupts import monotonic
 from ..core.threaded import ConnectionState
 from ..core.tls import TLS, TLSFacts
 from ..errors import ClientDisconnected

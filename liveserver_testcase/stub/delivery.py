@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NoReturn
 
 from ..errors import ClientDisconnected
-from ..web.exchange import Exchange
+from ..web.records import Exchange
 from ..web.response import ResponseWriter, describe_status
 from .connection import GARBAGE, StubConnection
 from .fault import Fault, Place, Plan

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from ..core.listener import Listener
-from ..core.unfinished import Unfinished
+from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 from .connection import StubConnection
 from .fault import FLAWS, Fault, Plan, plan_connection

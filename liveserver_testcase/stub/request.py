@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from ..core.journal import Epoch
 from ..core.tls import TLSFacts
 from ..web.environ import describe_request
-from ..web.exchange import Exchange
-from ..web.head import parse_head
+from ..web.records import Exchange
+from ..web.request_head import parse_head
 from .criterion import Mismatch
 from .curl import write_curl
 from .keywords import refuse_unknown

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.journal import take_all
 from ..errors import UsageError
-from ..web.exchange import Exchange
-from ..web.http import HTTPServer
+from ..web.http_server import HTTPServer
+from ..web.records import Exchange
 from .answer import Answer
 from .book import Book
 from .content import Chunked, Content, make_content_answer

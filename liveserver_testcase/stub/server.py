@@ -10,10 +10,10 @@ import threading
 from typing import Any
 
 from ..core.tls import ClientAuth, ClientCertificate, resolve_tls
-from ..core.unfinished import Unfinished
+from ..core.tracebacks import Unfinished
 from ..errors import ClientDisconnected, UsageError
-from ..web.body import Body
-from ..web.exchange import Exchange
+from ..web.records import Exchange
+from ..web.request_body import Body
 from .answer import Answer, Scripted
 from .connection import StubConnection
 from .delivery import Delivery

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
-from ..web.exchange import Exchange
+from ..web.records import Exchange
 from .criterion import Mismatch
 from .matching import Criteria
 from .request import RecordedRequest

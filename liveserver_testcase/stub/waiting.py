@@ -6,9 +6,9 @@ import abc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
-from ..core.awaiting import await_journal, runs_loop
+from ..core.journal import await_journal, runs_loop
 from ..errors import UsageError
-from ..web.http import HTTPServer
+from ..web.http_server import HTTPServer
 from .diagnosis import Traffic, explain_count, explain_verdict
 from .expectation import Expectation
 from .keywords import suggest_more_keywords

@@ -8,15 +8,15 @@ import ssl
 import threading
 from typing import Any, Protocol
 
-from ..core.channel import RECEIVE, Channel, PlainHTTP
-from ..core.clock import monotonic
+from ..core.connection import RECEIVE, Channel, PlainHTTP
+from ..core.interrupts import monotonic
 from ..core.journal import Journal
 from ..core.threaded import ConnectionState
 from ..core.tls import TLS
 from ..errors import ClientDisconnected, InvalidResponse
-from .body import Body, ChunkedBody, Incoming, LengthBody
-from .exchange import Exchange
-from .head import BadRequest, Head, HeadScanner, parse_head, split_request_line
+from .records import Exchange
+from .request_body import Body, ChunkedBody, Incoming, LengthBody
+from .request_head import BadRequest, Head, HeadScanner, parse_head, split_request_line
 from .response import ResponseWriter, describe_status, plain_response
 
 __all__ = ["HTTPConnection", "Service"]

@@ -8,9 +8,9 @@ from typing import Any
 from wsgiref.util import FileWrapper
 
 from ..core.listener import format_host
-from .body import Input
-from .exchange import Exchange
-from .head import Head
+from .records import Exchange
+from .request_body import Input
+from .request_head import Head
 from .response import SERVER
 
 __all__ = ["describe_request", "make_base_environ", "make_environ"]

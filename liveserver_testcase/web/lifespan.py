@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable
 from types import CodeType
 from typing import Any
 
-from ..core.clock import monotonic
-from ..core.unfinished import Unfinished
+from ..core.interrupts import monotonic
+from ..core.tracebacks import Unfinished, stack_of_task
 from ..errors import ServerStartError, ServerThreadError
-from .whereabouts import stack_of_task
 
 __all__ = ["ASGIApplication", "Lifespan"]
 

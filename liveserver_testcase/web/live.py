@@ -12,18 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from ..core.clock import monotonic
+from ..core.interrupts import monotonic
 from ..errors import ServerStartError, UsageError
-from .interface import detect_interface
-from .loading import load_app
-from .record import Recorder, RequestRecord
-from .site import Site
+from .application import detect_interface, load_app
+from .http_server import Site
+from .records import Recorder, RequestRecord
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
     from ..core.listener import Listener
-    from ..core.unfinished import Unfinished
-    from .exchange import Exchange
+    from ..core.tracebacks import Unfinished
+    from .records import Exchange
 
 __all__ = ["Around", "Interface", "LiveServer", "Mode", "StartMethod", "WSGILiveServer", "serving_server"]
 
@@ -254,7 +253,7 @@ def _asgi_class() -> type[LiveServer]:
 
 @functools.cache
 def _process_class() -> type[LiveServer]:
-    from .remote import RemoteServer
+    from .live_process import RemoteServer
 
     class ProcessLiveServer(LiveServer, RemoteServer):  # type: ignore[override]  # Site's scheme counts
         """A `LiveServer` whose application runs in a process of its own."""

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import NoReturn, TypeAlias
 
 from ..errors import InvalidResponse
-from .head import Head
+from .request_head import Head
 
 __all__ = ["SERVER", "PreparedHead", "ResponseWriter", "describe_status", "plain_response", "prepare_head"]
 

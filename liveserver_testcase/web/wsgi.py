@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidResponse
 from .environ import make_environ
-from .exchange import Exchange
-from .http import HTTPServer
+from .http_server import HTTPServer
+from .records import Exchange
 from .response import ResponseWriter
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from liveserver_testcase.core.clock import monotonic
-from liveserver_testcase.core.looped import LoopServer, Talk
+from liveserver_testcase.core.event_loop import LoopServer, Talk
+from liveserver_testcase.core.interrupts import monotonic
 from liveserver_testcase.core.threaded import Connection, ConnectionState, ThreadedServer
 from liveserver_testcase.core.tls import resolve_tls
 

@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from liveserver_testcase.core.process import ProcessServer
 from liveserver_testcase.core.server import Server
 from liveserver_testcase.errors import ServerDied, UnfinishedWorkWarning
+from liveserver_testcase.process.server import ProcessServer
 from tests.support import HANG, NoLeaks, wait_until
 
 __all__ = ["COPIES", "SCRIPTED", "ProcessCase", "is_alive", "is_refused", "start_forkserver"]

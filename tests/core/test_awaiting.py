@@ -6,8 +6,7 @@ import asyncio
 import threading
 import unittest
 
-from liveserver_testcase.core.awaiting import await_journal
-from liveserver_testcase.core.journal import Epoch, Journal
+from liveserver_testcase.core.journal import Epoch, Journal, await_journal
 from tests.support import HANG, NoLeaks, wait_until
 
 

@@ -7,7 +7,7 @@ from unittest import mock
 
 from freezegun import freeze_time
 
-from liveserver_testcase.core import clock
+from liveserver_testcase.core import interrupts as clock
 from tests.support import NoLeaks, wait_until
 
 

@@ -15,8 +15,8 @@ from unittest import mock
 
 from freezegun import freeze_time
 
-from liveserver_testcase.core import looped
-from liveserver_testcase.core.looped import Talk
+from liveserver_testcase.core import event_loop as looped
+from liveserver_testcase.core.event_loop import Talk
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
 from tests.contracts.toys import EchoLoopServer

@@ -12,10 +12,10 @@ import threading
 import unittest
 from typing import Any
 
-from liveserver_testcase.core.crossing import RemoteTraceback, StandIn
-from liveserver_testcase.core.process import ProcessServer
 from liveserver_testcase.core.server import Server, State
 from liveserver_testcase.errors import LiveServerTestCaseError, ServerStartError, UnfinishedWorkWarning, UsageError
+from liveserver_testcase.process.messages import RemoteTraceback, StandIn
+from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
 from tests.core import children
 from tests.core.processes import COPIES, SCRIPTED, ProcessCase, is_alive, start_forkserver

@@ -11,9 +11,9 @@ import threading
 import unittest
 from typing import Any
 
-from liveserver_testcase.core.launch import StartMethod
-from liveserver_testcase.core.process import ProcessServer
 from liveserver_testcase.core.server import Server
+from liveserver_testcase.process.child import StartMethod
+from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks, run_python
 
@@ -25,7 +25,7 @@ _ELSEWHERE = "the handler and the sockets are another process's"
 _INTERRUPTS = """
 import os, random, signal, socket, sys, threading
 from pathlib import Path
-from liveserver_testcase.core.process import ProcessServer
+from liveserver_testcase.process.server import ProcessServer
 from tests.support import wait_until
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it

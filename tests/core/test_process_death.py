@@ -9,9 +9,9 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from liveserver_testcase.core.process import ProcessServer
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerDied, UsageError
+from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
 from tests.core.processes import COPIES, ProcessCase, is_alive, start_forkserver
 from tests.support import HANG, wait_until

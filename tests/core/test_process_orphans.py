@@ -16,12 +16,12 @@ RUNNER = """
 import os, signal, sys, threading
 from pathlib import Path
 from tests.support import wait_until
-from liveserver_testcase.core.process import ProcessServer
+from liveserver_testcase.process.server import ProcessServer
 if __name__ == "__main__":
     make = "tests.core.children:make_scripted"
     server = ProcessServer(make, "start_with_family", sys.argv[1], start_method=sys.argv[2])
     if sys.argv[3] == "weak":  # a system that tells nobody of the end of another process
-        from liveserver_testcase.core import child
+        from liveserver_testcase.process import worker as child
         child._tie = lambda life: None
         del os.pidfd_open
     starter = threading.Thread(target=server.start)
@@ -38,8 +38,8 @@ if __name__ == "__main__":
 
 STARTING = """
 import os, sys, threading
-from liveserver_testcase.core import child
-from liveserver_testcase.core.process import ProcessServer
+from liveserver_testcase.process import worker as child
+from liveserver_testcase.process.server import ProcessServer
 from tests.support import wait_until
 if __name__ == "__main__":
     if sys.argv[2] == "weak":
@@ -120,7 +120,7 @@ class OrphanTest(ProcessCase):
             script = self.folder() / "runner.py"
             script.write_text(
                 textwrap.dedent(f"""
-                from liveserver_testcase.core.process import ProcessServer
+                from liveserver_testcase.process.server import ProcessServer
                 if __name__ == "__main__":
                     ProcessServer({SCRIPTED!r}, "start_writing_at_exit", {str(path)!r}, start_method={method!r}).start()
                 """)
@@ -143,7 +143,7 @@ class OrphanTest(ProcessCase):
             done = run_python(
                 f"""
                 import threading
-                from liveserver_testcase.core.process import ProcessServer
+                from liveserver_testcase.process.server import ProcessServer
                 threading.Thread(target=threading.Event().wait, args=(60,), daemon=True).start()
                 with ProcessServer({SCRIPTED!r}, "be_quiet", start_method={method!r}):
                     print("served")

@@ -7,10 +7,8 @@ import traceback
 import unittest
 from typing import Any
 
-from liveserver_testcase.core.crossing import Crossing, RemoteTraceback, StandIn
-from liveserver_testcase.core.output import Output
-from liveserver_testcase.core.pipe import Pipe
-from liveserver_testcase.core.recipe import Recipe, explain_unreachable
+from liveserver_testcase.process.child import Output
+from liveserver_testcase.process.messages import Crossing, Pipe, Recipe, RemoteTraceback, StandIn, explain_unreachable
 from tests.core import children
 from tests.support import NoLeaks
 

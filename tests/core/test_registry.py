@@ -8,7 +8,7 @@ import unittest
 from collections.abc import Iterable
 from unittest import mock
 
-from liveserver_testcase.core import registry
+from liveserver_testcase.core import server as registry
 from tests.contracts.toys import EchoServer
 from tests.support import NoLeaks, run_python
 

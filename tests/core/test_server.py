@@ -10,7 +10,7 @@ from unittest import mock
 
 from liveserver_testcase.core.listener import Listener
 from liveserver_testcase.core.server import State
-from liveserver_testcase.core.unfinished import Unfinished
+from liveserver_testcase.core.tracebacks import Unfinished
 from liveserver_testcase.errors import (
     LiveServerTestCaseError,
     ServerNotStarted,

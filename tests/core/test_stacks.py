@@ -6,7 +6,7 @@ import os
 import textwrap
 import unittest
 
-from liveserver_testcase.core.stacks import fold_stack
+from liveserver_testcase.core.tracebacks import fold_stack
 
 LIBRARY = os.path.dirname(os.__file__)
 

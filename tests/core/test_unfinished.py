@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver_testcase.core.unfinished import Unfinished, describe_all
+from liveserver_testcase.core.tracebacks import Unfinished, describe_all
 from tests.support import NoLeaks
 
 SLOW = Unfinished("GET /slow", "127.0.0.1:50004", 2.04, "live-server 127.0.0.1:49213", "")

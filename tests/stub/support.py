@@ -18,8 +18,8 @@ from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.server import HTTPStub
 from liveserver_testcase.stub.times import Times
 from liveserver_testcase.web.environ import make_base_environ
-from liveserver_testcase.web.exchange import Exchange
-from liveserver_testcase.web.head import parse_head
+from liveserver_testcase.web.records import Exchange
+from liveserver_testcase.web.request_head import parse_head
 from tests.support import HANG, NoLeaks
 
 TEST = Epoch(1, "shop.test_a_sale")

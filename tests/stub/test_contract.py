@@ -7,7 +7,7 @@ from typing import Any
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.server import Server
-from liveserver_testcase.web.exchange import Exchange
+from liveserver_testcase.web.records import Exchange
 from tests.contracts.base import ServerCase
 from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks

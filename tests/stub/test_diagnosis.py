@@ -12,7 +12,7 @@ from liveserver_testcase.stub.diagnosis import (
     find_violation,
 )
 from liveserver_testcase.stub.matching import make_criteria
-from liveserver_testcase.web.exchange import Exchange
+from liveserver_testcase.web.records import Exchange
 from tests.stub.support import URL, ReportTest, make_exchange, make_expectation, make_request
 
 ONCE = (1, 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from liveserver_testcase.errors import InvalidResponse
-from liveserver_testcase.web.exchange import Exchange
+from liveserver_testcase.web.records import Exchange
 from tests.web.wire import GET, WireTestCase, checked, get, hello, post
 
 PLAIN = [("Content-Type", "text/plain")]

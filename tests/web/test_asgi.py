@@ -23,7 +23,7 @@ from starlette.routing import Route
 from liveserver_testcase.core.journal import Epoch
 from liveserver_testcase.errors import InvalidResponse
 from liveserver_testcase.web.asgi import ASGIServer
-from liveserver_testcase.web.asgi_line import ASGIRecord
+from liveserver_testcase.web.asgi_connection import ASGIRecord
 from tests.support import HANG, NoLeaks, wait_until
 
 __all__ = ["ASGICase"]

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import UnfinishedWorkWarning
-from liveserver_testcase.web import asgi_line
+from liveserver_testcase.web import asgi_connection as asgi_line
 from tests.support import HANG, wait_until
 from tests.web.test_asgi import ASGICase
 from tests.web.test_asgi_websockets import SocketCase

@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from liveserver_testcase.core import tracebacks as whereabouts
 from liveserver_testcase.errors import ServerStartError, UsageError
-from liveserver_testcase.web import whereabouts
 from liveserver_testcase.web.asgi import ASGIServer
 from tests.support import HANG, run_python, wait_until
 from tests.web.test_asgi import ASGICase, tell
@@ -159,7 +159,7 @@ class Extras(unittest.TestCase):
             sys.modules["uvicorn"] = None
             import liveserver_testcase
             from liveserver_testcase.web.wsgi import WSGIServer
-            from liveserver_testcase.web.interface import detect_interface
+            from liveserver_testcase.web.application import detect_interface
             from liveserver_testcase.web.asgi import ASGIServer
             from liveserver_testcase.errors import ServerStartError
 

@@ -15,7 +15,7 @@ import websockets.sync.client
 from fastapi import WebSocket
 
 from liveserver_testcase.errors import InvalidResponse
-from liveserver_testcase.web.asgi_line import ASGIRecord
+from liveserver_testcase.web.asgi_connection import ASGIRecord
 from tests.support import HANG, wait_until
 from tests.web.test_asgi import ASGICase
 

@@ -8,8 +8,8 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from liveserver_testcase.web.exchange import Exchange
-from liveserver_testcase.web.http import HTTPServer
+from liveserver_testcase.web.http_server import HTTPServer
+from liveserver_testcase.web.records import Exchange
 from tests.support import HANG, wait_until
 from tests.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying
 

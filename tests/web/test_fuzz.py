@@ -9,7 +9,8 @@ import re
 import unittest
 from unittest import mock
 
-from liveserver_testcase.web import body, head
+from liveserver_testcase.web import request_body as body
+from liveserver_testcase.web import request_head as head
 from tests.support import NoLeaks
 from tests.web.fuzz import fuzz, main
 from tests.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES, SIZES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase.web import head as module
-from liveserver_testcase.web.head import BadRequest, HeadScanner, parse_head, split_target
+from liveserver_testcase.web import request_head as module
+from liveserver_testcase.web.request_head import BadRequest, HeadScanner, parse_head, split_target
 from tests.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES
 from tests.web.wire import GET, get, post
 

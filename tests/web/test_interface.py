@@ -21,7 +21,7 @@ import werkzeug.middleware.dispatcher
 from django.conf import settings
 
 from liveserver_testcase.errors import UsageError
-from liveserver_testcase.web.interface import detect_interface
+from liveserver_testcase.web.application import detect_interface
 from tests.support import run_python
 
 WANTED = "wanted (environ, start_response) of WSGI, or (scope, receive, send) of ASGI"
@@ -104,7 +104,7 @@ class Frameworks(unittest.TestCase):
         done = run_python(
             """
             import sys
-            from liveserver_testcase.web.interface import detect_interface
+            from liveserver_testcase.web.application import detect_interface
             print(detect_interface(lambda environ, start_response: []))
             print({"flask", "django", "starlette", "uvicorn", "werkzeug"} & set(sys.modules))
             """

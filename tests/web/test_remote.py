@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from liveserver_testcase.core.crossing import RemoteTraceback, StandIn
-from liveserver_testcase.core.launch import METHODS
 from liveserver_testcase.core.tls import Certificates
 from liveserver_testcase.errors import ServerDied, ServerStartError, UnfinishedWorkWarning, UsageError
-from liveserver_testcase.web.remote import RemoteServer
+from liveserver_testcase.process.child import METHODS
+from liveserver_testcase.process.messages import RemoteTraceback, StandIn
+from liveserver_testcase.web.live_process import RemoteServer
 from tests.core.processes import start_forkserver
 from tests.support import HANG, NoLeaks, run_python, wait_until
 from tests.web import remote_apps
@@ -209,7 +209,7 @@ class ErrorTest(RemoteCase):
         self.assertIs(ValueError, type(error.__cause__))
         text = "".join(traceback.format_exception(error))
         self.assertRegex(
-            text, r"^liveserver_testcase\.core\.crossing\.RemoteTraceback: in the server's process\nTraceback"
+            text, r"^liveserver_testcase\.process\.messages\.RemoteTraceback: in the server's process\nTraceback"
         )
         self.assertIn('int("x")\n', text)
         self.assertIn('raise Custom("not a number", 7) from error\n', text)
@@ -230,7 +230,7 @@ class ErrorTest(RemoteCase):
         done = run_python(
             """
             import sys, http.client
-            from liveserver_testcase.web.remote import RemoteServer
+            from liveserver_testcase.web.live_process import RemoteServer
             with RemoteServer("tests.web.remote_apps:app") as server:
                 client = http.client.HTTPConnection(*server.address)
                 client.request("GET", "/custom")

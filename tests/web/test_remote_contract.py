@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from liveserver_testcase.core.server import Server
-from liveserver_testcase.web.remote import RemoteServer
+from liveserver_testcase.web.live_process import RemoteServer
 from tests.contracts import test_servers
 from tests.core import test_process_contract
 

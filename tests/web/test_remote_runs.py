@@ -14,7 +14,7 @@ from tests.support import ROOT
 
 CLASS = """
 import http.client, os, unittest
-from liveserver_testcase.web.remote import RemoteServer
+from liveserver_testcase.web.live_process import RemoteServer
 
 class ShopTest(unittest.TestCase):
     @classmethod
@@ -45,7 +45,7 @@ def app(environ, start):
 
 ASKING = """
 import http.client, sys
-from liveserver_testcase.web.remote import RemoteServer
+from liveserver_testcase.web.live_process import RemoteServer
 if __name__ == "__main__":
     with RemoteServer("shop:app", start_method=sys.argv[1]) as server:
         client = http.client.HTTPConnection(*server.address)
@@ -120,7 +120,7 @@ class RunsTest(unittest.TestCase):
         self.write(
             "shop.py",
             """
-            from liveserver_testcase.web.remote import RemoteServer
+            from liveserver_testcase.web.live_process import RemoteServer
 
             def make():
                 return print
@@ -142,7 +142,7 @@ class RunsTest(unittest.TestCase):
         self.write(
             "shop.py",
             """
-            from liveserver_testcase.web.remote import RemoteServer
+            from liveserver_testcase.web.live_process import RemoteServer
             RemoteServer("shop_app:app", start_method="forkserver").start()
             """,
         )

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from liveserver_testcase.errors import InvalidResponse
-from liveserver_testcase.web.head import parse_head
+from liveserver_testcase.web.request_head import parse_head
 from liveserver_testcase.web.response import ResponseWriter, prepare_head
 from tests.web.wire import GET, WireTestCase, get, hello, replying
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.validate import validator
 
-from liveserver_testcase.web.exchange import Exchange
+from liveserver_testcase.web.records import Exchange
 from liveserver_testcase.web.wsgi import WSGIServer
 from tests.support import HANG, NoLeaks, wait_until
 

@@ -1,25 +1,155 @@
-"""One call of an ASGI application, for a request or a WebSocket."""
+"""One connection of an ASGI server, and what is kept of each request on it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
-from collections.abc import Awaitable, Callable
+import time
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ..core.clock import monotonic
-from ..core.unfinished import Unfinished
+from ..core.event_loop import Talk
+from ..core.interrupts import monotonic
+from ..core.tracebacks import Unfinished, stack_of_loop, stack_of_task, stacks_of_threads
 from ..errors import ClientDisconnected, InvalidResponse
-from .asgi_line import ASGIRecord, Line
-from .body import is_clients_doing
-from .whereabouts import stack_of_loop, stack_of_task, stacks_of_threads
+from .lifespan import ASGIApplication
+from .records import RequestRecord
+from .request_body import is_clients_doing
 
 if TYPE_CHECKING:
     from .lifespan import ASGIApplication
 
-__all__ = ["Call", "Caller", "current_call"]
+__all__ = ["ASGIRecord", "Call", "Caller", "Host", "KnowingTask", "Line", "SharedState", "current_call", "link_class"]
+
+_FAREWELL = 0.5  # seconds of a stop that an application gets to notice that its WebSocket or event stream is over
+
+
+class ASGIRecord(RequestRecord):
+    """What is kept of one request or WebSocket.
+
+    Attributes:
+        is_lasting: Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events.
+    """
+
+    __slots__ = ("is_lasting",)
+
+    def __init__(self, method: str, target: str, address: Any) -> None:
+        super().__init__(method, target, address)
+        self.is_lasting = method == "WEBSOCKET"
+
+
+class Carried(Protocol):
+    """What a connection asks of a call that came on it; see `Call`."""
+
+    record: ASGIRecord
+    is_reading: bool
+    was_told: bool
+    was_cancelled: bool
+
+    def lose(self) -> None:
+        """The connection is lost."""
+
+    def cancel(self) -> None:
+        """Give it up."""
+
+    def describe(self, thread: str) -> Unfinished:
+        """Name it and where it is."""
+
+
+class Line(Talk):
+    """One connection, with the calls that came on it: more than one while a response's background task still runs.
+
+    It is parted with when it is lost and its calls have ended, so that a stop waits for those, too.
+
+    Attributes:
+        address: The client's, as the socket module has it.
+        protocol: What speaks on it: for HTTP, and after an upgrade for the WebSocket.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport, index: int, part: Callable[[Talk], None]) -> None:
+        super().__init__(transport, index)
+        self._parted_with = part
+        self.address = transport.get_extra_info("peername") or ("unknown", 0)
+        self.protocol: Any = None
+        self.calls: list[Carried] = []
+        self.count = 0
+        self.is_lost = False
+        self.is_cut = False
+
+    def open(self, call: Carried) -> None:
+        """Take down that the application is called."""
+        call.record.connection_index = self.index
+        call.record.exchange_index = self.count
+        self.count += 1
+        self.calls.append(call)
+        self.what, self.since = call.record.describe(), call.record.arrived
+        self.update()
+
+    def close(self, call: Carried) -> None:
+        """Take down that a call has ended, its response sent as far as it will be."""
+        self.calls.remove(call)
+        self.update()
+        if not self.calls:
+            if self.is_lost:
+                self._parted_with(self)
+            elif self.is_last:
+                self.end()
+
+    def update(self) -> None:
+        """Something is being done for the client while a call does not just wait for its request's body."""
+        self.is_busy = any(not call.is_reading for call in self.calls)
+
+    def lose(self) -> None:
+        """Take down that the connection is lost."""
+        self.is_lost = True
+        for call in list(self.calls):
+            call.lose()
+        if not self.calls:
+            self._parted_with(self)
+        else:
+            self.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
+
+    def cut(self) -> None:
+        """See `Talk.cut`."""
+        self.is_cut = True
+        super().cut()
+
+    def retire(self) -> None:
+        """See `Talk.retire`; what lasts is told at once, since waiting would not end it."""
+        lasting = [call for call in self.calls if call.record.is_lasting]
+        for call in lasting:
+            call.was_told = True
+        if lasting and lasting[0].record.method != "WEBSOCKET":
+            self.is_last = True
+            self.abort()
+        elif self.is_busy and not self.is_lost:
+            self.is_last = True
+            with contextlib.suppress(Exception):  # it is uvicorn's, and the connection may be in any state
+                # what uvicorn calls for each connection when it stops: closes a WebSocket with 1012, and makes the
+                # response that is still to come the last one
+                self.protocol.shutdown()
+        else:
+            super().retire()
+
+    def press(self, waited: float, thread: str) -> list[Unfinished]:
+        """Cancel what was told that it is over and goes on; before that, cut clients that keep TLS waiting."""
+        if not self.is_lost and any(call.was_told for call in self.calls):
+            self.abort()
+        late = [call for call in self.calls if call.was_told and not call.was_cancelled and waited >= _FAREWELL]
+        found = [call.describe(thread) for call in late]
+        for call in late:
+            call.cancel()
+        return found
+
+    def describe_all(self, thread: str) -> list[Unfinished]:
+        """Name every call that has not been given up yet."""
+        return [call.describe(thread) for call in self.calls if not (call.was_cancelled or call.is_reading)]
+
 
 _ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 _ERROR_TEXT = b"Internal Server Error\n"
@@ -316,3 +446,137 @@ def _ignore(task: asyncio.Task[None]) -> None:
     """Have asked for what a task raised, so that asyncio does not complain."""
     if not task.cancelled():
         task.exception()
+
+
+class Host(Caller, Protocol):
+    """What a protocol asks of its server."""
+
+    app: ASGIApplication
+    _call_app: ASGIApplication
+
+    def _greet(self, transport: asyncio.BaseTransport) -> Talk: ...
+    def _record_nonsense(self, line: Line) -> None: ...
+
+
+class SharedState:
+    """What uvicorn's protocols share: the four attributes of its ``ServerState``.
+
+    uvicorn's main loop sets the headers of all responses once a second; here they are made when they are asked for.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.total_requests = 0
+        self.connections: set[object] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._config = config
+        self._second = -1
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """Date, Server and those of the options."""
+        second = int(time.time())
+        if second != self._second:
+            date = [(b"date", formatdate(second, usegmt=True).encode())] if self._config.date_header else []
+            self._headers = [*date, *self._config.encoded_headers]
+            self._second = second
+        return self._headers
+
+
+class _Wire(Protocol):
+    """What is used of uvicorn's protocols, whichever is chosen; each of these is there from version 0.30 on."""
+
+    app: ASGIApplication
+    access_log: bool
+    ws_protocol_class: Any
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+    def send_400_response(self, msg: str) -> None: ...
+
+
+class _Linked:
+    """Put before one of uvicorn's protocol classes: tells the server of its connection and of its calls."""
+
+    _server: Host
+    _line: Line | None = None
+
+    def link(self, server: Host, line: Line | None = None) -> None:
+        """Tie a new protocol to its server, and to the connection that it takes over in an upgrade."""
+        wire = cast(_Wire, self)
+        self._server, self._line = server, line
+        # the application that the protocol calls, with what uvicorn may have put around it
+        self._app = server.app if wire.app is server._call_app else wire.app
+        wire.app = self._serve
+        wire.access_log = False  # the option of this name would take the handlers off the logger uvicorn.access
+        self._upgraded = getattr(self, "ws_protocol_class", None)
+        if self._upgraded is not None:
+            wire.ws_protocol_class = self._upgrade
+
+    def _upgrade(self, **arguments: Any) -> Any:
+        """What an HTTP protocol calls in place of the class of the WebSocket protocol."""
+        if self._upgraded is None:
+            raise RuntimeError("there is no protocol to upgrade to")
+        with _calmly(self._upgraded):
+            protocol = self._upgraded(**arguments)
+        protocol.link(self._server, self._line)
+        return protocol
+
+    async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if self._line is not None:
+            await Call(self._server, self._line, scope).run(self._app, scope, receive, send)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        if self._line is None:
+            self._line = cast(Line, self._server._greet(transport))
+        self._line.protocol = self
+        cast(_Wire, super()).connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        if self._line is not None:
+            self._line.lose()
+        cast(_Wire, super()).connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Record a request that could not be understood; called by uvicorn's protocols of HTTP."""
+        if self._line is not None:
+            self._server._record_nonsense(self._line)
+        cast(_Wire, super()).send_400_response(msg)
+
+
+@contextlib.contextmanager
+def _ignore_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _calmly(kind: type) -> contextlib.AbstractContextManager[object]:
+    """Around the making of a protocol: older versions of uvicorn use what websockets has deprecated since."""
+    if any(base.__module__.startswith("websockets.legacy") for base in kind.__mro__):
+        return _ignore_warnings()
+    return contextlib.nullcontext()
+
+
+@functools.cache
+def link_class(base: type) -> type:
+    """One of uvicorn's protocol classes, linked."""
+    return type(f"Linked{base.__name__}", (_Linked, base), {})
+
+
+class KnowingTask(asyncio.Task[Any]):
+    """A task that knows for which call it was made; from Python 3.12 on its context is asked instead."""
+
+    call: Call | None = None
+
+    @classmethod
+    def make(cls, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """Make a task, as a loop's task factory; a plain one, which is faster, where there is nothing to know."""
+        call = current_call()
+        if call is None:
+            return asyncio.Task(coro, loop=loop, **options)
+        task = cls(coro, loop=loop, **options)
+        task.call = call
+        return task

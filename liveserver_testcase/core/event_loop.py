@@ -5,8 +5,10 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import io
 import logging
 import math
+import socket
 import ssl
 import sys
 import threading
@@ -14,16 +16,101 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from .clock import monotonic
-from .interrupts import Alarm, start_thread
+from .interrupts import Alarm, monotonic, start_thread
 from .journal import take_all
-from .listener import BACKLOG, EXHAUSTED, Listener
-from .registry import HasDescriptor
-from .server import Server
-from .talk import Talk
-from .unfinished import Unfinished
+from .listener import BACKLOG, EXHAUSTED, Listener, format_host
+from .server import HasDescriptor, Server
+from .tracebacks import Unfinished
 
 __all__ = ["LoopServer", "Talk"]
+
+
+class Talk:
+    """One connection of a loop server, as far as a stop must know.
+
+    Attributes:
+        transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
+        index: Its number among the server's connections.
+        peer: The client's address as text, ``host:port``.
+        is_busy: Whether something is being done for the client, rather than waited for from it.
+        what: What is being done, in a few words.
+        since: When it began, on the monotonic clock.
+        socket: What can be asked for its ``fileno()`` and shut down; never to be read or written.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
+        self.transport = transport
+        self.index = index
+        self.is_busy = False
+        self.what = "a connection"
+        self.since = monotonic()
+        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
+        self._task: asyncio.Task[Any] | None = None
+        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self.socket = transport.get_extra_info("socket")
+        address = transport.get_extra_info("peername") or ("unknown", 0)
+        self.peer = f"{format_host(str(address[0]))}:{address[1]}"
+
+    def begin(self, what: str) -> None:
+        """Note that something is being done for the client; called on the loop."""
+        self.what, self.since, self.is_busy = what, monotonic(), True
+        self._task = asyncio.current_task()
+
+    def end(self) -> None:
+        """Note that it is the client's turn; called on the loop, when the answer has been written."""
+        self.is_busy = False
+        self._task = None
+        if self.is_last:
+            self.transport.close()  # sends what is still to be sent
+
+    def retire(self) -> None:
+        """Close as soon as nothing is being done for the client, and it has been sent everything."""
+        self.is_last = True
+        if not self.is_busy:
+            self.transport.close() if self.unsent else self.abort()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the client has not been sent yet, because it does not read."""
+        transport = self.transport
+        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+
+    def abort(self) -> None:
+        """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        if self._is_tls:
+            self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
+
+    def cut(self) -> None:
+        """End the connection under whoever uses it; from any thread."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def press(self, waited: float, thread: str) -> list[Unfinished]:
+        """Give up what a stop has waited for long enough, before its grace is over.
+
+        Args:
+            waited: Seconds since the stop began.
+            thread: The name of the loop's thread.
+
+        Returns:
+            What had to be cut.
+        """
+        return []
+
+    def describe_all(self, thread: str) -> list[Unfinished]:
+        """Name everything that is being done."""
+        return [self.describe(thread)] if self.is_busy else []
+
+    def describe(self, thread: str, stack: str = "") -> Unfinished:
+        """Name what is being done, and where."""
+        if not stack and self._task is not None:
+            text = io.StringIO()
+            self._task.print_stack(file=text)
+            stack = text.getvalue()
+        return Unfinished(self.what, self.peer, monotonic() - self.since, thread, stack)
+
 
 log = logging.getLogger("liveserver_testcase.core")
 

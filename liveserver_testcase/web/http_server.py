@@ -3,21 +3,101 @@
 from __future__ import annotations
 
 import abc
+import re
 import socket
 import ssl
 import threading
 from typing import Any
+from urllib.parse import quote, urlencode
 
+from ..core.listener import format_host
+from ..core.server import Server
 from ..core.threaded import ThreadedServer
-from ..core.tls import resolve_tls
-from ..core.unfinished import stack_of_thread
+from ..core.tls import TLS, resolve_tls
+from ..core.tracebacks import stack_of_thread
 from .connection import HTTPConnection
 from .environ import make_base_environ
-from .exchange import Exchange
-from .record import Recorder
-from .site import Site
+from .records import Exchange, Recorder
 
-__all__ = ["HTTPServer"]
+__all__ = ["HTTPServer", "Site", "build_url"]
+
+_SAFE = "!#$%&'()*+,/:;=?@[]~"  # what has a meaning in a URL, or stands for itself.  Source: RFC 3986, 2.2 and 2.3
+_WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) -> str:
+    """The URL of ``path`` on the server at ``base``.
+
+    Args:
+        base: Without a slash at its end.
+        path: With or without a slash at its beginning; may have a query of its own.  What no URL can have, such as a
+            space, is percent-encoded; what is encoded already stays.  A whole URL is returned as it is.
+        query: Parameters; a list or tuple gives one for each of its items, None leaves the parameter out.
+    """
+    url = path if _WHOLE.match(path) else f"{base}/{quote(path.removeprefix('/'), safe=_SAFE)}"
+    pairs: list[tuple[str, str]] = []
+    for name, value in (query or {}).items():
+        values = value if isinstance(value, list | tuple) else [value]
+        pairs += [(name, str(item)) for item in values if item is not None]
+    if pairs:
+        url, hash_, fragment = url.partition("#")
+        url += ("&" if "?" in url else "?") + urlencode(pairs) + hash_ + fragment
+    return url
+
+
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # by wildcard
+
+
+class Site(Server):
+    """A server of HTTP, over TLS where `tls` is set.
+
+    Attributes:
+        tls: What it needs to speak TLS; None if it speaks none.
+        external_host: The host in its URLs, where clients know it by another name than the one it listens on.
+    """
+
+    tls: TLS | None = None
+    external_host: str | None = None
+
+    def _known_as(self, host: str) -> list[str]:
+        """The names that a certificate of this server must be for."""
+        return [name for name in (host, self.external_host) if name]
+
+    @property
+    def scheme(self) -> str:  # type: ignore[override]
+        """``http`` or ``https``."""
+        return "http" if self.tls is None else "https"
+
+    @property
+    def ca_file(self) -> str | None:
+        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        return self.tls.ca_file if self.tls is not None else None
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the server's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The server's context was made by the user: only they know whom to trust.
+        """
+        return self.tls.client_context() if self.tls is not None else None
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end: of `external_host`, or of the address it listens on.
+
+        Nobody can connect to a wildcard address, so that the loopback address stands for it.
+        """
+        host = self.external_host or _LOOPBACK.get(self.host, self.host)
+        return f"{self.scheme}://{format_host(host)}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The same for WebSockets: ``ws://`` or ``wss://``."""
+        return f"ws{self.url.removeprefix('http')}"
+
+    def url_for(self, path: str = "", /, **query: Any) -> str:
+        """The URL of ``path`` on this server, with ``query`` as parameters."""
+        return build_url(self.url, path, query)
 
 
 class HTTPServer(ThreadedServer, Site, Recorder[Exchange]):

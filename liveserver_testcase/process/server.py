@@ -10,21 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from ..core.interrupts import monotonic, uninterrupted
+from ..core.listener import Listener
+from ..core.server import HasDescriptor, Server
+from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
-from .child import is_importing_main
-from .clock import monotonic
-from .interrupts import uninterrupted
-from .launch import METHODS, StartMethod, launch
-from .line import Gone, Line, Silent
-from .listener import Listener
-from .orders import Farewell, Orders
-from .output import Output
-from .recipe import Recipe
-from .registry import HasDescriptor
-from .server import Server
-from .unfinished import Unfinished
+from .child import METHODS, Gone, Line, Output, Silent, StartMethod, launch
+from .messages import Farewell, Orders, Recipe
+from .worker import is_importing_main
 
 __all__ = ["ProcessServer", "StartMethod"]
+
 
 _ANSWER = 5.0  # seconds for an answer that takes the child no time
 _STOP = 1.0  # seconds beyond its grace that a stop in the child may take
@@ -66,7 +62,7 @@ class ProcessServer(Server):
 
     scheme: ClassVar[str] = "process"
     label = "server-process"
-    desk = f"{__package__}.child:Desk"
+    desk = f"{__package__}.worker:Desk"
     """The import string of the class that answers questions in the child."""
 
     def __init__(

@@ -21,11 +21,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from .crossing import Crossing
-from .orders import Farewell, Orders
-from .pipe import Pipe
-from .recipe import Recipe
-from .unfinished import Unfinished, stack_of_thread
+from ..core.tracebacks import Unfinished, stack_of_thread
+from .messages import Crossing, Farewell, Orders, Pipe, Recipe
 
 __all__ = ["Desk", "begin", "is_importing_main", "serve"]
 
@@ -203,7 +200,7 @@ def _make(orders: Orders, listening: list[int]) -> Any:
         server = recipe.call()
     else:
         server = orders.make()
-    from .listener import Listener
+    from ..core.listener import Listener
 
     sockets = [socket.socket(fileno=number) for number in listening]
     for sock in sockets:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import ClientDisconnected
-from .head import BadRequest
+from .request_head import BadRequest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

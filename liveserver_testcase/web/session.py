@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from .urls import build_url
+from .http_server import build_url
 
 __all__ = ["LiveSession"]
 

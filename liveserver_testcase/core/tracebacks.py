@@ -1,0 +1,209 @@
+"""Stacks as text, without the stretches that say nothing to their reader."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import os
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = [
+    "Unfinished",
+    "describe_all",
+    "fold_stack",
+    "is_libraries",
+    "stack_of_loop",
+    "stack_of_task",
+    "stack_of_thread",
+    "stacks_of_threads",
+]
+
+_ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*\n)*', re.MULTILINE)
+_PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
+_LIBRARY = os.path.dirname(os.__file__)
+_LEAST = 3  # entries in a row that are worth a fold
+
+
+def fold_stack(stack: str) -> str:
+    """Fold the entries of installed packages and of the standard library, where several come in a row.
+
+    The last entry of a stack stays: it is what is being waited for.
+
+    Args:
+        stack: As `traceback` formats it.
+    """
+    text = stack if stack.endswith("\n") else f"{stack}\n"
+    entries = list(_ENTRY.finditer(text))
+    folded: list[str] = []
+    row: list[re.Match[str]] = []
+    end = 0
+    for number, entry in enumerate(entries):
+        between = text[end : entry.start()]
+        is_last = number + 1 == len(entries) or text[entry.end() : entries[number + 1].start()] != ""
+        if between:
+            folded += [*_fold(row), between]
+            row = []
+        if _owner(entry["file"]) and not is_last:
+            row.append(entry)
+        else:
+            folded += [*_fold(row), entry[0]]
+            row = []
+        end = entry.end()
+    return "".join([*folded, *_fold(row), text[end:]])
+
+
+def is_libraries(file: str) -> bool:
+    """Whether a source file is an installed package's, or of the standard library."""
+    return bool(_owner(file))
+
+
+def _fold(row: list[re.Match[str]]) -> list[str]:
+    """The entries of a row, or one line for them all."""
+    if len(row) < _LEAST:
+        return [entry[0] for entry in row]
+    owners = ", ".join(dict.fromkeys(_owner(entry["file"]) for entry in row))
+    indent = row[0][0][: len(row[0][0]) - len(row[0][0].lstrip())]
+    return [f"{indent}… {len(row)} frames of {owners}\n"]
+
+
+def _owner(file: str) -> str:
+    """The package that a file belongs to, or ``Python``; empty for one of the user's own."""
+    found = _PACKAGE.search(file)
+    if found is not None:
+        return found["name"]
+    return "Python" if file.startswith((_LIBRARY, "<frozen")) else ""
+
+
+_WAYS = (threading.__file__, os.path.dirname(os.path.dirname(__file__)))  # to the application
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Something that was still going on when a server had to stop.
+
+    Attributes:
+        what: What was being served, such as ``GET /slow HTTP/1.1``.
+        peer: Who had asked for it, such as ``127.0.0.1:50004``.
+        age: Seconds since it began.
+        thread: The name of the thread that served it.
+        stack: Where that thread was, as text; empty if it had ended by then.
+    """
+
+    what: str
+    peer: str
+    age: float
+    thread: str
+    stack: str
+
+    def __str__(self) -> str:
+        text = f"{self.what} from {self.peer}, {self.age:.1f} s old, in thread {self.thread!r}"
+        return f"{text}, which was at\n{fold_stack(self.stack).rstrip()}" if self.stack else text
+
+
+def describe_all(unfinished: Sequence[Unfinished]) -> str:
+    """One piece of work as it is; several with their number and one below the other."""
+    if len(unfinished) == 1:
+        return str(unfinished[0])
+    return "\n".join([f"{len(unfinished)} pieces of work:", *map(str, unfinished)])
+
+
+def stack_of_thread(ident: int | None) -> str:
+    """Where a thread is at the moment, as `traceback` formats it; empty if it has ended.
+
+    It begins where this package's frames end: how a request came to the application says nothing to its author.
+    """
+    frame = sys._current_frames().get(ident or 0)
+    frames = traceback.extract_stack(frame) if frame is not None else []
+    first = next((i for i, entry in enumerate(frames) if not entry.filename.startswith(_WAYS)), 0)
+    return "".join(traceback.format_list(frames[first:]))
+
+
+_OWN = os.path.dirname(os.path.dirname(__file__))
+_DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
+
+
+def stack_of_task(task: asyncio.Task[Any]) -> str:
+    """Where a task waits, from the application's first frame to the innermost, as `traceback` formats it.
+
+    `asyncio.Task.get_stack` has only the outermost frame of a coroutine that waits.
+    """
+    return _format((frame, frame.f_lineno) for frame in _frames_of(task.get_coro()))
+
+
+def stack_of_loop(ident: int | None) -> str:
+    """Where the application is in the loop's thread, while it runs there and does not wait; empty if it has ended."""
+    frame = sys._current_frames().get(ident or 0)
+    return _format(reversed(list(traceback.walk_stack(frame)))) if frame is not None else ""
+
+
+def _format(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """Frames as text, from the application's first one on."""
+    entries = traceback.StackSummary.extract(iter(list(frames)), lookup_lines=True)
+    ours = [number for number, entry in enumerate(entries) if entry.filename.startswith(_OWN)]
+    first = ours[-1] + 1 if ours and ours[-1] + 1 < len(entries) else 0
+    return "".join(traceback.format_list(list(entries)[first:]))
+
+
+def stacks_of_threads(belongs: Callable[[contextvars.Context], bool]) -> str:
+    """The stacks of the threads that work for a coroutine; empty if none does.
+
+    Who hands work to a thread hands on a copy of its context, which is then a local variable in that thread: so in
+    anyio, in asgiref and in `asyncio.to_thread`.
+
+    Args:
+        belongs: Whether a context is one of the coroutine's.
+    """
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = []
+    for ident, frame in sys._current_frames().items():
+        if ident != threading.get_ident() and any(belongs(context) for context in _contexts_in(frame)):
+            stack = "".join(traceback.format_stack(frame))
+            found.append(f"in thread {names.get(ident, ident)!r}:\n{stack}")
+    return "".join(found)
+
+
+def _contexts_in(frame: FrameType | None) -> Iterator[contextvars.Context]:
+    """The contexts that the frames of a thread refer to."""
+    while frame is not None:
+        for value in list(frame.f_locals.values()):
+            function = getattr(value, "fn", value)  # a work item of concurrent.futures
+            holder = getattr(getattr(function, "func", function), "__self__", value)  # a partial of ``context.run``
+            if isinstance(holder, contextvars.Context):
+                yield holder
+        frame = frame.f_back
+
+
+def _frames_of(waiting: Any) -> Iterator[FrameType]:
+    """The frames of a coroutine and of what it waits for, from the outside to the inside."""
+    for _ in range(_DEEPEST):
+        frame = next((f for name in ("cr", "gi", "ag") if (f := getattr(waiting, f"{name}_frame", None))), None)
+        if frame is not None:
+            yield frame
+            names = ("cr_await", "gi_yieldfrom", "ag_await")
+            waiting = next((inner for name in names if (inner := getattr(waiting, name, None))), None)
+        else:
+            waiting = _behind(waiting)
+        if waiting is None:
+            return
+
+
+def _behind(waiting: Any) -> Any:
+    """What stands behind an object that is waited for and has no frame: a step of a generator, another task."""
+    if waiting is None:
+        return None
+    candidates = [waiting, *gc.get_referents(waiting)]
+    asyncio = sys.modules["asyncio"]  # 20 ms to import; whoever has a coroutine that waits has it
+    for candidate in candidates:
+        if isinstance(candidate, asyncio.Task):
+            return candidate.get_coro()
+    return next((c for c in candidates if any(hasattr(c, f"{name}_frame") for name in ("cr", "gi", "ag"))), None)

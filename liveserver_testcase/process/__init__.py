@@ -1,0 +1,1 @@
+"""Any server in a child process: started, asked, followed and ended."""
