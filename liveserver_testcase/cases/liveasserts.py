@@ -167,7 +167,7 @@ class LiveAssertions:
 
         server.journal.wait_for(lambda: len(matching()) >= (1 if times is None else times), wait)
         if times is not None:
-            server.wait_until_idle(wait, server.journal.epoch)  # whoever counts wants to know of what is on its way
+            server.wait_until_idle(wait, server.journal.window)  # whoever counts wants to know of what is on its way
         found = matching()
         if len(found) != times if times is not None else not found:
             wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
@@ -236,7 +236,7 @@ class LiveAssertions:
 
     def _requests(self, what: str) -> list[RequestRecord]:
         server = self._server(what)
-        return server.journal.entries(server.journal.epoch)
+        return server.journal.entries(server.journal.window)
 
     def _server(self, what: str) -> LiveServer:
         server = self._own_part(what).server

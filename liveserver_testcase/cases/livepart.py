@@ -165,7 +165,7 @@ class LivePart(ClassServer[LiveServer]):
         if self.server is None:
             return
         try:
-            pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.epoch)
+            pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.window)
             self.pending = [(record, self.server.stack_of(record)) for record in pending]
         except LiveServerTestCaseError as error:  # its process has died
             self.fault = error
@@ -177,14 +177,14 @@ class LivePart(ClassServer[LiveServer]):
         """What the application has raised in this test so far, and nobody wanted."""
         if self.server is None:
             return []
-        current = self.server.journal.epoch.number
+        current = self.server.journal.window.number
         try:
             found = self.server.take_errors()
         except LiveServerTestCaseError:  # its process has died, which is said elsewhere
             found = []
         for raised in found:
             if self.raises and not is_one_of(raised[1], self.ignored):
-                (self.found if raised[0].epoch.number == current else self.late).append(raised)
+                (self.found if raised[0].window.number == current else self.late).append(raised)
         return self.found
 
     def problems(self) -> list[Problem]:
@@ -221,10 +221,10 @@ class LivePart(ClassServer[LiveServer]):
             return []
         late = self.late + self.gather()  # the test whose these are has been judged
         self.late, self.found = [], []
-        tests = dict.fromkeys(record.epoch for record, _ in late)
+        tests = dict.fromkeys(record.window for record, _ in late)
         return [
             describe_errors(
-                f"left over from {test.name}: the application raised", [e for e in late if e[0].epoch == test]
+                f"left over from {test.name}: the application raised", [e for e in late if e[0].window == test]
             )
             for test in tests
         ]

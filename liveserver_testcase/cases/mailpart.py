@@ -55,7 +55,7 @@ class MailPart(ClassServer[SMTPServer]):
         ]
         entries = server.journal.entries()
         self._judged = max([self._judged, *(email.index for email in entries)])
-        unseen = [email for email in entries if email.epoch == server.journal.epoch and not email.was_seen]
+        unseen = [email for email in entries if email.window == server.journal.window and not email.was_seen]
         if not self.is_strict or not unseen:
             return raised
         return [*raised, Problem(_describe_unseen(server.url, unseen))]
@@ -71,7 +71,7 @@ class MailPart(ClassServer[SMTPServer]):
         """Mails of earlier tests that came when those had been judged, each with the name of its test."""
         if self.server is None:
             return []
-        return [*((email, email.epoch.name) for email in self._between), *self.server.late()]
+        return [*((email, email.window.name) for email in self._between), *self.server.late()]
 
     def circumstances(self) -> Circumstances:
         """What is going on at the server, for a report.

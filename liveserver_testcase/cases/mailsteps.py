@@ -80,7 +80,7 @@ class Demand:
     def emails(self) -> list[ReceivedEmail]:
         """The mails so far."""
         journal = self.server.journal
-        return self.block.everything() if self.block is not None else journal.entries(journal.epoch)
+        return self.block.everything() if self.block is not None else journal.entries(journal.window)
 
     def explain(self, waited: float | None, times: int | None, *, advice: str = "") -> str:
         """Why it failed."""
@@ -142,10 +142,10 @@ def find_none(demand: Demand, within: float) -> Steps[None]:
 def settle(demand: Demand) -> Steps[None]:
     """No mail of this test is on its way any more; one that an earlier test has left half-sent is not its own."""
     server = demand.server
-    epoch = server.journal.epoch
+    window = server.journal.window
 
     def is_settled() -> bool:
-        return not any(session.last_epoch == epoch for session in server.in_flight)
+        return not any(session.last_window == window for session in server.in_flight)
 
     if not (yield Wait(is_settled, demand.timeout)):
         raise UsageError(

@@ -60,10 +60,10 @@ class StubPart(ClassServer[HTTPStub]):
     def problems(self) -> list[Problem]:
         if self.server is None:
             return []
-        current = self.server.journal.epoch.number
+        current = self.server.journal.window.number
         found = self.server.take_errors()
-        self._late += [raised for raised in found if raised[0].epoch.number != current]
-        mine = [raised for raised in found if raised[0].epoch.number == current]
+        self._late += [raised for raised in found if raised[0].window.number != current]
+        mine = [raised for raised in found if raised[0].window.number == current]
         return _make_problems(self.server, mine, self.server.verdict())
 
     def leftovers(self) -> list[Problem]:
@@ -78,7 +78,7 @@ def _make_problems(stub: HTTPStub, errors: list[_Raised], report: str, *, are_la
     problems = []
     lead = f"stub {stub.name!r}: " if stub.name else ""
     for exchange, error in errors:
-        when = f"left over from {exchange.epoch.name}: " if are_late else ""
+        when = f"left over from {exchange.window.name}: " if are_late else ""
         what = f"{describe_exchange(exchange)} could not be answered: {type(error).__name__}: {error}"
         problems.append(Problem(f"{lead}{when}{what}", error))
     return [*problems, Problem(report)] if report else problems

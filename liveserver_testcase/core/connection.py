@@ -58,7 +58,7 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def serve(self) -> None:
-        """Talk to the client until the connection is over."""
+        """LoopConnection to the client until the connection is over."""
 
     @abc.abstractmethod
     def describe(self) -> str:
@@ -105,7 +105,7 @@ class Channel(Connection):
         self._gone: ClientDisconnected | None = None  # why nothing more can be sent
         self._lingers = False  # whether the client gets to read what was sent, although nothing more is
 
-    def shake_hands(self, context: ssl.SSLContext, timeout: float) -> None:
+    def do_handshake(self, context: ssl.SSLContext, timeout: float) -> None:
         """Speak TLS from here on.
 
         Raises:
@@ -149,7 +149,7 @@ class Channel(Connection):
                     self.sock.sendall(view[start : start + _SLICE])
                     self.sending += _SLICE
         except OSError as error:
-            self._gone = ClientDisconnected(self.blame(f"before it had the whole response: {error}"))
+            self._gone = ClientDisconnected(self.describe_disconnect(f"before it had the whole response: {error}"))
             raise self._gone from error
         finally:
             self.sending = -1
@@ -160,7 +160,7 @@ class Channel(Connection):
         with contextlib.suppress(OSError):
             socket.socket.sendall(self.sock, data)
 
-    def blame(self, when: str) -> str:
+    def describe_disconnect(self, when: str) -> str:
         """Who ended the connection, and when."""
         return f"the server cut the connection {when}" if self.is_cut else f"the client left {when}"
 
@@ -171,7 +171,7 @@ class Channel(Connection):
         if self._resets:
             return
         self.state = ConnectionState.READING  # a stop need not wait for this
-        self._say_goodbye()
+        self._send_close_notify()
         deadline = monotonic() + _LINGER_TIME
         left = _LINGER_BYTES
         with contextlib.suppress(OSError):
@@ -183,7 +183,7 @@ class Channel(Connection):
                     return
                 left -= len(data)
 
-    def break_off(self, *, reset: bool) -> None:
+    def mark_truncated(self, *, reset: bool) -> None:
         """See to it that the client cannot take the end of the connection for the end of the response.
 
         Args:
@@ -195,7 +195,7 @@ class Channel(Connection):
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
-    def give_up(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+    def abandon(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
         """Send nothing more, for a reason of ours.
 
         Args:
@@ -209,17 +209,17 @@ class Channel(Connection):
         self._gone = ClientDisconnected(reason)
         self._lingers = linger
         if reset:
-            self.break_off(reset=True)
+            self.mark_truncated(reset=True)
         return self._gone
 
     def close(self) -> None:
         """Close the socket, with a goodbye if TLS is spoken."""
         if not self._unclean and not self.is_cut:
             self.state = ConnectionState.READING
-            self._say_goodbye()
+            self._send_close_notify()
         super().close()
 
-    def _say_goodbye(self) -> None:
+    def _send_close_notify(self) -> None:
         """Tell a TLS client, once, that the end is not an attack."""
         if isinstance(self.sock, ssl.SSLSocket) and not self._unclean:
             self._unclean = True

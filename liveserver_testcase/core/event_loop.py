@@ -16,16 +16,16 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from .interrupts import Alarm, monotonic, start_thread
-from .journal import take_all
+from .interrupts import OneShotEvent, monotonic, start_thread
+from .journal import drain
 from .listener import BACKLOG, EXHAUSTED, Listener, format_host
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished
 
-__all__ = ["LoopServer", "Talk"]
+__all__ = ["EventLoopServer", "LoopConnection"]
 
 
-class Talk:
+class LoopConnection:
     """One connection of a loop server, as far as a stop must know.
 
     Attributes:
@@ -123,15 +123,15 @@ _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, a
 class _Run:
     """The loop, the thread and the connections of one run, from a start to its stop."""
 
-    def __init__(self, server: LoopServer, listener: Listener, name: str) -> None:
+    def __init__(self, server: EventLoopServer, listener: Listener, name: str) -> None:
         self.server = server
         self.listener = listener
         self.loop: asyncio.AbstractEventLoop | None = None  # made, used and closed by the thread
         self.thread = threading.Thread(target=self.work, name=name, daemon=True)
-        self.talks: set[Talk] = set()
+        self.connections: set[LoopConnection] = set()
         self.servers: list[asyncio.Server] = []
-        self.ready = Alarm()
-        self.ended = Alarm()
+        self.ready = OneShotEvent()
+        self.ended = OneShotEvent()
         self.parted = asyncio.Event()  # while stopping: the last connection is lost
         self.winding = False  # the grace is over, and the loop not blocked
         self.over = asyncio.Event()  # the loop has nothing more to do
@@ -159,7 +159,7 @@ class _Run:
             self.error = error
             if self.ready.is_set():
                 log.error("the loop of %r ended", self.server, exc_info=error)
-                self.server._keep(error)
+                self.server._record_failure(error)
         finally:
             self.ready.set()
             self.ended.set()
@@ -196,23 +196,23 @@ class _Run:
         deadline = began + timeout
         try:
             self.close_servers()
-            for talk in list(self.talks):
-                talk.retire()
+            for connection in list(self.connections):
+                connection.retire()
             await _settle()
-            while self.talks and deadline > monotonic():
-                before = {talk: talk.unsent for talk in self.talks if not talk.is_busy}
+            while self.connections and deadline > monotonic():
+                before = {connection: connection.unsent for connection in self.connections if not connection.is_busy}
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self.parted.wait(), min(_STALL, deadline - monotonic()))
-                for talk, unsent in before.items():
-                    if talk.unsent == unsent:
-                        talk.abort()
-                for talk in list(self.talks):
-                    self.cut += talk.press(monotonic() - began, self.thread.name)
+                for connection, unsent in before.items():
+                    if connection.unsent == unsent:
+                        connection.abort()
+                for connection in list(self.connections):
+                    self.cut += connection.press(monotonic() - began, self.thread.name)
                 await _settle()
-            for talk in list(self.talks):
-                self.cut += talk.describe_all(self.thread.name)
+            for connection in list(self.connections):
+                self.cut += connection.describe_all(self.thread.name)
             self.winding = True
-            self.cut += await self.server._wind_down(deadline)
+            self.cut += await self.server._shutdown(deadline)
         finally:
             self.over.set()
             if not self.ready.is_set() and self.serving is not None:
@@ -223,8 +223,8 @@ class _Run:
         with self.lock:
             self.loop = None  # a stop from now on has nothing to do here but wait
         self.close_servers()
-        for talk in list(self.talks):
-            talk.abort()
+        for connection in list(self.connections):
+            connection.abort()
         self.listener.close()
         for _ in range(_STEPS):
             try:
@@ -251,16 +251,16 @@ class _Run:
             with contextlib.suppress(OSError, ValueError):  # a stop that had to give up has closed the socket
                 server.close()
 
-    def part(self, talk: Talk) -> None:
-        self.talks.discard(talk)
-        talk.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
-        if self.stopping and not self.talks:
+    def part(self, connection: LoopConnection) -> None:
+        self.connections.discard(connection)
+        connection.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
+        if self.stopping and not self.connections:
             self.parted.set()
 
     def hear(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take down what goes wrong in a callback: what is no client's doing is raised by the stop."""
         error, message = context.get("exception"), context.get("message", "")
-        if error is not None and not self.stopping and self.server._heed(error, context):
+        if error is not None and not self.stopping and self.server._handle_task_error(error, context):
             return
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             if not self.was_exhausted:  # asyncio tries again every second, and says so each time
@@ -270,7 +270,7 @@ class _Run:
             log.debug("%r: %s: %r", self.server, message, error)
         else:
             log.error("%r: %s", self.server, message, exc_info=error)
-            self.server._keep(error)
+            self.server._record_failure(error)
 
     # -- other threads ---------------------------------------------------------------------------------------
 
@@ -287,16 +287,16 @@ class _Run:
         if self.loop is not None:
             self.finishing.append(loop.create_task(self.finish(loop, timeout)))
 
-    def give_up(self) -> list[Unfinished]:
+    def abandon(self) -> list[Unfinished]:
         """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
         stack = self.stack()
-        talks = list(self.talks)
-        for talk in talks:
-            talk.cut()
+        connections = list(self.connections)
+        for connection in connections:
+            connection.cut()
         if not self.was_woken:
             self.listener.close()  # otherwise left to the thread: its number is still known to the loop
         name = self.thread.name
-        return [talk.describe(name, stack) for talk in talks if talk.is_busy] or [
+        return [connection.describe(name, stack) for connection in connections if connection.is_busy] or [
             Unfinished("a callback of the event loop", "the server itself", 0.0, name, stack)
         ]
 
@@ -311,17 +311,17 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-class LoopServer(Server):
+class EventLoopServer(Server):
     """A server whose connections are protocols on an asyncio loop in a thread of its own.
 
-    A protocol calls `_greet` when its connection is made and `_part` when it is lost, and tells its `Talk` when it
-    does something for its client: a stop waits for that, and for nothing else.  What a callback raises is raised by
+    A protocol calls `_connection_made` and `_connection_lost`, and tells its `LoopConnection` when it does something
+    for its client: a stop waits for that, and for nothing else.  What a callback raises is raised by
     the stop, too; of what a task raises the loop hears only when the task is garbage: have a callback ask for it.
     """
 
     _run: _Run | None = None
-    _last_words: float = 0.0
-    """Seconds that `_wind_down` may take when the grace of a stop is over."""
+    _shutdown_grace: float = 0.0
+    """Seconds that `_shutdown` may take when the grace of a stop is over."""
 
     @abc.abstractmethod
     def _make_protocol(self) -> asyncio.BaseProtocol:
@@ -334,57 +334,57 @@ class LoopServer(Server):
     async def _prepare(self) -> None:
         """Do what comes before the first client; runs on the loop, and may take up to ``start_timeout``."""
 
-    async def _wind_down(self, deadline: float) -> list[Unfinished]:
+    async def _shutdown(self, deadline: float) -> list[Unfinished]:
         """Do what comes after the last client, or when the grace is over; runs on the loop.
 
         Args:
-            deadline: The end of the grace, on the monotonic clock; `_last_words` seconds later nobody waits any more.
+            deadline: The end of the grace, on the monotonic clock; `_shutdown_grace` seconds later no one waits.
 
         Returns:
             What had to be cut.
         """
         return []
 
-    def _heed(self, error: BaseException, context: dict[str, Any]) -> bool:
+    def _handle_task_error(self, error: BaseException, context: dict[str, Any]) -> bool:
         """Whether the server has itself taken down what went wrong on the loop; called on the loop."""
         return False
 
-    def _make_talk(self, transport: asyncio.BaseTransport, index: int) -> Talk:
-        return Talk(transport, index)
+    def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> LoopConnection:
+        return LoopConnection(transport, index)
 
-    def _greet(self, transport: asyncio.BaseTransport) -> Talk:
+    def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection:
         """Take down a connection that was made; called on the loop."""
-        talk = self._make_talk(transport, next(self._indexes))
+        connection = self._make_connection(transport, next(self._indexes))
         if self._run is not None:
-            self._run.talks.add(talk)
+            self._run.connections.add(connection)
             if self._run.stopping:
-                asyncio.get_running_loop().call_soon(talk.retire)
-        return talk
+                asyncio.get_running_loop().call_soon(connection.retire)
+        return connection
 
-    def _part(self, talk: Talk) -> None:
+    def _connection_lost(self, connection: LoopConnection) -> None:
         """Take down that a connection was lost; called on the loop."""
         if self._run is not None:
-            self._run.part(talk)
+            self._run.part(connection)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""
-        for talk in list(self._run.talks) if self._run is not None else []:
-            talk.cut()
+        for connection in list(self._run.connections) if self._run is not None else []:
+            connection.cut()
 
     def open_sockets(self) -> Iterable[HasDescriptor]:
         """The listening sockets and those of the connections."""
-        talks = list(self._run.talks) if self._run is not None else []
-        return [*super().open_sockets(), *(talk.socket for talk in talks)]
+        connections = list(self._run.connections) if self._run is not None else []
+        return [*super().open_sockets(), *(connection.socket for connection in connections)]
 
     def _open(self, listener: Listener) -> None:
         run = self._run = _Run(self, listener, self._thread_name)
         start_thread(run.thread)
-        if not run.ready.wait(self.start_timeout + self._last_words):
+        if not run.ready.wait(self.start_timeout + self._shutdown_grace):
             raise TimeoutError(f"the event loop is not ready after {self.start_timeout:g} s; it is at\n{run.stack()}")
         if run.error is not None:
             raise run.error
 
-    def _refuse(self) -> None:
+    def _stop_accepting(self) -> None:
         if self._run is not None:
             self._run.stopping = True
             self._run.was_woken = self._run.listener.wake()
@@ -395,10 +395,10 @@ class LoopServer(Server):
             return []
         if not run.ended.is_set():
             run.stop(timeout)
-            if not run.ended.wait(timeout + _JOIN) and not (run.winding and run.ended.wait(self._last_words)):
-                return run.give_up()
+            if not run.ended.wait(timeout + _JOIN) and not (run.winding and run.ended.wait(self._shutdown_grace)):
+                return run.abandon()
         run.thread.join(_JOIN)
-        return take_all(run.cut)
+        return drain(run.cut)
 
-    def _is_inside(self) -> bool:
+    def _is_server_thread(self) -> bool:
         return self._run is not None and threading.get_ident() == self._run.thread.ident

@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Alarm", "monotonic", "start_thread", "uninterrupted"]
+__all__ = ["OneShotEvent", "defer_sigint", "monotonic", "start_thread"]
 
 
-class Alarm(threading.Event):
+class OneShotEvent(threading.Event):
     """An event that is set once, for good; each step of it that matters is one call of C."""
 
     def __init__(self) -> None:
@@ -58,10 +58,10 @@ def start_thread(thread: threading.Thread) -> None:
     Raises:
         RuntimeError: The system has no more threads.
     """
-    uninterrupted(thread.start)
+    defer_sigint(thread.start)
 
 
-def uninterrupted(function: Callable[[], None]) -> None:
+def defer_sigint(function: Callable[[], None]) -> None:
     """Call ``function``; an interrupt meanwhile comes when it has returned."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):

@@ -1,6 +1,6 @@
 """An ordered, thread-safe record of what a server was sent, and in which test.
 
-Entries belong to the *epoch* that was current when they were added: one epoch is the life of one test, from
+Entries belong to the *window* that was current when they were added: one window is the life of one test, from
 its beginning to the beginning of the next.  An entry that is completed late still belongs to the test it
 arrived in.
 """
@@ -22,11 +22,11 @@ from .interrupts import monotonic, start_thread
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["Entry", "Epoch", "Journal", "await_journal", "runs_loop", "take_all"]
+__all__ = ["Entry", "Journal", "JournalWindow", "await_journal", "drain", "runs_loop"]
 
 
 @dataclass(frozen=True)
-class Epoch:
+class JournalWindow:
     """One stretch of a journal: a test, or the time before the first one (number 0)."""
 
     number: int
@@ -34,17 +34,17 @@ class Epoch:
 
 
 class Entry(Protocol):
-    """What a journal keeps: anything with a place for its index and its epoch, which `Journal.add` sets."""
+    """What a journal keeps: anything with a place for its index and its window, which `Journal.add` sets."""
 
     index: int
-    epoch: Epoch
+    window: JournalWindow
 
 
 E = TypeVar("E", bound=Entry)
 T = TypeVar("T")
 
 
-def take_all(found: list[T]) -> list[T]:
+def drain(found: list[T]) -> list[T]:
     """Empty a list that other threads append to, and return what was in it; nothing is lost in between."""
     count = len(found)
     taken = found[:count]
@@ -75,11 +75,11 @@ class Journal(Generic[E]):
         self._waiting = 0
         self._generation = 0  # grows with every change that a waiter may care for
         self._dropped = 0
-        self._epoch = Epoch(0, "before the first test")
+        self._epoch = JournalWindow(0, "before the first test")
 
     @property
-    def epoch(self) -> Epoch:
-        """The current epoch."""
+    def window(self) -> JournalWindow:
+        """The current window."""
         return self._epoch
 
     @property
@@ -98,31 +98,31 @@ class Journal(Generic[E]):
             "the oldest are gone. Set a higher limit to keep them."
         )
 
-    def begin(self, name: str) -> Epoch:
-        """Begin the next epoch; entries of earlier ones stay until `clear`."""
+    def begin(self, name: str) -> JournalWindow:
+        """Begin the next window; entries of earlier ones stay until `clear`."""
         with self._lock:
-            self._epoch = Epoch(self._epoch.number + 1, name)
+            self._epoch = JournalWindow(self._epoch.number + 1, name)
             self._announce()
             return self._epoch
 
-    def resume(self, epoch: Epoch, index: int) -> None:
-        """Go on where another journal has ended: in its epoch, with the index that follows its last."""
+    def resume(self, window: JournalWindow, index: int) -> None:
+        """Go on where another journal has ended: in its window, with the index that follows its last."""
         with self._lock:
-            self._epoch = epoch
+            self._epoch = window
             self._indexes = itertools.count(index)
 
     def clear(self) -> None:
-        """Forget the entries.  Indexes and epochs go on, so that no two entries ever share one."""
+        """Forget the entries.  Indexes and windows go on, so that no two entries ever share one."""
         with self._lock:
             self._entries.clear()
             self._dropped = 0
             self._announce()
 
-    def add(self, entry: E, epoch: Epoch | None = None) -> None:
-        """Append ``entry`` with its index and ``epoch`` (by default the current one), and wake who waits."""
+    def add(self, entry: E, window: JournalWindow | None = None) -> None:
+        """Append ``entry`` with its index and ``window`` (by default the current one), and wake who waits."""
         with self._lock:
             entry.index = next(self._indexes)
-            entry.epoch = self._epoch if epoch is None else epoch
+            entry.window = self._epoch if window is None else window
             if len(self._entries) >= self.limit:
                 self._entries.popleft()
                 self._dropped += 1
@@ -135,12 +135,12 @@ class Journal(Generic[E]):
             with self._lock:
                 self._announce()
 
-    def entries(self, epoch: Epoch | None = None) -> list[E]:
-        """The entries in the order of their arrival, of one epoch or of all."""
+    def entries(self, window: JournalWindow | None = None) -> list[E]:
+        """The entries in the order of their arrival, of one window or of all."""
         with self._lock:
-            if epoch is None:
+            if window is None:
                 return list(self._entries)
-            return [entry for entry in self._entries if entry.epoch.number == epoch.number]
+            return [entry for entry in self._entries if entry.window.number == window.number]
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -210,7 +210,7 @@ async def await_journal(journal: Journal[Any], predicate: Callable[[], T], timeo
     result = predicate()
     if result or timeout <= 0:
         return result
-    watch = _Watch(journal, timeout)
+    watch = _AsyncWaiter(journal, timeout)
     start_thread(watch.thread)
     try:
         while not result and not watch.is_over:
@@ -223,7 +223,7 @@ async def await_journal(journal: Journal[Any], predicate: Callable[[], T], timeo
         watch.end()
 
 
-class _Watch:
+class _AsyncWaiter:
     """Tells a loop, from a thread of its own, when a journal has changed or the time is over."""
 
     def __init__(self, journal: Journal[Any], timeout: float) -> None:

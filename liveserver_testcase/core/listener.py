@@ -73,7 +73,7 @@ class Listener:
             return False  # macOS and Windows: shutdown() of a listening socket wakes nobody
         return True
 
-    def knock(self, sock: socket.socket) -> None:
+    def wake_by_connecting(self, sock: socket.socket) -> None:
         """Connect to one of the own sockets and leave, so that one blocked ``accept()`` returns."""
         with contextlib.suppress(OSError), socket.socket(sock.family, socket.SOCK_STREAM) as client:
             client.settimeout(_KNOCK)

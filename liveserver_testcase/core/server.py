@@ -24,11 +24,11 @@ from ..errors import (
     UnfinishedWorkWarning,
     UsageError,
 )
-from .journal import take_all
+from .journal import drain
 from .listener import Listener, check_address, format_host
 from .tracebacks import Unfinished, describe_all
 
-__all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "forget", "go_first", "remember"]
+__all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "go_first", "register", "unregister"]
 
 
 class HasDescriptor(Protocol):
@@ -51,12 +51,12 @@ class Running(Protocol):
 _running: set[Running] = set()
 
 
-def remember(server: Running) -> None:
+def register(server: Running) -> None:
     """Stop ``server`` at exit unless it is forgotten before: plain unittest cleans up nothing on Ctrl-C."""
     _running.add(server)
 
 
-def forget(server: Running) -> None:
+def unregister(server: Running) -> None:
     """Take ``server`` off the list, if it is on it."""
     _running.discard(server)
 
@@ -73,7 +73,7 @@ def _stop_all() -> None:
             server.stop(0.0)
 
 
-def _let_go() -> None:
+def _close_after_fork() -> None:
     """In a forked child: let go the sockets of the parent's servers.
 
     Their clients would otherwise wait for an end of the connection that comes only when the child ends,
@@ -91,7 +91,7 @@ def _let_go() -> None:
 
 atexit.register(_stop_all)
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_close_after_fork)
 
 
 class State(enum.Enum):
@@ -157,8 +157,8 @@ class Server(abc.ABC):
         # It is taken by itself and not through the condition, whose __enter__ is Python: a KeyboardInterrupt
         # inside of that would leave it taken.
         self._lock = threading.RLock()
-        self._moved = threading.Condition(self._lock)  # notified at each move
-        self._mover = 0  # the thread that starts or stops the server at the moment
+        self._state_changed = threading.Condition(self._lock)  # notified at each move
+        self._transition_thread = 0  # the thread that starts or stops the server at the moment
         self._pid = os.getpid()
         self._indexes = itertools.count()  # numbers its connections, over all of its lives
         self._unfinished: list[Unfinished] = []
@@ -171,7 +171,7 @@ class Server(abc.ABC):
         """Begin to serve on ``listener``; the server serves when this returns."""
 
     @abc.abstractmethod
-    def _refuse(self) -> None:
+    def _stop_accepting(self) -> None:
         """Stop taking new work: quick, from any thread, also one of the server's own."""
 
     @abc.abstractmethod
@@ -182,7 +182,7 @@ class Server(abc.ABC):
         """
 
     @abc.abstractmethod
-    def _is_inside(self) -> bool:
+    def _is_server_thread(self) -> bool:
         """Whether the calling thread is one of the server's own."""
 
     def open_sockets(self) -> Iterable[HasDescriptor]:
@@ -204,20 +204,20 @@ class Server(abc.ABC):
                 if State.STARTING not in _MOVES[self._state]:
                     self._refuse_start()
                 begun = True
-                self._move(State.STARTING)
+                self._transition(State.STARTING)
                 self._pid = os.getpid()
                 self._unfinished, self._failures = [], []
             adopted, self._adopted = self._adopted, None
             self._listener = adopted or Listener(self._host, self._port)
             self._open(self._listener)
             self._port = self._listener.port
-            remember(self)
+            register(self)
             with self._lock:
-                self._move(State.RUNNING)
+                self._transition(State.RUNNING)
         except BaseException as error:
             if not begun:
                 raise
-            self._abandon()
+            self._roll_back_start()
             if isinstance(error, LiveServerTestCaseError) or not isinstance(error, (Exception, SystemExit)):
                 raise  # not SystemExit: in a setUpClass it would end the whole run, without a word
             raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {error}") from error
@@ -244,18 +244,18 @@ class Server(abc.ABC):
         """
         if self._pid != os.getpid():  # a forked child: the server is its parent's
             return
-        inside = self._is_inside()
+        inside = self._is_server_thread()
         grace = self.stop_timeout if timeout is None else _check_seconds("timeout", timeout)
         mine = False
         try:
             with self._lock:
                 if not inside:
-                    self._await_rest(grace)
+                    self._wait_until_settled(grace)
                 if self._state is State.RUNNING:
                     mine = True
-                    self._move(State.STOPPING)
+                    self._transition(State.STOPPING)
             if mine:
-                self._refuse()
+                self._stop_accepting()
                 if inside:
                     name = f"{self._thread_name} stop"
                     threading.Thread(target=self._finish, args=(grace,), name=name, daemon=True).start()
@@ -263,20 +263,20 @@ class Server(abc.ABC):
                 self._finish(grace)
         except BaseException:
             if mine:  # interrupted, as by Ctrl-C: there is no time left, but nothing is left behind either
-                self._refuse()
+                self._stop_accepting()
                 self._finish(0.0)
             raise
         if not inside:
             self._report()
 
-    def _await_rest(self, grace: float) -> None:
+    def _wait_until_settled(self, grace: float) -> None:
         """Wait, with the lock held, while another thread starts or stops the server."""
-        if self._state in _BUSY and self._mover == threading.get_ident():
+        if self._state in _BUSY and self._transition_thread == threading.get_ident():
             if self._state is State.STARTING:
                 raise ServerStateError(f"{self!r} cannot be stopped by the thread that is just starting it")
             return  # a signal handler came in between: the stop goes on when it is done
         bound = grace + _SLACK if self._state is State.STOPPING else self.start_timeout
-        if not self._moved.wait_for(lambda: self._state not in _BUSY, bound):
+        if not self._state_changed.wait_for(lambda: self._state not in _BUSY, bound):
             raise ServerStateError(f"{self!r} is still {self._state.value} after {bound:.1f} s; nothing was done")
 
     def _finish(self, timeout: float) -> None:
@@ -285,14 +285,14 @@ class Server(abc.ABC):
             unfinished = self._close(timeout)
         except Exception as error:
             unfinished = []
-            self._keep(error)
-        forget(self)
+            self._record_failure(error)
+        unregister(self)
         with self._lock:
             self._unfinished += unfinished
             if self._state is State.STOPPING:
-                self._move(State.STOPPED)
+                self._transition(State.STOPPED)
 
-    def _keep(self, error: BaseException) -> None:
+    def _record_failure(self, error: BaseException) -> None:
         """Keep what a thread of the server has raised for the next report; from any thread."""
         if not any(known is error for known in self._failures):
             self._failures.append(error)
@@ -303,7 +303,7 @@ class Server(abc.ABC):
         Raises:
             ServerThreadError: A thread of the server has ended with an exception.
         """
-        failures = take_all(self._failures)
+        failures = drain(self._failures)
         if failures:
             error = failures[0]
             if isinstance(error, ServerThreadError):  # it says itself what went wrong
@@ -313,7 +313,7 @@ class Server(abc.ABC):
 
     def _report(self) -> None:
         """Warn of what was cut and raise what a thread died of; each is said once."""
-        unfinished = take_all(self._unfinished)
+        unfinished = drain(self._unfinished)
         try:
             if unfinished:
                 text = f"{self!r} cut off {describe_all(unfinished)}"
@@ -321,31 +321,31 @@ class Server(abc.ABC):
         finally:  # the warning may be an error
             self.check()
 
-    def _abandon(self) -> None:
+    def _roll_back_start(self) -> None:
         """Take back a start that failed, whatever it had got to."""
         listener, self._listener = self._listener, None
-        forget(self)
+        unregister(self)
         try:
             if listener is not None:
                 with contextlib.suppress(Exception):
-                    self._refuse()
+                    self._stop_accepting()
                     self._close(0.0)
                 listener.close()
         finally:
             with self._lock:
                 if self._state is State.RUNNING:  # interrupted on the last step
-                    self._move(State.STOPPING)
-                    self._move(State.STOPPED)
+                    self._transition(State.STOPPING)
+                    self._transition(State.STOPPED)
                 elif self._state is State.STARTING:
-                    self._move(State.FAILED)
+                    self._transition(State.FAILED)
 
-    def _move(self, state: State) -> None:
+    def _transition(self, state: State) -> None:
         """Make a move, with the lock held."""
         if state not in _MOVES[self._state]:
             raise ServerStateError(f"{self!r} cannot go from {self._state.value} to {state.value}")
-        self._mover = threading.get_ident()
+        self._transition_thread = threading.get_ident()
         self._state = state
-        self._moved.notify_all()
+        self._state_changed.notify_all()
 
     def _refuse_start(self) -> NoReturn:
         if self._state is State.RUNNING:

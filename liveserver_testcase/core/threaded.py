@@ -1,6 +1,6 @@
 """Accept connections and serve each in a thread, with threads that take turns to accept.
 
-Every worker waits in ``accept()`` itself and serves the connection it took; the last one to leave the door
+Every worker waits in ``accept()`` itself and serves the connection it took; the last one to leave the acceptor
 calls another to it.  A connection costs no hand-over between threads, and none but the first few cost a new
 one.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import ServerNotStarted
 from .connection import Connection, ConnectionState
-from .interrupts import Alarm, monotonic, start_thread
+from .interrupts import OneShotEvent, monotonic, start_thread
 from .listener import Listener
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, stack_of_thread
@@ -34,7 +34,7 @@ _JOIN = 0.25  # seconds that a thread gets to end once its socket is shut down
 _PAUSE = 0.05  # seconds before accept() is tried again, as when the process has no descriptor left
 
 
-class _Door:
+class _Acceptor:
     """One listening socket and how many workers wait at it."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -59,65 +59,65 @@ class _Workers:
         self.serving: dict[int, Connection] = {}  # by the identifier of the thread that serves it
         self.threads: set[threading.Thread] = set()  # ended ones leave it only now and then: a stop joins all
         self.threads_limit = 2 * _SPARE
-        self.stopping = Alarm()
-        self.doors = [_Door(sock) for sock in listener.sockets]
-        self.lock = threading.Lock()  # guards `threads` and every door's count of waiting workers
+        self.stopping = OneShotEvent()
+        self.acceptors = [_Acceptor(sock) for sock in listener.sockets]
+        self.lock = threading.Lock()  # guards `threads` and every acceptor's count of waiting workers
         self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # told, while stopping, when one has left
         self.complaints: set[str] = set()
 
     def start(self) -> None:
-        for door in self.doors:
-            self.call(door)
+        for acceptor in self.acceptors:
+            self.call(acceptor)
 
-    def call(self, door: _Door) -> None:
-        """Call another worker to ``door``, which counts as waiting from now on.
+    def call(self, acceptor: _Acceptor) -> None:
+        """Call another worker to ``acceptor``, which counts as waiting from now on.
 
         The thread is started with the lock held: a stop finds either no trace of it, or one that it can join.
         """
         with self.lock:
-            if self.stopping.is_set() or door.is_shut:
+            if self.stopping.is_set() or acceptor.is_shut:
                 return
             if len(self.threads) > self.threads_limit:
                 self.threads = {thread for thread in self.threads if thread.is_alive()}
                 self.threads_limit = 2 * len(self.threads) + _SPARE
-            thread = threading.Thread(target=self.work, args=(door,), name=self.name, daemon=True)
+            thread = threading.Thread(target=self.work, args=(acceptor,), name=self.name, daemon=True)
             self.threads.add(thread)
-            door.waiting += 1
+            acceptor.waiting += 1
             try:
                 start_thread(thread)
             except RuntimeError:  # the system has no more threads
                 self.threads.discard(thread)
-                door.waiting -= 1
+                acceptor.waiting -= 1
                 raise
 
-    def work(self, door: _Door) -> None:
-        """The life of a worker: wait, serve, wait again, until the door shuts or others are enough."""
+    def work(self, acceptor: _Acceptor) -> None:
+        """The life of a worker: wait, serve, wait again, until the acceptor shuts or others are enough."""
         try:
-            accepted = self.accept(door)
+            accepted = self.accept(acceptor)
             while accepted is not None:
                 self.serve(*accepted)
-                accepted = self.accept(door) if self.comes_back(door) else None
+                accepted = self.accept(acceptor) if self.comes_back(acceptor) else None
         except BaseException as error:
             self.fail("a thread of %r ended", error)
 
-    def comes_back(self, door: _Door) -> bool:
-        """Whether a worker that has served is needed at ``door``, where it counts as waiting from now on."""
+    def comes_back(self, acceptor: _Acceptor) -> bool:
+        """Whether a worker that has served is needed at ``acceptor``, where it counts as waiting from now on."""
         with self.lock:
-            if self.stopping.is_set() or door.is_shut or door.waiting >= door.spare:
+            if self.stopping.is_set() or acceptor.is_shut or acceptor.waiting >= acceptor.spare:
                 return False
-            door.waiting += 1
+            acceptor.waiting += 1
             return True
 
-    def accept(self, door: _Door) -> tuple[socket.socket, Any] | None:
+    def accept(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
         """Take the next connection, and see to it that somebody waits for the one after; None: stop."""
         alone = False
         try:
-            accepted = self.wait_at(door)
+            accepted = self.wait_at(acceptor)
         finally:
             with self.lock:
-                door.waiting -= 1
-                alone = not door.waiting
-            if self.stopping.is_set() or door.is_shut:
+                acceptor.waiting -= 1
+                alone = not acceptor.waiting
+            if self.stopping.is_set() or acceptor.is_shut:
                 self.left.put(None)
         if accepted is None:
             return None
@@ -126,18 +126,18 @@ class _Workers:
             return None
         if alone:
             try:
-                self.call(door)
+                self.call(acceptor)
             except RuntimeError as error:  # clients wait in the queue until this thread is back
                 self.complain("%r has no spare thread: %s", error)
         return accepted
 
-    def wait_at(self, door: _Door) -> tuple[socket.socket, Any] | None:
-        """Wait for the next connection, whatever else comes; None: the door is shut."""
-        while not (self.stopping.is_set() or door.is_shut):
+    def wait_at(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
+        """Wait for the next connection, whatever else comes; None: the acceptor is shut."""
+        while not (self.stopping.is_set() or acceptor.is_shut):
             try:
-                return door.sock.accept()
+                return acceptor.sock.accept()
             except OSError as error:
-                if self.stopping.is_set() or door.is_shut:
+                if self.stopping.is_set() or acceptor.is_shut:
                     break
                 if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                     raise  # somebody else has closed the socket: it will never work again
@@ -171,7 +171,7 @@ class _Workers:
         """Keep the error of a thread for the next stop; a thread that was given up may do what it likes."""
         if not self.stopping.is_set():
             log.error(message, self.server, exc_info=error)
-            self.server._keep(error)
+            self.server._record_failure(error)
 
     def complain(self, message: str, error: Exception) -> None:
         """Log a difficulty, once a run."""
@@ -179,34 +179,34 @@ class _Workers:
             self.complaints.add(message)
             log.error(message, self.server, error)
 
-    # -- the doors -------------------------------------------------------------------------------------------
+    # -- the acceptors -------------------------------------------------------------------------------------------
 
     def shut(self) -> None:
         """Refuse new clients; those that are being served stay, and the port is kept."""
-        for door in self.doors:
-            door.is_shut = True
+        for acceptor in self.acceptors:
+            acceptor.is_shut = True
         self.wake(self.listener.wake())
-        self.wait_until(lambda: not any(door.waiting for door in self.doors), _JOIN)
+        self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
         self.listener.shut()
 
     def open(self, listener: Listener) -> None:
         """Serve new clients again."""
         self.listener = listener
-        self.doors = [_Door(sock) for sock in listener.sockets]
+        self.acceptors = [_Acceptor(sock) for sock in listener.sockets]
         self.start()
 
     def wake(self, woken: bool) -> None:
-        """Wake who waits at a door, where the system has not."""
+        """Wake who waits at an acceptor, where the system has not."""
         if not woken:
             with self.lock:
-                waiting = [door.sock for door in self.doors for _ in range(door.waiting)]
+                waiting = [acceptor.sock for acceptor in self.acceptors for _ in range(acceptor.waiting)]
             for sock in waiting:
-                self.listener.knock(sock)
+                self.listener.wake_by_connecting(sock)
 
     # -- stopping --------------------------------------------------------------------------------------------
 
     def refuse(self) -> None:
-        """Shut the doors and cut whatever is not being answered."""
+        """Shut the acceptors and cut whatever is not being answered."""
         self.stopping.set()
         woken = self.listener.wake()
         for connection in list(self.serving.values()):
@@ -218,7 +218,7 @@ class _Workers:
         """Wait for the active connections, cut and name those that do not end, join the threads."""
         deadline = monotonic() + timeout
         # not before the workers have left the sockets: a descriptor's number could be in use again
-        self.wait_until(lambda: not any(door.waiting for door in self.doors), _JOIN)
+        self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
         self.listener.close()
         self.wait_for_clients(deadline)
         left = list(self.serving.items())
@@ -291,17 +291,17 @@ class ThreadedServer(Server):
         self._workers = _Workers(self, listener, self._thread_name)
         self._workers.start()
 
-    def _refuse(self) -> None:
+    def _stop_accepting(self) -> None:
         if self._workers is not None:
             self._workers.refuse()
 
     def _close(self, timeout: float) -> list[Unfinished]:
         return self._workers.close(timeout) if self._workers is not None else []
 
-    def _is_inside(self) -> bool:
+    def _is_server_thread(self) -> bool:
         return self._workers is not None and threading.get_ident() in self._workers.serving
 
-    def shut_doors(self) -> None:
+    def pause_accepting(self) -> None:
         """Refuse new clients, as if nobody listened; connections that are open stay, and the port is kept.
 
         Raises:
@@ -309,18 +309,18 @@ class ThreadedServer(Server):
         """
         with self._lock:
             if self._workers is None or not self.is_running:
-                raise ServerNotStarted(f"{self!r} does not run; there are no doors to shut")
-            if not self._workers.doors[0].is_shut:
+                raise ServerNotStarted(f"{self!r} does not run; there are no acceptors to shut")
+            if not self._workers.acceptors[0].is_shut:
                 self._workers.shut()
 
-    def open_doors(self) -> None:
-        """Serve new clients again; does nothing unless the doors of a running server are shut.
+    def resume_accepting(self) -> None:
+        """Serve new clients again; does nothing unless the acceptors of a running server are shut.
 
         Raises:
             ServerStartError: Somebody has taken the port meanwhile.
         """
         with self._lock:
-            if self._workers is not None and self.is_running and self._workers.doors[0].is_shut:
+            if self._workers is not None and self.is_running and self._workers.acceptors[0].is_shut:
                 self._workers.listener.close()
                 self._listener = Listener(self._host, self.port)
                 self._workers.open(self._listener)

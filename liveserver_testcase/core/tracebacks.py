@@ -22,10 +22,10 @@ __all__ = [
     "describe_all",
     "fold_stack",
     "is_libraries",
-    "stack_of_loop",
-    "stack_of_task",
+    "loop_stack",
     "stack_of_thread",
-    "stacks_of_threads",
+    "task_stack",
+    "thread_stacks",
 ]
 
 _ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*\n)*', re.MULTILINE)
@@ -132,7 +132,7 @@ _OWN = os.path.dirname(os.path.dirname(__file__))
 _DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
 
 
-def stack_of_task(task: asyncio.Task[Any]) -> str:
+def task_stack(task: asyncio.Task[Any]) -> str:
     """Where a task waits, from the application's first frame to the innermost, as `traceback` formats it.
 
     `asyncio.Task.get_stack` has only the outermost frame of a coroutine that waits.
@@ -140,7 +140,7 @@ def stack_of_task(task: asyncio.Task[Any]) -> str:
     return _format((frame, frame.f_lineno) for frame in _frames_of(task.get_coro()))
 
 
-def stack_of_loop(ident: int | None) -> str:
+def loop_stack(ident: int | None) -> str:
     """Where the application is in the loop's thread, while it runs there and does not wait; empty if it has ended."""
     frame = sys._current_frames().get(ident or 0)
     return _format(reversed(list(traceback.walk_stack(frame)))) if frame is not None else ""
@@ -154,7 +154,7 @@ def _format(frames: Iterable[tuple[FrameType, int]]) -> str:
     return "".join(traceback.format_list(list(entries)[first:]))
 
 
-def stacks_of_threads(belongs: Callable[[contextvars.Context], bool]) -> str:
+def thread_stacks(belongs: Callable[[contextvars.Context], bool]) -> str:
     """The stacks of the threads that work for a coroutine; empty if none does.
 
     Who hands work to a thread hands on a copy of its context, which is then a local variable in that thread: so in

@@ -158,7 +158,7 @@ class SMTPConnection(Dialogue):
         if limit is not None and read_size(options) > limit:
             raise self._refuse_size(attempt, limit)
         self.consult(attempt)
-        self.transaction = Transaction(attempt.epoch, address, options)
+        self.transaction = Transaction(attempt.window, address, options)
         session.stage = "in a mail"
         return Answer(250, "2.1.0 OK")
 
@@ -238,7 +238,7 @@ class SMTPConnection(Dialogue):
         facts = SessionFacts(peer=session.peer, ehlo=session.ehlo, tls=session.tls, auth_user=session.auth_user)
         mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
         self.consult(attempt, mail)
-        self.server.keep(mail, transaction.epoch)
+        self.server.keep(mail, transaction.window)
         session.mails += 1
         return _ACCEPTED
 

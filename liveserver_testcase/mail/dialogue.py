@@ -121,8 +121,8 @@ class Dialogue(SMTPWire):
 
     def _attempt(self, command: str, argument: str) -> SMTPAttempt:
         session = self.session
-        epoch = session.last_epoch = self.server.journal.epoch
-        attempt = SMTPAttempt(session, command, argument, epoch, None if command == "MAIL" else self.transaction)
+        window = session.last_window = self.server.journal.window
+        attempt = SMTPAttempt(session, command, argument, window, None if command == "MAIL" else self.transaction)
         session.add(attempt)
         return attempt
 
@@ -153,7 +153,7 @@ class Dialogue(SMTPWire):
     def _secure(self) -> None:
         """Speak TLS from here on."""
         self.session.stage = "in the TLS handshake"
-        self.shake_hands(self.server.server_context(), _HANDSHAKE)
+        self.do_handshake(self.server.server_context(), _HANDSHAKE)
         self.session.tls = self.sock.version()  # type: ignore[attr-defined]
         self.session.add(f"TLS begins: {self.session.tls}")
         self.session.stage = "idle"

@@ -7,7 +7,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from ..core.journal import Epoch
+from ..core.journal import JournalWindow
 from .addresses import without_addresses
 from .attachments import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
 from .facts import Envelope, Headers, MessageDetails, SessionFacts
@@ -34,7 +34,7 @@ __tracebackhide__ = True
 
 _NOT_IN_A_NAME = re.compile(r"[^\w.@-]+")
 
-_NO_TEST = Epoch(0, "no test")
+_NO_TEST = JournalWindow(0, "no test")
 
 
 class ReceivedEmail(LazyMessage):
@@ -51,11 +51,11 @@ class ReceivedEmail(LazyMessage):
         raw: The bytes of the message as sent, dot-stuffing removed, nothing added.
         envelope: What the sender told the server.
         session: What the server knew of the connection; None if that was not recorded.
-        received_at: When it was accepted, in seconds since the epoch.  Do not order by it: clocks are turned
+        received_at: When it was accepted, in seconds since the window.  Do not order by it: clocks are turned
             back.
         index: Counts the mails of a server from 0, in the order in which they were accepted; set by its
             journal.
-        epoch: The test in which it was begun; set by the journal.
+        window: The test in which it was begun; set by the journal.
         was_seen: Whether the test has looked at it: an assertion has found it, or it was taken from the outbox.
     """
 
@@ -72,7 +72,7 @@ class ReceivedEmail(LazyMessage):
         self.session = session
         self.received_at = received_at
         self.index = -1
-        self.epoch = _NO_TEST
+        self.window = _NO_TEST
         self.was_seen = False
 
     # Two threads that look at the same time parse twice and get equal values: nothing is changed in place.

@@ -99,7 +99,7 @@ class Outbox(EmailList):
 
     def __init__(self, journal: Journal[ReceivedEmail]) -> None:
         self._journal = journal
-        self._taken: tuple[ReceivedEmail, ...] = tuple(journal.entries(journal.epoch))
+        self._taken: tuple[ReceivedEmail, ...] = tuple(journal.entries(journal.window))
 
     def _emails(self) -> Sequence[ReceivedEmail]:
         return self._taken
@@ -133,7 +133,7 @@ class CapturedEmails(EmailList):
         """All mails of the block, wanted or not."""
         if self._kept is not None:
             return self._kept
-        return [email for email in self._journal.entries(self._journal.epoch) if email.index >= self._since]
+        return [email for email in self._journal.entries(self._journal.window) if email.index >= self._since]
 
     def open(self) -> None:
         """The block begins: what has come before is not in it."""

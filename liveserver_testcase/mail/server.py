@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.journal import Epoch, Journal, take_all
+from ..core.journal import Journal, JournalWindow, drain
 from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import Unfinished
@@ -181,8 +181,8 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     @property
     def sessions(self) -> list[SMTPSession]:
         """The connections of this test in their order, and older ones that were used in it."""
-        number = self.journal.epoch.number
-        return [s for s in self._sessions.copy() if number in (s.epoch.number, s.last_epoch.number)]
+        number = self.journal.window.number
+        return [s for s in self._sessions.copy() if number in (s.window.number, s.last_window.number)]
 
     def attempts(
         self, command: str | None = None, *, argument: str | None = None, code: int | None = None
@@ -200,12 +200,12 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             UsageError: There is no such command.
         """
         command = None if command is None else check_command(command)
-        number = self.journal.epoch.number
+        number = self.journal.window.number
         found = [attempt for session in self.sessions for attempt in session.attempts]
         found = [
             attempt
             for attempt in found
-            if attempt.epoch.number == number
+            if attempt.window.number == number
             and (command is None or attempt.command == command)
             and (argument is None or attempt.is_about(argument))
             and (code is None or attempt.code == code)
@@ -214,8 +214,8 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
     def late(self) -> list[tuple[ReceivedEmail, str]]:
         """Mails that were begun in an earlier test and accepted since, each with that test's name."""
-        current = self.journal.epoch.number
-        return [(mail, mail.epoch.name) for mail in self.journal.entries() if mail.epoch.number < current]
+        current = self.journal.window.number
+        return [(mail, mail.window.name) for mail in self.journal.entries() if mail.window.number < current]
 
     @property
     def in_flight(self) -> list[SMTPSession]:
@@ -232,7 +232,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
         What nobody asks for is raised by `stop`.
         """
-        return take_all(self._errors)
+        return drain(self._errors)
 
     # -- tests -----------------------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         Raises:
             ServerNotStarted: The server does not run.
         """
-        self.shut_doors()
+        self.pause_accepting()
         fault = self._put("", Closed())
         fault.touch()
         return fault
@@ -264,7 +264,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     def _take_back(self, fault: SMTPFault) -> None:
         super()._take_back(fault)
         if isinstance(fault.effect, Closed) and not any(isinstance(other.effect, Closed) for other in self.faults):
-            self.open_doors()
+            self.resume_accepting()
         for connection in self.connections:
             if isinstance(connection, SMTPConnection) and connection.held is fault:
                 connection.cut()
@@ -276,7 +276,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
     def open_session(self, index: int, peer: tuple[str, int]) -> SMTPSession:
         """Take down a connection; called by it."""
-        session = SMTPSession(index, peer, self.journal.epoch)
+        session = SMTPSession(index, peer, self.journal.window)
         with self._trimming:
             self._sessions.append(session)
         return session
@@ -290,9 +290,9 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             return self._tls.flawed_context(choice)
         return self._tls.context
 
-    def keep(self, mail: ReceivedEmail, epoch: Epoch) -> None:
+    def keep(self, mail: ReceivedEmail, window: JournalWindow) -> None:
         """Put a mail into the outbox; called by its connection before the client is told."""
-        self.journal.add(mail, epoch)
+        self.journal.add(mail, window)
 
     def note_error(self, error: BaseException) -> None:
         """Record what the test's own function has raised; called by a connection."""
@@ -304,5 +304,5 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             if isinstance(fault.effect, Closed):  # the next start listens
                 fault.remove()
         for error in self.take_errors():
-            self._keep(error)
+            self._record_failure(error)
         return unfinished

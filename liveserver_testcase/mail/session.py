@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..core.interrupts import monotonic
-from ..core.journal import Epoch
+from ..core.journal import JournalWindow
 from ..core.listener import format_host
 
 __all__ = ["Cause", "SMTPAttempt", "SMTPSession", "Transaction"]
@@ -28,7 +28,7 @@ class Transaction:
     """One mail on its way, from MAIL to the answer to its last line.
 
     Attributes:
-        epoch: The test in which it was begun.
+        window: The test in which it was begun.
         mail_from: The sender in the envelope.
         mail_options: Parameters of MAIL.
         recipients: Those that were accepted so far.
@@ -37,10 +37,10 @@ class Transaction:
         is_utf8: Whether MAIL had the parameter SMTPUTF8.
     """
 
-    __slots__ = ("epoch", "is_utf8", "mail_from", "mail_options", "rcpt_options", "recipients", "tried")
+    __slots__ = ("is_utf8", "mail_from", "mail_options", "rcpt_options", "recipients", "tried", "window")
 
-    def __init__(self, epoch: Epoch, mail_from: str, mail_options: tuple[str, ...]) -> None:
-        self.epoch = epoch
+    def __init__(self, window: JournalWindow, mail_from: str, mail_options: tuple[str, ...]) -> None:
+        self.window = window
         self.mail_from = mail_from
         self.mail_options = mail_options
         self.recipients: list[str] = []
@@ -70,12 +70,21 @@ class SMTPAttempt:
         reply: The text of the answer; without one what happened instead, in words.
         session: The session it is from.
         fault: The scripted fault that decided; None if the server did by itself.
-        epoch: The test it belongs to: the one in which its mail was begun, or else the one in which it came.
+        window: The test it belongs to: the one in which its mail was begun, or else the one in which it came.
     """
 
     __slots__ = (
-        "_order", "_transaction", "address", "argument", "between", "code", "command", "epoch", "fault", "reply",
+        "_order",
+        "_transaction",
+        "address",
+        "argument",
+        "between",
+        "code",
+        "command",
+        "fault",
+        "reply",
         "session",
+        "window",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +92,7 @@ class SMTPAttempt:
         session: SMTPSession,
         command: str,
         argument: str,
-        epoch: Epoch,
+        window: JournalWindow,
         transaction: Transaction | None = None,
     ) -> None:
         self.session = session
@@ -95,7 +104,7 @@ class SMTPAttempt:
         self.fault: Cause | None = None
         self.between: tuple[str, ...] = ()  # what was said between the command and its answer
         self._transaction = transaction
-        self.epoch = epoch if transaction is None else transaction.epoch
+        self.window = window if transaction is None else transaction.window
         self._order = next(_order)
 
     @property
@@ -148,22 +157,22 @@ class SMTPSession:
         ehlo: The name in the last EHLO or HELO; empty if there was none.
         tls: The version of TLS, as in ``TLSv1.3``; None on a plain connection.
         auth_user: Who has logged in; None for nobody.
-        epoch: The test in which it was opened.
+        window: The test in which it was opened.
         mails: How many mails were accepted on it.
         is_open: Whether it lasts.
         ending: How it ended, in words; empty while it is open.
         stage: What it is at, in a word or two: ``idle``, ``in DATA``.
     """
 
-    def __init__(self, index: int, peer: tuple[str, int], epoch: Epoch) -> None:
+    def __init__(self, index: int, peer: tuple[str, int], window: JournalWindow) -> None:
         self.index = index
         self.peer = peer
         self.ehlo = ""
         self.is_extended = False  # whether the name came with EHLO
         self.tls: str | None = None
         self.auth_user: str | None = None
-        self.epoch = epoch
-        self.last_epoch = epoch  # the test of its last command
+        self.window = window
+        self.last_window = window  # the test of its last command
         self.mails = 0
         self.is_open = True
         self.ending = ""

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from ..core.connection import Channel, ConnectionState
 from ..core.interrupts import monotonic
-from ..core.journal import Epoch, Journal
+from ..core.journal import Journal, JournalWindow
 from ..errors import ClientDisconnected
 from .commands import Answer, Refused
 from .fault import Delay, Drop, Garbage, Hang, Refusal, SMTPFault
@@ -44,7 +44,7 @@ class Service(Protocol):
     def server_context(self) -> ssl.SSLContext:
         """The server's side of TLS."""
 
-    def keep(self, mail: ReceivedEmail, epoch: Epoch) -> None:
+    def keep(self, mail: ReceivedEmail, window: JournalWindow) -> None:
         """Put a mail into the outbox."""
 
     def note_error(self, error: BaseException) -> None:
@@ -189,7 +189,7 @@ class SMTPWire(Channel):
                 self.hang(attempt, fault)
             elif isinstance(effect, Drop):
                 if mail is not None and effect.record:
-                    self.server.keep(mail, attempt.epoch)
+                    self.server.keep(mail, attempt.window)
                 if not effect.after_reply:
                     self.drop(attempt, fault)
                 self._leaver = attempt, fault
@@ -217,5 +217,5 @@ class SMTPWire(Channel):
         attempt.fault = fault
         if attempt.code is None:
             attempt.reply = f"the script has dropped the connection{when}"
-        self.break_off(reset=isinstance(effect, Drop) and effect.reset)
+        self.mark_truncated(reset=isinstance(effect, Drop) and effect.reset)
         raise Over(f"the script has dropped the connection at {attempt.command}{when}")

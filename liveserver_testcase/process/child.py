@@ -18,11 +18,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
-from ..core.interrupts import Alarm, start_thread, uninterrupted
+from ..core.interrupts import OneShotEvent, defer_sigint, start_thread
 from . import worker as child
-from .messages import Crossing, Orders, Pipe
+from .messages import Pipe, RemoteException, WorkerConfig
 
-__all__ = ["METHODS", "Child", "Gone", "Line", "Output", "Silent", "StartMethod", "launch"]
+__all__ = ["METHODS", "Child", "ChildConnection", "ChildExited", "ChildTimeout", "OutputTail", "StartMethod", "launch"]
 
 StartMethod: TypeAlias = Literal["spawn", "forkserver", "fork"]
 METHODS: tuple[StartMethod, ...] = ("spawn", "forkserver", "fork")
@@ -68,7 +68,7 @@ class Child(abc.ABC):
                     self._code = self._reap()
 
         if self._code is None:
-            uninterrupted(look)  # else an interrupt could come between the system's answer, given once, and its note
+            defer_sigint(look)  # else an interrupt could come between the system's answer, given once, and its note
         return self._code
 
     def wait(self, timeout: float) -> int | None:
@@ -95,7 +95,7 @@ class Child(abc.ABC):
             except ProcessLookupError:  # it has not made its group yet
                 os.kill(self.pid, number)
 
-    def _sweep(self) -> None:
+    def _kill_group(self) -> None:
         """Kill what is left of its group, when it has ended and its number is not yet another one's."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -127,11 +127,11 @@ class _Spawned(Child):
             with contextlib.suppress(ChildProcessError):  # somebody waits for all children
                 if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                     return None
-                self._sweep()
+                self._kill_group()
             return self._popen.poll()
         code = self._popen.poll()
         if code is not None:
-            self._sweep()
+            self._kill_group()
         return code
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class _Forked(Child):
     def _reap(self) -> int | None:
         code: int | None = self._process.exitcode
         if code is not None:
-            self._sweep()
+            self._kill_group()
         return code
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class _Forked(Child):
             self._process.close()
 
 
-def launch(method: StartMethod, orders: Orders, sockets: Sequence[socket.socket]) -> Child:
+def launch(method: StartMethod, config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
     """Begin a child that serves on copies of ``sockets``.
 
     Raises:
@@ -186,11 +186,11 @@ def launch(method: StartMethod, orders: Orders, sockets: Sequence[socket.socket]
         os.set_blocking(output_in, False)
         numbers = (theirs.fileno(), life_in, output_out)
         if method == "spawn":
-            made: Child = _Spawned(_execute(orders, sockets, numbers), Pipe(ours), output_in, life_out)
-            made.pipe.send((orders, [sock.fileno() for sock in sockets]))
+            made: Child = _Spawned(_execute(config, sockets, numbers), Pipe(ours), output_in, life_out)
+            made.pipe.send((config, [sock.fileno() for sock in sockets]))
         else:
             foreign = (ours.fileno(), *kept) if method == "fork" else ()
-            made = _Forked(_start(method, orders, sockets, numbers, foreign), Pipe(ours), output_in, life_out)
+            made = _Forked(_start(method, config, sockets, numbers, foreign), Pipe(ours), output_in, life_out)
         kept.clear()
         return made
     finally:
@@ -202,7 +202,7 @@ def launch(method: StartMethod, orders: Orders, sockets: Sequence[socket.socket]
 
 
 def _execute(
-    orders: Orders, sockets: Sequence[socket.socket], numbers: tuple[int, int, int]
+    config: WorkerConfig, sockets: Sequence[socket.socket], numbers: tuple[int, int, int]
 ) -> subprocess.Popen[bytes]:
     """Start a fresh interpreter, which is told the rest through the pipe."""
     package = __package__ or ""
@@ -215,7 +215,7 @@ def _execute(
         stdin=subprocess.DEVNULL,
         stdout=numbers[2],
         stderr=numbers[2],
-        env=dict(orders.environment) if orders.environment is not None else None,
+        env=dict(config.environment) if config.environment is not None else None,
         pass_fds=[*numbers, *(sock.fileno() for sock in sockets)],
         **group,
     )
@@ -238,7 +238,11 @@ def _take(handed: Any) -> int:
 
 
 def _start(
-    method: str, orders: Orders, sockets: Sequence[socket.socket], numbers: Sequence[int], foreign: tuple[int, ...]
+    method: str,
+    config: WorkerConfig,
+    sockets: Sequence[socket.socket],
+    numbers: Sequence[int],
+    foreign: tuple[int, ...],
 ) -> Any:
     """Start a process of `multiprocessing`."""
     import multiprocessing.util
@@ -250,18 +254,18 @@ def _start(
     listening: list[Any] = [sock.fileno() for sock in sockets]
     rest: list[Any] = list(numbers)
     if method == "fork":
-        orders = replace(orders, foreign=foreign)
+        config = replace(config, foreign=foreign)
     else:
         listening, rest = [_Handed(number) for number in listening], [_Handed(number) for number in rest]
     context: Any = multiprocessing.get_context(method)
-    process = context.Process(target=_run, args=(method, orders, listening, rest))
+    process = context.Process(target=_run, args=(method, config, listening, rest))
     process.start()
     return process
 
 
-def _run(method: str, orders: Orders, listening: list[int], numbers: list[int]) -> None:
+def _run(method: str, config: WorkerConfig, listening: list[int], numbers: list[int]) -> None:
     """The life of a child of `multiprocessing`."""
-    code = child.serve(orders, listening, *numbers)
+    code = child.serve(config, listening, *numbers)
     if method == "forkserver":
         atexit._run_exitfuncs()
     if code:
@@ -278,7 +282,7 @@ _END = 5.0  # seconds that the thread gets to notice the end of the child
 _Answer: TypeAlias = tuple[str, Any]
 
 
-class Output:
+class OutputTail:
     """Keeps the last of the bytes that it is given; threads may add while others read.
 
     Args:
@@ -319,15 +323,15 @@ class Output:
         return "\n".join(self.text.rstrip().splitlines()[-lines:])
 
 
-class Gone(Exception):
+class ChildExited(Exception):
     """The process has ended, or has let go of the line."""
 
 
-class Silent(Exception):
+class ChildTimeout(Exception):
     """The process has not answered in time."""
 
 
-class Line:
+class ChildConnection:
     """One child process and the thread that listens to it.
 
     Args:
@@ -339,10 +343,10 @@ class Line:
         is_over: Set when the process has ended.
     """
 
-    def __init__(self, child: Child, output: Output, name: str) -> None:
+    def __init__(self, child: Child, output: OutputTail, name: str) -> None:
         self.child = child
         self.output = output
-        self.is_over = Alarm()
+        self.is_over = OneShotEvent()
         self.is_serving = False  # the process has said that it is ready
         self.is_leaving = False  # the process has been told to stop
         self._first: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
@@ -355,15 +359,15 @@ class Line:
         """Begin to listen."""
         start_thread(self.thread)
 
-    def wait_for_ready(self, timeout: float) -> Crossing | None:
+    def wait_for_ready(self, timeout: float) -> RemoteException | None:
         """Wait until the process serves; what it has failed with if it does not.
 
         Raises:
-            Gone: The process has ended without a word.
-            Silent: It has not said anything for ``timeout`` seconds.
+            ChildExited: The process has ended without a word.
+            ChildTimeout: It has not said anything for ``timeout`` seconds.
         """
         word: Any = self._take(self._first, timeout)
-        if isinstance(word, Crossing):
+        if isinstance(word, RemoteException):
             return word
         self.is_serving = True
         return None
@@ -372,20 +376,20 @@ class Line:
         """Ask the child's desk; what it raises there is raised here.
 
         Raises:
-            Gone: The process has ended.
-            Silent: No answer has come for ``timeout`` seconds.
+            ChildExited: The process has ended.
+            ChildTimeout: No answer has come for ``timeout`` seconds.
         """
         box: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         with self._lock:
             if self.is_over.is_set():
-                raise Gone
+                raise ChildExited
             number = next(self._numbers)
             self._asked[number] = box
         try:
             self.child.pipe.send((number, question, arguments))
         except OSError as error:
             self.is_over.wait(_DYING + 1.0)
-            raise Gone from error
+            raise ChildExited from error
         try:
             return self._take(box, timeout)
         finally:
@@ -401,9 +405,9 @@ class Line:
         try:
             kind, value = box.get(timeout=max(0.0, timeout))
         except queue.Empty:
-            raise Silent from None
+            raise ChildTimeout from None
         if kind == "gone":
-            raise Gone
+            raise ChildExited
         if kind == "raised":
             raise value.unpack()
         return value

@@ -18,7 +18,7 @@ from typing import Any
 from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 
-__all__ = ["Crossing", "Farewell", "Orders", "Pipe", "Recipe", "RemoteTraceback", "StandIn"]
+__all__ = ["Pipe", "RemoteException", "RemoteTraceback", "ServerFactory", "StandIn", "StopReport", "WorkerConfig"]
 
 _HEAD = 4  # bytes of a message's length: 4 GB are enough
 
@@ -103,7 +103,7 @@ class StandIn(Exception):
 
 
 @dataclass(frozen=True)
-class Crossing:
+class RemoteException:
     """An exception as it travels.
 
     Attributes:
@@ -122,23 +122,23 @@ class Crossing:
     text: str
     base: str
     trace: str
-    cause: Crossing | None = None
+    cause: RemoteException | None = None
 
     @classmethod
-    def pack(cls, error: BaseException) -> Crossing:
+    def pack(cls, error: BaseException) -> RemoteException:
         """Make an exception ready for its journey, with those that it was raised from."""
         causes: list[BaseException] = []
         cause = error.__cause__
         while cause is not None and len(causes) < _MOST_CAUSES:
             causes.append(cause)
             cause = cause.__cause__
-        packed: Crossing | None = None
+        packed: RemoteException | None = None
         for each in reversed(causes):
             packed = cls._pack(each, packed, "")
         return cls._pack(error, packed, "".join(traceback.format_exception(type(error), error, error.__traceback__)))
 
     @classmethod
-    def _pack(cls, error: BaseException, cause: Crossing | None, trace: str) -> Crossing:
+    def _pack(cls, error: BaseException, cause: RemoteException | None, trace: str) -> RemoteException:
         kind = type(error)
         try:
             text = str(error)
@@ -205,7 +205,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 @dataclass(frozen=True)
-class Orders:
+class WorkerConfig:
     """How a child process makes its server.
 
     Attributes:
@@ -234,7 +234,7 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Farewell:
+class StopReport:
     """What a server had to say when it stopped.
 
     Attributes:
@@ -245,7 +245,7 @@ class Farewell:
     """
 
     unfinished: list[Unfinished]
-    failures: list[Crossing]
+    failures: list[RemoteException]
     threads: list[Unfinished]
     words: object = None
 
@@ -254,7 +254,7 @@ _ADVICE = "Give a function or class at the top level of a module, or an import s
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ServerFactory:
     """A call that makes something in another process.
 
     Attributes:

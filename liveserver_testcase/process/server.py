@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ..core.interrupts import monotonic, uninterrupted
+from ..core.interrupts import defer_sigint, monotonic
 from ..core.listener import Listener
 from ..core.server import HasDescriptor, Server
 from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
-from .child import METHODS, Gone, Line, Output, Silent, StartMethod, launch
-from .messages import Farewell, Orders, Recipe
+from .child import METHODS, ChildConnection, ChildExited, ChildTimeout, OutputTail, StartMethod, launch
+from .messages import ServerFactory, StopReport, WorkerConfig
 from .worker import is_importing_main
 
 __all__ = ["ProcessServer", "StartMethod"]
@@ -62,7 +62,7 @@ class ProcessServer(Server):
 
     scheme: ClassVar[str] = "process"
     label = "server-process"
-    desk = f"{__package__}.worker:Desk"
+    desk = f"{__package__}.worker:CommandHandler"
     """The import string of the class that answers questions in the child."""
 
     def __init__(
@@ -87,10 +87,10 @@ class ProcessServer(Server):
         self.start_method: StartMethod = start_method
         self.env = _check_env(env)
         self._make, self._arguments, self._options, self._early = make, arguments, dict(options or {}), early
-        self._output = Output()
-        self._line: Line | None = None
+        self._output = OutputTail()
+        self._child_connection: ChildConnection | None = None
         self._death: ServerDied | None = None
-        self._epitaph = ""
+        self._death_summary = ""
         self._is_death_told = False  # in this test
         self._was_death_told = False  # in any
 
@@ -99,26 +99,26 @@ class ProcessServer(Server):
     @property
     def is_running(self) -> bool:
         """Whether the server serves: its process has not died either."""
-        return super().is_running and self._line is not None and self._line.child.poll() is None
+        return super().is_running and self._child_connection is not None and self._child_connection.child.poll() is None
 
     @property
     def pid(self) -> int | None:
         """The child's process number; None while there is no child."""
-        return self._line.child.pid if self._line is not None else None
+        return self._child_connection.child.pid if self._child_connection is not None else None
 
     @property
     def output(self) -> str:
         """What the child and its own children have printed since the test began; the last 64 KB of it."""
-        line = self._line
+        line = self._child_connection
         if line is not None:
-            with contextlib.suppress(Gone, Silent):
+            with contextlib.suppress(ChildExited, ChildTimeout):
                 line.ask("flush", timeout=_ANSWER)
         return self._output.text
 
     @property
     def death(self) -> ServerDied | None:
         """How the child has died by itself; None if it has not."""
-        line = self._line
+        line = self._child_connection
         if line is not None and line.is_serving and not line.is_leaving and line.child.poll() is not None:
             return self._note_death(line)
         return self._death
@@ -133,7 +133,7 @@ class ProcessServer(Server):
         self._check_life()
         if self._serves:
             for failure in self._ask("failures"):
-                self._keep(failure.unpack())
+                self._record_failure(failure.unpack())
         super().check()
 
     def _check_life(self) -> None:
@@ -141,17 +141,17 @@ class ProcessServer(Server):
         death = self.death
         if death is not None and not self._is_death_told:
             self._is_death_told = True
-            raise self._retell(death)
+            raise self._death_error(death)
 
     @property
     def _serves(self) -> bool:
         """Whether there is a child that can be asked."""
-        line = self._line
+        line = self._child_connection
         return line is not None and line.is_serving and not line.is_leaving and self.death is None
 
     def open_sockets(self) -> list[HasDescriptor]:
         """What a copy of this process must let go, lest the child outlives us."""
-        line = self._line
+        line = self._child_connection
         ends: list[HasDescriptor] = []
         if line is not None:
             with contextlib.suppress(ValueError):  # closed meanwhile
@@ -164,36 +164,38 @@ class ProcessServer(Server):
         Raises:
             ServerDied: There is no child any more.
         """
-        line = self._line
+        line = self._child_connection
         if line is None:
             if self._death is not None:
-                raise self._retell(self._death)
+                raise self._death_error(self._death)
             raise ServerDied(f"{self!r} has no process: it is {self._state.value}")
         try:
             return line.ask(question, *arguments, timeout=timeout)
-        except Gone:
+        except ChildExited:
             self._is_death_told = True
-            raise self._retell(self._note_death(line)) from None
-        except Silent:
+            raise self._death_error(self._note_death(line)) from None
+        except ChildTimeout:
             raise LiveServerTestCaseError(
                 f"{self!r} does not answer: its process (pid {line.child.pid}) is stopped, or runs code that lets no "
                 f"other thread run; it was asked for {question!r} {timeout:g} s ago"
             ) from None
 
-    def _note_death(self, line: Line) -> ServerDied:
+    def _note_death(self, line: ChildConnection) -> ServerDied:
         if self._death is None:
             code = line.child.wait(_KILL)
             line.is_over.wait(_KILL)  # the last of its output is here
-            self._epitaph = f"the server at {self.url} died: its process (pid {line.child.pid}) {_describe_end(code)}"
-            self._death = ServerDied(f"{self._epitaph}.{self._describe_output()}")
+            self._death_summary = (
+                f"the server at {self.url} died: its process (pid {line.child.pid}) {_describe_end(code)}"
+            )
+            self._death = ServerDied(f"{self._death_summary}.{self._describe_output()}")
         return self._death
 
-    def _retell(self, death: ServerDied) -> ServerDied:
+    def _death_error(self, death: ServerDied) -> ServerDied:
         """The death as an exception of its own, in full the first time and in a line from then on.
 
         An exception that is raised once a test would gather the frames and notes of all of them.
         """
-        again = f"{self._epitaph}; what it had printed is in the first report of it"
+        again = f"{self._death_summary}; what it had printed is in the first report of it"
         told, self._was_death_told = ServerDied(again if self._was_death_told else str(death)), True
         return told
 
@@ -222,19 +224,19 @@ class ProcessServer(Server):
         deadline = monotonic() + self.start_timeout
         self._death, self._is_death_told, self._was_death_told = None, False, False
         self._output.clear()
-        orders = self._give_orders(listener)
+        config = self._give_orders(listener)
 
         def begin() -> None:
-            child = launch(self.start_method, orders, listener.sockets)
-            self._line = Line(child, self._output, self._thread_name)
-            self._line.start()
+            child = launch(self.start_method, config, listener.sockets)
+            self._child_connection = ChildConnection(child, self._output, self._thread_name)
+            self._child_connection.start()
 
-        uninterrupted(begin)
+        defer_sigint(begin)
         listener.release()  # else clients of a child that dies would wait for ever, and not be refused
-        if self._line is not None:
-            self._await_ready(self._line, deadline)
+        if self._child_connection is not None:
+            self._await_ready(self._child_connection, deadline)
 
-    def _recipe(self, port: int) -> Recipe:
+    def _recipe(self, port: int) -> ServerFactory:
         """What is made in the child."""
         options = {
             **self._options,
@@ -243,9 +245,9 @@ class ProcessServer(Server):
             "start_timeout": self.start_timeout,
             "stop_timeout": self.stop_timeout,
         }
-        return Recipe(self._make, self._arguments, options, self._early)
+        return ServerFactory(self._make, self._arguments, options, self._early)
 
-    def _give_orders(self, listener: Listener) -> Orders:
+    def _give_orders(self, listener: Listener) -> WorkerConfig:
         recipe = self._recipe(listener.port)
         environment = {name: value for name, value in os.environ.items() if name not in _RELOADERS}
         environment.pop("FLASK_DEBUG", None)
@@ -257,7 +259,7 @@ class ProcessServer(Server):
 
             found = get_preparation_data("server")
             main = {name: found[name] for name in ("init_main_from_name", "init_main_from_path") if name in found}
-        return Orders(
+        return WorkerConfig(
             parent=os.getpid(),
             host=self._host,
             make=recipe.call if copied else recipe.pack(),
@@ -269,15 +271,15 @@ class ProcessServer(Server):
             main=main,
         )
 
-    def _await_ready(self, line: Line, deadline: float) -> None:
+    def _await_ready(self, line: ChildConnection, deadline: float) -> None:
         try:
             failure = line.wait_for_ready(deadline - monotonic())
-        except Gone:
+        except ChildExited:
             code = line.child.wait(_KILL)
             how = f"its process {_describe_end(code)} before it served.{self._describe_output()}"
             hint = _FORKSERVER_HINT if self.start_method == "forkserver" else ""
             raise ServerStartError(f"{self!r} could not start: {how}{hint}") from None
-        except Silent:
+        except ChildTimeout:
             line.child.signal(signal.SIGABRT)  # faulthandler prints where it is
             line.child.wait(_DUMP)
             self._end(line)
@@ -291,41 +293,41 @@ class ProcessServer(Server):
                 raise error
             raise ServerStartError(f"{self!r} could not start: {failure.describe()}") from error
 
-    def _refuse(self) -> None:
+    def _stop_accepting(self) -> None:
         """Nothing: the child refuses as soon as it is told to stop."""
 
-    def _is_inside(self) -> bool:
+    def _is_server_thread(self) -> bool:
         return False
 
     def _close(self, timeout: float) -> list[Unfinished]:
-        line = self._line
+        line = self._child_connection
         if line is None:
             return []
         deadline = monotonic() + timeout
-        farewell: Farewell | None = None
+        farewell: StopReport | None = None
         cut: list[Unfinished] = []
         asks = self._serves
         line.is_leaving = True
         if asks:
             try:
                 farewell = line.ask("stop", timeout, timeout=timeout + _STOP)
-            except Silent:
+            except ChildTimeout:
                 line.child.signal(signal.SIGABRT)  # faulthandler prints where it is
                 line.child.wait(_DUMP)
                 cut.append(Unfinished("a stop without an answer", f"pid {line.child.pid}", timeout + _STOP, "main", ""))
-            except Gone:
+            except ChildExited:
                 pass  # it has ended just now, as it was to
         ended = farewell is None or line.child.wait(max(_EXIT, deadline - monotonic())) is not None
         self._end(line, gently=farewell is not None)
-        self._line = None
+        self._child_connection = None
         if farewell is not None:
             cut += [*farewell.unfinished, *(() if ended else farewell.threads)]
             for failure in farewell.failures:
-                self._keep(failure.unpack())
-            self._hear_last(farewell.words)
+                self._record_failure(failure.unpack())
+            self._on_stop_report(farewell.words)
         return [replace(each, stack=self._output.tail()) if not each.stack else each for each in cut]
 
-    def _end(self, line: Line, *, gently: bool = False) -> None:
+    def _end(self, line: ChildConnection, *, gently: bool = False) -> None:
         """See to it that the child and all that it has started are gone, and let go of it."""
         child = line.child
         if gently and child.poll() is None:
@@ -336,7 +338,7 @@ class ProcessServer(Server):
             child.wait(_KILL)
         line.close()
 
-    def _hear_last(self, words: object) -> None:
+    def _on_stop_report(self, words: object) -> None:
         """Take what the child's desk has left for those who ask later."""
 
 

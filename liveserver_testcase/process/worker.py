@@ -22,9 +22,9 @@ from types import TracebackType
 from typing import Any
 
 from ..core.tracebacks import Unfinished, stack_of_thread
-from .messages import Crossing, Farewell, Orders, Pipe, Recipe
+from .messages import Pipe, RemoteException, ServerFactory, StopReport, WorkerConfig
 
-__all__ = ["Desk", "begin", "is_importing_main", "serve"]
+__all__ = ["CommandHandler", "begin", "is_importing_main", "serve"]
 
 _ORPHANED = 70  # the exit code of a child whose parent is gone; nobody is left to see it
 
@@ -36,7 +36,7 @@ def is_importing_main() -> bool:
     return _importing_main
 
 
-class Desk:
+class CommandHandler:
     """Answers what the parent asks of the server; each method without an underscore is a question.
 
     Args:
@@ -57,19 +57,19 @@ class Desk:
             with contextlib.suppress(Exception):
                 stream.flush()
 
-    def failures(self) -> list[Crossing]:
+    def failures(self) -> list[RemoteException]:
         """What threads of the server have ended with since the last call."""
         failures: list[BaseException] = self.server._failures
-        return [Crossing.pack(failures.pop(0)) for _ in range(len(failures))]
+        return [RemoteException.pack(failures.pop(0)) for _ in range(len(failures))]
 
-    def stop(self, timeout: float) -> Farewell:
+    def stop(self, timeout: float) -> StopReport:
         """Stop the server; the process ends when this is answered."""
         self.server._report = lambda: None  # said by the parent's server
         self.server.stop(timeout)
         self.flush()
-        return Farewell(list(self.server._unfinished), self.failures(), _find_holders(), self._last_words())
+        return StopReport(list(self.server._unfinished), self.failures(), _find_holders(), self._shutdown_grace())
 
-    def _last_words(self) -> object:
+    def _shutdown_grace(self) -> object:
         return None
 
 
@@ -83,26 +83,26 @@ def begin(control: int, life: int, output: int) -> None:
     """
     pipe = Pipe(socket.socket(fileno=control))
     try:
-        orders, listening = pipe.receive()
+        config, listening = pipe.receive()
     except EOFError:
         os._exit(_ORPHANED)
-    code = serve(orders, listening, pipe.sock.detach(), life, output)
+    code = serve(config, listening, pipe.sock.detach(), life, output)
     if code:
         sys.exit(code)
 
 
-def serve(orders: Orders, listening: list[int], control: int, life: int, output: int) -> int:
+def serve(config: WorkerConfig, listening: list[int], control: int, life: int, output: int) -> int:
     """Do as ordered until the parent says stop; returns the exit code."""
-    _settle(orders, life, output)
-    _follow(orders.parent, life)
+    _settle(config, life, output)
+    _watch_parent(config.parent, life)
     server = None
     try:
-        server = _make(orders, listening)
-        desk: Desk = pkgutil.resolve_name(orders.desk)(server)
+        server = _make(config, listening)
+        desk: CommandHandler = pkgutil.resolve_name(config.desk)(server)
     except BaseException as error:
         _flush()
         with contextlib.suppress(OSError), contextlib.closing(Pipe(socket.socket(fileno=control))) as pipe:
-            pipe.send(Crossing.pack(error.with_traceback(_skip_own_frames(error.__traceback__))))
+            pipe.send(RemoteException.pack(error.with_traceback(_skip_own_frames(error.__traceback__))))
         if server is not None:
             with contextlib.suppress(Exception):
                 server.stop(0.0)
@@ -118,14 +118,14 @@ def serve(orders: Orders, listening: list[int], control: int, life: int, output:
     return 0
 
 
-def _settle(orders: Orders, life: int, output: int) -> None:
+def _settle(config: WorkerConfig, life: int, output: int) -> None:
     """Make this process one of its own: group, streams, environment, path."""
-    for number in orders.foreign:
+    for number in config.foreign:
         with contextlib.suppress(OSError):
             os.close(number)
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # Ctrl-C at the terminal is the parent's, and what this process starts ends with it
-    _tie(life)
+    _kill_group_with_parent(life)
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     for number in (1, 2):
@@ -137,17 +137,17 @@ def _settle(orders: Orders, life: int, output: int) -> None:
         setattr(sys, f"__{name}__", stream)
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     faulthandler.enable(file=2)
-    if orders.foreign:
+    if config.foreign:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a copied parent's handlers are for the parent
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if orders.environment is not None:
+    if config.environment is not None:
         os.environ.clear()
-        os.environ.update(orders.environment)
-    sys.path[:] = orders.path or sys.path
-    sys.argv[:] = orders.arguments or sys.argv
+        os.environ.update(config.environment)
+    sys.path[:] = config.path or sys.path
+    sys.argv[:] = config.arguments or sys.argv
 
 
-def _tie(life: int) -> None:
+def _kill_group_with_parent(life: int) -> None:
     """Have the kernel kill the whole group when the parent's end of ``life`` closes, where it can.
 
     It needs no thread of ours for that, so that code that never lets go of the interpreter, or a stopped process, dies
@@ -163,7 +163,7 @@ def _tie(life: int) -> None:
         return
 
 
-def _follow(parent: int, life: int) -> None:
+def _watch_parent(parent: int, life: int) -> None:
     """End with the parent: a thread that waits for its end, and for that of its end of ``life``."""
     poll = select.poll()
     poll.register(life, select.POLLIN)
@@ -189,23 +189,23 @@ def _end_group() -> None:
     os._exit(_ORPHANED)
 
 
-def _make(orders: Orders, listening: list[int]) -> Any:
+def _make(config: WorkerConfig, listening: list[int]) -> Any:
     """Import, make the server and start it on the parent's sockets."""
-    if orders.main:
-        _import_main(orders)
-    for name, file in orders.modules.items():
+    if config.main:
+        _import_main(config)
+    for name, file in config.modules.items():
         _import(name, file)
-    if isinstance(orders.make, bytes):
-        recipe: Recipe = pickle.loads(orders.make)
+    if isinstance(config.make, bytes):
+        recipe: ServerFactory = pickle.loads(config.make)
         server = recipe.call()
     else:
-        server = orders.make()
+        server = config.make()
     from ..core.listener import Listener
 
     sockets = [socket.socket(fileno=number) for number in listening]
     for sock in sockets:
         sock.settimeout(None)  # the application may have called socket.setdefaulttimeout()
-    server.adopt(Listener.over(orders.host, sockets))
+    server.adopt(Listener.over(config.host, sockets))
     server.start()
     return server
 
@@ -224,16 +224,16 @@ def _import(name: str, file: str) -> None:
         spec.loader.exec_module(module)
 
 
-def _import_main(orders: Orders) -> None:
+def _import_main(config: WorkerConfig) -> None:
     """Import the script that the parent runs, under the name that `multiprocessing` gives it."""
     global _importing_main
     from multiprocessing.spawn import prepare
 
     _importing_main = True
     try:
-        prepare(dict(orders.main))
+        prepare(dict(config.main))
     except SystemExit as error:
-        where = orders.main.get("init_main_from_path") or orders.main.get("init_main_from_name")
+        where = config.main.get("init_main_from_path") or config.main.get("init_main_from_name")
         from ..errors import UsageError
 
         raise UsageError(
@@ -244,7 +244,7 @@ def _import_main(orders: Orders) -> None:
         _importing_main = False
 
 
-def _answer_all(pipe: Pipe, desk: Desk) -> None:
+def _answer_all(pipe: Pipe, desk: CommandHandler) -> None:
     """Answer questions in this thread until the one to stop is answered."""
     while True:
         number, name, arguments = pipe.receive()
@@ -265,7 +265,7 @@ def _answer(pipe: Pipe, number: int, question: Callable[..., object], arguments:
     try:
         answer: tuple[bool, object] = (True, question(*arguments))
     except BaseException as error:
-        answer = (False, Crossing.pack(error))
+        answer = (False, RemoteException.pack(error))
     with contextlib.suppress(OSError):  # the parent is gone, which is seen elsewhere
         pipe.send((number, *answer))
 

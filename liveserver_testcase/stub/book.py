@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..core.journal import Epoch
+from ..core.journal import JournalWindow
 from ..errors import UsageError
 from .answer import Answer
 from .expectation import Expectation, Order
@@ -81,7 +81,7 @@ class Book:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def begin(self, next_epoch: Callable[[], Epoch]) -> None:
+    def begin(self, next_epoch: Callable[[], JournalWindow]) -> None:
         """Begin a test: drop what the one before has written, and count anew.
 
         Args:
@@ -223,7 +223,7 @@ class Book:
     def decide(self, request: RecordedRequest) -> Decision:
         """Find who answers ``request`` and count it there."""
         with self._lock:
-            if request.epoch.number < self._epoch:
+            if request.window.number < self._epoch:
                 return Decision(None, is_late=True)
             expectation = self._find(request)
             if expectation is not None:
@@ -259,7 +259,7 @@ class Book:
             is_forbidden = any(expectation.is_never for expectation in known)
             if found is None or not getattr(answer, "is_early", False):
                 return None
-            if is_forbidden or request.epoch.number < self._epoch:
+            if is_forbidden or request.window.number < self._epoch:
                 return None
             self._claim(found, request)
             return answer

@@ -61,14 +61,14 @@ class StubConnection(HTTPConnection):
         if plan is not None:
             self._fail(plan, tls)
         elif tls is not None:
-            self.shake_hands(tls.context, self.server.header_timeout)
+            self.do_handshake(tls.context, self.server.header_timeout)
         if tls is not None:
             self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
 
     def _fail(self, plan: Plan, tls: TLS | None) -> None:
         """Do to a new connection what is planned for it."""
         if plan.fault in FLAWS and tls is not None:
-            self.shake_hands(tls.flawed_context(FLAWS[plan.fault]), self.server.header_timeout)
+            self.do_handshake(tls.flawed_context(FLAWS[plan.fault]), self.server.header_timeout)
             return
         if plan.fault is Fault.TLS_HANDSHAKE:
             self._receive_plain()
@@ -76,8 +76,8 @@ class StubConnection(HTTPConnection):
             raise self._end_now("TLS handshake refused", linger=True)
         self.misbehave(plan)
 
-    def _may_stay(self) -> bool:
-        return self.server.keep_alive and super()._may_stay()
+    def _can_keep_alive(self) -> bool:
+        return self.server.keep_alive and super()._can_keep_alive()
 
     # -- misbehaving -----------------------------------------------------------------------------------------------
 
@@ -110,16 +110,16 @@ class StubConnection(HTTPConnection):
             if exchange.response is not None:
                 exchange.response.keep_alive = False
         self._unread = linger  # where there is no exchange that would say so
-        return self.give_up(reason, reset=reset, linger=linger)
+        return self.abandon(reason, reset=reset, linger=linger)
 
     def end_early(self, reason: str, *, linger: bool = False) -> ClientDisconnected:
-        """Have the connection end with the response, although the response says nothing of it; see `give_up`."""
+        """Have the connection end with the response, although the response says nothing of it; see `abandon`."""
         return self._end_now(reason, linger=linger)
 
     def _half_close(self) -> None:
         """Say that nothing more comes, and read on until the client has enough."""
         self.state = ConnectionState.READING
-        self._say_goodbye()
+        self._send_close_notify()
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
             self.set_timeout(None)
@@ -169,7 +169,7 @@ class StubConnection(HTTPConnection):
         finally:
             sleepers.discard(stop)
             stop.close()
-        self._gone = ClientDisconnected(self.blame("while it was kept waiting"))
+        self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
         raise self._gone
 
     def _wait_for(self, seconds: float | None, stop: Wake, wake: Wake | None) -> bool:
@@ -190,7 +190,7 @@ class StubConnection(HTTPConnection):
 
     def is_late(self, request: RecordedRequest) -> bool:
         """Whether the test in which a request came is over."""
-        return request.epoch.number < self.server.journal.epoch.number
+        return request.window.number < self.server.journal.window.number
 
     def run(self, work: Awaitable[T]) -> T:
         """Run a coroutine on the stub's loop, and wait for its result; see `pause`.

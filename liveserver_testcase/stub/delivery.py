@@ -88,7 +88,7 @@ class Delivery:
         match = re.match(rb"HTTP/1\.[01] (\d{3})", pieces[0]) if pieces else None
         if match is not None:
             self._exchange.status = int(match[1])
-        raise self._connection.give_up("", linger=True)
+        raise self._connection.abandon("", linger=True)
 
     # -- the body --------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class Delivery:
     def _pause(self, seconds: float | None) -> None:
         """Wait in the middle of a response, which a stop ends."""
         if seconds != 0 and not self._connection.pause(seconds):
-            raise self._connection.give_up("the stub stopped in the middle of the response")
+            raise self._connection.abandon("the stub stopped in the middle of the response")
 
     def _send_stream(self) -> None:
         """Send the pieces when they come; the first one does not wait for the second."""
@@ -158,7 +158,7 @@ class Delivery:
                 if item is _NO_PIECE:
                     return
                 take(stream.encode(item))
-            raise self._connection.give_up("the stub stopped in the middle of the response")
+            raise self._connection.abandon("the stub stopped in the middle of the response")
         finally:
             self._close(items)
 
@@ -200,7 +200,7 @@ class Delivery:
 
             return changed
 
-        self._response.divert(wrap)
+        self._response.wrap_send(wrap)
 
     def _spoil_body(self, plan: Plan) -> None:
         """Send the head and a part of the body, and then what is planned."""

@@ -173,7 +173,7 @@ def explain_leftovers(stub: str, violations: Sequence[Violation]) -> str:
     """
     groups = _group(violations)
     lead = f"stub {quote(stub)}: " if stub else ""
-    blocks = [f"{lead}left over from {same[0].request.epoch.name}: {same[0].text}" for same in groups[:_MOST_LINES]]
+    blocks = [f"{lead}left over from {same[0].request.window.name}: {same[0].text}" for same in groups[:_MOST_LINES]]
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     return "\n".join(blocks)
@@ -183,7 +183,7 @@ def _group(violations: Iterable[Violation]) -> list[list[Violation]]:
     """Those that say the same: a client that tries again and again is told of once."""
     groups: dict[tuple[int, str], list[Violation]] = {}
     for violation in violations:
-        groups.setdefault((violation.request.epoch.number, violation.text), []).append(violation)
+        groups.setdefault((violation.request.window.number, violation.text), []).append(violation)
     return list(groups.values())
 
 

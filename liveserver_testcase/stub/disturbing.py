@@ -99,9 +99,9 @@ class Disturbing(Script):
     def _break_down(self) -> Outage:
         if self._outage is not None and not self._outage.is_over:
             raise UsageError(f"{self!r} cannot be reached already; end() that first")
-        self.shut_doors()
+        self.pause_accepting()
         self.close_connections()
-        self._outage = Outage(self.open_doors)
+        self._outage = Outage(self.resume_accepting)
         return self._outage
 
     def close_connections(self, *, reset: bool = False) -> None:
@@ -112,7 +112,7 @@ class Disturbing(Script):
         """
         for connection in self.connections:
             if reset and isinstance(connection, StubConnection):
-                connection.break_off(reset=True)
+                connection.mark_truncated(reset=True)
             connection.cut()
 
     # -- life ------------------------------------------------------------------------------------------------------

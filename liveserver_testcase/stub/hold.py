@@ -137,10 +137,10 @@ class Hold:
         """Drop whatever is held."""
         self.drop_before(sys.maxsize)
 
-    def drop_before(self, epoch: int) -> None:
+    def drop_before(self, window: int) -> None:
         """Drop what is held of earlier tests than this one; called by the stub when a test begins."""
         with self._lock:
-            left = [held for held in self._held if held.request.epoch.number < epoch]
+            left = [held for held in self._held if held.request.window.number < window]
         for held in left:
             self._release(held, None)
 
@@ -181,5 +181,5 @@ class Hold:
                     self._held.remove(held)
             held.wake.close()
         if held.answer is None:
-            raise serving.give_up("the test dropped it", reset=held.resets, linger=not held.resets)
+            raise serving.abandon("the test dropped it", reset=held.resets, linger=not held.resets)
         return held.answer.reply_to(request)

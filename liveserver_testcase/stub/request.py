@@ -6,7 +6,7 @@ import functools
 import io
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from ..core.journal import Epoch
+from ..core.journal import JournalWindow
 from ..core.tls import TLSFacts
 from ..web.environ import describe_request
 from ..web.records import Exchange
@@ -155,9 +155,9 @@ class RecordedRequest(Subject):
         return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
 
     @property
-    def epoch(self) -> Epoch:
+    def window(self) -> JournalWindow:
         """The test in which it arrived."""
-        return self.exchange.epoch
+        return self.exchange.window
 
     # -- comparing, and as text ----------------------------------------------------------------------------------------
 

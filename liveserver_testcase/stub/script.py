@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..core.journal import take_all
+from ..core.journal import drain
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
@@ -220,7 +220,7 @@ class Script(Waiting, Scripting, HTTPServer):
     @property
     def exchanges(self) -> list[Exchange]:
         """All that came in this test, also what was malformed or broke off; a snapshot."""
-        return self.journal.entries(self.journal.epoch)
+        return self.journal.entries(self.journal.window)
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -251,8 +251,8 @@ class Script(Waiting, Scripting, HTTPServer):
     @property
     def unmatched(self) -> list[RecordedRequest]:
         """The requests of this test that nothing answered; a snapshot."""
-        current = self.journal.epoch.number
-        return [request for request in self._unmatched if request.epoch.number == current]
+        current = self.journal.window.number
+        return [request for request in self._unmatched if request.window.number == current]
 
     @property
     def traffic(self) -> Traffic:
@@ -311,7 +311,7 @@ class Script(Waiting, Scripting, HTTPServer):
         """
         self._violations.clear()
         self._book.clear()
-        self.begin(self.journal.epoch.name)
+        self.begin(self.journal.window.name)
 
     def settle(self, timeout: float) -> None:
         """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test.
@@ -323,7 +323,7 @@ class Script(Waiting, Scripting, HTTPServer):
     def _is_open(self, exchange: Exchange) -> bool:
         request = exchange.record
         waits = isinstance(request, RecordedRequest) and request.is_paused
-        return exchange.epoch.number == self.journal.epoch.number and not waits
+        return exchange.window.number == self.journal.window.number and not waits
 
     def verdict(self) -> str:
         """What is held against this test: requests that nothing answered, expectations that were not met.
@@ -333,10 +333,10 @@ class Script(Waiting, Scripting, HTTPServer):
         Returns:
             A report; empty if there is nothing to say.
         """
-        current = self.journal.epoch.number
-        found = take_all(self._violations)
-        self._late += [violation for violation in found if violation.request.epoch.number != current]
-        mine = [violation for violation in found if violation.request.epoch.number == current]
+        current = self.journal.window.number
+        found = drain(self._violations)
+        self._late += [violation for violation in found if violation.request.window.number != current]
+        mine = [violation for violation in found if violation.request.window.number == current]
         return explain_verdict(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
 
     def verify(self) -> None:
@@ -356,4 +356,4 @@ class Script(Waiting, Scripting, HTTPServer):
         Returns:
             A report; empty if there is nothing to say.
         """
-        return explain_leftovers(self.name, take_all(self._late) + take_all(self._violations))
+        return explain_leftovers(self.name, drain(self._late) + drain(self._violations))

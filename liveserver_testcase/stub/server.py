@@ -249,13 +249,13 @@ class HTTPStub(Disturbing):
             self._bodies.clear()
         super().begin(name)
         for hold in holds:  # not before: a request of the old test may just be coming to its hold
-            hold.drop_before(self.journal.epoch.number)
+            hold.drop_before(self.journal.window.number)
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
         return StubConnection(self, sock, address, index, stopping)
 
-    def _refuse(self) -> None:
-        super()._refuse()
+    def _stop_accepting(self) -> None:
+        super()._stop_accepting()
         for wake in list(self.sleepers):
             wake.set()
 

@@ -61,5 +61,5 @@ class Serving(Protocol):
     def is_late(self, request: Any, /) -> bool:
         """Whether the test in which a request came is over."""
 
-    def give_up(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
-        """Send nothing more; see `Channel.give_up`."""
+    def abandon(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+        """Send nothing more; see `Channel.abandon`."""

@@ -1,4 +1,4 @@
-"""Is this application WSGI or ASGI?  Told by how it can be called; it is not called, and no framework is imported."""
+"""Find an application by its import string, and tell its interface, WSGI or ASGI, by how it can be called."""
 
 from __future__ import annotations
 

@@ -20,16 +20,24 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from ..core.event_loop import LoopServer, Talk
+from ..core.event_loop import EventLoopServer, LoopConnection
 from ..core.interrupts import monotonic
 from ..core.listener import Listener
 from ..core.tls import resolve_tls
 from ..core.tracebacks import Unfinished
 from ..errors import ServerStartError, ServerThreadError, UsageError
-from .asgi_connection import ASGIRecord, Call, KnowingTask, Line, SharedState, current_call, link_class
-from .http_server import Site
+from .asgi_connection import (
+    ASGIConnection,
+    ASGIRecord,
+    RequestResponseCycle,
+    RequestTask,
+    ServerState,
+    current_cycle,
+    link_protocol,
+)
+from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
-from .records import Recorder, RequestRecord
+from .records import RequestLog, RequestRecord
 
 __all__ = ["ASGIServer", "check_options"]
 
@@ -104,7 +112,7 @@ _TAKE_NOTE = 0.15  # seconds for cancelled calls to end
 _SHUTDOWN = 0.5  # seconds that a shutdown gets at the least, when requests have used up the grace
 
 
-class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
+class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
     """Serves one ASGI application: HTTP, WebSockets, and its lifespan.
 
     Args:
@@ -126,7 +134,7 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
     """
 
     label = "live-server"
-    _last_words = 1.0
+    _shutdown_grace = 1.0
 
     def __init__(
         self,
@@ -140,18 +148,18 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        LoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
-        Recorder.__init__(self, journal_limit)
+        EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        RequestLog.__init__(self, journal_limit)
         self.app = app
         self.tls = resolve_tls(tls, *self._known_as(host))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
         self._call_app = _make_app(self)
         self._config = _configure(self._call_app, options or {})
-        self._http: Any = link_class(self._config.http_protocol_class)
-        self._shared = SharedState(self._config)
+        self._http: Any = link_protocol(self._config.http_protocol_class)
+        self._shared = ServerState(self._config)
         self._lifespan: Lifespan | None = None
-        self._calls: set[Call] = set()
+        self._calls: set[RequestResponseCycle] = set()
 
     @property
     def in_flight(self) -> list[RequestRecord]:
@@ -159,7 +167,7 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
         return sorted((call.record for call in list(self._calls)), key=lambda record: record.index)
 
     def stack_of(self, record: RequestRecord) -> str:
-        """See `Recorder.stack_of`: the coroutines that wait for each other, and the threads that work for them."""
+        """See `RequestLog.stack_of`: the coroutines that wait for each other, and the threads that work for them."""
         return next((call.stack() for call in list(self._calls) if call.record is record), "")
 
     # -- the life of a server ------------------------------------------------------------------------------------
@@ -171,11 +179,11 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
 
     async def _prepare(self) -> None:
         if sys.version_info < (3, 12):
-            asyncio.get_running_loop().set_task_factory(KnowingTask.make)
+            asyncio.get_running_loop().set_task_factory(RequestTask.make)
         if self._lifespan is not None:
             await self._lifespan.start(self.start_timeout)
 
-    async def _wind_down(self, deadline: float) -> list[Unfinished]:
+    async def _shutdown(self, deadline: float) -> list[Unfinished]:
         calls = list(self._calls)
         for call in calls:
             if not call.was_cancelled:
@@ -187,7 +195,7 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
         try:
             cut = await self._lifespan.stop(left, self._thread_name)
         except ServerThreadError as error:
-            self._keep(error)
+            self._record_failure(error)
             return []
         return [cut] if cut is not None else []
 
@@ -201,9 +209,9 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
                     call.record.end()
             self.journal.touch()
 
-    def _is_inside(self) -> bool:
-        call = current_call()  # of a thread, too, that works for a request
-        return super()._is_inside() or (call is not None and call.server is self)
+    def _is_server_thread(self) -> bool:
+        call = current_cycle()  # of a thread, too, that works for a request
+        return super()._is_server_thread() or (call is not None and call.server is self)
 
     # -- the loop's side -----------------------------------------------------------------------------------------
 
@@ -216,8 +224,8 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
         protocol.link(self)
         return cast(asyncio.BaseProtocol, protocol)
 
-    def _make_talk(self, transport: asyncio.BaseTransport, index: int) -> Talk:
-        return Line(transport, index, self._part)
+    def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> LoopConnection:
+        return ASGIConnection(transport, index, self._connection_lost)
 
     @property
     def has_refused(self) -> bool:
@@ -228,37 +236,37 @@ class ASGIServer(LoopServer, Site, Recorder[RequestRecord]):
         """What is entered around each call of the application, in its task; for subclasses."""
         return contextlib.nullcontext()
 
-    def _begin(self, call: Call) -> None:
+    def _begin(self, call: RequestResponseCycle) -> None:
         call.line.open(call)
         self._calls.add(call)
         self.journal.add(call.record)
 
-    def _end(self, call: Call) -> None:
+    def _end(self, call: RequestResponseCycle) -> None:
         self._calls.discard(call)
         self.journal.touch()
 
     def _touch(self) -> None:
         self.journal.touch()
 
-    def _record_nonsense(self, line: Line) -> None:
+    def _record_malformed(self, line: ASGIConnection) -> None:
         record = ASGIRecord("", "", line.address)
         record.connection_index, record.exchange_index = line.index, line.count
         record.status, record.completed = 400, True
         record.end()
         self.journal.add(record)
 
-    def _heed(self, error: BaseException, context: dict[str, Any]) -> bool:
+    def _handle_task_error(self, error: BaseException, context: dict[str, Any]) -> bool:
         """Record what a task or a callback of the application's has raised, with nobody to ask for it."""
         task = context.get("task") or context.get("future")
         if task is None and "handle" not in context:
             return False  # about a connection
-        call = current_call() or getattr(task, "call", None)
+        call = current_cycle() or getattr(task, "call", None)
         if call is not None:
             record: RequestRecord = call.record
         else:
             name = getattr(getattr(task, "get_coro", lambda: None)(), "__qualname__", "callback")
             record = ASGIRecord("task", name, ("unknown", 0))
-            record.epoch = self.journal.epoch
+            record.window = self.journal.window
             record.end()
         self.note_error(record, error)
         self.journal.touch()
@@ -306,11 +314,11 @@ def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
     if not logger.handlers:  # without any, warnings would be printed
         logger.addHandler(logging.NullHandler())
     if config.ws_protocol_class is not None:
-        config.ws_protocol_class = link_class(cast(type, config.ws_protocol_class))
+        config.ws_protocol_class = link_protocol(cast(type, config.ws_protocol_class))
     return config
 
 
-async def _wait_for(calls: list[Call], timeout: float) -> None:
+async def _wait_for(calls: list[RequestResponseCycle], timeout: float) -> None:
     tasks = [call.task for call in calls if call.task is not None]
     if tasks:
         await asyncio.wait(tasks, timeout=timeout)

@@ -13,18 +13,28 @@ from contextvars import Context, ContextVar
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ..core.event_loop import Talk
+from ..core.event_loop import LoopConnection
 from ..core.interrupts import monotonic
-from ..core.tracebacks import Unfinished, stack_of_loop, stack_of_task, stacks_of_threads
+from ..core.tracebacks import Unfinished, loop_stack, task_stack, thread_stacks
 from ..errors import ClientDisconnected, InvalidResponse
 from .lifespan import ASGIApplication
 from .records import RequestRecord
-from .request_body import is_clients_doing
+from .request_body import is_client_error
 
 if TYPE_CHECKING:
     from .lifespan import ASGIApplication
 
-__all__ = ["ASGIRecord", "Call", "Caller", "Host", "KnowingTask", "Line", "SharedState", "current_call", "link_class"]
+__all__ = [
+    "ASGIConnection",
+    "ASGIRecord",
+    "CycleServer",
+    "Host",
+    "RequestResponseCycle",
+    "RequestTask",
+    "ServerState",
+    "current_cycle",
+    "link_protocol",
+]
 
 _FAREWELL = 0.5  # seconds of a stop that an application gets to notice that its WebSocket or event stream is over
 
@@ -43,8 +53,8 @@ class ASGIRecord(RequestRecord):
         self.is_lasting = method == "WEBSOCKET"
 
 
-class Carried(Protocol):
-    """What a connection asks of a call that came on it; see `Call`."""
+class ConnectionCycle(Protocol):
+    """What a connection asks of a call that came on it; see `RequestResponseCycle`."""
 
     record: ASGIRecord
     is_reading: bool
@@ -61,7 +71,7 @@ class Carried(Protocol):
         """Name it and where it is."""
 
 
-class Line(Talk):
+class ASGIConnection(LoopConnection):
     """One connection, with the calls that came on it: more than one while a response's background task still runs.
 
     It is parted with when it is lost and its calls have ended, so that a stop waits for those, too.
@@ -71,17 +81,17 @@ class Line(Talk):
         protocol: What speaks on it: for HTTP, and after an upgrade for the WebSocket.
     """
 
-    def __init__(self, transport: asyncio.BaseTransport, index: int, part: Callable[[Talk], None]) -> None:
+    def __init__(self, transport: asyncio.BaseTransport, index: int, part: Callable[[LoopConnection], None]) -> None:
         super().__init__(transport, index)
         self._parted_with = part
         self.address = transport.get_extra_info("peername") or ("unknown", 0)
         self.protocol: Any = None
-        self.calls: list[Carried] = []
+        self.calls: list[ConnectionCycle] = []
         self.count = 0
         self.is_lost = False
         self.is_cut = False
 
-    def open(self, call: Carried) -> None:
+    def open(self, call: ConnectionCycle) -> None:
         """Take down that the application is called."""
         call.record.connection_index = self.index
         call.record.exchange_index = self.count
@@ -90,7 +100,7 @@ class Line(Talk):
         self.what, self.since = call.record.describe(), call.record.arrived
         self.update()
 
-    def close(self, call: Carried) -> None:
+    def close(self, call: ConnectionCycle) -> None:
         """Take down that a call has ended, its response sent as far as it will be."""
         self.calls.remove(call)
         self.update()
@@ -115,12 +125,12 @@ class Line(Talk):
             self.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
 
     def cut(self) -> None:
-        """See `Talk.cut`."""
+        """See `LoopConnection.cut`."""
         self.is_cut = True
         super().cut()
 
     def retire(self) -> None:
-        """See `Talk.retire`; what lasts is told at once, since waiting would not end it."""
+        """See `LoopConnection.retire`; what lasts is told at once, since waiting would not end it."""
         lasting = [call for call in self.calls if call.record.is_lasting]
         for call in lasting:
             call.was_told = True
@@ -158,15 +168,15 @@ _ERROR_TEXT = b"Internal Server Error\n"
 _DEPARTURES = frozenset(("ClientDisconnect", "ClientDisconnected", "WebSocketDisconnect", "RequestAborted"))
 
 # A context variable: whatever works for a call, in tasks or in threads, has it in its context.
-_current: ContextVar[Call | None] = ContextVar("liveserver_testcase_call", default=None)
+_current: ContextVar[RequestResponseCycle | None] = ContextVar("liveserver_testcase_call", default=None)
 
 
-def current_call() -> Call | None:
+def current_cycle() -> RequestResponseCycle | None:
     """The call for which the calling code works; None outside of one."""
     return _current.get()
 
 
-class Caller(Protocol):
+class CycleServer(Protocol):
     """What a call asks of its server."""
 
     @property
@@ -176,14 +186,14 @@ class Caller(Protocol):
     def _enter(self, record: ASGIRecord) -> contextlib.AbstractContextManager[object]:
         """What is entered around the application."""
 
-    def _begin(self, call: Call) -> None: ...
-    def _end(self, call: Call) -> None: ...
+    def _begin(self, call: RequestResponseCycle) -> None: ...
+    def _end(self, call: RequestResponseCycle) -> None: ...
     def _touch(self) -> None: ...
     def note_error(self, record: ASGIRecord, error: BaseException) -> None:
         """Record an exception of the application."""
 
 
-class Call:
+class RequestResponseCycle:
     """One call of the application, from its scope to the end of its task.
 
     Attributes:
@@ -201,7 +211,7 @@ class Call:
         "line", "must_raise", "record", "server", "task", "thread", "was_cancelled", "was_told",
     )  # fmt: skip
 
-    def __init__(self, server: Caller, line: Line, scope: dict[str, Any]) -> None:
+    def __init__(self, server: CycleServer, line: ASGIConnection, scope: dict[str, Any]) -> None:
         method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
         query = scope["query_string"]
         path = scope["raw_path"].decode("latin-1").removeprefix(scope["root_path"])
@@ -424,8 +434,8 @@ class Call:
         if self.task is None:
             return ""
         if getattr(self.task.get_coro(), "cr_running", False) and threading.get_ident() != self.thread:
-            return stack_of_loop(self.thread)
-        return stack_of_task(self.task) + stacks_of_threads(self.is_context)
+            return loop_stack(self.thread)
+        return task_stack(self.task) + thread_stacks(self.is_context)
 
     def is_context(self, context: Context) -> bool:
         """Whether what runs in ``context`` works for this call."""
@@ -437,7 +447,7 @@ def _is_departure(error: BaseException) -> bool:
     inner = getattr(error, "exceptions", None)  # of an exception group
     if isinstance(inner, tuple):
         return all(_is_departure(one) for one in inner)
-    if isinstance(error, asyncio.CancelledError | ConnectionError) or is_clients_doing(error):
+    if isinstance(error, asyncio.CancelledError | ConnectionError) or is_client_error(error):
         return True
     return any(kind.__name__ in _DEPARTURES for kind in type(error).__mro__)
 
@@ -448,17 +458,17 @@ def _ignore(task: asyncio.Task[None]) -> None:
         task.exception()
 
 
-class Host(Caller, Protocol):
+class Host(CycleServer, Protocol):
     """What a protocol asks of its server."""
 
     app: ASGIApplication
     _call_app: ASGIApplication
 
-    def _greet(self, transport: asyncio.BaseTransport) -> Talk: ...
-    def _record_nonsense(self, line: Line) -> None: ...
+    def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection: ...
+    def _record_malformed(self, line: ASGIConnection) -> None: ...
 
 
-class SharedState:
+class ServerState:
     """What uvicorn's protocols share: the four attributes of its ``ServerState``.
 
     uvicorn's main loop sets the headers of all responses once a second; here they are made when they are asked for.
@@ -495,13 +505,13 @@ class _Wire(Protocol):
     def send_400_response(self, msg: str) -> None: ...
 
 
-class _Linked:
+class _ProtocolMixin:
     """Put before one of uvicorn's protocol classes: tells the server of its connection and of its calls."""
 
     _server: Host
-    _line: Line | None = None
+    _line: ASGIConnection | None = None
 
-    def link(self, server: Host, line: Line | None = None) -> None:
+    def link(self, server: Host, line: ASGIConnection | None = None) -> None:
         """Tie a new protocol to its server, and to the connection that it takes over in an upgrade."""
         wire = cast(_Wire, self)
         self._server, self._line = server, line
@@ -524,12 +534,12 @@ class _Linked:
 
     async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if self._line is not None:
-            await Call(self._server, self._line, scope).run(self._app, scope, receive, send)
+            await RequestResponseCycle(self._server, self._line, scope).run(self._app, scope, receive, send)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         if self._line is None:
-            self._line = cast(Line, self._server._greet(transport))
+            self._line = cast(ASGIConnection, self._server._connection_made(transport))
         self._line.protocol = self
         cast(_Wire, super()).connection_made(transport)
 
@@ -542,7 +552,7 @@ class _Linked:
     def send_400_response(self, msg: str) -> None:
         """Record a request that could not be understood; called by uvicorn's protocols of HTTP."""
         if self._line is not None:
-            self._server._record_nonsense(self._line)
+            self._server._record_malformed(self._line)
         cast(_Wire, super()).send_400_response(msg)
 
 
@@ -561,20 +571,20 @@ def _calmly(kind: type) -> contextlib.AbstractContextManager[object]:
 
 
 @functools.cache
-def link_class(base: type) -> type:
+def link_protocol(base: type) -> type:
     """One of uvicorn's protocol classes, linked."""
-    return type(f"Linked{base.__name__}", (_Linked, base), {})
+    return type(f"Linked{base.__name__}", (_ProtocolMixin, base), {})
 
 
-class KnowingTask(asyncio.Task[Any]):
+class RequestTask(asyncio.Task[Any]):
     """A task that knows for which call it was made; from Python 3.12 on its context is asked instead."""
 
-    call: Call | None = None
+    call: RequestResponseCycle | None = None
 
     @classmethod
     def make(cls, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
         """Make a task, as a loop's task factory; a plain one, which is faster, where there is nothing to know."""
-        call = current_call()
+        call = current_cycle()
         if call is None:
             return asyncio.Task(coro, loop=loop, **options)
         task = cls(coro, loop=loop, **options)

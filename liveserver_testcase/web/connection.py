@@ -15,8 +15,8 @@ from ..core.threaded import ConnectionState
 from ..core.tls import TLS
 from ..errors import ClientDisconnected, InvalidResponse
 from .records import Exchange
-from .request_body import Body, ChunkedBody, Incoming, LengthBody
-from .request_head import BadRequest, Head, HeadScanner, parse_head, split_request_line
+from .request_body import Body, ChunkedBody, LengthBody, ReceiveBuffer
+from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line
 from .response import ResponseWriter, describe_status, plain_response
 
 __all__ = ["HTTPConnection", "Service"]
@@ -53,7 +53,7 @@ class HTTPConnection(Channel):
         super().__init__(sock, address, index, stopping)
         self.server = server
         self.exchange: Exchange | None = None
-        self.incoming = Incoming(self._receive_body)
+        self.incoming = ReceiveBuffer(self._receive_body)
         self._exchanges = 0
 
     def describe(self) -> str:
@@ -85,7 +85,7 @@ class HTTPConnection(Channel):
     def _open(self) -> None:
         """Do what comes before the first request."""
         if self.server.tls is not None:
-            self.shake_hands(self.server.tls.context, self.server.header_timeout)
+            self.do_handshake(self.server.tls.context, self.server.header_timeout)
 
     def _serve_one(self) -> bool:
         """Serve the next request; whether the connection stays."""
@@ -96,7 +96,7 @@ class HTTPConnection(Channel):
         self._exchanges += 1
         self.since = exchange.arrived
         self.state = _ACTIVE
-        response = exchange.response = ResponseWriter(head, self.send, self._may_stay)
+        response = exchange.response = ResponseWriter(head, self.send, self._can_keep_alive)
         body = exchange.body = None if head.length == 0 else self._make_body(head)
         journal = self.server.journal
         journal.add(exchange)
@@ -145,9 +145,9 @@ class HTTPConnection(Channel):
         elif failure is not None:
             exchange.aborted = str(failure)
         if response.begun and not response.finished and not self._lingers:
-            self.break_off(reset=not response.framed)
+            self.mark_truncated(reset=not response.framed)
 
-    def _may_stay(self) -> bool:
+    def _can_keep_alive(self) -> bool:
         """Whether the connection can be kept, as far as can be told when the response's head leaves.
 
         Raises:
@@ -216,7 +216,7 @@ class HTTPConnection(Channel):
         incoming = self.incoming
         self.state, self.since = _READING, monotonic()
         deadline = self.since + self.server.header_timeout
-        scanner = HeadScanner()
+        scanner = HeadValidator()
         data = incoming.data[incoming.position :]
         while True:
             incoming.data, incoming.position = data, 0
@@ -231,9 +231,9 @@ class HTTPConnection(Channel):
                 timeout = f"{self.server.header_timeout:g} s"
                 raise BadRequest(408, f"a head that is not complete after {timeout}") from None
             except OSError as error:
-                raise ClientDisconnected(self.blame(f"{when}: {error}")) from error
+                raise ClientDisconnected(self.describe_disconnect(f"{when}: {error}")) from error
             if not more:
-                raise ClientDisconnected(self.blame(when))
+                raise ClientDisconnected(self.describe_disconnect(when))
             data += more
 
     def _make_body(self, head: Head) -> Body:
@@ -261,12 +261,12 @@ class HTTPConnection(Channel):
             timeout = f"{self.server.body_timeout:g} s"
             raise BadRequest(408, f"a body of which nothing more came for {timeout}") from None
         except OSError as error:
-            raise ClientDisconnected(self.blame(f"{when}: {error}")) from error
+            raise ClientDisconnected(self.describe_disconnect(f"{when}: {error}")) from error
         finally:
             self.state = state
         if self.stopping.is_set():
             raise ClientDisconnected(f"the server stopped {when}")
-        raise ClientDisconnected(self.blame(when))
+        raise ClientDisconnected(self.describe_disconnect(when))
 
     def _drain(self, body: Body) -> bool:
         """Read what nobody read of the body, so that the next request can be found; whether it can."""

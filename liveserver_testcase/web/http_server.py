@@ -17,9 +17,9 @@ from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import stack_of_thread
 from .connection import HTTPConnection
 from .environ import make_base_environ
-from .records import Exchange, Recorder
+from .records import Exchange, RequestLog
 
-__all__ = ["HTTPServer", "Site", "build_url"]
+__all__ = ["HTTPEndpoint", "HTTPServer", "build_url"]
 
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what has a meaning in a URL, or stands for itself.  Source: RFC 3986, 2.2 and 2.3
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -48,7 +48,7 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # by wildcard
 
 
-class Site(Server):
+class HTTPEndpoint(Server):
     """A server of HTTP, over TLS where `tls` is set.
 
     Attributes:
@@ -100,7 +100,7 @@ class Site(Server):
         return build_url(self.url, path, query)
 
 
-class HTTPServer(ThreadedServer, Site, Recorder[Exchange]):
+class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
     """Speaks HTTP/1.1 and 1.0, over TLS if asked to, and keeps a journal of its exchanges.
 
     Args:
@@ -132,7 +132,7 @@ class HTTPServer(ThreadedServer, Site, Recorder[Exchange]):
         stop_timeout: float = 2.0,
     ) -> None:
         ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
-        Recorder.__init__(self, journal_limit)
+        RequestLog.__init__(self, journal_limit)
         self.tls = resolve_tls(tls, *self._known_as(host))
         self._base_environ: dict[str, Any] | None = None
         self.header_timeout = header_timeout

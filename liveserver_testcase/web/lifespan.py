@@ -12,7 +12,7 @@ from types import CodeType
 from typing import Any
 
 from ..core.interrupts import monotonic
-from ..core.tracebacks import Unfinished, stack_of_task
+from ..core.tracebacks import Unfinished, task_stack
 from ..errors import ServerStartError, ServerThreadError
 
 __all__ = ["ASGIApplication", "Lifespan"]
@@ -74,7 +74,7 @@ class Lifespan:
             self._task = None
             raise self._describe_failure(self._error)
         if not task.done():
-            stack = stack_of_task(task)
+            stack = task_stack(task)
             await self._cancel()
             raise self._fail(
                 f"the application's startup has not ended after {timeout:g} s; it was at\n{stack.rstrip()}"
@@ -175,7 +175,7 @@ class Lifespan:
             if not task.done() and self._said.keys() & {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
                 await asyncio.wait([task], timeout=_MOMENT)
             elif not task.done():
-                stack = stack_of_task(task)
+                stack = task_stack(task)
                 await self._cancel()
                 age = monotonic() - began
                 return Unfinished("the application's shutdown", "the server itself", age, thread, stack)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from ..core.interrupts import monotonic
 from ..errors import ServerStartError, UsageError
 from .application import detect_interface, load_app
-from .http_server import Site
-from .records import Recorder, RequestRecord
+from .http_server import HTTPEndpoint
+from .records import RequestLog, RequestRecord
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def serving_server() -> LiveServer | None:
     return serving[0] if serving is not None else None
 
 
-class LiveServer(Site, Recorder[RequestRecord]):
+class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
     """Serves an application of your own and keeps what it raises, also what its framework answers with a 500 by itself.
 
     Usable alone: ``with LiveServer(app) as server: requests.get(server.url_for("/"))``.
@@ -92,8 +92,8 @@ class LiveServer(Site, Recorder[RequestRecord]):
 
         @property
         def in_flight(self) -> list[RequestRecord]: ...
-        def _refuse(self) -> None: ...
-        def _is_inside(self) -> bool: ...
+        def _stop_accepting(self) -> None: ...
+        def _is_server_thread(self) -> bool: ...
         def close_connections(self) -> None: ...
 
     def __new__(cls, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> LiveServer:
@@ -255,7 +255,7 @@ def _asgi_class() -> type[LiveServer]:
 def _process_class() -> type[LiveServer]:
     from .live_process import RemoteServer
 
-    class ProcessLiveServer(LiveServer, RemoteServer):  # type: ignore[override]  # Site's scheme counts
+    class ProcessLiveServer(LiveServer, RemoteServer):  # type: ignore[override]  # HTTPEndpoint's scheme counts
         """A `LiveServer` whose application runs in a process of its own."""
 
         begin = RemoteServer.begin

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..core.interrupts import monotonic
-from ..core.journal import Epoch, Journal, take_all
+from ..core.journal import Journal, JournalWindow, drain
 from ..core.listener import Listener
 from ..core.tls import Certificates, resolve_tls
 from ..errors import LiveServerTestCaseError, UsageError
-from ..process.messages import Crossing, Recipe
+from ..process.messages import RemoteException, ServerFactory
 from ..process.server import ProcessServer, StartMethod
-from ..process.worker import Desk
-from .http_server import Site
-from .records import Recorder, RequestRecord
+from ..process.worker import CommandHandler
+from .http_server import HTTPEndpoint
+from .records import RequestLog, RequestRecord
 
-__all__ = ["LastWords", "RemoteJournal", "RemoteServer", "RequestDesk", "Told", "make_site"]
+__all__ = ["FinalRecords", "RecordSnapshot", "RemoteJournal", "RemoteServer", "RequestCommandHandler", "make_server"]
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordSnapshot:
     """A request's record as it travels.
 
     Attributes:
@@ -34,11 +34,11 @@ class Told:
 
     index: int
     values: dict[str, Any]
-    errors: list[Crossing]
+    errors: list[RemoteException]
 
 
 @dataclass(frozen=True)
-class LastWords:
+class FinalRecords:
     """What is known of the requests when the server has stopped.
 
     Attributes:
@@ -47,32 +47,32 @@ class LastWords:
         dropped: How many records are gone because the journal was full.
     """
 
-    records: list[Told]
-    raised: list[tuple[Told, int]]
+    records: list[RecordSnapshot]
+    raised: list[tuple[RecordSnapshot, int]]
     dropped: int
 
 
-def make_site(app: Any, server: str, epoch: Epoch, index: int, **options: Any) -> Any:
+def make_server(app: Any, server: str, window: JournalWindow, index: int, **options: Any) -> Any:
     """Make a server of an application; called in the process in which it is to run.
 
     Args:
         app: An import string of the application, or a callable that makes it.
         server: The import string of the server's class; it is called with the application and ``options``.
-        epoch: The test that is running.
+        window: The test that is running.
         index: The number of the first request.
         options: Such as host and port.
     """
     made = pkgutil.resolve_name(server)(app if isinstance(app, str) else app(), **options)
-    made.journal.resume(epoch, index)
+    made.journal.resume(window, index)
     return made
 
 
-class RequestDesk(Desk):
-    """Answers for a `Recorder`."""
+class RequestCommandHandler(CommandHandler):
+    """Answers for a `RequestLog`."""
 
     waits = frozenset(("wait_until_idle", "wait_for_change"))
 
-    def begin(self, name: str) -> Epoch:
+    def begin(self, name: str) -> JournalWindow:
         """A test begins: forget the requests of the one before."""
         self.flush()
         begin: Callable[[str], object] | None = getattr(self.server, "begin", None)
@@ -81,14 +81,14 @@ class RequestDesk(Desk):
         else:
             self.server.journal.begin(name)
             self.server.journal.clear()
-        epoch: Epoch = self.server.journal.epoch
-        return epoch
+        window: JournalWindow = self.server.journal.window
+        return window
 
     def clear(self) -> None:
         """Forget the requests."""
         self.server.journal.clear()
 
-    def entries(self) -> tuple[list[Told], int]:
+    def entries(self) -> tuple[list[RecordSnapshot], int]:
         """The journal, and how many records it has dropped."""
         return _tell_all(self.server.journal.entries()), self.server.journal.dropped
 
@@ -96,11 +96,11 @@ class RequestDesk(Desk):
         """How many records the journal has."""
         return len(self.server.journal)
 
-    def in_flight(self) -> list[Told]:
+    def in_flight(self) -> list[RecordSnapshot]:
         """The requests that are being served."""
         return _tell_all(self.server.in_flight)
 
-    def take_errors(self) -> list[tuple[Told, int]]:
+    def take_errors(self) -> list[tuple[RecordSnapshot, int]]:
         """The exceptions since the last call: records, each with the place of the exception among its own."""
         told = []
         for record, error in self.server.take_errors():
@@ -110,18 +110,18 @@ class RequestDesk(Desk):
 
     def stack_of(self, index: int) -> str:
         """Where the application is with a request that is in flight."""
-        recorder: Recorder[RequestRecord] = self.server
+        recorder: RequestLog[RequestRecord] = self.server
         return next((recorder.stack_of(record) for record in recorder.in_flight if record.index == index), "")
 
-    def wait_until_idle(self, timeout: float, epoch: Epoch | None) -> list[Told]:
-        """Wait until no request of an epoch is in flight; which ones are."""
-        return _tell_all(self.server.wait_until_idle(timeout, epoch))
+    def wait_until_idle(self, timeout: float, window: JournalWindow | None) -> list[RecordSnapshot]:
+        """Wait until no request of a window is in flight; which ones are."""
+        return _tell_all(self.server.wait_until_idle(timeout, window))
 
     def state(self) -> object:
         """Something that is another thing when anything about the requests has changed."""
         records = self.server.journal.entries()
         facts = [(r.status, r.is_over, r.aborted, len(r.errors)) for r in records]
-        return self.server.journal.epoch.number, records[-1].index if records else -1, hash(tuple(facts))
+        return self.server.journal.window.number, records[-1].index if records else -1, hash(tuple(facts))
 
     def wait_for_change(self, state: object, timeout: float) -> None:
         """Wait until `state` is another one."""
@@ -131,23 +131,23 @@ class RequestDesk(Desk):
         """Cut every connection."""
         self.server.close_connections()
 
-    def _last_words(self) -> LastWords:
+    def _shutdown_grace(self) -> FinalRecords:
         records, dropped = self.entries()
-        return LastWords(records, self.take_errors(), dropped)
+        return FinalRecords(records, self.take_errors(), dropped)
 
 
 _SLOTS = [name for name in RequestRecord.__slots__ if name not in ("errors", "_status", "aborted", "index")]
 
 
-def _tell(record: RequestRecord, further: BaseException | None = None) -> Told:
+def _tell(record: RequestRecord, further: BaseException | None = None) -> RecordSnapshot:
     values = {name: getattr(record, name) for name in _SLOTS}
     values["_status"] = record.status
     values["aborted"] = record.aborted or getattr(record, "refused", "")
     errors = [*record.errors, *([further] if further is not None else [])]
-    return Told(record.index, values, [Crossing.pack(error) for error in errors])
+    return RecordSnapshot(record.index, values, [RemoteException.pack(error) for error in errors])
 
 
-def _tell_all(records: list[Any]) -> list[Told]:
+def _tell_all(records: list[Any]) -> list[RecordSnapshot]:
     return [_tell(record) for record in records]
 
 
@@ -156,7 +156,7 @@ _SLACK = 5.0  # seconds beyond its own limit that the answer to a wait may take
 T = TypeVar("T")
 
 
-class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignore[override]  # Site knows the scheme
+class RemoteServer(HTTPEndpoint, ProcessServer, RequestLog[RequestRecord]):  # type: ignore[override]  # HTTPEndpoint knows the scheme
     """Serves an application in a process of its own, and knows of its requests what a server in a thread knows.
 
     Args:
@@ -179,7 +179,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
     """
 
     label = "live-server"
-    desk = f"{__package__}.live_process:RequestDesk"
+    desk = f"{__package__}.live_process:RequestCommandHandler"
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
             )
         ProcessServer.__init__(
             self,
-            make_site,
+            make_server,
             host=host,
             port=port,
             options=options,
@@ -211,7 +211,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
             start_timeout=start_timeout,
             stop_timeout=stop_timeout,
         )
-        Recorder.__init__(self, journal_limit)
+        RequestLog.__init__(self, journal_limit)
         self.app = app
         self.journal: RemoteJournal = RemoteJournal(self, journal_limit)
         self.tls = resolve_tls(tls, *self._known_as(host))
@@ -237,19 +237,19 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
             ServerDied: The server's process has; said once in each test.
         """
         self.check()
-        found = take_all(self._errors)
+        found = drain(self._errors)
         if self._serves:
             found += self.journal._learn_errors(self._ask("take_errors"))
         return found
 
-    def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[RequestRecord]:
-        """See `Recorder.wait_until_idle`; in a process that has died nothing is in flight."""
+    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[RequestRecord]:
+        """See `RequestLog.wait_until_idle`; in a process that has died nothing is in flight."""
         if not self._serves:
             return []
-        return self.journal._learn_all(self._ask("wait_until_idle", timeout, epoch, timeout=timeout + _SLACK))
+        return self.journal._learn_all(self._ask("wait_until_idle", timeout, window, timeout=timeout + _SLACK))
 
     def stack_of(self, record: RequestRecord) -> str:
-        """See `Recorder.stack_of`."""
+        """See `RequestLog.stack_of`."""
         return str(self._ask("stack_of", record.index)) if self._serves else ""
 
     def close_connections(self) -> None:
@@ -259,7 +259,7 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
 
     # -- life ----------------------------------------------------------------------------------------------------
 
-    def _recipe(self, port: int) -> Recipe:
+    def _recipe(self, port: int) -> ServerFactory:
         tls: Any = self._tls
         if tls is True:
             file = Certificates.shared().server_certificate(*self._known_as(self._host))
@@ -269,10 +269,10 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
             **super()._recipe(port).options,
             "tls": tls,
             "journal_limit": self.journal.limit,
-            "epoch": self.journal.epoch,
+            "window": self.journal.window,
             "index": self.journal._next_index,
         }
-        return Recipe(make_site, (self.app, self._server), options, early)
+        return ServerFactory(make_server, (self.app, self._server), options, early)
 
     def _open(self, listener: Listener) -> None:
         try:
@@ -281,8 +281,8 @@ class RemoteServer(Site, ProcessServer, Recorder[RequestRecord]):  # type: ignor
             if self._tls is True:  # the child has read the file, or never will
                 Certificates.shared().forget_server_certificate(*self._known_as(self._host))
 
-    def _hear_last(self, words: object) -> None:
-        if isinstance(words, LastWords):
+    def _on_stop_report(self, words: object) -> None:
+        if isinstance(words, FinalRecords):
             self._errors += self.journal._learn_errors(words.raised)
             self.journal._keep(words)
 
@@ -297,12 +297,12 @@ class RemoteJournal(Journal[RequestRecord]):
         super().__init__(limit)
         self._server = server
         self._records: dict[int, RequestRecord] = {}  # that were told of, by their index
-        self._past: list[RequestRecord] = []  # of children that have stopped, in this epoch
+        self._past: list[RequestRecord] = []  # of children that have stopped, in this window
         self._past_dropped = 0
         self._next_index = 0
 
-    def begin(self, name: str) -> Epoch:
-        """See `Journal.begin`; it also forgets the entries of the epoch before."""
+    def begin(self, name: str) -> JournalWindow:
+        """See `Journal.begin`; it also forgets the entries of the window before."""
         if self._server._serves:
             try:
                 self._epoch = self._server._ask("begin", name)
@@ -328,13 +328,13 @@ class RemoteJournal(Journal[RequestRecord]):
         """See `Journal.dropped`."""
         return self._past_dropped + (self._server._ask("entries")[1] if self._server._serves else 0)
 
-    def entries(self, epoch: Epoch | None = None) -> list[RequestRecord]:
+    def entries(self, window: JournalWindow | None = None) -> list[RequestRecord]:
         """See `Journal.entries`."""
         self._server._check_life()
         records = list(self._past)
         if self._server._serves:
             records += self._learn_all(self._server._ask("entries")[0])
-        return [record for record in records if epoch is None or record.epoch.number == epoch.number]
+        return [record for record in records if window is None or record.window.number == window.number]
 
     def __len__(self) -> int:
         return len(self._past) + (self._server._ask("count") if self._server._serves else 0)
@@ -354,7 +354,7 @@ class RemoteJournal(Journal[RequestRecord]):
 
     # -- what the child tells --------------------------------------------------------------------------------------
 
-    def _learn(self, told: Told) -> RequestRecord:
+    def _learn(self, told: RecordSnapshot) -> RequestRecord:
         """The record of a request, brought up to date."""
         record = self._records.get(told.index) or RequestRecord.__new__(RequestRecord)
         for name, value in told.values.items():
@@ -367,14 +367,14 @@ class RemoteJournal(Journal[RequestRecord]):
             self._next_index = max(self._next_index, told.index + 1)
         return record
 
-    def _learn_all(self, told: list[Told]) -> list[RequestRecord]:
+    def _learn_all(self, told: list[RecordSnapshot]) -> list[RequestRecord]:
         return [self._learn(each) for each in told]
 
-    def _learn_errors(self, told: list[tuple[Told, int]]) -> list[tuple[RequestRecord, BaseException]]:
+    def _learn_errors(self, told: list[tuple[RecordSnapshot, int]]) -> list[tuple[RequestRecord, BaseException]]:
         learnt = [(self._learn(each), place) for each, place in told]
         return [(record, record.errors[place]) for record, place in learnt]
 
-    def _keep(self, words: LastWords) -> None:
+    def _keep(self, words: FinalRecords) -> None:
         """Keep what a child that stops has in its journal."""
         self._past = (self._past + self._learn_all(words.records))[-self.limit :]
         self._past_dropped += words.dropped

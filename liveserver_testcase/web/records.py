@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from ..core.interrupts import monotonic
-from ..core.journal import Epoch, Journal, take_all
+from ..core.journal import Journal, JournalWindow, drain
 from ..core.listener import format_host
 from ..core.tracebacks import is_libraries
-from .request_body import Body, is_clients_doing
+from .request_body import Body, is_client_error
 from .request_head import Head, split_target
 from .response import ResponseWriter
 
-__all__ = ["BEFORE", "Exchange", "Recorder", "RequestRecord"]
+__all__ = ["BEFORE", "Exchange", "RequestLog", "RequestRecord"]
 
-BEFORE = Epoch(0, "")
-"""The epoch of a record that is in no journal yet."""
+BEFORE = JournalWindow(0, "")
+"""The window of a record that is in no journal yet."""
 
 
 class RequestRecord:
@@ -27,7 +27,7 @@ class RequestRecord:
 
     Attributes:
         index: Its number in the server's journal.
-        epoch: The test in which it arrived.
+        window: The test in which it arrived.
         connection_index: The connection it came on, numbered from 0 in the order of their acceptance.
         exchange_index: Its number on that connection, from 0.
         address: The client's, as the socket module has it: host and port are the first two.
@@ -43,8 +43,21 @@ class RequestRecord:
     """
 
     __slots__ = (
-        "_status", "aborted", "address", "arrived", "completed", "connection_index", "duration", "epoch", "errors",
-        "exchange_index", "index", "method", "received_at", "target", "version",
+        "_status",
+        "aborted",
+        "address",
+        "arrived",
+        "completed",
+        "connection_index",
+        "duration",
+        "errors",
+        "exchange_index",
+        "index",
+        "method",
+        "received_at",
+        "target",
+        "version",
+        "window",
     )  # fmt: skip
 
     is_lasting = False  # see `ASGIRecord`
@@ -53,7 +66,7 @@ class RequestRecord:
         self.arrived = monotonic()
         self.received_at = time.time()
         self.index = self.connection_index = self.exchange_index = -1
-        self.epoch = BEFORE
+        self.window = BEFORE
         self.address = address
         self.method = method
         self.target = target
@@ -109,7 +122,7 @@ class RequestRecord:
 R = TypeVar("R", bound=RequestRecord)
 
 
-class Recorder(abc.ABC, Generic[R]):
+class RequestLog(abc.ABC, Generic[R]):
     """The side of a server that a test asks: what it was sent, what is in flight, what was raised.
 
     Args:
@@ -137,7 +150,7 @@ class Recorder(abc.ABC, Generic[R]):
 
         What it raises because the client left, or sent nonsense, is not counted against it.
         """
-        if is_clients_doing(error):
+        if is_client_error(error):
             return
         if not any(known is error for known in record.errors):
             error.__traceback__ = _skip_frames(error.__traceback__)
@@ -148,16 +161,16 @@ class Recorder(abc.ABC, Generic[R]):
 
     def take_errors(self) -> list[tuple[R, BaseException]]:
         """The exceptions that were recorded since the last call, each with its request."""
-        return take_all(self._errors)
+        return drain(self._errors)
 
-    def wait_until_idle(self, timeout: float, epoch: Epoch | None = None) -> list[R]:
-        """Wait until no request (of ``epoch``) is in flight.
+    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[R]:
+        """Wait until no request (of ``window``) is in flight.
 
         Not for a WebSocket or a stream of events: those last for as long as their clients want.
 
         Args:
             timeout: Seconds.
-            epoch: Only those that arrived in it; None for all.
+            window: Only those that arrived in it; None for all.
 
         Returns:
             What is still in flight after ``timeout`` seconds.
@@ -165,7 +178,7 @@ class Recorder(abc.ABC, Generic[R]):
 
         def left() -> list[R]:
             pending = [record for record in self.in_flight if not record.is_lasting]
-            return [record for record in pending if epoch is None or record.epoch.number == epoch.number]
+            return [record for record in pending if window is None or record.window.number == window.number]
 
         self.journal.wait_for(lambda: not left(), timeout)
         return left()
@@ -205,7 +218,7 @@ class Exchange(RequestRecord):
         self.arrived = monotonic()
         self.received_at = time.time()
         self.index = -1
-        self.epoch = BEFORE
+        self.window = BEFORE
         self.connection_index = connection_index
         self.exchange_index = exchange_index
         self.address = address

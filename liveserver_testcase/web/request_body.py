@@ -15,7 +15,7 @@ from .request_head import BadRequest
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Body", "ChunkedBody", "Incoming", "Input", "LengthBody", "is_clients_doing"]
+__all__ = ["Body", "ChunkedBody", "Input", "LengthBody", "ReceiveBuffer", "is_client_error"]
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
@@ -29,7 +29,7 @@ _MAX_SIZES = 100_000  # chunk sizes that are kept for inspection
 _PIECE = 64 * 1024
 
 
-class Incoming:
+class ReceiveBuffer:
     """Bytes that have been received and not yet used, and a way to get more.
 
     Args:
@@ -116,7 +116,7 @@ class Body(io.RawIOBase):
         chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
     """
 
-    def __init__(self, incoming: Incoming, before: Callable[[], None] | None = None) -> None:
+    def __init__(self, incoming: ReceiveBuffer, before: Callable[[], None] | None = None) -> None:
         self._incoming = incoming
         self._before = before  # sends the 100 Continue that the client may be waiting for
         self.finished = False
@@ -206,7 +206,7 @@ class Body(io.RawIOBase):
 class LengthBody(Body):
     """A body of a known length."""
 
-    def __init__(self, incoming: Incoming, length: int, before: Callable[[], None] | None = None) -> None:
+    def __init__(self, incoming: ReceiveBuffer, length: int, before: Callable[[], None] | None = None) -> None:
         super().__init__(incoming, before)
         self.left = length
 
@@ -293,7 +293,7 @@ class Input(io.BufferedReader):
         return b"".join(pieces)
 
 
-def is_clients_doing(error: BaseException) -> bool:
+def is_client_error(error: BaseException) -> bool:
     """Whether the client brought ``error`` about: it, or what it was raised from, is of our making."""
     seen: set[int] = set()
     link: BaseException | None = error

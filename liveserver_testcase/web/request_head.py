@@ -16,7 +16,7 @@ __all__ = [
     "MAX_REQUEST_LINE",
     "BadRequest",
     "Head",
-    "HeadScanner",
+    "HeadValidator",
     "parse_head",
     "split_request_line",
     "split_target",
@@ -163,7 +163,7 @@ def parse_head(block: bytes) -> Head:
 def _parse(block: bytes) -> Head:
     match = _HEAD.fullmatch(block)
     if match is None or len(block) > MAX_HEAD or block.count(b"\n") > MAX_LINES + 2 or match.end(3) > MAX_REQUEST_LINE:
-        HeadScanner().scan(block)
+        HeadValidator().scan(block)
         raise BadRequest(400, "a malformed request")
     method, target, version = match.groups()
     head = Head(block, method.decode("ascii"), target.decode("ascii"), _VERSIONS[version])
@@ -259,7 +259,7 @@ def _find_key(name: bytes) -> str:
     return key
 
 
-class HeadScanner:
+class HeadValidator:
     """Looks at a head while it arrives: where it ends, and which line is the first that is wrong.
 
     It goes line by line, so that what it says does not depend on how the bytes came.

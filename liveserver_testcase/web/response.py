@@ -154,14 +154,26 @@ class ResponseWriter:
     """
 
     __slots__ = (
-        "_chunked", "_fields", "_head", "_left", "_may_stay", "_send", "_wants_close",
-        "begun", "finished", "framed", "has_no_body", "keep_alive", "sent", "status",
+        "_can_keep_alive",
+        "_chunked",
+        "_fields",
+        "_head",
+        "_left",
+        "_send",
+        "_wants_close",
+        "begun",
+        "finished",
+        "framed",
+        "has_no_body",
+        "keep_alive",
+        "sent",
+        "status",
     )  # fmt: skip
 
     def __init__(self, head: Head, send: Callable[[bytes], None], may_stay: Callable[[], bool]) -> None:
         self._head = head
         self._send = send
-        self._may_stay = may_stay
+        self._can_keep_alive = may_stay
         self._fields = b""
         self._left: int | None = None  # bytes that the Content-Length still promises
         self._chunked = False
@@ -221,7 +233,7 @@ class ResponseWriter:
         request = self._head
         if not request.keep_alive or request.method == "HEAD" or request.version != "HTTP/1.1" or self.begun:
             return False
-        if not self._may_stay():
+        if not self._can_keep_alive():
             return False
         self.status = head[0]
         self.begun = self.keep_alive = True
@@ -230,7 +242,7 @@ class ResponseWriter:
         self.finished = True
         return True
 
-    def divert(self, wrap: Callable[[Callable[[bytes], None]], Callable[[bytes], None]]) -> None:
+    def wrap_send(self, wrap: Callable[[Callable[[bytes], None]], Callable[[bytes], None]]) -> None:
         """Have what leaves from now on go through what ``wrap`` makes of the way it went until now."""
         self._send = wrap(self._send)
 
@@ -314,7 +326,7 @@ class ResponseWriter:
         status, head, framing = self.status, self._head, b""
         if not status:
             raise InvalidResponse("the response has no status yet: call begin() first")
-        stays = self._may_stay() and head.keep_alive and not self._wants_close
+        stays = self._can_keep_alive() and head.keep_alive and not self._wants_close
         if self._left is not None:
             length = self._left
         if status < 200:

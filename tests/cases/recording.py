@@ -133,7 +133,7 @@ def pytest_sessionfinish(session: Any) -> None:
 if "nose2" in sys.modules:
     from nose2 import events, result, util
 
-    class Recorder(events.Plugin):  # type: ignore[misc]
+    class RequestLog(events.Plugin):  # type: ignore[misc]
         """Records what nose2 prints."""
 
         alwaysOn = True

@@ -106,7 +106,7 @@ class TheSession(LiveServerTestCase):
         self.assertIs(self.live, self.live)
         self.live.get("/a")
         self.live.get("/b")
-        first, second = self.live_server.journal.entries(self.live_server.journal.epoch)
+        first, second = self.live_server.journal.entries(self.live_server.journal.window)
         self.assertEqual((first.connection_index, 1), (second.connection_index, second.exchange_index))
 
     def test_environment(self) -> None:

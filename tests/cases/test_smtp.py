@@ -163,7 +163,7 @@ class NoEmailSent(MailTest):
         """It passes while nothing that matches was sent."""
         self.assertNoEmailSent()
         self.send()
-        self.assertNoEmailSent(subject="Farewell")
+        self.assertNoEmailSent(subject="StopReport")
         self.assertNoEmailSent(lambda mail: mail.html)
         self.report(self.assertNoEmailSent)
         self.report(self.assertNoEmailSent, subject="Welcome")

@@ -112,7 +112,7 @@ class ServerCase(Base):
         self.addCleanup(wrapped.close)
         return wrapped
 
-    def talk(self, server: Server, host: str | None = None) -> None:
+    def connection(self, server: Server, host: str | None = None) -> None:
         """Prove that the server serves."""
         client = self.connect(server, host)
         self.ask(client)
@@ -151,7 +151,7 @@ class ServerCase(Base):
                 return False
         except ConnectionRefusedError:
             return True
-        except ConnectionResetError:  # accepted by the system in the very moment in which the door was shut
+        except ConnectionResetError:  # accepted by the system in the very moment in which the acceptor was shut
             return False
 
     def assert_over(self, client: socket.socket, message: str = "") -> None:

@@ -30,12 +30,12 @@ class Lifecycle(ServerCase):
         """The first client after `start()` is served."""
         server = self.started()
         self.assertTrue(server.is_running)
-        self.talk(server)
+        self.connection(server)
 
     def test_it_refuses_when_stop_returns(self) -> None:
         """After `stop()` the port refuses, and somebody else can have it."""
         server = self.started()
-        self.talk(server)
+        self.connection(server)
         server.stop()
         self.assertFalse(server.is_running)
         self.assert_gone(server)
@@ -45,7 +45,7 @@ class Lifecycle(ServerCase):
         server = self.make()
         with server as entered:
             self.assertIs(server, entered)
-            self.talk(server)
+            self.connection(server)
         self.assert_gone(server)
 
     def test_with_stops_after_an_error(self) -> None:
@@ -68,7 +68,7 @@ class Lifecycle(ServerCase):
         server.stop()
         self.assertIs(State.NEW, server.state)
         server.start()
-        self.talk(server)
+        self.connection(server)
 
     def test_start_twice(self) -> None:
         """The second `start()` is an error that changes nothing."""
@@ -77,25 +77,25 @@ class Lifecycle(ServerCase):
         with self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$"):
             server.start()
         self.assertTrue(server.is_running)
-        self.talk(server)
+        self.connection(server)
 
     def test_the_port_survives(self) -> None:
         """A server that is started again listens where it did before."""
         server = self.started()
         port = server.port
-        self.talk(server)
+        self.connection(server)
         server.stop()
         self.assertEqual(port, server.port)
         server.start()
         self.assertEqual(port, server.port)
-        self.talk(server)
+        self.connection(server)
 
     def test_a_hundred_lives(self) -> None:
         """A server can be started and stopped again and again; no thread or descriptor adds up."""
         server = self.make()
         for _ in range(100):
             with server:
-                self.talk(server)
+                self.connection(server)
 
     def test_garbage_collected_unstarted(self) -> None:
         """A server that never ran goes without a trace."""
@@ -107,7 +107,7 @@ class Lifecycle(ServerCase):
         """A server that has run and was stopped goes, too: nothing keeps it."""
         server = self.make_server()
         with server:
-            self.talk(server)
+            self.connection(server)
         reference = weakref.ref(server)
         del server
         self.work = lambda: None
@@ -121,12 +121,12 @@ class Lifecycle(ServerCase):
         raised = self.in_threads(*[server.start] * CROWD)
         self.assertEqual(1, raised.count(None), raised)
         self.assertEqual({ServerStateError}, {type(error) for error in raised if error is not None})
-        self.talk(server)
+        self.connection(server)
 
     def test_eight_stops(self) -> None:
         """Eight threads may stop it at once: when any of them returns, it is stopped."""
         server = self.started()
-        self.talk(server)
+        self.connection(server)
         refused: list[bool] = []
 
         def stop() -> None:
@@ -156,7 +156,7 @@ class Lifecycle(ServerCase):
         server.stop()
         self.assertIs(State.STOPPED, server.state)
         server.start()
-        self.talk(server)
+        self.connection(server)
 
     def test_stop_waits_for_a_start(self) -> None:
         """`stop()` in one thread while another one starts it: it is started, and then stopped."""
@@ -194,7 +194,7 @@ class Lifecycle(ServerCase):
             self.assertIs(State.FAILED, server.state)
             server.stop()
         server.start()
-        self.talk(server)
+        self.connection(server)
 
     def test_a_taken_port_on_the_second_start(self) -> None:
         """A port that was taken meanwhile is an error, too, and the server still wants the same one."""
@@ -209,7 +209,7 @@ class Lifecycle(ServerCase):
                 server.start()
         server.start()
         self.assertEqual(port, server.port)
-        self.talk(server)
+        self.connection(server)
 
     def test_a_host_that_is_not_ours(self) -> None:
         """An address of another machine is an error that says so."""
@@ -247,7 +247,7 @@ class Lifecycle(ServerCase):
         self.assertIs(error, caught.exception.__cause__)
         self.assertIs(State.FAILED, server.state)
         server.start()
-        self.talk(server)
+        self.connection(server)
 
     def test_an_interrupted_start(self) -> None:
         """A `KeyboardInterrupt` while it opens passes through as it is; nothing is left, and it can start."""
@@ -264,7 +264,7 @@ class Lifecycle(ServerCase):
                 self.assertRaises(KeyboardInterrupt, server.start)
                 self.assertIs(State.FAILED, server.state)
         server.start()
-        self.talk(server)
+        self.connection(server)
 
     # -- facts -------------------------------------------------------------------------------------------------
 
@@ -317,14 +317,14 @@ class Lifecycle(ServerCase):
             with self.subTest(host=host), self.make_server(host=host) as server:
                 self.assertEqual(f"{server.scheme}://[::1]:{server.port}", server.url)
                 self.assertEqual("::1", server.host)
-                self.talk(server)
+                self.connection(server)
 
     @unittest.skipUnless(has_ipv6(), "this machine has no ::1")
     def test_localhost_is_both_families(self) -> None:
         """``localhost`` serves on 127.0.0.1 and on ::1, on one port, and refuses on both."""
         server = self.started(host="localhost")
         for host in ("127.0.0.1", "::1"):
-            self.talk(server, host)
+            self.connection(server, host)
         server.stop()
         for host in ("127.0.0.1", "::1"):
             with self.subTest(host=host), self.assertRaises(ConnectionRefusedError):

@@ -34,7 +34,7 @@ class Stopping(ServerCase):
                 clients = [self.connect(server) for _ in range(3)]
                 for client in clients:
                     client.sendall(said)
-                self.talk(server)  # by now the others have been accepted
+                self.connection(server)  # by now the others have been accepted
                 self.assert_stops(threading.Thread(target=server.stop, daemon=True))
                 for client in clients:
                     self.assert_over(client)
@@ -53,7 +53,7 @@ class Stopping(ServerCase):
         """Nobody waits for a client that connects and then does not even shake hands."""
         server = self.started(stop_timeout=NEVER)
         silent = self.connect_plainly(server)
-        self.talk(server)
+        self.connection(server)
         self.assert_stops(threading.Thread(target=server.stop, daemon=True))
         self.assert_over(silent)
 
@@ -107,9 +107,9 @@ class Stopping(ServerCase):
             server.stop()
         self.work = lambda: None
         server.start()
-        self.talk(server)
+        self.connection(server)
         self.freed.set()
-        self.talk(server)
+        self.connection(server)
         server.stop()
 
     def test_stop_from_inside(self) -> None:
@@ -170,7 +170,7 @@ class Stopping(ServerCase):
         self.assert_gone(server)
 
     def test_where_shutdown_wakes_nobody(self) -> None:
-        """Where the system does not wake a blocked ``accept()``, the server knocks at its own door instead."""
+        """Where the system does not wake a blocked ``accept()``, the server knocks at its own acceptor instead."""
         with mock.patch.object(Listener, "wake", return_value=False):
             server = self.started(stop_timeout=NEVER)
             clients = [self.connect(server) for _ in range(10)]

@@ -37,14 +37,14 @@ class EchoContract(ServerContract, NoLeaks):
 
 
 class EchoLoopContract(EchoContract):
-    """A plain `LoopServer`."""
+    """A plain `EventLoopServer`."""
 
     def make_server(self, **options: Any) -> Server:
         return EchoLoopServer(self.do_work, **options)
 
 
 class EchoLoopTLSContract(EchoLoopContract):
-    """A `LoopServer` that speaks TLS."""
+    """A `EventLoopServer` that speaks TLS."""
 
     def make_server(self, **options: Any) -> Server:
         return EchoLoopServer(self.do_work, tls=True, **options)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from liveserver_testcase.core.event_loop import LoopServer, Talk
+from liveserver_testcase.core.event_loop import EventLoopServer, LoopConnection
 from liveserver_testcase.core.interrupts import monotonic
 from liveserver_testcase.core.threaded import Connection, ConnectionState, ThreadedServer
 from liveserver_testcase.core.tls import resolve_tls
@@ -59,7 +59,7 @@ class _EchoConnection(Connection):
         return "an echo"
 
 
-class EchoLoopServer(LoopServer):
+class EchoLoopServer(EventLoopServer):
     """Echoes lines, all clients on one event loop."""
 
     scheme = "echo"
@@ -87,15 +87,15 @@ class _EchoProtocol(asyncio.Protocol):
     def __init__(self, server: EchoLoopServer) -> None:
         self.server = server
         self.line = b""
-        self.talk: Talk | None = None
+        self.connection: LoopConnection | None = None
         self.tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.talk = self.server._greet(transport)
+        self.connection = self.server._connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.talk is not None:
-            self.server._part(self.talk)
+        if self.connection is not None:
+            self.server._connection_lost(self.connection)
 
     def data_received(self, data: bytes) -> None:
         self.line += data
@@ -113,13 +113,13 @@ class _EchoProtocol(asyncio.Protocol):
 
     async def echo(self, line: bytes) -> None:
         """Work and answer; the work may be a coroutine."""
-        talk = self.talk
-        if talk is None:
+        connection = self.connection
+        if connection is None:
             return
-        talk.begin("an echo")
+        connection.begin("an echo")
         result = self.server.work()
         if asyncio.iscoroutine(result):
             await result
-        if isinstance(talk.transport, asyncio.WriteTransport):
-            talk.transport.write(line)
-        talk.end()
+        if isinstance(connection.transport, asyncio.WriteTransport):
+            connection.transport.write(line)
+        connection.end()

@@ -61,7 +61,7 @@ class ProcessCase(NoLeaks):
         server.start()
         return server
 
-    def talk(self, server: Server) -> None:
+    def connection(self, server: Server) -> None:
         with socket.create_connection(server.address, timeout=HANG) as client:
             client.sendall(b"hello\n")
             self.assertEqual(b"hello\n", client.recv(6))

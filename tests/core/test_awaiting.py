@@ -6,7 +6,7 @@ import asyncio
 import threading
 import unittest
 
-from liveserver_testcase.core.journal import Epoch, Journal, await_journal
+from liveserver_testcase.core.journal import Journal, JournalWindow, await_journal
 from tests.support import HANG, NoLeaks, wait_until
 
 
@@ -14,7 +14,7 @@ class Note:
     """An entry."""
 
     index = -1
-    epoch = Epoch(0, "")
+    window = JournalWindow(0, "")
 
 
 class AwaitJournal(NoLeaks, unittest.IsolatedAsyncioTestCase):

@@ -8,16 +8,16 @@ from unittest import mock
 
 from freezegun import freeze_time
 
-from liveserver_testcase.core.interrupts import Alarm, start_thread
+from liveserver_testcase.core.interrupts import OneShotEvent, start_thread
 from tests.support import HANG, NoLeaks
 
 
 class TheAlarm(NoLeaks):
-    """`Alarm`, which is a `threading.Event` that is never cleared."""
+    """`OneShotEvent`, which is a `threading.Event` that is never cleared."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.alarm = Alarm()
+        self.alarm = OneShotEvent()
 
     def test_it_is_not_set_at_first(self) -> None:
         """A new alarm is not set, and waiting for it comes to nothing."""

@@ -1,4 +1,4 @@
-"""The journal: order, epochs, limits, and waiting without a lost wake-up."""
+"""The journal: order, windows, limits, and waiting without a lost wake-up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from freezegun import freeze_time
 
-from liveserver_testcase.core.journal import Epoch, Journal, take_all
+from liveserver_testcase.core.journal import Journal, JournalWindow, drain
 from liveserver_testcase.errors import UsageError
 from tests.support import HANG, NoLeaks
 
@@ -20,7 +20,7 @@ class Note:
 
     text: str
     index: int = -1
-    epoch: Epoch = field(default_factory=lambda: Epoch(-1, "none yet"))
+    window: JournalWindow = field(default_factory=lambda: JournalWindow(-1, "none yet"))
 
 
 def texts(notes: list[Note]) -> list[str]:
@@ -53,19 +53,19 @@ class TheRecord(NoLeaks):
         self.assertEqual(["a"], texts(before))
 
     def test_before_the_first_test(self) -> None:
-        """What comes before any test has begun belongs to epoch 0."""
+        """What comes before any test has begun belongs to window 0."""
         self.add("early")
-        self.assertEqual(Epoch(0, "before the first test"), self.journal.epoch)
-        self.assertEqual(self.journal.epoch, self.journal.entries()[0].epoch)
+        self.assertEqual(JournalWindow(0, "before the first test"), self.journal.window)
+        self.assertEqual(self.journal.window, self.journal.entries()[0].window)
 
     def test_an_entry_belongs_to_the_epoch_it_came_in(self) -> None:
-        """`begin` makes the next epoch; entries can be asked for by epoch."""
+        """`begin` makes the next window; entries can be asked for by window."""
         first = self.journal.begin("test_a")
         self.add("a")
         second = self.journal.begin("test_b")
         self.add("b")
-        self.assertEqual((Epoch(1, "test_a"), Epoch(2, "test_b")), (first, second))
-        self.assertIs(second, self.journal.epoch)
+        self.assertEqual((JournalWindow(1, "test_a"), JournalWindow(2, "test_b")), (first, second))
+        self.assertIs(second, self.journal.window)
         self.assertEqual(["a"], texts(self.journal.entries(first)))
         self.assertEqual(["b"], texts(self.journal.entries(second)))
         self.assertEqual(["a", "b"], texts(self.journal.entries()))
@@ -86,7 +86,7 @@ class TheRecord(NoLeaks):
         self.assertEqual(["a"], texts(self.journal.entries(first)))
 
     def test_clear_forgets_and_goes_on(self) -> None:
-        """`clear` forgets the entries; indexes and epochs are never used twice."""
+        """`clear` forgets the entries; indexes and windows are never used twice."""
         self.journal.begin("test_a")
         self.add("a", "b")
         self.journal.clear()
@@ -117,9 +117,9 @@ class TheRecord(NoLeaks):
                 Journal(limit)  # type: ignore[arg-type]
 
     def test_take_all(self) -> None:
-        """`take_all` empties a list in place and hands on what was in it."""
+        """`drain` empties a list in place and hands on what was in it."""
         found = [1, 2]
-        self.assertEqual([1, 2], take_all(found))
+        self.assertEqual([1, 2], drain(found))
         self.assertEqual([], found)
 
     def test_take_all_beside_appending_threads(self) -> None:
@@ -131,9 +131,9 @@ class TheRecord(NoLeaks):
         adder = threading.Thread(target=lambda: [found.append(number) for number in range(50_000)])
         adder.start()
         while adder.is_alive():
-            taken += take_all(found)
+            taken += drain(found)
         adder.join(HANG)
-        self.assertEqual(list(range(50_000)), taken + take_all(found))
+        self.assertEqual(list(range(50_000)), taken + drain(found))
 
 
 class Waiting(NoLeaks):
@@ -200,7 +200,7 @@ class Waiting(NoLeaks):
 
     def test_begin_wakes(self) -> None:
         """`begin` wakes a waiter."""
-        self.assertTrue(self.while_waiting(lambda: self.journal.begin("b"), lambda: self.journal.epoch.number))
+        self.assertTrue(self.while_waiting(lambda: self.journal.begin("b"), lambda: self.journal.window.number))
 
     def test_the_predicate_may_use_the_journal(self) -> None:
         """The predicate runs without the lock: it may call everything, even wait."""

@@ -146,18 +146,18 @@ class Closing(NoLeaks):
         thread = threading.Thread(target=accept)
         thread.start()
         if not listener.wake():
-            listener.knock(listener.sockets[0])
+            listener.wake_by_connecting(listener.sockets[0])
         self.assertTrue(ended.wait(HANG))
         thread.join(HANG)
         self.assertFalse(thread.is_alive())
 
     def test_knock(self) -> None:
-        """`knock` is a client that comes and goes."""
+        """`wake_by_connecting` is a client that comes and goes."""
         for host in ("127.0.0.1", "0.0.0.0"):
             with self.subTest(host=host):
                 listener = Listener(host)
                 self.addCleanup(listener.close)
-                listener.knock(listener.sockets[0])
+                listener.wake_by_connecting(listener.sockets[0])
                 listener.sockets[0].settimeout(HANG)
                 accepted, _ = listener.sockets[0].accept()
                 self.assertEqual(b"", accepted.recv(1))
@@ -167,7 +167,7 @@ class Closing(NoLeaks):
         """Knocking at a socket that is closed does nothing."""
         listener = Listener("127.0.0.1")
         listener.close()
-        listener.knock(listener.sockets[0])
+        listener.wake_by_connecting(listener.sockets[0])
 
     def test_wake_after_the_close(self) -> None:
         """A closed listener wakes nobody, and says so."""

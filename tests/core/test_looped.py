@@ -16,7 +16,7 @@ from unittest import mock
 from freezegun import freeze_time
 
 from liveserver_testcase.core import event_loop as looped
-from liveserver_testcase.core.event_loop import Talk
+from liveserver_testcase.core.event_loop import LoopConnection
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
 from tests.contracts.toys import EchoLoopServer
@@ -40,7 +40,7 @@ class LoopCase(NoLeaks):
         self.addCleanup(client.close)
         return client
 
-    def talk(self, client: socket.socket | None = None) -> None:
+    def connection(self, client: socket.socket | None = None) -> None:
         used = client or self.connect()
         used.sendall(b"hello\n")
         self.assertEqual(b"hello\n", used.recv(100))
@@ -86,7 +86,7 @@ class Work(LoopCase):
         self.server.start()
         self.begin()
         self.server.work = lambda: None
-        self.talk()
+        self.connection()
         with self.assertWarns(UnfinishedWorkWarning):
             self.server.stop(0.0)
 
@@ -122,10 +122,10 @@ class Work(LoopCase):
         self.assertTrue(self.begun.wait(HANG))
         return client, lambda: loops[0].call_soon_threadsafe(futures[0].set_result, None)
 
-    def only_talk(self) -> Talk:
+    def only_talk(self) -> LoopConnection:
         assert self.server._run is not None
-        (talk,) = self.server._run.talks
-        return talk
+        (connection,) = self.server._run.connections
+        return connection
 
     def read_to_the_end(self, client: socket.socket) -> bytes:
         received = bytearray()
@@ -170,7 +170,7 @@ class Work(LoopCase):
         self.server.work = lambda: asyncio.sleep(0.01)
         with freeze_time("2001-02-03"):
             self.server.start()
-            self.talk()
+            self.connection()
 
     def test_a_stop_from_a_thread_of_the_work(self) -> None:
         """Work that stops the server from a helper thread is cut at the end of the grace, and nobody hangs."""
@@ -215,7 +215,7 @@ class Leftovers(LoopCase):
 
         self.server.work = lambda: tasks.append(asyncio.get_running_loop().create_task(wait()))
         self.server.start()
-        self.talk()
+        self.connection()
         self.server.stop()
         self.assertEqual(["cancelled"], ended)
 
@@ -231,7 +231,7 @@ class Leftovers(LoopCase):
 
         self.server.work = lambda: tasks.append(asyncio.get_running_loop().create_task(wait()))
         self.server.start()
-        self.talk()
+        self.connection()
         self.server.stop()
         self.assertIs(State.STOPPED, self.server.state)
 
@@ -248,7 +248,7 @@ class Leftovers(LoopCase):
 
         self.server.work = lambda: tasks.append(asyncio.get_running_loop().create_task(wait()))
         self.server.start()
-        self.talk()
+        self.connection()
         self.finish(self.stop_in_thread())
         with self.assertLogs(LOG, "DEBUG") as logs:
             tasks.clear()
@@ -273,7 +273,7 @@ class Leftovers(LoopCase):
 
         self.server.work = begin
         self.server.start()
-        self.talk()
+        self.connection()
         self.server.stop()
         self.assertEqual(["closed"], ended)
 
@@ -359,7 +359,7 @@ class Failures(LoopCase):
             self.connect().sendall(b"hello\n")
             self.assertTrue(wait_until(lambda: self.server._failures))
         self.server.work = lambda: None
-        self.talk()
+        self.connection()
         with self.assertRaises(ServerThreadError) as caught:
             self.server.stop(0.0)
         self.assertIs(error, caught.exception.__cause__)
@@ -401,7 +401,7 @@ class Failures(LoopCase):
         self.assertIs(error, caught.exception.__cause__)
         self.server.work = lambda: None
         self.server.start()
-        self.talk()
+        self.connection()
 
     def test_nothing_left_to_give(self) -> None:
         """That nothing can be accepted for want of descriptors is logged once, and no failure."""
@@ -425,7 +425,7 @@ class Talks(LoopCase):
 
         def look() -> None:
             assert self.server._run is not None
-            seen.extend((talk.index, talk.peer) for talk in self.server._run.talks)
+            seen.extend((connection.index, connection.peer) for connection in self.server._run.connections)
 
         self.server.work = look
         ports = []
@@ -433,9 +433,9 @@ class Talks(LoopCase):
             with self.server:
                 client = self.connect()
                 ports.append(client.getsockname()[1])
-                self.talk(client)
+                self.connection(client)
                 client.close()
-                self.assertTrue(wait_until(lambda: not self.server._run.talks))  # type: ignore[union-attr]
+                self.assertTrue(wait_until(lambda: not self.server._run.connections))  # type: ignore[union-attr]
         self.assertEqual([(0, f"127.0.0.1:{ports[0]}"), (1, f"127.0.0.1:{ports[1]}")], seen)
 
     def test_open_sockets(self) -> None:
@@ -443,6 +443,6 @@ class Talks(LoopCase):
         self.assertEqual([], list(self.server.open_sockets()))
         self.server.start()
         client = self.connect()
-        self.talk(client)
+        self.connection(client)
         names = {os.readlink(f"/proc/self/fd/{sock.fileno()}") for sock in self.server.open_sockets()}
         self.assertEqual(2, len(names))

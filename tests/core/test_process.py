@@ -32,7 +32,7 @@ class StartTest(ProcessCase):
         server.start()
         pid = server.pid or 0
         self.assertNotEqual(os.getpid(), pid)
-        self.talk(server)
+        self.connection(server)
         server.stop()
         self.assertIsNone(server.pid)
         self.assertFalse(is_alive(pid))
@@ -45,7 +45,7 @@ class StartTest(ProcessCase):
             ("tests.contracts.toys:EchoServer", ()),
         ):
             with self.subTest(make=make), ProcessServer(make, *arguments) as server:
-                self.talk(server)
+                self.connection(server)
 
     def test_unreachable_recipes(self) -> None:
         """What a child cannot import is an error that says why and what to do."""

@@ -33,7 +33,7 @@ signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
 server = ProcessServer("tests.core.children:make_scripted", "be_quiet", start_method=sys.argv[1], stop_timeout=0.0)
 longest = {"start": 0.2, "stop": 0.05} if sys.argv[1] == "spawn" else {"start": 0.02, "stop": 0.01}
 
-def talk():
+def connection():
     with socket.create_connection(server.address, timeout=20) as client:
         client.sendall(b"hello\\n")
         assert client.recv(6) == b"hello\\n"
@@ -43,7 +43,7 @@ def count():
     return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), children
 
 with server:
-    talk()
+    connection()
 wait_until(lambda: count()[0] == 1)
 before = count()
 chance = random.Random(7)
@@ -61,7 +61,7 @@ def interrupted(move):
 for attempt in range(30):
     interrupted("start") if attempt % 2 else server.start()
     if server.is_running:
-        talk()
+        connection()
         interrupted("stop")
         assert server.state.value in ("stopped", "running"), server
         server.stop()
@@ -71,7 +71,7 @@ if not wait_until(lambda: count() == before):
     print(f"False: {count()} threads, descriptors and children, there were {before}: {threading.enumerate()}")
     sys.exit(3)
 with server:
-    talk()
+    connection()
 """
 
 
@@ -147,7 +147,7 @@ class SpawnContract(ServerContract, NoLeaks):
         server = self.make()
         for _ in range(10):  # a life takes a hundred times as long as that of a thread
             with server:
-                self.talk(server)
+                self.connection(server)
 
     def test_thread_names(self) -> None:
         """The one thread of the server has its label and address for a name."""

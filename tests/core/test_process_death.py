@@ -95,7 +95,7 @@ class OutputTest(ProcessCase):
         for method in COPIES:
             with self.subTest(method=method):
                 server = self.started("talk_a_little", start_method=method)
-                self.talk(server)
+                self.connection(server)
                 self.assertEqual("from Python\nfrom a descriptor\nfrom a program\n", server.output)
                 server.stop()
                 self.assertEqual("from Python\nfrom a descriptor\nfrom a program\n", server.output)
@@ -103,7 +103,7 @@ class OutputTest(ProcessCase):
     def test_a_flood(self) -> None:
         """Megabytes of output block nobody; the last 64 KB are kept, and the first line says how much is not."""
         server = self.started("flood")
-        self.talk(server)
+        self.connection(server)
         text = server.output
         self.assertRegex(text, r"^… [0-9]+ bytes before this are not kept\n")
         self.assertTrue(text.endswith("x\nthe end\n"))

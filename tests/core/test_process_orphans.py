@@ -22,7 +22,7 @@ if __name__ == "__main__":
     server = ProcessServer(make, "start_with_family", sys.argv[1], start_method=sys.argv[2])
     if sys.argv[3] == "weak":  # a system that tells nobody of the end of another process
         from liveserver_testcase.process import worker as child
-        child._tie = lambda life: None
+        child._kill_group_with_parent = lambda life: None
         del os.pidfd_open
     starter = threading.Thread(target=server.start)
     starter.start()
@@ -43,7 +43,7 @@ from liveserver_testcase.process.server import ProcessServer
 from tests.support import wait_until
 if __name__ == "__main__":
     if sys.argv[2] == "weak":
-        child._tie = lambda life: None
+        child._kill_group_with_parent = lambda life: None
         del os.pidfd_open
     server = ProcessServer("tests.core.children:make_scripted", "start_waiting", start_method=sys.argv[1])
     threading.Thread(target=server.start, daemon=True).start()

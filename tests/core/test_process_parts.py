@@ -7,8 +7,15 @@ import traceback
 import unittest
 from typing import Any
 
-from liveserver_testcase.process.child import Output
-from liveserver_testcase.process.messages import Crossing, Pipe, Recipe, RemoteTraceback, StandIn, explain_unreachable
+from liveserver_testcase.process.child import OutputTail
+from liveserver_testcase.process.messages import (
+    Pipe,
+    RemoteException,
+    RemoteTraceback,
+    ServerFactory,
+    StandIn,
+    explain_unreachable,
+)
 from tests.core import children
 from tests.support import NoLeaks
 
@@ -39,7 +46,7 @@ class CrossingTest(unittest.TestCase):
     """Exceptions on their way."""
 
     def send(self, error: BaseException) -> BaseException:
-        return Crossing.pack(catch(error, KeyError("first"))).unpack()
+        return RemoteException.pack(catch(error, KeyError("first"))).unpack()
 
     def test_itself(self) -> None:
         """An exception that can be pickled arrives as itself, with its attributes."""
@@ -61,7 +68,7 @@ class CrossingTest(unittest.TestCase):
         """Causes that never end are cut."""
         error = Known("this")
         error.__cause__ = error
-        arrived: BaseException | None = Crossing.pack(error).unpack()
+        arrived: BaseException | None = RemoteException.pack(error).unpack()
         count = 0
         while arrived is not None:
             arrived, count = arrived.__cause__, count + 1
@@ -99,8 +106,8 @@ class CrossingTest(unittest.TestCase):
 
     def test_describe(self) -> None:
         """A crossing says in a line what it carries."""
-        self.assertEqual("Known: this", Crossing.pack(Known("this")).describe())
-        self.assertEqual("KeyboardInterrupt", Crossing.pack(KeyboardInterrupt()).describe())
+        self.assertEqual("Known: this", RemoteException.pack(Known("this")).describe())
+        self.assertEqual("KeyboardInterrupt", RemoteException.pack(KeyboardInterrupt()).describe())
 
 
 class PipeTest(NoLeaks):
@@ -132,7 +139,7 @@ class OutputTest(unittest.TestCase):
 
     def test_the_last_is_kept(self) -> None:
         """Beyond the limit the oldest bytes go, and the first line says how many."""
-        output = Output(limit=10)
+        output = OutputTail(limit=10)
         output.add(b"0123456789")
         self.assertEqual("0123456789", output.text)
         output.add(b"abcde")
@@ -142,7 +149,7 @@ class OutputTest(unittest.TestCase):
 
     def test_tail(self) -> None:
         """The tail is of whole lines, and bytes that are no text are replaced."""
-        output = Output()
+        output = OutputTail()
         output.add(b"one\ntwo\n\xff\n\n")
         self.assertEqual("two\n\ufffd", output.tail(2))
 
@@ -152,7 +159,17 @@ class RecipeTest(unittest.TestCase):
 
     def test_reachable(self) -> None:
         """Classes, functions, class methods and plain values are within reach."""
-        for value in (Known, catch, Recipe.pack, "text", 1, None, socket.socket, len, unittest.TestCase.setUpClass):
+        for value in (
+            Known,
+            catch,
+            ServerFactory.pack,
+            "text",
+            1,
+            None,
+            socket.socket,
+            len,
+            unittest.TestCase.setUpClass,
+        ):
             with self.subTest(value=value):
                 self.assertEqual("", explain_unreachable(value))
 
@@ -166,7 +183,7 @@ class RecipeTest(unittest.TestCase):
 
     def test_modules(self) -> None:
         """The modules that are imported first: the early ones, then those of the values, with their files."""
-        recipe = Recipe("some.module:name", (Known, "text"), {"option": children.be_quiet}, early=("an.app",))
+        recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, early=("an.app",))
         self.assertEqual({"an.app": "", __name__: __file__, "tests.core.children": children.__file__}, recipe.modules())
         self.assertFalse(recipe.needs_main)
 

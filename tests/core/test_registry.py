@@ -57,13 +57,13 @@ class TheRegistry(NoLeaks):
         """At exit every server is stopped without grace, also when one of them fails."""
         servers = [_Fake(), _Fake(error=ValueError("no")), _Fake()]
         for server in servers:
-            registry.remember(server)
+            registry.register(server)
         registry._stop_all()
         self.assertEqual([[0.0]] * 3, [server.stops for server in servers])
 
     def test_forgetting_a_stranger(self) -> None:
         """Taking a server off the list that is not on it does nothing."""
-        registry.forget(_Fake())
+        registry.unregister(_Fake())
         self.assertEqual(set(), self.running)
 
     @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
@@ -75,8 +75,8 @@ class TheRegistry(NoLeaks):
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         number = ours.fileno()
-        registry.remember(_Fake(ours, closed))
-        registry._let_go()
+        registry.register(_Fake(ours, closed))
+        registry._close_after_fork()
         self.assertEqual(b"", theirs.recv(1))
         self.assertTrue(os.path.samestat(os.fstat(number), os.stat(os.devnull)))
         self.assertFalse(os.get_inheritable(number))

@@ -107,7 +107,7 @@ class Errors(ServerCase):
         """A move that is not in the table is refused and changes nothing."""
         wanted = "<EchoServer new at echo://127.0.0.1:0> cannot go from new to stopped"
         with self.server._lock, self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$"):
-            self.server._move(State.STOPPED)
+            self.server._transition(State.STOPPED)
         self.assertIs(State.NEW, self.server.state)
 
     def test_start_while_it_stops(self) -> None:

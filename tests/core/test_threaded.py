@@ -32,7 +32,7 @@ class EchoCase(NoLeaks):
         self.addCleanup(client.close)
         return client
 
-    def talk(self, client: socket.socket | None = None) -> None:
+    def connection(self, client: socket.socket | None = None) -> None:
         used = client or self.connect()
         used.sendall(b"hello\n")
         self.assertEqual(b"hello\n", used.recv(100))
@@ -58,7 +58,7 @@ class Turns(EchoCase):
         self.server.work = lambda: served.add(threading.get_ident())
         self.server.start()
         for _ in range(50):
-            self.talk()
+            self.connection()
         self.assertLessEqual(self.threads(), threaded._SPARE + 1)
 
     def test_clients_at_the_same_time_have_a_thread_each(self) -> None:
@@ -74,7 +74,7 @@ class Turns(EchoCase):
             client.close()
         self.assertTrue(wait_until(lambda: self.threads() <= threaded._SPARE + 1), self.threads())
         self.server.work = lambda: None
-        self.talk()
+        self.connection()
 
     def test_a_crowd(self) -> None:
         """Two hundred clients that come at once are all served, and all are gone after the stop."""
@@ -100,7 +100,7 @@ class Turns(EchoCase):
         with mock.patch.object(threaded, "start_thread", start), self.assertLogs(LOG, "ERROR") as logs:
             self.server.start()
             for _ in range(3):
-                self.talk()
+                self.connection()
             self.assertEqual(1, self.threads())
             self.server.stop()
         wanted = f"ERROR:{LOG}:<EchoServer running at {self.server.url}> has no spare thread: can't start new thread"
@@ -141,7 +141,7 @@ class Connections(EchoCase):
         self.server.work = lambda: indexes.append(self.server.connections[0].index)
         for _ in range(3):
             with self.server:
-                self.talk()
+                self.connection()
         self.assertEqual([0, 1, 2], indexes)
 
     def test_a_client_that_left_is_forgotten(self) -> None:
@@ -170,9 +170,9 @@ class Connections(EchoCase):
         self.server.start()
         clients = [self.connect() for _ in range(3)]
         clients[0].sendall(b"half")
-        self.talk(clients[1])
+        self.connection(clients[1])
         self.assertTrue(wait_until(lambda: len(self.server.connections) == 3))
-        self.server._refuse()
+        self.server._stop_accepting()
         self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
 
     def test_who_comes_in_the_moment_of_the_stop_is_cut(self) -> None:
@@ -181,7 +181,7 @@ class Connections(EchoCase):
         serve = mock.Mock()
 
         def connect_and_refuse(*arguments: Any) -> Connection:
-            self.server._refuse()
+            self.server._stop_accepting()
             connection = really(*arguments)
             connection.serve = serve  # type: ignore[method-assign]
             return connection
@@ -196,10 +196,10 @@ class Connections(EchoCase):
         self.server.start()
         clients = [self.connect() for _ in range(3)]
         for client in clients:
-            self.talk(client)
+            self.connection(client)
         self.server.close_connections()
         self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
-        self.talk()
+        self.connection()
 
 
 class Failures(EchoCase):
@@ -224,7 +224,7 @@ class Failures(EchoCase):
                 self.assertRegex(logs.output[0], f"^ERROR:{LOG}:{self.server!r} failed to serve a connection\n")
                 self.assertEqual(1, len(logs.output))
                 self.server.work = lambda: None
-                self.talk()
+                self.connection()
                 with self.assertRaises(ServerThreadError) as caught:
                     self.server.stop()
                 self.assertIs(error, caught.exception.__cause__)
@@ -242,7 +242,7 @@ class Failures(EchoCase):
         self.server.start()
         with self.assertLogs(LOG, "ERROR"):
             self.assertEqual(b"", self.connect().recv(100))
-        self.talk()
+        self.connection()
         with self.assertRaises(ServerThreadError) as caught:
             self.server.stop()
         self.assertIs(error, caught.exception.__cause__)
@@ -252,10 +252,10 @@ class Failures(EchoCase):
         self.server.start()
         with mock.patch.object(Connection, "close", autospec=True, side_effect=close_and_fail):
             with self.assertLogs(LOG, "ERROR"):
-                self.talk()
+                self.connection()
                 self.assertTrue(wait_until(lambda: self.server._failures))
         self.assertEqual([], self.server.connections)
-        self.talk()
+        self.connection()
         self.assertRaises(ServerThreadError, self.server.stop)
 
     def accepting(self, *errors: OSError) -> list[OSError]:
@@ -278,7 +278,7 @@ class Failures(EchoCase):
         """A client that gave up in the queue is passed over, without a word."""
         with self.assertNoLogs(LOG, "DEBUG"):
             left = self.accepting(*[OSError(number, "") for number in (errno.ECONNABORTED, errno.EPROTO, errno.EINTR)])
-            self.talk()
+            self.connection()
         self.assertEqual([], left)
 
     def test_nothing_left_to_give(self) -> None:
@@ -286,7 +286,7 @@ class Failures(EchoCase):
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         with self.assertLogs(LOG, "ERROR") as logs:
             left = self.accepting(error, error, error)
-            self.talk()
+            self.connection()
         self.assertEqual([], left)
         wanted = re.escape(f" cannot accept: {error}; it tries again every 0.05 s")
         self.assertRegex(logs.output[0], f"^ERROR:{LOG}:<EchoServer .+>{wanted}$")

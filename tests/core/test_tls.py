@@ -25,7 +25,7 @@ from liveserver_testcase.errors import ServerStartError, UsageError
 from tests.support import NoLeaks, run_python
 
 
-def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> dict[str, Any]:
+def do_handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> dict[str, Any]:
     """Shake hands in memory; the certificate that the client has seen."""
     return meet(server, client, name)[1].getpeercert() or {}
 
@@ -60,7 +60,7 @@ class TheAuthority(NoLeaks):
         server, client = self.certificates.server_context(), self.certificates.client_context()
         for name in LOOPBACK_NAMES:
             with self.subTest(name=name):
-                names = shake_hands(server, client, name)["subjectAltName"]
+                names = do_handshake(server, client, name)["subjectAltName"]
                 self.assertEqual(
                     {("DNS", "localhost"), ("IP Address", "127.0.0.1"), ("IP Address", "0:0:0:0:0:0:0:1")}, set(names)
                 )
@@ -70,12 +70,12 @@ class TheAuthority(NoLeaks):
         server = self.certificates.server_context("shop.example", "[2001:db8::1]")
         for name in (*LOOPBACK_NAMES, "shop.example", "2001:db8::1"):
             with self.subTest(name=name):
-                shake_hands(server, self.certificates.client_context(), name)
+                do_handshake(server, self.certificates.client_context(), name)
 
     def test_another_name_is_refused(self) -> None:
         """A client that asks for a name the leaf is not for does not get through."""
         with self.assertRaisesRegex(ssl.SSLCertVerificationError, "not valid for 'shop.example'"):
-            shake_hands(self.certificates.server_context(), self.certificates.client_context(), "shop.example")
+            do_handshake(self.certificates.server_context(), self.certificates.client_context(), "shop.example")
 
     def test_nobody_else_trusts_it(self) -> None:
         """Neither the system's clients nor those of another authority trust it."""
@@ -85,12 +85,12 @@ class TheAuthority(NoLeaks):
             "another": Certificates().client_context(),
         }.items():
             with self.subTest(client=name), self.assertRaises(ssl.SSLCertVerificationError):
-                shake_hands(server, client, "localhost")
+                do_handshake(server, client, "localhost")
 
     def test_it_trusts_nobody_else(self) -> None:
         """Its own clients trust no other authority."""
         with self.assertRaises(ssl.SSLCertVerificationError):
-            shake_hands(Certificates().server_context(), self.certificates.client_context(), "localhost")
+            do_handshake(Certificates().server_context(), self.certificates.client_context(), "localhost")
 
     def test_one_leaf_for_the_same_names(self) -> None:
         """Contexts for the same names are one: the second server waits for no key."""
@@ -112,7 +112,7 @@ class TheAuthority(NoLeaks):
         """A client of the standard library with all its checks verifies the leaf by the file alone."""
         client = ssl.create_default_context(cafile=self.certificates.ca_file)
         client.verify_flags |= ssl.VERIFY_X509_STRICT
-        shake_hands(self.certificates.server_context(), client, "127.0.0.1")
+        do_handshake(self.certificates.server_context(), client, "127.0.0.1")
 
 
 class Flaws(NoLeaks):
@@ -135,12 +135,12 @@ class Flaws(NoLeaks):
                 reason = reason.replace("127.0.0.1", name).replace("IP address", "(IP address|Hostname)")
                 with self.subTest(flaw=flaw, name=name), self.assertRaisesRegex(ssl.SSLCertVerificationError, reason):
                     server = self.certificates.server_context(flaw=flaw)  # type: ignore[arg-type]
-                    shake_hands(server, self.certificates.client_context(), name)
+                    do_handshake(server, self.certificates.client_context(), name)
 
     def test_the_wrong_host_is_somebody(self) -> None:
         """The leaf for the wrong host is a good one, for that host."""
         server = self.certificates.server_context(flaw="wrong-host")
-        shake_hands(server, self.certificates.client_context(), "wrong-host.invalid")
+        do_handshake(server, self.certificates.client_context(), "wrong-host.invalid")
 
     def test_the_flawless_stay_so(self) -> None:
         """Contexts with and without a flaw are different ones, each made once."""
@@ -160,7 +160,7 @@ class Flaws(NoLeaks):
         tls = resolve_tls(True)
         assert tls is not None
         with self.assertRaisesRegex(ssl.SSLCertVerificationError, "expired"):
-            shake_hands(tls.flawed_context("expired"), tls.client_context(), "localhost")
+            do_handshake(tls.flawed_context("expired"), tls.client_context(), "localhost")
         own = resolve_tls(self.certificates.server_context())
         assert own is not None
         wanted = "a certificate with the flaw 'expired' can only stand in for a throw-away one: use tls=True"
@@ -182,7 +182,7 @@ class ClientsOfThem(NoLeaks):
         return TLSFacts.read(meet(server, self.certificates.client_context(shown), "localhost")[0])
 
     def test_require(self) -> None:
-        """A server that requires one gets the client's, and talks to nobody else."""
+        """A server that requires one gets the client's, and connections to nobody else."""
         facts = self.meet("require")
         self.assertEqual("alice", facts.client_name)
         assert facts.client_certificate is not None
@@ -191,7 +191,7 @@ class ClientsOfThem(NoLeaks):
             self.meet("require", None)
 
     def test_request(self) -> None:
-        """A server that asks talks to both kinds of clients."""
+        """A server that asks connections to both kinds of clients."""
         self.assertEqual("alice", self.meet("request").client_name)
         facts = self.meet("request", None)
         self.assertEqual((None, ""), (facts.client_certificate, facts.client_name))
@@ -226,9 +226,9 @@ class ClientsOfThem(NoLeaks):
         """A server for any name has a leaf for whatever its client asks, and what cannot be certified fails cleanly."""
         server = self.certificates.server_context(any_name=True)
         for name in ("api.example.com", "other.example", "localhost", "127.0.0.1"):
-            self.assertTrue(shake_hands(server, self.certificates.client_context(), name))
+            self.assertTrue(do_handshake(server, self.certificates.client_context(), name))
         with self.assertRaises(ssl.SSLCertVerificationError):
-            shake_hands(server, self.certificates.client_context(), "no name")
+            do_handshake(server, self.certificates.client_context(), "no name")
 
     def test_the_file(self) -> None:
         """One file holds certificate and key, for this user only; the same name has the same."""
@@ -344,7 +344,7 @@ class TheOption(NoLeaks):
         assert tls is not None
         self.assertEqual(Certificates.shared().ca_file, tls.ca_file)
         for name in (*LOOPBACK_NAMES, "shop.example"):
-            shake_hands(tls.context, tls.client_context(), name)
+            do_handshake(tls.context, tls.client_context(), name)
 
     def test_files(self) -> None:
         """``(certfile, keyfile)`` are the user's own; its client trusts that very certificate, a mere leaf too."""
@@ -354,7 +354,7 @@ class TheOption(NoLeaks):
         tls = resolve_tls((certfile, keyfile))
         assert tls is not None
         self.assertEqual(certfile, tls.ca_file)
-        shake_hands(tls.context, tls.client_context(), "localhost")
+        do_handshake(tls.context, tls.client_context(), "localhost")
 
     def test_a_context(self) -> None:
         """A context is used as it is; whom its clients must trust only the user knows."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import unittest
 from typing import Any
 
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.mail.circumstances import Circumstances, describe_circumstances, explain_attempts
 from liveserver_testcase.mail.session import SMTPAttempt, SMTPSession, Transaction
 
 URL = "smtp://127.0.0.1:40123"
-EPOCH = Epoch(1, "test")
+EPOCH = JournalWindow(1, "test")
 MAIL = ("MAIL", "FROM:<shop@x>", 250, "OK")
 
 FLASK_MAIL = (

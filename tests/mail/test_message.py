@@ -74,7 +74,7 @@ class TheEnvelope(unittest.TestCase):
             ),
         )
         self.assertIs(email.session, session)
-        self.assertEqual((email.received_at, email.index, email.epoch.name), (1.5, -1, "no test"))
+        self.assertEqual((email.received_at, email.index, email.window.name), (1.5, -1, "no test"))
 
     def test_details_without_session(self) -> None:
         """Without a recorded session the peer is not known."""

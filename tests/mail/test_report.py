@@ -7,7 +7,7 @@ import unittest
 from collections.abc import Sequence
 from dataclasses import replace
 
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.mail.circumstances import Circumstances
 from liveserver_testcase.mail.matching import Criteria, EmailPredicate
 from liveserver_testcase.mail.message import ReceivedEmail
@@ -163,8 +163,8 @@ class Explain(unittest.TestCase):
         verdict = Verdict(
             criteria=Criteria.build(subject="x", text="x\ny", body="x", to=["a@x"], headers={"X-Evil": "1"})
         )
-        session = SMTPSession(0, ("127.0.0.1", 5), Epoch(1, "x"))
-        attempt = SMTPAttempt(session, "RCPT", evil, session.epoch)
+        session = SMTPSession(0, ("127.0.0.1", 5), JournalWindow(1, "x"))
+        attempt = SMTPAttempt(session, "RCPT", evil, session.window)
         attempt.code, attempt.reply = 550, evil
         session.add(attempt)
         session.add(evil)

@@ -9,7 +9,7 @@ import unittest
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Book
 from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_verdict, find_violation
 from liveserver_testcase.stub.expectation import Expectation, Order
@@ -22,16 +22,18 @@ from liveserver_testcase.web.records import Exchange
 from liveserver_testcase.web.request_head import parse_head
 from tests.support import HANG, NoLeaks
 
-TEST = Epoch(1, "shop.test_a_sale")
+TEST = JournalWindow(1, "shop.test_a_sale")
 URL = "http://127.0.0.1:8000"
 BASE = make_base_environ("http", "127.0.0.1", 8000)
 
 
-def make_exchange(method: str = "GET", target: str = "/", headers: Iterable[str] = (), epoch: Epoch = TEST) -> Exchange:
+def make_exchange(
+    method: str = "GET", target: str = "/", headers: Iterable[str] = (), window: JournalWindow = TEST
+) -> Exchange:
     """An exchange as the server begins it."""
     lines = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1:8000", *headers, "", ""]
     exchange = Exchange(parse_head("\r\n".join(lines).encode("latin-1")), 0, 0, ("127.0.0.1", 50000))
-    exchange.epoch = epoch
+    exchange.window = window
     return exchange
 
 
@@ -42,14 +44,14 @@ def make_request(
     content_type: str = "",
     headers: Iterable[str] = (),
     *,
-    epoch: Epoch = TEST,
+    window: JournalWindow = TEST,
     status: int | None = None,
 ) -> RecordedRequest:
     """A request as the stub records it; with a ``status`` it has been answered."""
     more = [f"Content-Length: {len(body)}"] if body else []
     if content_type:
         more.append(f"Content-Type: {content_type}")
-    exchange = make_exchange(method, target, [*headers, *more], epoch)
+    exchange = make_exchange(method, target, [*headers, *more], window)
     request = exchange.record = RecordedRequest(exchange, body, BASE)
     if status is not None:
         exchange.end()

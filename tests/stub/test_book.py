@@ -9,7 +9,7 @@ import unittest
 from collections.abc import Callable
 
 from liveserver_testcase import Reply
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Book, Decision
 from liveserver_testcase.stub.expectation import Expectation
 from tests.stub.support import make_expectation, make_request
@@ -35,7 +35,7 @@ class BookTest(unittest.TestCase):
         return expectation
 
     def begin(self, number: int) -> None:
-        self.book.begin(lambda: Epoch(number, f"test {number}"))
+        self.book.begin(lambda: JournalWindow(number, f"test {number}"))
 
     def decide(self, method: str = "GET", path: str = "/x") -> Decision:
         return self.book.decide(make_request(method, path))._replace(newest=0)
@@ -155,7 +155,7 @@ class LifeTest(BookTest):
         for number in (1, 2, 3):
             self.begin(number)
             self.assertEqual(0, kept.times_called)
-            self.assertIs(kept, self.book.decide(make_request(epoch=Epoch(number, ""))).expectation)
+            self.assertIs(kept, self.book.decide(make_request(window=JournalWindow(number, ""))).expectation)
 
     def test_what_a_test_wrote_is_gone_with_it(self) -> None:
         """Expectations and content."""
@@ -165,7 +165,7 @@ class LifeTest(BookTest):
         self.begin(2)
         self.assertEqual(
             ([], Decision(None)),
-            (self.book.expectations, self.book.decide(make_request(epoch=Epoch(2, "")))._replace(newest=0)),
+            (self.book.expectations, self.book.decide(make_request(window=JournalWindow(2, "")))._replace(newest=0)),
         )
 
     def test_what_a_test_changed_is_as_it_was(self) -> None:
@@ -180,7 +180,7 @@ class LifeTest(BookTest):
         self.begin(2)
         self.assertEqual([first, second], self.book.expectations)
         self.assertEqual(Reply(200), second.answer)
-        self.assertEqual(Decision(content), self.book.decide(make_request("GET", "/c", epoch=Epoch(2, ""))))
+        self.assertEqual(Decision(content), self.book.decide(make_request("GET", "/c", window=JournalWindow(2, ""))))
 
     def test_what_was_removed_before_the_first_test_is_gone(self) -> None:
         """The class's script is what is there when the first test begins."""
@@ -193,14 +193,14 @@ class LifeTest(BookTest):
         expectations = [self.add(), self.add(times=(0, 0))]
         self.book.serve(Reply(200))
         self.begin(2)
-        decision = self.book.decide(make_request(epoch=Epoch(1, "")))
+        decision = self.book.decide(make_request(window=JournalWindow(1, "")))
         self.assertEqual(Decision(None, is_late=True), decision)
         self.assertEqual([0, 0], [expectation.times_called for expectation in expectations])
 
     def test_nobody_finds_a_test_half_begun(self) -> None:
         """While the next test is being begun, whoever asks or writes waits, and finds it begun."""
         kept, struck_out, added = self.add("GET", "/kept"), self.add("GET", "/struck-out"), make_expectation()
-        content, request = Reply(200, b"content"), make_request("GET", "/kept", epoch=Epoch(2, ""))
+        content, request = Reply(200, b"content"), make_request("GET", "/kept", window=JournalWindow(2, ""))
         self.begin(1)
         done: list[object] = []
         calls: list[Callable[[], object]] = [
@@ -212,20 +212,22 @@ class LifeTest(BookTest):
         ]
         threads = [threading.Thread(target=lambda call=call: done.append(call())) for call in calls]
 
-        def advance() -> Epoch:
+        def advance() -> JournalWindow:
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(0.01)
             self.assertEqual([], done)
-            return Epoch(2, "")
+            return JournalWindow(2, "")
 
         self.book.begin(advance)
         for thread in threads:
             thread.join(HANG)
         self.assertEqual(([request], [kept, added]), (kept.requests, self.book.expectations))
         self.book.remove(added)
-        self.assertEqual(Decision(content), self.book.decide(make_request("GET", "/other", epoch=Epoch(2, ""))))
+        self.assertEqual(
+            Decision(content), self.book.decide(make_request("GET", "/other", window=JournalWindow(2, "")))
+        )
 
 
 class ThreadsTest(BookTest):

@@ -105,7 +105,7 @@ class HoldTest(WireTest):
             def is_late(self, request: object) -> bool:
                 return True
 
-            def give_up(self, reason: str, **_how: bool) -> Exception:
+            def abandon(self, reason: str, **_how: bool) -> Exception:
                 return ConnectionError(reason)
 
         request, hold = make_request(), Hold(lambda: "GET '/'")

@@ -6,7 +6,7 @@ import threading
 import unittest
 
 from liveserver_testcase import HTTPStub, RecordedRequest
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.answer import Answer
 from tests.stub.support import StubTest, make_exchange
 from tests.support import HANG
@@ -262,14 +262,14 @@ class TestsTest(StubTest):
         """The record is emptied before the test begins, not after."""
         begin = self.stub.journal.begin
 
-        def begin_and_receive(name: str) -> Epoch:
-            epoch = begin(name)
+        def begin_and_receive(name: str) -> JournalWindow:
+            window = begin(name)
             self.stub.journal.add(make_exchange("GET", "/early"))
-            return epoch
+            return window
 
         self.stub.journal.begin = begin_and_receive  # type: ignore[method-assign]
         self.begin("b")
-        self.assertEqual(["b"], [exchange.epoch.name for exchange in self.stub.journal.entries()])
+        self.assertEqual(["b"], [exchange.window.name for exchange in self.stub.journal.entries()])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 from liveserver_testcase import Reply
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Decision
 from liveserver_testcase.stub.diagnosis import explain_leftovers, find_violation
 from tests.stub.support import URL, ReportTest, make_request
@@ -195,7 +195,9 @@ class VerdictTest(ReportTest):
 
     def test_what_is_left_over_names_its_test(self) -> None:
         """What looks the same in the same test is told of once."""
-        late = [make_request("GET", "/late", epoch=Epoch(number, f"shop.test_{number}")) for number in (1, 2, 1)]
+        late = [
+            make_request("GET", "/late", window=JournalWindow(number, f"shop.test_{number}")) for number in (1, 2, 1)
+        ]
         self.assert_lines(
             explain_leftovers("", [find_violation(request, Decision(None)) for request in late]),
             "left over from shop.test_1: nothing answers GET /late: no expectation is written",

@@ -72,7 +72,7 @@ class Fuzzer:
         else:
             body = b"".join(iter(lambda: stream.read(3), b""))
         self.calls[-1] = (environ, body)
-        start_response("200 OK", [("X-Call", str(len(self.calls)))])
+        start_response("200 OK", [("X-RequestResponseCycle", str(len(self.calls)))])
         answer = [b"<", body or b"", b">"]
         # in HTTP/1.0 only the end of the connection could end an iterator's body
         return answer if len(self.calls) % 2 or environ["SERVER_PROTOCOL"] == "HTTP/1.0" else iter(answer)

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from liveserver_testcase.core.journal import Epoch
+from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.errors import InvalidResponse
 from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.asgi_connection import ASGIRecord
@@ -146,7 +146,7 @@ class Requests(ASGICase):
         self.serve(tell)
         self.server.journal.begin("test_one")
         self.get()
-        self.assertEqual(Epoch(1, "test_one"), self.only().epoch)
+        self.assertEqual(JournalWindow(1, "test_one"), self.only().window)
 
     def test_a_client_that_has_its_answer_need_not_wait(self) -> None:
         """When the client has read its answer, status and completion are recorded."""
@@ -390,7 +390,9 @@ class Errors(ASGICase):
         self.get()
         ((record, error),) = wait_until(self.server.take_errors)
         self.assertRegex(record.describe(), r"^task .+\.poll$")
-        self.assertEqual(("ValueError('boom')", "test_one", False), (repr(error), record.epoch.name, record.is_lasting))
+        self.assertEqual(
+            ("ValueError('boom')", "test_one", False), (repr(error), record.window.name, record.is_lasting)
+        )
 
     def test_in_a_callback(self) -> None:
         """What a callback of the application raises is recorded, too."""

@@ -55,7 +55,7 @@ class StopCase(ASGICase):
     def is_retiring(self) -> bool:
         """Whether the stop has told every connection."""
         run = self.server._run
-        return run is not None and all(talk.is_last for talk in run.talks)
+        return run is not None and all(connection.is_last for connection in run.connections)
 
     def stop_warned(self, timeout: float | None = None) -> str:
         """Stop; what was said of unfinished work."""
@@ -222,7 +222,7 @@ class Handlers(StopCase):
         self.assertTrue(wait_until(lambda: self.server.in_flight[0].aborted))
         self.assertIn("cut off GET / from ", self.stop_warned(0.05))
 
-    def test_a_handler_that_does_not_let_go(self) -> None:
+    def test_a_handler_that_does_not_close_after_fork(self) -> None:
         """A coroutine that takes no notice of its end is left behind; the stop does not wait for it."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:

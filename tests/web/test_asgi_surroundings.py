@@ -293,7 +293,7 @@ class Whereabouts(ASGICase):
     def test_no_thread(self) -> None:
         """Of threads that work for somebody else there is nothing to say."""
         variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
-        self.assertEqual("", whereabouts.stacks_of_threads(lambda context: variable in context))
+        self.assertEqual("", whereabouts.thread_stacks(lambda context: variable in context))
 
     def test_a_record_that_is_over(self) -> None:
         """A request that is over is nowhere."""

@@ -106,24 +106,24 @@ class WebSockets(SocketCase):
         """The asynchronous client of websockets."""
         self.serve(app)
 
-        async def talk() -> object:
+        async def connection() -> object:
             async with websockets.asyncio.client.connect(self.url("/echo")) as client:
                 await client.send("hello")
                 return await client.recv()
 
-        self.assertEqual("hello", asyncio.run(talk()))
+        self.assertEqual("hello", asyncio.run(connection()))
         self.wait_idle()
 
     def test_aiohttp(self) -> None:
         """The client of aiohttp."""
         self.serve(app)
 
-        async def talk() -> str:
+        async def connection() -> str:
             async with aiohttp.ClientSession() as session, session.ws_connect(self.server.url_for("/echo")) as client:
                 await client.send_str("hello")
                 return await client.receive_str()
 
-        self.assertEqual("hello", asyncio.run(talk()))
+        self.assertEqual("hello", asyncio.run(connection()))
         self.wait_idle()
 
     def test_a_large_message(self) -> None:

@@ -123,7 +123,7 @@ class Facts(WireTestCase):
         go.set()
         client.answer()
         self.assertEqual([], server.wait_until_idle(HANG, first))
-        self.assertEqual(([first], []), ([e.epoch for e in server.journal.entries()], server.journal.entries(second)))
+        self.assertEqual(([first], []), ([e.window for e in server.journal.entries()], server.journal.entries(second)))
 
     def test_current_exchange(self) -> None:
         """The thread that serves an exchange can ask for it; no other thread has one."""

@@ -56,12 +56,12 @@ class Controls(NoLeaks):
     def test_ends_of_chunks(self) -> None:
         """A server that does not look at the end of a chunk."""
 
-        def skip(incoming: body.Incoming) -> None:
+        def skip(incoming: body.ReceiveBuffer) -> None:
             while len(incoming) < 2:
                 incoming.fill()
             incoming.position += 2
 
-        with mock.patch.object(body.Incoming, "take_end_of_chunk", skip):
+        with mock.patch.object(body.ReceiveBuffer, "take_end_of_chunk", skip):
             self.assert_found_out("a lenient end of chunk")
 
     def test_repeated_lengths(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 from liveserver_testcase.web import request_head as module
-from liveserver_testcase.web.request_head import BadRequest, HeadScanner, parse_head, split_target
+from liveserver_testcase.web.request_head import BadRequest, HeadValidator, parse_head, split_target
 from tests.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES
 from tests.web.wire import GET, get, post
 
@@ -15,7 +15,7 @@ class Scanner(unittest.TestCase):
 
     def scan(self, *parts: bytes) -> tuple[int, str]:
         """The end, or what is wrong, of a head that comes in parts."""
-        scanner, data = HeadScanner(), b""
+        scanner, data = HeadValidator(), b""
         try:
             for part in parts:
                 data += part

@@ -87,7 +87,7 @@ class RequestTest(RemoteCase):
         self.get(server, "/two")
         one, two = server.journal.entries()
         self.assertEqual(("GET", "/one?a=1", "/one", 200), (one.method, one.target, one.path, one.status))
-        self.assertEqual(("a test", 0, 1), (one.epoch.name, one.index, two.index))
+        self.assertEqual(("a test", 0, 1), (one.window.name, one.index, two.index))
         self.assertTrue(one.completed and one.is_over and one.age < HANG)
         self.assertEqual("127.0.0.1", one.address[0])
         self.assertEqual("<RequestRecord #0 GET /one?a=1: 200>", repr(one))
@@ -112,9 +112,9 @@ class RequestTest(RemoteCase):
         self.assertEqual("GET /wait", record.describe())
         self.assertFalse(record.is_over)
         self.assertTrue(wait_until(lambda: "_go_on.wait(600)" in server.stack_of(record)))
-        self.assertEqual([record], server.wait_until_idle(0.0, server.journal.epoch))
+        self.assertEqual([record], server.wait_until_idle(0.0, server.journal.window))
         self.get(server, "/go")
-        self.assertEqual([], server.wait_until_idle(HANG, server.journal.epoch))
+        self.assertEqual([], server.wait_until_idle(HANG, server.journal.window))
         self.assertEqual([record.index], [r.index for r in server.journal.entries() if r.path == "/wait" and r.is_over])
         self.assertEqual("", server.stack_of(record))
 
@@ -133,14 +133,14 @@ class RequestTest(RemoteCase):
         self.assertEqual(([], ""), (server.journal.entries(), server.output))
         self.in_background(self.get, server, "/wait")
         server.journal.wait_for(lambda: server.in_flight, HANG)
-        first = server.journal.epoch
+        first = server.journal.window
         server.begin("second")
         self.get(server, "/print?now")
         self.assertEqual("printed now\n", server.output)
-        self.assertEqual(["/print"], [record.path for record in server.journal.entries(server.journal.epoch)])
-        self.assertEqual([], server.wait_until_idle(HANG, server.journal.epoch))
+        self.assertEqual(["/print"], [record.path for record in server.journal.entries(server.journal.window)])
+        self.assertEqual([], server.wait_until_idle(HANG, server.journal.window))
         (old,) = server.wait_until_idle(0.0)
-        self.assertEqual(first, old.epoch)
+        self.assertEqual(first, old.window)
         self.get(server, "/go")
         self.assertEqual([], server.wait_until_idle(HANG))
 
@@ -148,16 +148,16 @@ class RequestTest(RemoteCase):
         """After a stop, and after another start, the requests, errors and output of the test are still known."""
         server = self.started()
         server.begin("a test")
-        epoch = server.journal.epoch
+        window = server.journal.window
         self.get(server, "/custom")
         self.get(server, "/print?1")
         server.stop()
-        self.assertEqual(["/custom", "/print"], [record.path for record in server.journal.entries(epoch)])
+        self.assertEqual(["/custom", "/print"], [record.path for record in server.journal.entries(window)])
         self.assertEqual("printed 1\n", server.output)
         self.assertEqual(["Custom"], [type(error).__name__ for _, error in server.take_errors()])
         server.start()
         self.get(server, "/again")
-        records = server.journal.entries(epoch)
+        records = server.journal.entries(window)
         self.assertEqual([(0, "/custom"), (1, "/print"), (2, "/again")], [(r.index, r.path) for r in records])
         server.begin("the next test")
         self.assertEqual([], server.journal.entries())
@@ -185,14 +185,14 @@ class RequestTest(RemoteCase):
         """Before the first start there is nothing, and every question is answered so."""
         server = self.make()
         server.begin("a test")
-        self.assertEqual("a test", server.journal.epoch.name)
+        self.assertEqual("a test", server.journal.window.name)
         self.assertEqual(([], [], [], 0, "", ""), (
             server.in_flight, server.take_errors(), server.wait_until_idle(1.0), len(server.journal), server.output,
             server.stack_of(mock.Mock(index=0)),
         ))  # fmt: skip
         server.start()
         self.get(server)
-        self.assertEqual("a test", server.journal.entries()[0].epoch.name)
+        self.assertEqual("a test", server.journal.entries()[0].window.name)
 
 
 class ErrorTest(RemoteCase):
@@ -300,7 +300,7 @@ class DeathTest(RemoteCase):
         died = rf"^the server at {re.escape(server.url)} died: its process \(pid {pid}\) ended with exit code 3"
         again = f"{died}; what it had printed is in the first report of it$"
         for wanted in (rf"{died}\. It had printed nothing\.$", again):
-            self.assertEqual([], server.wait_until_idle(HANG, server.journal.epoch))
+            self.assertEqual([], server.wait_until_idle(HANG, server.journal.window))
             self.assertRaisesRegex(ServerDied, wanted, server.take_errors)
             self.assertEqual(([], []), (server.take_errors(), server.in_flight))
             server.begin("another")

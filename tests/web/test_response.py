@@ -277,7 +277,7 @@ class ByHand(unittest.TestCase):
     def test_diverted(self) -> None:
         """What leaves can go another way."""
         self.begin()
-        self.response.divert(lambda send: lambda data: send(data.replace(b"200 OK", b"2x0 OK")))
+        self.response.wrap_send(lambda send: lambda data: send(data.replace(b"200 OK", b"2x0 OK")))
         self.response.finish()
         self.assertTrue(self.sent[0].startswith(b"HTTP/1.1 2x0 OK\r\n"))
 

@@ -1,4 +1,4 @@
-"""A client that knows bytes and nothing else, and a server for it to talk to."""
+"""A client that knows bytes and nothing else, and a server for it to connection to."""
 
 from __future__ import annotations
 

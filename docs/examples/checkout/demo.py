@@ -20,7 +20,7 @@ class ShownCheckoutTest(CheckoutTest):
     """The same tests, which tell what their three servers saw."""
 
     def tearDown(self) -> None:
-        for exchange in self.live_server.journal.entries(self.live_server.journal.epoch):
+        for exchange in self.live_server.journal.entries(self.live_server.journal.window):
             print(f"    shop         {exchange.method} {exchange.target} -> {exchange.status}")
         for request in self.stub.requests:
             print(f"    payment API  {request.method} {request.path} {request.text} -> {request.exchange.status}")
