@@ -309,7 +309,7 @@ class ThreadedServer(Server):
         """
         with self._lock:
             if self._workers is None or not self.is_running:
-                raise ServerNotStarted(f"{self!r} does not run; there are no acceptors to shut")
+                raise ServerNotStarted(f"{self!r} is not running; call start() before pause_accepting()")
             if not self._workers.acceptors[0].is_shut:
                 self._workers.shut()
 

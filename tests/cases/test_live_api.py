@@ -415,7 +415,7 @@ class SwitchingTest(NoLeaks):
         """A thread of the server that has died is heard of by the next call and by the test."""
 
         def test(self: Any) -> None:
-            self.live_server._keep(ZeroDivisionError("in a thread"))
+            self.live_server._record_failure(ZeroDivisionError("in a thread"))
             self.live_url()
 
         self.assertIn(
@@ -425,7 +425,7 @@ class SwitchingTest(NoLeaks):
         )
 
         def later(self: Any) -> None:
-            self.live_server._keep(ZeroDivisionError("in a thread"))
+            self.live_server._record_failure(ZeroDivisionError("in a thread"))
 
         outcome = run_live(later)
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
