@@ -91,7 +91,7 @@ class RefusalTest(WireTest):
     def test_before_the_start(self) -> None:
         """Nobody could be refused."""
         for refuse in (HTTPStub().refuse_connections, HTTPStub().blackhole):
-            with self.assertRaisesRegex(ServerNotStarted, "is not running; call start\(\) before pause_accepting\(\)"):
+            with self.assertRaisesRegex(ServerNotStarted, r"is not running; call start\(\) before pause_accepting\(\)"):
                 refuse()
 
     def test_ipv6_and_localhost(self) -> None:
