@@ -70,7 +70,8 @@ class DoorsTest(NoLeaks, unittest.TestCase):
         with self.assertRaises(ServerNotStarted) as caught:
             self.server.pause_accepting()
         self.assertEqual(
-            f"<EchoServer stopped at echo://localhost:{self.server.port}> is not running; call start() before pause_accepting()",
+            f"<EchoServer stopped at echo://localhost:{self.server.port}> is not running; "
+            "call start() before pause_accepting()",
             str(caught.exception),
         )
         self.server.start()
