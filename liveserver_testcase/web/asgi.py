@@ -124,6 +124,8 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         journal_limit: How many requests are kept.
         start_timeout: Seconds that a start may take, the application's own startup included.
         stop_timeout: Seconds that requests in flight, and then the application's shutdown, may take.
+        around: Called with each request's record before the application is; returns a context manager that is entered
+            around it, in the same task.
 
     Attributes:
         journal: The requests and WebSockets, in the order of their arrival: each an `ASGIRecord`.
@@ -147,10 +149,12 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         journal_limit: int = 10_000,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
+        around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] | None = None,
     ) -> None:
         EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
         self.app = app
+        self._around = around
         self.tls = resolve_tls(tls, *self._known_as(host))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
@@ -233,8 +237,8 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         return self._run is None or self._run.stopping
 
     def _enter(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
-        """What is entered around each call of the application, in its task; for subclasses."""
-        return contextlib.nullcontext()
+        """What is entered around each call of the application, in its task."""
+        return self._around(record) if self._around is not None else contextlib.nullcontext()
 
     def _begin(self, call: RequestResponseCycle) -> None:
         call.line.open(call)

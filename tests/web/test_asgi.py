@@ -7,7 +7,7 @@ import contextlib
 import http.client
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
@@ -24,6 +24,7 @@ from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.errors import InvalidResponse
 from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.asgi_connection import ASGIRecord
+from liveserver_testcase.web.records import RequestRecord
 from tests.support import HANG, NoLeaks, wait_until
 
 __all__ = ["ASGICase"]
@@ -155,6 +156,27 @@ class Requests(ASGICase):
             self.get()
             record = self.server.journal.entries()[number]
             self.assertEqual((200, True, True), (record.status, record.completed, record.is_over))
+
+    def test_around(self) -> None:
+        """The context manager that `around` returns is entered around each call, in its task."""
+        steps: list[object] = []
+
+        @contextlib.contextmanager
+        def around(record: RequestRecord) -> Iterator[None]:
+            steps.append((record.target, record.status, asyncio.current_task()))
+            yield
+            steps.append(record.status)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await tell(scope, receive, send)
+            steps.append(asyncio.current_task())
+
+        self.serve(app, around=around)
+        self.get("/page")
+        self.wait_idle()
+        (target, status, task), inside, after = steps
+        self.assertEqual(("/page", None, 200), (target, status, after))
+        self.assertIs(task, inside)
 
     def test_nonsense(self) -> None:
         """A request that is none is answered with 400, and recorded."""
