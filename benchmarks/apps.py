@@ -2,7 +2,7 @@
 
 ``/`` answers at once and is what rates are measured with; the other paths hold a server up, so
 that stopping it can be measured: ``/read`` reads the body, ``/big`` answers more than a socket
-takes, ``/sleep`` waits.
+takes, ``/pieces`` the same in pieces, ``/sleep`` waits.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BODY = b"hello"
 #: More than the send and receive buffers of a loopback connection hold together.
 BIG = b"x" * (16 * 1024 * 1024)
+#: What ``/pieces`` sends, and how often.
+PIECE, PIECES = b"x" * 4096, 4096
 #: How long ``/sleep`` holds its request, far longer than any server may take to stop.
 SLEEP = 30.0
 
@@ -33,6 +35,9 @@ def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     elif path == "/big":
         body = BIG
+    elif path == "/pieces":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return (PIECE for _ in range(PIECES))
     elif path == "/sleep":
         threading.Event().wait(SLEEP)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
@@ -48,6 +53,12 @@ async def hello_asgi(scope: Message, receive: Receive, send: Send) -> None:
             pass
     elif path == "/big":
         body = BIG
+    elif path == "/pieces":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+        for _ in range(PIECES):
+            await send({"type": "http.response.body", "body": PIECE, "more_body": True})
+        await send({"type": "http.response.body"})
+        return
     elif path == "/sleep":
         import asyncio
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from benchmarks import wire
 from benchmarks.processes import Crew, WorkerError, WorkerHandle
 from benchmarks.run import Run
-from benchmarks.servers import OUR_TLS, OURS, REFERENCE, UVICORN
+from benchmarks.servers import OUR_ASGI, OUR_TLS, OURS, REFERENCE, UVICORN
 from benchmarks.tables import Column, Table
 
 #: Until a server has accepted everybody and read what there is to read.
@@ -27,6 +27,8 @@ OUR_LIMIT = 10.0
 SHORTEST = 0.001
 #: Those that the others are compared with; one that hangs costs all of its patience.
 FEW = (OURS, REFERENCE, UVICORN)
+#: Rows whose stop is held against a target; the others are peers.
+OUR_ROWS = (OURS, OUR_ASGI)
 SLEEPING = "sleeping"
 AT_ONCE = "at once"
 
@@ -57,6 +59,11 @@ def half_body(sock: socket.socket, port: int) -> None:
 def not_reading(sock: socket.socket, port: int) -> None:
     """Ask for a large answer and leave it."""
     sock.sendall(wire.request(port, "/big"))
+
+
+def pieces_not_read(sock: socket.socket, port: int) -> None:
+    """Ask for an answer that comes in pieces and leave it."""
+    sock.sendall(wire.request(port, "/pieces"))
 
 
 def sleeping(sock: socket.socket, port: int) -> None:
@@ -91,6 +98,7 @@ KINDS = (
     Kind("half header", half_header),
     Kind("half body", half_body),
     Kind("not reading", not_reading),
+    Kind("pieces", pieces_not_read),
     Kind("TLS silent", silent, tls=True),
     Kind("TLS idle", tls_idle, tls=True),
     Kind(SLEEPING, sleeping, alone=True),
@@ -114,8 +122,8 @@ def measure(run: Run) -> list[Table]:
         ],
     )
     servers = [server for server in run.of("http") if server.threaded]
-    ours = [server for server in servers if server.name == OURS]
-    peers = [server for server in servers if server.name != OURS]
+    ours = [server for server in servers if server.name in OUR_ROWS]
+    peers = [server for server in servers if server.name not in OUR_ROWS]
     if settings.quick:
         servers, peers = ours, []
         table.notes.append("a quick run: ours only")
@@ -163,7 +171,7 @@ def stop_held(table: Table, workers: Crew, kind: Kind, clients: int, limit: floa
                 hanging.append(worker)
             else:
                 table.add(name, kind.name, reply["stop"])
-                if name == OURS and not kind.alone:
+                if name in OUR_ROWS and not kind.alone:
                     table.add(name, LEFT.name, reply["left"])
     while _held:
         _held.pop().close()
@@ -172,7 +180,7 @@ def stop_held(table: Table, workers: Crew, kind: Kind, clients: int, limit: floa
 
 def hold(stack: ExitStack, worker: WorkerHandle, kind: Kind, clients: int) -> None:
     """Start a server and let clients of this kind hold it until the stack closes them."""
-    if worker.server.name in (OURS, OUR_TLS):
+    if worker.server.name in (*OUR_ROWS, OUR_TLS):
         worker.ask("cycles", 1)  # what a first life loads and keeps is not left behind
     port = worker.ask("start")["port"]
     for _ in range(1 if kind.alone else clients):

@@ -63,14 +63,14 @@ def quiet_werkzeug() -> None:
 
 
 class Ours(Adapter):
-    """The WSGI server of this library."""
+    """This library with a WSGI application."""
 
     tls = False
 
     def start(self) -> None:
-        from liveserver_testcase.web.wsgi import WSGIServer
+        from liveserver_testcase import LiveServer
 
-        self._server = WSGIServer(hello, host=HOST, port=0, tls=self.tls)
+        self._server = LiveServer(hello, host=HOST, port=0, interface="wsgi", tls=self.tls)
         self._server.start()
         self.port = self._server.port
 
@@ -85,12 +85,13 @@ class OursTLS(Ours):
 
 
 class OursASGI(Adapter):
-    """The ASGI server of this library, on uvicorn's protocols."""
+    """This library with an ASGI application, on uvicorn's protocols."""
 
     def start(self) -> None:
-        from liveserver_testcase.web.asgi import ASGIServer
+        from liveserver_testcase import LiveServer
 
-        self._server = ASGIServer(hello_asgi, host=HOST, port=0, options={"lifespan": "off"})
+        options = {"lifespan": "off"}
+        self._server = LiveServer(hello_asgi, host=HOST, port=0, interface="asgi", asgi_options=options)
         self._server.start()
         self.port = self._server.port
 

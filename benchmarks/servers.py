@@ -23,6 +23,8 @@ OUR_MAIL = "ours-mail"
 #: What ratios are taken to.
 REFERENCE = "pytest-httpserver"
 UVICORN = "uvicorn"
+#: What the machine can do.
+NGINX = "nginx"
 #: The loop that ours runs on, too.
 UVICORN_ASYNCIO = "uvicorn-asyncio"
 MAIL_REFERENCE = "aiosmtpd"
@@ -76,7 +78,7 @@ SERVERS: tuple[Server, ...] = (
     Server("waitress", http.Waitress, ("waitress",)),
     Server(UVICORN, http.Uvicorn, ("uvicorn", "httptools", "uvloop")),
     Server(UVICORN_ASYNCIO, http.UvicornAsyncio, ("uvicorn", "httptools")),
-    Server("nginx", http.Nginx, program="nginx", threaded=False, limit=True),
+    Server(NGINX, http.Nginx, program="nginx", threaded=False, limit=True),
     Server(OUR_PROCESS, process.OursSpawned, ("liveserver_testcase", "flask"), kind="process", threaded=False),
     Server(
         "ours-forkserver",
