@@ -30,8 +30,12 @@ class WorkerError(Exception):
 
 
 def environment() -> dict[str, str]:
-    """Give children this checkout on their path, and no proxy between a client and its server."""
+    """Give children this checkout on their path, and no proxy between a client and its server.
+
+    They write bytecode, as everywhere: without it, an import measures the compiler.
+    """
     variables = {k: v for k, v in os.environ.items() if k.lower() not in PROXIES}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**variables, "PYTHONPATH": os.pathsep.join(path)}
 
