@@ -1,4 +1,4 @@
-"""One accepted connection of a threaded server, as far as the server must know it."""
+"""One accepted connection of a threaded server: handshake, sending, ending, and what a stop must know of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import ClientDisconnected
 from .interrupts import monotonic
 from .listener import format_host
 
-__all__ = ["RECEIVE", "Channel", "Connection", "ConnectionState", "PlainHTTP"]
+__all__ = ["RECEIVE", "Connection", "ConnectionState", "PlainHTTP"]
 
 
 class ConnectionState(enum.Enum):
@@ -28,8 +28,23 @@ class ConnectionState(enum.Enum):
     IDLE = "idle"  # answered; waiting for the next
 
 
+RECEIVE = 64 * 1024
+"""Bytes that are received at once."""
+
+_SLICE = 256 * 1024  # how much of a large response is handed over at once, so that a stop can see it move
+# a client may take note of the last response before a close that could destroy it, for as long as it goes on sending
+_LINGER = 1.0  # seconds without a byte
+_LINGER_TIME = 10.0  # seconds in all
+_LINGER_BYTES = 4 * 1024 * 1024
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+
+
+class PlainHTTP(Exception):
+    """A client spoke plain HTTP to a port that speaks TLS."""
+
+
 class Connection(abc.ABC):
-    """One accepted connection, served by one thread from beginning to end.
+    """One accepted connection: its socket from the handshake to the last byte, served by one thread.
 
     Attributes:
         index: Its number among the server's connections, from 0.
@@ -50,6 +65,13 @@ class Connection(abc.ABC):
         self.is_cut = False
         # guards the descriptor's end: a shutdown must never hit its reused number
         self._closing = threading.Lock()
+        self._timeout: float | None = None
+        self._sent = 0
+        self._unread = False  # whether the client may have sent what nobody has read
+        self._unclean = False  # whether the client must not take the end of the connection for that of a response
+        self._resets = False  # whether the connection is to end with a reset
+        self._gone: ClientDisconnected | None = None  # why nothing more can be sent
+        self._lingers = False  # whether the client gets to read what was sent, although nothing more is
 
     @property
     def peer(self) -> str:
@@ -58,52 +80,11 @@ class Connection(abc.ABC):
 
     @abc.abstractmethod
     def serve(self) -> None:
-        """LoopConnection to the client until the connection is over."""
+        """Serve the client until the connection is over."""
 
     @abc.abstractmethod
     def describe(self) -> str:
-        """What is being served at the moment, in a few words."""
-
-    def cut(self) -> None:
-        """End both directions from any thread; the serving thread wakes and closes."""
-        with self._closing, contextlib.suppress(OSError):
-            self.is_cut = True
-            # not SSLSocket.shutdown, which takes the TLS object away from the thread that uses it
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Close the socket; called by the serving thread when it is done."""
-        with self._closing:
-            self.sock.close()
-
-
-RECEIVE = 64 * 1024
-"""Bytes that are received at once."""
-
-_SLICE = 256 * 1024  # how much of a large response is handed over at once, so that a stop can see it move
-# a client may take note of the last response before a close that could destroy it, for as long as it goes on sending
-_LINGER = 1.0  # seconds without a byte
-_LINGER_TIME = 10.0  # seconds in all
-_LINGER_BYTES = 4 * 1024 * 1024
-_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
-
-
-class PlainHTTP(Exception):
-    """A client spoke plain HTTP to a port that speaks TLS."""
-
-
-class Channel(Connection):
-    """A connection's socket, from the handshake to the last byte."""
-
-    def __init__(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
-        super().__init__(sock, address, index, stopping)
-        self._timeout: float | None = None
-        self._sent = 0
-        self._unread = False  # whether the client may have sent what nobody has read
-        self._unclean = False  # whether the client must not take the end of the connection for that of a response
-        self._resets = False  # whether the connection is to end with a reset
-        self._gone: ClientDisconnected | None = None  # why nothing more can be sent
-        self._lingers = False  # whether the client gets to read what was sent, although nothing more is
+        """Name what is being served at the moment, in a few words."""
 
     def do_handshake(self, context: ssl.SSLContext, timeout: float) -> None:
         """Speak TLS from here on.
@@ -166,6 +147,13 @@ class Channel(Connection):
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
+    def cut(self) -> None:
+        """End both directions from any thread; the serving thread wakes and closes."""
+        with self._closing, contextlib.suppress(OSError):
+            self.is_cut = True
+            # not SSLSocket.shutdown, which takes the TLS object away from the thread that uses it
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
     def linger(self) -> None:
         """Let the client read the last response: a close with unread bytes would reset it away.  RFC 9112, 9.6."""
         if self._resets:
@@ -213,11 +201,12 @@ class Channel(Connection):
         return self._gone
 
     def close(self) -> None:
-        """Close the socket, with a goodbye if TLS is spoken."""
+        """Close the socket, after TLS's close_notify if there is TLS; called by the serving thread when it is done."""
         if not self._unclean and not self.is_cut:
             self.state = ConnectionState.READING
             self._send_close_notify()
-        super().close()
+        with self._closing:
+            self.sock.close()
 
     def _send_close_notify(self) -> None:
         """Tell a TLS client, once, that the end is not an attack."""

@@ -8,7 +8,7 @@ import ssl
 import threading
 from typing import Any, Protocol, TypeAlias
 
-from ..core.connection import Channel, ConnectionState
+from ..core.connection import Connection, ConnectionState
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow
 from ..errors import ClientDisconnected
@@ -63,7 +63,7 @@ class Scripted(Exception):
         self.said = said
 
 
-class SMTPWire(Channel):
+class SMTPWire(Connection):
     """The socket of an SMTP connection, and what the script does with it.
 
     Attributes:

@@ -62,4 +62,4 @@ class Serving(Protocol):
         """Whether the test in which a request came is over."""
 
     def abandon(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
-        """Send nothing more; see `Channel.abandon`."""
+        """Send nothing more; see `Connection.abandon`."""

@@ -8,7 +8,7 @@ import ssl
 import threading
 from typing import Any, Protocol
 
-from ..core.connection import RECEIVE, Channel, PlainHTTP
+from ..core.connection import RECEIVE, Connection, PlainHTTP
 from ..core.interrupts import monotonic
 from ..core.journal import Journal
 from ..core.threaded import ConnectionState
@@ -40,7 +40,7 @@ class Service(Protocol):
         """Record."""
 
 
-class HTTPConnection(Channel):
+class HTTPConnection(Connection):
     """Serves the requests of one client, one after the other.
 
     Attributes:
