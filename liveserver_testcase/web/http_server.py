@@ -22,6 +22,7 @@ from .records import Exchange, RequestLog
 __all__ = ["HTTPEndpoint", "HTTPServer", "build_url"]
 
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what has a meaning in a URL, or stands for itself.  Source: RFC 3986, 2.2 and 2.3
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")  # data, not the beginning of an octet.  Source: RFC 3986, 2.4
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -31,10 +32,13 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
     Args:
         base: Without a slash at its end.
         path: With or without a slash at its beginning; may have a query of its own.  What no URL can have, such as a
-            space, is percent-encoded; what is encoded already stays.  A whole URL is returned as it is.
+            space or a percent sign that encodes nothing, is percent-encoded; what is encoded already stays.  A whole
+            URL is returned as it is.
         query: Parameters; a list or tuple gives one for each of its items, None leaves the parameter out.
     """
-    url = path if _WHOLE.match(path) else f"{base}/{quote(path.removeprefix('/'), safe=_SAFE)}"
+    url = path
+    if not _WHOLE.match(path):
+        url = f"{base}/{quote(_BARE_PERCENT.sub('%25', path.removeprefix('/')), safe=_SAFE)}"
     pairs: list[tuple[str, str]] = []
     for name, value in (query or {}).items():
         values = value if isinstance(value, list | tuple) else [value]

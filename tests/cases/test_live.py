@@ -236,6 +236,21 @@ class Memory(NoLeaks):
 class Alone(NoLeaks):
     """The server without a test case."""
 
+    def test_percent_signs_in_urls(self) -> None:
+        """A percent sign that encodes nothing is data; an octet that is encoded already stays."""
+        with LiveServer(make_app()) as server:
+            for path, wanted in (
+                ("/50% off", "/50%25%20off"),
+                ("/100%", "/100%25"),
+                ("/a%zz", "/a%25zz"),
+                ("/a%2", "/a%252"),
+                ("/a%2Fb", "/a%2Fb"),
+                ("/a%252Fb", "/a%252Fb"),
+                ("/?q=5%&r=%41", "/?q=5%25&r=%41"),
+            ):
+                with self.subTest(path=path):
+                    self.assertEqual(f"{server.url}{wanted}", server.url_for(path))
+
     def test_url_for(self) -> None:
         """It knows its URLs."""
         with LiveServer(make_app()) as server:
