@@ -294,14 +294,18 @@ class Input(io.BufferedReader):
 
 
 def is_client_error(error: BaseException) -> bool:
-    """Whether the client brought ``error`` about: it, or what it was raised from, is of our making."""
+    """Return True if the client brought ``error`` about: it, or what it was explicitly raised from, is of our making.
+
+    An exception that merely came up while another was handled (``__context__``) is the application's own: a misspelt
+    name in ``except OSError:`` is a bug, whatever the client did before.
+    """
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         if isinstance(link, ClientDisconnected | BadRequest):
             return True
         seen.add(id(link))
-        link = link.__cause__ or link.__context__
+        link = link.__cause__
     return False
 
 

@@ -195,6 +195,29 @@ class InTheBody(DepartureCase):
         self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
         self.assertEqual(["a bug"], [str(error) for error in exchange.errors])
 
+    def test_error_while_it_was_handled(self) -> None:
+        """A bug in the code that copes with the departure is the application's, whatever the client did before."""
+
+        def misspelt() -> None:
+            undefined_name()  # type: ignore[name-defined]  # noqa: F821
+
+        def unrelated() -> None:
+            raise ValueError("a bug") from None
+
+        for bug, kind in ((misspelt, NameError), (unrelated, ValueError)):
+            with self.subTest(bug=bug.__name__):
+
+                def app(environ: dict[str, Any], start_response: Any, bug: Any = bug) -> Any:
+                    try:
+                        environ["wsgi.input"].read(-1)
+                    except OSError:
+                        bug()
+                    return hello(environ, start_response)
+
+                server = self.serve(app)
+                self.connect(server).send(post(b"body")[:-1]).close()
+                self.assertEqual([kind], [type(error) for error in self.exchange(server).errors])
+
 
 class InTheResponse(DepartureCase):
     """While the response is sent."""
