@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-ASGI = ["uvicorn>=0.30", "websockets>=12"]
+ASGI = ["uvicorn>=0.30", "httptools>=0.6", "websockets>=12"]
 TLS = ["trustme>=1.2"]
 
 setup(
@@ -44,7 +44,6 @@ setup(
     install_requires=[
         "werkzeug>=3.0",
         "requests>=2.31",
-        "httptools>=0.6",
     ],
     extras_require={
         # for users

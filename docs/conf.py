@@ -30,7 +30,7 @@ suppress_warnings = ["ref.any"]
 
 # Annotations may name what others document (Python's library, and the libraries that we stand on: their inventories
 # would have to be fetched at each build) and types of ours that are not public.
-_LIBRARIES = ["flask", "httptools", "requests", "trustme", "werkzeug"]
+_LIBRARIES = ["flask", "requests", "trustme", "werkzeug"]
 _FOREIGN = [*dir(builtins), *sys.stdlib_module_names, *_LIBRARIES]
 nitpick_ignore_regex = [
     ("py:.*|any", rf"({'|'.join(map(re.escape, _FOREIGN))})(\..+)?"),

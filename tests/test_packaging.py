@@ -155,7 +155,7 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_requirements(self) -> None:
         """Three libraries are installed with the package."""
-        self.assertEqual({"werkzeug", "requests", "httptools"}, required(self.metadata))
+        self.assertEqual({"werkzeug", "requests"}, required(self.metadata))
 
     def test_the_extras_for_users(self) -> None:
         """``asgi`` and ``tls`` bring what their features need, ``all`` brings both."""

@@ -1,14 +1,13 @@
 """The head of a request: parsed strictly, and refused wherever two readers could understand it differently.
 
-The only importer of httptools (llhttp, the parser of Node.js).  What it lets pass is checked before and after.
+One regular expression holds the whole head to the grammar of RFC 9112.  What it accepts is split at line ends and
+colons, without a second opinion.  What it refuses, `HeadValidator` reads once more, line by line, to say what is wrong.
 """
 
 from __future__ import annotations
 
 import re
 from urllib.parse import unquote_to_bytes
-
-import httptools
 
 __all__ = [
     "MAX_HEAD",
@@ -45,12 +44,13 @@ _HOST_TEXT = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?"
 _HOST = re.compile(_HOST_TEXT)
 _ABSOLUTE = re.compile(rf"https?://({_HOST_TEXT})((?:[/?].*)?)", re.IGNORECASE)  # RFC 9112, 3.2.2
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_CHUNKED = re.compile(rb"\ntransfer-encoding:[ \t]*chunked *\r\n", re.IGNORECASE)  # llhttp wants no tab behind it
+# Nothing may stand before or behind it but what every reader takes for white space: some take a tab for its part.
+_CHUNKED = re.compile(rb"\ntransfer-encoding:[ \t]*chunked *\r\n", re.IGNORECASE)
 
 _ONCE = frozenset(("HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "CONTENT_TYPE"))
 _NOT_HTTP = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _VERSIONS = {b"1": "HTTP/1.1", b"0": "HTTP/1.0"}
-_keys: dict[bytes, str] = {}  # header names as sent, and their variables ("" for none); bounded below
+_keys: dict[str, str] = {}  # header names as sent, and their variables ("" for none); bounded below
 _heads: dict[bytes, Head] = {}  # by their bytes
 _REMEMBERED = 256  # heads that are kept so
 _REMEMBERED_SIZE = 2048  # bytes of the longest of them
@@ -106,19 +106,21 @@ class Head:
         self.keep_alive = version == "HTTP/1.1"
         self.expects_continue = False
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header from httptools."""
-        key = _keys.get(name)
-        if key is None:
-            key = _find_key(name)
-        text = value.decode("latin-1").rstrip(" \t")
+    def read_fields(self, lines: list[str]) -> None:
+        """Take the header lines, which hold to the grammar."""
         variables = self.variables
-        if key in variables:
-            if key in _ONCE:
-                self.repeated = key
-            text = variables[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
-        if key:
-            variables[key] = text
+        for line in lines:
+            name, _, value = line.partition(":")
+            key = _keys.get(name)
+            if key is None:
+                key = _find_key(name)
+            value = value.strip(" \t")
+            if key in variables:
+                if key in _ONCE:
+                    self.repeated = key
+                value = variables[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+            if key:
+                variables[key] = value
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -167,18 +169,7 @@ def _parse(block: bytes) -> Head:
         raise BadRequest(400, "a malformed request")
     method, target, version = match.groups()
     head = Head(block, method.decode("ascii"), target.decode("ascii"), _VERSIONS[version])
-    try:
-        httptools.HttpRequestParser(head).feed_data(block)
-    except httptools.HttpParserUpgrade:
-        pass  # a wish to change the protocol, which is not granted
-    except httptools.HttpParserInvalidMethodError as error:
-        raise BadRequest(501, f"the method {head.method}, which is unknown here") from error
-    except httptools.HttpParserError as error:
-        again = Head(block, head.method, head.target, head.version)
-        for header in again.headers:
-            again.on_header(*header)
-        _check(again)  # which knows better what is wrong
-        raise BadRequest(400, "a request that two parsers read differently") from error
+    head.read_fields(block.decode("latin-1").split("\r\n")[1:-2])
     _check(head)
     return head
 
@@ -250,10 +241,9 @@ def _check_target(head: Head) -> None:
         raise BadRequest(400, "a request target that is neither a path nor a URL")
 
 
-def _find_key(name: bytes) -> str:
+def _find_key(name: str) -> str:
     """The variable of a header; none for a name with ``_``, which could pass for another one with ``-``."""
-    text = name.decode("ascii")
-    key = "" if "_" in text else _NOT_HTTP.get(text.lower()) or "HTTP_" + text.upper().replace("-", "_")
+    key = "" if "_" in name else _NOT_HTTP.get(name.lower()) or "HTTP_" + name.upper().replace("-", "_")
     if len(_keys) < 1000:
         _keys[name] = key
     return key
