@@ -33,7 +33,8 @@ from .asgi_connection import (
     RequestTask,
     ServerState,
     current_cycle,
-    link_protocol,
+    link_http,
+    link_websocket,
 )
 from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
@@ -122,6 +123,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
         options: Keywords for ``uvicorn.Config``, such as ``root_path`` or ``ws_max_size``.
         journal_limit: How many requests are kept.
+        header_timeout: Seconds for the head of a request, from its first byte; also for a TLS handshake.
         start_timeout: Seconds that a start may take, the application's own startup included.
         stop_timeout: Seconds that requests in flight, and then the application's shutdown, may take.
         around: Called with each request's record before the application is; returns a context manager that is entered
@@ -147,6 +149,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
         options: Mapping[str, Any] | None = None,
         journal_limit: int = 10_000,
+        header_timeout: float = 10.0,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
         around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] | None = None,
@@ -154,13 +157,14 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
         self.app = app
+        self.header_timeout = header_timeout
         self._around = around
         self.tls = resolve_tls(tls, *self._known_as(host))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
         self._call_app = _make_app(self)
         self._config = _configure(self._call_app, options or {})
-        self._http: Any = link_protocol(self._config.http_protocol_class)
+        self._http: Any = link_http(self._config.http_protocol_class)
         self._shared = ServerState(self._config)
         self._lifespan: Lifespan | None = None
         self._calls: set[RequestResponseCycle] = set()
@@ -220,7 +224,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
     # -- the loop's side -----------------------------------------------------------------------------------------
 
     def _options(self) -> dict[str, Any]:
-        return {"ssl": self.tls.context} if self.tls is not None else {}
+        if self.tls is None:
+            return {}
+        return {"ssl": self.tls.context, "ssl_handshake_timeout": self.header_timeout}
 
     def _make_protocol(self) -> asyncio.BaseProtocol:
         state = self._lifespan.state if self._lifespan is not None else {}
@@ -229,7 +235,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         return cast(asyncio.BaseProtocol, protocol)
 
     def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> LoopConnection:
-        return ASGIConnection(transport, index, self._connection_lost)
+        return ASGIConnection(transport, index, self)
 
     @property
     def has_refused(self) -> bool:
@@ -241,23 +247,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         return self._around(record) if self._around is not None else contextlib.nullcontext()
 
     def _begin(self, call: RequestResponseCycle) -> None:
-        call.line.open(call)
+        call.connection.add(call)
         self._calls.add(call)
         self.journal.add(call.record)
-
-    def _end(self, call: RequestResponseCycle) -> None:
-        self._calls.discard(call)
-        self.journal.touch()
-
-    def _touch(self) -> None:
-        self.journal.touch()
-
-    def _record_malformed(self, line: ASGIConnection) -> None:
-        record = ASGIRecord("", "", line.address)
-        record.connection_index, record.exchange_index = line.index, line.count
-        record.status, record.completed = 400, True
-        record.end()
-        self.journal.add(record)
 
     def _handle_task_error(self, error: BaseException, context: dict[str, Any]) -> bool:
         """Record what a task or a callback of the application's has raised, with nobody to ask for it."""
@@ -318,7 +310,7 @@ def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
     if not logger.handlers:  # without any, warnings would be printed
         logger.addHandler(logging.NullHandler())
     if config.ws_protocol_class is not None:
-        config.ws_protocol_class = link_protocol(cast(type, config.ws_protocol_class))
+        config.ws_protocol_class = link_websocket(cast(type, config.ws_protocol_class))
     return config
 
 

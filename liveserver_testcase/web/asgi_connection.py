@@ -1,4 +1,12 @@
-"""One connection of an ASGI server, and what is kept of each request on it."""
+"""One connection of an ASGI server, and one call of the application on it.
+
+A connection is one of uvicorn's protocols with a mixin before it.  Bytes from the client come to the mixin first, which
+checks each request by the rules of `request_head` and hands on what is sound, one request at a time: the next one when
+the response to the one before is complete.  So whatever is refused is refused when it is its turn, by us, and recorded.
+
+uvicorn's protocol parses what it is given and calls the application in a task.  A `RequestResponseCycle` stands between
+the two: it is recorded when the head has come, sees what is received and sent, and ends with the task.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +25,31 @@ from ..core.event_loop import LoopConnection
 from ..core.interrupts import monotonic
 from ..core.tracebacks import Unfinished, loop_stack, task_stack, thread_stacks
 from ..errors import ClientDisconnected, InvalidResponse
-from .lifespan import ASGIApplication
 from .records import RequestRecord
-from .request_body import is_client_error
+from .request_framing import BodyFraming, drop_upgrade, make_framing, wants_websocket
+from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line, split_target
+from .response import plain_response
 
 if TYPE_CHECKING:
+    from .asgi import ASGIServer
     from .lifespan import ASGIApplication
 
 __all__ = [
     "ASGIConnection",
     "ASGIRecord",
-    "CycleServer",
-    "Host",
     "RequestResponseCycle",
     "RequestTask",
     "ServerState",
     "current_cycle",
-    "link_protocol",
+    "link_http",
+    "link_websocket",
 ]
 
-_FAREWELL = 0.5  # seconds of a stop that an application gets to notice that its WebSocket or event stream is over
+_SHUTDOWN_NOTICE = (
+    0.5  # seconds of a stop that an application gets to notice that its WebSocket or event stream is over
+)
+_LINGER = 1.0  # seconds that a refused client gets to read the response before its connection is cut
+_HELD_BACK = 64 * 1024  # bytes of later requests that are kept, while one is answered, before reading pauses
 
 
 class ASGIRecord(RequestRecord):
@@ -44,83 +57,91 @@ class ASGIRecord(RequestRecord):
 
     Attributes:
         is_lasting: Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events.
+        refused: Why it was refused as malformed; empty if it was not.
     """
 
-    __slots__ = ("is_lasting",)
+    __slots__ = ("is_lasting", "refused")
 
     def __init__(self, method: str, target: str, address: Any) -> None:
         super().__init__(method, target, address)
         self.is_lasting = method == "WEBSOCKET"
+        self.refused = ""
 
+    @property
+    def path(self) -> str:
+        """The raw path, without the query."""
+        return split_target(self.target)[0]
 
-class ConnectionCycle(Protocol):
-    """What a connection asks of a call that came on it; see `RequestResponseCycle`."""
-
-    record: ASGIRecord
-    is_reading: bool
-    was_told: bool
-    was_cancelled: bool
-
-    def lose(self) -> None:
-        """The connection is lost."""
-
-    def cancel(self) -> None:
-        """Give it up."""
-
-    def describe(self, thread: str) -> Unfinished:
-        """Name it and where it is."""
+    def __repr__(self) -> str:
+        if not self.refused or self.aborted:
+            return super().__repr__()
+        return f"<{type(self).__name__} #{self.index} {self.describe()}: {self.refused}>"
 
 
 class ASGIConnection(LoopConnection):
     """One connection, with the calls that came on it: more than one while a response's background task still runs.
 
-    It is parted with when it is lost and its calls have ended, so that a stop waits for those, too.
+    It is over when it is lost and its calls have ended, so that a stop waits for those, too.
 
     Attributes:
+        server: Its server.
         address: The client's, as the socket module has it.
         protocol: What speaks on it: for HTTP, and after an upgrade for the WebSocket.
+        cycles: The calls of the application that have not ended.
+        count: How many requests have come.
+        thread: The loop's thread, by its number.
+        is_lost: Whether nothing can be sent any more.
     """
 
-    def __init__(self, transport: asyncio.BaseTransport, index: int, part: Callable[[LoopConnection], None]) -> None:
+    def __init__(self, transport: asyncio.BaseTransport, index: int, server: ASGIServer) -> None:
         super().__init__(transport, index)
-        self._parted_with = part
+        self.server = server
         self.address = transport.get_extra_info("peername") or ("unknown", 0)
         self.protocol: Any = None
-        self.calls: list[ConnectionCycle] = []
+        self.cycles: list[RequestResponseCycle] = []
         self.count = 0
+        self.thread = threading.get_ident()
         self.is_lost = False
         self.is_cut = False
+        self._unsent_before = 0
 
-    def open(self, call: ConnectionCycle) -> None:
-        """Take down that the application is called."""
-        call.record.connection_index = self.index
-        call.record.exchange_index = self.count
+    def add_record(self, record: ASGIRecord) -> None:
+        """Give a record its place on the connection."""
+        record.connection_index = self.index
+        record.exchange_index = self.count
         self.count += 1
-        self.calls.append(call)
-        self.what, self.since = call.record.describe(), call.record.arrived
-        self.update()
 
-    def close(self, call: ConnectionCycle) -> None:
-        """Take down that a call has ended, its response sent as far as it will be."""
-        self.calls.remove(call)
+    def add(self, cycle: RequestResponseCycle) -> None:
+        """Note that the application is called."""
+        self.add_record(cycle.record)
+        self.cycles.append(cycle)
+        self.is_busy = True
+
+    def remove(self, cycle: RequestResponseCycle) -> None:
+        """Note that a call has ended, its response sent as far as it will be."""
+        self.cycles.remove(cycle)
         self.update()
-        if not self.calls:
+        if not self.cycles:
             if self.is_lost:
-                self._parted_with(self)
+                self.server._connection_lost(self)
             elif self.is_last:
                 self.end()
 
     def update(self) -> None:
         """Something is being done for the client while a call does not just wait for its request's body."""
-        self.is_busy = any(not call.is_reading for call in self.calls)
+        for cycle in self.cycles:
+            if not cycle.is_reading:
+                self.is_busy = True
+                return
+        self.is_busy = False
 
-    def lose(self) -> None:
-        """Take down that the connection is lost."""
+    def connection_lost(self) -> None:
+        """Note that the connection is lost."""
         self.is_lost = True
-        for call in list(self.calls):
-            call.lose()
-        if not self.calls:
-            self._parted_with(self)
+        for cycle in list(self.cycles):
+            cycle.connection_lost()
+        if not self.cycles:
+            self.server._connection_lost(self)
         else:
             self.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
 
@@ -130,10 +151,11 @@ class ASGIConnection(LoopConnection):
         super().cut()
 
     def retire(self) -> None:
-        """See `LoopConnection.retire`; what lasts is told at once, since waiting would not end it."""
-        lasting = [call for call in self.calls if call.record.is_lasting]
-        for call in lasting:
-            call.was_told = True
+        """See `LoopConnection.retire`; what lasts is ended at once, since waiting would not end it."""
+        self._unsent_before = self.unsent
+        lasting = [cycle for cycle in self.cycles if cycle.record.is_lasting]
+        for cycle in lasting:
+            cycle.was_notified = True
         if lasting and lasting[0].record.method != "WEBSOCKET":
             self.is_last = True
             self.abort()
@@ -147,18 +169,30 @@ class ASGIConnection(LoopConnection):
             super().retire()
 
     def press(self, waited: float, thread: str) -> list[Unfinished]:
-        """Cancel what was told that it is over and goes on; before that, cut clients that keep TLS waiting."""
-        if not self.is_lost and any(call.was_told for call in self.calls):
-            self.abort()
-        late = [call for call in self.calls if call.was_told and not call.was_cancelled and waited >= _FAREWELL]
-        found = [call.describe(thread) for call in late]
-        for call in late:
-            call.cancel()
+        """Cut a client that reads nothing of what is sent, and cancel what was notified of the stop and goes on."""
+        if not self.is_lost and self.cycles:
+            unsent, before = self.unsent, self._unsent_before
+            self._unsent_before = unsent
+            # TLS, too, keeps a client of what was notified waiting for its own goodbyes
+            if (unsent and unsent >= before > 0) or any(cycle.was_notified for cycle in self.cycles):
+                self.abort()
+        late = [cycle for cycle in self.cycles if cycle.was_notified and not cycle.was_cancelled]
+        if waited < _SHUTDOWN_NOTICE or not late:
+            return []
+        found = [cycle.describe(thread) for cycle in late]
+        for cycle in late:
+            cycle.cancel()
         return found
+
+    def describe(self, thread: str, stack: str = "") -> Unfinished:
+        """See `LoopConnection.describe`."""
+        if self.cycles:
+            self.what, self.since = self.cycles[-1].record.describe(), self.cycles[-1].record.arrived
+        return super().describe(thread, stack)
 
     def describe_all(self, thread: str) -> list[Unfinished]:
         """Name every call that has not been given up yet."""
-        return [call.describe(thread) for call in self.calls if not (call.was_cancelled or call.is_reading)]
+        return [cycle.describe(thread) for cycle in self.cycles if not (cycle.was_cancelled or cycle.is_reading)]
 
 
 _ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
@@ -168,65 +202,45 @@ _ERROR_TEXT = b"Internal Server Error\n"
 _DEPARTURES = frozenset(("ClientDisconnect", "ClientDisconnected", "WebSocketDisconnect", "RequestAborted"))
 
 # A context variable: whatever works for a call, in tasks or in threads, has it in its context.
-_current: ContextVar[RequestResponseCycle | None] = ContextVar("liveserver_testcase_call", default=None)
+_current: ContextVar[RequestResponseCycle | None] = ContextVar("liveserver_testcase_cycle", default=None)
 
 
 def current_cycle() -> RequestResponseCycle | None:
-    """The call for which the calling code works; None outside of one."""
+    """Return the call for which the calling code works; None outside of one."""
     return _current.get()
 
 
-class CycleServer(Protocol):
-    """What a call asks of its server."""
-
-    @property
-    def has_refused(self) -> bool:
-        """Whether the server stops."""
-
-    def _enter(self, record: ASGIRecord) -> contextlib.AbstractContextManager[object]:
-        """What is entered around the application."""
-
-    def _begin(self, call: RequestResponseCycle) -> None: ...
-    def _end(self, call: RequestResponseCycle) -> None: ...
-    def _touch(self) -> None: ...
-    def note_error(self, record: ASGIRecord, error: BaseException) -> None:
-        """Record an exception of the application."""
-
-
 class RequestResponseCycle:
-    """One call of the application, from its scope to the end of its task.
+    """One call of the application, from its request's head to the end of its task.
 
     Attributes:
         record: What is kept of it.
+        has_body: Whether the whole body has been given to the application.
+        has_started: Whether the response has begun.
+        has_ended: Whether the response is complete.
         is_reading: Whether it waits for more of the request's body.
+        is_gone: Whether the client is gone as far as the application knows.
         must_raise: Whether a ``send`` after the client has left is to raise, as ASGI says from 2.4 on.
-        was_told: Whether a stop has told it that it is over.
+        was_notified: Whether a stop has ended what lasts.
         was_cancelled: Whether a stop has given it up.
-        thread: The loop's thread, by its number.
-        task: The task in which it runs, uvicorn's; None when that is done.
+        task: The task in which it runs, uvicorn's; None before and after.
     """
 
     __slots__ = (
-        "_held", "_raw_receive", "_raw_send", "has_body", "has_ended", "has_started", "is_gone", "is_reading",
-        "line", "must_raise", "record", "server", "task", "thread", "was_cancelled", "was_told",
+        "_deferred_end", "_raw_receive", "_raw_send", "connection", "has_body", "has_ended", "has_started", "is_gone",
+        "is_reading", "must_raise", "record", "server", "task", "was_cancelled", "was_notified",
     )  # fmt: skip
 
-    def __init__(self, server: CycleServer, line: ASGIConnection, scope: dict[str, Any]) -> None:
-        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
-        query = scope["query_string"]
-        path = scope["raw_path"].decode("latin-1").removeprefix(scope["root_path"])
-        self.record = ASGIRecord(method, f"{path}?{query.decode('latin-1')}" if query else path, line.address)
-        self.record.version = f"HTTP/{scope['http_version']}"
-        self.server = server
-        self.line = line
-        self.is_reading = self.was_told = self.was_cancelled = False
-        self.has_body = self.record.is_lasting
-        self.has_started = self.has_ended = False  # the response
-        self.is_gone = False  # the client, as the application has been told
-        # uvicorn before 0.34 promises it and does not do it: streams would go on for ever
-        self.must_raise = scope["asgi"].get("spec_version", "") >= "2.4"
-        self._held: dict[str, Any] | None = None
-        self.thread = 0
+    def __init__(self, connection: ASGIConnection, record: ASGIRecord, *, has_body: bool) -> None:
+        self.record = record
+        self.server = connection.server
+        self.connection = connection
+        self.has_body = has_body
+        self.is_reading = self.was_notified = self.was_cancelled = False
+        self.has_started = self.has_ended = False
+        self.is_gone = False
+        self.must_raise = False
+        self._deferred_end: dict[str, Any] | None = None
         self.task: asyncio.Task[Any] | None = None
 
     async def run(
@@ -238,33 +252,37 @@ class RequestResponseCycle:
     ) -> None:
         """Call the application; what it raises is recorded and goes no further."""
         self._raw_receive, self._raw_send = receive, send
+        # uvicorn before 0.34 promises it and does not do it: streams would go on for ever
+        self.must_raise = scope["asgi"].get("spec_version", "") >= "2.4"
         self.task = task = asyncio.current_task()
-        self.thread = threading.get_ident()
         _current.set(self)  # the task is this call's own, and ends with it
-        self.server._begin(self)
-        if task is not None:
-            task.add_done_callback(self._finish)
         websocket = self.record.method == "WEBSOCKET"
+        if websocket and task is not None:
+            task.add_done_callback(self.finish)  # what uvicorn does after the application takes its time
         try:
-            with self.server._enter(self.record):
-                result: object = await app(scope, self.receive, self.send_ws if websocket else self.send)  # type: ignore[func-returns-value]
-            self._check(result)
-        except BaseException as error:
-            self._note(error)
+            try:
+                with self.server._enter(self.record):
+                    result: object = await app(scope, self.receive, self.send_ws if websocket else self.send)  # type: ignore[func-returns-value]
+                self._check(result)
+            except BaseException as error:
+                self._note(error)
+                if not websocket:
+                    await self._answer_error()
+                elif self.has_started:
+                    self.connection.transport.close()
+                elif not self.connection.is_lost:
+                    self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
+            if self._deferred_end is not None:
+                await self._release()
+        finally:
             if not websocket:
-                await self._answer_error()
-            elif self.has_started:
-                self.line.transport.close()
-            elif not self.line.is_lost:
-                self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
-        if self._held is not None:
-            await self._release()
+                self.finish()
 
     def _check(self, result: object) -> None:
         """Complain of an application that returned before it had done its part."""
         if result is not None:
             raise InvalidResponse(f"the application returned {result!r}; an ASGI application returns nothing")
-        if self.line.is_lost or self.is_gone or self.has_ended or self._held is not None:
+        if self.has_ended or self.is_gone or self.connection.is_lost or self._deferred_end is not None:
             return
         if self.record.method == "WEBSOCKET":
             if not self.has_started:
@@ -278,42 +296,44 @@ class RequestResponseCycle:
         """Record an exception, unless it is how an application takes the departure of its client, or a stop."""
         if isinstance(error, asyncio.CancelledError) and (self.was_cancelled or self.server.has_refused):
             return
-        if (self.is_gone or self.line.is_lost) and _is_departure(error):
+        if (self.is_gone or self.connection.is_lost) and _is_departure(error):
             return
         self.server.note_error(self.record, error)
 
     async def _answer_error(self) -> None:
         """Answer in the application's place, if nobody has; a response that had begun is broken off by uvicorn."""
-        if self.has_started or self.line.is_lost:
+        if self.has_started or self.is_gone or self.connection.is_lost:
             return
         length = (b"content-length", str(len(_ERROR_TEXT)).encode())
         with contextlib.suppress(Exception):
             await self.send({"type": "http.response.start", "status": 500, "headers": [*_ERROR_HEADERS, length]})
             await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
 
-    def _finish(self, _task: object) -> None:
-        """The task is done, and with it what uvicorn did after the application."""
+    def finish(self, _task: object = None) -> None:
+        """End the record and leave the connection: nothing more is done for the request."""
+        record = self.record
+        if record.duration is None:
+            record.end()
         self.is_reading = False
-        if not self.record.is_over:
-            self.record.end()
         self.task = None
-        self.line.close(self)
-        self.server._end(self)
+        self.connection.remove(self)
+        self.server._calls.discard(self)
+        self.server.journal.touch()
 
     # -- between uvicorn and the application ---------------------------------------------------------------------
 
     async def receive(self) -> dict[str, Any]:
-        """The application's ``receive``: tells when it waits for its client."""
+        """The application's ``receive``: notes when it waits for its client."""
         if self.has_body:
             message = await self._raw_receive()
         else:
             self.is_reading = True
-            self.line.update()
+            self.connection.update()
             try:
                 message = await self._raw_receive()
             finally:
                 self.is_reading = False
-                self.line.update()
+                self.connection.update()
             self.has_body = not message.get("more_body", False)
         if message["type"].endswith(".disconnect"):
             self.is_gone = True
@@ -321,33 +341,32 @@ class RequestResponseCycle:
 
     async def send(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a response: what it says is recorded before the client can read it."""
-        record = self.record
-        if message["type"] == "http.response.start" and not self.has_started:
-            status = message["status"]
-            record.is_lasting = any(
-                name.lower() == b"content-type" and value.startswith(b"text/event-stream")
-                for name, value in message.get("headers", ())
-            )
-            record.status, self.has_started = status, True
+        record, kind = self.record, message["type"]
+        if self.must_raise and self.connection.is_lost:
+            self._raise_gone()
+        if kind == "http.response.start" and not self.has_started:
+            record.is_lasting = _is_event_stream(message)
+            record.status, self.has_started = message["status"], True
             try:
-                await self._pass(message)
-            except BaseException:
+                await self._raw_send(message)
+            except BaseException as error:
                 record.status, self.has_started = None, False
+                self.is_gone = self.is_gone or isinstance(error, OSError)
                 raise
-        elif message["type"] == "http.response.body" and self.has_started and not message.get("more_body", False):
-            if (record.status or 0) >= 500 and self._held is None and not self.has_ended:
+        elif kind == "http.response.body" and self.has_started and not message.get("more_body", False):
+            if (record.status or 0) >= 500 and self._deferred_end is None and not self.has_ended:
                 # Starlette answers with a 500 and raises afterwards: the client is not to be first to know
-                self._held = message
+                self._deferred_end = message
                 flushing = asyncio.get_running_loop().create_task(self._release())
                 flushing.add_done_callback(_ignore)
                 return
             await self._complete(message)
         else:
-            await self._pass(message)
+            await self._send_on(message)
 
     async def _release(self) -> None:
-        """Send the end of a response that was held back."""
-        message, self._held = self._held, None
+        """Send the end of a response that was deferred."""
+        message, self._deferred_end = self._deferred_end, None
         if message is not None:
             try:
                 await self._complete(message)
@@ -357,17 +376,17 @@ class RequestResponseCycle:
     async def _complete(self, message: dict[str, Any]) -> None:
         """Send the end of a response."""
         record = self.record
-        was_lost = self.line.is_lost
-        if not was_lost:
+        if not self.connection.is_lost and not self.is_gone:
             record.completed = self.has_ended = True
             record.end()
         try:
-            await self._pass(message)
-        except BaseException:
+            await self._raw_send(message)
+        except BaseException as error:
             record.completed = self.has_ended = False
             record.duration = None
+            self.is_gone = self.is_gone or isinstance(error, OSError)
             raise
-        self.server._touch()
+        self.server.journal.touch()
 
     async def send_ws(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a WebSocket."""
@@ -381,27 +400,30 @@ class RequestResponseCycle:
         elif kind == "websocket.http.response.start" and not self.has_started:
             self.record.status, self.has_started = message["status"], True
         try:
-            await self._pass(message)
+            await self._send_on(message)
         except BaseException:
             self.record.status, self.has_started, self.has_ended = before
             raise
 
-    async def _pass(self, message: dict[str, Any]) -> None:
-        if self.line.is_lost and self.must_raise:
-            self.is_gone = True
-            raise ClientDisconnected("the client has left")
+    async def _send_on(self, message: dict[str, Any]) -> None:
+        if self.must_raise and self.connection.is_lost:
+            self._raise_gone()
         try:
             await self._raw_send(message)
         except OSError:
             self.is_gone = True
             raise
 
+    def _raise_gone(self) -> None:
+        self.is_gone = True
+        raise ClientDisconnected("the client has left")
+
     # -- the end -------------------------------------------------------------------------------------------------
 
-    def lose(self) -> None:
-        """The connection is lost."""
+    def connection_lost(self) -> None:
+        """Record that the connection is lost, and when."""
         record = self.record
-        if self.has_ended or record.aborted:
+        if self.has_ended or record.aborted or record.refused:
             return
         if record.method == "WEBSOCKET":
             if self.has_started:
@@ -411,30 +433,28 @@ class RequestResponseCycle:
             when = "in the middle of its request's body"
         else:
             when = "in the middle of the response" if self.has_started else "before it was answered"
-        if self.server.has_refused:
-            record.aborted = f"the server stopped {when}"
-        else:
-            record.aborted = f"the server cut the connection {when}" if self.line.is_cut else f"the client left {when}"
+        record.aborted = _describe_loss(self.connection, when)
 
     def cancel(self) -> None:
         """Give it up: end the connection, and the task."""
         self.was_cancelled = True
-        if not self.line.is_lost:
-            self.line.abort()
+        if not self.connection.is_lost:
+            self.connection.abort()
         if self.task is not None:
             self.task.cancel()
 
     def describe(self, thread: str) -> Unfinished:
         """Name it and where it is."""
         age = monotonic() - self.record.arrived
-        return Unfinished(self.record.describe(), self.line.peer, age, thread, self.stack())
+        return Unfinished(self.record.describe(), self.connection.peer, age, thread, self.stack())
 
     def stack(self) -> str:
         """Where the application is: in its coroutines, and in threads that work for them."""
         if self.task is None:
             return ""
-        if getattr(self.task.get_coro(), "cr_running", False) and threading.get_ident() != self.thread:
-            return loop_stack(self.thread)
+        thread = self.connection.thread
+        if getattr(self.task.get_coro(), "cr_running", False) and threading.get_ident() != thread:
+            return loop_stack(thread)
         return task_stack(self.task) + thread_stacks(self.is_context)
 
     def is_context(self, context: Context) -> bool:
@@ -442,12 +462,28 @@ class RequestResponseCycle:
         return context.get(_current) is self
 
 
+def _describe_loss(connection: ASGIConnection, when: str) -> str:
+    if connection.server.has_refused:
+        return f"the server stopped {when}"
+    return f"the server cut the connection {when}" if connection.is_cut else f"the client left {when}"
+
+
+def _is_event_stream(message: dict[str, Any]) -> bool:
+    for name, value in message.get("headers", ()):
+        if len(name) == 12 and name.lower() == b"content-type":
+            return bool(value.startswith(b"text/event-stream"))
+    return False
+
+
 def _is_departure(error: BaseException) -> bool:
-    """Whether an exception says no more than that the client is gone."""
+    """Return True if an exception says no more than that the client is gone.
+
+    What the application raises by itself while it handles the departure says more.
+    """
     inner = getattr(error, "exceptions", None)  # of an exception group
     if isinstance(inner, tuple):
         return all(_is_departure(one) for one in inner)
-    if isinstance(error, asyncio.CancelledError | ConnectionError) or is_client_error(error):
+    if isinstance(error, asyncio.CancelledError | ClientDisconnected | BadRequest):
         return True
     return any(kind.__name__ in _DEPARTURES for kind in type(error).__mro__)
 
@@ -456,16 +492,6 @@ def _ignore(task: asyncio.Task[None]) -> None:
     """Have asked for what a task raised, so that asyncio does not complain."""
     if not task.cancelled():
         task.exception()
-
-
-class Host(CycleServer, Protocol):
-    """What a protocol asks of its server."""
-
-    app: ASGIApplication
-    _call_app: ASGIApplication
-
-    def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection: ...
-    def _record_malformed(self, line: ASGIConnection) -> None: ...
 
 
 class ServerState:
@@ -493,67 +519,290 @@ class ServerState:
         return self._headers
 
 
-class _Wire(Protocol):
+class _UvicornProtocol(Protocol):
     """What is used of uvicorn's protocols, whichever is chosen; each of these is there from version 0.30 on."""
 
     app: ASGIApplication
     access_log: bool
     ws_protocol_class: Any
+    flow: Any  # pauses and resumes reading
+    cycle: Any  # what runs the application
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
     def connection_lost(self, exc: Exception | None) -> None: ...
-    def send_400_response(self, msg: str) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def on_response_complete(self) -> None: ...
 
 
 class _ProtocolMixin:
-    """Put before one of uvicorn's protocol classes: tells the server of its connection and of its calls."""
+    """Put before one of uvicorn's protocol classes: notifies the server of its connection and of its calls."""
 
-    _server: Host
-    _line: ASGIConnection | None = None
+    _server: ASGIServer
+    _connection: ASGIConnection
 
-    def link(self, server: Host, line: ASGIConnection | None = None) -> None:
-        """Tie a new protocol to its server, and to the connection that it takes over in an upgrade."""
-        wire = cast(_Wire, self)
-        self._server, self._line = server, line
+    def link(self, server: ASGIServer) -> None:
+        """Tie a new protocol to its server."""
+        uvicorn = cast(_UvicornProtocol, self)
+        self._server = server
         # the application that the protocol calls, with what uvicorn may have put around it
-        self._app = server.app if wire.app is server._call_app else wire.app
-        wire.app = self._serve
-        wire.access_log = False  # the option of this name would take the handlers off the logger uvicorn.access
-        self._upgraded = getattr(self, "ws_protocol_class", None)
-        if self._upgraded is not None:
-            wire.ws_protocol_class = self._upgrade
-
-    def _upgrade(self, **arguments: Any) -> Any:
-        """What an HTTP protocol calls in place of the class of the WebSocket protocol."""
-        if self._upgraded is None:
-            raise RuntimeError("there is no protocol to upgrade to")
-        with _calmly(self._upgraded):
-            protocol = self._upgraded(**arguments)
-        protocol.link(self._server, self._line)
-        return protocol
+        self._app = server.app if uvicorn.app is server._call_app else uvicorn.app
+        uvicorn.app = self._serve
+        uvicorn.access_log = False  # the option of this name would take the handlers off the logger uvicorn.access
 
     async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if self._line is not None:
-            await RequestResponseCycle(self._server, self._line, scope).run(self._app, scope, receive, send)
+        raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        if self._line is None:
-            self._line = cast(ASGIConnection, self._server._connection_made(transport))
-        self._line.protocol = self
-        cast(_Wire, super()).connection_made(transport)
+        self._connection.protocol = self
+        cast(_UvicornProtocol, super()).connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        if self._line is not None:
-            self._line.lose()
-        cast(_Wire, super()).connection_lost(exc)
+        self._connection.connection_lost()
+        cast(_UvicornProtocol, super()).connection_lost(exc)
+
+
+class _WebSocketMixin(_ProtocolMixin):
+    """Put before uvicorn's protocol for WebSockets, which takes over a connection in an upgrade."""
+
+    def take_over(self, connection: ASGIConnection) -> None:
+        """Go on with a connection that has asked for an upgrade."""
+        self._connection = connection
+        self.link(connection.server)
+
+    async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        query = scope["query_string"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1").removeprefix(scope["root_path"])
+        record = ASGIRecord("WEBSOCKET", f"{path}?{query}" if query else path, self._connection.address)
+        record.version = f"HTTP/{scope['http_version']}"
+        cycle = RequestResponseCycle(self._connection, record, has_body=True)
+        self._server._begin(cycle)
+        await cycle.run(self._app, scope, receive, send)
+
+
+class _HTTPMixin(_ProtocolMixin):
+    """Put before uvicorn's protocol for HTTP: checks each request before the parser below is given it.
+
+    uvicorn's parsers accept what can be read in two ways, one of them loses the body of a request that offers another
+    protocol, and none has a limit for the time that a head may take.
+    """
+
+    _received = b""  # and not yet handed on: part of a head, or requests behind the current one
+    _validator: HeadValidator | None = None  # of a head that comes in pieces
+    _head_timer: asyncio.TimerHandle | None = None
+    _body: BodyFraming | None = None  # of the current request, while it comes
+    _cycle: RequestResponseCycle | None = None  # of the current request
+    _is_answering = False  # the response to it is not complete
+    _discards = False  # a request was refused: what follows is nobody's
+
+    def link(self, server: ASGIServer) -> None:
+        """Tie a new protocol to its server."""
+        super().link(server)
+        uvicorn = cast(_UvicornProtocol, self)
+        self._websocket_class = uvicorn.ws_protocol_class
+        if self._websocket_class is not None:
+            uvicorn.ws_protocol_class = self._upgrade
+
+    def _upgrade(self, **arguments: Any) -> Any:
+        """What uvicorn calls in place of the class of the WebSocket protocol."""
+        with _without_warnings(self._websocket_class):
+            protocol = self._websocket_class(**arguments)
+        protocol.take_over(self._connection)
+        return protocol
+
+    async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if self._cycle is not None:
+            await self._cycle.run(self._app, scope, receive, send)
+
+    # -- called by the transport ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        self._connection = cast(ASGIConnection, self._server._connection_made(transport))
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if not self._discards:
+            self._received = self._received + data if self._received else data
+            self._hand_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._stop_head_timer()
+        if self._validator is not None and not self._discards:
+            record = self._make_record()
+            when = f"after {len(self._received)} bytes of a request's head"
+            record.aborted = _describe_loss(self._connection, when)
+            self._add_ended(record)
+        self._received = b""
+        super().connection_lost(exc)
+
+    # -- called by uvicorn's protocol ----------------------------------------------------------------------------
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, if it is here."""
+        cycle = self._cycle
+        if cycle is not None and not cycle.has_ended and cycle.task is None and cycle in self._connection.cycles:
+            cycle.record.status, cycle.record.completed = 503, True  # uvicorn's own, beyond its limit_concurrency
+            cycle.has_ended = True
+            cycle.finish()
+        cast(_UvicornProtocol, super()).on_response_complete()
+        self._is_answering = False
+        if self._received and not self._discards:
+            self._hand_on()
 
     def send_400_response(self, msg: str) -> None:
-        """Record a request that could not be understood; called by uvicorn's protocols of HTTP."""
-        if self._line is not None:
-            self._server._record_malformed(self._line)
-        cast(_Wire, super()).send_400_response(msg)
+        """Refuse what has passed all checks and is refused by uvicorn's parser: llhttp knows a list of methods."""
+        method = self._cycle.record.method if self._cycle is not None else ""
+        self._refuse(BadRequest(501, f"the method {method}, which uvicorn's parser does not know"))
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def _hand_on(self) -> None:
+        """Hand on what has come, as far as it is sound and its turn."""
+        try:
+            while self._received and not self._discards:
+                if self._body is not None:
+                    if not self._hand_on_body(self._body):
+                        return
+                elif self._is_answering:
+                    if len(self._received) > _HELD_BACK:
+                        cast(_UvicornProtocol, self).flow.pause_reading()  # uvicorn resumes it with the next request
+                    return
+                elif not self._hand_on_head():
+                    return
+        except BadRequest as refusal:
+            self._refuse(refusal)
+
+    def _hand_on_head(self) -> bool:
+        """Hand on a head; False if it is not all there."""
+        data = self._received
+        if data[0] == 13 and self._validator is None:  # one empty line is forgiven: RFC 9112, 2.2
+            if data == b"\r":
+                return False
+            if data[1] == 10:
+                self._received = data = data[2:]
+                if not data:
+                    return True
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4:
+            if self._validator is None:
+                self._validator = HeadValidator()
+                self._head_timer = asyncio.get_running_loop().call_later(
+                    self._server.header_timeout, self._on_head_timeout
+                )
+            self._validator.scan(data)
+            return False
+        self._stop_head_timer()
+        self._validator = None
+        head = parse_head(data if end == len(data) else data[:end])
+        self._received = data[end:]
+        block = head.block
+        if "HTTP_UPGRADE" in head.variables:
+            if self._websocket_class is not None and wants_websocket(head):
+                self._hand_over(block)
+                return True
+            block = drop_upgrade(block)
+        self._begin(head)
+        cast(_UvicornProtocol, super()).data_received(block)
+        return True
+
+    def _begin(self, head: Head) -> None:
+        record = ASGIRecord(head.method, head.target, self._connection.address)
+        record.version = head.version
+        self._body = body = make_framing(head)
+        self._cycle = RequestResponseCycle(self._connection, record, has_body=body is None)
+        self._is_answering = True
+        self._server._begin(self._cycle)
+
+    def _hand_over(self, block: bytes) -> None:
+        """Hand a request for a WebSocket on, and with it the connection."""
+        self._is_answering = True
+        rest, self._received = self._received, b""
+        cast(_UvicornProtocol, super()).data_received(block)
+        protocol = self._connection.protocol
+        if rest and protocol is not self:
+            protocol.data_received(rest)
+
+    def _hand_on_body(self, body: BodyFraming) -> bool:
+        """Hand on what has come of the body; False if the rest is not all there."""
+        data = self._received
+        count = body.take(data)
+        self._received = data[count:]
+        if body.finished:
+            self._body = None
+        if count:
+            cast(_UvicornProtocol, super()).data_received(data if count == len(data) else data[:count])
+        return body.finished
+
+    # -- refusals ------------------------------------------------------------------------------------------------
+
+    def _on_head_timeout(self) -> None:
+        self._refuse(BadRequest(408, f"a head that is not complete after {self._server.header_timeout:g} s"))
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _make_record(self) -> ASGIRecord:
+        """Return a record of a request of which there is no head."""
+        method, target, version = split_request_line(self._received)
+        record = ASGIRecord(method, target, self._connection.address)
+        record.version = version
+        return record
+
+    def _add_ended(self, record: ASGIRecord) -> None:
+        self._connection.add_record(record)
+        record.end()
+        self._server.journal.add(record)
+
+    def _refuse(self, refusal: BadRequest) -> None:
+        """Answer a request that is malformed, unless it has been answered, and end the connection."""
+        if self._discards:
+            return
+        self._stop_head_timer()
+        self._discards = True
+        cycle = self._cycle if self._body is not None or self._is_answering else None
+        transport = cast(asyncio.Transport, self._connection.transport)
+        if cycle is not None:
+            record = cycle.record
+            record.refused = refusal.reason
+            if cycle.has_started:
+                # what was sent stays; uvicorn ends a response that had begun no more
+                self._end_cycle(cycle)
+                transport.close()
+                return
+        else:
+            record = self._make_record()
+            record.refused = refusal.reason
+        record.status, record.completed = refusal.status, True
+        if cycle is None:
+            self._add_ended(record)
+        else:
+            record.end()
+            self._end_cycle(cycle)
+        self._received = b""
+        transport.write(plain_response(refusal.status, refusal.reason, has_body=record.method != "HEAD"))
+        if transport.can_write_eof():
+            # a close with unread bytes would reset the response away: RFC 9112, 9.6
+            transport.write_eof()
+            cast(_UvicornProtocol, self).flow.resume_reading()
+            asyncio.get_running_loop().call_later(_LINGER, transport.abort)
+        else:
+            transport.close()
+
+    def _end_cycle(self, cycle: RequestResponseCycle) -> None:
+        """Let the application know that there is nobody to read its response."""
+        cycle.is_gone = True
+        theirs = cast(_UvicornProtocol, self).cycle
+        if cycle.task is None and cycle in self._connection.cycles and theirs is None:
+            cycle.finish()  # the application has not been called, and will not be
+        elif theirs is not None:
+            theirs.disconnected = True
+            theirs.message_event.set()
 
 
 @contextlib.contextmanager
@@ -563,7 +812,7 @@ def _ignore_warnings() -> Iterator[None]:
         yield
 
 
-def _calmly(kind: type) -> contextlib.AbstractContextManager[object]:
+def _without_warnings(kind: type) -> contextlib.AbstractContextManager[object]:
     """Around the making of a protocol: older versions of uvicorn use what websockets has deprecated since."""
     if any(base.__module__.startswith("websockets.legacy") for base in kind.__mro__):
         return _ignore_warnings()
@@ -571,9 +820,15 @@ def _calmly(kind: type) -> contextlib.AbstractContextManager[object]:
 
 
 @functools.cache
-def link_protocol(base: type) -> type:
-    """One of uvicorn's protocol classes, linked."""
-    return type(f"Linked{base.__name__}", (_ProtocolMixin, base), {})
+def link_http(base: type) -> type:
+    """Return one of uvicorn's protocol classes for HTTP, linked."""
+    return type(f"Linked{base.__name__}", (_HTTPMixin, base), {})
+
+
+@functools.cache
+def link_websocket(base: type) -> type:
+    """Return one of uvicorn's protocol classes for WebSockets, linked."""
+    return type(f"Linked{base.__name__}", (_WebSocketMixin, base), {})
 
 
 class RequestTask(asyncio.Task[Any]):

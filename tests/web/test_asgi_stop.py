@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import UnfinishedWorkWarning
-from liveserver_testcase.web import asgi_connection as asgi_line
+from liveserver_testcase.web import asgi_connection
 from tests.support import HANG, wait_until
 from tests.web.test_asgi import ASGICase
 from tests.web.test_asgi_websockets import SocketCase
@@ -285,7 +285,7 @@ class Streams(StopCase):
 
         self.serve(app, stop_timeout=NEVER)
         self.stream()
-        with mock.patch.object(asgi_line, "_FAREWELL", 0.05):
+        with mock.patch.object(asgi_connection, "_SHUTDOWN_NOTICE", 0.05):
             text = self.stop_warned()
         self.assertIn("cut off GET / from ", text)
         self.assertIn("in app\n", text)
@@ -305,7 +305,7 @@ class Sockets(SocketCase, StopCase):
 
         self.serve(app, stop_timeout=NEVER)
         self.open("/ws")
-        with mock.patch.object(asgi_line, "_FAREWELL", 0.05):
+        with mock.patch.object(asgi_connection, "_SHUTDOWN_NOTICE", 0.05):
             text = self.stop_warned()
         self.assertIn("cut off WEBSOCKET /ws from ", text)
         self.assertIn("in broadcast\n", text)

@@ -115,12 +115,12 @@ class Logging(ASGICase):
 
     def test_what_uvicorn_says_can_be_heard(self) -> None:
         """`assertLogs` hears what uvicorn has to say."""
-        self.serve(tell)
+        self.serve(tell, options={"http": "httptools"})
         with self.assertLogs("uvicorn.error", "WARNING") as logs:
             connection = self.connect()
             connection.connect()
-            connection.sock.sendall(b"nonsense\r\n\r\n")
-            self.assertIn(b"400", connection.sock.recv(1000))
+            connection.sock.sendall(b"FROB / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b"501", connection.sock.recv(1000))
         self.assertEqual(["WARNING:uvicorn.error:Invalid HTTP request received."], logs.output)
 
     def test_nothing_is_printed(self) -> None:
