@@ -147,7 +147,7 @@ class StubConnection(HTTPConnection):
         Raises:
             ClientDisconnected: The client has left.
         """
-        request = self.exchange.record if self.exchange is not None else None
+        request = self.exchange.handler_data if self.exchange is not None else None
         if not isinstance(request, RecordedRequest):
             return self._pause(seconds, wake)
         request.is_paused = True

@@ -221,7 +221,7 @@ class Expectation(Answering):
             raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
 
         def find() -> list[RecordedRequest] | None:
-            recorded = [request for request in self._claimed if request.exchange.record is request]
+            recorded = [request for request in self._claimed if request.exchange.handler_data is request]
             return recorded if len(recorded) >= times else None
 
         return find

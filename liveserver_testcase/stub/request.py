@@ -8,9 +8,9 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from ..core.journal import JournalWindow
 from ..core.tls import TLSFacts
-from ..web.environ import describe_request
 from ..web.records import Exchange
 from ..web.request_head import parse_head
+from ..web.wsgi import describe_request
 from .criterion import Mismatch
 from .curl import write_curl
 from .keywords import refuse_unknown

@@ -233,7 +233,7 @@ class Script(Waiting, Scripting, HTTPServer):
     @property
     def failed_requests(self) -> list[RecordedRequest]:
         """The requests of this test that broke off in the middle, each with its ``failure``; a snapshot."""
-        records = [exchange.record for exchange in self.exchanges]
+        records = [exchange.handler_data for exchange in self.exchanges]
         return [record for record in records if isinstance(record, RecordedRequest) and record.failure]
 
     @property
@@ -321,7 +321,7 @@ class Script(Waiting, Scripting, HTTPServer):
         self.journal.wait_for(lambda: not any(self._is_open(exchange) for exchange in self.in_flight), timeout)
 
     def _is_open(self, exchange: Exchange) -> bool:
-        request = exchange.record
+        request = exchange.handler_data
         waits = isinstance(request, RecordedRequest) and request.is_paused
         return exchange.window.number == self.journal.window.number and not waits
 

@@ -14,6 +14,7 @@ from ..core.tracebacks import Unfinished
 from ..errors import ClientDisconnected, UsageError
 from ..web.records import Exchange
 from ..web.request_body import Body
+from ..web.wsgi import make_base_environ
 from .answer import Answer, Scripted
 from .connection import StubConnection
 from .delivery import Delivery
@@ -31,6 +32,17 @@ __all__ = ["HTTPStub"]
 
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _REMEMBERED = 100  # requests without an answer that a later one may repeat
+
+
+class StubHandler:
+    """Answers what comes to an `HTTPStub`."""
+
+    def __init__(self, stub: HTTPStub) -> None:
+        self._stub = stub
+
+    def handle(self, exchange: Exchange, connection: StubConnection) -> None:
+        """Answer as the script says."""
+        self._stub._respond(exchange, connection)
 
 
 class HTTPStub(Disturbing):
@@ -63,11 +75,12 @@ class HTTPStub(Disturbing):
         body_limit: int = 64 * 1024 * 1024,
         **options: Any,
     ) -> None:
-        super().__init__(host, port, **options)
+        super().__init__(StubHandler(self), host, port, **options)
         if isinstance(body_limit, bool) or not isinstance(body_limit, int) or body_limit < 0:
             raise UsageError(f"body_limit is {quote(body_limit)}; wanted a number of bytes, 0 or more")
         self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
         self.keep_alive = keep_alive
+        self._base_environ: dict[str, Any] | None = None
         self.body_limit = body_limit
         self.loop = HandlerLoop("http-stub handlers")
         self.sleepers: set[Wake] = set()
@@ -79,16 +92,16 @@ class HTTPStub(Disturbing):
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
-    def handle(self, exchange: Exchange) -> None:
+    def _respond(self, exchange: Exchange, connection: StubConnection) -> None:
         """Record the request, decide, answer."""
         response = exchange.response
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
         body = exchange.body
         if body is not None or self._failed or self.tls is not None:
-            request, answer = self._receive(exchange, body)
+            request, answer = self._receive(exchange, connection, body)
         else:
-            request = RecordedRequest(exchange, b"", self.base_environ)
+            request = RecordedRequest(exchange, b"", self._base)
             answer = self._settle_answer(exchange, request)
         if type(answer) is Reply and answer.is_plain:
             tail = answer.tail
@@ -96,7 +109,7 @@ class HTTPStub(Disturbing):
                 response.begin_prepared(answer.head)
                 response.finish(answer.body)
         else:
-            self._answer(exchange, request, answer)
+            self._answer(exchange, connection, request, answer)
 
     def _settle_answer(self, exchange: Exchange, request: RecordedRequest) -> Answer:
         """Decide what answers, and put the request to the record."""
@@ -106,20 +119,22 @@ class HTTPStub(Disturbing):
                 request.reply = answer
             return answer
         finally:  # not before: who finds it among the requests finds it counted, too
-            exchange.record = request
+            exchange.handler_data = request
             self.journal.touch()
 
-    def _receive(self, exchange: Exchange, body: Body | None) -> tuple[RecordedRequest, Answer]:
+    def _receive(
+        self, exchange: Exchange, connection: StubConnection, body: Body | None
+    ) -> tuple[RecordedRequest, Answer]:
         """The same for a request that has more to it: a body, TLS, or an earlier one that it may repeat."""
-        request = RecordedRequest(exchange, b"", self.base_environ)
+        request = RecordedRequest(exchange, b"", self._base)
         if self.tls is not None:
-            request.tls = self._connection.tls_facts
+            request.tls = connection.tls_facts
         if body is None:
             self._find_retried(request)
             return request, self._settle_answer(exchange, request)
         early = self._decide_early(request) if self.has_early else None
         if early is not None:
-            self._fail_early(exchange, request, early)
+            self._fail_early(exchange, connection, request, early)
             return request, early
         self._read_body(exchange, request, body, None)
         self._find_retried(request)
@@ -127,9 +142,9 @@ class HTTPStub(Disturbing):
         self._keep_body(request)
         return request, answer
 
-    def _answer(self, exchange: Exchange, request: RecordedRequest, answer: Answer) -> None:
+    def _answer(self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, answer: Answer) -> None:
         """Give an answer that takes more than sending what is known."""
-        request.serving = connection = self._connection
+        request.serving = connection
         try:
             reply = request.reply = answer.reply_to(request)
             self.journal.touch()
@@ -141,13 +156,11 @@ class HTTPStub(Disturbing):
             request.serving = None
 
     @property
-    def _connection(self) -> StubConnection:
-        """The connection that the calling thread serves."""
-        workers = self._workers
-        connection = workers.serving.get(threading.get_ident()) if workers is not None else None
-        if not isinstance(connection, StubConnection):
-            raise RuntimeError("this thread serves no connection")
-        return connection
+    def _base(self) -> dict[str, Any]:
+        """What is the same in the environ of every request; made when the first one comes, and the port is known."""
+        if self._base_environ is None:
+            self._base_environ = make_base_environ(self.scheme, self.host, self.port)
+        return self._base_environ
 
     # -- the request's body ----------------------------------------------------------------------------------------
 
@@ -164,7 +177,7 @@ class HTTPStub(Disturbing):
                 body.skip_rest()
         except ClientDisconnected as error:
             request.failure = str(error)
-            exchange.record = request
+            exchange.handler_data = request
             raise
         finally:
             request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -188,10 +201,12 @@ class HTTPStub(Disturbing):
         answer = self._book.decide_early(request)
         return answer if isinstance(answer, Scripted) else None
 
-    def _fail_early(self, exchange: Exchange, request: RecordedRequest, answer: Scripted) -> None:
+    def _fail_early(
+        self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, answer: Scripted
+    ) -> None:
         """Fail in the middle of the request, as planned; of what is merely not read the answer is still to come."""
         plan, body = answer.plan, exchange.body
-        exchange.record = request
+        exchange.handler_data = request
         self.journal.touch()
         if plan is None or body is None:
             return
@@ -199,7 +214,7 @@ class HTTPStub(Disturbing):
             self._read_body(exchange, request, body, plan.cut(getattr(body, "left", None)))
         if plan.fault is not Fault.NO_READ:
             self._remember_failed(request)
-            self._connection.misbehave(plan)
+            connection.misbehave(plan)
 
     # -- requests that come again ----------------------------------------------------------------------------------
 

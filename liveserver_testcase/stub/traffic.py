@@ -45,7 +45,9 @@ class Traffic:
         self.url = url
         self.name_of_stub = name
         self.requests = find_requests(exchanges)
-        self._broken = [e for e in exchanges if not isinstance(e.record, RecordedRequest) or e.record.failure]
+        self._broken = [
+            e for e in exchanges if not isinstance(e.handler_data, RecordedRequest) or e.handler_data.failure
+        ]
         self._loss = loss
 
     @functools.cached_property
@@ -109,7 +111,7 @@ class Traffic:
 
 def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
     """The requests that came whole."""
-    records = [exchange.record for exchange in exchanges]
+    records = [exchange.handler_data for exchange in exchanges]
     return [record for record in records if isinstance(record, RecordedRequest) and not record.failure]
 
 
@@ -122,7 +124,7 @@ def _outcome(exchange: Exchange) -> str:
     reason = exchange.refused or exchange.aborted
     if reason:
         return cut(escape(reason))
-    reply = exchange.record.reply if isinstance(exchange.record, RecordedRequest) else None
+    reply = exchange.handler_data.reply if isinstance(exchange.handler_data, RecordedRequest) else None
     status = exchange.status or (reply.status if reply is not None else "still coming")
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
 

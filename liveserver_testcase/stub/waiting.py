@@ -242,7 +242,7 @@ class Waiting(HTTPServer):
 
     def _is_satisfied(self) -> bool:
         expected = self.expectations
-        return all(e.has_enough and all(r.exchange.record is r for r in e.requests) for e in expected)
+        return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
 
     def _check_satisfied(self) -> None:
         report = explain_verdict(self.traffic, [], self.expectations)

@@ -19,10 +19,20 @@ from .request_body import Body, ChunkedBody, LengthBody, ReceiveBuffer
 from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line
 from .response import ResponseWriter, describe_status, plain_response
 
-__all__ = ["HTTPConnection", "Service"]
+__all__ = ["HTTPConnection", "Handler", "Service"]
 
 _DRAIN = 256 * 1024  # bytes of a body nobody read that are read and dropped to keep the connection, as Go does
 _READING, _ACTIVE, _IDLE = ConnectionState.READING, ConnectionState.ACTIVE, ConnectionState.IDLE
+
+
+class Handler(Protocol):
+    """Answers the requests of an `HTTPServer`."""
+
+    def handle(self, exchange: Exchange, connection: Any, /) -> None:
+        """Answer ``exchange`` through its ``response``; runs in the thread of its ``connection``.
+
+        What it raises is recorded; the client gets a plain 500, or a cut connection if the response had begun.
+        """
 
 
 class Service(Protocol):
@@ -30,11 +40,21 @@ class Service(Protocol):
 
     journal: Journal[Exchange]
     tls: TLS | None
+    handler: Handler
     header_timeout: float
     body_timeout: float
 
-    def handle(self, exchange: Exchange) -> None:
-        """Answer."""
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+
+    @property
+    def host(self) -> str:
+        """The host that it listens on."""
+
+    @property
+    def port(self) -> int:
+        """The port."""
 
     def note_error(self, exchange: Exchange, error: BaseException) -> None:
         """Record."""
@@ -102,7 +122,7 @@ class HTTPConnection(Connection):
         journal.add(exchange)
         try:
             try:
-                self.server.handle(exchange)
+                self.server.handler.handle(exchange, self)
                 if not response.begun:
                     raise InvalidResponse("the handler ended without a response")
             except BaseException as error:

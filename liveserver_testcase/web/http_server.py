@@ -1,8 +1,7 @@
-"""A threaded HTTP server whose requests a subclass handles."""
+"""A threaded HTTP server whose requests a handler answers."""
 
 from __future__ import annotations
 
-import abc
 import re
 import socket
 import ssl
@@ -15,8 +14,7 @@ from ..core.server import Server
 from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import stack_of_thread
-from .connection import HTTPConnection
-from .environ import make_base_environ
+from .connection import Handler, HTTPConnection
 from .records import Exchange, RequestLog
 
 __all__ = ["HTTPEndpoint", "HTTPServer", "build_url"]
@@ -108,6 +106,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
     """Speaks HTTP/1.1 and 1.0, over TLS if asked to, and keeps a journal of its exchanges.
 
     Args:
+        handler: Answers each exchange, in the thread of its connection; see `Handler`.
         host: See `Server`.
         port: See `Server`.
         tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
@@ -125,6 +124,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
 
     def __init__(
         self,
+        handler: Handler,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
@@ -138,31 +138,9 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
         ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
         self.tls = resolve_tls(tls, *self._known_as(host))
-        self._base_environ: dict[str, Any] | None = None
+        self.handler = handler
         self.header_timeout = header_timeout
         self.body_timeout = body_timeout
-
-    @abc.abstractmethod
-    def handle(self, exchange: Exchange) -> None:
-        """Answer ``exchange`` through its ``response``; runs in the connection's thread.
-
-        What it raises is recorded with `note_error`; the client gets a plain 500, or a cut connection if the response
-        had begun.
-        """
-
-    @property
-    def base_environ(self) -> dict[str, Any]:
-        """What is the same in the environ of every request; made when the first one comes, and the port is known."""
-        if self._base_environ is None:
-            self._base_environ = make_base_environ(self.scheme, self.host, self.port)
-        return self._base_environ
-
-    @property
-    def current_exchange(self) -> Exchange | None:
-        """The exchange that the calling thread is serving."""
-        workers = self._workers
-        connection = workers.serving.get(threading.get_ident()) if workers is not None else None
-        return connection.exchange if isinstance(connection, HTTPConnection) else None
 
     @property
     def in_flight(self) -> list[Exchange]:

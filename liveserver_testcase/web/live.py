@@ -22,7 +22,6 @@ from .wsgi import WSGIServer
 if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.tracebacks import Unfinished
-    from .records import Exchange
 
 __all__ = ["Around", "Interface", "LiveServer", "Mode", "StartMethod", "WSGILiveServer", "serving_server"]
 
@@ -216,19 +215,26 @@ class WSGILiveServer(LiveServer, WSGIServer):  # type: ignore[misc]  # an Exchan
     def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
         if asgi_options:
             raise UsageError(f"asgi_options is {dict(asgi_options)!r}, but {self.app!r} is a WSGI application")
-        WSGIServer.__init__(self, self.app, host, port, **options)
+        WSGIServer.__init__(self, self.app, host, port, around=self._surround, **options)
 
-    def handle(self, exchange: Exchange) -> None:
-        """Call the application; what `_enter` does, without the price of a generator unless somebody is around."""
-        if self.around is not None:
-            with self._enter(exchange):
-                super().handle(exchange)
-            return
-        token = _serving.set((self, exchange))
-        try:
-            super().handle(exchange)
-        finally:
-            _serving.reset(token)
+    def _surround(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
+        """What `_enter` does, without the price of a generator unless somebody is around."""
+        return self._enter(record) if self.around is not None else _Serving(self, record)
+
+
+class _Serving:
+    """Says which request runs while it is entered."""
+
+    __slots__ = ("_serving", "_token")
+
+    def __init__(self, server: LiveServer, record: RequestRecord) -> None:
+        self._serving = server, record
+
+    def __enter__(self) -> None:
+        self._token = _serving.set(self._serving)
+
+    def __exit__(self, *_exc_info: object) -> None:
+        _serving.reset(self._token)
 
 
 def _choose(app: Any, interface: Interface) -> type[LiveServer]:

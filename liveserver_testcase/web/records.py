@@ -208,10 +208,10 @@ class Exchange(RequestRecord):
         refused: Why it was refused as malformed; empty if it was not.
         trailers: Header lines that followed a chunked body, as bytes.
         chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
-        record: What the handler wants to keep with it.
+        handler_data: What the handler wants to keep with it.
     """
 
-    __slots__ = ("body", "chunk_sizes", "head", "record", "refused", "response", "trailers")
+    __slots__ = ("body", "chunk_sizes", "handler_data", "head", "refused", "response", "trailers")
 
     # sets every attribute itself: a call of the base's would be a tenth of what the record costs
     def __init__(self, head: Head | None, connection_index: int, exchange_index: int, address: Any) -> None:
@@ -225,7 +225,7 @@ class Exchange(RequestRecord):
         self.head = head
         self.body: Body | None = None
         self.response: ResponseWriter | None = None
-        self.record: object = None
+        self.handler_data: object = None
         if head is not None:
             self.method = head.method
             self.target = head.target

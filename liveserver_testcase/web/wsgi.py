@@ -2,23 +2,87 @@
 
 from __future__ import annotations
 
-import ssl
+import contextlib
+import io
+import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+from wsgiref.util import FileWrapper
 
+from ..core.listener import format_host
 from ..errors import InvalidResponse
-from .environ import make_environ
+from .connection import HTTPConnection, Service
 from .http_server import HTTPServer
-from .records import Exchange
-from .response import ResponseWriter
+from .records import Exchange, RequestRecord
+from .request_body import Input
+from .request_head import Head
+from .response import SERVER, ResponseWriter
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["WSGIServer"]
+__all__ = ["WSGIHandler", "WSGIServer", "describe_request", "make_base_environ", "make_environ"]
 
+log = logging.getLogger("liveserver_testcase.web")
+
+Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+
+
+class _ErrorStream(io.TextIOBase):
+    """``wsgi.errors``: what an application writes there goes to logging, a line a record."""
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines():
+            if line:
+                log.error("%s", line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+def make_environ(exchange: Exchange, base: dict[str, Any]) -> dict[str, Any]:
+    """The environ of a request.
+
+    Besides what PEP 3333 asks for: ``REQUEST_URI``, the raw target, ``REMOTE_PORT``, ``wsgi.input_terminated``,
+    and ``liveserver.exchange``.
+
+    Args:
+        exchange: The exchange, while it is served.
+        base: What `make_base_environ` made for the server.
+    """
+    head = exchange.head
+    if head is None:
+        raise RuntimeError("the exchange is over")
+    environ = describe_request(head, exchange.address, base)
+    environ["wsgi.input"] = io.BytesIO() if exchange.body is None else Input(exchange.body)
+    environ["liveserver.exchange"] = exchange
+    return environ
+
+
+def describe_request(head: Head, address: Any, base: dict[str, Any]) -> dict[str, Any]:
+    """What an environ says of a request, without its body."""
+    return {**base, **head.variables, "REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])}
+
+
+def make_base_environ(scheme: str, host: str, port: int) -> dict[str, Any]:
+    """What is the same in every environ of a server."""
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": format_host(host),
+        "SERVER_PORT": str(port),
+        "SERVER_SOFTWARE": SERVER,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scheme,
+        "wsgi.errors": _ErrorStream(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "wsgi.file_wrapper": FileWrapper,
+    }
 
 
 class _Call:
@@ -54,35 +118,41 @@ class _Call:
             raise InvalidResponse("the application sent a body, or ended, without calling start_response()")
 
 
-class WSGIServer(HTTPServer):
-    """Serves one WSGI application, each connection in a thread.
+class WSGIHandler:
+    """Answers the requests of a server by a WSGI application.
 
     Args:
         app: The application.
-        host: See `HTTPServer`; so for the other keywords.
+        around: Called with each request's record before the application is; returns a context manager that is entered
+            around it, in the same thread.
     """
 
-    label = "live-server"
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(host, port, tls=tls, **options)
+    def __init__(self, app: WSGIApplication, around: Around | None = None) -> None:
         self.app = app
+        self.around = around
+        self._base: tuple[Service | None, dict[str, Any]] = None, {}  # the server, and what its environs share
 
-    def handle(self, exchange: Exchange) -> None:
-        """Call the application and send what it gives, item by item; its ``close()`` is always called."""
+    def handle(self, exchange: Exchange, connection: HTTPConnection) -> None:
+        """Call the application and send what it gives."""
+        server, base = self._base
+        if server is not connection.server:  # the first request of a server: only now is its port known for certain
+            server = connection.server
+            base = make_base_environ(server.scheme, server.host, server.port)
+            self._base = server, base
+        environ = make_environ(exchange, base)
+        if self.around is None:
+            self._call_app(exchange, environ)
+            return
+        with self.around(exchange):
+            self._call_app(exchange, environ)
+
+    def _call_app(self, exchange: Exchange, environ: dict[str, Any]) -> None:
+        """Send what the application gives, item by item; its ``close()`` is always called."""
         response = exchange.response
         if response is None:
             raise RuntimeError("the exchange is over")
         call = _Call(response)
-        result = self.app(make_environ(exchange, self.base_environ), call.start_response)
+        result = self.app(environ, call.start_response)
         try:
             if type(result) is list or type(result) is tuple:
                 call.check_started()
@@ -93,6 +163,29 @@ class WSGIServer(HTTPServer):
             close = getattr(result, "close", None)
             if close is not None:
                 close()
+
+
+class WSGIServer(HTTPServer):
+    """Serves one WSGI application, each connection in a thread.
+
+    Args:
+        app: The application.
+        host: See `HTTPServer`; so for the other keywords.
+        around: See `WSGIHandler`.
+    """
+
+    label = "live-server"
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        around: Around | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(WSGIHandler(app, around), host, port, **options)
 
 
 def _send_each(call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:

@@ -17,9 +17,9 @@ from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.server import HTTPStub
 from liveserver_testcase.stub.times import Times
-from liveserver_testcase.web.environ import make_base_environ
 from liveserver_testcase.web.records import Exchange
 from liveserver_testcase.web.request_head import parse_head
+from liveserver_testcase.web.wsgi import make_base_environ
 from tests.support import HANG, NoLeaks
 
 TEST = JournalWindow(1, "shop.test_a_sale")
@@ -52,7 +52,7 @@ def make_request(
     if content_type:
         more.append(f"Content-Type: {content_type}")
     exchange = make_exchange(method, target, [*headers, *more], window)
-    request = exchange.record = RecordedRequest(exchange, body, BASE)
+    request = exchange.handler_data = RecordedRequest(exchange, body, BASE)
     if status is not None:
         exchange.end()
         exchange.status = status

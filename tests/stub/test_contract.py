@@ -7,20 +7,23 @@ from typing import Any
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.server import Server
+from liveserver_testcase.web.connection import Handler
 from liveserver_testcase.web.records import Exchange
 from tests.contracts.base import ServerCase
 from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks
 
 
-class _WorkingStub(HTTPStub):
-    """Does a test's work before it answers."""
+class _WorkingHandler:
+    """Does a test's work before the stub answers."""
 
-    case: ServerCase
+    def __init__(self, handler: Handler, case: ServerCase) -> None:
+        self._handler = handler
+        self._case = case
 
-    def handle(self, exchange: Exchange) -> None:
-        self.case.do_work()
-        super().handle(exchange)
+    def handle(self, exchange: Exchange, connection: Any) -> None:
+        self._case.do_work()
+        self._handler.handle(exchange, connection)
 
 
 class HTTPStubContract(ServerContract, NoLeaks):
@@ -32,8 +35,8 @@ class HTTPStubContract(ServerContract, NoLeaks):
     }
 
     def make_server(self, **options: Any) -> Server:
-        stub = _WorkingStub(**options)
-        stub.case = self
+        stub = HTTPStub(**options)
+        stub.handler = _WorkingHandler(stub.handler, self)
         stub.serve_content("hello")
         return stub
 

@@ -64,7 +64,7 @@ class FactsTest(WireTest):
         client.close()
         self.stub.wait_until_idle(HANG)
         (exchange,) = self.stub.exchanges
-        request = exchange.record
+        request = exchange.handler_data
         assert request is not None
         self.assertEqual((b"abc", 3, "PUT"), (request.body, request.body_size, request.method))  # type: ignore[attr-defined]
         self.assertRegex(request.failure, "^the client left in the middle of its request's body")  # type: ignore[attr-defined]

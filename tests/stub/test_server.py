@@ -266,7 +266,7 @@ class MisuseTest(StubTest):
         self.send()
         exchange = self.stub.requests[0].exchange
         with self.assertRaisesRegex(RuntimeError, "is over$"):
-            self.stub.handle(exchange)
+            self.stub.handler.handle(exchange, None)
         self.assertEqual(1, self.stub.expectations[0].times_called)
 
 
