@@ -42,39 +42,20 @@ from .records import RequestLog, RequestRecord
 
 __all__ = ["ASGIServer", "check_options"]
 
-_ADDRESS = "the server listens on a socket of its own: use host and port"
-_TLS = "use tls"
-_LOGGING = "the configuration of logging is left alone: listen to the logger uvicorn.error"
-_PROCESSES = "the server is one thread of this process"
-_STOP = "use stop_timeout"
-_LOOP = "the server has an asyncio loop of its own"
-_TICKS = "it belongs to uvicorn's main loop, which polls and is not used"
-
-_OURS: Mapping[str, str] = {
-    "app": "it is the first argument",
-    "host": _ADDRESS,
-    "port": _ADDRESS,
-    "uds": _ADDRESS,
-    "fd": _ADDRESS,
-    "backlog": _ADDRESS,
-    "loop": _LOOP,
-    "log_config": _LOGGING,
-    "log_level": _LOGGING,
+_OPTIONS = frozenset((
+    "date_header", "forwarded_allow_ips", "h11_max_incomplete_event_size", "headers", "http", "lifespan",
+    "limit_concurrency", "proxy_headers", "reset_contextvars", "root_path", "server_header", "timeout_keep_alive", "ws",
+    "ws_max_queue", "ws_max_size", "ws_per_message_deflate", "ws_ping_interval", "ws_ping_timeout",
+))  # fmt: skip
+_INSTEAD: Mapping[str, str] = {
+    "ssl_": "use tls",
+    "host": "use host and port",
+    "port": "use host and port",
+    "workers": "the server is one thread of this process",
     "access_log": "requests are kept in the server's journal",
-    "use_colors": _LOGGING,
-    "env_file": "it would change the environment of the whole process",
-    "interface": "the application is called as ASGI 3",
-    "factory": "hand over the application itself",
-    "reload": _PROCESSES,
-    "workers": _PROCESSES,
-    "http2": "the server speaks HTTP/1.1",
-    "limit_max_requests": _TICKS,
-    "timeout_notify": _TICKS,
-    "callback_notify": _TICKS,
-    "timeout_graceful_shutdown": _STOP,
-    "timeout_worker_healthcheck": _PROCESSES,
-}
-_FAMILIES: Mapping[str, str] = {"ssl_": _TLS, "reload_": _PROCESSES, "limit_max_requests_": _TICKS}
+    "log_": "configure the logger uvicorn.error",
+    "timeout_graceful_shutdown": "use stop_timeout",
+}  # by the beginnings of names
 _LIFESPANS = ("auto", "on", "off")
 
 
@@ -86,26 +67,22 @@ def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> 
         options: What is meant for it.
 
     Raises:
-        UsageError: One of them cannot be set; says why, or which one was meant.
+        UsageError: One of them cannot be set; names what to use instead, or the nearest one.
     """
-    known = [name for name in inspect.signature(config).parameters if _reason(name) is None]
+    parameters = inspect.signature(config).parameters
+    known = sorted(_OPTIONS & parameters.keys())
     for name, value in options.items():
-        reason = _reason(name)
-        if reason is not None:
-            raise UsageError(f"the uvicorn option {name!r} cannot be set: {reason}")
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
-            advice = f"Did you mean {near[0]!r}?" if near else f"It knows {', '.join(map(repr, known))}."
-            raise UsageError(f"uvicorn has no option {name!r}. {advice}")
+            instead = next((text for start, text in _INSTEAD.items() if str(name).startswith(start)), None)
+            if instead is not None:
+                advice = f"{instead[0].upper()}{instead[1:]}."
+            else:
+                advice = f"Did you mean {near[0]!r}?" if near else f"Wanted one of {', '.join(map(repr, known))}."
+            what = "cannot be set here" if name in parameters else "is unknown"
+            raise UsageError(f"the uvicorn option {name!r} {what}. {advice}")
         if name == "lifespan" and value not in _LIFESPANS:
             raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
-
-
-def _reason(name: object) -> str | None:
-    """Why an option is not the test's to set; None if it is."""
-    if name in _OURS:
-        return _OURS[str(name)]
-    return next((why for prefix, why in _FAMILIES.items() if str(name).startswith(prefix)), None)
 
 
 _PATIENT = 3600  # seconds that a kept connection may be idle: a debugger must not cost a test its session
@@ -183,7 +160,12 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
     def _open(self, listener: Listener) -> None:
         self._calls = set()
         self._lifespan = Lifespan(self.app, self.__repr__, self._lifespan_mode)
-        super()._open(listener)
+        before, self._port = self._port, listener.port  # the application's startup may ask for its own URL
+        try:
+            super()._open(listener)
+        except BaseException:
+            self._port = before
+            raise
 
     async def _prepare(self) -> None:
         if sys.version_info < (3, 12):
@@ -199,13 +181,11 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         await _wait_for(calls, _TAKE_NOTE)
         if self._lifespan is None:
             return []
-        left = max(deadline - monotonic(), _SHUTDOWN)
         try:
-            cut = await self._lifespan.stop(left, self._thread_name)
+            await self._lifespan.stop(max(deadline - monotonic(), _SHUTDOWN))
         except ServerThreadError as error:
             self._record_failure(error)
-            return []
-        return [cut] if cut is not None else []
+        return []
 
     def _close(self, timeout: float) -> list[Unfinished]:
         try:

@@ -143,7 +143,13 @@ class ASGIConnection(LoopConnection):
         if not self.cycles:
             self.server._connection_lost(self)
         else:
-            self.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
+            self.abort()
+
+    def abort(self) -> None:
+        """See `LoopConnection.abort`."""
+        # a transport that is being lost would lose its connection twice; that of TLS does not know, on Python 3.10
+        if self._is_tls or not self.is_lost:
+            super().abort()
 
     def cut(self) -> None:
         """See `LoopConnection.cut`."""

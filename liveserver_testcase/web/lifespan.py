@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from types import CodeType
 from typing import Any
 
-from ..core.interrupts import monotonic
-from ..core.tracebacks import Unfinished, task_stack
+from ..core.tracebacks import task_stack
 from ..errors import ServerStartError, ServerThreadError
 
 __all__ = ["ASGIApplication", "Lifespan"]
@@ -22,13 +20,15 @@ ASGIApplication = Callable[
     Awaitable[None],
 ]
 
-_UNKNOWN = "liveserver.unknown"
 _VERSIONS = {"version": "3.0", "spec_version": "2.0"}
-_MOMENT = 0.25  # seconds for an application to raise what it has just announced, or to answer the probe
+_MOMENT = 0.25  # seconds for an application to raise what it has just announced
 
 
 class Lifespan:
     """One life of an application, driven on the loop.
+
+    An application that raises before it asks for a message, or that answers as if to a request, knows no lifespan and
+    is served without.
 
     Args:
         app: The application.
@@ -49,6 +49,7 @@ class Lifespan:
         self._said: dict[str, str] = {}  # what the application has answered, with its message
         self._answer: asyncio.Future[None] | None = None  # done when it has said something
         self._error: BaseException | None = None  # what it has raised
+        self._was_asked = False  # whether it has asked for a message
         self._is_foreign = False  # whether it has answered as if to a request
 
     # -- startup -----------------------------------------------------------------------------------------------
@@ -81,8 +82,11 @@ class Lifespan:
             )
         self._task = None
         error = self._error
-        if error is not None and await self._is_startups(error):
-            raise self._fail(f"the application's startup raised {type(error).__name__}: {error}") from error
+        if error is not None and self._was_asked and not self._is_foreign:
+            raise self._fail(
+                f"the application's startup raised {type(error).__name__}: {error} "
+                "(if it knows no lifespan, set the option lifespan to 'off')"
+            ) from error
         if self.mode == "on":
             raise self._fail("the application knows no lifespan, and the option lifespan is 'on'") from error
 
@@ -92,6 +96,7 @@ class Lifespan:
         self._error = await _catch(lambda: self.app(scope, self._receive, self._send))
 
     async def _receive(self) -> dict[str, Any]:
+        self._was_asked = True
         return await self._incoming.get()
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -111,31 +116,6 @@ class Lifespan:
         await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         self._answer.cancel()
 
-    async def _is_startups(self, error: BaseException) -> bool:
-        """Whether an exception is the startup's own, and no surprise at a scope that the application does not know.
-
-        An application that answers as if to a request knows no lifespan.  Any other is shown a scope and a message that
-        nobody knows: if it raises the same at the same place, that is what it does to what it does not know.
-        """
-        if self._is_foreign:
-            return False
-        try:
-            surprise = await asyncio.wait_for(self._show_unknown(), _MOMENT)
-        except asyncio.TimeoutError:
-            return True
-        return surprise is None or _place_of(surprise) != _place_of(error)
-
-    async def _show_unknown(self) -> BaseException | None:
-        """What the application raises when it is shown a scope and a message that nobody knows."""
-
-        async def receive() -> dict[str, Any]:
-            return {"type": _UNKNOWN}
-
-        async def send(message: dict[str, Any]) -> None:
-            raise RuntimeError(f"the application answered {_UNKNOWN!r} with {message!r}")
-
-        return await _catch(lambda: self.app({"type": _UNKNOWN, "asgi": _VERSIONS}, receive, send))
-
     def _describe_failure(self, error: BaseException | None) -> ServerStartError:
         if error is not None:
             failure = self._fail(f"the application's startup raised {type(error).__name__}: {error}")
@@ -149,26 +129,22 @@ class Lifespan:
 
     # -- shutdown ----------------------------------------------------------------------------------------------
 
-    async def stop(self, timeout: float, thread: str) -> Unfinished | None:
+    async def stop(self, timeout: float) -> None:
         """Run the shutdown.
 
         Args:
             timeout: Seconds that it may take.
-            thread: The name of the loop's thread.
-
-        Returns:
-            The shutdown, if it had to be cut.
 
         Raises:
-            ServerThreadError: It failed; the cause is what the application raised.
+            ServerThreadError: It failed, or has not ended; the cause is what the application raised.
         """
         task = self._task
         if task is None:
-            return None
+            return
         if "lifespan.startup.complete" not in self._said:  # a start that was given up
             await self._cancel()
-            return None
-        began, was_over = monotonic(), task.done()
+            return
+        was_over = task.done()
         if not was_over:
             self._incoming.put_nowait({"type": "lifespan.shutdown"})
             await self._wait(timeout)
@@ -177,8 +153,10 @@ class Lifespan:
             elif not task.done():
                 stack = task_stack(task)
                 await self._cancel()
-                age = monotonic() - began
-                return Unfinished("the application's shutdown", "the server itself", age, thread, stack)
+                raise ServerThreadError(
+                    f"the shutdown of the application of {self.describe()} has not ended after {timeout:g} s; "
+                    f"it was at\n{stack.rstrip()}"
+                )
         self._task = None
         error = self._error
         if error is not None:
@@ -189,7 +167,6 @@ class Lifespan:
         if "lifespan.shutdown.failed" in self._said:
             message = self._said["lifespan.shutdown.failed"] or "it does not say why"
             raise ServerThreadError(f"the application of {self.describe()} failed to shut down: {message}")
-        return None
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None
@@ -208,11 +185,3 @@ async def _catch(call: Callable[[], Awaitable[None]]) -> BaseException | None:
     except BaseException as error:
         return error
     return None
-
-
-def _place_of(error: BaseException) -> tuple[type[BaseException], CodeType | None, int]:
-    """What was raised, and where."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return (type(error), trace.tb_frame.f_code, trace.tb_lineno) if trace is not None else (type(error), None, 0)

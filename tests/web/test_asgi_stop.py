@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import socket
 import threading
+import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 from unittest import mock
@@ -26,6 +27,7 @@ from liveserver_testcase.web import asgi_connection
 from tests.support import HANG, wait_until
 from tests.web.test_asgi import ASGICase
 from tests.web.test_asgi_websockets import SocketCase
+from tests.web.wire import Client, get
 
 NEVER = 10 * HANG
 
@@ -361,3 +363,33 @@ class Crowds(SocketCase, StopCase):
                 client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode())
                 self.assertTrue(client.recv(10))
         self.assertTrue(wait_until(lambda: len(self.server.in_flight) == 2 * count))
+
+
+class Unread(StopCase):
+    """Clients that do not read."""
+
+    def test_a_client_that_sends_in_pieces(self) -> None:
+        """A client that goes on sending and reads nothing is cut before the grace is over, and nobody is named."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while (message := await receive())["type"] == "http.request":
+                for _ in range(64):
+                    await send({"type": "http.response.body", "body": message["body"], "more_body": True})
+
+        for tls in (False, True):
+            with self.subTest(tls=tls):
+                self.serve(app, tls=tls, options={"lifespan": "off"}, stop_timeout=NEVER)
+                context = self.server.client_context() if tls else None
+                client = Client(self.server.address, context)
+                self.addCleanup(client.close)
+                client.send(get("/", "Transfer-Encoding: chunked", method="POST"))
+                piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+                client.sock.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    while True:
+                        client.send(piece)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")
+                    self.server.stop()
+                self.assertEqual([], self.server.take_errors())
