@@ -44,6 +44,7 @@ ClientAuth: TypeAlias = Literal["none", "request", "require"]
 """Whether a server wants a certificate of its clients: it does not ask, it asks, or it talks to nobody without one."""
 
 _LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
+_PREFIX = "liveserver-testcase-"  # of the names of files
 _MOST_CONTEXTS = 1000  # leaves that are kept: a client can ask for any name it likes
 _VERIFY = {"none": ssl.CERT_NONE, "request": ssl.CERT_OPTIONAL, "require": ssl.CERT_REQUIRED}
 
@@ -230,8 +231,10 @@ class Certificates:
         with self._lock:
             path = self._files.get(what)
             if path is None or not os.path.exists(path):
-                handle, path = tempfile.mkstemp(prefix=f"liveserver-testcase-{what.partition(' ')[0]}-", suffix=".pem")
+                prefix = f"{_PREFIX}{what.partition(' ')[0]}-"
+                handle, path = tempfile.mkstemp(prefix=prefix, suffix=f"-{_process_tag(os.getpid())}.pem")
                 atexit.register(_remove, path, os.getpid())
+                _remove_files_of_the_dead(os.path.dirname(path))
                 with os.fdopen(handle, "wb") as file:
                     file.write(make())
                 self._files[what] = path
@@ -368,6 +371,34 @@ def _list(words: tuple[str, ...]) -> str:
 def _note_name(session: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
     """Keep with a session the name that its client asked for: it is told nowhere else."""
     session.asked_name = name or ""  # type: ignore[attr-defined]
+
+
+def _process_tag(pid: int) -> str:
+    """Return what names a process for as long as this machine runs; empty where the system does not tell.
+
+    A number alone is given again to other processes, and means another process in each container.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # Source: proc(5), starttime is field 22; a name may have spaces
+            started = file.read().rpartition(b")")[2].split()[19].decode()
+        return f"{pid}.{started}.{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return ""
+
+
+def _remove_files_of_the_dead(folder: str) -> None:
+    """Remove the files of processes that were killed, and so could not remove them at their exit."""
+    own = _process_tag(os.getpid())
+    if not own:
+        return
+    for name in os.listdir(folder):
+        tag = name.removesuffix(".pem").rpartition("-")[2]
+        if not name.startswith(_PREFIX) or tag.count(".") != 2 or tag.rpartition(".")[2] != own.rpartition(".")[2]:
+            continue  # somebody else's, or of another container, whose processes cannot be seen
+        number = tag.partition(".")[0]
+        if number.isdecimal() and tag != _process_tag(int(number)):
+            with contextlib.suppress(OSError):  # another user's, or removed meanwhile
+                os.unlink(os.path.join(folder, name))
 
 
 def _remove(path: str, pid: int) -> None:

@@ -301,6 +301,22 @@ class TheFile(NoLeaks):
         path, existed = done.stdout.split()
         self.assertEqual(("True", False, ""), (existed, os.path.exists(path), done.stderr))
 
+    @unittest.skipUnless(os.path.exists("/proc/self/ns/pid"), "this system does not tell processes apart")
+    def test_files_of_a_killed_process_are_removed_by_the_next(self) -> None:
+        """A process that is killed leaves its file; the next one that makes one removes it, and no living one's."""
+        code = """
+            import os, signal
+            from liveserver_testcase.core.tls import Certificates
+            print(Certificates.shared().ca_file, flush=True)
+            """
+        alive = Certificates().ca_file
+        killed = run_python(f"{code}os.kill(os.getpid(), signal.SIGKILL)\n").stdout.strip()
+        self.assertTrue(os.path.exists(killed))
+
+        run_python(code)
+
+        self.assertEqual((False, True), (os.path.exists(killed), os.path.exists(alive)))
+
     @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
     def test_a_forked_child_does_not_remove_it(self) -> None:
         """A child that was forked and exits leaves the file to its parent."""
