@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ServerThreadError,
         UnfinishedWorkWarning,
         UsageError,
+        WildcardAddressWarning,
     )
     from .mail.fault import SMTPFault
     from .mail.message import Attachment, Link, ReceivedEmail
@@ -91,6 +92,7 @@ _HOMES = {
     "UNORDERED": "stub.values",
     "UnfinishedWorkWarning": "errors",
     "UsageError": "errors",
+    "WildcardAddressWarning": "errors",
     "at_least": "stub.times",
     "at_most": "stub.times",
 }
@@ -141,6 +143,7 @@ __all__ = [
     "TLSFacts",
     "UnfinishedWorkWarning",
     "UsageError",
+    "WildcardAddressWarning",
     "at_least",
     "at_most",
 ]

@@ -18,6 +18,7 @@ __all__ = [
     "ServerThreadError",
     "UnfinishedWorkWarning",
     "UsageError",
+    "WildcardAddressWarning",
 ]
 
 
@@ -60,6 +61,10 @@ class ServerDied(LiveServerTestCaseError):
 
 class UnfinishedWorkWarning(ResourceWarning):
     """Work was still going on when the server stopped, and was cut: the message names it."""
+
+
+class WildcardAddressWarning(UserWarning):
+    """A server listens on every interface of this machine, so that other machines can reach it."""
 
 
 class InvalidResponse(LiveServerTestCaseError, ValueError):

@@ -23,6 +23,7 @@ from ..errors import (
     ServerThreadError,
     UnfinishedWorkWarning,
     UsageError,
+    WildcardAddressWarning,
 )
 from .journal import drain
 from .listener import Listener, check_address, format_host
@@ -113,6 +114,7 @@ _MOVES = {
     State.STOPPED: {State.STARTING},
     State.FAILED: {State.STARTING},
 }
+_WILDCARDS = ("0.0.0.0", "::")
 _BUSY = (State.STARTING, State.STOPPING)
 _SLACK = 2.0  # seconds beyond its own limit that another thread's stop is waited for
 
@@ -197,7 +199,17 @@ class Server(abc.ABC):
         Raises:
             ServerStartError: It cannot; the cause is attached and nothing is left behind.
             ServerStateError: It runs already, or is starting or stopping.
+
+        Warns:
+            WildcardAddressWarning: It listens on every interface of this machine.
         """
+        if self._host in _WILDCARDS and self._adopted is None:  # before anything is bound: the warning may be an error
+            warnings.warn(
+                f"{self!r} listens on every interface: other machines can reach it. "
+                "Use 127.0.0.1, ::1 or 'localhost', or filter this warning where that is wanted",
+                WildcardAddressWarning,
+                stacklevel=2,
+            )
         begun = False
         try:
             with self._lock:

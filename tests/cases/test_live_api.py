@@ -19,7 +19,7 @@ from unittest import mock
 import flask
 import requests
 
-from liveserver_testcase import LiveServer, LiveServerTestCase, UsageError
+from liveserver_testcase import LiveServer, LiveServerTestCase, UsageError, WildcardAddressWarning
 from tests.cases.apps import Gate, Routes, answer, make_app
 from tests.cases.running import Outcome, is_refused, make_case, run_case
 from tests.support import NoLeaks
@@ -588,9 +588,12 @@ class ConfigurationTest(NoLeaks):
         self.assertEqual({"run": 1}, run_live(test, live_external_host="shop.test").summary)
         with mock.patch.dict("os.environ", LIVESERVER_EXTERNAL_HOST="shop.test"):
             self.assertEqual({"run": 1}, run_live(test).summary)
-        with LiveServer(make_app(), "0.0.0.0") as server:
-            self.assertEqual(f"http://127.0.0.1:{server.port}", server.url)
-            self.assertEqual(200, requests.get(server.url, timeout=30).status_code)
+        with self.assertWarnsRegex(WildcardAddressWarning, "listens on every interface: other machines can reach it"):
+            server = LiveServer(make_app(), "0.0.0.0")
+            server.start()
+        self.addCleanup(server.stop)
+        self.assertEqual(f"http://127.0.0.1:{server.port}", server.url)
+        self.assertEqual(200, requests.get(server.url, timeout=30).status_code)
 
     def test_tls(self) -> None:
         """Over TLS the session trusts the server, and the URLs say so."""
