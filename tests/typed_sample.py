@@ -18,7 +18,6 @@ from liveserver_testcase import (
     HTTPStub,
     HTTPStubTestCase,
     Link,
-    LiveServer,
     LiveServerTestCase,
     Outage,
     Place,
@@ -31,6 +30,7 @@ from liveserver_testcase import (
     SMTPSession,
     SMTPTestCase,
 )
+from liveserver_testcase.cases.live_handle import LiveServerHandle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         stub.on("GET", "/status").reply(200, json={"ok": True})
 
     def test_the_live_server(self) -> None:
-        assert_type(self.live_server, LiveServer)
+        assert_type(self.live_server, LiveServerHandle)
         assert_type(self.live_url("/search", q="tea", page=2), str)
         answer = self.live.get("/")
         assert_type(answer, requests.Response)

@@ -66,11 +66,13 @@ class ExternalServer:
         """A client's context that trusts whom this machine trusts; None without TLS."""
         return ssl.create_default_context() if self.url.startswith("https:") else None
 
-    def start(self) -> None:
-        """It runs already."""
+    def start(self) -> NoReturn:
+        """Skip the test, as everything that needs a server of ours."""
+        skip_external("live_server.start()", self.url)
 
-    def stop(self) -> None:
-        """It goes on."""
+    def stop(self) -> NoReturn:
+        """Skip the test, as everything that needs a server of ours."""
+        skip_external("live_server.stop()", self.url)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
@@ -86,6 +88,13 @@ class ExternalPart(ClassServer[ExternalServer]):
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name, lambda: ExternalServer(url), order=30)
+
+    def start(self) -> None:
+        """Nothing has to be started."""
+        self.server = self._make()
+
+    def stop(self) -> None:
+        """It goes on."""
 
     @property
     def host(self) -> None:

@@ -12,9 +12,10 @@ from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import load_app
 from ..web.live import Interface, LiveServer, Mode, StartMethod
 from ..web.records import RequestRecord
-from .base import ClassServer, ServerAttribute, ServerTestCase, of_a_test
+from .base import ClassServer, ServerTestCase, of_a_test
 from .childview import VARIABLE, ChildView, describe_servers
 from .external import ExternalPart, ExternalServer, external_url, skip_external
+from .live_handle import LiveServerAttribute
 from .liveasserts import LiveAssertions
 from .livepart import SCOPES, LivePart, check_kinds
 from .outcome import name_error
@@ -51,7 +52,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             chooses.
         live_external_host: The host in its URLs, where clients know it by another name; None for `live_host`.
         live_tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
-        live_autostart: Whether the server starts by itself; if not, call `start_live_server`.
+        live_autostart: Whether the server starts by itself; if not, call ``live_server.start()``.
         live_start_timeout: Seconds that the start may take.
         live_stop_timeout: Seconds that requests in flight get when the server stops.
         live_pending_timeout: Seconds after a test for its requests in flight to end; those that do not fail it.
@@ -61,7 +62,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         live_start_method: How a process is started: ``spawn``, ``forkserver`` or ``fork``.
         live_env: More environment variables of the process.
         live_asgi_options: Keywords for ``uvicorn.Config``.
-        live_server: The running `LiveServer`.
+        live_server: The handle of the class's server, a `LiveServerHandle`.
     """
 
     app: ClassVar[Any] = None
@@ -82,7 +83,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     live_start_method: ClassVar[StartMethod] = "spawn"
     live_env: ClassVar[Mapping[str, str] | None] = None
     live_asgi_options: ClassVar[Mapping[str, Any]] = {}
-    live_server: ServerAttribute[LiveServer] = ServerAttribute()
+    live_server = LiveServerAttribute()
 
     _live_session: LiveSession | None = None
 
@@ -121,8 +122,9 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ServerNotStarted: The server does not run: ``setUpClass()`` was overridden without ``super()``.
             ServerThreadError: A thread of the server has died.
         """
-        if cls._live_part() is not None:
-            cls.live_server.check()
+        part = cls._live_part()
+        if part is not None and part.server is not None:
+            part.server.check()
         return cls.live_server.url_for(path, **query)
 
     @classmethod
@@ -155,26 +157,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         with make_context(base_url=f"{cls.live_server.url}/"):
             path = url_for(endpoint, _external=False, **values)
         return cls.live_server.url_for(path)
-
-    @classmethod
-    def start_live_server(cls) -> None:
-        """Start the server where ``live_autostart = False``, or a test, has left it stopped.
-
-        If it runs, nothing happens.
-        """
-        cls._own_part("start_live_server()").switch(True)
-
-    @classmethod
-    def stop_live_server(cls) -> None:
-        """Stop the server; the next test starts it again.  If it is stopped, nothing happens."""
-        cls._own_part("stop_live_server()").switch(False)
-
-    @classmethod
-    def restart_live_server(cls) -> None:
-        """Stop the server and start it again, on the same port and with the same application."""
-        part = cls._own_part("restart_live_server()")
-        part.switch(False)
-        part.switch(True)
 
     @of_a_test
     def live(self) -> LiveSession:

@@ -1,4 +1,4 @@
-"""What a test asks of its live application: its errors, its requests, what it has logged, and times without it."""
+"""What a test asserts of its live application: its errors and its requests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..core.journal import runs_loop
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
-from .livepart import ExpectedErrors, LivePart, describe_errors, describe_pending
+from .livepart import ExpectedErrors, LivePart, describe_errors
 from .outcome import name_error
 
 if TYPE_CHECKING:
-    from ..web.live import LiveServer
+    from .live_handle import LiveServerHandle
 
 __all__ = ["LiveAssertions"]
 
@@ -30,33 +30,11 @@ class LiveAssertions:
 
     if TYPE_CHECKING:
         failureException: type[BaseException]
-        live_server: LiveServer
+        live_server: LiveServerHandle
 
         def fail_with(self, report: str, msg: str | None = None) -> Any: ...
         @classmethod
         def _own_part(cls, what: str) -> LivePart: ...
-
-    # -- what happened -----------------------------------------------------------------------------------------------
-
-    @property
-    def live_requests(self) -> list[RequestRecord]:
-        """The requests of this test, in the order of their arrival; each has ``method``, ``path``, ``status``…"""
-        return self._requests("live_requests")
-
-    @property
-    def live_errors(self) -> list[BaseException]:
-        """The exceptions that the application has raised in this test, also those that are expected or ignored."""
-        return [error for record in self._requests("live_errors") for error in record.errors]
-
-    @property
-    def live_output(self) -> str:
-        """What the application has logged while it handled requests of this test; in process mode what it has printed.
-
-        What the loggers let through: a level that is not enabled is not there.
-        """
-        part = self._own_part("live_output")
-        output = getattr(part.server, "output", None)
-        return output if isinstance(output, str) else part.log.text
 
     # -- errors ------------------------------------------------------------------------------------------------------
 
@@ -88,7 +66,7 @@ class LiveAssertions:
         expected = ExpectedErrors(kinds, regex)
         try:
             yield expected
-            self.wait_for_live_idle()
+            self.live_server.wait_until_idle()
         finally:
             for raised in list(part.gather()):
                 if raised not in before and expected.takes(raised[1]):
@@ -110,7 +88,7 @@ class LiveAssertions:
             AssertionError: It has.
         """
         part = self._own_part("assertNoLiveErrors()")
-        self.wait_for_live_idle()
+        self.live_server.wait_until_idle()
         mine = list(part.gather())
         part.found.clear()
         if mine:
@@ -119,7 +97,7 @@ class LiveAssertions:
             raise self.failureException(text) from problem.cause
 
     def _list_errors(self) -> str:
-        errors = self.live_errors
+        errors = self.live_server.errors
         lines = [f"  {name_error(error)}" for error in errors[:_MOST]]
         return "\n".join([". In this test it has raised", *lines]) if lines else ""
 
@@ -158,16 +136,16 @@ class LiveAssertions:
         if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 0):
             raise UsageError(f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one")
         part = self._own_part("assertLiveRequested()")
-        server = self._server("assertLiveRequested()")
+        server = self.live_server
         blocks = runs_loop()
         wait = 0.0 if blocks else part.pending_timeout if timeout is None else timeout
 
         def matching() -> list[RequestRecord]:
-            return [record for record in self.live_requests if _matches(record, method, path, status)]
+            return [record for record in self.live_server.requests if _matches(record, method, path, status)]
 
         server.journal.wait_for(lambda: len(matching()) >= (1 if times is None else times), wait)
         if times is not None:
-            server.wait_until_idle(wait, server.journal.window)  # whoever counts wants to know of what is on its way
+            part.await_rest(wait)  # whoever counts wants to know of what is on its way
         found = matching()
         if len(found) != times if times is not None else not found:
             wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
@@ -196,51 +174,14 @@ class LiveAssertions:
         options = {"times": times, "status": status, "timeout": timeout, "msg": msg}
         return await asyncio.to_thread(self.assertLiveRequested, method, path, **options)  # type: ignore[arg-type]
 
-    def wait_for_live_idle(self, timeout: float | None = None) -> None:
-        """Wait until no request is in flight.
-
-        Args:
-            timeout: Seconds; `live_pending_timeout` by default.
-
-        Raises:
-            AssertionError: One still is; it is named, with where the application is.
-        """
-        part = self._own_part("wait_for_live_idle()")
-        wait = part.pending_timeout if timeout is None else timeout
-        server = self._server("wait_for_live_idle()")
-        pending = server.wait_until_idle(wait)
-        if pending:
-            with_stacks = [(record, server.stack_of(record)) for record in pending]
-            self.fail_with(f"still in flight after {wait:g} s:\n{describe_pending(with_stacks)}")
-
     def _list_requests(self) -> str:
-        records = self.live_requests
+        records = self.live_server.requests
         if not records:
             return ". In this test no request came."
         lines = [_describe(record) for record in records[:_MOST]]
         if len(records) > _MOST:
             lines.append(f"  … and {len(records) - _MOST} more")
         return "\n".join([". In this test came", *lines])
-
-    # -- times without it --------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def live_server_down(self) -> Iterator[None]:
-        """In this block nobody listens on the server's port; afterwards it serves there again."""
-        part = self._own_part("live_server_down()")
-        part.switch(False)
-        try:
-            yield
-        finally:
-            part.switch(True)
-
-    def _requests(self, what: str) -> list[RequestRecord]:
-        server = self._server(what)
-        return server.journal.entries(server.journal.window)
-
-    def _server(self, what: str) -> LiveServer:
-        server = self._own_part(what).server
-        return server if server is not None else self.live_server  # which says why it is not there
 
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:

@@ -160,12 +160,16 @@ class LivePart(ClassServer[LiveServer]):
         self.server = server
         self.should_run = server.is_running
 
+    def await_rest(self, timeout: float) -> list[RequestRecord]:
+        """Wait until no request of this test is in flight; those that still are after ``timeout`` seconds."""
+        return self.server.wait_until_idle(timeout, self.server.journal.window) if self.server is not None else []
+
     def settle(self) -> None:
         self.fault = None
         if self.server is None:
             return
         try:
-            pending = self.server.wait_until_idle(self.pending_timeout, self.server.journal.window)
+            pending = self.await_rest(self.pending_timeout)
             self.pending = [(record, self.server.stack_of(record)) for record in pending]
         except LiveServerTestCaseError as error:  # its process has died
             self.fault = error

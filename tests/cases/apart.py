@@ -38,17 +38,17 @@ class Everything(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         self.assertNotEqual(os.getpid(), int(pid))
         self.assertEqual(("paid", self.smtp.port), (paid, int(port)))
         self.assertLiveRequested("GET", "/buy", status=200, times=1)
-        self.assertEqual("selling tea\n", self.live_output)
+        self.assertEqual("selling tea\n", self.live_server.output)
 
     def test_2_next(self) -> None:
-        self.assertEqual(([], ""), (self.live_requests, self.live_output))
+        self.assertEqual(([], ""), (self.live_server.requests, self.live_server.output))
         with self.expectLiveErrors(RuntimeError, regex="kaboom") as expected:
             self.live.get("/boom")
         self.assertEqual(["RuntimeError('kaboom')"], list(map(repr, expected.errors)))
 
     def test_3_restart(self) -> None:
         url = self.live_url()
-        self.restart_live_server()
+        self.live_server.restart()
         self.assertEqual(url, self.live_url())
         self.assertEqual(200, self.live.get("/").status_code)
 

@@ -132,7 +132,8 @@ class FrameworkSuite:
         answer = self.live.get("/static/style.css")
         self.assertEqual((STATIC / "style.css").read_text(), answer.text)
         self.assertEqual("text/css", answer.headers["Content-Type"].partition(";")[0])
-        self.wait_for_live_idle()  # Quart forgets to close the file if its client leaves right after the last byte
+        # Quart forgets to close the file if its client leaves right after the last byte.
+        self.live_server.wait_until_idle()
 
     async def test_httpx(self: Any) -> None:
         """A client in the test's own loop talks to it."""

@@ -110,9 +110,9 @@ class Pages(BrowserCase):
             self.assertTrue(has_title("loaded"), browser.page_source)
             for name in names:
                 self.assertLiveRequested("GET", f"/{name}", status=200, times=1)
-            connections = {record.connection_index for record in self.live_requests}
+            connections = {record.connection_index for record in self.live_server.requests}
             self.assertGreater(len(connections), 1)
-            self.assertLess(len(connections), len(self.live_requests))
+            self.assertLess(len(connections), len(self.live_server.requests))
 
         self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
 
@@ -177,7 +177,7 @@ class Pages(BrowserCase):
 
         def test(self: Any) -> None:
             browser.get(self.live_url("/"))
-            self.restart_live_server()
+            self.live_server.restart()
             browser.execute_script("fetch('/more').then(r => r.text()).then(t => document.title = t)")
             self.assertTrue(has_title("more"))
 

@@ -207,7 +207,7 @@ class Quart(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedA
         """So does one in a task that the request has left behind."""
         with self.expectLiveErrors(RuntimeError):
             self.assertEqual("begun", self.live.get("/begin").text)
-            wait_until(lambda: self.live_errors)
+            wait_until(lambda: self.live_server.errors)
 
 
 class Django(unittest.TestCase):

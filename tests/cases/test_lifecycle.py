@@ -272,7 +272,7 @@ class Ends(NoLeaks):
         """Of a class that is over nothing is kept: not its servers, and nothing that is stopped again at exit."""
         case = make_case(LiveServerTestCase, app=make_app())
         case.setUpClass()
-        server = weakref.ref(case.live_server)
+        server = weakref.ref(case.live_server._server)
         case.tearDownClass()
         case.doClassCleanups()
         gc.collect()

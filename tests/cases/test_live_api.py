@@ -40,7 +40,7 @@ class ExpectedErrorsTest(NoLeaks):
         def test(self: Any) -> None:
             with self.expectLiveErrors(RuntimeError) as expected:
                 self.live.get("/boom")
-            seen.extend([*expected.errors, *self.live_errors])
+            seen.extend([*expected.errors, *self.live_server.errors])
 
         self.assertEqual({"run": 1}, run_live(test).summary)
         self.assertEqual(["kaboom", "kaboom"], [str(error) for error in seen])
@@ -170,7 +170,7 @@ class ExpectedErrorsTest(NoLeaks):
 
 
 class RequestsTest(NoLeaks):
-    """``live_requests`` and ``assertLiveRequested``."""
+    """``live_server.requests`` and ``assertLiveRequested``."""
 
     def test_records(self) -> None:
         """Each request of this test, with what it was answered."""
@@ -178,8 +178,8 @@ class RequestsTest(NoLeaks):
         def test(self: Any) -> None:
             self.live.get("/a?b=1")
             self.live.post("/nothing")
-            self.wait_for_live_idle()
-            first, second = self.live_requests
+            self.live_server.wait_until_idle()
+            first, second = self.live_server.requests
             self.assertEqual(("GET", "/a", "/a?b=1", 404), (first.method, first.path, first.target, first.status))
             self.assertEqual(("POST", "/nothing", 404), (second.method, second.path, second.status))
             self.assertGreater(first.duration, 0)
@@ -197,7 +197,7 @@ class RequestsTest(NoLeaks):
                 self.assertLiveRequested("GET", "/one")
 
             def test_2(self) -> None:
-                self.assertEqual([], self.live_requests)
+                self.assertEqual([], self.live_server.requests)
                 self.assertLiveRequested("GET", "/one", times=0)
 
         self.assertEqual({"run": 2}, run_case(Case).summary)
@@ -240,8 +240,8 @@ class RequestsTest(NoLeaks):
 
         def few(self: Any) -> None:
             self.live.get("/boom")
-            self.wait_for_live_idle()
-            self.live_requests[0].duration = 0.0
+            self.live_server.wait_until_idle()
+            self.live_server.requests[0].duration = 0.0
             self.assertLiveRequested("GET", re.compile("/b.*"), times=2, status=500, timeout=0.0, msg="clicked twice")
 
         self.assertTrue(
@@ -258,7 +258,7 @@ class RequestsTest(NoLeaks):
         )
 
     def test_idle(self) -> None:
-        """``wait_for_live_idle`` names what is still in flight."""
+        """``live_server.wait_until_idle`` names what is still in flight."""
         gate = Gate()
 
         def test(self: Any) -> None:
@@ -268,9 +268,9 @@ class RequestsTest(NoLeaks):
             with self.assertRaisesRegex(
                 AssertionError, r"still in flight after 0.01 s:\n  GET /gate, \d\.\d s old, at"
             ):
-                self.wait_for_live_idle(0.01)
+                self.live_server.wait_until_idle(0.01)
             gate.open.set()
-            self.wait_for_live_idle()
+            self.live_server.wait_until_idle()
             thread.join(30)
 
         self.assertEqual({"run": 1}, run_live(test, app=make_app(gate=gate)).summary)
@@ -335,12 +335,12 @@ class OutputTest(NoLeaks):
                 logging.getLogger("tests.other").warning("not the application")
             logging.getLogger("tests").addHandler(logging.NullHandler())
             self.live.get("/sell")
-            self.wait_for_live_idle()
+            self.live_server.wait_until_idle()
             self.assertRegex(
-                self.live_output, r"\AERROR tests\.shop: nothing left\nTraceback[^$]*ValueError: sold out\n\Z"
+                self.live_server.output, r"\AERROR tests\.shop: nothing left\nTraceback[^$]*ValueError: sold out\n\Z"
             )
             logging.getLogger("tests").warning("not the application either")
-            self.assertNotIn("either", self.live_output)
+            self.assertNotIn("either", self.live_server.output)
 
         handlers = list(logging.getLogger().handlers)
         self.assertEqual({"run": 1}, run_live(test, app=make_app(sell=sell)).summary)
@@ -351,11 +351,11 @@ class SwitchingTest(NoLeaks):
     """A server that is stopped and started by its test."""
 
     def test_down(self) -> None:
-        """``live_server_down`` refuses connections, and then serves on the same port."""
+        """``live_server.down`` refuses connections, and then serves on the same port."""
 
         def test(self: Any) -> None:
             url = self.live_url()
-            with self.live_server_down():
+            with self.live_server.down():
                 self.assertTrue(is_refused(url))
             self.assertEqual(url, self.live_url())
             self.assertEqual(200, self.live.get("/").status_code)
@@ -363,14 +363,14 @@ class SwitchingTest(NoLeaks):
         self.assertEqual({"run": 1}, run_live(test).summary)
 
     def test_restart(self) -> None:
-        """``restart_live_server`` closes every connection and keeps the port."""
+        """``live_server.restart`` closes every connection and keeps the port."""
 
         def test(self: Any) -> None:
             url = self.live_url("/")
             self.live.get("/")
-            self.restart_live_server()
+            self.live_server.restart()
             self.assertEqual((200, url), (self.live.get("/").status_code, self.live_url("/")))
-            self.assertEqual([0, 1], [record.connection_index for record in self.live_requests])
+            self.assertEqual([0, 1], [record.connection_index for record in self.live_server.requests])
 
         self.assertEqual({"run": 1}, run_live(test).summary)
 
@@ -381,12 +381,12 @@ class SwitchingTest(NoLeaks):
             app = make_app()
 
             def test_1(self) -> None:
-                self.stop_live_server()
-                self.stop_live_server()
+                self.live_server.stop()
+                self.live_server.stop()
 
             def test_2(self) -> None:
                 self.assertEqual(200, self.live.get("/").status_code)
-                self.start_live_server()
+                self.live_server.start()
 
         self.assertEqual({"run": 2}, run_case(Case).summary)
 
@@ -404,7 +404,7 @@ class SwitchingTest(NoLeaks):
             def setUpClass(cls) -> None:
                 super().setUpClass()
                 cls.live_server.app.routes["late"] = lambda environ, start: answer(start, "added late")
-                cls.start_live_server()
+                cls.live_server.start()
 
             def test_it(self) -> None:
                 self.assertEqual("added late", self.live.get("/late").text)
@@ -415,7 +415,7 @@ class SwitchingTest(NoLeaks):
         """A thread of the server that has died is heard of by the next call and by the test."""
 
         def test(self: Any) -> None:
-            self.live_server._record_failure(ZeroDivisionError("in a thread"))
+            self.live_server._server._record_failure(ZeroDivisionError("in a thread"))
             self.live_url()
 
         self.assertIn(
@@ -425,7 +425,7 @@ class SwitchingTest(NoLeaks):
         )
 
         def later(self: Any) -> None:
-            self.live_server._record_failure(ZeroDivisionError("in a thread"))
+            self.live_server._server._record_failure(ZeroDivisionError("in a thread"))
 
         outcome = run_live(later)
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
@@ -438,7 +438,7 @@ class SwitchingTest(NoLeaks):
             app = make_app()
 
             def test_1(self) -> None:
-                self.live_server.stop()
+                self.live_server._server.stop()
 
             def test_2(self) -> None:
                 pass
@@ -748,10 +748,10 @@ class ExternalURL(NoLeaks):
                 self.assertEqual(self.live_server.url_for("/a"), self.live_url("/a"))
 
             def test_2_looks(self) -> None:
-                self.assertEqual([], self.live_requests)
+                self.assertEqual([], self.live_server.requests)
 
             def test_3_stops(self) -> None:
-                self.restart_live_server()
+                self.live_server.restart()
 
             def test_4_expects(self) -> None:
                 with self.expectLiveErrors(ValueError):
@@ -770,8 +770,8 @@ class ExternalURL(NoLeaks):
                 [
                     f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}"
                     for what in (
-                        "live_requests",
-                        "restart_live_server()",
+                        "live_server.requests",
+                        "live_server.restart",
                         "expectLiveErrors()",
                         "live_server.journal",
                         "live_url_for()",

@@ -164,7 +164,7 @@ class Lifespans(NoLeaks):
 
         def test(self: Any) -> None:
             self.assertEqual(["startup"], events)
-            self.restart_live_server()
+            self.live_server.restart()
             self.assertEqual(["startup", "shutdown", "startup"], events)
             self.assertEqual("Assam", self.live.get("/threaded").json()["tea"])
 

@@ -304,8 +304,8 @@ class Misbehaviour(NoLeaks):
                 client.sendall(b"GET /boom?\xe2\x80\xae\xc2\x9b31m%1b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
                 while client.recv(1000):
                     pass
-            self.wait_for_live_idle()
-            self.fail(f"it came as {self.live_requests}")
+            self.live_server.wait_until_idle()
+            self.fail(f"it came as {self.live_server.requests}")
 
         outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
         self.assertIn("it came as [<Exchange #0 ", outcome.printed)

@@ -136,7 +136,7 @@ class OfTheMixins(NoLeaks):
     def test_ports(self) -> None:
         """Each server listens where its variables say."""
         for bases, variable, find in (
-            (LiveServerTestCase, "LIVESERVER", lambda case: case.live_server),
+            (LiveServerTestCase, "LIVESERVER", lambda case: case.live_server._server),
             (HTTPStubTestCase, "STUBSERVER", lambda case: case.stub),
             (SMTPTestCase, "SMTPSERVER", lambda case: case.smtp),
         ):
@@ -154,7 +154,7 @@ class OfTheMixins(NoLeaks):
             case = make_case(LiveServerTestCase, app=make_app())
             case.setUpClass()
             self.addCleanup(case.tearDownClass)
-        self.assertEqual((3.0, 0.5), (case.live_server.start_timeout, case.live_server.stop_timeout))
+        self.assertEqual((3.0, 0.5), (case.live_server._server.start_timeout, case.live_server._server.stop_timeout))
 
     def test_nonsense(self) -> None:
         """A value that cannot be is one clear error in setUpClass."""

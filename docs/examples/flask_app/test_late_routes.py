@@ -22,7 +22,7 @@ class LateRouteTest(LiveServerTestCase):
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.live_server.app.add_url_rule("/late", view_func=lambda: "added late")
-        cls.start_live_server()
+        cls.live_server.start()
 
     def test_the_route(self) -> None:
         self.assertEqual(self.live.get("/late").text, "added late")

@@ -28,8 +28,8 @@ class KettleTest(LiveServerTestCase):
     def test_a_crash(self) -> None:
         with self.assertRaises(requests.ConnectionError):
             self.live.get("/boil-dry")
-        self.assertIn("bang\nFatal Python error: Aborted", self.live_output)
-        self.start_live_server()  # the crash was wanted: go on with another process
+        self.assertIn("bang\nFatal Python error: Aborted", self.live_server.output)
+        self.live_server.start()  # the crash was wanted: go on with another process
         self.assertEqual(self.live.get("/boil").status_code, 200)
 
 

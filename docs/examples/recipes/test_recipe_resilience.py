@@ -39,17 +39,17 @@ class ResilienceTest(LiveServerTestCase):
 
     def test_an_outage(self) -> None:
         self.prices.ask("assam")
-        with self.live_server_down():
+        with self.live_server.down():
             self.assertEqual(self.prices.ask("assam"), 450)
         self.assertEqual(self.prices.ask("sencha"), 620)
 
     def test_nothing_known_yet(self) -> None:
-        with self.live_server_down(), self.assertRaises(KeyError):
+        with self.live_server.down(), self.assertRaises(KeyError):
             self.prices.ask("assam")
 
     def test_a_restart(self) -> None:
         self.prices.ask("assam")
-        self.restart_live_server()
+        self.live_server.restart()
         self.assertEqual(self.prices.ask("assam"), 450)
 
     def test_connections_that_die(self) -> None:

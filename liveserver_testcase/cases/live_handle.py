@@ -1,0 +1,220 @@
+"""What ``live_server`` is on a test class: a handle of the class's server, and not the server itself."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import ssl
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, overload
+
+from ..errors import ServerNotStarted
+from ..web.live import LiveServer, Mode
+from ..web.records import RequestRecord
+from .base import ServerAttribute, ServerTestCase
+from .livepart import LivePart, describe_pending
+
+if TYPE_CHECKING:
+    from ..core.journal import Journal
+
+__all__ = ["LiveServerAttribute", "LiveServerHandle"]
+
+__unittest = True
+__tracebackhide__ = True
+
+
+class LiveServerHandle:
+    """The live server of a test class, whichever runs at the moment.
+
+    A stop here is the test's own and is not held against it; the next test starts the server again.  With
+    ``LIVESERVER_URL`` set, what needs a server of ours skips the test.
+    """
+
+    __slots__ = ("_owner", "_part")
+
+    def __init__(self, owner: type[ServerTestCase], part: LivePart) -> None:
+        self._owner = owner
+        self._part = part
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the server where ``live_autostart = False``, or a test, has left it stopped.
+
+        If it runs, nothing happens.
+        """
+        self._part.switch(True)
+
+    def stop(self) -> None:
+        """Stop the server; the next test starts it again.  If it is stopped, nothing happens."""
+        self._part.switch(False)
+
+    def restart(self) -> None:
+        """Stop the server and start it again, on the same port and with the same application."""
+        self.stop()
+        self.start()
+
+    @contextlib.contextmanager
+    def down(self) -> Iterator[None]:
+        """In this block nobody listens on the server's port; afterwards it serves there again."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def close_connections(self) -> None:
+        """Close every connection at once, also those with a request in flight."""
+        self._server.close_connections()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server serves."""
+        return self._server.is_running
+
+    # -- what happened -----------------------------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests of this test, in the order of their arrival; each has ``method``, ``path``, ``status``…"""
+        return self.journal.entries(self.journal.window)
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """The exceptions that the application has raised in this test, also those that are expected or ignored."""
+        return [error for record in self.requests for error in record.errors]
+
+    @property
+    def output(self) -> str:
+        """What the application has logged while it handled requests of this test; in process mode what it has printed.
+
+        What the loggers let through: a level that is not enabled is not there.
+        """
+        output = getattr(self._server, "output", None)
+        return output if isinstance(output, str) else self._part.log.text
+
+    @property
+    def journal(self) -> Journal[RequestRecord]:
+        """Every request that the server keeps, `requests` among them."""
+        return self._server.journal
+
+    def wait_until_idle(self, timeout: float | None = None) -> None:
+        """Wait until no request is in flight.
+
+        Args:
+            timeout: Seconds; `live_pending_timeout` by default.
+
+        Raises:
+            AssertionError: One still is; it is named, with where the application is.
+        """
+        server = self._server
+        wait = self._part.pending_timeout if timeout is None else timeout
+        pending = server.wait_until_idle(wait)
+        if pending:
+            with_stacks = [(record, server.stack_of(record)) for record in pending]
+            raise self._owner.failureException(f"still in flight after {wait:g} s:\n{describe_pending(with_stacks)}")
+
+    # -- facts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def app(self) -> Any:
+        """The application; in process mode what it is made from there."""
+        return self._server.app
+
+    @property
+    def mode(self) -> Mode:
+        """``thread`` or ``process``."""
+        return self._server.mode
+
+    @property
+    def host(self) -> str:
+        """The host it listens on."""
+        return self._server.host
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; it survives stop and start.
+
+        Raises:
+            ServerNotStarted: The system chooses it, and the server has not been started yet.
+        """
+        return self._server.port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """``(host, port)``, as the socket module wants it."""
+        return self._server.address
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return self._server.url
+
+    @property
+    def ws_url(self) -> str:
+        """The same for WebSockets: ``ws://`` or ``wss://``."""
+        return self._server.ws_url
+
+    def url_for(self, path: str = "", /, **query: Any) -> str:
+        """The URL of ``path`` on this server, with ``query`` as parameters."""
+        return self._server.url_for(path, **query)
+
+    @property
+    def ca_file(self) -> str | None:
+        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        return self._server.ca_file
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the server's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The server's context was made by the user: only they know whom to trust.
+        """
+        return self._server.client_context()
+
+    @property
+    def _server(self) -> LiveServer:
+        """The server that this stands for at the moment."""
+        server = self._part.server
+        if server is None:
+            reason = self._owner._explain_absence(self._part.name)
+            raise ServerNotStarted(f"{self._owner.__name__}.{self._part.name} is not there: {reason}")
+        return server
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(_refuse(name))
+
+    if not TYPE_CHECKING:  # where it would let every name be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in self.__slots__:
+                raise AttributeError(f"cannot set it: {_refuse(name)}")
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"<live_server of {self._owner.__name__}: {self._part.server!r}>"
+
+
+def _refuse(name: str) -> str:
+    known = [each for each in dir(LiveServerHandle) if not each.startswith("_")]
+    if name in known:
+        return f"live_server.{name} can only be read"
+    near = difflib.get_close_matches(name, known, 1)
+    advice = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+    return f"live_server has no attribute {name!r}: {advice}"
+
+
+class LiveServerAttribute(ServerAttribute[LiveServer]):
+    """The class attribute through which a test class and its tests reach the handle."""
+
+    @overload  # type: ignore[override]  # a handle of the server, and not the server
+    def __get__(self, instance: None, owner: type[ServerTestCase]) -> LiveServerHandle: ...
+    @overload
+    def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> LiveServerHandle: ...
+    def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> LiveServerHandle:
+        server = super().__get__(instance, owner)
+        run = owner._own_run()
+        part = run.part(self._name) if run is not None else None
+        if isinstance(part, LivePart) and part.server is not None:
+            return LiveServerHandle(owner, part)
+        return server  # type: ignore[return-value]  # of somebody else, or not there

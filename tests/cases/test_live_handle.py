@@ -1,0 +1,100 @@
+"""``live_server`` on a test class is a handle of the class's server."""
+
+from __future__ import annotations
+
+import socket
+import unittest
+from typing import Any
+
+from liveserver_testcase import LiveServerTestCase
+from tests.cases.apps import make_app
+from tests.cases.running import run_case
+
+
+class TestTheHandle(unittest.TestCase):
+    """What it gives, what it refuses, and which server it stands for."""
+
+    def test_the_facts(self) -> None:
+        """The handle has the addresses of the server, its application and its mode."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test(self) -> None:
+                handle = self.live_server
+                self.assertTrue(handle.is_running)
+                self.assertEqual(("127.0.0.1", handle.port), handle.address)
+                self.assertEqual(f"http://127.0.0.1:{handle.port}", handle.url)
+                self.assertEqual(f"ws://127.0.0.1:{handle.port}", handle.ws_url)
+                self.assertEqual(f"{handle.url}/a?b=1", handle.url_for("/a", b=1))
+                self.assertEqual((None, None), (handle.ca_file, handle.client_context()))
+                self.assertIs(type(self).app, handle.app)
+                self.assertEqual("thread", handle.mode)
+                self.assertRegex(repr(handle), r"^<live_server of Case: <\w+ running at http://127\.0\.0\.1:\d+>>$")
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_a_stop_is_the_test_s_own(self) -> None:
+        """A stop and a start through the class or a test are held against nobody, and the port stays."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                port = self.live_server.port
+                type(self).live_server.stop()
+                self.assertFalse(self.live_server.is_running)
+                with self.assertRaises(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port), 10)
+
+            def test_2(self) -> None:
+                self.assertTrue(self.live_server.is_running)
+                self.assertEqual(200, self.live.get("/").status_code)
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 2}, outcome.summary, outcome.printed)
+
+    def test_the_server_of_the_moment(self) -> None:
+        """A handle that was kept stands for the server of the test that runs."""
+        kept: list[Any] = []
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+            live_scope = "test"
+
+            def test_1(self) -> None:
+                kept.append(self.live_server)
+
+            def test_2(self) -> None:
+                self.assertEqual(self.live_server.url, kept[0].url)
+                self.live.get("/")
+                self.assertEqual(["/"], [request.path for request in kept[0].requests])
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 2}, outcome.summary, outcome.printed)
+
+    def test_unknown_attributes(self) -> None:
+        """An unknown attribute, read or set, is refused with the nearest one; a known one cannot be set."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test(self) -> None:
+                handle: Any = self.live_server
+                with self.assertRaisesRegex(AttributeError, r"^live_server has no attribute 'request': did you mean"):
+                    handle.request  # noqa: B018
+                with self.assertRaisesRegex(AttributeError, r"'zz': it has address, app, .*, ws_url$"):
+                    handle.zz  # noqa: B018
+                with self.assertRaisesRegex(AttributeError, r"^cannot set it: .* 'prot': did you mean 'port'\?$"):
+                    handle.prot = 1
+                with self.assertRaisesRegex(AttributeError, r"^cannot set it: live_server\.port can only be read$"):
+                    handle.port = 1
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_the_old_names_are_gone(self) -> None:
+        """The class itself has no names for what the handle does."""
+        names = [name for name in dir(LiveServerTestCase) if name.startswith(("start_", "stop_", "restart_", "wait_"))]
+        self.assertEqual([], names)
