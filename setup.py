@@ -61,6 +61,7 @@ setup(
             "django>=5.2",
             "fastapi>=0.110",
             "flask>=3.0",
+            "flask-sock>=0.7",
             "flask-mail>=0.10",
             "flask-sqlalchemy>=3.1",
             "freezegun>=1.5",

@@ -74,6 +74,11 @@ class Connection(abc.ABC):
         self._lingers = False  # whether the client gets to read what was sent, although nothing more is
 
     @property
+    def is_streaming(self) -> bool:
+        """Whether what is being served has no end of its own, so that a stop does not wait for it."""
+        return False
+
+    @property
     def peer(self) -> str:
         """The client's address as text, ``host:port``."""
         return f"{format_host(self.address[0])}:{self.address[1]}"

@@ -210,7 +210,7 @@ class _Workers:
         self.stopping.set()
         woken = self.listener.wake()
         for connection in list(self.serving.values()):
-            if connection.state is not ConnectionState.ACTIVE:
+            if connection.state is not ConnectionState.ACTIVE or connection.is_streaming:
                 connection.cut()
         self.wake(woken)
 
@@ -222,7 +222,11 @@ class _Workers:
         self.listener.close()
         self.wait_for_clients(deadline)
         left = list(self.serving.items())
-        unfinished = [self.describe(*item) for item in left if item[1].state is ConnectionState.ACTIVE]
+        unfinished = [
+            self.describe(ident, connection)
+            for ident, connection in left
+            if connection.state is ConnectionState.ACTIVE and not connection.is_streaming
+        ]
         for _, connection in left:
             connection.cut()
         self.join(_JOIN)
@@ -235,14 +239,18 @@ class _Workers:
         """
         while True:
             before = {connection: connection.sending for connection in list(self.serving.values())}
-            if self.wait_until(lambda: not self.serving, min(_STALL, deadline - monotonic())):
+            if self.wait_until(self.only_streams_are_left, min(_STALL, deadline - monotonic())):
                 return
             if monotonic() >= deadline:
                 return
             for connection, sent in before.items():
                 stalls = sent >= 0 and connection.sending == sent
-                if stalls or connection.state is not ConnectionState.ACTIVE:
+                if stalls or connection.state is not ConnectionState.ACTIVE or connection.is_streaming:
                     connection.cut()
+
+    def only_streams_are_left(self) -> bool:
+        """Whether every client is gone but those whose stream has no end of its own."""
+        return all(connection.is_streaming for connection in list(self.serving.values()))
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
         """Wait for clients or workers to leave, for ``timeout`` seconds at most; whether they have."""

@@ -56,16 +56,20 @@ class ASGIRecord(RequestRecord):
     """What is kept of one request or WebSocket.
 
     Attributes:
-        is_lasting: Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events.
         refused: Why it was refused as malformed; empty if it was not.
     """
 
-    __slots__ = ("is_lasting", "refused")
+    __slots__ = ("_is_streaming", "refused")
 
     def __init__(self, method: str, target: str, address: Any) -> None:
         super().__init__(method, target, address)
-        self.is_lasting = method == "WEBSOCKET"
+        self._is_streaming = method == "WEBSOCKET"
         self.refused = ""
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events."""
+        return self._is_streaming
 
     @property
     def path(self) -> str:
@@ -159,7 +163,7 @@ class ASGIConnection(LoopConnection):
     def retire(self) -> None:
         """See `LoopConnection.retire`; what lasts is ended at once, since waiting would not end it."""
         self._unsent_before = self.unsent
-        lasting = [cycle for cycle in self.cycles if cycle.record.is_lasting]
+        lasting = [cycle for cycle in self.cycles if cycle.record.is_streaming]
         for cycle in lasting:
             cycle.was_notified = True
         if lasting and lasting[0].record.method != "WEBSOCKET":
@@ -351,7 +355,7 @@ class RequestResponseCycle:
         if self.must_raise and self.connection.is_lost:
             self._raise_gone()
         if kind == "http.response.start" and not self.has_started:
-            record.is_lasting = _is_event_stream(message)
+            record._is_streaming = _is_event_stream(message)
             record.status, self.has_started = message["status"], True
             try:
                 await self._raw_send(message)

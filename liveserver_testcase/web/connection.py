@@ -75,11 +75,41 @@ class HTTPConnection(Connection):
         self.exchange: Exchange | None = None
         self.incoming = ReceiveBuffer(self._receive_body)
         self._exchanges = 0
+        self._is_taken_over = False
 
     def describe(self) -> str:
         """The request that is being served."""
         exchange = self.exchange
         return exchange.describe() if exchange is not None else "a connection"
+
+    @property
+    def is_streaming(self) -> bool:
+        """See `RequestRecord.is_streaming`."""
+        exchange = self.exchange
+        return exchange is not None and exchange.is_streaming
+
+    def take_over(self) -> tuple[socket.socket, bytes]:
+        """Give the handler the connection for a protocol of its own, such as WebSocket.
+
+        Whatever is given to the exchange's response is dropped, and a stop does not wait for the handler: it ends the
+        connection.  When the handler returns, the connection is closed.
+
+        Returns:
+            The socket, to be used but not closed, and what has been received already.
+
+        Raises:
+            InvalidResponse: There is no exchange, or its response has begun.
+        """
+        exchange, incoming = self.exchange, self.incoming
+        response = exchange.response if exchange is not None else None
+        if response is None or response.begun:
+            what = "no request is being served" if response is None else "the response has begun"
+            raise InvalidResponse(f"the connection cannot be taken over: {what}; do it before anything is sent")
+        response.take_over()
+        self._is_taken_over = True
+        self.set_timeout(None)
+        data, incoming.data, incoming.position = incoming.data[incoming.position :], b"", 0
+        return self.sock, data
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -101,6 +131,9 @@ class HTTPConnection(Connection):
             self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
         if self._unread:
             self.linger()
+        if self._is_taken_over:  # a thread of the handler's may still be receiving
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def _open(self) -> None:
         """Do what comes before the first request."""
@@ -123,16 +156,18 @@ class HTTPConnection(Connection):
         try:
             try:
                 self.server.handler.handle(exchange, self)
-                if not response.begun:
+                if not response.begun and not response.is_taken_over:
                     raise InvalidResponse("the handler ended without a response")
             except BaseException as error:
                 self._answer_error(exchange, response, error)
-            if response.finished and response.keep_alive and (body is None or self._drain(body)):
+            if response.is_taken_over:
+                self._end_taken_over(exchange)
+            elif response.finished and response.keep_alive and (body is None or self._drain(body)):
                 return True
         except ClientDisconnected:
             pass  # while an error was answered, or a body drained
         finally:
-            if body is not None or not response.finished:
+            if (body is not None or not response.finished) and not response.is_taken_over:
                 self._settle(exchange, response, body)
             exchange.end()
             self.exchange = None
@@ -141,11 +176,21 @@ class HTTPConnection(Connection):
         self._unread = self._gone is None or self._lingers
         return False
 
+    def _end_taken_over(self, exchange: Exchange) -> None:
+        """Complete the record of an exchange whose handler has used the connection itself."""
+        exchange.response, exchange.completed = None, True  # what the application returned besides was not sent
+        self._unclean = True  # to end TLS is not possible while a thread of the handler's may be receiving
+
     def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
         """Record what the handler raised before the client hears of it, and answer in its place if nobody has."""
         self.server.note_error(exchange, error)
         failure = exchange.body.failure if exchange.body is not None else None
-        if response.begun or self._gone is not None or isinstance(failure, ClientDisconnected):
+        if (
+            response.begun
+            or response.is_taken_over
+            or self._gone is not None
+            or isinstance(failure, ClientDisconnected)
+        ):
             return
         status, text = 500, "Internal Server Error"
         if failure is not None:

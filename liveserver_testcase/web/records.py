@@ -60,8 +60,6 @@ class RequestRecord:
         "window",
     )  # fmt: skip
 
-    is_lasting = False  # see `ASGIRecord`
-
     def __init__(self, method: str, target: str, address: Any = ("unknown", 0)) -> None:
         self.arrived = monotonic()
         self.received_at = time.time()
@@ -76,6 +74,11 @@ class RequestRecord:
         self.completed = False
         self.aborted = ""
         self.errors: list[BaseException] = []
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events."""
+        return False
 
     @property
     def status(self) -> int | None:
@@ -177,7 +180,7 @@ class RequestLog(abc.ABC, Generic[R]):
         """
 
         def left() -> list[R]:
-            pending = [record for record in self.in_flight if not record.is_lasting]
+            pending = [record for record in self.in_flight if not record.is_streaming]
             return [record for record in pending if window is None or record.window.number == window.number]
 
         self.journal.wait_for(lambda: not left(), timeout)
@@ -239,6 +242,12 @@ class Exchange(RequestRecord):
         self.trailers: Sequence[tuple[bytes, bytes]] = ()
         self.chunk_sizes: Sequence[int] = ()
         self.errors: list[BaseException] = []
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it is being answered with a stream of events, or its handler has taken over the connection."""
+        response = self.response
+        return response is not None and response.is_streaming
 
     @property
     def status(self) -> int | None:

@@ -18,6 +18,7 @@ SERVER = "liveserver_testcase"
 
 _STATUS = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_EVENT_STREAM = re.compile(rb"\nContent-Type:[ \t]*text/event-stream\b", re.IGNORECASE)
 _JOIN_LIMIT = 64 * 1024  # up to here copying the body behind the head is cheaper than a second send
 _KNOWN = 1000  # entries that each of the two memories below may have
 
@@ -149,6 +150,7 @@ class ResponseWriter:
         finished: Whether all of it has.
         keep_alive: Whether the connection stays open after it; decided when the head leaves.
         framed: Whether the client can tell where it ends; else the end of the connection tells.
+        is_taken_over: Whether nothing of it leaves, since the handler uses the connection itself.
         has_no_body: Whether a body would not be sent: for HEAD, 1xx, 204 and 304.  Source: RFC 9110, 6.4.1.
         sent: Bytes of the body that have left.
     """
@@ -165,6 +167,7 @@ class ResponseWriter:
         "finished",
         "framed",
         "has_no_body",
+        "is_taken_over",
         "keep_alive",
         "sent",
         "status",
@@ -183,6 +186,7 @@ class ResponseWriter:
         self.finished = False
         self.framed = True
         self.has_no_body = False
+        self.is_taken_over = False
         self.keep_alive = False
         self.sent = 0
 
@@ -241,6 +245,16 @@ class ResponseWriter:
         self._send(head[1] + _make_stamp() + tail)
         self.finished = True
         return True
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether it lasts for as long as the client likes: a stream of events, or what the handler does itself."""
+        return self.is_taken_over or (not self.finished and _EVENT_STREAM.search(self._fields) is not None)
+
+    def take_over(self) -> None:
+        """Let nothing of it leave, whatever is given to it."""
+        self.is_taken_over = True
+        self._send = _drop
 
     def wrap_send(self, wrap: Callable[[Callable[[bytes], None]], Callable[[bytes], None]]) -> None:
         """Have what leaves from now on go through what ``wrap`` makes of the way it went until now."""
@@ -351,6 +365,10 @@ class ResponseWriter:
             self._send(data)
         else:
             self._send(head + data if head else data)
+
+
+def _drop(_data: bytes) -> None:
+    """Send nothing."""
 
 
 def _parse_length(value: str, known: int | None) -> int:

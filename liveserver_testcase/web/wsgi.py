@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
+import socket
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,6 +28,7 @@ __all__ = ["WSGIHandler", "WSGIServer", "describe_request", "make_base_environ",
 
 log = logging.getLogger("liveserver_testcase.web")
 
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 ([0-9]{3})")
 Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -118,6 +121,53 @@ class _Call:
             raise InvalidResponse("the application sent a body, or ended, without calling start_response()")
 
 
+class UpgradeSocket:
+    """``environ["werkzeug.socket"]``: the client's socket, which takes over the connection when it is first used.
+
+    It is what werkzeug's server gives to applications, and what Flask-Sock and Flask-SocketIO need for WebSockets.
+    """
+
+    def __init__(self, exchange: Exchange, connection: HTTPConnection) -> None:
+        self._exchange = exchange
+        self._connection = connection
+        self._taken: socket.socket | None = None
+        self._received = b""
+
+    def _take(self) -> socket.socket:
+        if self._taken is None:
+            self._taken, self._received = self._connection.take_over()
+        return self._taken
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """See `socket.socket.recv`; first gives what came together with the request."""
+        sock = self._take()
+        if not self._received:
+            return sock.recv(size, flags)
+        data, self._received = self._received[:size], self._received[size:]
+        return data
+
+    def send(self, data: bytes, /) -> int:
+        """Send all of ``data``; see `sendall`."""
+        self.sendall(data)
+        return len(data)
+
+    def sendall(self, data: bytes, /) -> None:
+        """See `socket.socket.sendall`; the status of what is sent first is recorded."""
+        sock = self._take()
+        if self._exchange.status is None:
+            match = _STATUS_LINE.match(data)
+            self._exchange.status = int(match[1]) if match is not None else None
+        sock.sendall(data)
+
+    def close(self) -> None:
+        """End the connection, which the server closes when the application has returned."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._take(), socket.SHUT_RDWR)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._take(), name)
+
+
 class WSGIHandler:
     """Answers the requests of a server by a WSGI application.
 
@@ -140,6 +190,8 @@ class WSGIHandler:
             base = make_base_environ(server.scheme, server.host, server.port)
             self._base = server, base
         environ = make_environ(exchange, base)
+        if "HTTP_UPGRADE" in environ:
+            environ["werkzeug.socket"] = UpgradeSocket(exchange, connection)
         if self.around is None:
             self._call_app(exchange, environ)
             return

@@ -413,7 +413,7 @@ class Errors(ASGICase):
         ((record, error),) = wait_until(self.server.take_errors)
         self.assertRegex(record.describe(), r"^task .+\.poll$")
         self.assertEqual(
-            ("ValueError('boom')", "test_one", False), (repr(error), record.window.name, record.is_lasting)
+            ("ValueError('boom')", "test_one", False), (repr(error), record.window.name, record.is_streaming)
         )
 
     def test_in_a_callback(self) -> None:
@@ -538,7 +538,7 @@ class Departures(ASGICase):
         self.assertEqual(b"data", next(pieces))
         (record,) = self.server.in_flight
         assert isinstance(record, ASGIRecord)
-        self.assertTrue(record.is_lasting)
+        self.assertTrue(record.is_streaming)
         answer.close()
         self.assertEqual("the client left in the middle of the response", self.only().aborted)
         self.assertEqual([], self.server.take_errors())

@@ -87,7 +87,7 @@ class WebSockets(SocketCase):
         assert isinstance(record, ASGIRecord)
         self.assertEqual(
             ("WEBSOCKET", "/echo?a=b", 101, 0, True),
-            (record.method, record.target, record.status, record.connection_index, record.is_lasting),
+            (record.method, record.target, record.status, record.connection_index, record.is_streaming),
         )
         self.assertFalse(record.is_over)
         client.close()

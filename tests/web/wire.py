@@ -200,6 +200,16 @@ class Client:
         data, self._rest = self._rest[:most], self._rest[most:]
         return data
 
+    def read_until(self, end: bytes) -> bytes:
+        """Read until ``end`` has come."""
+        data = b""
+        while end not in data:
+            more = self.read(65536)
+            if not more:
+                raise EOFError(f"the connection ended after {data!r}")
+            data += more
+        return data
+
     def answer(self, method: str = "GET") -> Answer:
         """The next response."""
         return read_answer(self.read, method)
