@@ -159,9 +159,9 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_extras_for_users(self) -> None:
         """``asgi`` and ``tls`` bring what their features need, ``all`` brings both."""
-        self.assertEqual({"uvicorn", "websockets"}, required(self.metadata, "asgi"))
+        self.assertEqual({"uvicorn", "httptools", "websockets"}, required(self.metadata, "asgi"))
         self.assertEqual({"trustme"}, required(self.metadata, "tls"))
-        self.assertEqual({"uvicorn", "websockets", "trustme"}, required(self.metadata, "all"))
+        self.assertEqual({"uvicorn", "httptools", "websockets", "trustme"}, required(self.metadata, "all"))
 
     def test_the_extras(self) -> None:
         """Beside the extras for users there are four for the project's own work."""
