@@ -19,7 +19,7 @@ def measure(run: Run) -> list[Table]:
     table = Table("apart", title, (FIRST, STOP), ((IMPORT, "x imp"), ("pytest-flask-process", "x p-f")))
     table.notes += [
         f"{IMPORT}: a whole interpreter that runs {STATEMENT!r}",
-        "fork and pytest-flask copy a process that has imported the application; the others import it",
+        "pytest-flask copies a process that has imported the application; ours imports it",
     ]
     time_imports(run, table, cycles - cycles // 2)
     live_and_die(run, "process", table)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.http_servers import HOST, Adapter, PytestFlask
 
@@ -13,33 +12,15 @@ APP = "benchmarks.flask_app:app"
 class OursSpawned(Adapter):
     """Ours, in a fresh interpreter, which imports the application."""
 
-    method: Literal["spawn", "forkserver", "fork"] = "spawn"
-
     def start(self) -> None:
         from liveserver_testcase import LiveServer
 
-        self._server = LiveServer(APP, HOST, mode="process", start_method=self.method)
+        self._server = LiveServer(APP, HOST, mode="process")
         self._server.start()
         self.port = self._server.port
 
     def stop(self) -> None:
         self._server.stop()
-
-
-class OursFromForkserver(OursSpawned):
-    """Ours, in a copy of multiprocessing's fork server, which imports the application, too."""
-
-    method = "forkserver"
-
-
-class OursForked(OursSpawned):
-    """Ours, in a copy of this process, which has imported the application before."""
-
-    method = "fork"
-
-    def start(self) -> None:
-        importlib.import_module(APP.partition(":")[0])
-        super().start()
 
 
 class PytestFlaskApp(PytestFlask):

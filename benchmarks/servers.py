@@ -81,14 +81,6 @@ SERVERS: tuple[Server, ...] = (
     Server(NGINX, http.Nginx, program="nginx", threaded=False, limit=True),
     Server(OUR_PROCESS, process.OursSpawned, ("liveserver_testcase", "flask"), kind="process", threaded=False),
     Server(
-        "ours-forkserver",
-        process.OursFromForkserver,
-        ("liveserver_testcase", "flask"),
-        kind="process",
-        threaded=False,
-    ),
-    Server("ours-fork", process.OursForked, ("liveserver_testcase", "flask"), kind="process", threaded=False),
-    Server(
         "pytest-flask-process",
         process.PytestFlaskApp,
         ("pytest_flask", "flask"),

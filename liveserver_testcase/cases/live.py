@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import load_app
-from ..web.live import Interface, LiveServer, Mode, StartMethod
+from ..web.live import Interface, LiveServer, Mode
 from ..web.records import RequestRecord
 from .base import ClassServer, ServerTestCase, of_a_test
 from .childview import VARIABLE, ChildView, describe_servers
@@ -59,7 +59,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         live_ready_path: A start also waits until a GET of this path is answered below 500; None for no such wait.
         live_raise_errors: Whether exceptions of the application fail the test.
         live_ignored_errors: Exception types that never do.
-        live_start_method: How a process is started: ``spawn``, ``forkserver`` or ``fork``.
         live_env: More environment variables of the process.
         live_asgi_options: Keywords for ``uvicorn.Config``.
         live_server: The handle of the class's server, a `LiveServerHandle`.
@@ -80,7 +79,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     live_ready_path: ClassVar[str | None] = None
     live_raise_errors: ClassVar[bool] = True
     live_ignored_errors: ClassVar[tuple[type[BaseException], ...]] = ()
-    live_start_method: ClassVar[StartMethod] = "spawn"
     live_env: ClassVar[Mapping[str, str] | None] = None
     live_asgi_options: ClassVar[Mapping[str, Any]] = {}
     live_server = LiveServerAttribute()
@@ -250,9 +248,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ready_path=_text(cls, "live_ready_path", "LIVESERVER_READY_PATH"),
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
-            start_method=cast(
-                StartMethod, cls.setting("live_start_method", "LIVESERVER_START_METHOD", str, get_args(StartMethod))
-            ),
             env=cls._make_environment() if mode == "process" else cls.live_env,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),

@@ -75,6 +75,7 @@ class Journal(Generic[E]):
         self._waiting = 0
         self._generation = 0  # grows with every change that a waiter may care for
         self._dropped = 0
+        self._listener: Callable[[E | None], None] | None = None
         self._epoch = JournalWindow(0, "before the first test")
 
     @property
@@ -105,11 +106,20 @@ class Journal(Generic[E]):
             self._announce()
             return self._epoch
 
-    def resume(self, window: JournalWindow, index: int) -> None:
-        """Go on where another journal has ended: in its window, with the index that follows its last."""
+    def resume(self, window: JournalWindow, index: int | None = None) -> None:
+        """Go on where another journal has ended: in its window, and with the index that follows its last."""
         with self._lock:
             self._epoch = window
-            self._indexes = itertools.count(index)
+            if index is not None:
+                self._indexes = itertools.count(index)
+
+    def subscribe(self, listener: Callable[[E | None], None]) -> None:
+        """Have ``listener`` called with each entry that is added, in their order, and with each that changes.
+
+        It runs in the thread that adds or changes the entry, and may not use the journal.  None stands for entries
+        that are not named.
+        """
+        self._listener = listener
 
     def clear(self) -> None:
         """Forget the entries.  Indexes and windows go on, so that no two entries ever share one."""
@@ -127,10 +137,14 @@ class Journal(Generic[E]):
                 self._entries.popleft()
                 self._dropped += 1
             self._entries.append(entry)
+            if self._listener is not None:
+                self._listener(entry)
             self._announce()
 
-    def touch(self) -> None:
+    def touch(self, entry: E | None = None) -> None:
         """Wake the waiters because an entry has changed."""
+        if self._listener is not None:
+            self._listener(entry)
         if self._waiting:  # a waiter that comes after this line looks at the entry before it sleeps
             with self._lock:
                 self._announce()

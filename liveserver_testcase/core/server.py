@@ -29,7 +29,7 @@ from .journal import drain
 from .listener import Listener, check_address, format_host
 from .tracebacks import Unfinished, describe_all
 
-__all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "go_first", "register", "unregister"]
+__all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "register", "unregister"]
 
 
 class HasDescriptor(Protocol):
@@ -60,12 +60,6 @@ def register(server: Running) -> None:
 def unregister(server: Running) -> None:
     """Take ``server`` off the list, if it is on it."""
     _running.discard(server)
-
-
-def go_first() -> None:
-    """Stop the servers at exit before whatever has been registered with `atexit` until now is done."""
-    atexit.unregister(_stop_all)
-    atexit.register(_stop_all)
 
 
 def _stop_all() -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "Flaw",
     "TLSFacts",
     "check_client_auth",
+    "load_server_pem",
     "resolve_tls",
 ]
 
@@ -184,22 +185,11 @@ class Certificates:
             context.verify_mode = _VERIFY[client_auth]
             self._authority.configure_trust(context)
 
-    def server_certificate(self, *names: str) -> str:
-        """The path of a file with certificate and key of a server, for a process that has not got this authority.
-
-        Remove it with `forget_server_certificate` as soon as that process has read it.
-        """
+    def server_pem(self, *names: str) -> bytes:
+        """Key and certificate of a server as PEM, for a process without this authority; see `load_server_pem`."""
         wanted = dict.fromkeys((*LOOPBACK_NAMES, *(name.strip("[]") for name in names)))
-
-        def make() -> bytes:
+        with self._lock:
             return self._authority.issue_cert(*wanted).private_key_and_cert_chain_pem.bytes()
-
-        return self._write(f"server {names}", make)
-
-    def forget_server_certificate(self, *names: str) -> None:
-        """Remove the file of `server_certificate`."""
-        with self._lock, contextlib.suppress(FileNotFoundError):
-            os.unlink(self._files.get(f"server {names}", ""))
 
     def client_certificate(self, name: str = "client") -> ClientCertificate:
         """A certificate that a client can show to a server of this authority; always the same for the same name.
@@ -239,6 +229,17 @@ class Certificates:
                     file.write(make())
                 self._files[what] = path
             return path
+
+
+def load_server_pem(pem: bytes) -> ssl.SSLContext:
+    """A server's context with the key and the certificate that are in ``pem``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile(prefix="liveserver-testcase-", suffix=".pem") as file:  # OpenSSL takes no bytes
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    context.sni_callback = _note_name
+    return context
 
 
 class TLS:

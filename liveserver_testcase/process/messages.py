@@ -1,4 +1,4 @@
-"""Objects over a socket, one after the other and both ways: what two processes of ours say to each other."""
+"""The messages between a server's process and its parent, in order over a socket: commands, results, events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from typing import Any
 from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 
-__all__ = ["Pipe", "RemoteException", "RemoteTraceback", "ServerFactory", "StandIn", "StopReport", "WorkerConfig"]
+__all__ = [
+    "Event",
+    "Pipe",
+    "RemoteException",
+    "RemoteTraceback",
+    "Result",
+    "ServerFactory",
+    "StandIn",
+    "StopReport",
+    "WorkerConfig",
+]
 
 _HEAD = 4  # bytes of a message's length: 4 GB are enough
 
@@ -104,7 +114,7 @@ class StandIn(Exception):
 
 @dataclass(frozen=True)
 class RemoteException:
-    """An exception as it travels.
+    """An exception that is sent to another process.
 
     Attributes:
         pickled: The exception itself; None if a copy would not be what it was.
@@ -126,7 +136,7 @@ class RemoteException:
 
     @classmethod
     def pack(cls, error: BaseException) -> RemoteException:
-        """Make an exception ready for its journey, with those that it was raised from."""
+        """Make an exception ready to be sent, with those that it was raised from."""
         causes: list[BaseException] = []
         cause = error.__cause__
         while cause is not None and len(causes) < _MOST_CAUSES:
@@ -205,49 +215,67 @@ class _Unpickler(pickle.Unpickler):
 
 
 @dataclass(frozen=True)
+class Result:
+    """What a command has returned or raised.
+
+    Attributes:
+        number: That of the command; 0 is the start of the server.
+        value: What it has returned.
+        error: What it has raised; None if it has not.
+    """
+
+    number: int
+    value: Any = None
+    error: RemoteException | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that the child pushes without having been asked; what it means is its handler's matter."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
 class WorkerConfig:
     """How a child process makes its server.
 
     Attributes:
-        parent: The process that it serves, and does not outlive.
+        parent_pid: The process that it serves, and does not outlive.
         host: What its sockets were bound as.
-        make: The recipe, pickled, or as a call where the child is a copy of its parent.
-        desk: The class that answers its parent's questions, as an import string.
-        path: ``sys.path`` of the parent.
-        arguments: ``sys.argv`` of the parent.
-        environment: All of its environment; None if it has it already.
+        factory: The `ServerFactory`, pickled: its modules are imported first.
+        handler: The class that runs its parent's commands, as an import string.
+        sys_path: ``sys.path`` of the parent.
+        argv: ``sys.argv`` of the parent.
+        environment: All of its environment.
         modules: What is imported first: names, each with the file to load where the name cannot be found.
         main: How the script that the parent runs is found, for `multiprocessing.spawn.prepare`.
-        foreign: Descriptors that a copy of the parent has and must not keep.
     """
 
-    parent: int
+    parent_pid: int
     host: str
-    make: bytes | Callable[[], object]
-    desk: str
-    path: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = ()
-    environment: Mapping[str, str] | None = None
-    modules: Mapping[str, str] = field(default_factory=dict)
-    main: Mapping[str, str] = field(default_factory=dict)
-    foreign: tuple[int, ...] = ()
+    factory: bytes
+    handler: str
+    sys_path: tuple[str, ...]
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    modules: Mapping[str, str]
+    main: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class StopReport:
-    """What a server had to say when it stopped.
+    """What a server reports when it has stopped.
 
     Attributes:
         unfinished: The work that it had to cut.
         failures: What its threads have ended with.
         threads: What may keep the process from ending: the application's threads that are no daemons.
-        words: What its desk has for those who ask later.
     """
 
     unfinished: list[Unfinished]
     failures: list[RemoteException]
     threads: list[Unfinished]
-    words: object = None
 
 
 _ADVICE = "Give a function or class at the top level of a module, or an import string such as 'package.module:name'"
@@ -261,16 +289,16 @@ class ServerFactory:
         make: What is called there: importable by its module and name, or an import string ``package.module:name``.
         arguments: Its positional arguments, to be pickled.
         options: Its keyword arguments, to be pickled.
-        early: Modules that are imported there before anything of ours: an application may want to be the first.
+        preload: Modules that are imported there before anything of ours: an application may want to be the first.
     """
 
     make: Callable[..., Any] | str
     arguments: tuple[Any, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    early: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
 
     def pack(self) -> bytes:
-        """The recipe pickled.
+        """The factory pickled.
 
         Raises:
             UsageError: Something in it cannot be found in, or sent to, another process.
@@ -295,7 +323,7 @@ class ServerFactory:
     def modules(self) -> dict[str, str]:
         """The modules that the other process needs first, each with its file ('' if it has none), in order."""
         owners = [_owner(value) for value in (self.make, *self.arguments, *self.options.values())]
-        names = [*self.early, *(owner.__module__ for owner in owners if owner is not None)]
+        names = [*self.preload, *(owner.__module__ for owner in owners if owner is not None)]
         return {
             name: getattr(sys.modules.get(name), "__file__", None) or ""
             for name in names

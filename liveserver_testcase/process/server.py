@@ -1,4 +1,4 @@
-"""Run any server in a process of its own: the same verbs, the same states, and one more way to die."""
+"""Run any server in a child process: the same methods and states, and the process may die."""
 
 from __future__ import annotations
 
@@ -15,23 +15,20 @@ from ..core.listener import Listener
 from ..core.server import HasDescriptor, Server
 from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
-from .child import METHODS, ChildConnection, ChildExited, ChildTimeout, OutputTail, StartMethod, launch
+from .child import ChildConnection, ChildExited, ChildTimeout, CommandFailed, OutputTail, spawn
 from .messages import ServerFactory, StopReport, WorkerConfig
 from .worker import is_importing_main
 
-__all__ = ["ProcessServer", "StartMethod"]
+__all__ = ["ProcessServer"]
 
-
-_ANSWER = 5.0  # seconds for an answer that takes the child no time
-_STOP = 1.0  # seconds beyond its grace that a stop in the child may take
+_COMMAND = 5.0  # seconds for a command that takes the child no time
+# Seconds beyond its grace that a stop in the child may take: more than any server of ours takes to cut and name what is
+# left, to shut the application down and to join its threads, so that its report arrives.
+_STOP = 3.0
 _EXIT = 0.5  # seconds that a child gets to end once its server has stopped: it writes coverage data, for one
 _TERM = 0.25  # seconds that it gets after SIGTERM
 _KILL = 5.0  # seconds that the system gets to end what was killed
 _DUMP = 0.5  # seconds that it gets to print its stacks after SIGABRT
-_FORKSERVER_HINT = (
-    "\nmultiprocessing's fork server imports the script that runs the tests, and prints to the terminal what is wrong "
-    "with it: is unittest.main() called under `if __name__ == '__main__':`?"
-)
 _RELOADERS = ("WERKZEUG_RUN_MAIN", "WERKZEUG_SERVER_FD", "RUN_MAIN", "FLASK_RUN_FROM_CLI")
 
 
@@ -49,9 +46,7 @@ class ProcessServer(Server):
         host: See `Server`.
         port: See `Server`.
         options: Further keywords for ``make``, to be pickled.
-        early: Modules that the child imports before anything else.
-        start_method: ``spawn`` for a fresh interpreter, ``forkserver`` for a copy of a small one, ``fork`` for a copy
-            of this process; the last can hang where this process has threads.
+        preload: Modules that the child imports before anything else.
         env: Environment variables that the child has besides those of this process.
         start_timeout: See `Server`.
         stop_timeout: See `Server`; a child that does not end within it is killed.
@@ -62,8 +57,8 @@ class ProcessServer(Server):
 
     scheme: ClassVar[str] = "process"
     label = "server-process"
-    desk = f"{__package__}.worker:CommandHandler"
-    """The import string of the class that answers questions in the child."""
+    handler = f"{__package__}.worker:CommandHandler"
+    """The import string of the class that runs commands in the child."""
 
     def __init__(
         self,
@@ -72,8 +67,7 @@ class ProcessServer(Server):
         host: str = "127.0.0.1",
         port: int = 0,
         options: Mapping[str, Any] | None = None,
-        early: tuple[str, ...] = (),
-        start_method: StartMethod = "spawn",
+        preload: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
@@ -81,46 +75,43 @@ class ProcessServer(Server):
         super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         if os.name != "posix":
             raise UsageError(f"a server in a process of its own needs a POSIX system, and this one is {os.name!r}")
-        if start_method not in METHODS:
-            wanted = ", ".join(map(repr, METHODS))
-            raise UsageError(f"start_method is {start_method!r}; wanted one of {wanted}")
-        self.start_method: StartMethod = start_method
         self.env = _check_env(env)
-        self._make, self._arguments, self._options, self._early = make, arguments, dict(options or {}), early
+        self._make, self._arguments, self._options, self._preload = make, arguments, dict(options or {}), preload
         self._output = OutputTail()
-        self._child_connection: ChildConnection | None = None
+        self._connection: ChildConnection | None = None
         self._death: ServerDied | None = None
         self._death_summary = ""
-        self._is_death_told = False  # in this test
-        self._was_death_told = False  # in any
+        self._is_death_reported = False  # in this test
+        self._was_death_reported = False  # in any
 
     # -- what a test may ask -----------------------------------------------------------------------------------
 
     @property
     def is_running(self) -> bool:
         """Whether the server serves: its process has not died either."""
-        return super().is_running and self._child_connection is not None and self._child_connection.child.poll() is None
+        return super().is_running and self._connection is not None and self._connection.child.poll() is None
 
     @property
     def pid(self) -> int | None:
         """The child's process number; None while there is no child."""
-        return self._child_connection.child.pid if self._child_connection is not None else None
+        return self._connection.child.pid if self._connection is not None else None
 
     @property
     def output(self) -> str:
         """What the child and its own children have printed since the test began; the last 64 KB of it."""
-        line = self._child_connection
-        if line is not None:
-            with contextlib.suppress(ChildExited, ChildTimeout):
-                line.ask("flush", timeout=_ANSWER)
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(ChildExited, ChildTimeout, CommandFailed):
+                connection.call("flush", timeout=_COMMAND)
         return self._output.text
 
     @property
     def death(self) -> ServerDied | None:
         """How the child has died by itself; None if it has not."""
-        line = self._child_connection
-        if line is not None and line.is_serving and not line.is_leaving and line.child.poll() is not None:
-            return self._note_death(line)
+        connection = self._connection
+        if connection is not None and connection.is_serving and not connection.is_stopping:
+            if connection.child.poll() is not None:
+                return self._note_death(connection)
         return self._death
 
     def check(self) -> None:
@@ -132,60 +123,73 @@ class ProcessServer(Server):
         """
         self._check_life()
         if self._serves:
-            for failure in self._ask("failures"):
+            for failure in self._call("failures", default=()):
                 self._record_failure(failure.unpack())
         super().check()
 
     def _check_life(self) -> None:
-        """Raise the death of the child, if it has died and nobody was told."""
+        """Raise the death of the child, if it has died and this was not raised yet."""
         death = self.death
-        if death is not None and not self._is_death_told:
-            self._is_death_told = True
+        if death is not None and not self._is_death_reported:
+            self._is_death_reported = True
             raise self._death_error(death)
 
     @property
     def _serves(self) -> bool:
-        """Whether there is a child that can be asked."""
-        line = self._child_connection
-        return line is not None and line.is_serving and not line.is_leaving and self.death is None
+        """Whether there is a child that runs commands."""
+        connection = self._connection
+        return connection is not None and connection.is_serving and not connection.is_stopping and self.death is None
 
     def open_sockets(self) -> list[HasDescriptor]:
-        """What a copy of this process must let go, lest the child outlives us."""
-        line = self._child_connection
+        """What a forked copy of this process must close, lest the child outlives us."""
+        connection = self._connection
         ends: list[HasDescriptor] = []
-        if line is not None:
+        if connection is not None:
+            child = connection.child
             with contextlib.suppress(ValueError):  # closed meanwhile
-                ends = [each for each in (line.child.pipe, line.child.life, line.child.output) if each.fileno() >= 0]
+                ends = [each for each in (child.pipe, child.life, child.output) if each.fileno() >= 0]
         return [*super().open_sockets(), *ends]
 
-    def _ask(self, question: str, *arguments: object, timeout: float = _ANSWER) -> Any:
-        """Ask the child's desk.
+    def _call(self, command: str, *arguments: object, timeout: float = _COMMAND, default: Any = None) -> Any:
+        """Run a command in the child and return its result; ``default`` where there is no child, or it is stopping.
 
         Raises:
-            ServerDied: There is no child any more.
+            ServerDied: The child has died.
         """
-        line = self._child_connection
-        if line is None:
-            if self._death is not None:
-                raise self._death_error(self._death)
-            raise ServerDied(f"{self!r} has no process: it is {self._state.value}")
+        connection = self._connection
+        if connection is None or connection.is_stopping:
+            return default
         try:
-            return line.ask(question, *arguments, timeout=timeout)
+            return connection.call(command, *arguments, timeout=timeout)
+        except CommandFailed as failed:
+            raise failed.error from failed.error.__cause__
         except ChildExited:
-            self._is_death_told = True
-            raise self._death_error(self._note_death(line)) from None
+            if connection.is_stopping:  # another thread has stopped the server meanwhile
+                return default
+            self._is_death_reported = True
+            raise self._death_error(self._note_death(connection)) from None
         except ChildTimeout:
             raise LiveServerTestCaseError(
-                f"{self!r} does not answer: its process (pid {line.child.pid}) is stopped, or runs code that lets no "
-                f"other thread run; it was asked for {question!r} {timeout:g} s ago"
+                f"{self!r} does not answer: its process (pid {connection.child.pid}) is stopped, or runs code that "
+                f"lets no other thread run; it was sent the command {command!r} {timeout:g} s ago"
             ) from None
 
-    def _note_death(self, line: ChildConnection) -> ServerDied:
+    def _handle_event(self, value: Any) -> None:
+        """Handle what the child has pushed; what goes wrong is raised by the next `check` or `stop`."""
+        try:
+            self._on_event(value)
+        except Exception as error:
+            self._record_failure(error)
+
+    def _on_event(self, value: Any) -> None:
+        """Give meaning to an event that the child has pushed; called in a thread of the server, in their order."""
+
+    def _note_death(self, connection: ChildConnection) -> ServerDied:
         if self._death is None:
-            code = line.child.wait(_KILL)
-            line.is_over.wait(_KILL)  # the last of its output is here
+            code = connection.child.wait(_KILL)
+            connection.has_ended.wait(_KILL)  # the last of its output and of its events are here
             self._death_summary = (
-                f"the server at {self.url} died: its process (pid {line.child.pid}) {_describe_end(code)}"
+                f"the server at {self.url} died: its process (pid {connection.child.pid}) {_describe_end(code)}"
             )
             self._death = ServerDied(f"{self._death_summary}.{self._describe_output()}")
         return self._death
@@ -196,8 +200,8 @@ class ProcessServer(Server):
         An exception that is raised once a test would gather the frames and notes of all of them.
         """
         again = f"{self._death_summary}; what it had printed is in the first report of it"
-        told, self._was_death_told = ServerDied(again if self._was_death_told else str(death)), True
-        return told
+        error, self._was_death_reported = ServerDied(again if self._was_death_reported else str(death)), True
+        return error
 
     def __repr__(self) -> str:
         return super().__repr__() if self._death is None else f"<{type(self).__name__} died at {self.url}>"
@@ -211,7 +215,7 @@ class ProcessServer(Server):
     def start(self) -> None:
         """See `Server.start`; a server whose process has died starts again."""
         if self.death is not None:
-            self._is_death_told = True
+            self._is_death_reported = True
             self.stop(0.0)
         super().start()
 
@@ -222,22 +226,22 @@ class ProcessServer(Server):
                 "call unittest.main(), and whatever else starts servers, under `if __name__ == '__main__':`"
             )
         deadline = monotonic() + self.start_timeout
-        self._death, self._is_death_told, self._was_death_told = None, False, False
+        self._death, self._is_death_reported, self._was_death_reported = None, False, False
         self._output.clear()
-        config = self._give_orders(listener)
+        config = self._make_config(listener)
 
         def begin() -> None:
-            child = launch(self.start_method, config, listener.sockets)
-            self._child_connection = ChildConnection(child, self._output, self._thread_name)
-            self._child_connection.start()
+            child = spawn(config, listener.sockets)
+            self._connection = ChildConnection(child, self._output, self._thread_name, self._handle_event)
+            self._connection.start()
 
         defer_sigint(begin)
-        listener.release()  # else clients of a child that dies would wait for ever, and not be refused
-        if self._child_connection is not None:
-            self._await_ready(self._child_connection, deadline)
+        listener.release()  # else clients of a child that dies would wait forever, and not be refused
+        if self._connection is not None:
+            self._await_ready(self._connection, deadline)
 
-    def _recipe(self, port: int) -> ServerFactory:
-        """What is made in the child."""
+    def _make_factory(self, port: int) -> ServerFactory:
+        """What makes the server in the child."""
         options = {
             **self._options,
             "host": self._host,
@@ -245,44 +249,44 @@ class ProcessServer(Server):
             "start_timeout": self.start_timeout,
             "stop_timeout": self.stop_timeout,
         }
-        return ServerFactory(self._make, self._arguments, options, self._early)
+        return ServerFactory(self._make, self._arguments, options, self._preload)
 
-    def _give_orders(self, listener: Listener) -> WorkerConfig:
-        recipe = self._recipe(listener.port)
+    def _make_config(self, listener: Listener) -> WorkerConfig:
+        factory = self._make_factory(listener.port)
         environment = {name: value for name, value in os.environ.items() if name not in _RELOADERS}
         environment.pop("FLASK_DEBUG", None)
         environment.update(self.env)
-        copied = self.start_method == "fork"
         main: dict[str, str] = {}
-        if recipe.needs_main and not copied:
+        if factory.needs_main:
             from multiprocessing.spawn import get_preparation_data
 
             found = get_preparation_data("server")
             main = {name: found[name] for name in ("init_main_from_name", "init_main_from_path") if name in found}
         return WorkerConfig(
-            parent=os.getpid(),
+            parent_pid=os.getpid(),
             host=self._host,
-            make=recipe.call if copied else recipe.pack(),
-            desk=self.desk,
-            path=tuple(entry or os.getcwd() for entry in sys.path),
-            arguments=tuple(sys.argv),
+            factory=factory.pack(),
+            handler=self.handler,
+            sys_path=tuple(entry or os.getcwd() for entry in sys.path),
+            argv=tuple(sys.argv),
             environment=environment,
-            modules={} if copied else recipe.modules(),
+            modules=factory.modules(),
             main=main,
         )
 
-    def _await_ready(self, line: ChildConnection, deadline: float) -> None:
+    def _await_ready(self, connection: ChildConnection, deadline: float) -> None:
         try:
-            failure = line.wait_for_ready(deadline - monotonic())
+            failure = connection.wait_until_ready(deadline - monotonic())
         except ChildExited:
-            code = line.child.wait(_KILL)
-            how = f"its process {_describe_end(code)} before it served.{self._describe_output()}"
-            hint = _FORKSERVER_HINT if self.start_method == "forkserver" else ""
-            raise ServerStartError(f"{self!r} could not start: {how}{hint}") from None
+            code = connection.child.wait(_KILL)
+            raise ServerStartError(
+                f"{self!r} could not start: its process {_describe_end(code)} before it served."
+                f"{self._describe_output()}"
+            ) from None
         except ChildTimeout:
-            line.child.signal(signal.SIGABRT)  # faulthandler prints where it is
-            line.child.wait(_DUMP)
-            self._end(line)
+            connection.child.signal(signal.SIGABRT)  # faulthandler prints where it is
+            connection.child.wait(_DUMP)
+            self._end(connection)
             raise ServerStartError(
                 f"{self!r} did not start within {self.start_timeout:g} s, and its process was killed; "
                 f"is there something that it waits for?{self._describe_output()}"
@@ -294,52 +298,51 @@ class ProcessServer(Server):
             raise ServerStartError(f"{self!r} could not start: {failure.describe()}") from error
 
     def _stop_accepting(self) -> None:
-        """Nothing: the child refuses as soon as it is told to stop."""
+        """Nothing: the child does so as soon as it gets the command to stop."""
 
     def _is_server_thread(self) -> bool:
         return False
 
     def _close(self, timeout: float) -> list[Unfinished]:
-        line = self._child_connection
-        if line is None:
+        connection = self._connection
+        if connection is None:
             return []
         deadline = monotonic() + timeout
-        farewell: StopReport | None = None
+        report: StopReport | None = None
         cut: list[Unfinished] = []
-        asks = self._serves
-        line.is_leaving = True
-        if asks:
+        serves = self._serves
+        connection.is_stopping = True
+        child = connection.child
+        if serves:
             try:
-                farewell = line.ask("stop", timeout, timeout=timeout + _STOP)
+                report = connection.call("stop", timeout, timeout=timeout + _STOP)
             except ChildTimeout:
-                line.child.signal(signal.SIGABRT)  # faulthandler prints where it is
-                line.child.wait(_DUMP)
-                cut.append(Unfinished("a stop without an answer", f"pid {line.child.pid}", timeout + _STOP, "main", ""))
+                child.signal(signal.SIGABRT)  # faulthandler prints where it is
+                child.wait(_DUMP)
+                cut.append(Unfinished("a stop without an answer", f"pid {child.pid}", timeout + _STOP, "main", ""))
+            except CommandFailed as failed:
+                self._record_failure(failed.error)
             except ChildExited:
-                pass  # it has ended just now, as it was to
-        ended = farewell is None or line.child.wait(max(_EXIT, deadline - monotonic())) is not None
-        self._end(line, gently=farewell is not None)
-        self._child_connection = None
-        if farewell is not None:
-            cut += [*farewell.unfinished, *(() if ended else farewell.threads)]
-            for failure in farewell.failures:
+                pass  # it has ended just now, as was wanted
+        ended = report is None or child.wait(max(_EXIT, deadline - monotonic())) is not None
+        self._end(connection, gently=report is not None)
+        self._connection = None
+        if report is not None:
+            cut += [*report.unfinished, *(() if ended else report.threads)]
+            for failure in report.failures:
                 self._record_failure(failure.unpack())
-            self._on_stop_report(farewell.words)
         return [replace(each, stack=self._output.tail()) if not each.stack else each for each in cut]
 
-    def _end(self, line: ChildConnection, *, gently: bool = False) -> None:
-        """See to it that the child and all that it has started are gone, and let go of it."""
-        child = line.child
+    def _end(self, connection: ChildConnection, *, gently: bool = False) -> None:
+        """See to it that the child and all that it has started are gone, and close what belongs to it."""
+        child = connection.child
         if gently and child.poll() is None:
             child.signal(signal.SIGTERM)
             child.wait(_TERM)
         if child.poll() is None:
             child.signal(signal.SIGKILL)
             child.wait(_KILL)
-        line.close()
-
-    def _on_stop_report(self, words: object) -> None:
-        """Take what the child's desk has left for those who ask later."""
+        connection.close()
 
 
 def _describe_end(code: int | None) -> str:
@@ -355,7 +358,7 @@ def _describe_end(code: int | None) -> str:
 
 
 def _check_env(env: Mapping[str, str] | None) -> dict[str, str]:
-    """A copy of ``env``, if it can be an environment."""
+    """Copy ``env``, if it can be an environment."""
     if env is not None and not isinstance(env, Mapping):
         raise UsageError(f"env is {env!r}; wanted a mapping of environment variables to their values, both text")
     for name, value in (env or {}).items():

@@ -1,4 +1,4 @@
-"""The life of a child process: prepare, make the server, serve, answer the parent's questions, end with the parent.
+"""What runs in a child process: prepare, make the server, serve, run the parent's commands, end with the parent.
 
 Little is imported before the application is: it may want to replace the sockets and threads of the standard library.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import faulthandler
+import functools
 import importlib.util
 import os
 import pickle
@@ -22,9 +23,9 @@ from types import TracebackType
 from typing import Any
 
 from ..core.tracebacks import Unfinished, stack_of_thread
-from .messages import Pipe, RemoteException, ServerFactory, StopReport, WorkerConfig
+from .messages import Event, Pipe, RemoteException, Result, ServerFactory, StopReport, WorkerConfig
 
-__all__ = ["CommandHandler", "begin", "is_importing_main", "serve"]
+__all__ = ["CommandHandler", "begin", "is_importing_main"]
 
 _ORPHANED = 70  # the exit code of a child whose parent is gone; nobody is left to see it
 
@@ -37,25 +38,25 @@ def is_importing_main() -> bool:
 
 
 class CommandHandler:
-    """Answers what the parent asks of the server; each method without an underscore is a question.
+    """Runs the parent's commands; each method without an underscore is one.
 
     Args:
-        server: It runs.
+        server: It is made, and starts next.
+        push: Sends an event to the parent, before every result that is sent later.
 
     Attributes:
-        waits: The questions that may take their time: each is answered in a thread of its own.
+        slow_commands: Those that may take their time: each is run in a thread of its own.
     """
 
-    waits: frozenset[str] = frozenset()
+    slow_commands: frozenset[str] = frozenset()
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Any, push: Callable[[object], None]) -> None:
         self.server = server
+        self.push = push
 
     def flush(self) -> None:
-        """Let go what has been printed."""
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
+        """Write out what has been printed."""
+        _flush()
 
     def failures(self) -> list[RemoteException]:
         """What threads of the server have ended with since the last call."""
@@ -63,18 +64,15 @@ class CommandHandler:
         return [RemoteException.pack(failures.pop(0)) for _ in range(len(failures))]
 
     def stop(self, timeout: float) -> StopReport:
-        """Stop the server; the process ends when this is answered."""
-        self.server._report = lambda: None  # said by the parent's server
+        """Stop the server; the process ends when the result has been sent."""
+        self.server._report = lambda: None  # the parent's server reports
         self.server.stop(timeout)
-        self.flush()
-        return StopReport(list(self.server._unfinished), self.failures(), _find_holders(), self._shutdown_grace())
-
-    def _shutdown_grace(self) -> object:
-        return None
+        _flush()
+        return StopReport(list(self.server._unfinished), self.failures(), _find_thread_holders())
 
 
 def begin(control: int, life: int, output: int) -> None:
-    """The whole life of a child that is a fresh interpreter; it is told the rest through ``control``.
+    """The whole life of a child; the rest of what it needs comes over ``control``.
 
     Args:
         control: A socket to the parent.
@@ -86,65 +84,69 @@ def begin(control: int, life: int, output: int) -> None:
         config, listening = pipe.receive()
     except EOFError:
         os._exit(_ORPHANED)
-    code = serve(config, listening, pipe.sock.detach(), life, output)
+    code = _serve(config, listening, pipe.sock.detach(), life, output)
     if code:
         sys.exit(code)
 
 
-def serve(config: WorkerConfig, listening: list[int], control: int, life: int, output: int) -> int:
-    """Do as ordered until the parent says stop; returns the exit code."""
-    _settle(config, life, output)
-    _watch_parent(config.parent, life)
+def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, output: int) -> int:
+    """Serve until the parent asks for a stop; returns the exit code."""
+    for number in (control, life, *listening):
+        os.set_inheritable(number, False)  # else a program that the application starts could hold the port
+    _set_up_process(config, life, output)
+    _watch_parent(config.parent_pid, life)
+    pipe: Pipe | None = None
     server = None
     try:
-        server = _make(config, listening)
-        desk: CommandHandler = pkgutil.resolve_name(config.desk)(server)
+        server = _make_server(config, listening)
+        pipe = _open_pipe(control)
+        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, functools.partial(_push, pipe))
+        server.start()
     except BaseException as error:
         _flush()
-        with contextlib.suppress(OSError), contextlib.closing(Pipe(socket.socket(fileno=control))) as pipe:
-            pipe.send(RemoteException.pack(error.with_traceback(_skip_own_frames(error.__traceback__))))
+        failure = RemoteException.pack(error.with_traceback(_skip_own_frames(error.__traceback__)))
+        with contextlib.suppress(OSError), contextlib.closing(pipe or _open_pipe(control)) as pipe:
+            pipe.send(Result(0, error=failure))
         if server is not None:
             with contextlib.suppress(Exception):
                 server.stop(0.0)
         return 1
-    pipe = Pipe(socket.socket(fileno=control))  # made now: the application may have brought a class of its own
-    pipe.sock.settimeout(None)
-    pipe.send("ready")
     with contextlib.closing(pipe):
         try:
-            _answer_all(pipe, desk)
-        except EOFError:
+            pipe.send(Result(0))
+            _run_commands(pipe, handler)
+        except (EOFError, OSError):
             _end_group()
     return 0
 
 
-def _settle(config: WorkerConfig, life: int, output: int) -> None:
+def _open_pipe(control: int) -> Pipe:
+    """The pipe to the parent, made when the application is: it may have brought a class of sockets of its own."""
+    pipe = Pipe(socket.socket(fileno=control))
+    pipe.sock.settimeout(None)
+    return pipe
+
+
+def _push(pipe: Pipe, value: object) -> None:
+    with contextlib.suppress(OSError):  # the parent is gone, which `_watch_parent` sees
+        pipe.send(Event(value))
+
+
+def _set_up_process(config: WorkerConfig, life: int, output: int) -> None:
     """Make this process one of its own: group, streams, environment, path."""
-    for number in config.foreign:
-        with contextlib.suppress(OSError):
-            os.close(number)
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # Ctrl-C at the terminal is the parent's, and what this process starts ends with it
     _kill_group_with_parent(life)
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    for number in (1, 2):
-        os.dup2(output, number)
-    os.close(output)
-    for name, number in (("stdout", 1), ("stderr", 2)):  # those of a copied parent may be a test runner's
+    os.close(output)  # it is standard output and error already
+    for name, number in (("stdout", 1), ("stderr", 2)):
         stream = open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     faulthandler.enable(file=2)
-    if config.foreign:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a copied parent's handlers are for the parent
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if config.environment is not None:
-        os.environ.clear()
-        os.environ.update(config.environment)
-    sys.path[:] = config.path or sys.path
-    sys.argv[:] = config.arguments or sys.argv
+    os.environ.clear()
+    os.environ.update(config.environment)
+    sys.path[:] = config.sys_path
+    sys.argv[:] = config.argv
 
 
 def _kill_group_with_parent(life: int) -> None:
@@ -159,7 +161,7 @@ def _kill_group_with_parent(life: int) -> None:
         fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined,unused-ignore]
         fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    except (ImportError, AttributeError, OSError):  # the thread that follows the parent has to do
+    except (ImportError, AttributeError, OSError):  # the thread of `_watch_parent` has to do
         return
 
 
@@ -183,30 +185,26 @@ def _watch_parent(parent: int, life: int) -> None:
 
 
 def _end_group() -> None:
-    """The parent is gone: so is everybody here."""
+    """Kill this process and what it has started: the parent is gone."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(_ORPHANED)
 
 
-def _make(config: WorkerConfig, listening: list[int]) -> Any:
-    """Import, make the server and start it on the parent's sockets."""
+def _make_server(config: WorkerConfig, listening: list[int]) -> Any:
+    """Import what is needed and make the server, which is to start on the parent's sockets."""
     if config.main:
         _import_main(config)
     for name, file in config.modules.items():
         _import(name, file)
-    if isinstance(config.make, bytes):
-        recipe: ServerFactory = pickle.loads(config.make)
-        server = recipe.call()
-    else:
-        server = config.make()
+    factory: ServerFactory = pickle.loads(config.factory)
+    server = factory.call()
     from ..core.listener import Listener
 
     sockets = [socket.socket(fileno=number) for number in listening]
     for sock in sockets:
         sock.settimeout(None)  # the application may have called socket.setdefaulttimeout()
     server.adopt(Listener.over(config.host, sockets))
-    server.start()
     return server
 
 
@@ -244,33 +242,33 @@ def _import_main(config: WorkerConfig) -> None:
         _importing_main = False
 
 
-def _answer_all(pipe: Pipe, desk: CommandHandler) -> None:
-    """Answer questions in this thread until the one to stop is answered."""
+def _run_commands(pipe: Pipe, handler: CommandHandler) -> None:
+    """Run commands in this thread until the one to stop has been run."""
     while True:
         number, name, arguments = pipe.receive()
-        question = getattr(desk, name)
-        if name in desk.waits:
-            _in_thread(_answer, pipe, number, question, arguments)
+        command = getattr(handler, name)
+        if name in handler.slow_commands:
+            _start_thread(_run_command, pipe, number, command, arguments)
         else:
-            _answer(pipe, number, question, arguments)
+            _run_command(pipe, number, command, arguments)
             if name == "stop":
                 return
 
 
-def _in_thread(function: Callable[..., None], *arguments: object) -> None:
-    threading.Thread(target=function, args=arguments, name="liveserver-testcase desk", daemon=True).start()
+def _start_thread(function: Callable[..., None], *arguments: object) -> None:
+    threading.Thread(target=function, args=arguments, name="liveserver-testcase command", daemon=True).start()
 
 
-def _answer(pipe: Pipe, number: int, question: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+def _run_command(pipe: Pipe, number: int, command: Callable[..., object], arguments: tuple[Any, ...]) -> None:
     try:
-        answer: tuple[bool, object] = (True, question(*arguments))
+        result = Result(number, command(*arguments))
     except BaseException as error:
-        answer = (False, RemoteException.pack(error))
-    with contextlib.suppress(OSError):  # the parent is gone, which is seen elsewhere
-        pipe.send((number, *answer))
+        result = Result(number, error=RemoteException.pack(error))
+    with contextlib.suppress(OSError):  # the parent is gone, which `_watch_parent` sees
+        pipe.send(result)
 
 
-def _find_holders() -> list[Unfinished]:
+def _find_thread_holders() -> list[Unfinished]:
     """The threads that the end of the process waits for."""
     holders = []
     for thread in threading.enumerate():

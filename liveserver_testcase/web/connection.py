@@ -171,7 +171,7 @@ class HTTPConnection(Connection):
                 self._settle(exchange, response, body)
             exchange.end()
             self.exchange = None
-            journal.touch()
+            journal.touch(exchange)
         # the client may have sent more: it could not know that this is the end
         self._unread = self._gone is None or self._lingers
         return False
@@ -357,7 +357,7 @@ class HTTPConnection(Connection):
         except ClientDisconnected as error:
             exchange.aborted = str(error)
         exchange.end()
-        self.server.journal.touch()
+        self.server.journal.touch(exchange)
         self._unread = True
 
     def _record_nobody(self, reason: str) -> None:
@@ -366,4 +366,4 @@ class HTTPConnection(Connection):
         exchange.aborted = reason
         self.server.journal.add(exchange)
         exchange.end()
-        self.server.journal.touch()
+        self.server.journal.touch(exchange)

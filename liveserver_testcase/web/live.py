@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.tracebacks import Unfinished
 
-__all__ = ["Around", "Interface", "LiveServer", "Mode", "StartMethod", "WSGILiveServer", "serving_server"]
+__all__ = ["Around", "Interface", "LiveServer", "Mode", "WSGILiveServer", "serving_server"]
 
 Interface: TypeAlias = Literal["auto", "wsgi", "asgi"]
 Mode: TypeAlias = Literal["thread", "process"]
-StartMethod: TypeAlias = Literal["spawn", "forkserver", "fork"]
 Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 
 _SIGNALS = (  # of frameworks that keep exceptions to themselves, each by its module
@@ -69,7 +68,6 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         around: Called with each request's record before the application is; returns a context manager that is entered
             around it, in the same thread or task.
         asgi_options: Keywords for ``uvicorn.Config``.
-        start_method: How the process is started: ``spawn``, ``forkserver`` or ``fork``.
         env: Environment variables that the process has besides this one's.
         journal_limit: How many requests are kept.
         start_timeout: See `Server`.
@@ -127,7 +125,6 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         ready_path: str | None = None,
         around: Around | None = None,
         asgi_options: Mapping[str, Any] | None = None,
-        start_method: StartMethod = "spawn",
         env: Mapping[str, str] | None = None,
         journal_limit: int = 10_000,
         start_timeout: float = 10.0,
@@ -140,7 +137,7 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         self.ready_path = ready_path
         self.around = around
         self._interface: Interface = interface
-        self._process = start_method, env
+        self._env = env
         self._disconnect: dict[str, Callable[[], object]] = {}
         self._set_up(
             host,
@@ -268,10 +265,7 @@ def _process_class() -> type[LiveServer]:
 
         def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
             theirs = {"interface": self._interface, "asgi_options": dict(asgi_options), "around": self.around}
-            start_method, env = self._process
-            RemoteServer.__init__(
-                self, self.app, host, port, options=theirs, start_method=start_method, env=env, **options
-            )
+            RemoteServer.__init__(self, self.app, host, port, options=theirs, env=self._env, **options)
 
         def _connect_frameworks(self) -> None:
             """Nothing: they are in the other process, and so is a `LiveServer` that hears of them."""

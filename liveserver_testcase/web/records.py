@@ -157,10 +157,14 @@ class RequestLog(abc.ABC, Generic[R]):
             return
         if not any(known is error for known in record.errors):
             error.__traceback__ = _skip_frames(error.__traceback__)
-            record.errors.append(error)
-            if len(self._errors) >= self.journal.limit:  # a server that is used alone, and nobody asks
-                del self._errors[0]
-            self._errors.append((record, error))
+            self._add_error(record, error)
+            self.journal.touch(record)
+
+    def _add_error(self, record: R, error: BaseException) -> None:
+        record.errors.append(error)
+        if len(self._errors) >= self.journal.limit:  # a server that is used alone, and nobody asks
+            del self._errors[0]
+        self._errors.append((record, error))
 
     def take_errors(self) -> list[tuple[R, BaseException]]:
         """The exceptions that were recorded since the last call, each with its request."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,15 +24,6 @@ class InAProcess(NoLeaks):
         """Other servers, environment, requests, errors, output and a restart."""
         outcome = run_case(apart.Everything)
         self.assertEqual({"run": 3}, outcome.summary, outcome.printed)
-
-    def test_forkserver(self) -> None:
-        """The same with the start method that leaves a process behind, which ends with the run."""
-        command = [sys.executable, "-X", "dev", "-W", "error", "-m", "unittest", "tests.cases.apart.Everything"]
-        environment = {**os.environ, "LIVESERVER_START_METHOD": "forkserver"}
-        done = subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=6 * HANG, check=False
-        )
-        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
     def test_import_string(self) -> None:
         """An import string is loaded there; TLS is trusted here."""

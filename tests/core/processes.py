@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing.forkserver
-import multiprocessing.resource_tracker
 import socket
 import tempfile
 from pathlib import Path
@@ -15,16 +13,9 @@ from liveserver_testcase.errors import ServerDied, UnfinishedWorkWarning
 from liveserver_testcase.process.server import ProcessServer
 from tests.support import HANG, NoLeaks, wait_until
 
-__all__ = ["COPIES", "SCRIPTED", "ProcessCase", "is_alive", "is_refused", "start_forkserver"]
+__all__ = ["SCRIPTED", "ProcessCase", "is_alive", "is_refused"]
 
 SCRIPTED = "tests.core.children:make_scripted"
-COPIES = ("spawn", "forkserver", "fork")
-
-
-def start_forkserver() -> None:
-    """Start the fork server of `multiprocessing`, which stays until the end: no test has left it behind."""
-    multiprocessing.resource_tracker.ensure_running()
-    multiprocessing.forkserver.ensure_running()
 
 
 def is_alive(pid: int) -> bool:

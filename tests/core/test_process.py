@@ -18,7 +18,7 @@ from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
 from tests.core import children
-from tests.core.processes import COPIES, SCRIPTED, ProcessCase, is_alive, start_forkserver
+from tests.core.processes import SCRIPTED, ProcessCase, is_alive
 from tests.support import HANG, wait_until
 
 
@@ -101,10 +101,9 @@ class StartTest(ProcessCase):
 
     def test_a_recipe_that_exits(self) -> None:
         """A recipe that calls sys.exit() is an error that says so, and never ends the tests."""
-        for method in COPIES:
-            with self.subTest(method=method), self.assertRaises(ServerStartError) as caught:
-                self.make("start_exiting", start_method=method).start()
-            self.assertRegex(str(caught.exception), "could not start: SystemExit: no configuration$")
+        with self.assertRaises(ServerStartError) as caught:
+            self.make("start_exiting").start()
+        self.assertRegex(str(caught.exception), "could not start: SystemExit: no configuration$")
 
     def test_a_process_that_ends_before_it_serves(self) -> None:
         """A child that ends without a word is an error with its exit code and its output."""
@@ -132,9 +131,8 @@ class StartTest(ProcessCase):
                 self.assertIn(f"in {script}\n", text)
 
     def test_bad_options(self) -> None:
-        """A start method or an environment that is none is refused by the constructor."""
+        """An environment that is none is refused by the constructor."""
         for options, wanted in (
-            ({"start_method": "exec"}, "start_method is 'exec'; wanted one of 'spawn', 'forkserver', 'fork'"),
             ({"env": "A=1"}, "env is 'A=1'; wanted a mapping of environment variables to their values, both text"),
             ({"env": {"A": 1}}, "env has 'A': 1; wanted the name and the value of a variable, both text"),
         ):
@@ -151,13 +149,11 @@ class StartTest(ProcessCase):
         self.addCleanup(
             lambda: [os.environ.pop(n, None) if v is None else os.environ.update({n: v}) for n, v in before.items()]
         )
-        for method in COPIES:
-            path = self.folder() / "facts"
-            with self.subTest(method=method):
-                with self.make("start_describing", str(path), *names, start_method=method, env={"EXTRA": "given"}):
-                    pass
-                wanted = ["FLASK_DEBUG=None", "WERKZEUG_RUN_MAIN=None", "OURS=inherited", "EXTRA=given"]
-                self.assertEqual("\n".join([*wanted, *sys.argv, os.getcwd()]), path.read_text())
+        path = self.folder() / "facts"
+        with self.make("start_describing", str(path), *names, env={"EXTRA": "given"}):
+            pass
+        wanted = ["FLASK_DEBUG=None", "WERKZEUG_RUN_MAIN=None", "OURS=inherited", "EXTRA=given"]
+        self.assertEqual("\n".join([*wanted, *sys.argv, os.getcwd()]), path.read_text())
 
 
 class EndTest(ProcessCase):
@@ -165,27 +161,23 @@ class EndTest(ProcessCase):
 
     def test_it_ends_as_it_should(self) -> None:
         """A stopped child runs what it has registered for its exit."""
-        for method in ("spawn", "forkserver"):
-            path = self.folder() / "ended"
-            with self.subTest(method=method):
-                with self.make("start_writing_at_exit", str(path), start_method=method):
-                    self.assertFalse(path.exists())
-                self.assertEqual("ended", path.read_text())
+        path = self.folder() / "ended"
+        with self.make("start_writing_at_exit", str(path)):
+            self.assertFalse(path.exists())
+        self.assertEqual("ended", path.read_text())
 
     def test_one_that_does_not_end(self) -> None:
         """A child with a thread that does not end, and deaf to signals, is killed; the thread is named."""
-        for method in COPIES:
-            with self.subTest(method=method):
-                server = self.started("start_stubborn", start_method=method, stop_timeout=0.1)
-                pid = server.pid or 0
-                with self.assertWarns(UnfinishedWorkWarning) as caught:
-                    server.stop()
-                self.assertFalse(is_alive(pid))
-                self.assertRegex(
-                    str(caught.warning),
-                    rf"^{re.escape(repr(server))} cut off the end of the process from pid {pid}, 0\.0 s old, "
-                    r"in thread 'stubborn', which was at\n",
-                )
+        server = self.started("start_stubborn", stop_timeout=0.1)
+        pid = server.pid or 0
+        with self.assertWarns(UnfinishedWorkWarning) as caught:
+            server.stop()
+        self.assertFalse(is_alive(pid))
+        self.assertRegex(
+            str(caught.warning),
+            rf"^{re.escape(repr(server))} cut off the end of the process from pid {pid}, 0\.0 s old, "
+            r"in thread 'stubborn', which was at\n",
+        )
 
     def test_grandchildren_end_too(self) -> None:
         """What the child has started ends with it, at a stop and at its death."""
@@ -216,18 +208,14 @@ class EndTest(ProcessCase):
         server = self.started()
         os.kill(server.pid or 0, signal.SIGSTOP)
         with self.assertRaises(LiveServerTestCaseError) as caught:
-            server._ask("flush", timeout=0.1)
+            server._call("flush", timeout=0.1)
         self.assertEqual(
             f"{server!r} does not answer: its process (pid {server.pid}) is stopped, or runs code that lets no other "
-            "thread run; it was asked for 'flush' 0.1 s ago",
+            "thread run; it was sent the command 'flush' 0.1 s ago",
             str(caught.exception),
         )
         with self.assertWarns(UnfinishedWorkWarning):
             server.stop(0.1)
-
-
-def setUpModule() -> None:
-    start_forkserver()
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ import unittest
 from typing import Any
 
 from liveserver_testcase.core.server import Server
-from liveserver_testcase.process.child import StartMethod
 from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks, run_python
 
-__all__ = ["ForkContract", "SpawnContract"]
+__all__ = ["SpawnContract"]
 
 _ELSEWHERE = "the handler and the sockets are another process's"
 
@@ -30,8 +29,8 @@ from tests.support import wait_until
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-server = ProcessServer("tests.core.children:make_scripted", "be_quiet", start_method=sys.argv[1], stop_timeout=0.0)
-longest = {"start": 0.2, "stop": 0.05} if sys.argv[1] == "spawn" else {"start": 0.02, "stop": 0.01}
+server = ProcessServer("tests.core.children:make_scripted", "be_quiet", stop_timeout=0.0)
+longest = {"start": 0.2, "stop": 0.05}
 
 def connection():
     with socket.create_connection(server.address, timeout=20) as client:
@@ -118,7 +117,6 @@ class SpawnContract(ServerContract, NoLeaks):
     """An echo server in a fresh interpreter, whose work this process does."""
 
     half_said = {"half a line": b"hel"}
-    method: StartMethod = "spawn"
 
     def setUp(self) -> None:
         super().setUp()
@@ -132,7 +130,7 @@ class SpawnContract(ServerContract, NoLeaks):
         self.addCleanup(close)
 
     def make_server(self, **options: Any) -> Server:
-        server = ProcessServer("tests.core.children:make_echo", self.bridge.path, start_method=self.method, **options)
+        server = ProcessServer("tests.core.children:make_echo", self.bridge.path, **options)
         server.label = "echo-server"  # as the one in the child, whose threads a stop names
         return server
 
@@ -159,7 +157,7 @@ class SpawnContract(ServerContract, NoLeaks):
     @unittest.skipUnless(os.path.isdir("/proc/self/fd"), "this system does not list descriptors")
     def test_real_interrupts(self) -> None:
         """Signals that raise `KeyboardInterrupt` at any moment of a start or a stop leave nothing behind."""
-        done = run_python(_INTERRUPTS, self.method, options=("-W", "ignore"))
+        done = run_python(_INTERRUPTS, options=("-W", "ignore"))
         self.assertEqual((0, "True True"), (done.returncode, done.stdout.partition("\n")[0]), done.stdout + done.stderr)
 
     @unittest.skip(_ELSEWHERE)
@@ -176,12 +174,3 @@ class SpawnContract(ServerContract, NoLeaks):
 
     @unittest.skip(_ELSEWHERE)
     def test_no_descriptors_left(self) -> None: ...
-
-
-class ForkContract(SpawnContract):
-    """An echo server in a copy of this process."""
-
-    method = "fork"
-
-    @unittest.skip("a copy of this process has every descriptor of it, those of the test too")
-    def test_a_child_does_not_keep_the_port(self) -> None: ...

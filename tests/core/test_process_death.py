@@ -6,22 +6,21 @@ import os
 import re
 import socket
 import unittest
-from typing import Any
 from unittest import mock
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerDied, UsageError
 from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
-from tests.core.processes import COPIES, ProcessCase, is_alive, start_forkserver
+from tests.core.processes import ProcessCase, is_alive
 from tests.support import HANG, wait_until
 
 
 class DeathTest(ProcessCase):
     """The ends that nobody wanted."""
 
-    def assert_dies(self, script: str, *arguments: str, pattern: str, method: Any = "spawn") -> ProcessServer:
-        server = self.started(script, *arguments, start_method=method)
+    def assert_dies(self, script: str, *arguments: str, pattern: str) -> ProcessServer:
+        server = self.started(script, *arguments)
         pid, url = server.pid, re.escape(server.url)
         self.provoke(server)
         self.assertTrue(wait_until(lambda: not server.is_running))
@@ -32,12 +31,9 @@ class DeathTest(ProcessCase):
 
     def test_signals_and_exit_codes(self) -> None:
         """The error names the signal or the exit code, and shows the last of the output."""
-        for method in COPIES:
-            with self.subTest(method=method):
-                killed = r"was killed by SIGKILL \(signal 9\)\. The last of its output:\ndying of 9$"
-                self.assert_dies("die", "9", pattern=killed, method=method)
-                left = r"ended with exit code 3\. It had printed nothing\.$"
-                self.assert_dies("leave", "3", pattern=left, method=method)
+        killed = r"was killed by SIGKILL \(signal 9\)\. The last of its output:\ndying of 9$"
+        self.assert_dies("die", "9", pattern=killed)
+        self.assert_dies("leave", "3", pattern=r"ended with exit code 3\. It had printed nothing\.$")
 
     def test_a_crash(self) -> None:
         """After a segmentation fault the output shows where it happened."""
@@ -83,7 +79,7 @@ class DeathTest(ProcessCase):
         server = self.started("leave", "3")
         self.provoke(server)
         with self.assertRaisesRegex(ServerDied, "ended with exit code 3"):
-            server._ask("flush")
+            server._call("flush")
         server.stop()
 
 
@@ -92,13 +88,11 @@ class OutputTest(ProcessCase):
 
     def test_everything_is_caught(self) -> None:
         """The output of Python, of descriptors and of other programs is kept, in its order."""
-        for method in COPIES:
-            with self.subTest(method=method):
-                server = self.started("talk_a_little", start_method=method)
-                self.connection(server)
-                self.assertEqual("from Python\nfrom a descriptor\nfrom a program\n", server.output)
-                server.stop()
-                self.assertEqual("from Python\nfrom a descriptor\nfrom a program\n", server.output)
+        server = self.started("talk_a_little")
+        self.connection(server)
+        self.assertEqual("from Python\nfrom a descriptor\nfrom a program\n", server.output)
+        server.stop()
+        self.assertEqual("from Python\nfrom a descriptor\nfrom a program\n", server.output)
 
     def test_a_flood(self) -> None:
         """Megabytes of output block nobody; the last 64 KB are kept, and the first line says how much is not."""
@@ -140,10 +134,6 @@ class WeakSystemTest(ProcessCase):
         self.assertEqual(
             "a server in a process of its own needs a POSIX system, and this one is 'nt'", str(caught.exception)
         )
-
-
-def setUpModule() -> None:
-    start_forkserver()
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def catch(error: BaseException, cause: BaseException | None = None) -> BaseExcep
         return caught
 
 
-class CrossingTest(unittest.TestCase):
+class ExceptionTest(unittest.TestCase):
     """Exceptions on their way."""
 
     def send(self, error: BaseException) -> BaseException:
@@ -105,7 +105,7 @@ class CrossingTest(unittest.TestCase):
         self.assertEqual("'utf-8' codec can't decode byte 0x61 in position 0: no", str(arrived))
 
     def test_describe(self) -> None:
-        """A crossing says in a line what it carries."""
+        """Its description is its class and its text, in a line."""
         self.assertEqual("Known: this", RemoteException.pack(Known("this")).describe())
         self.assertEqual("KeyboardInterrupt", RemoteException.pack(KeyboardInterrupt()).describe())
 
@@ -182,8 +182,8 @@ class RecipeTest(unittest.TestCase):
         self.assertEqual(f"{__name__}.catch is something else by now", explain_unreachable(other))
 
     def test_modules(self) -> None:
-        """The modules that are imported first: the early ones, then those of the values, with their files."""
-        recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, early=("an.app",))
+        """The modules that are imported first: those to preload, then those of the values, with their files."""
+        recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, preload=("an.app",))
         self.assertEqual({"an.app": "", __name__: __file__, "tests.core.children": children.__file__}, recipe.modules())
         self.assertFalse(recipe.needs_main)
 

@@ -20,10 +20,8 @@ from unittest import mock
 
 from liveserver_testcase.core.tls import Certificates
 from liveserver_testcase.errors import ServerDied, ServerStartError, UnfinishedWorkWarning, UsageError
-from liveserver_testcase.process.child import METHODS
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from liveserver_testcase.web.live_process import RemoteServer
-from tests.core.processes import start_forkserver
 from tests.support import HANG, NoLeaks, run_python, wait_until
 from tests.web import remote_apps
 
@@ -73,11 +71,10 @@ class RemoteCase(NoLeaks):
 class RequestTest(RemoteCase):
     """What the parent knows of the requests."""
 
-    def test_every_start_method_serves_an_import_string(self) -> None:
-        """The application runs in the child, however that is started."""
-        for method in METHODS:
-            with self.subTest(method=method), self.make(start_method=method) as server:
-                self.assertEqual(f"/here of {server.pid}", self.get(server, "/here"))
+    def test_it_runs_in_the_child(self) -> None:
+        """The application runs in the child."""
+        with self.make() as server:
+            self.assertEqual(f"/here of {server.pid}", self.get(server, "/here"))
 
     def test_records(self) -> None:
         """A request is known by the time that its client has the answer, with what a thread's server knows."""
@@ -281,11 +278,6 @@ class ErrorTest(RemoteCase):
         with self.assertRaisesRegex(UsageError, "it is a lambda, which has no name. Give a function or class"):
             self.make(lambda: remote_apps.app).start()
 
-    def test_a_copy_reaches_everything(self) -> None:
-        """A fork needs no import: any factory will do."""
-        with self.make(lambda: remote_apps.app, start_method="fork") as server:
-            self.assertTrue(self.get(server))
-
 
 class DeathTest(RemoteCase):
     """A child that dies in a test."""
@@ -361,9 +353,11 @@ class TLSTest(RemoteCase):
 
     def test_a_certificate_of_ones_own(self) -> None:
         """Files are named to the child."""
-        file = Certificates.shared().server_certificate("own")
-        self.addCleanup(Certificates.shared().forget_server_certificate, "own")
-        with self.make(tls=(file, file)) as server:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name, "own.pem")
+        path.write_bytes(Certificates.shared().server_pem("own"))
+        with self.make(tls=(str(path), str(path))) as server:
             self.assertTrue(self.get(server))
 
     def test_a_context(self) -> None:
@@ -438,13 +432,7 @@ class PatchedTest(RemoteCase):
         """An application under gevent's patches is served, and asked, from its one thread."""
         if importlib.util.find_spec("gevent") is None:
             self.skipTest("gevent is not installed")
-        for method in ("spawn", "forkserver"):
-            with self.subTest(method=method):
-                self.assertEqual(["gevent._socket3 True"] * 3, self.serve(GEVENT, start_method=method))
-
-
-def setUpModule() -> None:
-    start_forkserver()
+        self.assertEqual(["gevent._socket3 True"] * 3, self.serve(GEVENT))
 
 
 if __name__ == "__main__":

@@ -44,10 +44,10 @@ def app(environ, start):
 """
 
 ASKING = """
-import http.client, sys
+import http.client
 from liveserver_testcase.web.live_process import RemoteServer
 if __name__ == "__main__":
-    with RemoteServer("shop:app", start_method=sys.argv[1]) as server:
+    with RemoteServer("shop:app") as server:
         client = http.client.HTTPConnection(*server.address)
         client.request("GET", "/")
         client.getresponse().read()
@@ -137,24 +137,6 @@ class RunsTest(unittest.TestCase):
             done.stderr,
         )
 
-    def test_a_fork_server_without_a_guard(self) -> None:
-        """The fork server imports the script whatever is served: the error says what it must look like."""
-        self.write(
-            "shop.py",
-            """
-            from liveserver_testcase.web.live_process import RemoteServer
-            RemoteServer("shop_app:app", start_method="forkserver").start()
-            """,
-        )
-        done = self.run_python("shop.py")
-        self.assertEqual(1, done.returncode)
-        self.assertIn(
-            "could not start: its process ended with exit code 1 before it served. It had printed nothing.\n"
-            "multiprocessing's fork server imports the script that runs the tests, and prints to the terminal what is "
-            "wrong with it: is unittest.main() called under `if __name__ == '__main__':`?\n",
-            done.stderr,
-        )
-
     def test_pytest_with_importlib(self) -> None:
         """A test module that pytest has imported by its file alone is found by that file."""
         (self.folder / "inner").mkdir()
@@ -166,12 +148,10 @@ class RunsTest(unittest.TestCase):
         self.write("shop.py", APP)
         self.write("ask.py", ASKING)
         self.write("cov.ini", COVERAGE)
-        for method in ("spawn", "forkserver", "fork"):
-            with self.subTest(method=method):
-                self.assert_runs("-m", "coverage", "run", "--rcfile=cov.ini", "ask.py", method)
-                self.assert_runs("-m", "coverage", "combine", "-q", "--rcfile=cov.ini")
-                done = self.run_python("-m", "coverage", "report", "--rcfile=cov.ini", "--include=shop.py")
-                self.assertRegex(done.stdout, r"shop\.py +3 +0 +100%")
+        self.assert_runs("-m", "coverage", "run", "--rcfile=cov.ini", "ask.py")
+        self.assert_runs("-m", "coverage", "combine", "-q", "--rcfile=cov.ini")
+        done = self.run_python("-m", "coverage", "report", "--rcfile=cov.ini", "--include=shop.py")
+        self.assertRegex(done.stdout, r"shop\.py +3 +0 +100%")
 
 
 if __name__ == "__main__":
