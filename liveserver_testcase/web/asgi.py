@@ -29,6 +29,7 @@ from ..errors import ServerStartError, ServerThreadError, UsageError
 from .asgi_connection import (
     ASGIConnection,
     ASGIRecord,
+    ProtocolLoop,
     RequestResponseCycle,
     RequestTask,
     ServerState,
@@ -85,8 +86,8 @@ def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> 
             raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
 
 
-_PATIENT = 3600  # seconds that a kept connection may be idle: a debugger must not cost a test its session
 _TAKE_NOTE = 0.15  # seconds for cancelled calls to end
+_NOTHING = contextlib.nullcontext()
 _SHUTDOWN = 0.5  # seconds that a shutdown gets at the least, when requests have used up the grace
 
 
@@ -141,6 +142,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
         self._call_app = _make_app(self)
         self._config = _configure(self._call_app, options or {})
+        # a debugger must not cost a test its session: a kept connection may be idle for as long as it likes
+        self._is_timed = "timeout_keep_alive" in (options or {})
+        self._loop: ProtocolLoop | None = None
         self._http: Any = link_http(self._config.http_protocol_class)
         self._shared = ServerState(self._config)
         self._lifespan: Lifespan | None = None
@@ -168,8 +172,10 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
             raise
 
     async def _prepare(self) -> None:
+        loop = asyncio.get_running_loop()
         if sys.version_info < (3, 12):
-            asyncio.get_running_loop().set_task_factory(RequestTask.make)
+            loop.set_task_factory(RequestTask.make)
+        self._loop = ProtocolLoop(loop, is_timed=self._is_timed)
         if self._lifespan is not None:
             await self._lifespan.start(self.start_timeout)
 
@@ -210,7 +216,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
 
     def _make_protocol(self) -> asyncio.BaseProtocol:
         state = self._lifespan.state if self._lifespan is not None else {}
-        protocol = self._http(config=self._config, server_state=self._shared, app_state=state)
+        protocol = self._http(config=self._config, server_state=self._shared, app_state=state, _loop=self._loop)
         protocol.link(self)
         return cast(asyncio.BaseProtocol, protocol)
 
@@ -224,7 +230,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
 
     def _enter(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
         """What is entered around each call of the application, in its task."""
-        return self._around(record) if self._around is not None else contextlib.nullcontext()
+        return self._around(record) if self._around is not None else _NOTHING
 
     def _begin(self, call: RequestResponseCycle) -> None:
         call.connection.add(call)
@@ -280,7 +286,7 @@ def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
             "lifespan": "off",  # see `Lifespan`
         }
         try:
-            config = uvicorn.Config(app, **{"proxy_headers": False, "timeout_keep_alive": _PATIENT, **options, **ours})
+            config = uvicorn.Config(app, **{"proxy_headers": False, **options, **ours})
             config.load()
         except Exception as error:  # whatever it is: uvicorn checks little
             raise ServerStartError(

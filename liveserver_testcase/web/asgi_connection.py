@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ASGIConnection",
     "ASGIRecord",
+    "ProtocolLoop",
     "RequestResponseCycle",
     "RequestTask",
     "ServerState",
@@ -386,7 +387,7 @@ class RequestResponseCycle:
     async def _complete(self, message: dict[str, Any]) -> None:
         """Send the end of a response."""
         record = self.record
-        if not self.connection.is_lost and not self.is_gone:
+        if not (self.connection.is_lost or self.is_gone):
             record.completed = self.has_ended = True
             record.end()
         try:
@@ -527,6 +528,36 @@ class ServerState:
             self._headers = [*date, *self._config.encoded_headers]
             self._second = second
         return self._headers
+
+
+class ProtocolLoop:
+    """What uvicorn's protocols for HTTP use of their loop: they make tasks, and time connections that are kept.
+
+    The task of a request is made without the loop's task factory, which is for those that the application makes.  An
+    hour's timer for each response, to be cancelled by the next request, is no use to anybody.
+
+    Args:
+        loop: The event loop.
+        is_timed: Whether kept connections are to be timed.
+    """
+
+    __slots__ = ("call_later", "create_task")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, is_timed: bool) -> None:
+        self.create_task = functools.partial(asyncio.Task, loop=loop)
+        self.call_later: Callable[..., object] = loop.call_later if is_timed else _do_not_time
+
+
+class _NoTimer:
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+_NO_TIMER = _NoTimer()
+
+
+def _do_not_time(_delay: float, _callback: object) -> object:
+    return _NO_TIMER
 
 
 class _UvicornProtocol(Protocol):
