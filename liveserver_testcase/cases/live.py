@@ -45,8 +45,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ``shop:make_app()``; or override `create_app`.
         live_interface: ``auto``, or what the application is: ``wsgi`` or ``asgi``.
         live_mode: ``thread``, or ``process`` for a process of its own.
-        live_scope: How long a server lasts: ``test``, ``class``, ``module`` or ``session`` (the whole run).  The wide
-            ones are shared by classes with the same application and settings.
+        live_scope: How long a server lasts: ``test`` (or ``function``), ``class``, ``module``, ``package`` or
+            ``session`` (the whole run).  The wide ones are shared by classes with the same application and settings.
         live_host: Where to listen.
         live_port: The port; 0 for the application's own ``config["LIVESERVER_PORT"]``, or else for one that the system
             chooses.
@@ -240,7 +240,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         return LiveServer(
             app,
             cls.setting("live_host", "LIVESERVER_HOST", str),
-            port or _configured_port(app),
+            port,
             interface=cast(Interface, cls.setting("live_interface", "LIVESERVER_INTERFACE", str, get_args(Interface))),
             mode=mode,
             tls=_flag(cls, "live_tls", "LIVESERVER_TLS"),
@@ -304,14 +304,3 @@ def _flag(cls: type[LiveServerTestCase], attribute: str, variable: str) -> Any:
     if isinstance(value, bool) or os.environ.get(variable, "").strip():
         return cls.setting(attribute, variable, bool)
     return value
-
-
-def _configured_port(app: Any) -> int:
-    """The port that the application's configuration asks for: ``config["LIVESERVER_PORT"]``; 0 for none."""
-    config = getattr(app, "config", None)
-    port = config.get("LIVESERVER_PORT") if isinstance(config, Mapping) else None
-    if port is None:
-        return 0
-    if isinstance(port, bool) or not isinstance(port, int | str) or not str(port).isdigit():
-        raise UsageError(f"the application's config['LIVESERVER_PORT'] is {port!r}; wanted a whole number, 0 or more")
-    return int(port)

@@ -20,7 +20,7 @@ __all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_
 __unittest = True
 __tracebackhide__ = True
 
-SCOPES = ("test", "class", "module", "session")
+SCOPES = ("test", "function", "class", "module", "package", "session")
 
 Raised = tuple[RequestRecord, BaseException]
 
@@ -79,7 +79,7 @@ class LivePart(ClassServer[LiveServer]):
         ignored: tuple[type[BaseException], ...],
     ) -> None:
         super().__init__(name, make, order=30)
-        self.scope = scope
+        self.scope = "test" if scope == "function" else scope
         self.key = key
         self.module = module
         self.starts = starts
@@ -104,8 +104,7 @@ class LivePart(ClassServer[LiveServer]):
             if self.starts:
                 self.server.start()
         else:
-            module = self.module if self.scope == "module" else None
-            self.server = borrow((module, self.key()), module, self._make, starts=self.starts)
+            self.server = borrow(self.key(), self.module, self._make, scope=self.scope, starts=self.starts)
         self.should_run = self.server.is_running
 
     def stop(self) -> None:

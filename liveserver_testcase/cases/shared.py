@@ -25,39 +25,52 @@ class _Loan:
 
     Attributes:
         server: It runs, unless a test has stopped it.
-        module: The module whose classes share it; None for the whole run.
+        owner: The module or package whose classes share it; None for the whole run.
+        scope: ``module``, ``package`` or ``session``.
         pid: The process that started it.
     """
 
     server: LiveServer
-    module: str | None
+    owner: str | None
+    scope: str
     pid: int
+
+    def is_for(self, module: str) -> bool:
+        """Whether it goes on while a class of ``module`` runs."""
+        if self.scope == "package":
+            return f"{module}.".startswith(f"{self.owner}.") if self.owner else "." not in module
+        return self.scope == "session" or module == self.owner
 
 
 _loans: dict[Hashable, _Loan] = {}  # runners run the classes of a process one after the other
 _watched: set[str] = set()  # modules that unittest will tell us the end of
 
 
-def borrow(key: Hashable, module: str | None, make: Callable[[], LiveServer], *, starts: bool = True) -> LiveServer:
+def borrow(
+    key: Hashable, module: str, make: Callable[[], LiveServer], *, scope: str = "session", starts: bool = True
+) -> LiveServer:
     """The server of this key; made when it is first wanted.
 
     Args:
         key: What makes two classes want the same server.
-        module: The module whose classes share it; None for the whole run.
+        module: The module of the class that wants it.
         make: Makes the server.
+        scope: Whose classes share it: those of the ``module``, of the modules of its ``package``, or of the whole run
+            (``session``).
         starts: Whether it is started if it does not run.
 
     Returns:
         The server.  A module's is stopped when its last class is over, as far as that can be known (unittest says so;
-        with other runners it is when the first class of another module begins), a run's when the process ends.
+        with other runners it is when the first class of another module begins), a package's when the first class
+        begins that is neither in it nor in a package of it, a run's when the process ends.
     """
-    if module is not None:
-        for other in {loan.module for loan in _loans.values()} - {module, None}:
-            with contextlib.suppress(Exception):  # it is said in the log, and is not this class's doing
-                end_module(other)
-        if module not in _watched:
-            _watched.add(module)
-            unittest.addModuleCleanup(end_module, module)
+    owner = {"module": module, "package": module.rpartition(".")[0], "session": None}[scope]
+    with contextlib.suppress(Exception):  # it is said in the log, and is not this class's doing
+        _end([known for known, loan in _loans.items() if not loan.is_for(module)])
+    if scope == "module" and module not in _watched:
+        _watched.add(module)
+        unittest.addModuleCleanup(end_module, module)
+    key = scope, owner, key
     loan = _loans.get(key)
     if loan is not None and loan.pid != os.getpid():  # a forked child: the server is its parent's
         loan = None
@@ -65,22 +78,27 @@ def borrow(key: Hashable, module: str | None, make: Callable[[], LiveServer], *,
         server = make()
         if starts:
             server.start()
-        loan = _loans[key] = _Loan(server, module, os.getpid())
+        loan = _loans[key] = _Loan(server, owner, scope, os.getpid())
     elif starts and not loan.server.is_running:
         loan.server.start()
     return loan.server
 
 
-def end_module(module: str | None) -> None:
+def end_module(module: str) -> None:
     """Stop the servers of a module."""
-    _watched.discard(module or "")
-    keys = [key for key, loan in _loans.items() if loan.module == module]
-    try:
-        for key in keys:
-            _loans[key].server.stop()
-    except Exception as error:
-        log.error("stopping a server of the module %s: %s", module, error)
-        raise
-    finally:
-        for key in keys:
-            _loans.pop(key, None)
+    _watched.discard(module)
+    _end([key for key, loan in _loans.items() if loan.scope == "module" and loan.owner == module])
+
+
+def _end(keys: list[Hashable]) -> None:
+    """Stop these servers, whatever goes wrong with one of them."""
+    failure: Exception | None = None
+    for key in keys:
+        loan = _loans.pop(key)
+        try:
+            loan.server.stop()
+        except Exception as error:
+            log.error("stopping a server of the %s %s: %s", loan.scope, loan.owner, error)
+            failure = error
+    if failure is not None:
+        raise failure

@@ -7,13 +7,13 @@ import inspect
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import ServerStartError, UsageError
 
-__all__ = ["detect_interface", "load_app"]
+__all__ = ["configured_port", "detect_interface", "load_app"]
 
 _WANTED = "wanted (environ, start_response) of WSGI, or (scope, receive, send) of ASGI"
 _KNOWS_MARKS = hasattr(inspect, "markcoroutinefunction")
@@ -192,3 +192,14 @@ def _failed(text: str, module: str, error: BaseException) -> ServerStartError:
 
 def _name(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def configured_port(app: Any) -> int:
+    """The port that the application's configuration asks for: ``config["LIVESERVER_PORT"]``; 0 for none."""
+    config = getattr(app, "config", None)
+    port = config.get("LIVESERVER_PORT") if isinstance(config, Mapping) else None
+    if port is None:
+        return 0
+    if isinstance(port, bool) or not isinstance(port, int | str) or not str(port).isdigit():
+        raise UsageError(f"the application's config['LIVESERVER_PORT'] is {port!r}; wanted a whole number, 0 or more")
+    return int(port)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..core.interrupts import monotonic
 from ..errors import ServerStartError, UsageError
-from .application import detect_interface, load_app
+from .application import configured_port, detect_interface, load_app
 from .http_server import HTTPEndpoint
 from .records import RequestLog, RequestRecord
 from .wsgi import WSGIServer
@@ -58,7 +58,7 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         app: A WSGI or ASGI application, or an import string of one: ``package.module:attribute``, or with ``()`` at its
             end of a function that makes one.
         host: See `Server`.
-        port: See `Server`.
+        port: See `Server`; 0 also means the ``config["LIVESERVER_PORT"]`` of an application in a thread.
         interface: ``auto``, or what ``app`` is: ``wsgi`` or ``asgi``.
         mode: ``thread``, or ``process`` for a process of its own; ``app`` is an import string then, or a function or
             class method at the top level of a module, without arguments, that makes the application.
@@ -141,7 +141,7 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         self._disconnect: dict[str, Callable[[], object]] = {}
         self._set_up(
             host,
-            port,
+            port or (configured_port(self.app) if mode == "thread" else 0),
             asgi_options or {},
             tls=tls,
             journal_limit=journal_limit,
@@ -168,7 +168,8 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         """Begin a test: forget the requests of the one before."""
         self.journal.begin(name)
         self.journal.clear()
-        self._connect_frameworks()
+        if self.is_running:  # only a stop disconnects them
+            self._connect_frameworks()
 
     @contextlib.contextmanager
     def _enter(self, record: RequestRecord) -> Iterator[None]:

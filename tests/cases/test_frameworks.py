@@ -173,6 +173,19 @@ class WithFlask(NoLeaks):
                 self.assertEqual(1, len(server.take_errors()))
             self.assertEqual(before, len(got_request_exception.receivers))
 
+    def test_nothing_is_connected_while_it_does_not_run(self) -> None:
+        """A test that begins while the server does not run connects nothing, which no stop would disconnect."""
+        from flask import got_request_exception
+
+        before = len(got_request_exception.receivers)
+        server = LiveServer(self.make_app())
+        server.begin("before the start")
+        self.assertEqual(before, len(got_request_exception.receivers))
+        with server:
+            pass
+        server.begin("after the stop")
+        self.assertEqual(before, len(got_request_exception.receivers))
+
     def test_nothing_is_left_after_a_failed_start(self) -> None:
         """Nor does a server that could not start."""
         from flask import got_request_exception

@@ -526,6 +526,23 @@ class ScopesTest(NoLeaks):
         self.assertEqual((1, 1, 1), (len(made), len(set(urls)), len(others_made)))
         self.assertTrue(is_refused(urls[0]))
 
+    def test_function(self) -> None:
+        """``function`` is another word for ``test``."""
+        cases, made, _ = self.make_classes("function")
+        self.assertEqual({"run": 4}, run_case(*cases).summary)
+        self.assertEqual(4, len(made))
+
+    def test_package(self) -> None:
+        """The modules of a package share one, which goes on in packages of it and ends with a class elsewhere."""
+        cases, made, urls = self.make_classes("package", count=3)
+        for case, module in zip(cases, ("shop.test_a", "shop.test_b", "shop.cart.test_c"), strict=True):
+            case.__module__ = module
+        others, others_made, _ = self.make_classes("package", count=1, __module__="shopping.test_d")
+        last, last_made, last_urls = self.make_classes("module", count=1)
+        self.assertEqual({"run": 10}, run_case(*cases, *others, *last).summary)
+        self.assertEqual((2, 2, 1, 1), (len(made), len(set(urls)), len(others_made), len(last_made)))
+        self.assertTrue(all(is_refused(url) for url in (*urls, *last_urls)))
+
     def test_session(self) -> None:
         """A whole run shares one, across modules; other settings make another."""
         cases, made, urls = self.make_classes("session", count=3)
@@ -548,8 +565,9 @@ class ScopesTest(NoLeaks):
     def test_misuse(self) -> None:
         """A scope that there is not is refused."""
         self.assertIn(
-            "UsageError: Case.live_scope is 'package'; wanted one of 'test', 'class', 'module', 'session'",
-            run_live(lambda self: None, live_scope="package").report,
+            "UsageError: Case.live_scope is 'suite'; wanted one of 'test', 'function', 'class', 'module', 'package', "
+            "'session'",
+            run_live(lambda self: None, live_scope="suite").report,
         )
 
 
@@ -565,6 +583,8 @@ class ConfigurationTest(NoLeaks):
         self.assertEqual(
             {"run": 1}, run_live(lambda self: self.assertEqual(port, self.live_server.port), app=app).summary
         )
+        with LiveServer(app) as server:
+            self.assertEqual(port, server.port)
         app.config["LIVESERVER_PORT"] = "any"
         self.assertIn(
             "the application's config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more",
