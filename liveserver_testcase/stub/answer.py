@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from werkzeug.wrappers import Response
 
+from ..core.text import count, quote
 from ..errors import UsageError
 from .fault import Plan
 from .keywords import refuse_unknown
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .stream import Stream, encode_piece, takes_arguments
-from .wording import count, quote
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from ..core.text import quote
 from ..errors import UsageError
 from .answer import Answer, Application, Handler, Hook, Replies, Scripted, Then, check_then, combine, make_from
 from .fault import Fault, Place, plan_exchange
@@ -13,7 +14,6 @@ from .hold import Hold
 from .reply import Headers, Reply, ReplyOptions
 from .stream import StreamSource, format_event, make_stream
 from .upstream import Upstream
-from .wording import quote
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

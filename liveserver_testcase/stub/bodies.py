@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from werkzeug.http import dump_cookie
 
+from ..core.text import quote
 from ..errors import UsageError
 from .stream import Stream, make_stream
-from .wording import quote
 
 __all__ = [
     "Content",

@@ -6,11 +6,11 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from ..core.text import quote
 from ..errors import UsageError
 from .answer import Answer, ShownForm
 from .bodies import Headers
 from .reply import Reply
-from .wording import quote
 
 __all__ = ["Chunked", "Content", "make_content_answer"]
 

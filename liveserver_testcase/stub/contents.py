@@ -8,12 +8,12 @@ from typing import Any
 
 from werkzeug.datastructures import Authorization
 
+from ..core.text import MASK, one_line, quote
 from ..errors import UsageError
 from .criterion import Criterion, Mismatch, is_judge, make_mismatch
 from .differences import Difference, find_differences
 from .subject import NO_JSON, Subject
-from .values import ABSENT, Combinator, accepts, show
-from .wording import cut, escape, is_secret, mask, quote
+from .values import ABSENT, Combinator, Masked, accepts, show
 
 __all__ = [
     "AuthCriterion",
@@ -24,7 +24,6 @@ __all__ = [
     "compare_content",
     "explain_kind",
     "has_same_credentials",
-    "mask_json",
 ]
 
 
@@ -84,7 +83,16 @@ class AuthCriterion(Criterion):
         if isinstance(self.wanted, str):
             scheme, space, _ = self.wanted.partition(" ")
             return f"{scheme.title()} ***" if space else "Bearer ***"
-        return show(self.wanted)
+        if isinstance(self.wanted, re.Pattern):
+            return f"matching {MASK}"
+        return show(_mask_parts(self.wanted))
+
+
+def _mask_parts(wanted: object) -> object:
+    """A combination with none of the texts and patterns in it: each is a token, or all of the header."""
+    if isinstance(wanted, Combinator):
+        return wanted.map(_mask_parts)
+    return Masked() if isinstance(wanted, str | re.Pattern) else wanted
 
 
 def has_same_credentials(wanted: str, got: str) -> bool:
@@ -166,27 +174,11 @@ class JSONCriterion(Criterion):
         got = request.read_json()
         if got is NO_JSON:
             hint = explain_kind(request, "JSON")
-            return Mismatch(self.name, self.describe(), f"{quote(mask_text(request))}, which is no JSON", hint)
+            return Mismatch(self.name, self.describe(), f"{quote(request.text)}, which is no JSON", hint)
         return make_mismatch(self, find_differences(self.wanted, got))
 
     def describe(self) -> str:
-        return show(mask_json(self.wanted))
-
-
-def mask_json(value: object) -> object:
-    """A JSON value without the secrets in it."""
-    if value.__class__ is dict:
-        items = value.items()
-        return {
-            k: "***" if isinstance(k, str) and is_secret(k) and isinstance(v, str) else mask_json(v) for k, v in items
-        }
-    return [mask_json(part) for part in value] if value.__class__ is list else value
-
-
-def mask_text(request: Subject) -> str:
-    """The body as text, without the secrets that a form carries."""
-    text = request.text
-    return mask(f"?{text}")[1:] if re.fullmatch(r"[^\s{\"]*=[^\s{\"]*", text) else text
+        return show(self.wanted)
 
 
 def explain_kind(request: Subject, wanted: str) -> str:
@@ -197,7 +189,7 @@ def explain_kind(request: Subject, wanted: str) -> str:
     if not kind:
         return "it has no Content-Type" if wanted != "JSON" else ""
     fits = kind.endswith("json") if wanted == "JSON" else kind in _FORMS
-    return "" if fits else f"its Content-Type is {cut(escape(kind))}, not that of {wanted}"
+    return "" if fits else f"its Content-Type is {one_line(kind)}, not that of {wanted}"
 
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")

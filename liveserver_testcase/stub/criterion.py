@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import abc
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..core.text import MASK, count, describe_error, is_secret, mask, one_line, quote
 from .differences import Difference
 from .subject import Subject
 from .values import show
-from .wording import count, cut, describe_error, escape, is_secret, quote
 
 __all__ = ["Criterion", "Mismatch", "is_judge", "make_mismatch"]
 
@@ -88,24 +87,28 @@ def make_mismatch(criterion: Criterion, found: Sequence[Difference], whole: str 
     first, *rest = found
     more = ""
     if rest:
-        places = [cut(escape(difference.where)) for difference in rest[:3]]
+        places = [one_line(difference.where) for difference in rest[:3]]
         more = f"{count(len(rest), 'more difference')}: {', '.join(places)}{', …' if len(rest) > 3 else ''}"
     hint = "; ".join(filter(None, [first.hint, more]))
-    where = "" if first.where == whole else cut(escape(first.where))
+    where = "" if first.where == whole else one_line(first.where)
     wanted, got = first.wanted, first.got
-    if is_secret(re.split(r"[.\[]", where)[-1]):
-        return Mismatch(criterion.name, "***", "nothing" if got == "nothing" else "another", hint, 1.0, where)
+    if is_secret(first.where):
+        return Mismatch(criterion.name, MASK, "nothing" if got == "nothing" else "another", hint, 1.0, where)
     distance = criterion.weight * (1 - 0.5 / (1 + len(found)))
     return Mismatch(criterion.name, wanted, got, hint, distance, where, _diff(first.texts))
 
 
 def _diff(texts: tuple[str, str] | None) -> tuple[str, ...]:
-    """The lines that differ, if there are several or the texts are long."""
+    """The lines that differ, if there are several or the texts are long; without their secrets."""
     if texts is None or (max(map(len, texts)) < _LONG and not any("\n" in text for text in texts)):
         return ()
-    wanted, got = (text[:20_000].splitlines() for text in texts)  # comparing takes time
+    # Comparing takes time.  Masked before they are cut into lines, for a secret can have several.
+    left, right = (mask(text[:20_000]) for text in texts)
+    if left == right:
+        return (f"they differ where {MASK} stands, or after 20,000 characters",)
+    wanted, got = left.splitlines(), right.splitlines()
     if len(wanted) <= 1 and len(got) <= 1:
-        return _diff_line(*texts)
+        return _diff_line(left, right)
     import difflib  # costs a millisecond that no passing test needs
 
     lines = list(difflib.unified_diff(wanted, got, "wanted", "got", lineterm="", n=2))

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shlex
 
-from .contents import mask_json
+from ..core.text import count, escape, mask, mask_header
 from .subject import Subject
-from .wording import count, escape, is_secret, mask
 
-__all__ = ["is_secret_header", "write_curl"]
+__all__ = ["write_curl"]
 
 # what curl says by itself, or what says nothing
 _NOISE = ("accept-encoding", "connection", "content-length", "expect", "transfer-encoding", "user-agent")
-_SECRET_HEADERS = ("authorization", "cookie", "proxy-authorization", "set-cookie")
 _LONGEST = 2000  # characters of a body that still stands in a line
-
-
-def is_secret_header(name: str) -> bool:
-    """Whether a header's value must not be read in a log."""
-    return name.lower() in _SECRET_HEADERS or is_secret(name)
 
 
 def write_curl(request: Subject, url: str, *, secrets: bool = False) -> str:
@@ -39,7 +30,7 @@ def write_curl(request: Subject, url: str, *, secrets: bool = False) -> str:
     for name, value in request.headers.items():
         is_plain = name.lower() in _NOISE or (name.lower(), value) == ("accept", "*/*") or name.lower() == "host"
         if not is_plain:
-            shown = value if secrets or not is_secret_header(name) else "***"
+            shown = value if secrets else mask_header(name, value)
             parts += ["-H", _quote(f"{name}: {shown}")]
     if request.body:
         parts += _write_body(request, secrets=secrets)
@@ -54,19 +45,7 @@ def _write_body(request: Subject, *, secrets: bool) -> list[str]:
         text = ""
     if not text or len(text) > _LONGEST or "\0" in text:
         return ["--data-binary", f"@body-of-{count(len(request.body), 'byte').replace(' ', '-').replace(',', '')}"]
-    return ["--data-raw", _quote(text if secrets else mask_body(text))]
-
-
-def mask_body(text: str) -> str:
-    """A body without the secrets of a form or of JSON."""
-    if re.fullmatch(r"[^\s{\"]*=[^\s{\"]*", text):
-        return mask(f"?{text}")[1:]
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    masked = mask_json(value)
-    return text if masked == value else json.dumps(masked)
+    return ["--data-raw", _quote(text if secrets else mask(text))]
 
 
 def _quote(text: str) -> str:

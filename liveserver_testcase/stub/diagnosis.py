@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..core.text import count, quote
 from .book import Decision
 from .expectation import Expectation
 from .matching import Criteria
 from .request import RecordedRequest
 from .times import Times, describe_times
 from .traffic import Traffic, describe_exchange, get_distance, list_criteria, shorten
-from .wording import count, quote
 
 __all__ = [
     "Traffic",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..core.text import describe_error, quote
 from .values import (
     ABSENT,
     ALL_OF,
@@ -18,7 +19,6 @@ from .values import (
     merge_values,
     show,
 )
-from .wording import describe_error, quote
 
 __all__ = ["Difference", "find_differences", "find_value_differences"]
 

@@ -6,13 +6,13 @@ import threading
 from typing import Any
 
 from ..core.listener import Listener
+from ..core.text import quote
 from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 from .connection import StubConnection
 from .fault import FLAWS, Fault, Plan, plan_connection
 from .outage import ConnectionFault, Outage, fill
 from .script import Script
-from .wording import quote
 
 __all__ = ["Disturbing"]
 

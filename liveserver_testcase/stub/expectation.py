@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from ..core.text import count, quote
 from ..errors import UsageError
 from .answer import Answer
 from .answering import Answering
@@ -13,7 +14,6 @@ from .reply import Reply
 from .request import RecordedRequest
 from .scenario import Scenario
 from .times import Times, describe_times
-from .wording import count, quote
 
 __all__ = ["Expectation", "Order", "Owner"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.text import quote
 from ..errors import UsageError
-from .wording import quote
 
 if TYPE_CHECKING:
     from ..core.tls import Flaw

@@ -9,13 +9,13 @@ from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from ..core.text import count, is_secret, one_line, quote
 from ..errors import UsageError
 from .contents import compare_content, explain_kind, has_same_credentials
 from .criterion import Criterion, Mismatch, is_judge, make_mismatch
 from .differences import Difference, find_differences, find_value_differences
 from .subject import Subject
-from .values import ABSENT, INCLUDING, UNORDERED, Combinator, accepts, accepts_values, show
-from .wording import count, cut, is_secret, mask, quote
+from .values import ABSENT, INCLUDING, UNORDERED, Combinator, Masked, accepts, accepts_values, show
 
 __all__ = ["CookiesCriterion", "FilesCriterion", "FormCriterion", "HeadersCriterion", "QueryCriterion"]
 
@@ -97,7 +97,7 @@ class _Fields(Criterion):
     def explain(self, request: Subject) -> Mismatch:
         if self.fields is None:
             whole = self.read_whole(request)
-            text = "nothing" if whole is ABSENT else cut(mask(f"?{whole}")[1:])
+            text = "nothing" if whole is ABSENT else one_line(str(whole))
             return Mismatch(self.name, self.describe(), text, distance=self.weight)
         got = self.read(request)
         found = [
@@ -121,16 +121,9 @@ class _Fields(Criterion):
         if self.fields is None:
             return show(self.wanted)
         pairs = {
-            name: _Masked() if is_secret(name) and value is not ABSENT else value for name, value in self.fields.items()
+            name: Masked() if is_secret(name) and value is not ABSENT else value for name, value in self.fields.items()
         }
         return show(pairs) if self.is_exact or self.are_some else f"INCLUDING({show(pairs)})"
-
-
-class _Masked:
-    """Stands for a value that must not be read in a log."""
-
-    def __repr__(self) -> str:
-        return "***"
 
 
 class QueryCriterion(_Fields):
@@ -166,11 +159,11 @@ class QueryCriterion(_Fields):
             raw = request.query_string.decode("latin-1")
             same = sorted(parse_qsl(raw, keep_blank_values=True)) == sorted(parse_qsl(self.raw, keep_blank_values=True))
             hint = "the same parameters: a mapping compares those, a text each letter" if same else ""
-            return Mismatch(self.name, self.describe(), quote(mask(f"?{raw}")[1:]), hint)
+            return Mismatch(self.name, self.describe(), quote(raw), hint)
         return super().explain(request)
 
     def describe(self) -> str:
-        return quote(mask(f"?{self.raw}")[1:]) if self.raw is not None else super().describe()
+        return quote(self.raw) if self.raw is not None else super().describe()
 
 
 class HeadersCriterion(_Fields):

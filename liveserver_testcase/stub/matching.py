@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ..core.text import quote
 from ..errors import UsageError
 from .contents import AuthCriterion, BodyCriterion, JSONCriterion, TextCriterion, WhereCriterion
 from .criterion import Criterion, Mismatch
@@ -26,7 +27,6 @@ from .targets import (
     make_path,
     split_target,
 )
-from .wording import quote
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -7,6 +7,7 @@ import io
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from ..core.journal import JournalWindow
+from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.records import Exchange
 from ..web.request_head import parse_head
@@ -18,7 +19,6 @@ from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_
 from .reply import Reply
 from .serving import Serving
 from .subject import Subject, decode_path
-from .wording import count, cut, escape, mask, quote
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -192,10 +192,10 @@ class RecordedRequest(Subject):
 
     def describe(self) -> str:
         """Method, target and body on one line, without secrets."""
-        target = cut(escape(mask(self.exchange.target)))
+        target = one_line(self.exchange.target)
         if not self.body_size:
             return f"{self.method} {target}"
-        kind = cut(escape(self.mimetype)) or "no content type"
+        kind = one_line(self.mimetype) or "no content type"
         return f"{self.method} {target} ({count(self.body_size, 'byte')} of {kind}{self.loss})"
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.journal import drain
+from ..core.text import quote
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
@@ -23,7 +24,6 @@ from .request import RecordedRequest
 from .scripting import ScenarioScript, Scripting, Wish
 from .traffic import find_requests
 from .waiting import Waiting
-from .wording import quote
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

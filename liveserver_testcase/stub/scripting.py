@@ -6,6 +6,7 @@ import abc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..core.text import quote
 from ..errors import UsageError
 from .expectation import Expectation
 from .keywords import suggest_more_keywords
@@ -14,7 +15,6 @@ from .reply import Headers, Reply
 from .scenario import Scenario
 from .times import Times, parse_limit, parse_times
 from .values import INCLUDING
-from .wording import quote
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

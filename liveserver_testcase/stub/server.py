@@ -9,6 +9,7 @@ import ssl
 import threading
 from typing import Any
 
+from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate, resolve_tls
 from ..core.tracebacks import Unfinished
 from ..errors import ClientDisconnected, UsageError
@@ -26,7 +27,6 @@ from .loop import HandlerLoop
 from .reply import Reply
 from .request import RecordedRequest
 from .serving import Wake
-from .wording import quote
 
 __all__ = ["HTTPStub"]
 

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ..core.text import quote
 from ..errors import UsageError
 from .subject import Subject
-from .wording import quote
 
 __all__ = [
     "Pause",

@@ -11,11 +11,11 @@ from urllib.parse import unquote
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, MapAdapter, Rule
 
+from ..core.text import quote
 from ..errors import UsageError
 from .criterion import Criterion, Mismatch, is_judge
 from .subject import Subject, decode_path
 from .values import Combinator, accepts, show
-from .wording import quote
 
 __all__ = [
     "HostCriterion",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias, TypeGuard
 
+from ..core.text import count, quote
 from ..errors import UsageError
-from .wording import count, quote
 
 __all__ = ["Times", "at_least", "at_most", "describe_times", "parse_limit", "parse_times"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
+from ..core.text import count, one_line, quote
 from ..web.records import Exchange
 from .criterion import Mismatch
 from .matching import Criteria
 from .request import RecordedRequest
-from .wording import count, cut, escape, mask, quote
 
 __all__ = ["Traffic", "describe_exchange", "find_requests", "get_distance", "list_criteria", "shorten"]
 
@@ -117,13 +117,13 @@ def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
 
 def describe_exchange(exchange: Exchange) -> str:
     """Its request line, or that none could be made out, without secrets."""
-    return cut(escape(mask(exchange.describe())))
+    return one_line(exchange.describe())
 
 
 def _outcome(exchange: Exchange) -> str:
     reason = exchange.refused or exchange.aborted
     if reason:
-        return cut(escape(reason))
+        return one_line(reason)
     reply = exchange.handler_data.reply if isinstance(exchange.handler_data, RecordedRequest) else None
     status = exchange.status or (reply.status if reply is not None else "still coming")
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)

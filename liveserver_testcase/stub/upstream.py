@@ -6,10 +6,10 @@ import http.client
 import ssl
 from urllib.parse import urlsplit
 
+from ..core.text import quote
 from ..errors import UsageError
 from .reply import Reply
 from .request import RecordedRequest
-from .wording import quote
 
 __all__ = ["Upstream"]
 

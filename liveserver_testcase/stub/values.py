@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ..core.text import MASK, one_line, quote
 from ..errors import UsageError
-from .wording import cut, quote
 
 __all__ = [
     "ABSENT",
@@ -22,6 +22,7 @@ __all__ = [
     "NOT",
     "UNORDERED",
     "Combinator",
+    "Masked",
     "accepts",
     "accepts_values",
     "find_odd_item",
@@ -241,9 +242,16 @@ def find_odd_item(wanted: Sequence[object], got: Sequence[object]) -> int | None
 # -- in words ----------------------------------------------------------------------------------------------------------
 
 
+class Masked:
+    """Stands for a value that must not be read in a report."""
+
+    def __repr__(self) -> str:
+        return MASK
+
+
 def show(value: object) -> str:
     """A wanted value as it was written, without addresses, cut if it is long."""
-    return quote(value) if isinstance(value, str | bytes) else cut(_write(value))
+    return quote(value) if isinstance(value, str | bytes) else one_line(_write(value))
 
 
 def _write(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow, drain
 from ..core.listener import format_host
+from ..core.text import one_line
 from ..core.tracebacks import is_libraries
 from .request_body import Body, is_client_error
 from .request_head import Head, split_target
@@ -114,8 +115,8 @@ class RequestRecord:
         self.duration = monotonic() - self.arrived
 
     def describe(self) -> str:
-        """The request line, or that there was none."""
-        return f"{self.method} {self.target}" if self.method else "a request that could not be made out"
+        """The request line without its secrets, or that there was none."""
+        return f"{self.method} {one_line(self.target)}" if self.method else "a request that could not be made out"
 
     def __repr__(self) -> str:
         result = self.aborted or ("in progress" if self.status is None else str(self.status))

@@ -442,7 +442,7 @@ class MisuseTest(unittest.TestCase):
 
     def test_a_header_value_that_would_break_the_head(self) -> None:
         """Line ends, NUL and what is not Latin-1 are refused."""
-        for value in ("a\r\nSet-Cookie: b", "a\nb", "a\0", "東京"):
+        for value in ("a\r\nX-B: b", "a\nb", "a\0", "東京"):
             with self.subTest(value=value):
                 self.assert_refused(
                     f"header 'X-A' has the value {value!r}; wanted Latin-1 without CR, LF and NUL "

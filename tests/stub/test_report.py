@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase.stub.curl import mask_body
+from liveserver_testcase.core.text import mask
 from liveserver_testcase.stub.expectation import Order
 from tests.stub.support import URL, ReportTest, make_request
 
@@ -175,7 +175,7 @@ class CurlTest(unittest.TestCase):
         """Its spaces, too."""
         for body in ('{"a":1}', "a=1", "plain text", '{"a": }', '{"author":  "x"}'):
             with self.subTest(body=body):
-                self.assertEqual(body, mask_body(body))
+                self.assertEqual(body, mask(body))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Parts that decide something by themselves."""
