@@ -50,6 +50,8 @@ class Connection(abc.ABC):
         index: Its number among the server's connections, from 0.
         stopping: Set when the server stops: whoever serves looks at it before waiting for the client.
         state: Written by the serving thread alone.
+        accepted_at: When it was accepted, on the monotonic clock.
+        handshake_done_at: When its TLS handshake was done; None without one.
         since: When the current state's work began, on the monotonic clock.
         sending: Bytes that the response being sent has handed to the system so far; -1 outside of a long one.
     """
@@ -60,7 +62,8 @@ class Connection(abc.ABC):
         self.index = index
         self.stopping = stopping
         self.state = ConnectionState.NEW
-        self.since = monotonic()
+        self.since = self.accepted_at = monotonic()
+        self.handshake_done_at: float | None = None
         self.sending = -1
         self.is_cut = False
         # guards the descriptor's end: a shutdown must never hit its reused number
@@ -103,6 +106,7 @@ class Connection(abc.ABC):
                 self.set_timeout(timeout)
                 self.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
             self.sock.do_handshake()
+            self.handshake_done_at = monotonic()
             self.set_timeout(None)
         except (OSError, ValueError) as error:
             self._unclean = True  # there is no TLS to end

@@ -75,6 +75,7 @@ class HTTPConnection(Connection):
         self.exchange: Exchange | None = None
         self.incoming = ReceiveBuffer(self._receive_body)
         self._exchanges = 0
+        self._received_at: float | None = None  # when the first bytes of the next request came
         self._is_taken_over = False
 
     def describe(self) -> str:
@@ -146,6 +147,8 @@ class HTTPConnection(Connection):
         if head is None:
             return False
         self.exchange = exchange = Exchange(head, self.index, self._exchanges, self.address)
+        exchange.accepted_at, exchange.handshake_done_at = self.accepted_at, self.handshake_done_at
+        exchange.first_byte_at = self._received_at
         self._exchanges += 1
         self.since = exchange.arrived
         self.state = _ACTIVE
@@ -261,6 +264,7 @@ class HTTPConnection(Connection):
             if not self._exchanges and not self.is_cut:
                 raise ClientDisconnected(f"the client left without having sent a request{why}")
             return False  # between two requests that is not worth a word
+        self._received_at = monotonic()
         incoming = self.incoming
         incoming.data = incoming.data[incoming.position :] + data
         incoming.position = 0

@@ -35,7 +35,13 @@ class RequestRecord:
         method: Such as ``GET``, or ``WEBSOCKET``; empty if no request could be made out.
         target: The raw target of the request line.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
-        arrived: When it arrived, on the monotonic clock.
+        accepted_at: When its connection was accepted; this and the other times are of the monotonic clock, and None for
+            what has not happened, or is not known to the server.
+        handshake_done_at: When its connection's TLS handshake was done.
+        first_byte_at: When its first byte came.
+        arrived: When its head was complete.
+        body_complete_at: When its body had been read; the same as ``arrived`` for one without a body.
+        response_begun_at: When the response's head was about to be sent.
         received_at: The same as seconds since 1970.
         duration: Seconds from its arrival to its end; None while it is served.
         completed: Whether the whole response has been handed to the system.
@@ -46,16 +52,21 @@ class RequestRecord:
     __slots__ = (
         "_status",
         "aborted",
+        "accepted_at",
         "address",
         "arrived",
+        "body_complete_at",
         "completed",
         "connection_index",
         "duration",
         "errors",
         "exchange_index",
+        "first_byte_at",
+        "handshake_done_at",
         "index",
         "method",
         "received_at",
+        "response_begun_at",
         "target",
         "version",
         "window",
@@ -70,6 +81,11 @@ class RequestRecord:
         self.method = method
         self.target = target
         self.version = "HTTP/1.1"
+        self.accepted_at: float | None = None
+        self.handshake_done_at: float | None = None
+        self.first_byte_at: float | None = None
+        self.body_complete_at: float | None = None
+        self.response_begun_at: float | None = None
         self.duration: float | None = None
         self._status: int | None = None
         self.completed = False
@@ -104,6 +120,11 @@ class RequestRecord:
     def is_over(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.duration is not None
+
+    @property
+    def finished_at(self) -> float | None:
+        """When the response was finished, or given up; None while it is served."""
+        return None if self.duration is None else self.arrived + self.duration
 
     @property
     def age(self) -> float:
@@ -240,6 +261,11 @@ class Exchange(RequestRecord):
             self.version = head.version
         else:
             self.method = self.target = self.version = ""
+        self.accepted_at: float | None = None
+        self.handshake_done_at: float | None = None
+        self.first_byte_at: float | None = None
+        self.body_complete_at: float | None = None
+        self.response_begun_at: float | None = None
         self.duration: float | None = None
         self._status: int | None = None
         self.completed = False
@@ -275,8 +301,12 @@ class Exchange(RequestRecord):
         if response is not None:
             self._status = self.status
             self.completed = response.finished
-        if self.body is not None:
-            self.trailers, self.chunk_sizes = self.body.trailers, self.body.chunk_sizes
+            self.response_begun_at = response.begun_at
+        body = self.body
+        if body is not None:
+            self.trailers, self.chunk_sizes, self.body_complete_at = body.trailers, body.chunk_sizes, body.finished_at
+        elif self.head is not None:
+            self.body_complete_at = self.arrived
         self.duration = monotonic() - self.arrived
         self.head = self.body = self.response = None
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..core.interrupts import monotonic
 from ..errors import ClientDisconnected
 from .request_head import BadRequest
 
@@ -111,6 +112,7 @@ class Body(io.RawIOBase):
     Attributes:
         finished: Whether all of it has been read.
         received: Bytes of it that have been read.
+        finished_at: When that was, on the monotonic clock.
         failure: Why it cannot be read to its end: the client's fault, or its disappearance.
         trailers: Header lines that followed a chunked body.
         chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
@@ -120,6 +122,7 @@ class Body(io.RawIOBase):
         self._incoming = incoming
         self._before = before  # sends the 100 Continue that the client may be waiting for
         self.finished = False
+        self.finished_at: float | None = None
         self.received = 0
         self.failure: BadRequest | ClientDisconnected | None = None
         self.trailers: list[tuple[bytes, bytes]] = []
@@ -151,6 +154,8 @@ class Body(io.RawIOBase):
             self.failure = error
             raise _tell(error) from error
         self.received += count
+        if self.finished:
+            self.finished_at = monotonic()
         return count
 
     def _read(self, view: memoryview) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import NoReturn, TypeAlias
 
+from ..core.interrupts import monotonic
 from ..errors import InvalidResponse
 from .request_head import Head
 
@@ -147,6 +148,7 @@ class ResponseWriter:
     Attributes:
         status: The status, once prepared.
         begun: Whether anything of it has left.
+        begun_at: When that was, on the monotonic clock.
         finished: Whether all of it has.
         keep_alive: Whether the connection stays open after it; decided when the head leaves.
         framed: Whether the client can tell where it ends; else the end of the connection tells.
@@ -164,6 +166,7 @@ class ResponseWriter:
         "_send",
         "_wants_close",
         "begun",
+        "begun_at",
         "finished",
         "framed",
         "has_no_body",
@@ -183,6 +186,7 @@ class ResponseWriter:
         self._wants_close = False
         self.status = 0
         self.begun = False
+        self.begun_at: float | None = None
         self.finished = False
         self.framed = True
         self.has_no_body = False
@@ -241,6 +245,7 @@ class ResponseWriter:
             return False
         self.status = head[0]
         self.begun = self.keep_alive = True
+        self.begun_at = monotonic()
         self.sent = size
         self._send(head[1] + _make_stamp() + tail)
         self.finished = True
@@ -357,6 +362,7 @@ class ResponseWriter:
         elif head.version == "HTTP/1.0":
             framing += b"Connection: keep-alive\r\n"
         self.begun = True
+        self.begun_at = monotonic()
         return b"%b%b\r\n" % (self._fields, framing)
 
     def _emit(self, head: bytes, data: bytes) -> None:

@@ -218,6 +218,53 @@ class Stop(WireTestCase):
         stopper.join(HANG)
 
 
+class Times(WireTestCase):
+    """An exchange says when each of its parts came to its end."""
+
+    def check_order(self, exchange: Any, *names: str) -> None:
+        """Fail unless the times of ``names`` are known, and in this order."""
+        times = [getattr(exchange, name) for name in names]
+        self.assertNotIn(None, times, dict(zip(names, times, strict=True)))
+        self.assertEqual(sorted(times), times)
+
+    def test_of_a_request_with_a_body(self) -> None:
+        """Its times are in the order of the wire."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            environ["wsgi.input"].read(100)
+            return hello(environ, start_response)
+
+        server = self.serve(app)
+        client = self.connect(server)
+        for request in (post(b"abc"), post(b"abcdef"), GET):
+            client.ask(request)
+        self.assertEqual([], server.wait_until_idle(HANG))
+        first, second, third = self.exchanges(server, 3)
+        names = "first_byte_at", "arrived", "body_complete_at", "response_begun_at", "finished_at"
+        for exchange in (first, second, third):
+            self.check_order(exchange, "accepted_at", *names)
+            self.assertIsNone(exchange.handshake_done_at)
+        self.assertEqual(first.accepted_at, third.accepted_at)
+        self.assertGreater(second.first_byte_at or 0.0, first.response_begun_at or 0.0)
+        self.assertEqual(third.arrived, third.body_complete_at)
+
+    def test_of_tls(self) -> None:
+        """The handshake comes between the connection and the first byte."""
+        server = self.serve(hello, tls=True)
+        client = self.connect(server, context=server.client_context())
+        client.ask(GET)
+        self.check_order(self.exchange(server), "accepted_at", "handshake_done_at", "first_byte_at", "finished_at")
+
+    def test_of_what_did_not_happen(self) -> None:
+        """A body that nobody read to its end, and an answer that was not given, have no time."""
+        server = self.serve(hello)
+        client = self.connect(server)
+        client.send(post(b"abc")[:-1])
+        client.answer()
+        client.close()
+        self.assertIsNone(self.exchange(server).body_complete_at)
+
+
 class Handlers(WireTestCase):
     """Handlers answer for themselves."""
 
