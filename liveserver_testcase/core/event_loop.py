@@ -32,6 +32,7 @@ class LoopConnection:
         transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
         index: Its number among the server's connections.
         peer: The client's address as text, ``host:port``.
+        is_tls: Whether the server speaks TLS from the first byte.
         is_busy: Whether something is being done for the client, rather than waited for from it.
         what: What is being done, in a few words.
         since: When it began, on the monotonic clock.
@@ -46,7 +47,7 @@ class LoopConnection:
         self.since = monotonic()
         self.is_last = False  # a stop waits for what is being done, and nothing comes after it
         self._task: asyncio.Task[Any] | None = None
-        self._is_tls = transport.get_extra_info("sslcontext") is not None
+        self.is_tls = transport.get_extra_info("sslcontext") is not None
         self.socket = transport.get_extra_info("socket")
         address = transport.get_extra_info("peername") or ("unknown", 0)
         self.peer = f"{format_host(str(address[0]))}:{address[1]}"
@@ -79,7 +80,7 @@ class LoopConnection:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
         if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
-        if self._is_tls:
+        if self.is_tls:
             self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
 
     def cut(self) -> None:
@@ -253,7 +254,10 @@ class _Run:
 
     def part(self, connection: LoopConnection) -> None:
         self.connections.discard(connection)
-        connection.abort()  # it is lost already, but the TLS transport of Python 3.10 does not know
+        # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
+        # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
+        if connection.is_tls:
+            connection.abort()
         if self.stopping and not self.connections:
             self.parted.set()
 

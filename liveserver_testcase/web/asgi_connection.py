@@ -153,7 +153,7 @@ class ASGIConnection(LoopConnection):
     def abort(self) -> None:
         """See `LoopConnection.abort`."""
         # a transport that is being lost would lose its connection twice; that of TLS does not know, on Python 3.10
-        if self._is_tls or not self.is_lost:
+        if self.is_tls or not self.is_lost:
             super().abort()
 
     def cut(self) -> None:
