@@ -127,7 +127,7 @@ class HTTPConnection(Connection):
         except BadRequest as refusal:
             self._refuse(refusal)
         except ClientDisconnected as error:
-            self._record_nobody(str(error))
+            self._record_no_request(str(error))
         except PlainHTTP:
             self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
         if self._unread:
@@ -171,7 +171,7 @@ class HTTPConnection(Connection):
             pass  # while an error was answered, or a body drained
         finally:
             if (body is not None or not response.finished) and not response.is_taken_over:
-                self._settle(exchange, response, body)
+                self._finish_exchange(exchange, response, body)
             exchange.end()
             self.exchange = None
             journal.touch(exchange)
@@ -202,7 +202,7 @@ class HTTPConnection(Connection):
         response.begin(describe_status(status), [("Content-Type", "text/plain; charset=utf-8")])
         response.finish(f"{text}\n".encode("utf-8", "replace"))
 
-    def _settle(self, exchange: Exchange, response: ResponseWriter, body: Body | None) -> None:
+    def _finish_exchange(self, exchange: Exchange, response: ResponseWriter, body: Body | None) -> None:
         """Record what went wrong with the client, and what follows for the end of the connection."""
         failure: BadRequest | ClientDisconnected | None = self._gone
         if body is not None:
@@ -364,7 +364,7 @@ class HTTPConnection(Connection):
         self.server.journal.touch(exchange)
         self._unread = True
 
-    def _record_nobody(self, reason: str) -> None:
+    def _record_no_request(self, reason: str) -> None:
         """Record a client that left before there was a request to speak of."""
         exchange = Exchange(None, self.index, self._exchanges, self.address)
         exchange.aborted = reason

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING
 
 from ..core.interrupts import monotonic
 from ..errors import ClientDisconnected
-from .request_head import BadRequest
+from .request_head import TOKEN, BadRequest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Body", "ChunkedBody", "Input", "LengthBody", "ReceiveBuffer", "is_client_error"]
+__all__ = ["Body", "ChunkedBody", "LengthBody", "ReceiveBuffer", "WSGIInput", "is_client_error"]
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
-_EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
+_EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?"
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*")  # RFC 9112, 7.1
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")  # the end of a chunk, and a plain size
-_TRAILER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_TRAILER = re.compile(rb"(" + TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _MAX_LINE = 4096  # bytes of a chunk's size and extensions, or of a trailer
 _MAX_TRAILERS = 64 * 1024
 _MAX_SIZES = 100_000  # chunk sizes that are kept for inspection
@@ -107,7 +106,7 @@ class ReceiveBuffer:
 
 
 class Body(io.RawIOBase):
-    """A body that is being read; `Input` makes of it what an application reads.
+    """A body that is being read; `WSGIInput` makes of it what an application reads.
 
     Attributes:
         finished: Whether all of it has been read.
@@ -141,7 +140,7 @@ class Body(io.RawIOBase):
         if self.finished:
             return 0
         if self.failure is not None:
-            raise _tell(self.failure)
+            raise _wrap_failure(self.failure)
         view = memoryview(buffer).cast("B")
         if not len(view):
             return 0
@@ -152,7 +151,7 @@ class Body(io.RawIOBase):
             count = self._read(view)
         except (BadRequest, ClientDisconnected) as error:
             self.failure = error
-            raise _tell(error) from error
+            raise _wrap_failure(error) from error
         self.received += count
         if self.finished:
             self.finished_at = monotonic()
@@ -280,7 +279,7 @@ class ChunkedBody(Body):
             self.trailers.append((match[1], match[2]))
 
 
-class Input(io.BufferedReader):
+class WSGIInput(io.BufferedReader):
     """``wsgi.input``: a body as an application reads it; never takes more memory than bytes have arrived."""
 
     def __init__(self, body: Body) -> None:
@@ -314,7 +313,7 @@ def is_client_error(error: BaseException) -> bool:
     return False
 
 
-def _tell(failure: BadRequest | ClientDisconnected) -> ClientDisconnected:
+def _wrap_failure(failure: BadRequest | ClientDisconnected) -> ClientDisconnected:
     """What to raise in the application because of ``failure``."""
     kind = _for_werkzeug() if "werkzeug.exceptions" in sys.modules else ClientDisconnected
     return kind(str(failure))

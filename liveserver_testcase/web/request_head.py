@@ -13,6 +13,7 @@ __all__ = [
     "MAX_HEAD",
     "MAX_LINES",
     "MAX_REQUEST_LINE",
+    "TOKEN",
     "BadRequest",
     "Head",
     "HeadValidator",
@@ -28,15 +29,16 @@ MAX_LINES = 200
 MAX_REQUEST_LINE = 16 * 1024
 """Bytes that its request line may have."""
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110, 5.6.2
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+"""The expression of a token, such as a method or a header's name.  Source: RFC 9110, 5.6.2."""
 _TARGET = rb"[\x21\x22\x24-\x7e]+"  # visible ASCII, and no fragment: RFC 9112, 3.2
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"  # no control character but the tab
 _HEAD = re.compile(
-    rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n(?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n"
+    rb"(" + TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])\r\n(?:" + TOKEN + rb":" + _VALUE + rb"\r\n)*\r\n"
 )
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([^ ]+) HTTP/(\d\.\d)")
+_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([^ ]+) HTTP/(\d\.\d)")
 _GOOD_TARGET = re.compile(_TARGET)
-_NAME = re.compile(_TOKEN)
+_NAME = re.compile(TOKEN)
 _GOOD_VALUE = re.compile(_VALUE)
 _STRAY = re.compile(rb"\r(?!\n|\Z)")
 

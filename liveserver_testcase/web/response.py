@@ -11,14 +11,14 @@ from typing import NoReturn, TypeAlias
 
 from ..core.interrupts import monotonic
 from ..errors import InvalidResponse
-from .request_head import Head
+from .request_head import TOKEN, Head
 
 __all__ = ["SERVER", "PreparedHead", "ResponseWriter", "describe_status", "plain_response", "prepare_head"]
 
 SERVER = "liveserver_testcase"
 
 _STATUS = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN = re.compile(TOKEN.decode("ascii"))
 _EVENT_STREAM = re.compile(rb"\nContent-Type:[ \t]*text/event-stream\b", re.IGNORECASE)
 _JOIN_LIMIT = 64 * 1024  # up to here copying the body behind the head is cheaper than a second send
 _KNOWN = 1000  # entries that each of the two memories below may have
@@ -143,7 +143,8 @@ class ResponseWriter:
     Args:
         head: The request that is answered.
         send: Hands bytes to the system.
-        may_stay: Asked when the head leaves: whether the connection can stay open as far as the server is concerned.
+        can_keep_alive: Asked when the head leaves: whether the connection can stay open as far as the server is
+            concerned.
 
     Attributes:
         status: The status, once prepared.
@@ -176,10 +177,10 @@ class ResponseWriter:
         "status",
     )  # fmt: skip
 
-    def __init__(self, head: Head, send: Callable[[bytes], None], may_stay: Callable[[], bool]) -> None:
+    def __init__(self, head: Head, send: Callable[[bytes], None], can_keep_alive: Callable[[], bool]) -> None:
         self._head = head
         self._send = send
-        self._can_keep_alive = may_stay
+        self._can_keep_alive = can_keep_alive
         self._fields = b""
         self._left: int | None = None  # bytes that the Content-Length still promises
         self._chunked = False

@@ -17,7 +17,7 @@ from ..errors import InvalidResponse
 from .connection import HTTPConnection, Service
 from .http_server import HTTPServer
 from .records import Exchange, RequestRecord
-from .request_body import Input
+from .request_body import WSGIInput
 from .request_head import Head
 from .response import SERVER, ResponseWriter
 
@@ -60,7 +60,7 @@ def make_environ(exchange: Exchange, base: dict[str, Any]) -> dict[str, Any]:
     if head is None:
         raise RuntimeError("the exchange is over")
     environ = describe_request(head, exchange.address, base)
-    environ["wsgi.input"] = io.BytesIO() if exchange.body is None else Input(exchange.body)
+    environ["wsgi.input"] = io.BytesIO() if exchange.body is None else WSGIInput(exchange.body)
     environ["liveserver.exchange"] = exchange
     return environ
 
