@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..core.interrupts import monotonic
+from ..core.journal import JournalWindow
 from ..errors import ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
 from .http_server import HTTPEndpoint
@@ -36,6 +37,7 @@ _SIGNALS = (  # of frameworks that keep exceptions to themselves, each by its mo
     "quart.signals.got_background_exception",
     "django.core.signals.got_request_exception",
 )
+_START = JournalWindow(-1, "the start of the server")  # for requests that no test has caused
 _READY_PAUSE = 0.05  # seconds between two looks at an application that is not ready yet
 
 # Which request of which server runs.  A context variable, since frameworks carry it over to the threads in which they
@@ -293,25 +295,36 @@ def wait_until_ready(server: LiveServer, path: str, timeout: float) -> None:
     deadline = monotonic() + timeout
     said = "there was no time to ask"
     pause = threading.Event()
+    ports: set[int] = set()  # that were asked from
     while (left := deadline - monotonic()) > 0:
         try:
-            status = _ask(server, path, left)
+            status = _ask(server, path, left, ports)
         except (OSError, http.client.HTTPException) as error:
             said = f"{type(error).__name__}: {error}"
         else:
             if status < 500:
-                server.take_errors()  # of an application that was not ready
+                _set_apart(server, ports)
                 return
             said = f"it answered {status}"
         pause.wait(min(_READY_PAUSE, left))
-    errors = server.take_errors()
+    errors = _set_apart(server, ports)
     raise ServerStartError(
         f"{server!r} is not ready after {timeout:g} s: GET {path}: {said}; wanted a status below 500"
     ) from (errors[-1][1] if errors else None)
 
 
-def _ask(server: LiveServer, path: str, timeout: float) -> int:
-    """The status of a GET."""
+def _set_apart(server: LiveServer, ports: set[int]) -> list[tuple[RequestRecord, BaseException]]:
+    """Take requests that came from ``ports`` out of the test that runs; returns what the application raised in them."""
+    for record in server.journal.entries(server.journal.window):
+        if record.address[1] in ports:
+            record.window = _START
+    errors = server.take_errors()
+    server._errors[:0] = [raised for raised in errors if raised[0].window is not _START]  # of others: a test's own
+    return [raised for raised in errors if raised[0].window is _START]
+
+
+def _ask(server: LiveServer, path: str, timeout: float, ports: set[int]) -> int:
+    """The status of a GET; the client's port is added to ``ports``."""
     host = server.host.strip("[]")
     context = server.tls.client_context() if server.tls is not None and server.ca_file is not None else None
     if context is not None:
@@ -324,5 +337,7 @@ def _ask(server: LiveServer, path: str, timeout: float) -> int:
         else http.client.HTTPConnection(host, server.port, timeout=timeout)
     )
     with contextlib.closing(connection):
+        connection.connect()
+        ports.add(connection.sock.getsockname()[1])
         connection.request("GET", path)
         return connection.getresponse().status

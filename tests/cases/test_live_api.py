@@ -659,6 +659,24 @@ class ConfigurationTest(NoLeaks):
         outcome = run_live(lambda self: self.assertEqual(3, len(asked)), app=app, live_ready_path="/health")
         self.assertEqual({"run": 1}, outcome.summary)
 
+    def test_ready_path_in_a_test(self) -> None:
+        """The requests of a start are none of the test's, and an error of the test is not forgotten."""
+
+        def test(self: Any) -> None:
+            self.live.get("/boom")
+            self.live_server.restart()
+            self.assertEqual(["/boom"], [request.path for request in self.live_server.requests])
+
+        outcome = run_live(test, live_ready_path="/")
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary, outcome.printed)
+        self.assertIn("GET /boom: RuntimeError: kaboom", outcome.report)
+        with LiveServer("tests.cases.apps:make_app()", mode="process", ready_path="/") as server:
+            requests.get(server.url_for("/boom"), timeout=30)
+            server.stop()
+            server.start()
+            found = [record.path for record in server.journal.entries(server.journal.window)]
+            self.assertEqual((["/boom"], ["/boom"]), (found, [record.path for record, _ in server.take_errors()]))
+
     def test_never_ready(self) -> None:
         """One that never is fails the class, with what it answered and raised."""
         outcome = run_live(lambda self: None, live_ready_path="/boom", live_start_timeout=0.2)
