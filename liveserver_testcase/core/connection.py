@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import ClientDisconnected
 from .interrupts import monotonic
-from .listener import format_host
+from .listener import ServerSocket, format_host
 
 __all__ = ["RECEIVE", "Connection", "ConnectionState", "PlainHTTP"]
 
@@ -148,7 +148,7 @@ class Connection(abc.ABC):
     def send_plain(self, data: bytes) -> None:
         """Send ``data`` as it is, also where TLS was meant to be spoken."""
         with contextlib.suppress(OSError):
-            socket.socket.sendall(self.sock, data)
+            ServerSocket.sendall(self.sock, data)
 
     def describe_disconnect(self, when: str) -> str:
         """Who ended the connection, and when."""
@@ -161,7 +161,7 @@ class Connection(abc.ABC):
         with self._closing, contextlib.suppress(OSError):
             self.is_cut = True
             # not SSLSocket.shutdown, which takes the TLS object away from the thread that uses it
-            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+            ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def linger(self) -> None:
         """Let the client read the last response: a close with unread bytes would reset it away.  RFC 9112, 9.6."""
@@ -172,10 +172,10 @@ class Connection(abc.ABC):
         deadline = monotonic() + _LINGER_TIME
         left = _LINGER_BYTES
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            ServerSocket.shutdown(self.sock, socket.SHUT_WR)
             self.set_timeout(_LINGER)
             while left > 0 and monotonic() < deadline and not self.stopping.is_set():
-                data = socket.socket.recv(self.sock, RECEIVE)
+                data = ServerSocket.recv(self.sock, RECEIVE)
                 if not data:
                     return
                 left -= len(data)

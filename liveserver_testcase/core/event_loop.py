@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-from .interrupts import OneShotEvent, monotonic, start_thread
+from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
 from .listener import BACKLOG, EXHAUSTED, Listener, format_host
 from .server import HasDescriptor, Server
@@ -128,7 +128,7 @@ class _Run:
         self.server = server
         self.listener = listener
         self.loop: asyncio.AbstractEventLoop | None = None  # made, used and closed by the thread
-        self.thread = threading.Thread(target=self.work, name=name, daemon=True)
+        self.thread = ServerThread(target=self.work, name=name, daemon=True)
         self.connections: set[LoopConnection] = set()
         self.servers: list[asyncio.Server] = []
         self.ready = OneShotEvent()

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["OneShotEvent", "defer_sigint", "monotonic", "start_thread"]
+__all__ = ["OneShotEvent", "ServerThread", "defer_sigint", "monotonic", "start_thread"]
 
 
 class OneShotEvent(threading.Event):
@@ -50,6 +50,10 @@ class OneShotEvent(threading.Event):
             NotImplementedError: Always.
         """
         raise NotImplementedError("an alarm is set for good; make another one")
+
+
+class ServerThread(threading.Thread):
+    """A thread of a server: the real class, also while a test has replaced ``threading.Thread``."""
 
 
 def start_thread(thread: threading.Thread) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ..errors import UsageError
-from .interrupts import monotonic, start_thread
+from .interrupts import ServerThread, monotonic, start_thread
 
 if TYPE_CHECKING:
     import asyncio
@@ -246,7 +246,7 @@ class _AsyncWaiter:
         self._loop = asyncio.get_running_loop()
         self.changed = self.make_future()
         self.is_over = False
-        self.thread = threading.Thread(target=self._work, name="await-journal", daemon=True)
+        self.thread = ServerThread(target=self._work, name="await-journal", daemon=True)
         self._journal = journal
         self._timeout = timeout
 

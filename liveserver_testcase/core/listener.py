@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ServerStartError, UsageError
 
-__all__ = ["BACKLOG", "EXHAUSTED", "Listener", "check_address", "format_host"]
+__all__ = ["BACKLOG", "EXHAUSTED", "Listener", "ServerSocket", "check_address", "format_host"]
 
 BACKLOG = 1024
 """Connections the kernel queues while no thread accepts: with 5, as in socketserver, 371 of 500 are lost."""
@@ -24,6 +24,20 @@ _NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 _PORT_TRIES = 32
 _KNOCK = 0.5  # seconds for a connection to ourselves
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # not every system connects to a wildcard
+
+
+if hasattr(socket.socket, "_accept"):
+
+    class ServerSocket(socket.socket):
+        """A socket that goes on working while a test has replaced ``socket.socket``; so do those that it accepts."""
+
+        def accept(self) -> tuple[socket.socket, Any]:
+            """Accept a connection; the socket's own method would make one of whatever ``socket.socket`` is by now."""
+            number, address = self._accept()  # type: ignore[attr-defined]
+            return ServerSocket(self.family, self.type, self.proto, fileno=number), address
+
+else:
+    ServerSocket = socket.socket  # type: ignore[misc,assignment]  # gevent has replaced it before we were imported
 
 
 class Listener:
@@ -75,7 +89,7 @@ class Listener:
 
     def wake_by_connecting(self, sock: socket.socket) -> None:
         """Connect to one of the own sockets and leave, so that one blocked ``accept()`` returns."""
-        with contextlib.suppress(OSError), socket.socket(sock.family, socket.SOCK_STREAM) as client:
+        with contextlib.suppress(OSError), ServerSocket(sock.family, socket.SOCK_STREAM) as client:
             client.settimeout(_KNOCK)
             host, *rest = sock.getsockname()
             client.connect((_ANY.get(host, host), *rest))
@@ -124,7 +138,7 @@ def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
     # asyncio sets TCP_NODELAY only on a socket that says which protocol it is
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = ServerSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.settimeout(None)  # whatever socket.setdefaulttimeout() the tests have set
         if os.name == "nt":
@@ -144,7 +158,7 @@ def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
 
 def _hold(family: int, place: tuple[Any, ...]) -> socket.socket:
     """Keep others from taking a port, without listening on it."""
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = ServerSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name != "nt":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

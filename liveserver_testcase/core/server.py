@@ -25,6 +25,7 @@ from ..errors import (
     UsageError,
     WildcardAddressWarning,
 )
+from .interrupts import ServerThread
 from .journal import drain
 from .listener import Listener, check_address, format_host
 from .tracebacks import Unfinished, describe_all
@@ -264,7 +265,7 @@ class Server(abc.ABC):
                 self._stop_accepting()
                 if inside:
                     name = f"{self._thread_name} stop"
-                    threading.Thread(target=self._finish, args=(grace,), name=name, daemon=True).start()
+                    ServerThread(target=self._finish, args=(grace,), name=name, daemon=True).start()
                     return
                 self._finish(grace)
         except BaseException:

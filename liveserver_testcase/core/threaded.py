@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import ServerNotStarted
 from .connection import Connection, ConnectionState
-from .interrupts import OneShotEvent, monotonic, start_thread
+from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .listener import Listener
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, stack_of_thread
@@ -80,7 +80,7 @@ class _Workers:
             if len(self.threads) > self.threads_limit:
                 self.threads = {thread for thread in self.threads if thread.is_alive()}
                 self.threads_limit = 2 * len(self.threads) + _SPARE
-            thread = threading.Thread(target=self.work, args=(acceptor,), name=self.name, daemon=True)
+            thread = ServerThread(target=self.work, args=(acceptor,), name=self.name, daemon=True)
             self.threads.add(thread)
             acceptor.waiting += 1
             try:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ..core.interrupts import OneShotEvent, defer_sigint, monotonic, start_thread
+from ..core.interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
 from .messages import Event, Pipe, RemoteException, Result, WorkerConfig
 
 __all__ = ["Child", "ChildConnection", "ChildExited", "ChildTimeout", "CommandFailed", "OutputTail", "spawn"]
@@ -261,7 +261,7 @@ class ChildConnection:
         self._lock = threading.Lock()  # guards what is below
         self._numbers = itertools.count(1)
         self._waiting: dict[int, queue.SimpleQueue[_Reply]] = {0: self._first}
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread = ServerThread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to receive."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..core.connection import RECEIVE
 from ..core.interrupts import monotonic
+from ..core.listener import ServerSocket
 from ..core.threaded import ConnectionState
 from ..core.tls import TLS, TLSFacts
 from ..errors import ClientDisconnected
@@ -123,7 +124,7 @@ class StubConnection(HTTPConnection):
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
             self.set_timeout(None)
-            while not self.stopping.is_set() and socket.socket.recv(self.sock, RECEIVE):
+            while not self.stopping.is_set() and ServerSocket.recv(self.sock, RECEIVE):
                 pass
 
     def _receive_plain(self) -> None:
@@ -249,7 +250,7 @@ class _Watched:
     def _look(self) -> bool | None:
         """Whether the client has left, as far as what it has sent tells."""
         try:
-            if not socket.socket.recv(self._sock, 1, socket.MSG_PEEK):
+            if not ServerSocket.recv(self._sock, 1, socket.MSG_PEEK):
                 return False
         except OSError:
             return False

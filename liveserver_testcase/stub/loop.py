@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..core.interrupts import start_thread
+from ..core.interrupts import ServerThread, start_thread
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,7 +40,7 @@ class HandlerLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
+                self._thread = ServerThread(target=_run, args=(self._loop,), name=self._name, daemon=True)
                 start_thread(self._thread)
             return asyncio.run_coroutine_threadsafe(work, self._loop)
 

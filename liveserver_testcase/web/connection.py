@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..core.connection import RECEIVE, Connection, PlainHTTP
 from ..core.interrupts import monotonic
 from ..core.journal import Journal
+from ..core.listener import ServerSocket
 from ..core.threaded import ConnectionState
 from ..core.tls import TLS
 from ..errors import ClientDisconnected, InvalidResponse
@@ -134,7 +135,7 @@ class HTTPConnection(Connection):
             self.linger()
         if self._is_taken_over:  # a thread of the handler's may still be receiving
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def _open(self) -> None:
         """Do what comes before the first request."""

@@ -12,6 +12,7 @@ from unittest import mock
 
 from liveserver_testcase.core import threaded
 from liveserver_testcase.core.connection import Connection, ConnectionState
+from liveserver_testcase.core.listener import ServerSocket
 from liveserver_testcase.errors import ServerThreadError
 from tests.contracts.toys import EchoServer
 from tests.support import HANG, NoLeaks, wait_until
@@ -261,14 +262,14 @@ class Failures(EchoCase):
     def accepting(self, *errors: OSError) -> list[OSError]:
         """Start the server so that ``accept()`` raises these one after the other; those that are still to come."""
         left = list(errors)
-        really = socket.socket.accept
+        really = ServerSocket.accept
 
-        def accept(sock: socket.socket) -> tuple[socket.socket, Any]:
+        def accept(sock: ServerSocket) -> tuple[socket.socket, Any]:
             if left:
                 raise left.pop(0)
             return really(sock)
 
-        patched = mock.patch.object(socket.socket, "accept", accept)
+        patched = mock.patch.object(ServerSocket, "accept", accept)
         patched.start()
         self.addCleanup(patched.stop)
         self.server.start()

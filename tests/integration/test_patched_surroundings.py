@@ -1,0 +1,116 @@
+"""A test may replace what Python offers: a server that was started before goes on serving, and can be stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from freezegun import freeze_time
+
+from liveserver_testcase import HTTPStub, LiveServer, SMTPServer
+from tests.support import HANG, NoLeaks
+
+Connect = Callable[[tuple[str, int]], socket.socket]
+
+_HTTP = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+_SMTP = b"EHLO x\r\nQUIT\r\n"
+
+
+def wsgi_app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+
+
+async def asgi_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] != "http":
+        raise RuntimeError(f"no {scope['type']} here")
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def make_stub() -> HTTPStub:
+    stub = HTTPStub()
+    stub.on("GET", "/").reply("hello")
+    return stub
+
+
+SERVERS: dict[str, tuple[Callable[[], Any], bytes, bytes]] = {
+    "wsgi": (lambda: LiveServer(wsgi_app), _HTTP, b"hello"),
+    "asgi": (lambda: LiveServer(asgi_app, interface="asgi"), _HTTP, b"hello"),
+    "stub": (make_stub, _HTTP, b"hello"),
+    "smtp": (SMTPServer, _SMTP, b"\r\n221 "),
+}
+
+
+@contextlib.contextmanager
+def _fail(name: str) -> Iterator[None]:
+    with mock.patch(name, side_effect=AssertionError(f"{name} was called")):
+        yield
+
+
+PATCHES: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
+    "threading.Thread": lambda: mock.patch("threading.Thread"),
+    "threading.Thread that fails": lambda: _fail("threading.Thread"),
+    "socket.socket": lambda: mock.patch("socket.socket"),
+    "socket.socket that fails": lambda: _fail("socket.socket"),
+    "time.sleep": lambda: _fail("time.sleep"),
+    "time.monotonic": lambda: mock.patch("time.monotonic", return_value=0.0),
+    "time.time": lambda: mock.patch("time.time", return_value=0.0),
+    "open": lambda: _fail("builtins.open"),
+    "os.environ": lambda: mock.patch.dict("os.environ", clear=True),
+    "ssl.create_default_context": lambda: _fail("ssl.create_default_context"),
+    "freezegun": lambda: freeze_time("2001-02-03"),
+}
+
+
+class PatchedSurroundingsTest(NoLeaks):
+    """Each patch over each server; the client's own socket class was taken before."""
+
+    def ask(self, sockets: list[socket.socket], address: tuple[str, int], question: bytes) -> bytes:
+        """Ask on a socket that was made beforehand."""
+        client = sockets.pop()
+        with client:
+            client.connect(address)
+            client.sendall(question)
+            answer = b""
+            while data := client.recv(65536):
+                answer += data
+        return answer
+
+    def make_sockets(self) -> list[socket.socket]:
+        """Sockets from the real class, for as many questions as a test asks."""
+        sockets = [socket.socket() for _ in range(14)]
+        for client in sockets:
+            client.settimeout(HANG)
+            self.addCleanup(client.close)
+        return sockets
+
+    def test_a_server_started_before_answers_during_and_after(self) -> None:
+        """Twelve connections during the patch, more than the threads that wait already."""
+        for kind, (make, question, wanted) in SERVERS.items():
+            for name, patch in PATCHES.items():
+                with self.subTest(server=kind, patch=name), make() as server:
+                    sockets = self.make_sockets()
+                    with patch():
+                        for _ in range(12):
+                            self.assertIn(wanted, self.ask(sockets, server.address, question))
+                    self.assertIn(wanted, self.ask(sockets, server.address, question))
+
+    def test_a_server_can_be_stopped_and_started_during(self) -> None:
+        """A start makes threads and sockets of the real classes."""
+        for kind, (make, question, wanted) in SERVERS.items():
+            for name in ("threading.Thread", "socket.socket", "time.sleep", "time.monotonic", "freezegun"):
+                if (kind, name) == ("asgi", "socket.socket"):
+                    continue  # asyncio makes a loop's own pair of sockets from whatever socket.socket is
+                with self.subTest(server=kind, patch=name), make() as server:
+                    sockets = self.make_sockets()
+                    with PATCHES[name]():
+                        server.stop()
+                        server.start()
+                        self.assertIn(wanted, self.ask(sockets, server.address, question))
+                    self.assertIn(wanted, self.ask(sockets, server.address, question))
+                    self.assertLess(0, time.monotonic())
