@@ -634,6 +634,7 @@ class _HTTPMixin(_ProtocolMixin):
     _head_timer: asyncio.TimerHandle | None = None
     _body: BodyFraming | None = None  # of the current request, while it comes
     _cycle: RequestResponseCycle | None = None  # of the current request
+    _their_last: object = None  # what ran the application for the request before, in uvicorn's protocol
     _is_answering = False  # the response to it is not complete
     _discards = False  # a request was refused: what follows is nobody's
 
@@ -691,7 +692,9 @@ class _HTTPMixin(_ProtocolMixin):
             cycle.finish()
         cast(_UvicornProtocol, super()).on_response_complete()
         self._is_answering = False
-        if self._received and not self._discards:
+        if cast(asyncio.Transport, self._connection.transport).is_closing():
+            self._discards = True  # that was the last one on the connection
+        elif self._received and not self._discards:
             self._hand_on()
 
     def send_400_response(self, msg: str) -> None:
@@ -756,6 +759,7 @@ class _HTTPMixin(_ProtocolMixin):
         self._body = body = make_framing(head)
         self._cycle = RequestResponseCycle(self._connection, record, has_body=body is None)
         self._is_answering = True
+        self._their_last = cast(_UvicornProtocol, self).cycle
         self._server._begin(self._cycle)
 
     def _hand_over(self, block: bytes) -> None:
@@ -839,9 +843,9 @@ class _HTTPMixin(_ProtocolMixin):
         """Let the application know that there is nobody to read its response."""
         cycle.is_gone = True
         theirs = cast(_UvicornProtocol, self).cycle
-        if cycle.task is None and cycle in self._connection.cycles and theirs is None:
+        if theirs is self._their_last:
             cycle.finish()  # the application has not been called, and will not be
-        elif theirs is not None:
+        else:
             theirs.disconnected = True
             theirs.message_event.set()
 

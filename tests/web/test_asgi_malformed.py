@@ -118,6 +118,29 @@ class Requests(RequestCase):
                 self.assertTrue(client.is_at_end())
                 self.assertEqual([200, 400], [record.status for record in server.journal.entries()])
 
+    def test_behind_the_last_one(self) -> None:
+        """What comes behind a request that ends the connection is neither answered nor recorded."""
+        for parser in self.parsers:
+            for behind in (GET, get("/", "Host: b")):
+                with self.subTest(parser=parser, behind=behind):
+                    server = self.serve(echo, parser)
+                    client = self.connect(server)
+                    client.send(get("/", "Connection: close") + behind)
+                    self.assertEqual(b"<>", client.answer().body)
+                    self.assertTrue(wait_until(lambda server=server: not server.in_flight))  # type: ignore[misc]
+                    self.assertEqual([200], [record.status for record in server.journal.entries()])
+
+    def test_an_unknown_method(self) -> None:
+        """A method that httptools does not know is refused, as a later request, too; h11 knows any."""
+        for parser, statuses in zip(self.parsers, ([200, 501], [200, 200]), strict=True):
+            with self.subTest(parser=parser):
+                server = self.serve(echo, parser)
+                client = self.connect(server)
+                client.send(GET + get(method="FROB"))
+                self.assertEqual(statuses, [client.answer().status, client.answer().status])
+                self.assertTrue(wait_until(lambda server=server: not server.in_flight))  # type: ignore[misc]
+                self.assertEqual(statuses, [record.status for record in server.journal.entries()])
+
     def test_many_at_once(self) -> None:
         """Thousands of requests that are sent at once are all answered in turn."""
         for parser in self.parsers:
