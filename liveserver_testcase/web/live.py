@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..core.interrupts import monotonic
 from ..core.journal import JournalWindow
-from ..errors import ServerStartError, UsageError
+from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
 from .http_server import HTTPEndpoint
 from .records import RequestLog, RequestRecord
@@ -301,6 +301,8 @@ def wait_until_ready(server: LiveServer, path: str, timeout: float) -> None:
             status = _ask(server, path, left, ports)
         except (OSError, http.client.HTTPException) as error:
             said = f"{type(error).__name__}: {error}"
+            if not server.is_running:
+                _raise_death(server, path)
         else:
             if status < 500:
                 _set_apart(server, ports)
@@ -311,6 +313,18 @@ def wait_until_ready(server: LiveServer, path: str, timeout: float) -> None:
     raise ServerStartError(
         f"{server!r} is not ready after {timeout:g} s: GET {path}: {said}; wanted a status below 500"
     ) from (errors[-1][1] if errors else None)
+
+
+def _raise_death(server: LiveServer, path: str) -> None:
+    """Raise the end of the server's process, which nobody need wait for any longer.
+
+    Raises:
+        ServerStartError: It has died.
+    """
+    try:
+        server.check()
+    except ServerDied as death:
+        raise ServerStartError(f"{server!r} could not start: GET {path} was not answered, for {death}") from death
 
 
 def _set_apart(server: LiveServer, ports: set[int]) -> list[tuple[RequestRecord, BaseException]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import ctypes
 import functools
 import os
@@ -51,6 +52,22 @@ def make_scripted(script: str, *arguments: str, **options: Any) -> Server:
         function()
         return EchoServer(**options)
     return EchoServer(function, **options)
+
+
+class Unstoppable(EchoServer):
+    """Raises when it is to stop."""
+
+    kind: type[BaseException] = ValueError
+
+    def stop(self, timeout: float | None = None) -> None:
+        raise self.kind("cannot stop")
+
+
+def make_unstoppable(kind: str, **options: Any) -> Server:
+    """A server whose stop raises a built-in exception of this name."""
+    server = Unstoppable(**options)
+    server.kind = getattr(builtins, kind)
+    return server
 
 
 def be_quiet() -> None:
@@ -103,6 +120,14 @@ def start_with_family(path: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, path])
+
+
+def start_daemon(path: str) -> None:
+    """Has a program that is in no group of the server's, and gets every descriptor that can be inherited."""
+    code = "import os, sys, time; print(os.getpid(), file=open(sys.argv[1], 'a')); time.sleep(600)"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        subprocess.Popen([sys.executable, "-c", code, path], close_fds=False, start_new_session=True)
 
 
 def start_describing(path: str, *names: str) -> None:

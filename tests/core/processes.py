@@ -43,7 +43,7 @@ class ProcessCase(NoLeaks):
         self.addCleanup(self.end, server)
         return server
 
-    def end(self, server: ProcessServer) -> None:
+    def end(self, server: Server) -> None:
         with contextlib.suppress(ServerDied, UnfinishedWorkWarning):
             server.stop(0.0)
 

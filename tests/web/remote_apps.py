@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -63,6 +65,17 @@ def broken() -> Any:
 
 def nothing() -> None:
     """Makes none."""
+
+
+async def stubborn(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Starts, and then ends neither a request nor itself."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(600)
 
 
 def bridged() -> Any:

@@ -1,0 +1,142 @@
+"""Servers in processes where several things happen at once, or where the application does what it should not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import unittest
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
+from liveserver_testcase.web.live import LiveServer
+from tests.core.processes import ProcessCase, is_alive, is_refused
+from tests.support import HANG, wait_until
+
+APP = "tests.web.remote_apps:app"
+
+
+class LiveFaultTest(ProcessCase):
+    """A live server in a process."""
+
+    def live(self, app: Any = APP, **options: Any) -> LiveServer:
+        server = LiveServer(app, mode="process", **options)
+        self.addCleanup(self.end, server)
+        return server
+
+    def get(self, server: LiveServer, path: str = "/") -> int:
+        context = server.client_context()
+        client = (
+            HTTPSConnection("127.0.0.1", server.port, timeout=HANG, context=context)
+            if context is not None
+            else HTTPConnection("127.0.0.1", server.port, timeout=HANG)
+        )
+        self.addCleanup(client.close)
+        client.request("GET", path)
+        return client.getresponse().status
+
+    def test_a_thread_that_waits_during_a_stop(self) -> None:
+        """A stop while a thread waits for requests is no death of the process; the wait goes on, and can be woken."""
+        server = self.live()
+        server.start()
+        looks: list[int] = []
+        is_done = threading.Event()
+
+        def look() -> bool:
+            looks.append(len(server.journal.entries()))
+            return is_done.is_set()
+
+        found: list[bool] = []
+        thread = threading.Thread(target=lambda: found.append(server.journal.wait_for(look, HANG)))
+        thread.start()
+        self.addCleanup(thread.join, HANG)
+        self.assertTrue(wait_until(lambda: looks))
+        for _ in range(3):
+            server.stop()
+            server.start()
+            self.assertEqual(200, self.get(server))
+        self.assertEqual([], server.take_errors())
+        is_done.set()
+        server.journal.touch()
+        thread.join(HANG)
+        self.assertEqual([True], found)
+
+    def test_requests_are_known_after_a_death(self) -> None:
+        """What came before the process died stays known."""
+        server = self.live()
+        server.start()
+        self.get(server, "/custom")
+        with self.assertRaises(ConnectionError):
+            self.get(server, "/exit")
+        self.assertTrue(wait_until(lambda: not server.is_running))
+        with self.assertRaisesRegex(Exception, "ended with exit code 3"):
+            server.take_errors()
+        self.assertEqual(["/custom", "/exit"], [record.path for record in server.journal.entries()])
+        self.assertEqual(["Custom"], [type(error).__name__ for _, error in server.take_errors()])
+
+    def test_two_with_tls_at_once(self) -> None:
+        """Two servers that start together have each a certificate of their own."""
+        servers = [self.live(tls=True) for _ in range(2)]
+        starters = [threading.Thread(target=server.start) for server in servers]
+        for starter in starters:
+            starter.start()
+        for starter in starters:
+            starter.join(HANG)
+        self.assertEqual([200, 200], [self.get(server) for server in servers])
+
+    def test_a_stop_that_takes_all_its_time(self) -> None:
+        """A stop that has to cut a request and the shutdown of the application names both."""
+        server = self.live("tests.web.remote_apps:stubborn", interface="asgi", stop_timeout=0.3)
+        server.start()
+        client = HTTPConnection("127.0.0.1", server.port, timeout=HANG)
+        self.addCleanup(client.close)
+        client.request("GET", "/stay")
+        server.journal.wait_for(lambda: server.in_flight, HANG)
+        with (
+            self.assertWarns(UnfinishedWorkWarning) as caught,
+            self.assertRaisesRegex(ServerThreadError, "the shutdown of the application .* has not ended"),
+        ):
+            server.stop()
+        self.assertIn("GET /stay from", str(caught.warning))
+        self.assertNotIn("without an answer", str(caught.warning))
+
+    def test_a_death_before_it_is_ready(self) -> None:
+        """A process that dies while its application is asked whether it is ready is a start that failed, at once."""
+        server = self.live(ready_path="/exit")
+        with self.assertRaisesRegex(ServerStartError, "ended with exit code 3"):
+            server.start()
+
+
+class ProcessFaultTest(ProcessCase):
+    """Any server in a process."""
+
+    def test_a_program_that_outlives_it(self) -> None:
+        """A program that the application has started in a session of its own does not keep the port open."""
+        path = self.folder() / "pid"
+        server = self.started("start_daemon", str(path))
+        (pid,) = self.read_pids(path, 1)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        links = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+        self.assertEqual([], [link for link in links if link.startswith("socket:")])
+        server.stop()
+        self.assertTrue(is_alive(pid))
+        self.assertTrue(is_refused(server.port))
+
+    def test_a_stop_that_raises(self) -> None:
+        """Whatever the stop raises in the child, the child ends and the error is raised here."""
+        for kind in ("ValueError", "SystemExit", "KeyboardInterrupt"):
+            with self.subTest(kind=kind):
+                server = self.make("be_quiet")
+                server._make, server._arguments = "tests.core.children:make_unstoppable", (kind,)
+                server.start()
+                pid = server.pid or 0
+                with self.assertRaisesRegex(ServerThreadError, f"ended with {kind}: cannot stop"):
+                    server.stop()
+                self.assertFalse(is_alive(pid))
+                self.assertIsNone(server.pid)
+
+
+if __name__ == "__main__":
+    unittest.main()
