@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypedDict
 
+from ..core.text import escape
 from ..errors import UsageError
 from .mime import Attachment
-from .wording import escaped, shown, size
+from .wording import shown, size
 
 __all__ = [
     "AttachmentWanted",
@@ -128,8 +129,8 @@ def _refuse_fact(name: str, wanted: object, fact: object, value: object) -> None
 
 def describe_attachment(attachment: Attachment) -> str:
     """An attachment on one line: name, content type and size."""
-    name = escaped(attachment.name) or "unnamed"
-    return f"{name} {escaped(attachment.content_type)} {size(len(attachment.content))}"
+    name = escape(attachment.name) or "unnamed"
+    return f"{name} {escape(attachment.content_type)} {size(len(attachment.content))}"
 
 
 def explain_attachments(wanted: object, attachments: Iterable[Attachment]) -> str:

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core.text import escape
 from .message import ReceivedEmail
 from .session import SMTPAttempt, SMTPSession
-from .wording import count, escaped
+from .wording import count
 
 __all__ = ["Circumstances", "describe_circumstances", "explain_attempts", "headline"]
 
@@ -63,7 +64,7 @@ def describe_circumstances(around: Circumstances, has_emails: bool) -> list[str]
 
 def list_attempts(attempts: Sequence[SMTPAttempt]) -> list[str]:
     """Attempts, one a line, equal ones counted."""
-    counted = Counter(escaped(str(attempt)[:_LONGEST_LINE]) for attempt in attempts)
+    counted = Counter(escape(str(attempt)[:_LONGEST_LINE]) for attempt in attempts)
     lines = [f"      {text}{f'  ({number} times)' if number > 1 else ''}" for text, number in counted.items()]
     more = len(lines) - _MOST_LISTED
     return [*lines[:_MOST_LISTED], f"      … {more} more"] if more > 0 else lines
@@ -97,7 +98,7 @@ def _sessions(sessions: Sequence[SMTPSession], address: str, has_emails: bool) -
         head = f"  sessions: {len(sessions)}"
     else:
         return []
-    stages = ", ".join(sorted({escaped(session.stage) for session in lasting}))
+    stages = ", ".join(sorted({escape(session.stage) for session in lasting}))
     return [f"{head} ({len(lasting)} still open, {stages})" if lasting else head]
 
 
@@ -106,7 +107,7 @@ def _transcript(sessions: Sequence[SMTPSession], has_emails: bool) -> list[str]:
     troubled = [session for session in sessions if not has_emails or _is_troubled(session)]
     if not troubled:
         return []
-    lines = [escaped(line[:_LONGEST_LINE]) for line in _joined(troubled[-1].transcript.splitlines())]
+    lines = [escape(line[:_LONGEST_LINE]) for line in _joined(troubled[-1].transcript.splitlines())]
     if len(lines) > _MOST_LINES:
         lines = [f"({len(lines) - _MOST_LINES} lines before these)", *lines[-_MOST_LINES:]]
     which = "of the last one" if troubled[-1] is sessions[-1] else "of the last one that failed"

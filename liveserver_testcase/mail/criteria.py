@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any, Literal, TypeAlias
 
+from ..core.text import escape
 from ..errors import UsageError
 from .addresses import address_key, parse_addresses
 from .message import ReceivedEmail
-from .wording import LONGEST_VALUE, difference, escaped, in_full, shown
+from .wording import LONGEST_VALUE, difference, in_full, shown
 
 __all__ = [
     "KNOWN",
@@ -151,7 +152,7 @@ class Criterion(abc.ABC):
         return str(got)
 
     def _raised(self, error: Exception, got: Any) -> Reason:
-        raised = f"{type(error).__name__}: {escaped(str(error)[:LONGEST_VALUE])}"
+        raised = f"{type(error).__name__}: {escape(str(error)[:LONGEST_VALUE])}"
         return lambda: f"{shown(self.wanted)} raised {raised} on {self._shown(got)}"
 
     def __str__(self) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from ..core.text import escape
 from ..errors import UsageError
 from .attachments import describe_attachment, explain_attachments, is_wanted, refuse_attachment, shown_attachment
 from .criteria import Criterion, Reason, is_any, search
 from .message import Attachment, ReceivedEmail
-from .wording import LONGEST_VALUE, difference, escaped, shown
+from .wording import LONGEST_VALUE, difference, shown
 
 __all__ = ["AttachmentCriterion", "PredicateCriterion", "TLSCriterion"]
 
@@ -39,7 +40,7 @@ class PredicateCriterion(Criterion):
         return None if cast("Callable[[ReceivedEmail], object]", self.wanted)(got) else lambda: "is not true of it"
 
     def _raised(self, error: Exception, got: ReceivedEmail) -> Reason:
-        return lambda: f"raised {type(error).__name__}: {escaped(str(error)[:LONGEST_VALUE])}"
+        return lambda: f"raised {type(error).__name__}: {escape(str(error)[:LONGEST_VALUE])}"
 
     def __str__(self) -> str:
         return shown(self.wanted)

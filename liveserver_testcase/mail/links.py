@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from ..core.text import escape
 from ..errors import UsageError
-from .wording import count, escaped, quoted, shown
+from .wording import count, quoted, shown
 
 __all__ = [
     "Link",
@@ -182,7 +183,7 @@ def demand_one(
 
 def describe_link(link: Link) -> str:
     """A link on one line."""
-    return f"{escaped(link.url)}  {quoted(link.text)}"
+    return f"{escape(link.url)}  {quoted(link.text)}"
 
 
 def describe_wanted(**wanted: object) -> str:

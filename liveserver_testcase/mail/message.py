@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..core.journal import JournalWindow
+from ..core.text import escape
 from .addresses import without_addresses
 from .attachments import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
 from .facts import Envelope, Headers, MessageDetails, SessionFacts
@@ -24,7 +25,7 @@ from .links import (
     select_links,
 )
 from .mime import Attachment, Content, Head, read_content, read_head
-from .wording import escaped, shown
+from .wording import shown
 
 __all__ = ["Attachment", "Envelope", "Headers", "Link", "MessageDetails", "ReceivedEmail", "SessionFacts"]
 
@@ -275,7 +276,7 @@ class ReceivedEmail(LazyMessage):
         listed = [shown(code) for code in found] or [line for line in self.body.splitlines() if line.strip()]
         advice = r"Say how many digits it has, code(6), or what it looks like, code(pattern=r'PIN: (\d+)')."
         what = describe_wanted(digits=digits, pattern=pattern)
-        return demand_one(found, what, [escaped(line) for line in listed], "code", advice, "The email says")
+        return demand_one(found, what, [escape(line) for line in listed], "code", advice, "The email says")
 
     @property
     def _links(self) -> list[Link]:

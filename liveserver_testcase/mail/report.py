@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..core.text import escape
 from .attachments import describe_attachment
 from .circumstances import Circumstances, describe_circumstances, headline
 from .matching import Criteria, Mismatch
 from .message import ReceivedEmail
-from .wording import count, escaped, quoted
+from .wording import count, quoted
 
 __all__ = ["Verdict", "explain", "one_line", "route"]
 
@@ -38,10 +39,10 @@ def one_line(email: ReceivedEmail) -> str:
 
 def route(email: ReceivedEmail, arrow: str) -> str:
     """Sender and recipients, of the envelope."""
-    recipients = [escaped(address) for address in email.recipients[:_MOST_NAMED]]
+    recipients = [escape(address) for address in email.recipients[:_MOST_NAMED]]
     if len(email.recipients) > _MOST_NAMED:
         recipients.append(f"{len(email.recipients) - _MOST_NAMED} more")
-    return f"{escaped(email.mail_from) or '<>'}{arrow}{', '.join(recipients)}"
+    return f"{escape(email.mail_from) or '<>'}{arrow}{', '.join(recipients)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def explain(verdict: Verdict, emails: Sequence[ReceivedEmail], around: Circumsta
     lines += _received(emails, verdict.place)
     if around.late:
         lines.append(f"  late, from tests that had ended: {len(around.late)}")
-        lines += [f"      {one_line(email)}  (from {escaped(test)})" for email, test in around.late[-_MOST_LISTED:]]
+        lines += [f"      {one_line(email)}  (from {escape(test)})" for email, test in around.late[-_MOST_LISTED:]]
     return "\n".join([*lines, *describe_circumstances(around, bool(emails))])
 
 
@@ -113,7 +114,7 @@ def _nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list
         first, *more = failed[criterion.name].describe().split("\n")
         lines.append(f"      FAIL {first}")
         lines += [f"           {line}" for line in more]
-    lines += [f"      note {escaped(defect)}" for defect in email.defects[:_MOST_DEFECTS]]
+    lines += [f"      note {escape(defect)}" for defect in email.defects[:_MOST_DEFECTS]]
     return lines
 
 

@@ -1,7 +1,6 @@
-"""How values are written in a report.
+"""How a report about emails writes its values.
 
-What was received is somebody else's text: no character of it that could move a cursor, change a colour or
-turn the direction of writing reaches the terminal, and no length of it buries the report.
+Nothing is masked here: the links and codes of an email are what a test looks at.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ import os
 import re
 from collections.abc import Iterable
 
-__all__ = ["LONGEST_VALUE", "count", "difference", "escaped", "in_full", "quoted", "shown", "size"]
+from ..core.text import escape
+
+__all__ = ["LONGEST_VALUE", "count", "difference", "in_full", "quoted", "shown", "size"]
 
 LONGEST_VALUE = 100  # characters that are read at a glance; more is cut or goes on lines of its own
 LONGEST_TEXT = 2000  # characters of a body in a report: a screenful
@@ -19,15 +20,10 @@ _MOST_LINES = 5000  # of a text that is compared line by line: beyond, it would 
 _MOST_ITEMS = 10
 
 
-def escaped(text: str) -> str:
-    r"""`text` on one line and printable: any other character is written as ``\x1b`` or ``\u202e``."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
 def quoted(text: str, longest: int = LONGEST_VALUE) -> str:
     """`text` in double quotes, printable, cut if it is long."""
     cut = text if len(text) <= longest else text[:longest] + "…"
-    return '"' + escaped(cut).replace('"', '\\"') + '"'
+    return '"' + escape(cut).replace('"', '\\"') + '"'
 
 
 def count(number: int, noun: str) -> str:
@@ -71,7 +67,7 @@ def in_full(value: str | list[str]) -> str:
 def _block(lines: Iterable[str], margin: str = "| ") -> str:
     """Lines behind a margin, printable, cut at `LONGEST_TEXT` with the full length named."""
     text = "\n".join(lines)
-    cut = [margin + escaped(line) for line in text[:LONGEST_TEXT].split("\n")]
+    cut = [margin + escape(line) for line in text[:LONGEST_TEXT].split("\n")]
     if len(text) > LONGEST_TEXT:
         cut.append(f"[cut: {LONGEST_TEXT:,} of {len(text):,} characters are shown]")
     return "\n".join(cut)

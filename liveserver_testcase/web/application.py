@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..core.text import quote
 from ..errors import ServerStartError, UsageError
 
 __all__ = ["configured_port", "detect_interface", "load_app"]
@@ -32,12 +33,12 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
         UsageError: It cannot be called, takes something else, or is of ASGI 2.
     """
     if not callable(app):
-        raise UsageError(f"the application is {_shorten(app)}, which cannot be called; {_WANTED}")
+        raise UsageError(f"the application is {quote(app)}, which cannot be called; {_WANTED}")
     target = _find_target(app)
     try:
         signature = _strip(inspect.signature(target))
     except (TypeError, ValueError):  # written in C, or with a __signature__ that is none
-        raise UsageError(f"the application {_shorten(app)} does not say what arguments it takes. {_SAY}") from None
+        raise UsageError(f"the application {quote(app)} does not say what arguments it takes. {_SAY}") from None
     arity = _Arity.of(signature)
     is_async = _is_async(target)
     if arity.takes(3) and (arity.required == 3 or is_async or arity.first == "scope"):
@@ -107,7 +108,7 @@ def _is_async(target: Callable[..., Any]) -> bool:
 
 def _explain(app: Any, signature: inspect.Signature, arity: _Arity, is_async: bool) -> str:
     """Why it is neither, and what to do."""
-    name = f"the application {_shorten(app)}"
+    name = f"the application {quote(app)}"
     arguments = f"{'awaits' if is_async else 'takes'} {signature}"
     if arity.required == 0 and arity.most == 0:
         return f"{name} takes no arguments; {_WANTED}. Is it a factory? Hand over what it returns."
@@ -126,11 +127,6 @@ def _is_second_half(app: Any, is_async: bool) -> bool:
     if not isinstance(app, type) or is_async:
         return False
     return any(inspect.iscoroutinefunction(vars(kind).get("__call__")) for kind in app.__mro__)
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"

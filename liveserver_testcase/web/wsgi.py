@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from wsgiref.util import FileWrapper
 
 from ..core.listener import format_host
+from ..core.text import quote
 from ..errors import InvalidResponse
 from .connection import HTTPConnection, Service
 from .http_server import HTTPServer
@@ -243,7 +244,9 @@ class WSGIServer(HTTPServer):
 def _send_each(call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:
     """Send each item when the application gives it; PEP 3333 forbids to hold one back."""
     if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
-        raise InvalidResponse(f"the application returned {_shorten(items)}: wanted an iterable of bytes")
+        raise InvalidResponse(
+            f"the application returned {quote(items)}, of type {type(items).__name__}: wanted an iterable of bytes"
+        )
     for item in items:
         data = _as_bytes(item)
         if data:
@@ -257,10 +260,7 @@ def _send_each(call: _Call, response: ResponseWriter, items: Iterable[object]) -
 
 def _as_bytes(item: object) -> bytes:
     if not isinstance(item, bytes):
-        raise InvalidResponse(f"the application's body has the item {_shorten(item)}: wanted bytes")
+        raise InvalidResponse(
+            f"the application's body has the item {quote(item)}, of type {type(item).__name__}: wanted bytes"
+        )
     return item
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 80 else text[:77] + '...'}, of type {type(value).__name__}"

@@ -6,15 +6,10 @@ import functools
 import re
 import unittest
 
-from liveserver_testcase.mail.wording import count, difference, escaped, in_full, quoted, shown, size
+from liveserver_testcase.mail.wording import count, difference, in_full, quoted, shown, size
 
 
 class Values(unittest.TestCase):
-    def test_escaped(self) -> None:
-        """Only what can be printed on one line is left as it is."""
-        self.assertEqual(escaped("a ü 日\x1b[0m\r\n\t\x7f"), r"a ü 日\x1b[0m\r\n\t\x7f")
-        self.assertEqual(escaped("\u202e\u2066\u200b\xa0\ud800"), r"\u202e\u2066\u200b\xa0\ud800")
-
     def test_quoted(self) -> None:
         """Quotes inside are marked, and long texts are cut."""
         self.assertEqual(quoted('a "b"\n'), r'"a \"b\"\n"')

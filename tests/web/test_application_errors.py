@@ -168,7 +168,10 @@ class WhatMustNotBeSent(ErrorCase):
                 (answering(body="hello"), f"the application returned 'hello', of type str: {wanted}"),
                 (answering(body=b"hello"), f"the application returned b'hello', of type bytes: {wanted}"),
                 (answering(body=5), f"the application returned 5, of type int: {wanted}"),
-                (answering(body="x" * 100), f"the application returned '{'x' * 76}..., of type str: {wanted}"),
+                (
+                    answering(body="x" * 200),
+                    f"the application returned '{'x' * 120}'… (200 characters), of type str: {wanted}",
+                ),
             ]
         )
 
