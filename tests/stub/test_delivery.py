@@ -225,8 +225,9 @@ class StreamTest(WireTest):
         receive(client, lambda data: data.endswith(b"data: hello\n\n\r\n"))
         self.assertEqual(("OPEN", b""), self.look(client, patience=0.05)[::-1])
         client.close()
-        self.assertEqual([], self.stub.wait_until_idle(HANG))
-        self.assertRegex(self.stub.requests[0].exchange.aborted, "^the client left while it was kept waiting")
+        exchange = self.stub.requests[0].exchange
+        self.assertTrue(self.stub.journal.wait_for(lambda: exchange.is_over, HANG))
+        self.assertRegex(exchange.aborted, "^the client left while it was kept waiting")
 
     def test_a_source_is_closed(self) -> None:
         """When it is used up, when the client leaves, and when the stub stops."""
