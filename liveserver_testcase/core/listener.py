@@ -71,7 +71,7 @@ class Listener:
         self.port: int = self.sockets[0].getsockname()[1]
 
     @classmethod
-    def over(cls, host: str, sockets: list[socket.socket]) -> Listener:
+    def from_sockets(cls, host: str, sockets: list[socket.socket]) -> Listener:
         """A listener of sockets that somebody else has bound: a child process is given its parent's."""
         self = cls.__new__(cls)
         self.host, self.sockets = host, sockets
@@ -94,14 +94,14 @@ class Listener:
             host, *rest = sock.getsockname()
             client.connect((_ANY.get(host, host), *rest))
 
-    def shut(self) -> None:
+    def stop_listening(self) -> None:
         """Refuse new clients, and keep the port: from now on `sockets` are bound and do not listen."""
         places = [(sock.family, sock.getsockname()) for sock in self.sockets]
         self.close()
         self.sockets = []
         for family, place in places:
             with contextlib.suppress(OSError):  # somebody else was faster: opening again will say so
-                self.sockets.append(_hold(family, place))
+                self.sockets.append(_reserve_port(family, place))
 
     def release(self) -> None:
         """Close the sockets here; another process goes on listening on its copies."""
@@ -156,7 +156,7 @@ def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
     return sock
 
 
-def _hold(family: int, place: tuple[Any, ...]) -> socket.socket:
+def _reserve_port(family: int, place: tuple[Any, ...]) -> socket.socket:
     """Keep others from taking a port, without listening on it."""
     sock = ServerSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

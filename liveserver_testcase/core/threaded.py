@@ -187,7 +187,7 @@ class _Workers:
             acceptor.is_shut = True
         self.wake(self.listener.wake())
         self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
-        self.listener.shut()
+        self.listener.stop_listening()
 
     def open(self, listener: Listener) -> None:
         """Serve new clients again."""

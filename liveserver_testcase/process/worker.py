@@ -204,7 +204,7 @@ def _make_server(config: WorkerConfig, listening: list[int]) -> Any:
     sockets = [socket.socket(fileno=number) for number in listening]
     for sock in sockets:
         sock.settimeout(None)  # the application may have called socket.setdefaulttimeout()
-    server.adopt(Listener.over(config.host, sockets))
+    server.adopt(Listener.from_sockets(config.host, sockets))
     return server
 
 
