@@ -631,6 +631,7 @@ class _HTTPMixin(_ProtocolMixin):
 
     _received = b""  # and not yet handed on: part of a head, or requests behind the current one
     _validator: HeadValidator | None = None  # of a head that comes in pieces
+    _skipped_line = False  # the empty line before a head
     _head_timer: asyncio.TimerHandle | None = None
     _body: BodyFraming | None = None  # of the current request, while it comes
     _cycle: RequestResponseCycle | None = None  # of the current request
@@ -723,10 +724,11 @@ class _HTTPMixin(_ProtocolMixin):
     def _hand_on_head(self) -> bool:
         """Hand on a head; False if it is not all there."""
         data = self._received
-        if data[0] == 13 and self._validator is None:  # one empty line is forgiven: RFC 9112, 2.2
+        if data[0] == 13 and self._validator is None and not self._skipped_line:  # one is forgiven: RFC 9112, 2.2
             if data == b"\r":
                 return False
             if data[1] == 10:
+                self._skipped_line = True
                 self._received = data = data[2:]
                 if not data:
                     return True
@@ -741,6 +743,7 @@ class _HTTPMixin(_ProtocolMixin):
             return False
         self._stop_head_timer()
         self._validator = None
+        self._skipped_line = False
         head = parse_head(data if end == len(data) else data[:end])
         self._received = data[end:]
         block = head.block

@@ -105,6 +105,21 @@ class Requests(RequestCase):
                 self.assertEqual([b"<hello>", b"<abc>", b"<>"], [client.answer().body for _ in range(3)])
                 self.assertEqual([0, 1, 2], [record.exchange_index for record in server.journal.entries()])
 
+    def test_empty_lines(self) -> None:
+        """One empty line before a request is forgiven, and no second one, however they arrive."""
+        for parser in self.parsers:
+            for by_byte in (False, True):
+                for lines, status in ((1, 200), (2, 400)):
+                    with self.subTest(parser=parser, by_byte=by_byte, lines=lines):
+                        client = self.connect(self.serve(echo, parser))
+                        sent = b"\r\n" * lines + get("/", "Connection: close")
+                        try:
+                            for piece in [sent[i : i + 1] for i in range(len(sent))] if by_byte else [sent]:
+                                client.send(piece)
+                        except OSError:  # it was refused before all of it had been sent
+                            self.assertEqual(400, status)
+                        self.assertEqual(status, client.answer().status)
+
     def test_pipelined_and_malformed(self) -> None:
         """What comes before a malformed request is answered; what comes behind it is not."""
         for parser in self.parsers:
