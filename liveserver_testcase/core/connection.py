@@ -6,6 +6,7 @@ import abc
 import contextlib
 import enum
 import os
+import select
 import socket
 import ssl
 import struct
@@ -16,7 +17,7 @@ from ..errors import ClientDisconnected
 from .interrupts import monotonic
 from .listener import ServerSocket, format_host
 
-__all__ = ["RECEIVE", "Connection", "ConnectionState", "PlainHTTP"]
+__all__ = ["RECEIVE", "Connection", "ConnectionState", "PlainHTTP", "is_readable"]
 
 
 class ConnectionState(enum.Enum):
@@ -31,6 +32,7 @@ class ConnectionState(enum.Enum):
 RECEIVE = 64 * 1024
 """Bytes that are received at once."""
 
+_FIRST = 8 * 1024  # bytes that are received at once where a request begins: what has a body of some size goes on
 _SLICE = 256 * 1024  # how much of a large response is handed over at once, so that a stop can see it move
 # a client may take note of the last response before a close that could destroy it, for as long as it goes on sending
 _LINGER = 1.0  # seconds without a byte
@@ -41,6 +43,18 @@ _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with 
 
 class PlainHTTP(Exception):
     """A client spoke plain HTTP to a port that speaks TLS."""
+
+
+def is_readable(sock: socket.socket) -> bool:
+    """Return True if a read of ``sock`` (an ``accept()``, if it listens) would not block; also if it is closed."""
+    number = sock.fileno()
+    if number < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class Connection(abc.ABC):
@@ -54,6 +68,8 @@ class Connection(abc.ABC):
         handshake_done_at: When its TLS handshake was done; None without one.
         since: When the current state's work began, on the monotonic clock.
         sending: Bytes that the response being sent has handed to the system so far; -1 outside of a long one.
+        awaits_client: Whether the serving thread waits for bytes, of which it takes none before this is False again.
+        is_done_reading: Whether nothing that the client sends from now on is looked at.
     """
 
     def __init__(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
@@ -66,6 +82,11 @@ class Connection(abc.ABC):
         self.handshake_done_at: float | None = None
         self.sending = -1
         self.is_cut = False
+        self.awaits_client = False
+        self.is_done_reading = False
+        # The system writes into it before it takes the bytes off the socket: who finds the socket empty sees them here,
+        # while the serving thread is not even back from the call.  No request begins with a zero.
+        self._arriving = bytearray(_FIRST)
         # guards the descriptor's end: a shutdown must never hit its reused number
         self._closing = threading.Lock()
         self._timeout: float | None = None
@@ -94,6 +115,14 @@ class Connection(abc.ABC):
     def describe(self) -> str:
         """Name what is being served at the moment, in a few words."""
 
+    def is_at_rest(self) -> bool:
+        """Return True if the serving thread has taken everything that the client has sent, and waits for more."""
+        # In this order: the thread takes no byte before it has cleared the flag.  Who finds the socket empty and then
+        # the flag set knows that nothing is in between.
+        if self.is_done_reading:
+            return True
+        return not is_readable(self.sock) and self.awaits_client and not self._arriving[0]
+
     def do_handshake(self, context: ssl.SSLContext, timeout: float) -> None:
         """Speak TLS from here on.
 
@@ -103,9 +132,9 @@ class Connection(abc.ABC):
         """
         try:
             with self._closing:  # wrap_socket moves the descriptor into another object
-                self.set_timeout(timeout)
+                self.set_timeout(0.0)
                 self.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
-            self.sock.do_handshake()
+            self._step_through_handshake(self.sock, monotonic() + timeout)
             self.handshake_done_at = monotonic()
             self.set_timeout(None)
         except (OSError, ValueError) as error:
@@ -114,6 +143,62 @@ class Connection(abc.ABC):
             if getattr(error, "reason", "") == "HTTP_REQUEST":
                 raise PlainHTTP from error
             raise ClientDisconnected(f"the TLS handshake failed: {error}") from error
+
+    def _step_through_handshake(self, sock: ssl.SSLSocket, deadline: float) -> None:
+        """Do each step when its bytes have come: inside of OpenSSL nobody could tell waiting from working."""
+        while True:
+            self.set_timeout(0.0)
+            try:
+                sock.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                self.set_timeout(max(0.001, deadline - monotonic()))
+                self.await_client()
+            except ssl.SSLWantWriteError:  # a client that does not even read the certificate
+                if not select.select([], [sock], [], max(0.0, deadline - monotonic()))[1]:
+                    raise TimeoutError("the client does not read") from None
+
+    def await_client(self) -> None:
+        """Wait until the client has sent something, or left; take nothing of it.
+
+        Raises:
+            OSError: The connection is broken, or the timeout that is set has passed.
+        """
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return
+        self.awaits_client = True
+        self._on_rest()
+        try:
+            # not SSLSocket.recv, which knows no flags
+            ServerSocket.recv(self.sock, 1, socket.MSG_PEEK)
+        finally:
+            self._on_bytes()
+            self.awaits_client = False
+
+    def receive_first(self) -> bytes:
+        """Wait until the client has sent something, and take it; empty: it has left.
+
+        Raises:
+            OSError: The connection is broken, or the timeout that is set has passed.
+        """
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.await_client()
+            return self.sock.recv(RECEIVE)
+        arriving = self._arriving
+        self.awaits_client = True
+        self._on_rest()
+        try:
+            return bytes(arriving[: self.sock.recv_into(arriving)])
+        finally:
+            self._on_bytes()
+            self.awaits_client = False
+            arriving[0] = 0
+
+    def _on_rest(self) -> None:  # noqa: B027  # most have nobody to wake
+        """Wake who waits for the connection to be at rest."""
+
+    def _on_bytes(self) -> None:  # noqa: B027
+        """Do what is to be done with the first of the bytes that have come, before anything is taken."""
 
     def set_timeout(self, timeout: float | None) -> None:
         """Let receiving wait ``timeout`` seconds; None waits for as long as the server runs."""

@@ -145,6 +145,10 @@ class Journal(Generic[E]):
         """Wake the waiters because an entry has changed."""
         if self._listener is not None:
             self._listener(entry)
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the waiters because something besides the entries has changed."""
         if self._waiting:  # a waiter that comes after this line looks at the entry before it sleeps
             with self._lock:
                 self._announce()

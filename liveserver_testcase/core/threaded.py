@@ -12,13 +12,14 @@ import contextlib
 import errno
 import logging
 import queue
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import ServerNotStarted
-from .connection import Connection, ConnectionState
+from .connection import Connection, ConnectionState, is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .listener import Listener
 from .server import HasDescriptor, Server
@@ -32,6 +33,7 @@ _SPARE = 8  # workers kept waiting in accept(): enough that bursts of a browser'
 _STALL = 0.1  # seconds without a byte after which a stop does not wait for a client any more
 _JOIN = 0.25  # seconds that a thread gets to end once its socket is shut down
 _PAUSE = 0.05  # seconds before accept() is tried again, as when the process has no descriptor left
+_ONE_WORKER = getattr(select, "EPOLLIN", 0) | getattr(select, "EPOLLONESHOT", 0)  # not on macOS and Windows
 
 
 class _Acceptor:
@@ -43,6 +45,28 @@ class _Acceptor:
         # a socket of gevent's, in an application's own process, bears but one that waits for it
         self.spare = 1 if type(sock).__module__.startswith("gevent.") else _SPARE
         self.is_shut = False
+        # Lets one worker at a time know that there is somebody to accept, and leaves the accepting to it.  A worker
+        # in a blocking accept() would have taken a connection before it could say so.
+        self.poller: Any = None
+        if hasattr(select, "epoll") and self.spare > 1:
+            self.poller = select.epoll()
+            self.poller.register(sock, _ONE_WORKER)
+
+    def await_client(self) -> None:
+        """Wait until there is somebody to accept; returns for one worker at a time, until `pass_on`."""
+        if self.poller is not None:
+            self.poller.poll()
+
+    def pass_on(self) -> None:
+        """Let the next worker be woken."""
+        if self.poller is not None:
+            with contextlib.suppress(OSError, ValueError):  # one of the two is closed
+                self.poller.modify(self.sock, _ONE_WORKER)
+
+    def close(self) -> None:
+        """Close what is besides the socket."""
+        if self.poller is not None:
+            self.poller.close()
 
 
 class _Workers:
@@ -57,6 +81,7 @@ class _Workers:
         self.listener = listener
         self.name = name
         self.serving: dict[int, Connection] = {}  # by the identifier of the thread that serves it
+        self.accepting: set[int] = set()  # identifiers of the threads that accept a connection, and are not serving yet
         self.threads: set[threading.Thread] = set()  # ended ones leave it only now and then: a stop joins all
         self.threads_limit = 2 * _SPARE
         self.stopping = OneShotEvent()
@@ -111,9 +136,12 @@ class _Workers:
     def accept(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
         """Take the next connection, and see to it that somebody waits for the one after; None: stop."""
         alone = False
+        accepted = None
         try:
             accepted = self.wait_at(acceptor)
         finally:
+            if accepted is None:
+                self.accepting.discard(threading.get_ident())
             with self.lock:
                 acceptor.waiting -= 1
                 alone = not acceptor.waiting
@@ -135,6 +163,9 @@ class _Workers:
         """Wait for the next connection, whatever else comes; None: the acceptor is shut."""
         while not (self.stopping.is_set() or acceptor.is_shut):
             try:
+                self.accepting.discard(threading.get_ident())
+                acceptor.await_client()
+                self.accepting.add(threading.get_ident())
                 return acceptor.sock.accept()
             except OSError as error:
                 if self.stopping.is_set() or acceptor.is_shut:
@@ -144,6 +175,10 @@ class _Workers:
                 if error.errno not in (errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
                     self.complain(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
                     self.stopping.wait(_PAUSE)
+            except ValueError:  # the poller is closed, and with it the acceptor
+                break
+            finally:
+                acceptor.pass_on()
         return None
 
     def serve(self, sock: socket.socket, address: Any) -> None:
@@ -155,6 +190,7 @@ class _Workers:
                 sock.settimeout(None)  # the tests have called socket.setdefaulttimeout()
             connection = self.server._connect(sock, address, next(self.server._indexes), self.stopping)
             self.serving[ident] = connection
+            self.accepting.discard(ident)
             if not self.stopping.is_set():  # else the stop may have looked at the connections before
                 connection.serve()
         except BaseException as error:
@@ -164,6 +200,8 @@ class _Workers:
                 (connection or sock).close()
             finally:
                 self.serving.pop(ident, None)
+                self.accepting.discard(ident)
+                self.server._on_connection_closed()
                 if self.stopping.is_set():
                     self.left.put(None)
 
@@ -179,6 +217,17 @@ class _Workers:
             self.complaints.add(message)
             log.error(message, self.server, error)
 
+    def accepted(self) -> list[Connection] | None:
+        """Return the open connections; None while a client waits to be accepted, or just is."""
+        if not self.stopping.is_set():
+            # in this order: a worker is in `accepting` before it takes a client out of the socket's queue, and until
+            # the connection is in `serving`
+            if any(is_readable(acceptor.sock) for acceptor in self.acceptors if not acceptor.is_shut):
+                return None
+            if self.accepting:
+                return None
+        return list(self.serving.values())
+
     # -- the acceptors -------------------------------------------------------------------------------------------
 
     def shut(self) -> None:
@@ -187,7 +236,12 @@ class _Workers:
             acceptor.is_shut = True
         self.wake(self.listener.wake())
         self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
+        self.close_acceptors()
         self.listener.stop_listening()
+
+    def close_acceptors(self) -> None:
+        for acceptor in self.acceptors:
+            acceptor.close()
 
     def open(self, listener: Listener) -> None:
         """Serve new clients again."""
@@ -219,6 +273,7 @@ class _Workers:
         deadline = monotonic() + timeout
         # not before the workers have left the sockets: a descriptor's number could be in use again
         self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
+        self.close_acceptors()
         self.listener.close()
         self.wait_for_clients(deadline)
         left = list(self.serving.items())
@@ -285,6 +340,13 @@ class ThreadedServer(Server):
     @abc.abstractmethod
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> Connection:
         """Make the connection object for an accepted socket."""
+
+    def _on_connection_closed(self) -> None:
+        """Do what follows from the end of a connection; runs in the thread that served it."""
+
+    def _accepted_connections(self) -> list[Connection] | None:
+        """Return the open connections; None while a client waits to be accepted."""
+        return self._workers.accepted() if self._workers is not None else []
 
     @property
     def connections(self) -> list[Connection]:

@@ -72,6 +72,7 @@ class StubConnection(HTTPConnection):
             self.do_handshake(tls.flawed_context(FLAWS[plan.fault]), self.server.header_timeout)
             return
         if plan.fault is Fault.TLS_HANDSHAKE:
+            self._stop_reading()
             self._receive_plain()
             self.send_plain(_ALERT)
             raise self._end_now("TLS handshake refused", linger=True)
@@ -88,6 +89,7 @@ class StubConnection(HTTPConnection):
         Raises:
             ClientDisconnected: Always.
         """
+        self._stop_reading()
         reason = f"the stub was told to fail: {plan.describe()}"
         if plan.fault is Fault.RESET:
             raise self._end_now(reason, reset=True)

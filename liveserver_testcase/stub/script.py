@@ -318,7 +318,7 @@ class Script(Waiting, Scripting, HTTPServer):
 
         What is kept back on purpose, as by a delay, is not waited for: nothing more will be known at its end.
         """
-        self.journal.wait_for(lambda: not any(self._is_open(exchange) for exchange in self.in_flight), timeout)
+        self.journal.wait_for(lambda: self._is_idle(self._is_open), timeout)
 
     def _is_open(self, exchange: Exchange) -> bool:
         request = exchange.handler_data

@@ -78,6 +78,8 @@ class HTTPConnection(Connection):
         self._exchanges = 0
         self._received_at: float | None = None  # when the first bytes of the next request came
         self._is_taken_over = False
+        # the test in which the first of the bytes came that are in no exchange yet
+        self._window = server.journal.window
 
     def describe(self) -> str:
         """The request that is being served."""
@@ -131,11 +133,24 @@ class HTTPConnection(Connection):
             self._record_no_request(str(error))
         except PlainHTTP:
             self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
+        self._stop_reading()
         if self._unread:
             self.linger()
         if self._is_taken_over:  # a thread of the handler's may still be receiving
             with contextlib.suppress(OSError):
                 ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
+
+    def _stop_reading(self) -> None:
+        """Note that no further request can come."""
+        self.is_done_reading = True
+        self.server.journal.wake()
+
+    def _on_rest(self) -> None:
+        self.server.journal.wake()
+
+    def _on_bytes(self) -> None:
+        if not len(self.incoming):
+            self._window = self.server.journal.window
 
     def _open(self) -> None:
         """Do what comes before the first request."""
@@ -147,16 +162,18 @@ class HTTPConnection(Connection):
         head = self._read_head()
         if head is None:
             return False
-        self.exchange = exchange = Exchange(head, self.index, self._exchanges, self.address)
+        exchange = Exchange(head, self.index, self._exchanges, self.address)
         exchange.accepted_at, exchange.handshake_done_at = self.accepted_at, self.handshake_done_at
         exchange.first_byte_at = self._received_at
+        exchange.window = self._window
+        self.exchange = exchange
         self._exchanges += 1
         self.since = exchange.arrived
         self.state = _ACTIVE
         response = exchange.response = ResponseWriter(head, self.send, self._can_keep_alive)
         body = exchange.body = None if head.length == 0 else self._make_body(head)
         journal = self.server.journal
-        journal.add(exchange)
+        journal.add(exchange, self._window)
         try:
             try:
                 self.server.handler.handle(exchange, self)
@@ -256,7 +273,7 @@ class HTTPConnection(Connection):
             self.set_timeout(None)
         why = ""
         try:
-            data = self.sock.recv(RECEIVE)
+            data = self.receive_first()
         except ssl.SSLError as error:  # such as an alert: the certificate is not trusted
             raise ClientDisconnected(f"the client broke off TLS: {error}") from error
         except OSError as error:
@@ -296,7 +313,7 @@ class HTTPConnection(Connection):
             when = f"after {len(data)} bytes of a request's head"
             try:
                 self.set_timeout(max(0.001, deadline - monotonic()))
-                more = self.sock.recv(RECEIVE)
+                more = self.receive_first()
             except TimeoutError:
                 timeout = f"{self.server.header_timeout:g} s"
                 raise BadRequest(408, f"a head that is not complete after {timeout}") from None
@@ -325,6 +342,7 @@ class HTTPConnection(Connection):
             if not self.stopping.is_set():
                 self.set_timeout(self.server.body_timeout)
                 data = self.sock.recv(RECEIVE)
+                self._window = self.server.journal.window  # of the request that may follow the body
                 if data:
                     return data
         except TimeoutError:
@@ -351,7 +369,7 @@ class HTTPConnection(Connection):
         exchange.method, exchange.target, exchange.version = line
         exchange.refused = refusal.reason
         exchange.status = refusal.status
-        self.server.journal.add(exchange)
+        self.server.journal.add(exchange, self._window)
         answer = plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD")
         try:
             if plain:
@@ -369,6 +387,6 @@ class HTTPConnection(Connection):
         """Record a client that left before there was a request to speak of."""
         exchange = Exchange(None, self.index, self._exchanges, self.address)
         exchange.aborted = reason
-        self.server.journal.add(exchange)
+        self.server.journal.add(exchange, self._window)
         exchange.end()
         self.server.journal.touch(exchange)

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -148,6 +149,23 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
         connections = self.connections
         exchanges = [connection.exchange for connection in connections if isinstance(connection, HTTPConnection)]
         return [exchange for exchange in exchanges if exchange is not None]
+
+    def _is_idle(self, is_waited_for: Callable[[Exchange], bool]) -> bool:
+        connections = self._accepted_connections()
+        if connections is None:
+            return False
+        for connection in connections:
+            # once: an exchange that ends after this look leaves a connection that is at rest, or reads on
+            exchange = connection.exchange if isinstance(connection, HTTPConnection) else None
+            if exchange is not None:
+                if is_waited_for(exchange):
+                    return False
+            elif self.is_running and not connection.is_at_rest():
+                return False
+        return True
+
+    def _on_connection_closed(self) -> None:
+        self.journal.wake()
 
     def stack_of(self, record: Exchange) -> str:
         """Where the thread is that serves it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -193,7 +193,7 @@ class RequestLog(abc.ABC, Generic[R]):
         return drain(self._errors)
 
     def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[R]:
-        """Wait until no request (of ``window``) is in flight.
+        """Wait until every request that was sent is recorded, and none (of ``window``) is in flight.
 
         Not for a WebSocket or a stream of events: those last for as long as their clients want.
 
@@ -205,12 +205,15 @@ class RequestLog(abc.ABC, Generic[R]):
             What is still in flight after ``timeout`` seconds.
         """
 
-        def left() -> list[R]:
-            pending = [record for record in self.in_flight if not record.is_streaming]
-            return [record for record in pending if window is None or record.window.number == window.number]
+        def is_waited_for(record: R) -> bool:
+            return not record.is_streaming and (window is None or record.window.number == window.number)
 
-        self.journal.wait_for(lambda: not left(), timeout)
-        return left()
+        self.journal.wait_for(lambda: self._is_idle(is_waited_for), timeout)
+        return [record for record in self.in_flight if is_waited_for(record)]
+
+    def _is_idle(self, is_waited_for: Callable[[R], bool]) -> bool:
+        """Return True if nothing is in flight that is waited for, and nothing that was sent is still to be read."""
+        return not any(map(is_waited_for, self.in_flight))
 
 
 def _skip_frames(trace: TracebackType | None) -> TracebackType | None:

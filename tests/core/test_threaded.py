@@ -298,6 +298,7 @@ class Failures(EchoCase):
         error = OSError(errno.EMFILE, "")
         with mock.patch.object(threaded, "_PAUSE", 10 * HANG), self.assertLogs(LOG, "ERROR"):
             left = self.accepting(error)
+            self.connect()
             self.assertTrue(wait_until(lambda: not left))
             stopper = threading.Thread(target=self.server.stop)
             stopper.start()
