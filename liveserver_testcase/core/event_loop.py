@@ -64,7 +64,7 @@ class LoopConnection:
         if self.is_last:
             self.transport.close()  # sends what is still to be sent
 
-    def retire(self) -> None:
+    def close_when_idle(self) -> None:
         """Close as soon as nothing is being done for the client, and it has been sent everything."""
         self.is_last = True
         if not self.is_busy:
@@ -88,7 +88,7 @@ class LoopConnection:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def press(self, waited: float, thread: str) -> list[Unfinished]:
+    def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
         """Give up what a stop has waited for long enough, before its grace is over.
 
         Args:
@@ -133,9 +133,9 @@ class _Run:
         self.servers: list[asyncio.Server] = []
         self.ready = OneShotEvent()
         self.ended = OneShotEvent()
-        self.parted = asyncio.Event()  # while stopping: the last connection is lost
+        self.all_closed = asyncio.Event()  # while stopping: the last connection is lost
         self.winding = False  # the grace is over, and the loop not blocked
-        self.over = asyncio.Event()  # the loop has nothing more to do
+        self.finished = asyncio.Event()  # the loop has nothing more to do
         self.serving: asyncio.Task[None] | None = None
         self.stopping = False
         self.was_woken = True
@@ -169,7 +169,7 @@ class _Run:
         """Serve until the loop is stopped."""
         loop.time = monotonic  # type: ignore[method-assign]  # its own stands still while a test freezes time
         loop.slow_callback_duration = math.inf  # -X dev would print each handler that takes its time
-        loop.set_exception_handler(self.hear)
+        loop.set_exception_handler(self.handle_loop_exception)
         asyncio.set_event_loop(loop)
         with self.lock:
             self.loop = loop
@@ -183,7 +183,7 @@ class _Run:
         await self.server._prepare()
         await self.begin(loop)
         self.ready.set()
-        await self.over.wait()
+        await self.finished.wait()
 
     async def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve on every socket."""
@@ -198,24 +198,24 @@ class _Run:
         try:
             self.close_servers()
             for connection in list(self.connections):
-                connection.retire()
+                connection.close_when_idle()
             await _settle()
             while self.connections and deadline > monotonic():
                 before = {connection: connection.unsent for connection in self.connections if not connection.is_busy}
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self.parted.wait(), min(_STALL, deadline - monotonic()))
+                    await asyncio.wait_for(self.all_closed.wait(), min(_STALL, deadline - monotonic()))
                 for connection, unsent in before.items():
                     if connection.unsent == unsent:
                         connection.abort()
                 for connection in list(self.connections):
-                    self.cut += connection.press(monotonic() - began, self.thread.name)
+                    self.cut += connection.cancel_overdue(monotonic() - began, self.thread.name)
                 await _settle()
             for connection in list(self.connections):
                 self.cut += connection.describe_all(self.thread.name)
             self.winding = True
             self.cut += await self.server._shutdown(deadline)
         finally:
-            self.over.set()
+            self.finished.set()
             if not self.ready.is_set() and self.serving is not None:
                 self.serving.cancel()
 
@@ -233,7 +233,7 @@ class _Run:
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 break
             except BaseException as error:  # somebody answers the end with SystemExit, say: then once more
-                self.hear(loop, {"message": "the loop is not cleaned up yet", "exception": error})
+                self.handle_loop_exception(loop, {"message": "the loop is not cleaned up yet", "exception": error})
         loop.close()
 
     async def cancel_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -244,7 +244,7 @@ class _Run:
         done = (await asyncio.wait(tasks, timeout=_JOIN / 2))[0] if tasks else ()
         for task in done:
             if not task.cancelled() and task.exception() is not None:
-                self.hear(loop, {"message": "a task ended", "exception": task.exception()})
+                self.handle_loop_exception(loop, {"message": "a task ended", "exception": task.exception()})
         await _settle()
 
     def close_servers(self) -> None:
@@ -259,9 +259,9 @@ class _Run:
         if connection.is_tls:
             connection.abort()
         if self.stopping and not self.connections:
-            self.parted.set()
+            self.all_closed.set()
 
-    def hear(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def handle_loop_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take down what goes wrong in a callback: what is no client's doing is raised by the stop."""
         error, message = context.get("exception"), context.get("message", "")
         if error is not None and not self.stopping and self.server._handle_task_error(error, context):
@@ -362,7 +362,7 @@ class EventLoopServer(Server):
         if self._run is not None:
             self._run.connections.add(connection)
             if self._run.stopping:
-                asyncio.get_running_loop().call_soon(connection.retire)
+                asyncio.get_running_loop().call_soon(connection.close_when_idle)
         return connection
 
     def _connection_lost(self, connection: LoopConnection) -> None:

@@ -88,14 +88,14 @@ class _Workers:
         self.acceptors = [_Acceptor(sock) for sock in listener.sockets]
         self.lock = threading.Lock()  # guards `threads` and every acceptor's count of waiting workers
         self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # told, while stopping, when one has left
-        self.complaints: set[str] = set()
+        self.logged: set[str] = set()
 
     def start(self) -> None:
         for acceptor in self.acceptors:
-            self.call(acceptor)
+            self.spawn_worker(acceptor)
 
-    def call(self, acceptor: _Acceptor) -> None:
-        """Call another worker to ``acceptor``, which counts as waiting from now on.
+    def spawn_worker(self, acceptor: _Acceptor) -> None:
+        """Start another worker at ``acceptor``, where it counts as waiting from now on.
 
         The thread is started with the lock held: a stop finds either no trace of it, or one that it can join.
         """
@@ -116,16 +116,16 @@ class _Workers:
                 raise
 
     def work(self, acceptor: _Acceptor) -> None:
-        """The life of a worker: wait, serve, wait again, until the acceptor shuts or others are enough."""
+        """The life of a worker: wait, serve, wait again, until accepting ends or enough others wait."""
         try:
             accepted = self.accept(acceptor)
             while accepted is not None:
                 self.serve(*accepted)
-                accepted = self.accept(acceptor) if self.comes_back(acceptor) else None
+                accepted = self.accept(acceptor) if self.rejoin(acceptor) else None
         except BaseException as error:
             self.fail("a thread of %r ended", error)
 
-    def comes_back(self, acceptor: _Acceptor) -> bool:
+    def rejoin(self, acceptor: _Acceptor) -> bool:
         """Whether a worker that has served is needed at ``acceptor``, where it counts as waiting from now on."""
         with self.lock:
             if self.stopping.is_set() or acceptor.is_shut or acceptor.waiting >= acceptor.spare:
@@ -138,7 +138,7 @@ class _Workers:
         alone = False
         accepted = None
         try:
-            accepted = self.wait_at(acceptor)
+            accepted = self.accept_next(acceptor)
         finally:
             if accepted is None:
                 self.accepting.discard(threading.get_ident())
@@ -154,13 +154,13 @@ class _Workers:
             return None
         if alone:
             try:
-                self.call(acceptor)
+                self.spawn_worker(acceptor)
             except RuntimeError as error:  # clients wait in the queue until this thread is back
-                self.complain("%r has no spare thread: %s", error)
+                self.log_once("%r has no spare thread: %s", error)
         return accepted
 
-    def wait_at(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
-        """Wait for the next connection, whatever else comes; None: the acceptor is shut."""
+    def accept_next(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
+        """Wait for the next connection, whatever else comes; None: nobody is accepted any more."""
         while not (self.stopping.is_set() or acceptor.is_shut):
             try:
                 self.accepting.discard(threading.get_ident())
@@ -173,7 +173,7 @@ class _Workers:
                 if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                     raise  # somebody else has closed the socket: it will never work again
                 if error.errno not in (errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
-                    self.complain(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
+                    self.log_once(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
                     self.stopping.wait(_PAUSE)
             except ValueError:  # the poller is closed, and with it the acceptor
                 break
@@ -211,10 +211,10 @@ class _Workers:
             log.error(message, self.server, exc_info=error)
             self.server._record_failure(error)
 
-    def complain(self, message: str, error: Exception) -> None:
+    def log_once(self, message: str, error: Exception) -> None:
         """Log a difficulty, once a run."""
-        if message not in self.complaints:
-            self.complaints.add(message)
+        if message not in self.logged:
+            self.logged.add(message)
             log.error(message, self.server, error)
 
     def accepted(self) -> list[Connection] | None:
@@ -228,7 +228,7 @@ class _Workers:
                 return None
         return list(self.serving.values())
 
-    # -- the acceptors -------------------------------------------------------------------------------------------
+    # -- accepting ----------------------------------------------------------------------------------------------
 
     def shut(self) -> None:
         """Refuse new clients; those that are being served stay, and the port is kept."""
@@ -260,7 +260,7 @@ class _Workers:
     # -- stopping --------------------------------------------------------------------------------------------
 
     def refuse(self) -> None:
-        """Shut the acceptors and cut whatever is not being answered."""
+        """Stop accepting, and cut whatever is not being answered."""
         self.stopping.set()
         woken = self.listener.wake()
         for connection in list(self.serving.values()):
@@ -384,7 +384,7 @@ class ThreadedServer(Server):
                 self._workers.shut()
 
     def resume_accepting(self) -> None:
-        """Serve new clients again; does nothing unless the acceptors of a running server are shut.
+        """Serve new clients again; does nothing unless a running server has paused accepting.
 
         Raises:
             ServerStartError: Somebody has taken the port meanwhile.

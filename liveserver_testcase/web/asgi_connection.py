@@ -161,8 +161,8 @@ class ASGIConnection(LoopConnection):
         self.is_cut = True
         super().cut()
 
-    def retire(self) -> None:
-        """See `LoopConnection.retire`; what lasts is ended at once, since waiting would not end it."""
+    def close_when_idle(self) -> None:
+        """See `LoopConnection.close_when_idle`; what lasts is ended at once, since waiting would not end it."""
         self._unsent_before = self.unsent
         lasting = [cycle for cycle in self.cycles if cycle.record.is_streaming]
         for cycle in lasting:
@@ -177,9 +177,9 @@ class ASGIConnection(LoopConnection):
                 # response that is still to come the last one
                 self.protocol.shutdown()
         else:
-            super().retire()
+            super().close_when_idle()
 
-    def press(self, waited: float, thread: str) -> list[Unfinished]:
+    def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
         """Cut a client that reads nothing of what is sent, and cancel what was notified of the stop and goes on."""
         if not self.is_lost and self.cycles:
             unsent, before = self.unsent, self._unsent_before

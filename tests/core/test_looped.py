@@ -411,7 +411,9 @@ class Failures(LoopCase):
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         with self.assertLogs(LOG, "DEBUG") as logs:
             for _ in range(3):
-                run.hear(run.loop, {"message": "socket.accept() out of system resource", "exception": error})
+                run.handle_loop_exception(
+                    run.loop, {"message": "socket.accept() out of system resource", "exception": error}
+                )
         self.assertEqual([f"ERROR:{LOG}:{self.server!r} cannot accept: {error}"], logs.output)
         self.server.stop()
 
