@@ -115,6 +115,7 @@ class LoopConnection:
 
 log = logging.getLogger("liveserver_testcase.core")
 
+_SEND_BUFFER = 128 * 1024  # bytes that the system takes of what a client does not read; its default may be megabytes
 _JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
 _STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
 _CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
@@ -189,6 +190,7 @@ class _Run:
         """Serve on every socket."""
         factory, options = self.server._make_protocol, self.server._options()
         for sock in self.listener.sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # the connections inherit it
             self.servers.append(await loop.create_server(factory, sock=sock, backlog=BACKLOG, **options))
 
     async def finish(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
@@ -201,11 +203,12 @@ class _Run:
                 connection.close_when_idle()
             await _settle()
             while self.connections and deadline > monotonic():
-                before = {connection: connection.unsent for connection in self.connections if not connection.is_busy}
+                # who reads nothing, or is done and does not leave, is waited for in vain
+                before = {each: each.unsent for each in self.connections if each.unsent or not each.is_busy}
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self.all_closed.wait(), min(_STALL, deadline - monotonic()))
                 for connection, unsent in before.items():
-                    if connection.unsent == unsent:
+                    if connection.unsent >= unsent:
                         connection.abort()
                 for connection in list(self.connections):
                     self.cut += connection.cancel_overdue(monotonic() - began, self.thread.name)

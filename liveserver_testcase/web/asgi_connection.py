@@ -50,6 +50,7 @@ _SHUTDOWN_NOTICE = (
     0.5  # seconds of a stop that an application gets to notice that its WebSocket or event stream is over
 )
 _LINGER = 1.0  # seconds that a refused client gets to read the response before its connection is cut
+_SLICE = 256 * 1024  # bytes of a body that are sent at once
 _HELD_BACK = 64 * 1024  # bytes of later requests that are kept, while one is answered, before reading pauses
 
 
@@ -108,7 +109,6 @@ class ASGIConnection(LoopConnection):
         self.thread = threading.get_ident()
         self.is_lost = False
         self.is_cut = False
-        self._unsent_before = 0
 
     def add_record(self, record: ASGIRecord) -> None:
         """Give a record its place on the connection."""
@@ -163,7 +163,6 @@ class ASGIConnection(LoopConnection):
 
     def close_when_idle(self) -> None:
         """See `LoopConnection.close_when_idle`; what lasts is ended at once, since waiting would not end it."""
-        self._unsent_before = self.unsent
         lasting = [cycle for cycle in self.cycles if cycle.record.is_streaming]
         for cycle in lasting:
             cycle.was_notified = True
@@ -180,13 +179,9 @@ class ASGIConnection(LoopConnection):
             super().close_when_idle()
 
     def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
-        """Cut a client that reads nothing of what is sent, and cancel what was notified of the stop and goes on."""
-        if not self.is_lost and self.cycles:
-            unsent, before = self.unsent, self._unsent_before
-            self._unsent_before = unsent
-            # TLS, too, keeps a client of what was notified waiting for its own goodbyes
-            if (unsent and unsent >= before > 0) or any(cycle.was_notified for cycle in self.cycles):
-                self.abort()
+        """Cancel what was notified of the stop and goes on."""
+        if not self.is_lost and any(cycle.was_notified for cycle in self.cycles):
+            self.abort()  # TLS keeps its client waiting for an end of its own
         late = [cycle for cycle in self.cycles if cycle.was_notified and not cycle.was_cancelled]
         if waited < _SHUTDOWN_NOTICE or not late:
             return []
@@ -353,7 +348,7 @@ class RequestResponseCycle:
     async def send(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a response: what it says is recorded before the client can read it."""
         record, kind = self.record, message["type"]
-        if self.must_raise and self.connection.is_lost:
+        if self.connection.is_lost and self._is_unwanted():
             self._raise_gone()
         if kind == "http.response.start" and not self.has_started:
             record._is_streaming = _is_event_stream(message)
@@ -387,6 +382,15 @@ class RequestResponseCycle:
     async def _complete(self, message: dict[str, Any]) -> None:
         """Send the end of a response."""
         record = self.record
+        body = message.get("body", b"")
+        if len(body) > _SLICE:
+            # uvicorn waits for a client that does not read before each message; the loop would copy all of a large one
+            view = memoryview(body)
+            last = (len(body) - 1) // _SLICE * _SLICE
+            for start in range(0, last, _SLICE):
+                piece = bytes(view[start : start + _SLICE])
+                await self._send_on({"type": message["type"], "body": piece, "more_body": True})
+            message = {**message, "body": bytes(view[last:])}
         if not (self.connection.is_lost or self.is_gone):
             record.completed = self.has_ended = True
             record.end()
@@ -417,13 +421,17 @@ class RequestResponseCycle:
             raise
 
     async def _send_on(self, message: dict[str, Any]) -> None:
-        if self.must_raise and self.connection.is_lost:
+        if self.connection.is_lost and self._is_unwanted():
             self._raise_gone()
         try:
             await self._raw_send(message)
         except OSError:
             self.is_gone = True
             raise
+
+    def _is_unwanted(self) -> bool:
+        """Whether an application must know that what it sends reaches nobody, although uvicorn would not say so."""
+        return self.must_raise or self.server.has_refused
 
     def _raise_gone(self) -> None:
         self.is_gone = True

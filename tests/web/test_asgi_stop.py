@@ -368,6 +368,38 @@ class Crowds(SocketCase, StopCase):
 class Unread(StopCase):
     """Clients that do not read."""
 
+    def test_an_application_that_only_sends(self) -> None:
+        """An application that sends without end is interrupted: its client reads nothing, so nobody waits for it."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while True:
+                await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+
+        self.serve(app, options={"lifespan": "off"}, stop_timeout=NEVER)
+        self.begin()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.server.stop()
+        self.assertEqual([], self.server.take_errors())
+
+    def test_a_large_response(self) -> None:
+        """A response of which the client reads only the beginning is not complete, and not waited for."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            headers = [(b"content-length", b"10000000")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"x" * 10_000_000})
+
+        self.serve(app, options={"lifespan": "off"}, stop_timeout=NEVER)
+        self.begin().getresponse().close()
+        (record,) = self.server.in_flight
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.server.stop()
+        self.assertEqual("the server stopped in the middle of the response", record.aborted)
+        self.assertFalse(record.completed)
+
     def test_a_client_that_sends_in_pieces(self) -> None:
         """A client that goes on sending and reads nothing is cut before the grace is over, and nobody is named."""
 
