@@ -8,7 +8,8 @@ from typing import Any
 
 from werkzeug.datastructures import Authorization
 
-from ..core.text import MASK, one_line, quote
+from ..core.masking import MASK
+from ..core.text import one_line, quote
 from ..errors import UsageError
 from .criterion import Criterion, Mismatch, is_judge, make_mismatch
 from .differences import Difference, find_differences

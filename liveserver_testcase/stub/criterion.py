@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..core.text import MASK, count, describe_error, is_secret, mask, one_line, quote
+from ..core.masking import MASK, is_secret, mask
+from ..core.text import count, describe_error, one_line, quote
 from .differences import Difference
 from .subject import Subject
 from .values import show

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from ..core.text import count, escape, mask, mask_header
+from ..core.masking import mask, mask_header
+from ..core.text import count, escape
 from .subject import Subject
 
 __all__ = ["write_curl"]

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from ..core.text import count, is_secret, one_line, quote
+from ..core.masking import is_secret
+from ..core.text import count, one_line, quote
 from ..errors import UsageError
 from .contents import compare_content, explain_kind, has_same_credentials
 from .criterion import Criterion, Mismatch, is_judge, make_mismatch

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.text import MASK, one_line, quote
+from ..core.masking import MASK
+from ..core.text import one_line, quote
 from ..errors import UsageError
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase.core.text import mask
+from liveserver_testcase.core.masking import mask
 from liveserver_testcase.stub.expectation import Order
 from tests.stub.support import URL, ReportTest, make_request
 
