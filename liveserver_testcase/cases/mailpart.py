@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.text import count
 from ..errors import UsageError
 from ..mail.circumstances import Circumstances
 from ..mail.message import ReceivedEmail
 from ..mail.report import one_line
 from ..mail.server import SMTPServer
-from ..mail.wording import count
 from .servers import ClassServer, Problem
 
 __all__ = ["MailPart"]

@@ -9,10 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.text import escape
+from ..core.text import count, escape
 from .message import ReceivedEmail
 from .session import SMTPAttempt, SMTPSession
-from .wording import count
 
 __all__ = ["Circumstances", "describe_circumstances", "explain_attempts", "headline"]
 
@@ -230,4 +229,4 @@ def headline(matched: int, noun: str, verb: str, waited: float | None, times: in
     """As in ``no email matched within 2.0 s, 3 wanted``."""
     within = f" within {waited:.{1 if waited >= 0.1 else 2}f} s" if waited else ""
     wanted = {None: "", 0: ", none was wanted"}.get(times, f", {times} wanted")
-    return f"{count(matched, noun)} {verb}{within}{wanted}"
+    return f"{count(matched, noun) if matched else f'no {noun}'} {verb}{within}{wanted}"

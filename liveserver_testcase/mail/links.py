@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from ..core.text import escape
+from ..core.text import count, escape, quote
 from ..errors import UsageError
-from .wording import count, quoted, shown
+from .wording import shown
 
 __all__ = [
     "Link",
@@ -169,7 +169,7 @@ def demand_one(
     """
     if len(found) == 1:
         return found[0]
-    what = f"{count(len(found), noun)}{wanted and ' '}{wanted}, wanted exactly one."
+    what = f"{count(len(found), noun) if found else f'no {noun}'}{wanted and ' '}{wanted}, wanted exactly one."
     if found:
         what = f"{what} {advice}"
     if not everything:
@@ -183,7 +183,7 @@ def demand_one(
 
 def describe_link(link: Link) -> str:
     """A link on one line."""
-    return f"{escape(link.url)}  {quoted(link.text)}"
+    return f"{escape(link.url)}  {quote(link.text)}"
 
 
 def describe_wanted(**wanted: object) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from ..core.journal import Journal
+from ..core.text import count
 from .matching import Criteria, EmailCriteria, EmailPredicate
 from .message import ReceivedEmail
-from .wording import count
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -152,4 +152,4 @@ def _seen(email: ReceivedEmail) -> ReceivedEmail:
 
 
 def _are(number: int) -> str:
-    return f"{'is' if number <= 1 else 'are'} {count(number, 'email')}"
+    return f"{'is' if number == 1 else 'are'} {count(number, 'email')}" if number else "is no email"

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..core.text import escape
+from ..core.text import count, escape, quote
 from .attachments import describe_attachment
 from .circumstances import Circumstances, describe_circumstances, headline
 from .matching import Criteria, Mismatch
 from .message import ReceivedEmail
-from .wording import count, quoted
 
 __all__ = ["Verdict", "explain", "one_line", "route"]
 
@@ -25,7 +24,7 @@ _MOST_NAMED = 3  # recipients or attachments of one mail
 
 def one_line(email: ReceivedEmail) -> str:
     """A mail in a list: sender -> recipients, subject, kinds of text, attachments."""
-    parts = [route(email, " -> "), quoted(email.subject, 80) if email.subject else "(no subject)"]
+    parts = [route(email, " -> "), quote(email.subject) if email.subject else "(no subject)"]
     kinds = [kind for kind, text in (("text", email.text), ("html", email.html)) if text]
     content = "+".join(kinds) or "no text"
     for noun, attachments in (("attachment", email.attachments), ("inline picture", email.inline)):
@@ -103,7 +102,7 @@ def _nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list
     candidates = [entry for entry in missed if len(entry[2]) == fewest][-_MOST_COMPARED:]
     number, email, mismatches = max(candidates, key=lambda entry: (sum(each.closeness for each in entry[2]), entry[0]))
     total, met = len(criteria.criteria), len(criteria.criteria) - len(mismatches)
-    subject = quoted(email.subject, 80) if email.subject else "(no subject)"
+    subject = quote(email.subject) if email.subject else "(no subject)"
     noun = "criterion" if total == 1 else "criteria"
     lines = [f"  nearest: #{number} from {route(email, ' to ')}  {subject}  ({met} of {total} {noun})"]
     failed = {mismatch.criterion: mismatch for mismatch in mismatches}

@@ -1,6 +1,6 @@
 """How a report about emails writes its values.
 
-Nothing is masked here: the links and codes of an email are what a test looks at.
+Bodies and differences are not masked: the links and codes of an email are what a test looks at.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Iterable
 
-from ..core.text import escape
+from ..core.text import count, escape, quote
 
-__all__ = ["LONGEST_VALUE", "count", "difference", "in_full", "quoted", "shown", "size"]
+__all__ = ["LONGEST_VALUE", "difference", "in_full", "shown", "size"]
 
 LONGEST_VALUE = 100  # characters that are read at a glance; more is cut or goes on lines of its own
 LONGEST_TEXT = 2000  # characters of a body in a report: a screenful
@@ -20,21 +20,10 @@ _MOST_LINES = 5000  # of a text that is compared line by line: beyond, it would 
 _MOST_ITEMS = 10
 
 
-def quoted(text: str, longest: int = LONGEST_VALUE) -> str:
-    """`text` in double quotes, printable, cut if it is long."""
-    cut = text if len(text) <= longest else text[:longest] + "…"
-    return '"' + escape(cut).replace('"', '\\"') + '"'
-
-
-def count(number: int, noun: str) -> str:
-    """As in "1 email", "3 emails", "no email"."""
-    return f"{number or 'no'} {noun}{'s' if number > 1 else ''}"
-
-
 def size(number: int) -> str:
     """As in "812 bytes", "12 kB", "1.5 MB"; a kB is 1,000 bytes."""
     if number < 1000:
-        return f"{number} byte{'' if number == 1 else 's'}"
+        return count(number, "byte")
     if number < 999_500:  # more is rounded to 1.0 MB
         return f"{number / 1000:.0f} kB"
     return f"{number / 1_000_000:.1f} MB"
@@ -43,9 +32,7 @@ def size(number: int) -> str:
 def shown(value: object) -> str:
     """A value that a test wants, or a short one that was received, as it would be written in code."""
     if isinstance(value, str):
-        if len(value) <= LONGEST_VALUE:
-            return repr(value)
-        return f"{value[:LONGEST_VALUE]!r}… ({len(value):,} characters)"
+        return quote(value)
     if isinstance(value, (list, tuple)):
         more = [f"… {len(value) - _MOST_ITEMS} more"] if len(value) > _MOST_ITEMS else []
         return f"[{', '.join([*map(shown, value[:_MOST_ITEMS]), *more])}]"

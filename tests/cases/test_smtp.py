@@ -467,10 +467,10 @@ IN_BLOCK = """\
 no mail
 no email matched within 0.05 s
   wanted:  subject='inside'
-  nearest: #1 from team@example.com to ann@example.com  "other"  (0 of 1 criterion)
+  nearest: #1 from team@example.com to ann@example.com  'other'  (0 of 1 criterion)
       FAIL subject: 'inside' != 'other'
   received in this block: 1
-      #1 team@example.com -> ann@example.com  "other"  text
+      #1 team@example.com -> ann@example.com  'other'  text
   server: smtp://127.0.0.1:2525"""
 
 ATTEMPTED = """\

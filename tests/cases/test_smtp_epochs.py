@@ -74,7 +74,7 @@ class Strict(EpochCase):
             case.addCleanup(thread.join, HANG)
 
         outcome = self.run_tests(test, smtp_strict=True)
-        self.assertIn('"coming"', outcome.report)
+        self.assertIn("'coming'", outcome.report)
 
     def test_looked_at(self) -> None:
         """Mail that was asserted on, taken or forgotten is looked at."""
@@ -216,7 +216,7 @@ class Late(EpochCase):
                     client.send_message(make_mail("early"))
 
         outcome = run_case(make_case(NoClassLeaks, Early, test=lambda case: case.assertEmailSent(timeout=0)))
-        self.assertIn('"early"  text  (from before the first test)', outcome.report)
+        self.assertIn("'early'  text  (from before the first test)", outcome.report)
 
 
 class Conditions(EpochCase):
@@ -241,18 +241,18 @@ class Conditions(EpochCase):
 
 UNSEEN = """\
 mail server smtp://127.0.0.1:PORT: 1 email was sent that no assertion looked at (smtp_strict)
-      team@example.com -> ann@example.com  "two"  text
+      team@example.com -> ann@example.com  'two'  text
 Assert on each, take it from self.outbox, or forget it with self.outbox.clear()."""
 
 LATE_STRICT = """\
 mail server smtp://127.0.0.1:PORT: 1 email came after its test had ended (smtp_strict)
-      team@example.com -> ann@example.com  "late"  text  (from made.Case.test_0)"""
+      team@example.com -> ann@example.com  'late'  text  (from made.Case.test_0)"""
 
 LATE = """\
   wanted:  subject='late'
   received in this test: 0
   late, from tests that had ended: 1
-      team@example.com -> ann@example.com  "late"  text  (from made.Case.test_0)
+      team@example.com -> ann@example.com  'late'  text  (from made.Case.test_0)
 """
 
 

@@ -156,12 +156,12 @@ class ImplicitTLS(FailureTest):
 NEAREST = """\
 no email matched
   wanted:  to='ann@example.com', subject='Welcome'
-  nearest: #2 from team@example.com to ann@example.com  "Welcome!"  (1 of 2 criteria)
+  nearest: #2 from team@example.com to ann@example.com  'Welcome!'  (1 of 2 criteria)
       ok   to
       FAIL subject: 'Welcome' != 'Welcome!'
   received in this test: 2
-      #1 team@example.com -> bob@example.com  "Invoice 7"  text+html
-      #2 team@example.com -> ann@example.com  "Welcome!"  text
+      #1 team@example.com -> bob@example.com  'Invoice 7'  text+html
+      #2 team@example.com -> ann@example.com  'Welcome!'  text
   server: smtp://127.0.0.1:2525"""
 
 NOBODY = """\
@@ -179,7 +179,7 @@ UNWANTED = """\
   wanted:  to='ann@example.com'
   matched: #1
   received in this test: 1
-      #1 team@example.com -> ann@example.com  "Welcome"  text
+      #1 team@example.com -> ann@example.com  'Welcome'  text
   server: smtp://127.0.0.1:2525"""
 
 REFUSED = """\
@@ -206,10 +206,10 @@ no email matched
 OPEN = """\
 no email matched
   wanted:  to='bob@example.com'
-  nearest: #1 from team@example.com to ann@example.com  "one"  (0 of 1 criterion)
+  nearest: #1 from team@example.com to ann@example.com  'one'  (0 of 1 criterion)
       FAIL to: 'bob@example.com' is not among ['ann@example.com']
   received in this test: 1
-      #1 team@example.com -> ann@example.com  "one"  text
+      #1 team@example.com -> ann@example.com  'one'  text
   sessions: 2 (1 still open, in a mail)
   transcript of the last one:
       S: 220 localhost ESMTP

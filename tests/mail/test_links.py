@@ -117,7 +117,7 @@ class OneLink(unittest.TestCase):
         """If none is as wanted, those that there are are listed."""
         self.refuse(
             html("<a href=https://x/a>A</a>"),
-            "no link with text='B', url='b', wanted exactly one. The email has these:\n    https://x/a  \"A\"",
+            "no link with text='B', url='b', wanted exactly one. The email has these:\n    https://x/a  'A'",
             "B",
             url="b",
         )
@@ -131,7 +131,7 @@ class OneLink(unittest.TestCase):
         self.refuse(
             html("<a href=https://x/a>A</a><a href=https://x/b>B\x1b</a>"),
             "2 links with url='x', wanted exactly one. Say more of it, or take it from email.links(). "
-            'The email has these:\n    https://x/a  "A"\n    https://x/b  "B\\x1b"',
+            "The email has these:\n    https://x/a  'A'\n    https://x/b  'B\\x1b'",
             url="x",
         )
 
@@ -140,7 +140,7 @@ class OneLink(unittest.TestCase):
         with self.assertRaises(AssertionError) as caught:
             html("".join(f"<a href=https://x/{n}>{n}</a>" for n in range(30))).link()
         lines = str(caught.exception).splitlines()
-        self.assertEqual((len(lines), lines[-2:]), (22, ['    https://x/19  "19"', "    … 10 more"]))
+        self.assertEqual((len(lines), lines[-2:]), (22, ["    https://x/19  '19'", "    … 10 more"]))
 
     def test_misuse(self) -> None:
         """What can be in no link, or in every one, is refused."""

@@ -49,12 +49,12 @@ class Explain(unittest.TestCase):
             """
             no email matched within 2.0 s
               wanted:  to='ann@example.com', subject='Welcome'
-              nearest: #2 from shop@example.com to ann@example.com  "Welcome!"  (1 of 2 criteria)
+              nearest: #2 from shop@example.com to ann@example.com  'Welcome!'  (1 of 2 criteria)
                   ok   to
                   FAIL subject: 'Welcome' != 'Welcome!'
               received in this test: 2
-                  #1 shop@x -> bob@x  "Invoice 7"  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
-                  #2 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@x -> bob@x  'Invoice 7'  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
+                  #2 shop@example.com -> ann@example.com  'Welcome!'  text
               server: smtp://127.0.0.1:40123
             """,
             [INVOICE, WELCOME],
@@ -68,11 +68,11 @@ class Explain(unittest.TestCase):
             """
             no email matched within 2.0 s
               wanted:  subject='Welcome'
-              nearest: #1 from shop@example.com to ann@example.com  "Welcome!"  (0 of 1 criterion)
+              nearest: #1 from shop@example.com to ann@example.com  'Welcome!'  (0 of 1 criterion)
                   FAIL subject: 'Welcome' != 'Welcome!'
               received in this test: 2
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
-                  #2 shop@x -> bob@x  "Invoice 7"  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
+                  #2 shop@x -> bob@x  'Invoice 7'  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME, INVOICE],
@@ -86,7 +86,7 @@ class Explain(unittest.TestCase):
             """
             no email matched
               wanted:  text='Hello,\\nyour code is 42.', body='42', headers['X-Id']='1', headers['To']='ann@x'
-              nearest: #1 from shop@example.com to ann@example.com  "Welcome"  (1 of 4 criteria)
+              nearest: #1 from shop@example.com to ann@example.com  'Welcome'  (1 of 4 criteria)
                   FAIL text: not found; the nearest lines differ so:
                        --- wanted
                        +++ got
@@ -102,7 +102,7 @@ class Explain(unittest.TestCase):
                   FAIL headers['X-Id']: '1' is wanted, but there is none
                   ok   headers['To']
               received in this test: 1
-                  #1 shop@example.com -> ann@example.com  "Welcome"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome'  text
               server: smtp://127.0.0.1:40123
             """,
             [email],
@@ -140,10 +140,10 @@ class Explain(unittest.TestCase):
             f"""
             no email matched within 2.0 s
               wanted:  text=predicate code (test_report.py:{line})
-              nearest: #1 from shop@example.com to ann@example.com  "Welcome!"  (0 of 1 criterion)
+              nearest: #1 from shop@example.com to ann@example.com  'Welcome!'  (0 of 1 criterion)
                   FAIL text: predicate code (test_report.py:{line}) raised LookupError: no! on 'Hello Ann'
               received in this test: 1
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME],
@@ -186,11 +186,11 @@ class Explain(unittest.TestCase):
             1 email matched within 2.0 s, 2 wanted
               wanted:  subject='Welcome!'
               matched: #1
-              nearest: #2 from shop@x to bob@x  "Invoice 7"  (0 of 1 criterion)
+              nearest: #2 from shop@x to bob@x  'Invoice 7'  (0 of 1 criterion)
                   FAIL subject: 'Welcome!' != 'Invoice 7'
               received in this test: 2
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
-                  #2 shop@x -> bob@x  "Invoice 7"  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
+                  #2 shop@x -> bob@x  'Invoice 7'  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME, INVOICE],
@@ -206,9 +206,9 @@ class Explain(unittest.TestCase):
               wanted:  subject='Welcome!'
               matched: #1, #3
               received in this test: 3
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
-                  #2 shop@x -> bob@x  "Invoice 7"  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
-                  #3 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
+                  #2 shop@x -> bob@x  'Invoice 7'  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
+                  #3 shop@example.com -> ann@example.com  'Welcome!'  text
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME, INVOICE, WELCOME],
@@ -225,7 +225,7 @@ class Explain(unittest.TestCase):
               wanted:  any email
               matched: #1
               received in this test: 1
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME],
@@ -252,7 +252,7 @@ class Explain(unittest.TestCase):
               wanted:  any email
               matched: #1
               received in this test: 1
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME],
@@ -269,9 +269,9 @@ class Explain(unittest.TestCase):
               wanted:  any email
               matched: #1
               received in this test: 1
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
               late, from tests that had ended: 1
-                  shop@example.com -> ann@example.com  "Welcome!"  text  (from test_signup)
+                  shop@example.com -> ann@example.com  'Welcome!'  text  (from test_signup)
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME],
@@ -295,11 +295,11 @@ class Explain(unittest.TestCase):
             f"""
             no email matched within 2.0 s
               wanted:  predicate is_short (test_report.py:{is_short.__code__.co_firstlineno}), subject='Welcome!'
-              nearest: #1 from shop@example.com to ann@example.com  "Welcome!"  (1 of 2 criteria)
+              nearest: #1 from shop@example.com to ann@example.com  'Welcome!'  (1 of 2 criteria)
                   FAIL predicate: is not true of it
                   ok   subject
               received in this test: 1
-                  #1 shop@example.com -> ann@example.com  "Welcome!"  text
+                  #1 shop@example.com -> ann@example.com  'Welcome!'  text
               server: smtp://127.0.0.1:40123
             """,
             [WELCOME],
@@ -311,9 +311,9 @@ class Explain(unittest.TestCase):
 class OneLine(unittest.TestCase):
     def test_text(self) -> None:
         """A mail is sender, recipients, subject and the kinds of text in it."""
-        self.assertEqual(one_line(receive(letter())), 'shop@example.com -> ann@example.com  "Welcome"  text')
+        self.assertEqual(one_line(receive(letter())), "shop@example.com -> ann@example.com  'Welcome'  text")
         self.assertEqual(
-            one_line(receive(letter(html="<p>"))), 'shop@example.com -> ann@example.com  "Welcome"  text+html'
+            one_line(receive(letter(html="<p>"))), "shop@example.com -> ann@example.com  'Welcome'  text+html"
         )
 
     def test_nothing(self) -> None:
@@ -325,7 +325,7 @@ class OneLine(unittest.TestCase):
         one = receive(letter(attachments={"inv-7.pdf": b"x" * 12_000}), "a@x")
         self.assertEqual(
             one_line(one),
-            'shop@example.com -> a@x  "Welcome"  text, 1 attachment (inv-7.pdf application/pdf 12 kB)',
+            "shop@example.com -> a@x  'Welcome'  text, 1 attachment (inv-7.pdf application/pdf 12 kB)",
         )
         three = receive(mixed(*[part("Content-Type: a/b", "")] * 3), "a@x")
         self.assertTrue(
@@ -341,9 +341,9 @@ class OneLine(unittest.TestCase):
     def test_many_recipients(self) -> None:
         """Of many recipients the first three are named."""
         email = receive("Subject: x\n\n", "a@x", "b@x", "c@x")
-        self.assertEqual(one_line(email), 'shop@example.com -> a@x, b@x, c@x  "x"  no text')
+        self.assertEqual(one_line(email), "shop@example.com -> a@x, b@x, c@x  'x'  no text")
         email = receive("Subject: x\n\n", "a@x", "b@x", "c@x", "d@x", "e@x")
-        self.assertEqual(one_line(email), 'shop@example.com -> a@x, b@x, c@x, 2 more  "x"  no text')
+        self.assertEqual(one_line(email), "shop@example.com -> a@x, b@x, c@x, 2 more  'x'  no text")
 
     def test_escapes(self) -> None:
         """Nothing of a mail moves a cursor: not subject, addresses, names or types."""
@@ -354,5 +354,5 @@ class OneLine(unittest.TestCase):
         line = one_line(receive(source, "\x1b@x", mail_from="\u202e@x"))
         self.assertEqual(
             line,
-            r'\u202e@x -> \x1b@x  "\x1b[2J\u202e"  no text, 1 attachment (\x1b\x07 x/y\x1b 0 bytes)',
+            r"\u202e@x -> \x1b@x  '\x1b[2J\u202e'  no text, 1 attachment (\x1b\x07 x/y\x1b 0 bytes)",
         )

@@ -6,19 +6,10 @@ import functools
 import re
 import unittest
 
-from liveserver_testcase.mail.wording import count, difference, in_full, quoted, shown, size
+from liveserver_testcase.mail.wording import difference, in_full, shown, size
 
 
 class Values(unittest.TestCase):
-    def test_quoted(self) -> None:
-        """Quotes inside are marked, and long texts are cut."""
-        self.assertEqual(quoted('a "b"\n'), r'"a \"b\"\n"')
-        self.assertEqual(quoted("x" * 101), '"' + "x" * 100 + '…"')
-
-    def test_count(self) -> None:
-        """A noun is in the plural from two."""
-        self.assertEqual([count(n, "email") for n in range(3)], ["no email", "1 email", "2 emails"])
-
     def test_size(self) -> None:
         """Sizes have the unit in which they are short."""
         self.assertEqual(
@@ -29,7 +20,7 @@ class Values(unittest.TestCase):
     def test_shown(self) -> None:
         """Values look as in code, cut if they are long."""
         self.assertEqual(shown("a\x1b"), r"'a\x1b'")
-        self.assertEqual(shown("x" * 1234), f"'{'x' * 100}'… (1,234 characters)")
+        self.assertEqual(shown("x" * 1234), f"'{'x' * 120}'… (1,234 characters)")
         self.assertEqual(shown(["a", re.compile("b"), None]), "['a', re.compile('b'), None]")
         self.assertEqual(shown(list("abcdefghijkl"))[-24:], "'h', 'i', 'j', … 2 more]")
         self.assertTrue(shown(list("abcdefghij")).endswith("'h', 'i', 'j']"))
