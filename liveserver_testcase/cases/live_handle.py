@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
+from ..core.text import suggest_name
 from ..errors import ServerNotStarted
 from ..web.live import LiveServer, Mode
 from ..web.records import RequestRecord
@@ -90,8 +90,8 @@ class LiveServerHandle:
 
         What the loggers let through: a level that is not enabled is not there.
         """
-        output = getattr(self._server, "output", None)
-        return output if isinstance(output, str) else self._part.log.text
+        output = self._server.output
+        return output if output is not None else self._part.log.text
 
     @property
     def journal(self) -> Journal[RequestRecord]:
@@ -199,9 +199,7 @@ def _refuse(name: str) -> str:
     known = [each for each in dir(LiveServerHandle) if not each.startswith("_")]
     if name in known:
         return f"live_server.{name} can only be read"
-    near = difflib.get_close_matches(name, known, 1)
-    advice = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
-    return f"live_server has no attribute {name!r}: {advice}"
+    return f"live_server has no attribute {name!r}: {suggest_name(name, known)}"
 
 
 class LiveServerAttribute(ServerAttribute[LiveServer]):

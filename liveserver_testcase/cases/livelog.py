@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 
-from ..web.live import LiveServer, serving_server
+from ..web.live import LiveServer
 
 __all__ = ["LogKeeper"]
 
@@ -37,7 +37,7 @@ class LogKeeper(logging.Handler):
         logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.server is not None and serving_server() is self.server:
+        if self.server is not None and self.server.is_handling():
             self._records.append(record)
             return
         last = logging.lastResort

@@ -214,7 +214,7 @@ class LivePart(ClassServer[LiveServer]):
             self.server.check()
         except LiveServerTestCaseError as error:
             return [Problem(str(error), error.__cause__)]
-        is_dead = getattr(self.server, "death", None) is not None  # which has been said
+        is_dead = self.server.death is not None  # which has been said
         if self.should_run and not is_dead and not self.server.is_running:
             return [Problem(f"{self.server!r} does not run any more, and no test has stopped it")]
         return []

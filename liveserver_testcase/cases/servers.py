@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..core.server import Server
 from ..errors import UsageError
 from .outcome import name_error
 from .proxies import bypass_proxies, exempt_host, restore_proxies
@@ -239,7 +238,7 @@ class ClassRun:
 
     def abandon(self) -> None:
         """Stop, at the end of the process, those servers that do not do so by themselves."""
-        self._started = [server for server in self._started if not isinstance(server.server, Server)]
+        self._started = [server for server in self._started if not getattr(server.server, "stops_at_exit", False)]
         self.stop()
 
 

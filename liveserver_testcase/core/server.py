@@ -28,7 +28,7 @@ from ..errors import (
 from .interrupts import ServerThread
 from .journal import drain
 from .listener import Listener, check_address, format_host
-from .tracebacks import Unfinished, describe_all
+from .tracebacks import Unfinished, callers_level, describe_all
 
 __all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "register", "unregister"]
 
@@ -135,6 +135,8 @@ class Server(abc.ABC):
     scheme: ClassVar[str]
     label: ClassVar[str]
     """What the server's threads are called, before the address."""
+    stops_at_exit = True
+    """At the end of the process it is stopped by itself."""
 
     def __init__(
         self,
@@ -144,6 +146,7 @@ class Server(abc.ABC):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
+        self.display_name = type(self).__name__  # in its `repr`, and so in every message
         self.start_timeout = _check_seconds("start_timeout", start_timeout)
         self.stop_timeout = _check_seconds("stop_timeout", stop_timeout)
         self._host, self._port = check_address(host, port)
@@ -158,6 +161,7 @@ class Server(abc.ABC):
         self._transition_thread = 0  # the thread that starts or stops the server at the moment
         self._pid = os.getpid()
         self._indexes = itertools.count()  # numbers its connections, over all of its lives
+        self._is_silent = False
         self._unfinished: list[Unfinished] = []
         self._failures: list[BaseException] = []
 
@@ -203,7 +207,7 @@ class Server(abc.ABC):
                 f"{self!r} listens on every interface: other machines can reach it. "
                 "Use 127.0.0.1, ::1 or 'localhost', or filter this warning where that is wanted",
                 WildcardAddressWarning,
-                stacklevel=2,
+                stacklevel=callers_level(),
             )
         begun = False
         try:
@@ -273,8 +277,16 @@ class Server(abc.ABC):
                 self._stop_accepting()
                 self._finish(0.0)
             raise
-        if not inside:
+        if not inside and not self._is_silent:
             self._report()
+
+    def silence(self) -> None:
+        """Have `stop` report nothing: another process does, which is sent what `take_report` returns."""
+        self._is_silent = True
+
+    def take_report(self) -> tuple[list[Unfinished], list[BaseException]]:
+        """What was cut by a stop, and what threads of the server have ended with, since the last call."""
+        return drain(self._unfinished), drain(self._failures)
 
     def _wait_until_settled(self, grace: float) -> None:
         """Wait, with the lock held, while another thread starts or stops the server."""
@@ -324,7 +336,7 @@ class Server(abc.ABC):
         try:
             if unfinished:
                 text = f"{self!r} cut off {describe_all(unfinished)}"
-                warnings.warn(text, UnfinishedWorkWarning, stacklevel=3)
+                warnings.warn(text, UnfinishedWorkWarning, stacklevel=callers_level())
         finally:  # the warning may be an error
             self.check()
 
@@ -413,7 +425,7 @@ class Server(abc.ABC):
 
     def __repr__(self) -> str:
         where = f"{self.scheme}://{format_host(self.host)}:{self._port}"
-        return f"<{type(self).__name__} {self._state.value} at {where}>"
+        return f"<{self.display_name} {self._state.value} at {where}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

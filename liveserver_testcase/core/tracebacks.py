@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Unfinished",
+    "callers_level",
     "describe_all",
     "fold_stack",
     "is_libraries",
@@ -32,6 +33,14 @@ _ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
 _LIBRARY = os.path.dirname(os.__file__)
 _LEAST = 3  # entries in a row that are worth a fold
+
+
+def callers_level() -> int:
+    """The ``stacklevel`` for a warning that is to name the line from which this package was called."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def fold_stack(stack: str) -> str:

@@ -204,7 +204,7 @@ class ProcessServer(Server):
         return error
 
     def __repr__(self) -> str:
-        return super().__repr__() if self._death is None else f"<{type(self).__name__} died at {self.url}>"
+        return super().__repr__() if self._death is None else f"<{self.display_name} died at {self.url}>"
 
     def _describe_output(self) -> str:
         tail = self._output.tail()

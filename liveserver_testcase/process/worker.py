@@ -60,15 +60,15 @@ class CommandHandler:
 
     def failures(self) -> list[RemoteException]:
         """What threads of the server have ended with since the last call."""
-        failures: list[BaseException] = self.server._failures
-        return [RemoteException.pack(failures.pop(0)) for _ in range(len(failures))]
+        return [RemoteException.pack(error) for error in self.server.take_report()[1]]
 
     def stop(self, timeout: float) -> StopReport:
         """Stop the server; the process ends when the result has been sent."""
-        self.server._report = lambda: None  # the parent's server reports
+        self.server.silence()
         self.server.stop(timeout)
+        unfinished, failures = self.server.take_report()
         _flush()
-        return StopReport(list(self.server._unfinished), self.failures(), _find_thread_holders())
+        return StopReport(unfinished, [RemoteException.pack(error) for error in failures], _find_thread_holders())
 
 
 def begin(control: int, life: int, output: int) -> None:

@@ -87,11 +87,11 @@ def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> 
 
 
 _TAKE_NOTE = 0.15  # seconds for cancelled calls to end
-_NOTHING = contextlib.nullcontext()
+_NO_CONTEXT = contextlib.nullcontext()
 _SHUTDOWN = 0.5  # seconds that a shutdown gets at the least, when requests have used up the grace
 
 
-class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
+class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
     """Serves one ASGI application: HTTP, WebSockets, and its lifespan.
 
     Args:
@@ -99,6 +99,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         host: See `Server`.
         port: See `Server`.
         tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
+        external_host: See `HTTPServer`.
         options: Keywords for ``uvicorn.Config``, such as ``root_path`` or ``ws_max_size``.
         journal_limit: How many requests are kept.
         header_timeout: Seconds for the head of a request, from its first byte; also for a TLS handshake.
@@ -125,6 +126,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         port: int = 0,
         *,
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        external_host: str | None = None,
         options: Mapping[str, Any] | None = None,
         journal_limit: int = 10_000,
         header_timeout: float = 10.0,
@@ -136,8 +138,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         RequestLog.__init__(self, journal_limit)
         self.app = app
         self.header_timeout = header_timeout
-        self._around = around
-        self.tls = resolve_tls(tls, *self._known_as(host))
+        self.around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] = around or _no_context
+        self.external_host = external_host
+        self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
         self._call_app = _make_app(self)
@@ -228,10 +231,6 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         """Whether the server stops, or has stopped."""
         return self._run is None or self._run.stopping
 
-    def _enter(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
-        """What is entered around each call of the application, in its task."""
-        return self._around(record) if self._around is not None else _NOTHING
-
     def _begin(self, call: RequestResponseCycle) -> None:
         call.connection.add(call)
         self._calls.add(call)
@@ -253,6 +252,10 @@ class ASGIServer(EventLoopServer, HTTPEndpoint, RequestLog[RequestRecord]):
         self.note_error(record, error)
         self.journal.touch()
         return True
+
+
+def _no_context(_record: RequestRecord) -> contextlib.AbstractContextManager[object]:
+    return _NO_CONTEXT
 
 
 def _make_app(server: ASGIServer) -> ASGIApplication:

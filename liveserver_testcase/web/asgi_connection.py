@@ -267,7 +267,7 @@ class RequestResponseCycle:
             task.add_done_callback(self.finish)  # what uvicorn does after the application takes its time
         try:
             try:
-                with self.server._enter(self.record):
+                with self.server.around(self.record):
                     result: object = await app(scope, self.receive, self.send_ws if websocket else self.send)  # type: ignore[func-returns-value]
                 self._check(result)
             except BaseException as error:

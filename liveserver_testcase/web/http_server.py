@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import re
 import socket
 import ssl
@@ -16,7 +17,7 @@ from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import stack_of_thread
 from .connection import Handler, HTTPConnection
-from .records import Exchange, RequestLog
+from .records import Exchange, R, RequestLog
 
 __all__ = ["HTTPEndpoint", "HTTPServer", "build_url"]
 
@@ -51,8 +52,8 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # by wildcard
 
 
-class HTTPEndpoint(Server):
-    """A server of HTTP, over TLS where `tls` is set.
+class HTTPEndpoint(Server, RequestLog[R]):
+    """A server of HTTP, over TLS where `tls` is set, and what it keeps of its requests.
 
     Attributes:
         tls: What it needs to speak TLS; None if it speaks none.
@@ -62,9 +63,9 @@ class HTTPEndpoint(Server):
     tls: TLS | None = None
     external_host: str | None = None
 
-    def _known_as(self, host: str) -> list[str]:
-        """The names that a certificate of this server must be for."""
-        return [name for name in (host, self.external_host) if name]
+    @abc.abstractmethod
+    def close_connections(self) -> None:
+        """Close every connection at once, whatever it is at; the server goes on."""
 
     @property
     def scheme(self) -> str:  # type: ignore[override]
@@ -103,7 +104,7 @@ class HTTPEndpoint(Server):
         return build_url(self.url, path, query)
 
 
-class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
+class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
     """Speaks HTTP/1.1 and 1.0, over TLS if asked to, and keeps a journal of its exchanges.
 
     Args:
@@ -111,6 +112,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
         host: See `Server`.
         port: See `Server`.
         tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
+        external_host: The host in its URLs, where clients know it by another name; in its certificate, too.
         journal_limit: How many exchanges are kept.
         header_timeout: Seconds from the first byte of a request to the end of its head, and for a TLS handshake.
         body_timeout: Seconds without a byte of a body that is being read.
@@ -130,6 +132,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
         port: int = 0,
         *,
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        external_host: str | None = None,
         journal_limit: int = 10_000,
         header_timeout: float = 10.0,
         body_timeout: float = 30.0,
@@ -138,7 +141,8 @@ class HTTPServer(ThreadedServer, HTTPEndpoint, RequestLog[Exchange]):
     ) -> None:
         ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
-        self.tls = resolve_tls(tls, *self._known_as(host))
+        self.external_host = external_host
+        self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self.handler = handler
         self.header_timeout = header_timeout
         self.body_timeout = body_timeout

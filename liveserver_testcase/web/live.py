@@ -3,58 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.client
 import ssl
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, get_args
 
 from ..core.interrupts import monotonic
-from ..core.journal import JournalWindow
+from ..core.journal import Journal, JournalWindow
+from ..core.server import State
+from ..core.text import suggest_name
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
+from .framework_errors import Around, FrameworkErrors
 from .http_server import HTTPEndpoint
-from .records import RequestLog, RequestRecord
+from .records import RequestRecord
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.tracebacks import Unfinished
 
-__all__ = ["Around", "Interface", "LiveServer", "Mode", "WSGILiveServer", "serving_server"]
+__all__ = ["Around", "Interface", "LiveServer", "Mode"]
 
 Interface: TypeAlias = Literal["auto", "wsgi", "asgi"]
 Mode: TypeAlias = Literal["thread", "process"]
-Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 
-_SIGNALS = (  # of frameworks that keep exceptions to themselves, each by its module
-    "flask.got_request_exception",
-    "quart.got_request_exception",
-    "quart.got_websocket_exception",
-    "quart.signals.got_background_exception",
-    "django.core.signals.got_request_exception",
-)
 _START = JournalWindow(-1, "the start of the server")  # for requests that no test has caused
 _READY_PAUSE = 0.05  # seconds between two looks at an application that is not ready yet
 
-# Which request of which server runs.  A context variable, since frameworks carry it over to the threads in which they
-# run asynchronous code; whoever else uses the same application at the same time has none.
-_serving: ContextVar[tuple[LiveServer, RequestRecord] | None] = ContextVar("liveserver_testcase_serving", default=None)
+L = TypeVar("L", bound="LiveServer")
 
 
-def serving_server() -> LiveServer | None:
-    """The live server whose request the calling code handles; None outside of one."""
-    serving = _serving.get()
-    return serving[0] if serving is not None else None
-
-
-class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
+class LiveServer:
     """Serves an application of your own and keeps what it raises, also what its framework answers with a 500 by itself.
 
     Usable alone: ``with LiveServer(app) as server: requests.get(server.url_for("/"))``.
+
+    What serves is chosen when it is made: a thread for each connection of a WSGI application, an event loop in one
+    thread for an ASGI application, or a process of its own for either.
 
     Args:
         app: A WSGI or ASGI application, or an import string of one: ``package.module:attribute``, or with ``()`` at its
@@ -75,44 +63,13 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         start_timeout: See `Server`.
         stop_timeout: See `Server`.
 
-    Attributes:
-        app: The application, imported if it was named; in process mode what it is made from there.
-
     Raises:
         UsageError: The application is none, or it cannot be told what it is.
     """
 
-    label = "live-server"
-    app: Any
-    around: Around | None
-    ready_path: str | None
+    __slots__ = ("__weakref__", "_app", "_engine", "_framework_errors", "_mode", "_ready_path")
 
-    if TYPE_CHECKING:  # what the classes that `__new__` chooses from bring
-
-        @property
-        def in_flight(self) -> list[RequestRecord]: ...
-        def _stop_accepting(self) -> None: ...
-        def _is_server_thread(self) -> bool: ...
-        def close_connections(self) -> None: ...
-
-    def __new__(cls, app: Any, host: str = "127.0.0.1", port: int = 0, **options: Any) -> LiveServer:
-        if cls is not LiveServer:
-            return super().__new__(cls)
-        mode, interface = options.get("mode", "thread"), options.get("interface", "auto")
-        if mode not in get_args(Mode):
-            raise UsageError(f"mode is {mode!r}; wanted 'thread' or 'process'")
-        if interface not in get_args(Interface):
-            raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
-        if mode == "process":
-            there = super().__new__(_process_class())
-            there.app = app
-            return there
-        if options.get("env"):
-            raise UsageError(f"env is {options['env']!r}, but in mode='thread' the environment is this process's own")
-        loaded = load_app(app) if isinstance(app, str) else app
-        self = super().__new__(_choose(loaded, interface))
-        self.app = loaded  # __init__ is given the import string again, and a factory is not to be called twice
-        return self
+    stops_at_exit = True
 
     def __init__(
         self,
@@ -132,226 +89,316 @@ class LiveServer(HTTPEndpoint, RequestLog[RequestRecord]):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        if not isinstance(app, str):
-            self.app = app
-        self.mode: Mode = mode
-        self.external_host = external_host
-        self.ready_path = ready_path
-        self.around = around
-        self._interface: Interface = interface
-        self._env = env
-        self._disconnect: dict[str, Callable[[], object]] = {}
-        self._set_up(
-            host,
-            port or (configured_port(self.app) if mode == "thread" else 0),
-            asgi_options or {},
-            tls=tls,
-            journal_limit=journal_limit,
-            start_timeout=start_timeout,
-            stop_timeout=stop_timeout,
-        )
+        if mode not in get_args(Mode):
+            raise UsageError(f"mode is {mode!r}; wanted 'thread' or 'process'")
+        if interface not in get_args(Interface):
+            raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
+        self._mode: Mode = mode
+        self._ready_path = ready_path
+        self._engine: HTTPEndpoint[Any]
+        options: dict[str, Any] = {
+            "tls": tls,
+            "external_host": external_host,
+            "journal_limit": journal_limit,
+            "start_timeout": start_timeout,
+            "stop_timeout": stop_timeout,
+        }
+        if mode == "process":
+            from .live_process import RemoteServer  # with subprocess and pickle, which the others do without
 
-    def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
-        """Initialise the server that this one is besides."""
-        raise NotImplementedError
+            self._app = app
+            self._framework_errors = None  # the frameworks are in the other process, and a LiveServer there has theirs
+            there = {"interface": interface, "asgi_options": dict(asgi_options or {}), "around": around}
+            self._engine = RemoteServer(app, host, port, options=there, env=env, **options)
+        else:
+            if env:
+                raise UsageError(f"env is {env!r}, but in mode='thread' the environment is this process's own")
+            self._app = load_app(app) if isinstance(app, str) else app
+            self._framework_errors = FrameworkErrors(self.note_error, around)
+            options |= {"port": port or configured_port(self._app), "around": self._framework_errors.surround}
+            if (detect_interface(self._app) if interface == "auto" else interface) == "asgi":
+                from .asgi import ASGIServer  # with uvicorn, which not everybody has installed
+
+                self._engine = ASGIServer(self._app, host, options=asgi_options, **options)
+            else:
+                if asgi_options:
+                    raise UsageError(f"asgi_options is {dict(asgi_options)!r}, but {self._app!r} is a WSGI application")
+                self._engine = WSGIServer(self._app, host, **options)
+        self._engine.display_name = type(self).__name__
+
+    # -- life --------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """See `Server.start`; with a ``ready_path`` it also waits until the application is ready."""
-        super().start()
-        if self.ready_path is not None:
-            try:
-                wait_until_ready(self, self.ready_path, self.start_timeout)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    self.stop(0.0)
-                raise
+        if self._framework_errors is not None:
+            self._framework_errors.connect()
+        try:
+            self._engine.start()
+            if self._ready_path is not None:
+                self._wait_until_ready(self._ready_path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                if self._ready_path is not None and self.is_running:
+                    self._engine.stop(0.0)
+            self._disconnect_frameworks()
+            raise
+
+    def stop(self, timeout: float | None = None) -> None:
+        """See `Server.stop`."""
+        try:
+            self._engine.stop(timeout)
+        finally:
+            self._disconnect_frameworks()
+
+    def _disconnect_frameworks(self) -> None:
+        """Disconnect, unless requests are still served: a stop from one of them goes on when that is answered."""
+        if self._framework_errors is not None and self._engine.state not in (State.RUNNING, State.STOPPING):
+            self._framework_errors.disconnect()
+
+    def check(self) -> None:
+        """Raise what has gone wrong with the server meanwhile; said once.  See `Server.check`."""
+        self._engine.check()
+
+    def close_connections(self) -> None:
+        """Close every connection at once, also those with a request in flight; the server goes on."""
+        self._engine.close_connections()
+
+    def __enter__(self: L) -> L:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def silence(self) -> None:
+        """See `Server.silence`."""
+        self._engine.silence()
+
+    def take_report(self) -> tuple[list[Unfinished], list[BaseException]]:
+        """See `Server.take_report`."""
+        return self._engine.take_report()
+
+    def adopt(self, listener: Listener) -> None:
+        """See `Server.adopt`."""
+        self._engine.adopt(listener)
+
+    # -- what happened -----------------------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal[RequestRecord]:
+        """The requests, in the order of their arrival."""
+        return self._engine.journal
+
+    @property
+    def in_flight(self) -> list[RequestRecord]:
+        """The requests that are being served at the moment."""
+        return self._engine.in_flight
+
+    @property
+    def output(self) -> str | None:
+        """What the server's process has printed since the test began; None in a thread of this one."""
+        return getattr(self._engine, "output", None)
 
     def begin(self, name: str) -> None:
         """Begin a test: forget the requests of the one before."""
-        self.journal.begin(name)
-        self.journal.clear()
-        if self.is_running:  # only a stop disconnects them
-            self._connect_frameworks()
+        self._engine.begin(name)
+        if self._framework_errors is not None and self.is_running:  # only a stop disconnects
+            self._framework_errors.connect()
 
-    @contextlib.contextmanager
-    def _enter(self, record: RequestRecord) -> Iterator[None]:
-        """Around the application: within reach of what its framework says about exceptions."""
-        token = _serving.set((self, record))
-        try:
-            with self.around(record) if self.around is not None else contextlib.nullcontext():
-                yield
-        finally:
-            _serving.reset(token)
+    def note_error(self, record: RequestRecord, error: BaseException) -> None:
+        """See `RequestLog.note_error`."""
+        self._engine.note_error(record, error)
 
-    def _open(self, listener: Listener) -> None:
-        self._connect_frameworks()
-        super()._open(listener)  # type: ignore[safe-super]
+    def take_errors(self) -> list[tuple[RequestRecord, BaseException]]:
+        """The exceptions that were recorded since the last call, each with its request.
 
-    def _close(self, timeout: float) -> list[Unfinished]:
-        try:
-            return super()._close(timeout)  # type: ignore[safe-super]
-        finally:
-            while self._disconnect:
-                self._disconnect.popitem()[1]()
+        Raises:
+            ServerDied: The server's process has; raised once in each test.
+        """
+        return self._engine.take_errors()
 
-    def _connect_frameworks(self) -> None:
-        """Hear of the exceptions that a framework answers with a 500: of those that are loaded, and none is by us."""
-        for name in _SIGNALS:
-            module, _, attribute = name.rpartition(".")
-            signal = getattr(sys.modules.get(module), attribute, None)
-            if signal is not None and name not in self._disconnect:
-                self._disconnect[name] = _connect(self, signal)
+    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[RequestRecord]:
+        """Wait until no request is in flight; see `RequestLog.wait_until_idle`."""
+        return self._engine.wait_until_idle(timeout, window)
 
-    def _hear(self, error: BaseException | None) -> None:
-        """Record ``error`` if it is of a request that this server serves, else it is none of its business."""
-        serving = _serving.get()
-        if serving is not None and serving[0] is self and error is not None:
-            self.note_error(serving[1], error)
+    def stack_of(self, record: RequestRecord) -> str:
+        """Where the application is with a request that is in flight, as `traceback` formats it; empty if unknown."""
+        return self._engine.stack_of(record)
+
+    def is_handling(self) -> bool:
+        """Whether the calling code belongs to a request of this server."""
+        return self._framework_errors is not None and self._framework_errors.is_handling()
+
+    # -- facts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def app(self) -> Any:
+        """The application, imported if it was named; in process mode what it is made from there."""
+        return self._app
+
+    @property
+    def mode(self) -> Mode:
+        """``thread`` or ``process``."""
+        return self._mode
+
+    @property
+    def state(self) -> State:
+        """Where the server is in its life."""
+        return self._engine.state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server serves; in process mode its process has not died either."""
+        return self._engine.is_running
+
+    @property
+    def death(self) -> ServerDied | None:
+        """How the server's process has died by itself; None if it has not, or there is none."""
+        return getattr(self._engine, "death", None)
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the server's process; None where there is none."""
+        return getattr(self._engine, "pid", None)
+
+    @property
+    def start_timeout(self) -> float:
+        """Seconds that a start may take."""
+        return self._engine.start_timeout
+
+    @property
+    def stop_timeout(self) -> float:
+        """Seconds that requests in flight may take to end when it stops."""
+        return self._engine.stop_timeout
+
+    @property
+    def host(self) -> str:
+        """The host it listens on, as given."""
+        return self._engine.host
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; it survives stop and start.
+
+        Raises:
+            ServerNotStarted: The port was left to the system, which chooses at the first start.
+        """
+        return self._engine.port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """``(host, port)``, as the socket module wants it."""
+        return self._engine.address
+
+    @property
+    def external_host(self) -> str | None:
+        """The host in its URLs, where clients know it by another name than the one it listens on."""
+        return self._engine.external_host
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return self._engine.url
+
+    @property
+    def ws_url(self) -> str:
+        """The same for WebSockets: ``ws://`` or ``wss://``."""
+        return self._engine.ws_url
+
+    def url_for(self, path: str = "", /, **query: Any) -> str:
+        """The URL of ``path`` on this server, with ``query`` as parameters; None leaves one out."""
+        return self._engine.url_for(path, **query)
+
+    @property
+    def ca_file(self) -> str | None:
+        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        return self._engine.ca_file
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the server's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The server's context was made by the user: only they know whom to trust.
+        """
+        return self._engine.client_context()
+
+    def __repr__(self) -> str:
+        return repr(self._engine)
+
+    def __reduce__(self) -> NoReturn:
+        self._engine.__reduce__()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a LiveServer has no attribute {name!r}: {suggest_name(name, _PUBLIC)}")
+
+    if not TYPE_CHECKING:  # where it would let every name be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in _PUBLIC:
+                raise AttributeError(f"LiveServer.{name} can only be read; give it to LiveServer() if that takes it")
+            if name not in self.__slots__:
+                advice = suggest_name(name, _PUBLIC)
+                raise AttributeError(f"cannot set {name!r}: a LiveServer has no such attribute: {advice}")
+            object.__setattr__(self, name, value)
+
+    # -- readiness ---------------------------------------------------------------------------------------------------
+
+    def _wait_until_ready(self, path: str) -> None:
+        """Wait until a GET of ``path`` is answered below 500.
+
+        Raises:
+            ServerStartError: It is not in time; says what was answered last, or how the server's process has died.
+        """
+        timeout = self._engine.start_timeout
+        deadline = monotonic() + timeout
+        answer = "there was no time to ask"
+        pause = threading.Event()
+        ports: set[int] = set()  # that were asked from
+        while (left := deadline - monotonic()) > 0:
+            try:
+                status = self._ask(path, left, ports)
+            except (OSError, http.client.HTTPException) as error:
+                answer = f"{type(error).__name__}: {error}"
+                if not self.is_running:  # nobody need wait for it any longer
+                    try:
+                        self.check()
+                    except ServerDied as death:
+                        what = f"{self!r} could not start: GET {path} was not answered, for {death}"
+                        raise ServerStartError(what) from death
+            else:
+                if status < 500:
+                    self._set_apart(ports)
+                    return
+                answer = f"it answered {status}"
+            pause.wait(min(_READY_PAUSE, left))
+        errors = self._set_apart(ports)
+        raise ServerStartError(
+            f"{self!r} is not ready after {timeout:g} s: GET {path}: {answer}; wanted a status below 500"
+        ) from (errors[-1] if errors else None)
+
+    def _set_apart(self, ports: set[int]) -> list[BaseException]:
+        """Take the requests that came from ``ports`` out of the test that runs; returns what was raised in them."""
+        records = self.journal.entries(self.journal.window)
+        return self._engine.move_to_window([each for each in records if each.address[1] in ports], _START)
+
+    def _ask(self, path: str, timeout: float, ports: set[int]) -> int:
+        """The status of a GET; the client's port is added to ``ports``."""
+        host, tls = self.host.strip("[]"), self._engine.tls
+        connection = http.client.HTTPConnection(host, self.port, timeout=timeout)
+        if tls is not None:
+            # a context of the user's: whom it convinces is not known here
+            context = ssl._create_unverified_context()
+            if self.ca_file is not None:
+                context = tls.client_context()
+                context.check_hostname = False  # a certificate of the user's is for the name that clients use
+            connection = http.client.HTTPSConnection(host, self.port, timeout=timeout, context=context)
+        with contextlib.closing(connection):
+            connection.connect()
+            ports.add(connection.sock.getsockname()[1])
+            connection.request("GET", path)
+            return connection.getresponse().status
 
 
-class WSGILiveServer(LiveServer, WSGIServer):  # type: ignore[misc]  # an Exchange is a RequestRecord
-    """A `LiveServer` of a WSGI application."""
-
-    def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
-        if asgi_options:
-            raise UsageError(f"asgi_options is {dict(asgi_options)!r}, but {self.app!r} is a WSGI application")
-        WSGIServer.__init__(self, self.app, host, port, around=self._surround, **options)
-
-    def _surround(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
-        """What `_enter` does, without the price of a generator unless somebody is around."""
-        return self._enter(record) if self.around is not None else _Serving(self, record)
-
-
-class _Serving:
-    """Says which request runs while it is entered."""
-
-    __slots__ = ("_serving", "_token")
-
-    def __init__(self, server: LiveServer, record: RequestRecord) -> None:
-        self._serving = server, record
-
-    def __enter__(self) -> None:
-        self._token = _serving.set(self._serving)
-
-    def __exit__(self, *_exc_info: object) -> None:
-        _serving.reset(self._token)
-
-
-def _choose(app: Any, interface: Interface) -> type[LiveServer]:
-    """The class of the server that can serve ``app`` in this process."""
-    if (detect_interface(app) if interface == "auto" else interface) == "wsgi":
-        return WSGILiveServer
-    return _asgi_class()
-
-
-@functools.cache
-def _asgi_class() -> type[LiveServer]:
-    from .asgi import ASGIServer  # takes its time to import, and is not wanted by all
-
-    class ASGILiveServer(LiveServer, ASGIServer):
-        """A `LiveServer` of an ASGI application."""
-
-        def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
-            ASGIServer.__init__(self, self.app, host, port, options=asgi_options, **options)
-
-    return ASGILiveServer
-
-
-@functools.cache
-def _process_class() -> type[LiveServer]:
-    from .live_process import RemoteServer
-
-    class ProcessLiveServer(LiveServer, RemoteServer):  # type: ignore[override]  # HTTPEndpoint's scheme counts
-        """A `LiveServer` whose application runs in a process of its own."""
-
-        begin = RemoteServer.begin
-
-        def _set_up(self, host: str, port: int, asgi_options: Mapping[str, Any], **options: Any) -> None:
-            theirs = {"interface": self._interface, "asgi_options": dict(asgi_options), "around": self.around}
-            RemoteServer.__init__(self, self.app, host, port, options=theirs, env=self._env, **options)
-
-        def _connect_frameworks(self) -> None:
-            """Nothing: they are in the other process, and so is a `LiveServer` that hears of them."""
-
-    return ProcessLiveServer
-
-
-def _connect(server: LiveServer, signal: Any) -> Callable[[], object]:
-    """Have ``server`` hear of the exceptions that ``signal`` tells; returns what ends it."""
-
-    def hear(*_sender: object, exception: BaseException | None = None, **_more: object) -> None:
-        server._hear(exception or sys.exc_info()[1])  # Django sends no exception, but while it handles one
-
-    signal.connect(hear, weak=False)
-    return lambda: signal.disconnect(hear)
-
-
-def wait_until_ready(server: LiveServer, path: str, timeout: float) -> None:
-    """Wait until a GET of ``path`` is answered below 500.
-
-    Raises:
-        ServerStartError: It is not after ``timeout`` seconds; says what was answered last.
-    """
-    deadline = monotonic() + timeout
-    said = "there was no time to ask"
-    pause = threading.Event()
-    ports: set[int] = set()  # that were asked from
-    while (left := deadline - monotonic()) > 0:
-        try:
-            status = _ask(server, path, left, ports)
-        except (OSError, http.client.HTTPException) as error:
-            said = f"{type(error).__name__}: {error}"
-            if not server.is_running:
-                _raise_death(server, path)
-        else:
-            if status < 500:
-                _set_apart(server, ports)
-                return
-            said = f"it answered {status}"
-        pause.wait(min(_READY_PAUSE, left))
-    errors = _set_apart(server, ports)
-    raise ServerStartError(
-        f"{server!r} is not ready after {timeout:g} s: GET {path}: {said}; wanted a status below 500"
-    ) from (errors[-1][1] if errors else None)
-
-
-def _raise_death(server: LiveServer, path: str) -> None:
-    """Raise the end of the server's process, which nobody need wait for any longer.
-
-    Raises:
-        ServerStartError: It has died.
-    """
-    try:
-        server.check()
-    except ServerDied as death:
-        raise ServerStartError(f"{server!r} could not start: GET {path} was not answered, for {death}") from death
-
-
-def _set_apart(server: LiveServer, ports: set[int]) -> list[tuple[RequestRecord, BaseException]]:
-    """Take requests that came from ``ports`` out of the test that runs; returns what the application raised in them."""
-    for record in server.journal.entries(server.journal.window):
-        if record.address[1] in ports:
-            record.window = _START
-    errors = server.take_errors()
-    server._errors[:0] = [raised for raised in errors if raised[0].window is not _START]  # of others: a test's own
-    return [raised for raised in errors if raised[0].window is _START]
-
-
-def _ask(server: LiveServer, path: str, timeout: float, ports: set[int]) -> int:
-    """The status of a GET; the client's port is added to ``ports``."""
-    host = server.host.strip("[]")
-    context = server.tls.client_context() if server.tls is not None and server.ca_file is not None else None
-    if context is not None:
-        context.check_hostname = False  # a certificate of the user's is for the name that clients use
-    elif server.tls is not None:
-        context = ssl._create_unverified_context()  # a context of the user's: whom it convinces is not known here
-    connection = (
-        http.client.HTTPSConnection(host, server.port, timeout=timeout, context=context)
-        if context is not None
-        else http.client.HTTPConnection(host, server.port, timeout=timeout)
-    )
-    with contextlib.closing(connection):
-        connection.connect()
-        ports.add(connection.sock.getsockname()[1])
-        connection.request("GET", path)
-        return connection.getresponse().status
+_PUBLIC = [name for name in dir(LiveServer) if not name.startswith("_")]

@@ -85,9 +85,7 @@ class RequestCommandHandler(CommandHandler):
     def begin(self, window: JournalWindow) -> None:
         """A test begins: from now on requests belong to its window."""
         self.flush()
-        begin: Callable[[str], object] = getattr(self.server, "begin", self.server.journal.begin)
-        begin(window.name)
-        self.server.journal.clear()
+        self.server.begin(window.name)
         self.server.journal.resume(window)
 
     def in_flight(self) -> list[int]:
@@ -173,7 +171,7 @@ class SyncedJournal(Journal[RequestRecord]):
 _SLACK = 5.0  # seconds beyond its own limit that the result of a wait may take
 
 
-class RemoteServer(HTTPEndpoint, ProcessServer, RequestLog[RequestRecord]):  # type: ignore[override]  # HTTPEndpoint knows the scheme
+class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[override]  # HTTPEndpoint knows the scheme
     """Serves an application in a child process, and knows of its requests what a server in a thread knows.
 
     The child pushes each request's record when it comes and when it changes.
@@ -187,6 +185,7 @@ class RemoteServer(HTTPEndpoint, ProcessServer, RequestLog[RequestRecord]):  # t
             ``port``, ``tls`` and such.
         options: Further keywords for that class, to be pickled.
         tls: True for a throw-away certificate, or ``(certfile, keyfile)``.
+        external_host: See `HTTPServer`.
         env: See `ProcessServer`.
         journal_limit: How many requests are kept.
         start_timeout: See `Server`.
@@ -208,6 +207,7 @@ class RemoteServer(HTTPEndpoint, ProcessServer, RequestLog[RequestRecord]):  # t
         server: str = f"{__package__}.live:LiveServer",
         options: Mapping[str, Any] | None = None,
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
+        external_host: str | None = None,
         env: Mapping[str, str] | None = None,
         journal_limit: int = 10_000,
         start_timeout: float = 10.0,
@@ -230,10 +230,16 @@ class RemoteServer(HTTPEndpoint, ProcessServer, RequestLog[RequestRecord]):  # t
         RequestLog.__init__(self, journal_limit)
         self.app = app
         self.journal: SyncedJournal = SyncedJournal(journal_limit, self._sync)
-        self.tls = resolve_tls(tls, *self._known_as(host))
+        self.external_host = external_host
+        self.tls = resolve_tls(tls, *self._names)
         self._server, self._tls = server, tls
         self._records: dict[int, RequestRecord] = {}  # that the child may still push changes of, by their index
         self._next_index = 0
+
+    @property
+    def _names(self) -> list[str]:
+        """What its certificate is for."""
+        return [name for name in (self._host, self.external_host) if name]
 
     # -- what a test asks ----------------------------------------------------------------------------------------
 
@@ -318,7 +324,7 @@ class RemoteServer(HTTPEndpoint, ProcessServer, RequestLog[RequestRecord]):  # t
     def _make_factory(self, port: int) -> ServerFactory:
         tls: Any = self._tls
         if tls is True:
-            tls = Certificates.shared().server_pem(*self._known_as(self._host))
+            tls = Certificates.shared().server_pem(*self._names)
         preload = (self.app.partition(":")[0],) if isinstance(self.app, str) else ()
         options = {
             **super()._make_factory(port).options,

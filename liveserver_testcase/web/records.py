@@ -188,6 +188,19 @@ class RequestLog(abc.ABC, Generic[R]):
             del self._errors[0]
         self._errors.append((record, error))
 
+    def begin(self, name: str) -> None:
+        """Begin a test: forget the requests of the one before."""
+        self.journal.begin(name)
+        self.journal.clear()
+
+    def move_to_window(self, records: Sequence[R], window: JournalWindow) -> list[BaseException]:
+        """Move ``records`` out of their test into ``window``; returns what was raised in them, which is of no test."""
+        errors = [error for record, error in self._errors if record in records]
+        self._errors = [raised for raised in self._errors if raised[0] not in records]
+        for record in records:
+            record.window = window
+        return errors
+
     def take_errors(self) -> list[tuple[R, BaseException]]:
         """The exceptions that were recorded since the last call, each with its request."""
         return drain(self._errors)

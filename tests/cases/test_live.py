@@ -142,13 +142,14 @@ class InFlight(NoLeaks):
             client = threading.Thread(target=lambda: requests.get(url, timeout=30))
             client.start()
             gate.entered.wait(10)
-            waiting = self.live_server._server.wait_until_idle
+            engine = self.live_server._server._engine
+            waiting = engine.wait_until_idle
 
             def open_and_wait(*arguments: Any) -> Any:
                 gate.open.set()
                 return waiting(*arguments)
 
-            self.live_server._server.wait_until_idle = open_and_wait
+            engine.wait_until_idle = open_and_wait
             type(self).addClassCleanup(client.join, 10)
 
         outcome = run_case(make_case(LiveServerTestCase, app=make_app(gate=gate), test=test))

@@ -415,17 +415,17 @@ class SwitchingTest(NoLeaks):
         """A thread of the server that has died is heard of by the next call and by the test."""
 
         def test(self: Any) -> None:
-            self.live_server._server._record_failure(ZeroDivisionError("in a thread"))
+            self.live_server._server._engine._record_failure(ZeroDivisionError("in a thread"))
             self.live_url()
 
         self.assertIn(
-            "ServerThreadError: a thread of <WSGILiveServer running at http://127.0.0.1:PORT> ended with "
+            "ServerThreadError: a thread of <LiveServer running at http://127.0.0.1:PORT> ended with "
             "ZeroDivisionError: in a thread",
             run_live(test).report,
         )
 
         def later(self: Any) -> None:
-            self.live_server._server._record_failure(ZeroDivisionError("in a thread"))
+            self.live_server._server._engine._record_failure(ZeroDivisionError("in a thread"))
 
         outcome = run_live(later)
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
@@ -446,7 +446,7 @@ class SwitchingTest(NoLeaks):
         outcome = run_case(Case)
         self.assertEqual({"run": 2, "failures": 2}, outcome.summary)
         for report in outcome.reports():
-            self.assertIn("<WSGILiveServer stopped at http://127.0.0.1:PORT> does not run any more", report)
+            self.assertIn("<LiveServer stopped at http://127.0.0.1:PORT> does not run any more", report)
 
 
 class ScopesTest(NoLeaks):
@@ -684,7 +684,7 @@ class ConfigurationTest(NoLeaks):
         self.assertIn("RuntimeError: kaboom", outcome.report)
         self.assertTrue(
             outcome.report.endswith(
-                "ServerStartError: <WSGILiveServer running at http://127.0.0.1:PORT> is not ready after 0.2 s: "
+                "ServerStartError: <LiveServer running at http://127.0.0.1:PORT> is not ready after 0.2 s: "
                 "GET /boom: it answered 500; wanted a status below 500\n(for Case.live_server)"
             ),
             outcome.report,
@@ -863,6 +863,17 @@ class Misuse(NoLeaks):
             "Case.live is one test's own: use it in setUp() or in a test",
             run_case(case).report,
         )
+
+    def test_a_misspelt_attribute(self) -> None:
+        """An attribute that a LiveServer does not have, or does not let be set, is refused with the nearest name."""
+        server = LiveServer(make_app())
+        with self.assertRaisesRegex(AttributeError, "has no attribute 'ulr': did you mean 'url'"):
+            server.ulr  # noqa: B018
+        with self.assertRaisesRegex(AttributeError, "cannot set 'ap': a LiveServer has .* did you mean 'app'"):
+            server.ap = make_app()
+        with self.assertRaisesRegex(AttributeError, "LiveServer.app can only be read"):
+            server.app = make_app()
+        self.assertIn("LiveServer new at http://127.0.0.1:0", repr(server))
 
     def test_server(self) -> None:
         """A LiveServer says what it was given and what it wants."""

@@ -181,7 +181,7 @@ class Lifespans(NoLeaks):
         self.assertIn("raise LookupError(start)\nLookupError: no database\n", outcome.report)
         self.assertRegex(
             outcome.report,
-            r"ServerStartError: <ASGILiveServer starting at http://127\.0\.0\.1:\w+> could not start: "
+            r"ServerStartError: <LiveServer starting at http://127\.0\.0\.1:\w+> could not start: "
             r"the application's startup (raised|failed).*",
         )
 
