@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         UsageError,
         WildcardAddressWarning,
     )
-    from .mail.fault import SMTPFault
+    from .mail.faults import SMTPFault
     from .mail.message import Attachment, Link, ReceivedEmail
     from .mail.server import SMTPServer
     from .mail.session import SMTPAttempt, SMTPSession
@@ -77,7 +77,7 @@ _HOMES = {
     "Reply": "stub.reply",
     "RequestRecord": "web.records",
     "SMTPAttempt": "mail.session",
-    "SMTPFault": "mail.fault",
+    "SMTPFault": "mail.faults",
     "SMTPServer": "mail.server",
     "SMTPSession": "mail.session",
     "SMTPTestCase": "cases.smtp",

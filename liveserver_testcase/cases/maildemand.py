@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, NoReturn, TypeVar
 
 from ..errors import UsageError
-from ..mail.fault import check_command
+from ..mail.faults import check_command
 from ..mail.matching import Criteria, EmailCriteria, EmailPredicate
 from ..mail.message import ReceivedEmail
 from ..mail.outbox import CapturedEmails, Outbox

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import UsageError
-from ..mail.policy import SIZE_LIMIT, CertificateChoice
+from ..mail.config import SIZE_LIMIT, CertificateChoice
 from ..mail.server import SMTPServer
 from .base import ClassServer
 from .mailasserts import MailAssertions

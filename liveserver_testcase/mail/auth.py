@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeAlias
 
-from .commands import Refused
+from .syntax import Refused
 
 __all__ = ["MECHANISMS", "Dialogue", "decode_response", "encode_challenge"]
 

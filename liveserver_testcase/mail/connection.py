@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 from ..core.connection import ConnectionState
 from ..errors import ClientDisconnected
 from .auth import MECHANISMS, decode_response, encode_challenge
-from .commands import HTTP_VERBS, Answer, Refused, parse_path, read_size, strip_line
 from .data import MailData, find_long_line
 from .dialogue import Dialogue, Handler
-from .fault import Drop
+from .faults import Drop
 from .message import Envelope, ReceivedEmail, SessionFacts
 from .session import SMTPAttempt, Transaction
+from .syntax import HTTP_VERBS, Refused, Reply, parse_path, read_size, strip_line
 from .wire import Scripted
 
 __all__ = ["SMTPConnection"]
@@ -22,8 +22,8 @@ __all__ = ["SMTPConnection"]
 _RECEIVE = 256 * 1024  # bytes of a mail that are received at once: large ones come in fewer pieces
 _LONGEST_RESPONSE = 12 * 1024  # octets, in a dialogue of AUTH: RFC 4954, 4.5
 
-_GO_AHEAD = Answer(354, "End data with <CR><LF>.<CR><LF>")
-_ACCEPTED = Answer(250, "2.0.0 Accepted")
+_GO_AHEAD = Reply(354, "End data with <CR><LF>.<CR><LF>")
+_ACCEPTED = Reply(250, "2.0.0 Accepted")
 _NOT_OFFERED = "5.5.1 {} is not offered"
 
 
@@ -36,44 +36,44 @@ class SMTPConnection(Dialogue):
 
     # -- the session -----------------------------------------------------------------------------------------------
 
-    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         self.session.stage = "idle"
         try:
-            self.consult(attempt)
+            self.apply_faults(attempt)
         except Scripted as scripted:
-            self._is_unwelcome = isinstance(scripted.said, Answer)
+            self._is_unwelcome = isinstance(scripted.said, Reply)
             raise
-        return Answer(220, f"{self.server.policy.hostname} ESMTP")
+        return Reply(220, f"{self.server.config.hostname} ESMTP")
 
-    def _ehlo(self, attempt: SMTPAttempt, argument: str) -> Answer:
+    def _ehlo(self, attempt: SMTPAttempt, argument: str) -> Reply:
         if not argument:
             raise Refused(501, f"5.5.4 Syntax: {attempt.command} hostname")
-        self.consult(attempt)
-        policy, session = self.server.policy, self.session
+        self.apply_faults(attempt)
+        config, session = self.server.config, self.session
         self._reset()
         session.ehlo = argument
         if attempt.command == "HELO":
             self._offered = frozenset()
-            return Answer(250, policy.hostname)
+            return Reply(250, config.hostname)
         changes = []
         for fault, offer in self.server.script.offers():
-            fault.touch()
+            fault.count_hit()
             attempt.fault = fault
             changes.append(offer)
-        lines = policy.offer(session.tls is not None, self._size_limit(), changes)
+        lines = config.offer(session.tls is not None, self._size_limit(), changes)
         self._offered = frozenset(line.partition(" ")[0].upper() for line in lines)
-        return Answer(250, "\n".join([policy.hostname, *lines]))
+        return Reply(250, "\n".join([config.hostname, *lines]))
 
-    def _starttls(self, attempt: SMTPAttempt, argument: str) -> Answer:
+    def _starttls(self, attempt: SMTPAttempt, argument: str) -> Reply:
         if self.session.tls is not None:
             raise Refused(503, "5.5.1 TLS is in use already")
-        if self.server.policy.tls != "starttls" or "STARTTLS" not in self._offered:
+        if self.server.config.tls != "starttls" or "STARTTLS" not in self._offered:
             raise Refused(502, _NOT_OFFERED.format("STARTTLS"))
         if argument:
             raise Refused(501, "5.5.4 Syntax: STARTTLS")
-        self.consult(attempt)
+        self.apply_faults(attempt)
         self._then = self._begin_tls
-        return Answer(220, "2.0.0 Ready to start TLS")
+        return Reply(220, "2.0.0 Ready to start TLS")
 
     def _begin_tls(self, _attempt: SMTPAttempt) -> None:
         """Begin anew over TLS; what has been sent before it does not count.  Source: RFC 3207, 4.2."""
@@ -84,20 +84,20 @@ class SMTPConnection(Dialogue):
         self._secure()
         self.session.ehlo, self.session.auth_user, self._offered = "", None, frozenset()
 
-    def _auth(self, attempt: SMTPAttempt, argument: str) -> Answer:
+    def _auth(self, attempt: SMTPAttempt, argument: str) -> Reply:
         name, _, initial = argument.partition(" ")
         mechanism = attempt.argument = name.upper()
-        policy = self.server.policy
-        if policy.require_tls and self.session.tls is None:
+        config = self.server.config
+        if config.require_tls and self.session.tls is None:
             raise Refused(530, "5.7.0 Must issue a STARTTLS command first")
         if "AUTH" not in self._offered:
             raise Refused(502, _NOT_OFFERED.format("AUTH"))
         if self.session.auth_user is not None or self.transaction is not None:
             raise Refused(503, "5.5.1 Already logged in" if self.transaction is None else "5.5.1 A mail is on its way")
-        if mechanism not in policy.mechanisms:
-            raise Refused(504, f"5.5.4 Unknown mechanism; there are {' '.join(policy.mechanisms)}")
-        self.consult(attempt)
-        dialogue = MECHANISMS[mechanism](policy.users, policy.hostname)
+        if mechanism not in config.mechanisms:
+            raise Refused(504, f"5.5.4 Unknown mechanism; there are {' '.join(config.mechanisms)}")
+        self.apply_faults(attempt)
+        dialogue = MECHANISMS[mechanism](config.users, config.hostname)
         challenge = next(dialogue)
         response = None if not initial else "" if initial == "=" else initial
         if response is not None and challenge and mechanism != "LOGIN":
@@ -113,7 +113,7 @@ class SMTPConnection(Dialogue):
         if user is None:
             raise Refused(535, "5.7.8 Authentication credentials invalid")
         self.session.auth_user = user
-        return Answer(235, "2.7.0 Authentication successful")
+        return Reply(235, "2.7.0 Authentication successful")
 
     def _challenge(self, attempt: SMTPAttempt, challenge: bytes) -> str:
         """Put a question to the client; what it answers is on no record."""
@@ -129,26 +129,26 @@ class SMTPConnection(Dialogue):
 
     def _size_limit(self) -> int | None:
         scripted = self.server.script.limit_size()
-        return scripted[1] if scripted is not None else self.server.policy.size_limit
+        return scripted[1] if scripted is not None else self.server.config.size_limit
 
     def _refuse_size(self, attempt: SMTPAttempt, limit: int | None) -> Refused:
         scripted = self.server.script.limit_size()
         if scripted is not None:
             attempt.fault = scripted[0]
-            scripted[0].touch()
+            scripted[0].count_hit()
         return Refused(552, f"5.3.4 The mail is too big: the limit is {limit} bytes")
 
     def _reset(self) -> None:
         self.transaction = None
         self.session.stage = "idle"
 
-    def _mail(self, attempt: SMTPAttempt, argument: str) -> Answer:
-        policy, session = self.server.policy, self.session
+    def _mail(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        config, session = self.server.config, self.session
         if not session.ehlo:
             raise Refused(503, "5.5.1 Send EHLO or HELO first")
-        if policy.require_tls and session.tls is None:
+        if config.require_tls and session.tls is None:
             raise Refused(530, "5.7.0 Must issue a STARTTLS command first")
-        if policy.require_auth and session.auth_user is None:
+        if config.require_auth and session.auth_user is None:
             raise Refused(530, "5.7.0 Authentication required")
         if self.transaction is not None:
             raise Refused(503, "5.5.1 A mail is on its way; send RSET before another MAIL")
@@ -157,31 +157,31 @@ class SMTPConnection(Dialogue):
         limit = self._size_limit()
         if limit is not None and read_size(options) > limit:
             raise self._refuse_size(attempt, limit)
-        self.consult(attempt)
+        self.apply_faults(attempt)
         self.transaction = Transaction(attempt.window, address, options)
         session.stage = "in a mail"
-        return Answer(250, "2.1.0 OK")
+        return Reply(250, "2.1.0 OK")
 
-    def _rcpt(self, attempt: SMTPAttempt, argument: str) -> Answer:
+    def _rcpt(self, attempt: SMTPAttempt, argument: str) -> Reply:
         transaction = self.transaction
         if transaction is None:
             raise Refused(503, "5.5.1 Need MAIL before RCPT")
         attempt.address, options = parse_path(argument, "TO", self._offered)
         if not attempt.address:
             raise Refused(501, "5.5.4 Syntax: RCPT TO:<address>")
-        transaction.tried.append(attempt.address)
+        transaction.attempted_recipients.append(attempt.address)
         if not (attempt.address.isascii() or transaction.is_utf8):
             raise Refused(553, "5.6.7 The address is not in ASCII, and MAIL has no parameter SMTPUTF8")
-        self.consult(attempt)
+        self.apply_faults(attempt)
         too_many = self.server.script.refuse_recipient(attempt)
         if too_many is not None:
             attempt.fault, answer = too_many
             raise Scripted(answer)
         transaction.recipients.append(attempt.address)
         transaction.rcpt_options += options
-        return Answer(250, "2.1.5 OK")
+        return Reply(250, "2.1.5 OK")
 
-    def _data(self, attempt: SMTPAttempt, argument: str) -> Answer:
+    def _data(self, attempt: SMTPAttempt, argument: str) -> Reply:
         if argument:
             raise Refused(501, "5.5.4 Syntax: DATA")
         transaction = self.transaction
@@ -189,7 +189,7 @@ class SMTPConnection(Dialogue):
             raise Refused(503, "5.5.1 Need MAIL before DATA")
         if not transaction.recipients:
             raise Refused(554, "5.5.1 No valid recipients")
-        self.consult(attempt)
+        self.apply_faults(attempt)
         self._then = lambda attempt: self._receive_mail(attempt, transaction)
         return _GO_AHEAD
 
@@ -202,7 +202,7 @@ class SMTPConnection(Dialogue):
         rest: bytes | None = None
         try:
             while rest is None:
-                if cut is not None and limit is not None and data.received >= limit and cut.claim(attempt):
+                if cut is not None and limit is not None and data.received >= limit and cut.use(attempt):
                     self.drop(self._attempt("BODY", f"{data.received} bytes"), cut, f" after {data.received} bytes")
                 piece, self._buffer = self._buffer, b""
                 size = _RECEIVE if limit is None else max(1, min(_RECEIVE, limit - data.received))
@@ -216,13 +216,13 @@ class SMTPConnection(Dialogue):
         self._perform(body, lambda self, attempt, _: self._accept(attempt, data, transaction))
         self._reset()
 
-    def _accept(self, attempt: SMTPAttempt, data: MailData, transaction: Transaction) -> Answer:
+    def _accept(self, attempt: SMTPAttempt, data: MailData, transaction: Transaction) -> Reply:
         """Keep a mail that has arrived, unless something is wrong with it."""
         session = self.session
         if data.is_too_big:
             raise self._refuse_size(attempt, self._size_limit())
         raw = data.take()
-        limit = self.server.policy.line_limit
+        limit = self.server.config.line_limit
         long = find_long_line(raw, limit) if limit is not None else None
         if long is not None:
             raise Refused(
@@ -237,41 +237,41 @@ class SMTPConnection(Dialogue):
         )
         facts = SessionFacts(peer=session.peer, ehlo=session.ehlo, tls=session.tls, auth_user=session.auth_user)
         mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
-        self.consult(attempt, mail)
+        self.apply_faults(attempt, mail)
         self.server.keep(mail, transaction.window)
         session.mails += 1
         return _ACCEPTED
 
     # -- the rest --------------------------------------------------------------------------------------------------
 
-    def _rset(self, attempt: SMTPAttempt, _argument: str) -> Answer:
-        self.consult(attempt)
+    def _rset(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        self.apply_faults(attempt)
         self._reset()
-        return Answer(250, "2.0.0 OK")
+        return Reply(250, "2.0.0 OK")
 
-    def _noop(self, attempt: SMTPAttempt, _argument: str) -> Answer:
-        self.consult(attempt)
-        return Answer(250, "2.0.0 OK")
+    def _noop(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        self.apply_faults(attempt)
+        return Reply(250, "2.0.0 OK")
 
-    def _vrfy(self, attempt: SMTPAttempt, argument: str) -> Answer:
+    def _vrfy(self, attempt: SMTPAttempt, argument: str) -> Reply:
         if not argument:
             raise Refused(501, "5.5.4 Syntax: VRFY address")
-        self.consult(attempt)
-        return Answer(252, "2.5.2 Cannot verify, but will accept mail and attempt delivery")
+        self.apply_faults(attempt)
+        return Reply(252, "2.5.2 Cannot verify, but will accept mail and attempt delivery")
 
-    def _help(self, _attempt: SMTPAttempt, _argument: str) -> Answer:
-        return Answer(214, f"2.0.0 {' '.join(sorted(self.handlers))}")
+    def _help(self, _attempt: SMTPAttempt, _argument: str) -> Reply:
+        return Reply(214, f"2.0.0 {' '.join(sorted(self.handlers))}")
 
-    def _quit(self, attempt: SMTPAttempt, _argument: str) -> Answer:
-        self.consult(attempt)
+    def _quit(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        self.apply_faults(attempt)
         self._ending = "QUIT"
-        return Answer(221, "2.0.0 Bye")
+        return Reply(221, "2.0.0 Bye")
 
-    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         if attempt.command in HTTP_VERBS:
             self._ending = "the client spoke HTTP"
-            return Answer(221, "2.7.0 This is a mail server; it does not speak HTTP")
-        return Answer(500, "5.5.1 Unknown command")
+            return Reply(221, "2.7.0 This is a mail server; it does not speak HTTP")
+        return Reply(500, "5.5.1 Unknown command")
 
     handlers: ClassVar[Mapping[str, Handler]] = {
         "AUTH": _auth,

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, TypeAlias
 from ..core.connection import ConnectionState, PlainHTTP
 from ..core.interrupts import monotonic
 from ..errors import ClientDisconnected
-from .commands import Answer, Refused, decode_line, strip_line
 from .session import SMTPAttempt, Transaction
+from .syntax import Refused, Reply, decode_line, strip_line
 from .wire import Over, Said, Scripted, Service, SMTPWire
 
 __all__ = ["Dialogue", "Handler"]
@@ -22,9 +22,9 @@ _LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters w
 _LONGEST_WORD = 10  # letters of a command that is on record although nobody knows it: STARTTLS has 8
 _HANDSHAKE = 10.0  # seconds
 
-_ERROR = Answer(451, "4.3.0 The test's own function has failed")
+_ERROR = Reply(451, "4.3.0 The test's own function has failed")
 
-Handler: TypeAlias = Callable[[Any, SMTPAttempt, str], Answer]
+Handler: TypeAlias = Callable[[Any, SMTPAttempt, str], Reply]
 
 
 class Dialogue(SMTPWire):
@@ -68,7 +68,7 @@ class Dialogue(SMTPWire):
         try:
             with contextlib.suppress(OSError):  # it is gone already, or no TCP
                 self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.server.policy.tls == "implicit":
+            if self.server.config.tls == "implicit":
                 self._secure()
             self._perform(self._attempt("CONNECT", ""), type(self)._greet)
             while not (self._ending or self.stopping.is_set()):
@@ -102,7 +102,7 @@ class Dialogue(SMTPWire):
         """Read a command and have it handled."""
         try:
             line = self.read_line(_LONGEST_COMMAND)
-            text = decode_line(strip_line(line), self.server.policy.utf8)
+            text = decode_line(strip_line(line), self.server.config.utf8)
         except Refused as refused:
             attempt = self._attempt("(unreadable)", "")
             self.answer(attempt, refused.answer)
@@ -143,7 +143,7 @@ class Dialogue(SMTPWire):
             self.server.note_error(error)
             self._then = None
             said = _ERROR
-        if isinstance(said, Answer) and said.code == 421:
+        if isinstance(said, Reply) and said.code == 421:
             self._ending = "the server has ended it with 421"
         self.answer(attempt, said)
         then, self._then = self._then, None
@@ -158,14 +158,14 @@ class Dialogue(SMTPWire):
         self.session.add(f"TLS begins: {self.session.tls}")
         self.session.stage = "idle"
 
-    def _turn_away(self, _attempt: SMTPAttempt, _argument: str) -> Answer:
+    def _turn_away(self, _attempt: SMTPAttempt, _argument: str) -> Reply:
         """Source: RFC 5321, 3.1."""
-        return Answer(503, "5.5.1 There is no service, as the greeting said")
+        return Reply(503, "5.5.1 There is no service, as the greeting said")
 
     @abc.abstractmethod
-    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+    def _greet(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         """What the client is greeted with."""
 
     @abc.abstractmethod
-    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Answer:
+    def _unknown(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         """What a command is answered that nobody knows."""

@@ -12,13 +12,7 @@ from ..core.journal import Journal, JournalWindow, drain
 from ..core.threaded import ThreadedServer
 from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import Unfinished
-from .connection import SMTPConnection
-from .fault import Closed, SMTPFault, check_command
-from .message import ReceivedEmail
-from .outbox import Outbox
-from .policy import SIZE_LIMIT, CertificateChoice, Policy, TLSMode
-from .scripted import ScriptedFaults
-from .senders import (
+from .client_settings import (
     DjangoMailer,
     DjangoSettings,
     FlaskConfig,
@@ -29,6 +23,12 @@ from .senders import (
     to_flask,
     to_mailers,
 )
+from .config import SIZE_LIMIT, CertificateChoice, ServerConfig, TLSMode
+from .connection import SMTPConnection
+from .faults import NotListening, SMTPFault, check_command
+from .message import ReceivedEmail
+from .outbox import Outbox
+from .scripting import ScriptedFaults
 from .session import SMTPAttempt, SMTPSession
 
 __all__ = ["SMTPServer"]
@@ -61,7 +61,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
     Attributes:
         journal: The mails, in the order of their acceptance.
-        policy: The settings, checked.
+        config: The settings, checked.
 
     Raises:
         UsageError: A setting is wrong, or two contradict each other.
@@ -91,7 +91,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     ) -> None:
         ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         ScriptedFaults.__init__(self)
-        self.policy = Policy(
+        self.config = ServerConfig(
             hostname=hostname,
             tls=tls,
             certificate=certificate,
@@ -110,8 +110,8 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         self._trimming = threading.Lock()  # guards the replacing of `_sessions`
 
     def _resolve_tls(self) -> TLS | None:
-        choice = self.policy.certificate
-        if self.policy.tls is None:
+        choice = self.config.certificate
+        if self.config.tls is None:
             return None
         if isinstance(choice, str):
             return resolve_tls(True, self._host)
@@ -122,7 +122,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     @property
     def scheme(self) -> str:  # type: ignore[override]
         """``smtp``, or ``smtps`` where TLS begins with the connection."""
-        return "smtps" if self.policy.tls == "implicit" else "smtp"
+        return "smtps" if self.config.tls == "implicit" else "smtp"
 
     @property
     def addr(self) -> tuple[str, int]:
@@ -144,7 +144,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
     def settings(self) -> SenderSettings:
         """What a sender needs to know: host, port, username, password, starttls, implicit_tls, ca_file."""
-        return build_settings(self.policy, self.host, self.port, self.ca_file)
+        return build_settings(self.config, self.host, self.port, self.ca_file)
 
     def django_settings(self) -> DjangoSettings:
         """The same for Django, as in ``override_settings(**self.smtp.django_settings())``.
@@ -257,13 +257,15 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             ServerNotStarted: The server does not run.
         """
         self.pause_accepting()
-        fault = self._put("", Closed())
-        fault.touch()
+        fault = self._put("", NotListening())
+        fault.count_hit()
         return fault
 
     def _take_back(self, fault: SMTPFault) -> None:
         super()._take_back(fault)
-        if isinstance(fault.effect, Closed) and not any(isinstance(other.effect, Closed) for other in self.faults):
+        if isinstance(fault.effect, NotListening) and not any(
+            isinstance(other.effect, NotListening) for other in self.faults
+        ):
             self.resume_accepting()
         for connection in self.connections:
             if isinstance(connection, SMTPConnection) and connection.held is fault:
@@ -285,7 +287,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         """The server's side of TLS; called by a connection that begins it."""
         if self._tls is None:
             raise RuntimeError("there is no TLS to begin")
-        choice = self.policy.certificate
+        choice = self.config.certificate
         if choice == "expired" or choice == "wrong-host" or choice == "untrusted":  # noqa: PLR1714 - mypy narrows so
             return self._tls.flawed_context(choice)
         return self._tls.context
@@ -301,7 +303,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     def _close(self, timeout: float) -> list[Unfinished]:
         unfinished = super()._close(timeout)
         for fault in self.faults:
-            if isinstance(fault.effect, Closed):  # the next start listens
+            if isinstance(fault.effect, NotListening):  # the next start listens
                 fault.remove()
         for error in self.take_errors():
             self._record_failure(error)

@@ -33,11 +33,11 @@ class Transaction:
         mail_options: Parameters of MAIL.
         recipients: Those that were accepted so far.
         rcpt_options: Parameters of their RCPT commands.
-        tried: Everybody in a RCPT command so far, accepted or not.
+        attempted_recipients: Everybody in a RCPT command so far, accepted or not.
         is_utf8: Whether MAIL had the parameter SMTPUTF8.
     """
 
-    __slots__ = ("is_utf8", "mail_from", "mail_options", "rcpt_options", "recipients", "tried", "window")
+    __slots__ = ("attempted_recipients", "is_utf8", "mail_from", "mail_options", "rcpt_options", "recipients", "window")
 
     def __init__(self, window: JournalWindow, mail_from: str, mail_options: tuple[str, ...]) -> None:
         self.window = window
@@ -45,15 +45,15 @@ class Transaction:
         self.mail_options = mail_options
         self.recipients: list[str] = []
         self.rcpt_options: list[str] = []
-        self.tried: list[str] = []
+        self.attempted_recipients: list[str] = []
         self.is_utf8 = any(option.upper() == "SMTPUTF8" for option in mail_options)
 
     @property
     def refused(self) -> tuple[str, ...]:
         """Who was refused for good."""
-        if len(self.tried) == len(self.recipients):
+        if len(self.attempted_recipients) == len(self.recipients):
             return ()
-        return tuple(dict.fromkeys(address for address in self.tried if address not in self.recipients))
+        return tuple(dict.fromkeys(address for address in self.attempted_recipients if address not in self.recipients))
 
 
 class SMTPAttempt:

@@ -12,12 +12,11 @@ from ..core.connection import Connection, ConnectionState
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow
 from ..errors import ClientDisconnected
-from .commands import Answer, Refused
-from .fault import Delay, Drop, Garbage, Hang, Refusal, SMTPFault
+from .config import ServerConfig
+from .faults import Delay, Drop, FaultScript, Hang, RawReply, Refusal, SMTPFault
 from .message import ReceivedEmail
-from .policy import Policy
-from .script import Script
 from .session import SMTPAttempt, SMTPSession
+from .syntax import Refused, Reply
 
 __all__ = ["Over", "SMTPWire", "Said", "Scripted", "Service"]
 
@@ -27,15 +26,15 @@ _STEP = 0.05  # seconds between two looks where the system does not tell
 _FOR_EVER = 3600.0  # seconds; a wait ends with the client, the script or the server
 
 
-Said: TypeAlias = Answer | Garbage
+Said: TypeAlias = Reply | RawReply
 """What a client is answered."""
 
 
 class Service(Protocol):
     """What a connection wants of its server."""
 
-    policy: Policy
-    script: Script
+    config: ServerConfig
+    script: FaultScript
     journal: Journal[ReceivedEmail]
 
     def open_session(self, index: int, peer: tuple[str, int]) -> SMTPSession:
@@ -119,7 +118,7 @@ class SMTPWire(Connection):
         if not data:
             raise ClientDisconnected("the client has left")
         if slow is not None:
-            slow[0].touch()
+            slow[0].count_hit()
             self.pause(len(data) / slow[1])
         return data
 
@@ -152,7 +151,7 @@ class SMTPWire(Connection):
             ClientDisconnected: The client has left.
             Over: The script wants the connection to end with this answer.
         """
-        if isinstance(answer, Garbage):
+        if isinstance(answer, RawReply):
             attempt.reply = str(answer)
             data = answer.data
         else:
@@ -167,7 +166,7 @@ class SMTPWire(Connection):
         if self._leaver is not None:
             self.drop(*self._leaver)
 
-    def consult(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
+    def apply_faults(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
         """Do what the script says about a command that the server would grant.
 
         Raises:
@@ -183,7 +182,7 @@ class SMTPWire(Connection):
                 self.pause(effect.seconds)
             elif isinstance(effect, Refusal):
                 raise Scripted(effect.answer)
-            elif isinstance(effect, Garbage):
+            elif isinstance(effect, RawReply):
                 raise Scripted(effect)
             elif isinstance(effect, Hang):
                 self.hang(attempt, fault)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from liveserver_testcase import ServerNotStarted, SMTPServer, UsageError
-from liveserver_testcase.mail.fault import SMTPFault
+from liveserver_testcase.mail.faults import SMTPFault
 from tests.mail.clients import MAIL, MailTestCase
 from tests.mail.faults import USERS, ask_aiosmtplib, ask_smtplib
 from tests.support import wait_until

@@ -306,7 +306,7 @@ class LoginTest(MailTestCase):
                 *map(str, session.attempts),
                 *map(repr, session.attempts),
             ]
-        text = "\n".join([*digest_free, repr(self.server), repr(self.server.policy)])
+        text = "\n".join([*digest_free, repr(self.server), repr(self.server.config)])
         for secret in ("s3cret-Word", encode("s3cret-Word"), encode("\0ann\0s3cret-Word")):
             self.assertNotIn(secret, text)
         self.assertIn("C: AUTH LOGIN\nS: 334 UGFzc3dvcmQ6\nC: ***\nS: 235 2.7.0 Authentication successful", text)

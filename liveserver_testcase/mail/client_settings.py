@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 from urllib.parse import quote
 
-from .policy import Policy
+from .config import ServerConfig
 
 __all__ = [
     "DjangoMailer",
@@ -67,16 +67,16 @@ class FlaskConfig(TypedDict):
     MAIL_BACKEND: str
 
 
-def build_settings(policy: Policy, host: str, port: int, ca_file: str | None) -> SenderSettings:
+def build_settings(config: ServerConfig, host: str, port: int, ca_file: str | None) -> SenderSettings:
     """What a sender needs to know; the user is the first one."""
-    username, password = next(iter(policy.users.items()), (None, None))
+    username, password = next(iter(config.users.items()), (None, None))
     return SenderSettings(
         host=host,
         port=port,
         username=username,
         password=password,
-        starttls=policy.tls == "starttls",
-        implicit_tls=policy.tls == "implicit",
+        starttls=config.tls == "starttls",
+        implicit_tls=config.tls == "implicit",
         ca_file=ca_file,
     )
 

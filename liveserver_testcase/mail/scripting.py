@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 
 from ..errors import UsageError
-from .commands import Answer
-from .fault import (
+from .faults import (
     Condition,
     Delay,
     Drop,
     Effect,
+    EHLOOverride,
+    FaultScript,
     Hang,
-    Offer,
     RecipientLimit,
     Refusal,
     SizeLimit,
@@ -23,8 +23,8 @@ from .fault import (
     check_command,
     check_count,
 )
-from .script import Script
 from .session import SMTPAttempt
+from .syntax import Reply
 
 __all__ = ["ScriptedFaults"]
 
@@ -52,7 +52,7 @@ class ScriptedFaults:
     """
 
     def __init__(self) -> None:
-        self.script = Script()
+        self.script = FaultScript()
 
     @property
     def faults(self) -> list[SMTPFault]:
@@ -125,7 +125,7 @@ class ScriptedFaults:
         return self.script.add(fault)
 
     def shut_down_reply(self, *, text: str = "4.3.2 Server shutting down", times: int | None = None) -> SMTPFault:
-        """Answer 421 to whatever comes next, the connection itself included, and close it."""
+        """Reply 421 to whatever comes next, the connection itself included, and close it."""
         return self._reject("*", 421, text, None, times, 0)
 
     def delay(
@@ -203,7 +203,7 @@ class ScriptedFaults:
         if check_count("number", number, 0, "recipients of one mail") is None:
             raise UsageError("number is None; wanted a whole number from 0: recipients of one mail")
         refusal = check_answer((code, text or f"{code // 100}.5.3 Too many recipients"))
-        answer = refusal.answer if isinstance(refusal, Refusal) else Answer(code, text)
+        answer = refusal.answer if isinstance(refusal, Refusal) else Reply(code, text)
         return self._put("", RecipientLimit(number, answer))
 
     def offer(self, extensions: Sequence[str] = (), *, without: Sequence[str] = ()) -> SMTPFault:
@@ -221,7 +221,7 @@ class ScriptedFaults:
                 raise UsageError(f"{name} is {lines!r}; wanted a list of lines, as in ['STARTTLS']")
         if not extensions and not without:
             raise UsageError("offer() changes nothing; wanted extensions to add, or some to go without")
-        return self._put("", Offer(tuple(extensions), tuple(word.upper() for word in without)))
+        return self._put("", EHLOOverride(tuple(extensions), tuple(word.upper() for word in without)))
 
     # -- how they are put in place ---------------------------------------------------------------------------------
 

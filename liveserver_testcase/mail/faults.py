@@ -6,27 +6,28 @@ import difflib
 import fnmatch
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from ..errors import UsageError
 from .addresses import same_address
-from .commands import Answer
 from .message import ReceivedEmail
 from .session import SMTPAttempt
+from .syntax import Reply
 
 __all__ = [
     "COMMANDS",
-    "Closed",
     "Condition",
     "Delay",
     "Drop",
+    "EHLOOverride",
     "Effect",
-    "Garbage",
+    "FaultScript",
     "Hang",
-    "Offer",
+    "NotListening",
+    "RawReply",
     "RecipientLimit",
     "Refusal",
     "SMTPFault",
@@ -47,16 +48,16 @@ Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Answer so, and do nothing else."""
+    """Reply so, and do nothing else."""
 
-    answer: Answer
+    answer: Reply
 
     def __str__(self) -> str:
         return f"answers {self.answer.code} {self.answer.text}"
 
 
 @dataclass(frozen=True)
-class Garbage:
+class RawReply:
     """Send these bytes instead of an answer."""
 
     data: bytes
@@ -124,14 +125,14 @@ class RecipientLimit:
     """Refuse more recipients than so many."""
 
     number: int
-    answer: Answer
+    answer: Reply
 
     def __str__(self) -> str:
         return f"answers {self.answer.code} to each recipient after {self.number}"
 
 
 @dataclass(frozen=True)
-class Offer:
+class EHLOOverride:
     """Change what the answer to EHLO says."""
 
     extensions: tuple[str, ...] = ()
@@ -143,14 +144,16 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Closed:
+class NotListening:
     """Nobody listens."""
 
     def __str__(self) -> str:
         return "refuses connections"
 
 
-Effect: TypeAlias = "Closed | Refusal | Garbage | Delay | Hang | Drop | Throttle | SizeLimit | RecipientLimit | Offer"
+Effect: TypeAlias = (
+    "NotListening | Refusal | RawReply | Delay | Hang | Drop | Throttle | SizeLimit | RecipientLimit | EHLOOverride"
+)
 
 
 class SMTPFault:
@@ -198,7 +201,7 @@ class SMTPFault:
             return when.search(text) is not None
         return same_address(when, text) or fnmatch.fnmatchcase(text.lower(), when.lower())
 
-    def claim(self, attempt: SMTPAttempt) -> bool:
+    def use(self, attempt: SMTPAttempt) -> bool:
         """Count an occasion; whether the fault comes into effect."""
         key = self._key(attempt) if self._key is not None else None
         with self._lock:
@@ -210,7 +213,7 @@ class SMTPFault:
             self.hits += 1
             return True
 
-    def touch(self) -> None:
+    def count_hit(self) -> None:
         """Count an effect that cannot be refused, such as a slow read."""
         with self._lock:
             self.hits += 1
@@ -251,14 +254,14 @@ def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:
     raise UsageError(f"there is no command {command!r}{hint} Wanted one of {', '.join(among)}")
 
 
-def check_answer(reply: object) -> Refusal | Garbage:
+def check_answer(reply: object) -> Refusal | RawReply:
     """What a fault answers: a code, a code and a text, or the bytes to send.
 
     Raises:
         UsageError: It is nothing like that, or the code is not one that refuses.
     """
     if isinstance(reply, bytes):
-        return Garbage(reply)
+        return RawReply(reply)
     code, text = reply if isinstance(reply, tuple) and len(reply) == 2 else (reply, None)
     if isinstance(code, bool) or not isinstance(code, int) or not 400 <= code <= 599:
         raise UsageError(
@@ -269,7 +272,7 @@ def check_answer(reply: object) -> Refusal | Garbage:
         text = f"{code // 100}.0.0 Refused"
     if not isinstance(text, str) or not text.isprintable():
         raise UsageError(f"the text of a reply is {text!r}; wanted one line of printable text")
-    return Refusal(Answer(code, text))
+    return Refusal(Reply(code, text))
 
 
 def check_count(name: str, value: int | None, least: int, meaning: str) -> int | None:
@@ -292,3 +295,91 @@ def check_condition(when: Condition | None) -> Condition | None:
     if when is None or callable(when) or (isinstance(when, str | re.Pattern) and when != ""):
         return when
     raise UsageError(f"{when!r} says nothing of who is meant; wanted an address, a glob, a pattern or a function")
+
+
+# -- which fault happens -----------------------------------------------------------------------------------------------
+
+E = TypeVar("E", bound=Effect)
+
+
+class FaultScript:
+    """The faults that are to happen, in the order in which they were asked for.
+
+    The first fault that applies and is not used up decides the answer; delays before it add up.  Asking is
+    lock-free: the tuple of faults is replaced, never changed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the replacing of `faults`
+        self.faults: tuple[SMTPFault, ...] = ()
+
+    def add(self, fault: SMTPFault) -> SMTPFault:
+        """Add a fault at the end."""
+        with self._lock:
+            self.faults = (*self.faults, fault)
+        return fault
+
+    def discard(self, fault: SMTPFault) -> None:
+        """Take a fault out, if it is there."""
+        with self._lock:
+            self.faults = tuple(known for known in self.faults if known is not fault)
+
+    def decide(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> Iterator[SMTPFault]:
+        """The faults that come into effect at a command, one after the other; each is counted when it is given.
+
+        Nothing after the first that is more than a delay.
+
+        Args:
+            attempt: The command, not answered yet.
+            mail: The mail, at ``BODY``.
+
+        Raises:
+            BaseException: Whatever the user's own condition raises.
+        """
+        for fault in self.faults:
+            if fault.command not in (attempt.command, "*") or _is_for_the_data(fault.effect):
+                continue
+            if fault.applies(mail if mail is not None else attempt) and fault.use(attempt):
+                yield fault
+                if not isinstance(fault.effect, Delay):
+                    return
+
+    def find_cut(self, attempt: SMTPAttempt) -> SMTPFault | None:
+        """The fault that ends the connection in the middle of the mail that is about to come.
+
+        It is not counted: the mail may end before.
+        """
+        return next((f for f in self.faults if _is_for_the_data(f.effect) and f.applies(attempt)), None)
+
+    def refuse_recipient(self, attempt: SMTPAttempt) -> tuple[SMTPFault, Reply] | None:
+        """Whether this is a recipient too many."""
+        found = self._last(RecipientLimit)
+        if found is None or len(attempt.recipients) < found[1].number or not found[0].use(attempt):
+            return None
+        return found[0], found[1].answer
+
+    def limit_size(self) -> tuple[SMTPFault, int] | None:
+        """The scripted limit for the size of a mail."""
+        found = self._last(SizeLimit)
+        return (found[0], found[1].size) if found is not None else None
+
+    def slow_down(self) -> tuple[SMTPFault, float] | None:
+        """How many bytes a second are to be read."""
+        found = self._last(Throttle)
+        return (found[0], found[1].bytes_per_second) if found is not None else None
+
+    def offers(self) -> list[tuple[SMTPFault, EHLOOverride]]:
+        """What changes the answer to EHLO."""
+        return list(self._all(EHLOOverride))
+
+    def _last(self, kind: type[E]) -> tuple[SMTPFault, E] | None:
+        return next(iter(reversed(list(self._all(kind)))), None)
+
+    def _all(self, kind: type[E]) -> Iterable[tuple[SMTPFault, E]]:
+        for fault in self.faults:
+            if isinstance(fault.effect, kind):
+                yield fault, fault.effect
+
+
+def _is_for_the_data(effect: Effect) -> bool:
+    return isinstance(effect, Drop) and effect.after_bytes is not None

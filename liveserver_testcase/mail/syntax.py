@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-__all__ = ["EXTENSIONS", "HTTP_VERBS", "Answer", "Refused", "decode_line", "parse_path", "read_size", "strip_line"]
+__all__ = ["EXTENSIONS", "HTTP_VERBS", "Refused", "Reply", "decode_line", "parse_path", "read_size", "strip_line"]
 
 HTTP_VERBS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE"))
 """What a browser, or whoever misuses one, would begin with."""
@@ -35,7 +35,7 @@ _PATH = re.compile(
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\s=]*=*)?")
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What a server says: a code of three digits and a text, of several lines perhaps."""
 
     code: int
@@ -54,7 +54,7 @@ class Refused(Exception):
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}")
-        self.answer = Answer(code, text)
+        self.answer = Reply(code, text)
 
 
 def strip_line(line: bytes) -> bytes:

@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 from ..core.tls import Flaw
 from ..errors import UsageError
 from .auth import MECHANISMS
-from .fault import Offer
+from .faults import EHLOOverride
 
-__all__ = ["SIZE_LIMIT", "CertificateChoice", "Policy", "TLSMode"]
+__all__ = ["SIZE_LIMIT", "CertificateChoice", "ServerConfig", "TLSMode"]
 
 SIZE_LIMIT = 32 * 1024 * 1024
 """Bytes: what most servers take."""
@@ -30,7 +30,7 @@ _HOSTNAME = re.compile(r"[^\s\x00-\x20\x7f]{1,255}")
 
 
 @dataclass(frozen=True)
-class Policy:
+class ServerConfig:
     """The settings of an `SMTPServer`; see there for what each one means.
 
     Raises:
@@ -95,7 +95,7 @@ class Policy:
         """The names of the mechanisms in capitals; none without users."""
         return tuple(name.upper() for name in self.auth_mechanisms) if self.users else ()
 
-    def offer(self, tls: bool, size_limit: int | None, changes: Iterable[Offer] = ()) -> list[str]:
+    def offer(self, tls: bool, size_limit: int | None, changes: Iterable[EHLOOverride] = ()) -> list[str]:
         """The lines of the answer to EHLO after the first.
 
         Args:

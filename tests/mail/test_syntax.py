@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase.mail.commands import Answer, Refused, decode_line, parse_path, read_size, strip_line
+from liveserver_testcase.mail.syntax import Refused, Reply, decode_line, parse_path, read_size, strip_line
 
 ALL = ("SIZE", "8BITMIME", "SMTPUTF8", "DSN", "AUTH")
 
@@ -107,8 +107,8 @@ class LineTest(unittest.TestCase):
 
     def test_an_answer_of_several_lines(self) -> None:
         """Every line but the last has a hyphen after its code."""
-        self.assertEqual(b"250-a\r\n250-b\r\n250 c\r\n", Answer(250, "a\nb\nc").to_wire())
-        self.assertEqual(b"250 a\r\n", Answer(250, "a").to_wire())
+        self.assertEqual(b"250-a\r\n250-b\r\n250 c\r\n", Reply(250, "a\nb\nc").to_wire())
+        self.assertEqual(b"250 a\r\n", Reply(250, "a").to_wire())
 
     def test_ends_of_lines(self) -> None:
         """A line ends with CRLF and has no other carriage return."""
