@@ -3,41 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UsageError
 from ..web.http_server import build_url
-from .servers import ClassServer
 
 __all__ = ["VARIABLE", "ChildView", "ServerView", "describe_servers"]
 
 VARIABLE = "LIVESERVER_TESTCASE_SERVERS"
 """The environment variable by which the child knows them."""
 
-_FACTS = ("url", "host", "port", "addr", "ca_file")
+_FACTS = ("url", "ws_url", "host", "port", "address", "addr", "ca_file")
 
 
-def describe_servers(servers: Iterable[ClassServer[Any]]) -> str:
-    """What the child is told of the servers that run already, for `VARIABLE`."""
+def describe_servers(servers: Mapping[str, object]) -> str:
+    """Where the servers of these names are, as the value of `VARIABLE`; None stands for one that is not there."""
     import json  # a class whose application runs in a thread needs neither this nor the rest of the module
 
-    told = {}
-    for part in servers:
-        if part.server is not None:
-            facts = {name: getattr(part.server, name, None) for name in _FACTS}
-            told[part.name] = {
-                name: value for name, value in facts.items() if isinstance(value, str | int | list | tuple)
+    described = {}
+    for name, server in servers.items():
+        if server is not None:
+            facts = {fact: getattr(server, fact, None) for fact in _FACTS}
+            described[name] = {
+                fact: value for fact, value in facts.items() if isinstance(value, str | int | list | tuple)
             }
-    return json.dumps(told)
+    return json.dumps(described)
 
 
 class ServerView:
-    """What an application can know of a server that runs in another process: ``url``, ``host``, ``port`` and such."""
+    """What an application can know of a server of its class: ``url``, ``host``, ``port`` and such.
+
+    Attributes:
+        was_read: Whether anything of it has been read.
+    """
 
     def __init__(self, name: str, facts: dict[str, Any]) -> None:
         self._name = name
         self._facts = facts
+        self.was_read = False
 
     def url_for(self, path: str = "", /, **query: Any) -> str:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
@@ -50,9 +54,10 @@ class ServerView:
         if name not in facts:
             known = ", ".join([*facts, "url_for()"])
             raise UsageError(
-                f"{self._name}.{name} was asked for in the live server's own process, and {self._name} runs in the "
-                f"test's: create_app() can use {known}"
+                f"{self._name}.{name} was asked for in the live server's own process, which knows only where "
+                f"{self._name} is: create_app() can use {known}"
             )
+        self.was_read = True
         value = facts[name]
         return tuple(value) if isinstance(value, list) else value
 
@@ -66,11 +71,12 @@ class ChildView:
     def __init__(self) -> None:
         import json
 
-        self._told: dict[str, dict[str, Any]] = json.loads(os.environ.get(VARIABLE, "{}"))
+        described: dict[str, dict[str, Any]] = json.loads(os.environ.get(VARIABLE, "{}"))
+        self._views = {name: ServerView(name, facts) for name, facts in described.items()}
 
     def find(self, name: str) -> ServerView | None:
         """The server of this name."""
-        return ServerView(name, self._told[name]) if name in self._told else None
+        return self._views.get(name)
 
     def part(self, name: str) -> None:
         """No server of the class is driven from here."""

@@ -9,12 +9,13 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
-from ..web.application import load_app
+from ..web.application import configured_port, load_app
 from ..web.live import Interface, LiveServer, Mode
 from ..web.records import RequestRecord
 from .base import ClassServer, ServerTestCase, of_a_test
 from .childview import VARIABLE, ChildView, describe_servers
 from .external import ExternalPart, ExternalServer, external_url, skip_external
+from .live_address import LiveAddress, check_port
 from .live_handle import LiveServerAttribute
 from .liveasserts import LiveAssertions
 from .livepart import SCOPES, LivePart, check_kinds
@@ -91,7 +92,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     def create_app(cls) -> Any:
         """Make the application; called when the class's stubs and mail server run already.
 
-        Once for each server: see `live_scope`.  In process mode it is called in the server's process.
+        Once for each server: see `live_scope`.  In process mode it is called in the server's process.  It can read
+        `live_url` and its like: the port is known from then on, and kept until the server starts.
 
         Raises:
             UsageError: There is none: neither ``app`` nor an override of this method.
@@ -205,6 +207,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         return LivePart(
             _NAME,
             cls._make_live_server,
+            locate=cls._make_live_address,
             scope=cls.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES),
             key=cls._live_key,
             module=cls.__module__,
@@ -224,8 +227,18 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         return id(origin), app if isinstance(app, str) else id(app), id(around), tuple(settings)
 
     @classmethod
-    def _make_live_server(cls) -> LiveServer:
-        """Make the server of this class, or of one of its tests."""
+    def _make_live_address(cls) -> LiveAddress:
+        """Where the server of this class, or of one of its tests, is going to listen."""
+        return LiveAddress(
+            cls.setting("live_host", "LIVESERVER_HOST", str),
+            cls.setting("live_port", "LIVESERVER_PORT", int),
+            external_host=_text(cls, "live_external_host", "LIVESERVER_EXTERNAL_HOST"),
+            tls=_flag(cls, "live_tls", "LIVESERVER_TLS"),
+        )
+
+    @classmethod
+    def _make_live_server(cls, address: LiveAddress) -> LiveServer:
+        """Make the server of this class, or of one of its tests, which is going to listen at ``address``."""
         for name in ("create_app", "live_request_context"):
             if inspect.isfunction(inspect.getattr_static(cls, name)):
                 raise UsageError(
@@ -233,37 +246,52 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
                     "write @classmethod above it"
                 )
         mode = cast(Mode, cls.setting("live_mode", "LIVESERVER_MODE", str, get_args(Mode)))
-        app = cls._make_app() if mode == "thread" else cls._make_app_there
-        port = cls.setting("live_port", "LIVESERVER_PORT", int)
+        app, port = cls._make_app_there, address.wanted_port
+        if mode == "process":
+            address.bind()  # create_app() runs where it cannot be bound when it is read
+        else:
+            app = cls._make_app()
+            if address.listener is not None and not port:
+                port = address.port
+                check_port(cls, port, configured_port(app))
         around = inspect.getattr_static(cls, "live_request_context")
         is_usual = around is vars(LiveServerTestCase)["live_request_context"]
-        return LiveServer(
+        server = LiveServer(
             app,
-            cls.setting("live_host", "LIVESERVER_HOST", str),
+            address.host,
             port,
             interface=cast(Interface, cls.setting("live_interface", "LIVESERVER_INTERFACE", str, get_args(Interface))),
             mode=mode,
-            tls=_flag(cls, "live_tls", "LIVESERVER_TLS"),
-            external_host=_text(cls, "live_external_host", "LIVESERVER_EXTERNAL_HOST"),
+            tls=address.tls,
+            external_host=address.external_host,
             ready_path=_text(cls, "live_ready_path", "LIVESERVER_READY_PATH"),
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
-            env=cls._make_environment() if mode == "process" else cls.live_env,
+            env=cls._make_environment(address) if mode == "process" else cls.live_env,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),
         )
+        if address.listener is not None:
+            server.adopt(address.listener)
+        return server
 
     @classmethod
-    def _make_environment(cls) -> Mapping[str, str]:
-        """What the server's process is told besides."""
+    def _make_environment(cls, address: LiveAddress) -> Mapping[str, str]:
+        """The environment of the server's process, besides this one's."""
         run = cls._own_run()
-        return {**(cls.live_env or {}), VARIABLE: describe_servers(run.servers if run is not None else ())}
+        servers = {part.name: part.server for part in (run.servers if run is not None else ())}
+        return {**(cls.live_env or {}), VARIABLE: describe_servers({**servers, _NAME: address})}
 
     @classmethod
     def _make_app_there(cls) -> Any:
         """Make the application in the server's process, where no ``setUpClass`` has run."""
-        cls._class_run = cast(ClassRun, ChildView())
-        return cls._make_app()
+        view = ChildView()
+        cls._class_run = cast(ClassRun, view)
+        app = cls._make_app()
+        own = view.find(_NAME)
+        if own is not None and own.was_read and not cls.setting("live_port", "LIVESERVER_PORT", int):
+            check_port(cls, own.port, configured_port(app))
+        return app
 
     @classmethod
     def _make_app(cls) -> Any:

@@ -12,6 +12,7 @@ from ..errors import ServerNotStarted
 from ..web.live import LiveServer, Mode
 from ..web.records import RequestRecord
 from .base import ServerAttribute, ServerTestCase
+from .live_address import LiveAddress
 from .livepart import LivePart, describe_pending
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class LiveServerHandle:
     @property
     def host(self) -> str:
         """The host it listens on."""
-        return self._server.host
+        return self._location.host
 
     @property
     def port(self) -> int:
@@ -138,31 +139,31 @@ class LiveServerHandle:
         Raises:
             ServerNotStarted: The system chooses it, and the server has not been started yet.
         """
-        return self._server.port
+        return self._location.port
 
     @property
     def address(self) -> tuple[str, int]:
         """``(host, port)``, as the socket module wants it."""
-        return self._server.address
+        return self._location.address
 
     @property
     def url(self) -> str:
         """The base URL, without a slash at its end."""
-        return self._server.url
+        return self._location.url
 
     @property
     def ws_url(self) -> str:
         """The same for WebSockets: ``ws://`` or ``wss://``."""
-        return self._server.ws_url
+        return self._location.ws_url
 
     def url_for(self, path: str = "", /, **query: Any) -> str:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
-        return self._server.url_for(path, **query)
+        return self._location.url_for(path, **query)
 
     @property
     def ca_file(self) -> str | None:
         """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
-        return self._server.ca_file
+        return self._location.ca_file
 
     def client_context(self) -> ssl.SSLContext | None:
         """A client's context that trusts the server's certificate and no other; None without TLS.
@@ -170,7 +171,12 @@ class LiveServerHandle:
         Raises:
             UsageError: The server's context was made by the user: only they know whom to trust.
         """
-        return self._server.client_context()
+        return self._location.client_context()
+
+    @property
+    def _location(self) -> LiveServer | LiveAddress:
+        """What knows where the server listens, or is going to listen while `create_app` makes its application."""
+        return self._part.address or self._server
 
     @property
     def _server(self) -> LiveServer:
@@ -182,6 +188,9 @@ class LiveServerHandle:
         return server
 
     def __getattr__(self, name: str) -> NoReturn:
+        known = getattr(type(self), name, None)
+        if isinstance(known, property) and known.fget is not None:
+            known.fget(self)  # raises once more what led here: a ServerNotStarted is an AttributeError
         raise AttributeError(_refuse(name))
 
     if not TYPE_CHECKING:  # where it would let every name be set
@@ -210,9 +219,8 @@ class LiveServerAttribute(ServerAttribute[LiveServer]):
     @overload
     def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> LiveServerHandle: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> LiveServerHandle:
-        server = super().__get__(instance, owner)
         run = owner._own_run()
         part = run.part(self._name) if run is not None else None
-        if isinstance(part, LivePart) and part.server is not None:
+        if isinstance(part, LivePart) and (part.server is not None or part.address is not None):
             return LiveServerHandle(owner, part)
-        return server  # type: ignore[return-value]  # of somebody else, or not there
+        return super().__get__(instance, owner)  # type: ignore[return-value]  # of somebody else, or not there

@@ -10,10 +10,11 @@ from ..errors import LiveServerTestCaseError, UsageError
 from ..web.live import LiveServer
 from ..web.records import RequestRecord
 from .hold import hold
+from .live_address import LiveAddress
 from .livelog import LogKeeper
 from .outcome import format_error, members_of, name_error
 from .servers import ClassServer, Problem
-from .shared import borrow
+from .shared import borrow, end_others
 
 __all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_pending"]
 
@@ -55,7 +56,8 @@ class LivePart(ClassServer[LiveServer]):
 
     Args:
         name: See `ClassServer`.
-        make: Makes the server.
+        make: Makes the server that is going to listen at an address; whoever makes it may read the address.
+        locate: Makes the address.
         scope: One of `SCOPES`.
         key: Says what makes two classes share a server of a wide scope.
         module: The class's.
@@ -63,13 +65,17 @@ class LivePart(ClassServer[LiveServer]):
         pending_timeout: Seconds after a test for its requests to end.
         raises: Whether exceptions of the application are held against the test.
         ignored: Exceptions that never are.
+
+    Attributes:
+        address: Where the server is going to listen, while it is made; else None.
     """
 
     def __init__(
         self,
         name: str,
-        make: Callable[[], LiveServer],
+        make: Callable[[LiveAddress], LiveServer],
         *,
+        locate: Callable[[], LiveAddress],
         scope: str,
         key: Callable[[], Hashable],
         module: str,
@@ -78,7 +84,10 @@ class LivePart(ClassServer[LiveServer]):
         raises: bool,
         ignored: tuple[type[BaseException], ...],
     ) -> None:
-        super().__init__(name, make, order=30)
+        super().__init__(name, self._make_server, order=30)
+        self.address: LiveAddress | None = None
+        self._make_at = make
+        self._locate = locate
         self.scope = "test" if scope == "function" else scope
         self.key = key
         self.module = module
@@ -97,6 +106,7 @@ class LivePart(ClassServer[LiveServer]):
     # -- the life of the class ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
+        end_others(self.module)
         if self.scope == "test":
             return
         if self.scope == "class":
@@ -106,6 +116,18 @@ class LivePart(ClassServer[LiveServer]):
         else:
             self.server = borrow(self.key(), self.module, self._make, scope=self.scope, starts=self.starts)
         self.should_run = self.server.is_running
+
+    def _make_server(self) -> LiveServer:
+        """Make the server; its start can ask for it already: the startup of an ASGI application may read its URL."""
+        address = self.address = self._locate()
+        try:
+            self.server = self._make_at(address)
+        except BaseException:
+            address.close()
+            raise
+        finally:
+            self.address = None
+        return self.server
 
     def stop(self) -> None:
         self.log.end()
@@ -126,6 +148,8 @@ class LivePart(ClassServer[LiveServer]):
     def explain_absence(self) -> str:
         if self._refused is not None:
             return f"it could not start: {name_error(self._refused)}"
+        if self.address is not None:
+            return "create_app() is making its application; until then there is only its address, such as live_url()"
         if self.scope == "test" and self.server is None:
             return "with live_scope = 'test' each test gets a server of its own, when it begins"
         return ""
@@ -154,9 +178,8 @@ class LivePart(ClassServer[LiveServer]):
             if self.starts:
                 server.start()
         except Exception as error:
-            self._refused = error
+            self.server, self._refused = None, error
             raise
-        self.server = server
         self.should_run = server.is_running
 
     def await_rest(self, timeout: float) -> list[RequestRecord]:

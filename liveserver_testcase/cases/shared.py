@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..web.live import LiveServer
 
-__all__ = ["borrow"]
+__all__ = ["borrow", "end_others"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -65,8 +65,6 @@ def borrow(
         begins that is neither in it nor in a package of it, a run's when the process ends.
     """
     owner = {"module": module, "package": module.rpartition(".")[0], "session": None}[scope]
-    with contextlib.suppress(Exception):  # it is said in the log, and is not this class's doing
-        _end([known for known, loan in _loans.items() if not loan.is_for(module)])
     if scope == "module" and module not in _watched:
         _watched.add(module)
         unittest.addModuleCleanup(end_module, module)
@@ -82,6 +80,12 @@ def borrow(
     elif starts and not loan.server.is_running:
         loan.server.start()
     return loan.server
+
+
+def end_others(module: str) -> None:
+    """Stop the servers that are for other modules than this one, whose class begins."""
+    with contextlib.suppress(Exception):  # it is said in the log, and is not this class's doing
+        _end([known for known, loan in _loans.items() if not loan.is_for(module)])
 
 
 def end_module(module: str) -> None:

@@ -6,11 +6,21 @@ import contextlib
 import errno
 import os
 import socket
+import warnings
 from typing import Any
 
-from ..errors import ServerStartError, UsageError
+from ..errors import ServerStartError, UsageError, WildcardAddressWarning
+from .tracebacks import callers_level
 
-__all__ = ["BACKLOG", "EXHAUSTED", "Listener", "ServerSocket", "check_address", "format_host"]
+__all__ = [
+    "BACKLOG",
+    "EXHAUSTED",
+    "Listener",
+    "ServerSocket",
+    "check_address",
+    "format_host",
+    "warn_of_wildcard",
+]
 
 BACKLOG = 1024
 """Connections the kernel queues while no thread accepts: with 5, as in socketserver, 371 of 500 are lost."""
@@ -23,7 +33,7 @@ _NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 # a port that is free for IPv4 and taken for IPv6 is rare; this many in a row mean that something is wrong
 _PORT_TRIES = 32
 _KNOCK = 0.5  # seconds for a connection to ourselves
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # not every system connects to a wildcard
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the wildcards: not every system connects to one
 
 
 if hasattr(socket.socket, "_accept"):
@@ -49,6 +59,7 @@ class Listener:
     Args:
         host: An IPv4 or IPv6 literal (brackets allowed), a name of this machine, or ``localhost``.
         port: A TCP port, or 0 for one that the system picks.
+        listens: Whether clients can connect at once.  If not, the port is kept, and they are refused until `listen`.
 
     Attributes:
         sockets: They block, whatever default timeout the tests have set.
@@ -59,16 +70,20 @@ class Listener:
         UsageError: The host or the port is of the wrong kind.
     """
 
-    def __init__(self, host: str, port: int = 0) -> None:
-        self.host, port = check_address(host, port)
+    def __init__(self, host: str, port: int = 0, *, listens: bool = True) -> None:
+        self.host, self.port = check_address(host, port)
         try:
             if self.host == "localhost":
                 self.sockets = _bind_localhost(port)
             else:
-                self.sockets = [_bind(self.host, port)]
+                self.sockets = [_bind(*_resolve(self.host, port))]
         except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be encoded for a look-up
             raise ServerStartError(_explain(self.host, port, error)) from error
-        self.port: int = self.sockets[0].getsockname()[1]
+        self.port = self.sockets[0].getsockname()[1]
+        if listens:
+            self.listen()
+        else:
+            self._reserve()
 
     @classmethod
     def from_sockets(cls, host: str, sockets: list[socket.socket]) -> Listener:
@@ -77,6 +92,27 @@ class Listener:
         self.host, self.sockets = host, sockets
         self.port = sockets[0].getsockname()[1]
         return self
+
+    def listen(self) -> None:
+        """Let clients connect; nothing changes where they can already.
+
+        Raises:
+            ServerStartError: It is not possible; the sockets are closed.
+        """
+        try:
+            for sock in self.sockets:
+                if os.name != "nt":  # connections of an earlier run that linger on the port are no conflict
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.listen(BACKLOG)
+        except OSError as error:
+            self.release()
+            raise ServerStartError(_explain(self.host, self.port, error)) from error
+
+    def _reserve(self) -> None:
+        """Keep others from listening on the port, who may with a socket that is bound with SO_REUSEADDR."""
+        if os.name != "nt":
+            for sock in self.sockets:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
     def wake(self) -> bool:
         """Refuse new clients and make every blocked ``accept()`` return; False where the system cannot."""
@@ -95,13 +131,14 @@ class Listener:
             client.connect((_ANY.get(host, host), *rest))
 
     def stop_listening(self) -> None:
-        """Refuse new clients, and keep the port: from now on `sockets` are bound and do not listen."""
+        """Refuse new clients, and keep the port: `sockets` are others then, which are bound and do not listen."""
         places = [(sock.family, sock.getsockname()) for sock in self.sockets]
         self.close()
         self.sockets = []
         for family, place in places:
             with contextlib.suppress(OSError):  # somebody else was faster: opening again will say so
-                self.sockets.append(_reserve_port(family, place))
+                self.sockets.append(_bind(family, place))
+        self._reserve()
 
     def release(self) -> None:
         """Close the sockets here; another process goes on listening on its copies."""
@@ -127,16 +164,31 @@ def check_address(host: str, port: int) -> tuple[str, int]:
     return host.strip("[]"), port
 
 
+def warn_of_wildcard(host: str, what: str) -> None:
+    """Warn if ``host`` stands for every interface; called before it is bound, since the warning may be an error."""
+    if host in _ANY:
+        warnings.warn(
+            f"{what} listens on every interface: other machines can reach it. "
+            "Use 127.0.0.1, ::1 or 'localhost', or filter this warning where that is wanted",
+            WildcardAddressWarning,
+            stacklevel=callers_level(),
+        )
+
+
 def format_host(host: str) -> str:
     """Write ``host`` as a URL wants it: an IPv6 literal in brackets.  Source: RFC 3986, 3.2.2."""
     return f"[{host}]" if ":" in host else host
 
 
-def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
-    address: tuple[object, ...] = (host, port)
-    if family is None:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
+def _resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
+    """The family and the address to bind."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    return family, address
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
+    """A socket that is bound, and does not listen."""
     # asyncio sets TCP_NODELAY only on a socket that says which protocol it is
     sock = ServerSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -149,23 +201,6 @@ def _bind(host: str, port: int, family: int | None = None) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _reserve_port(family: int, place: tuple[Any, ...]) -> socket.socket:
-    """Keep others from taking a port, without listening on it."""
-    sock = ServerSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name != "nt":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(place)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # so that nobody else can listen there
     except BaseException:
         sock.close()
         raise
@@ -176,9 +211,9 @@ def _bind_localhost(port: int) -> list[socket.socket]:
     """Bind 127.0.0.1 and ::1 on one port; with port 0, try until one is free for both."""
     (family4, host4), (family6, host6) = _LOCALHOST
     for _ in range(_PORT_TRIES):
-        first = _bind(host4, port, family4)
+        first = _bind(family4, (host4, port))
         try:
-            return [first, _bind(host6, first.getsockname()[1], family6)]
+            return [first, _bind(family6, (host6, first.getsockname()[1]))]
         except BaseException as error:
             if isinstance(error, OSError) and error.errno in _NO_IPV6:
                 return [first]

@@ -23,11 +23,10 @@ from ..errors import (
     ServerThreadError,
     UnfinishedWorkWarning,
     UsageError,
-    WildcardAddressWarning,
 )
 from .interrupts import ServerThread
 from .journal import drain
-from .listener import Listener, check_address, format_host
+from .listener import Listener, check_address, format_host, warn_of_wildcard
 from .tracebacks import Unfinished, callers_level, describe_all
 
 __all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "register", "unregister"]
@@ -109,7 +108,6 @@ _MOVES = {
     State.STOPPED: {State.STARTING},
     State.FAILED: {State.STARTING},
 }
-_WILDCARDS = ("0.0.0.0", "::")
 _BUSY = (State.STARTING, State.STOPPING)
 _SLACK = 2.0  # seconds beyond its own limit that another thread's stop is waited for
 
@@ -202,13 +200,8 @@ class Server(abc.ABC):
         Warns:
             WildcardAddressWarning: It listens on every interface of this machine.
         """
-        if self._host in _WILDCARDS and self._adopted is None:  # before anything is bound: the warning may be an error
-            warnings.warn(
-                f"{self!r} listens on every interface: other machines can reach it. "
-                "Use 127.0.0.1, ::1 or 'localhost', or filter this warning where that is wanted",
-                WildcardAddressWarning,
-                stacklevel=callers_level(),
-            )
+        if self._adopted is None:
+            warn_of_wildcard(self._host, repr(self))
         begun = False
         try:
             with self._lock:
@@ -220,6 +213,8 @@ class Server(abc.ABC):
                 self._unfinished, self._failures = [], []
             adopted, self._adopted = self._adopted, None
             self._listener = adopted or Listener(self._host, self._port)
+            if adopted is not None:
+                adopted.listen()
             self._open(self._listener)
             self._port = self._listener.port
             register(self)
@@ -234,8 +229,14 @@ class Server(abc.ABC):
             raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {error}") from error
 
     def adopt(self, listener: Listener) -> None:
-        """Have the next `start` serve on ``listener``, which another process has bound, instead of binding one."""
-        self._adopted = listener
+        """Have the next `start` serve on ``listener``, which is bound already, instead of binding one.
+
+        If this server is for another port, ``listener`` is closed, and the start binds that port.
+        """
+        if self._port in (0, listener.port):
+            self._adopted = listener
+        else:
+            listener.close()
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop serving; does nothing unless the server runs.
@@ -255,6 +256,9 @@ class Server(abc.ABC):
         """
         if self._pid != os.getpid():  # a forked child: the server is its parent's
             return
+        adopted, self._adopted = self._adopted, None
+        if adopted is not None:  # it was never started
+            adopted.close()
         inside = self._is_server_thread()
         grace = self.stop_timeout if timeout is None else _check_seconds("timeout", timeout)
         mine = False

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from ..core.interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
-from .messages import Event, Pipe, RemoteException, Result, WorkerConfig
+from .messages import Event, Pipe, Result, WorkerConfig
 
 __all__ = ["Child", "ChildConnection", "ChildExited", "ChildTimeout", "CommandFailed", "OutputTail", "spawn"]
 
@@ -267,8 +267,8 @@ class ChildConnection:
         """Begin to receive."""
         start_thread(self.thread)
 
-    def wait_until_ready(self, timeout: float) -> RemoteException | None:
-        """Wait until the process serves; what it has failed with if it does not.
+    def wait_until_ready(self, timeout: float) -> Result:
+        """Wait until the process serves; its result is the port that it serves on, or what it has failed with.
 
         Raises:
             ChildExited: The process has ended without a message.
@@ -277,7 +277,7 @@ class ChildConnection:
         reply = self._take(self._first, timeout)
         if reply.error is None:
             self.is_serving = True
-        return reply.error
+        return reply
 
     def call(self, command: str, *arguments: object, timeout: float) -> Any:
         """Run a command in the child and return its result; every event pushed before it has been handled by then.

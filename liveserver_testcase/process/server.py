@@ -238,7 +238,8 @@ class ProcessServer(Server):
         defer_sigint(begin)
         listener.release()  # else clients of a child that dies would wait forever, and not be refused
         if self._connection is not None:
-            self._await_ready(self._connection, deadline)
+            # an application may be configured with another port, which the child has bound then
+            listener.port = self._await_ready(self._connection, deadline)
 
     def _make_factory(self, port: int) -> ServerFactory:
         """What makes the server in the child."""
@@ -274,9 +275,10 @@ class ProcessServer(Server):
             main=main,
         )
 
-    def _await_ready(self, connection: ChildConnection, deadline: float) -> None:
+    def _await_ready(self, connection: ChildConnection, deadline: float) -> int:
+        """Wait until the child serves; the port that it serves on."""
         try:
-            failure = connection.wait_until_ready(deadline - monotonic())
+            result = connection.wait_until_ready(deadline - monotonic())
         except ChildExited:
             code = connection.child.wait(_KILL)
             raise ServerStartError(
@@ -291,11 +293,12 @@ class ProcessServer(Server):
                 f"{self!r} did not start within {self.start_timeout:g} s, and its process was killed; "
                 f"is there something that it waits for?{self._describe_output()}"
             ) from None
-        if failure is not None:
-            error = failure.unpack()
+        if result.error is not None:
+            error = result.error.unpack()
             if isinstance(error, LiveServerTestCaseError):
                 raise error
-            raise ServerStartError(f"{self!r} could not start: {failure.describe()}") from error
+            raise ServerStartError(f"{self!r} could not start: {result.error.describe()}") from error
+        return int(result.value)
 
     def _stop_accepting(self) -> None:
         """Nothing: the child does so as soon as it gets the command to stop."""

@@ -113,7 +113,7 @@ def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, 
         return 1
     with contextlib.closing(pipe):
         try:
-            pipe.send(Result(0))
+            pipe.send(Result(0, server.port))
             _run_commands(pipe, handler)
         except (EOFError, OSError):
             _end_group()

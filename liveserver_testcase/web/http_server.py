@@ -19,7 +19,7 @@ from ..core.tracebacks import stack_of_thread
 from .connection import Handler, HTTPConnection
 from .records import Exchange, R, RequestLog
 
-__all__ = ["HTTPEndpoint", "HTTPServer", "build_url"]
+__all__ = ["HTTPEndpoint", "HTTPServer", "build_base_url", "build_url"]
 
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what has a meaning in a URL, or stands for itself.  Source: RFC 3986, 2.2 and 2.3
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")  # data, not the beginning of an octet.  Source: RFC 3986, 2.4
@@ -50,6 +50,14 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
 
 
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # by wildcard
+
+
+def build_base_url(scheme: str, host: str, port: int, external_host: str | None) -> str:
+    """The URL of a server, without a slash at its end: of ``external_host``, or of the address that it listens on.
+
+    Nobody can connect to a wildcard address, so that the loopback address stands for it.
+    """
+    return f"{scheme}://{format_host(external_host or _LOOPBACK.get(host, host))}:{port}"
 
 
 class HTTPEndpoint(Server, RequestLog[R]):
@@ -87,12 +95,8 @@ class HTTPEndpoint(Server, RequestLog[R]):
 
     @property
     def url(self) -> str:
-        """The base URL, without a slash at its end: of `external_host`, or of the address it listens on.
-
-        Nobody can connect to a wildcard address, so that the loopback address stands for it.
-        """
-        host = self.external_host or _LOOPBACK.get(self.host, self.host)
-        return f"{self.scheme}://{format_host(host)}:{self.port}"
+        """The base URL, without a slash at its end: of `external_host`, or of the address it listens on."""
+        return build_base_url(self.scheme, self.host, self.port, self.external_host)
 
     @property
     def ws_url(self) -> str:

@@ -48,7 +48,7 @@ class LiveServer:
         app: A WSGI or ASGI application, or an import string of one: ``package.module:attribute``, or with ``()`` at its
             end of a function that makes one.
         host: See `Server`.
-        port: See `Server`; 0 also means the ``config["LIVESERVER_PORT"]`` of an application in a thread.
+        port: See `Server`; 0 also means the ``config["LIVESERVER_PORT"]`` of the application.
         interface: ``auto``, or what ``app`` is: ``wsgi`` or ``asgi``.
         mode: ``thread``, or ``process`` for a process of its own; ``app`` is an import string then, or a function or
             class method at the top level of a module, without arguments, that makes the application.

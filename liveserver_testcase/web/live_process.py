@@ -328,6 +328,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         preload = (self.app.partition(":")[0],) if isinstance(self.app, str) else ()
         options = {
             **super()._make_factory(port).options,
+            "port": self._port,  # 0 as long as it is left to the application's configuration, or else to the system
             "tls": tls,
             "journal_limit": self.journal.limit,
             "window": self.journal.window,

@@ -11,9 +11,9 @@ from typing import Any
 import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
-from tests.cases.apps import Routes, answer, make_app
+from tests.cases.apps import Routes, answer, make_app, make_configured_app
 
-__all__ = ["Dying", "Everything", "Failing", "Named", "Surrounded", "Unready"]
+__all__ = ["Configured", "Contradictory", "Dying", "Everything", "Failing", "Named", "Reading", "Surrounded", "Unready"]
 
 
 class Everything(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
@@ -127,6 +127,48 @@ class Surrounded(LiveServerTestCase):
 
     def test_it(self) -> None:
         self.assertEqual("ann at /who", self.live.get("/who").text)
+
+
+class Reading(LiveServerTestCase):
+    """An application that is made with its own URL."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        urls = " ".join([cls.live_url("/a", b=1), cls.live_ws_url("/ws"), cls.live_server.url])
+        return Routes(urls=lambda environ, start: answer(start, urls))
+
+    def test_it(self) -> None:
+        for _ in range(2):
+            expected = [self.live_url("/a", b=1), self.live_ws_url("/ws"), self.live_server.url]
+            self.assertEqual(expected, self.live.get("/urls").text.split())
+            self.live_server.restart()
+
+
+class Configured(LiveServerTestCase):
+    """An application whose configuration has the port of the environment."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        return make_configured_app()
+
+    def test_it(self) -> None:
+        for _ in range(2):
+            self.assertEqual(int(os.environ["SHOP_PORT"]), self.live_server.port)
+            self.assertEqual(200, self.live.get("/").status_code)
+            self.live_server.restart()
+
+
+class Contradictory(Configured):
+    """One that has been made with the URL of another port."""
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        cls.live_url()
+        return super().create_app()
 
 
 class Curious(LiveServerTestCase, HTTPStubTestCase):

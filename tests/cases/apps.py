@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import parse_qs
 
 import requests
 
-__all__ = ["Gate", "Routes", "answer", "make_app", "plain"]
+__all__ = ["Gate", "Routes", "answer", "make_app", "make_configured_app", "plain"]
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -27,6 +28,7 @@ class Routes:
 
     def __init__(self, **routes: Callable[[Environ, Start], Iterable[bytes]]) -> None:
         self.routes = routes
+        self.config: dict[str, object] = {}
 
     def __call__(self, environ: Environ, start: Start) -> Iterable[bytes]:
         route = self.routes.get(environ["PATH_INFO"].lstrip("/") or "index")
@@ -99,6 +101,13 @@ def make_app(**more: Callable[[Environ, Start], Iterable[bytes]]) -> Routes:
         "call": _call,
     }
     return Routes(**{**routes, **more})
+
+
+def make_configured_app() -> Routes:
+    """An application whose configuration has the port of the environment."""
+    app = make_app()
+    app.config["LIVESERVER_PORT"] = os.environ["SHOP_PORT"]
+    return app
 
 
 plain = make_app()  # to be named by an import string

@@ -67,8 +67,8 @@ class InAProcess(NoLeaks):
         """An application that scripts the stub from there is told what it can use."""
         report = run_case(apart.Curious).report
         self.assertIn(
-            "stub.on was asked for in the live server's own process, and stub runs in the test's: "
-            "create_app() can use url, host, port, url_for()",
+            "stub.on was asked for in the live server's own process, which knows only where stub is: "
+            "create_app() can use url, ws_url, host, port, address, url_for()",
             report,
         )
 
