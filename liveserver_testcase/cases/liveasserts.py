@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.journal import runs_loop
+from ..core.text import one_line, quote
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
@@ -196,8 +197,8 @@ def _matches(record: RequestRecord, method: str | None, path: object, status: in
 
 def _describe_path(path: str | re.Pattern[str] | None) -> str:
     if isinstance(path, re.Pattern):
-        return f"matching {path.pattern!r}"
-    return "on any path" if path is None else path
+        return f"matching {quote(path.pattern)}"
+    return "on any path" if path is None else one_line(path)
 
 
 def _describe(record: RequestRecord) -> str:

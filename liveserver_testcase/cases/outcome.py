@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from types import CodeType, FunctionType, TracebackType
 from typing import Any, NamedTuple, TypeVar
 
+from ..core.masking import mask
 from ..errors import ServerNotStarted
 
 __all__ = [
@@ -226,12 +227,12 @@ def format_error(error: BaseException) -> str:
 
 
 def name_error(error: BaseException) -> str:
-    """An exception in a line: the rest of its text, its notes, and the place of a syntax error are left out.
+    """An exception in a line, without its secrets.
 
-    Of a group the exceptions in it are named, too.
+    The rest of its text, its notes, and the place of a syntax error are left out; of a group its members are named.
     """
     parts = traceback.format_exception_only(type(error), error)
-    name = next((part for part in parts if not part.startswith(" ")), parts[0]).splitlines()[0]
+    name = mask(next((part for part in parts if not part.startswith(" ")), parts[0]).splitlines()[0])
     inner = members_of(error)
     more = ["…"] if len(inner) > _MOST_NAMED else []
     return f"{name}, with {'; '.join([*map(name_error, inner[:_MOST_NAMED]), *more])}" if inner else name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
+from ..core.text import describe_error
 from ..errors import ServerNotStarted, UsageError
 from ..stub.diagnosis import describe_exchange
 from ..stub.server import HTTPStub
@@ -79,7 +80,7 @@ def _make_problems(stub: HTTPStub, errors: list[_Raised], report: str, *, are_la
     lead = f"stub {stub.name!r}: " if stub.name else ""
     for exchange, error in errors:
         when = f"left over from {exchange.window.name}: " if are_late else ""
-        what = f"{describe_exchange(exchange)} could not be answered: {type(error).__name__}: {error}"
+        what = f"{describe_exchange(exchange)} could not be answered: {describe_error(error)}"
         problems.append(Problem(f"{lead}{when}{what}", error))
     return [*problems, Problem(report)] if report else problems
 

@@ -27,6 +27,7 @@ from ..errors import (
 from .interrupts import ServerThread
 from .journal import drain
 from .listener import Listener, check_address, format_host, warn_of_wildcard
+from .masking import mask
 from .tracebacks import Unfinished, callers_level, describe_all
 
 __all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "register", "unregister"]
@@ -226,7 +227,7 @@ class Server(abc.ABC):
             self._roll_back_start()
             if isinstance(error, LiveServerTestCaseError) or not isinstance(error, (Exception, SystemExit)):
                 raise  # not SystemExit: in a setUpClass it would end the whole run, without a word
-            raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {error}") from error
+            raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {mask(str(error))}") from error
 
     def adopt(self, listener: Listener) -> None:
         """Have the next `start` serve on ``listener``, which is bound already, instead of binding one.
@@ -332,7 +333,9 @@ class Server(abc.ABC):
             if isinstance(error, ServerThreadError):  # it says itself what went wrong
                 raise error
             more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
-            raise ServerThreadError(f"a thread of {self!r} ended with {type(error).__name__}: {error}{more}") from error
+            raise ServerThreadError(
+                f"a thread of {self!r} ended with {type(error).__name__}: {mask(str(error))}{more}"
+            ) from error
 
     def _report(self) -> None:
         """Warn of what was cut and raise what a thread died of; each is said once."""

@@ -15,6 +15,7 @@ from .masking import mask
 __all__ = ["count", "describe_error", "escape", "one_line", "quote", "suggest_name"]
 
 _LONGEST = 120  # characters of one value: it is still read at a glance
+_LONGEST_ERROR = 1000  # of an exception: its text may be all that is known
 _WINDOW = 10_000  # characters that are searched for secrets where 120 are shown: a body may have 100 MB
 
 
@@ -52,9 +53,9 @@ def one_line(text: str) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Its class and its message, on one line."""
+    """Its class and its message, without secrets, on one line."""
     text = str(error)
-    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return _shorten(f"{type(error).__name__}: {text}" if text else type(error).__name__, escape, _LONGEST_ERROR)
 
 
 def count(number: int, noun: str) -> str:
@@ -62,9 +63,9 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _shorten(text: str, change: Callable[[str], str] = str) -> str:
+def _shorten(text: str, change: Callable[[str], str] = str, longest: int = _LONGEST) -> str:
     """``text`` masked, changed and cut; the size that is named is what it had before."""
     shown = change(mask(text[:_WINDOW]))
-    if len(shown) <= _LONGEST and len(text) <= _WINDOW:
+    if len(shown) <= longest and len(text) <= _WINDOW:
         return shown
-    return f"{shown[:_LONGEST]}… ({count(len(text), 'character')})"
+    return f"{shown[:longest]}… ({count(len(text), 'character')})"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
 
+from ..core.text import describe_error
 from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 
@@ -311,7 +312,7 @@ class ServerFactory:
             return pickle.dumps(self)
         except Exception as error:
             raise UsageError(
-                f"what is sent to the server's process cannot be pickled ({type(error).__name__}: {error}). {_ADVICE}, "
+                f"what is sent to the server's process cannot be pickled ({describe_error(error)}). {_ADVICE}, "
                 "and arguments that are plain values."
             ) from error
 

@@ -6,7 +6,7 @@ import http.client
 import ssl
 from urllib.parse import urlsplit
 
-from ..core.text import quote
+from ..core.text import describe_error, quote
 from ..errors import UsageError
 from .reply import Reply
 from .request import RecordedRequest
@@ -59,7 +59,7 @@ class Upstream:
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            what = f"{type(error).__name__}: {error}"
+            what = describe_error(error)
             raise UsageError(f"{request.describe()} could not be passed on to {self.url}: {what}") from error
         finally:
             connection.close()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..core.text import quote
+from ..core.text import describe_error, quote
 from ..errors import ServerStartError, UsageError
 
 __all__ = ["configured_port", "detect_interface", "load_app"]
@@ -165,7 +165,7 @@ def load_app(text: str) -> Any:
     try:
         return target()
     except Exception as error:
-        raise ServerStartError(f"{text!r} cannot be loaded: {path}() raised {_name(error)}") from error
+        raise ServerStartError(f"{text!r} cannot be loaded: {path}() raised {describe_error(error)}") from error
 
 
 def _import(text: str, module: str) -> Any:
@@ -183,11 +183,7 @@ def _import(text: str, module: str) -> Any:
 
 
 def _failed(text: str, module: str, error: BaseException) -> ServerStartError:
-    return ServerStartError(f"{text!r} cannot be loaded: importing {module} raised {_name(error)}")
-
-
-def _name(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return ServerStartError(f"{text!r} cannot be loaded: importing {module} raised {describe_error(error)}")
 
 
 def configured_port(app: Any) -> int:

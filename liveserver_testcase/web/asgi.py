@@ -23,6 +23,7 @@ from typing import Any, cast
 from ..core.event_loop import EventLoopServer, LoopConnection
 from ..core.interrupts import monotonic
 from ..core.listener import Listener
+from ..core.text import describe_error, quote
 from ..core.tls import resolve_tls
 from ..core.tracebacks import Unfinished
 from ..errors import ServerStartError, ServerThreadError, UsageError
@@ -293,7 +294,7 @@ def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
             config.load()
         except Exception as error:  # whatever it is: uvicorn checks little
             raise ServerStartError(
-                f"uvicorn cannot work with the options {dict(options)!r}: {type(error).__name__}: {error}"
+                f"uvicorn cannot work with the options {quote(dict(options))}: {describe_error(error)}"
             ) from error
     logger = logging.getLogger("uvicorn")
     if not logger.handlers:  # without any, warnings would be printed

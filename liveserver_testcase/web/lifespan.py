@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..core.masking import mask
+from ..core.text import describe_error
 from ..core.tracebacks import task_stack
 from ..errors import ServerStartError, ServerThreadError
 
@@ -84,7 +86,7 @@ class Lifespan:
         error = self._error
         if error is not None and self._was_asked and not self._is_foreign:
             raise self._fail(
-                f"the application's startup raised {type(error).__name__}: {error} "
+                f"the application's startup raised {describe_error(error)} "
                 "(if it knows no lifespan, set the option lifespan to 'off')"
             ) from error
         if self.mode == "on":
@@ -105,7 +107,7 @@ class Lifespan:
         self._is_foreign = self._is_foreign or not kind.startswith("lifespan.")
         if kind not in (f"lifespan.{stage}.complete", f"lifespan.{stage}.failed"):
             raise RuntimeError(f"the application sent {kind!r}; wanted lifespan.{stage}.complete or .failed")
-        self._said[kind] = str(message.get("message", ""))
+        self._said[kind] = mask(str(message.get("message", "")))
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(None)
 
@@ -118,7 +120,7 @@ class Lifespan:
 
     def _describe_failure(self, error: BaseException | None) -> ServerStartError:
         if error is not None:
-            failure = self._fail(f"the application's startup raised {type(error).__name__}: {error}")
+            failure = self._fail(f"the application's startup raised {describe_error(error)}")
             failure.__cause__ = error
             return failure
         message = self._said["lifespan.startup.failed"] or "it does not say why"
@@ -162,7 +164,7 @@ class Lifespan:
         if error is not None:
             when = "while it was served" if was_over else "when it shut down"
             raise ServerThreadError(
-                f"the application of {self.describe()} raised {type(error).__name__} {when}: {error}"
+                f"the application of {self.describe()} raised {type(error).__name__} {when}: {mask(str(error))}"
             ) from error
         if "lifespan.shutdown.failed" in self._said:
             message = self._said["lifespan.shutdown.failed"] or "it does not say why"

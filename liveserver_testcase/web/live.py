@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, ge
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow
 from ..core.server import State
-from ..core.text import suggest_name
+from ..core.text import describe_error, one_line, suggest_name
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
 from .framework_errors import Around, FrameworkErrors
@@ -360,12 +360,12 @@ class LiveServer:
             try:
                 status = self._ask(path, left, ports)
             except (OSError, http.client.HTTPException) as error:
-                answer = f"{type(error).__name__}: {error}"
+                answer = describe_error(error)
                 if not self.is_running:  # nobody need wait for it any longer
                     try:
                         self.check()
                     except ServerDied as death:
-                        what = f"{self!r} could not start: GET {path} was not answered, for {death}"
+                        what = f"{self!r} could not start: GET {one_line(path)} was not answered, for {death}"
                         raise ServerStartError(what) from death
             else:
                 if status < 500:
@@ -375,7 +375,7 @@ class LiveServer:
             pause.wait(min(_READY_PAUSE, left))
         errors = self._set_apart(ports)
         raise ServerStartError(
-            f"{self!r} is not ready after {timeout:g} s: GET {path}: {answer}; wanted a status below 500"
+            f"{self!r} is not ready after {timeout:g} s: GET {one_line(path)}: {answer}; wanted a status below 500"
         ) from (errors[-1] if errors else None)
 
     def _set_apart(self, ports: set[int]) -> list[BaseException]:

@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import NoReturn, TypeAlias
 
 from ..core.interrupts import monotonic
+from ..core.masking import mask_header
+from ..core.text import quote
 from ..errors import InvalidResponse
 from .request_head import TOKEN, Head
 
@@ -80,14 +82,14 @@ def _encode(lines: list[str]) -> bytes:
         pass
     for line in lines:
         name, _, value = line[:-2].partition(": ")
-        what = f"header {name!r} has the value {value!r}"
+        what = f"header {name!r} has the value {quote(mask_header(name, value))}"
         if line.startswith("HTTP/1.1 "):
             what = f"the status is {line[9:-2]!r}"
         elif "\n" in value or "\r" in value or "\0" in value:
             raise InvalidResponse(f"{what}: a CR, LF or NUL must not be in it")
         if not line.isascii() and max(line) > "\xff":
             raise InvalidResponse(f"{what}: it is not Latin-1, so encode it (RFC 8187, or percent-encoding)")
-    raise InvalidResponse(f"the head of the response cannot be sent: {text!r}")
+    raise InvalidResponse(f"the head of the response cannot be sent: {quote(text)}")
 
 
 PreparedHead: TypeAlias = tuple[int, bytes, int | None, bool, int]

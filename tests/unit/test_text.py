@@ -47,7 +47,7 @@ class ValuesTest(unittest.TestCase):
         """Printable, and cut if it is long; the class alone where it says no more."""
         self.assertEqual(r"ValueError: a\nb", describe_error(ValueError("a\nb")))
         self.assertEqual("KeyError", describe_error(KeyError()))
-        self.assertEqual(f"OSError: {'a' * 111}… (1,009 characters)", describe_error(OSError("a" * 1000)))
+        self.assertEqual(f"OSError: {'a' * 991}… (2,009 characters)", describe_error(OSError("a" * 2000)))
         self.assertEqual("OSError: GET /?token=*** failed", describe_error(OSError("GET /?token=hunter2 failed")))
 
 
