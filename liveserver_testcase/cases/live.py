@@ -8,6 +8,8 @@ import os
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
+from ..core.time_limit import TimeLimitExceeded, time_limit
+from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import configured_port, load_app
 from ..web.live import Interface, LiveServer, Mode
@@ -54,7 +56,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         live_external_host: The host in its URLs, where clients know it by another name; None for `live_host`.
         live_tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
         live_autostart: Whether the server starts by itself; if not, call ``live_server.start()``.
-        live_start_timeout: Seconds that the start may take.
+        live_start_timeout: Seconds that `create_app` may take, and then the start.
         live_stop_timeout: Seconds that requests in flight get when the server stops.
         live_pending_timeout: Seconds after a test for its requests in flight to end; those that do not fail it.
         live_ready_path: A start also waits until a GET of this path is answered below 500; None for no such wait.
@@ -296,8 +298,17 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     @classmethod
     def _make_app(cls) -> Any:
         """What `create_app` returns, or an error that says what went wrong in it."""
+        seconds = cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float)
+        # in a process of its own its parent ends it in time
+        limit = time_limit(seconds) if cls._live_part() is not None else contextlib.nullcontext()
         try:
-            app = cls.create_app()
+            with limit:
+                app = cls.create_app()
+        except TimeLimitExceeded as interrupt:
+            raise ServerStartError(
+                f"the application of {cls.__name__} is not made after {seconds:g} s (live_start_timeout); create_app() "
+                f"was at\n{fold_stack(interrupt.stack).rstrip()}"
+            ) from None
         except LiveServerTestCaseError:
             raise
         except (Exception, SystemExit) as error:

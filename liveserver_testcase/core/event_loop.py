@@ -16,11 +16,12 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import ServerStartError
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
 from .listener import BACKLOG, EXHAUSTED, Listener, format_host
 from .server import HasDescriptor, Server
-from .tracebacks import Unfinished
+from .tracebacks import Unfinished, fold_stack, loop_stack
 
 __all__ = ["EventLoopServer", "LoopConnection"]
 
@@ -387,7 +388,11 @@ class EventLoopServer(Server):
         run = self._run = _Run(self, listener, self._thread_name)
         start_thread(run.thread)
         if not run.ready.wait(self.start_timeout + self._shutdown_grace):
-            raise TimeoutError(f"the event loop is not ready after {self.start_timeout:g} s; it is at\n{run.stack()}")
+            stack = fold_stack(loop_stack(run.thread.ident)).rstrip()
+            raise ServerStartError(
+                f"{self!r} could not start: its event loop is not ready after {self.start_timeout:g} s; "
+                f"it is at\n{stack}"
+            )
         if run.error is not None:
             raise run.error
 

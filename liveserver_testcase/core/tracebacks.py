@@ -22,6 +22,7 @@ __all__ = [
     "callers_level",
     "describe_all",
     "fold_stack",
+    "frame_stack",
     "is_libraries",
     "loop_stack",
     "stack_of_thread",
@@ -152,7 +153,12 @@ def task_stack(task: asyncio.Task[Any]) -> str:
 def loop_stack(ident: int | None) -> str:
     """Where the application is in the loop's thread, while it runs there and does not wait; empty if it has ended."""
     frame = sys._current_frames().get(ident or 0)
-    return _format(reversed(list(traceback.walk_stack(frame)))) if frame is not None else ""
+    return frame_stack(frame) if frame is not None else ""
+
+
+def frame_stack(frame: FrameType) -> str:
+    """Where the application is that has called this frame, as `traceback` formats it."""
+    return _format(reversed(list(traceback.walk_stack(frame))))
 
 
 def _format(frames: Iterable[tuple[FrameType, int]]) -> str:

@@ -198,7 +198,7 @@ class Startup(LifespanCase):
 
         server = self.make(app, start_timeout=0.05)
         with self.assertRaisesRegex(
-            ServerStartError, r"the event loop is not ready after 0\.05 s; it is at\n"
+            ServerStartError, r"its event loop is not ready after 0\.05 s; it is at\n"
         ) as caught:
             server.start()
         self.assertIn("freed.wait(NEVER)", str(caught.exception))
