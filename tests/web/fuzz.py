@@ -1,6 +1,7 @@
 """Requests that are nearly right, by the thousand: the server must read them as `oracle` does, or not at all.
 
-``python -m tests.web.fuzz --count 100000 --seed 1`` prints every violation with what is needed to see it again.
+``python -m tests.web.fuzz --server stub --count 100000 --seed 1`` prints every violation with what is needed to see it
+again.
 
 A connection is served in the caller's thread from one end of a socket pair, with all of the client's bytes waiting at
 the other, cut into random pieces: what is found depends on the seed alone.
@@ -8,6 +9,7 @@ the other, cut into random pieces: what is found depends on the seed alone.
 
 from __future__ import annotations
 
+import abc
 import argparse
 import io
 import random
@@ -18,12 +20,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from liveserver_testcase import HTTPStub, RecordedRequest, Reply
+from liveserver_testcase.web.http_server import HTTPServer
 from liveserver_testcase.web.wsgi import WSGIServer
 from tests.web.mutations import mutate
 from tests.web.oracle import Reading, Request, read_strictly
 from tests.web.wire import Answer, read_answer
 
-__all__ = ["Fuzzer", "Violation", "fuzz"]
+__all__ = ["FUZZERS", "Fuzzer", "Violation", "fuzz"]
 
 DRAINED = 256 * 1024
 """Bytes of a body that nobody reads that the server reads to keep the connection."""
@@ -45,13 +49,18 @@ class Violation(Exception):
     """The server did not do as the oracle says."""
 
 
-class Fuzzer:
-    """A server, and what its application was called with."""
+class Fuzzer(abc.ABC):
+    """A server, and what its application was called with.
+
+    Attributes:
+        calls: The environ and the body of each call; None for a body that was not read to its end.
+        way: In which of four ways the application reads the body; 0 for not at all.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[dict[str, Any], bytes | None]] = []
         self.way = 0
-        self.server = WSGIServer(self.app, header_timeout=60.0, body_timeout=60.0)
+        self.server = self.make_server(header_timeout=60.0, body_timeout=60.0)
         self.server.start()
         self._never = threading.Event()
 
@@ -59,23 +68,13 @@ class Fuzzer:
         """Stop the server."""
         self.server.stop()
 
-    def app(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Read the body in one of several ways, and answer with it."""
-        stream = environ["wsgi.input"]
-        self.calls.append((environ, None))
-        if self.way == 0:
-            body = None
-        elif self.way == 1:
-            body = stream.read()
-        elif self.way == 2:
-            body = b"".join(stream)
-        else:
-            body = b"".join(iter(lambda: stream.read(3), b""))
-        self.calls[-1] = (environ, body)
-        start_response("200 OK", [("X-RequestResponseCycle", str(len(self.calls)))])
-        answer = [b"<", body or b"", b">"]
-        # in HTTP/1.0 only the end of the connection could end an iterator's body
-        return answer if len(self.calls) % 2 or environ["SERVER_PROTOCOL"] == "HTTP/1.0" else iter(answer)
+    @abc.abstractmethod
+    def make_server(self, **options: Any) -> HTTPServer:
+        """A server that answers with the body of the request between angle brackets."""
+
+    @abc.abstractmethod
+    def called_with(self, reading: Reading) -> list[Request]:
+        """The requests that the application is called with."""
 
     def run(self, data: bytes, random_: random.Random) -> None:
         """Serve one connection.
@@ -116,8 +115,9 @@ class Fuzzer:
     def check(self, reading: Reading, received: bytes) -> None:
         """Hold calls, answers and records against the strict reading."""
         answers = self.read_answers(received)
-        self.hold(len(reading.requests), len(self.calls), "calls of the application")
-        for request, (environ, body) in zip(reading.requests, self.calls, strict=True):
+        called_with = self.called_with(reading)
+        self.hold(len(called_with), len(self.calls), "calls of the application")
+        for request, (environ, body) in zip(called_with, self.calls, strict=True):
             self.check_call(request, environ, body)
         good = [request for request in reading.requests if request.body is not None or self.way == 0]
         fine = [answer for answer in answers if answer.status == 200]
@@ -157,12 +157,12 @@ class Fuzzer:
                 variables[key] = variables[key] + joint + value if key in variables else value
         if not request.target.startswith(b"/") and request.target != b"*":
             variables["HTTP_HOST"] = request.target.split(b"/")[2].split(b"?")[0]
-        told = {
+        found = {
             key: value.encode("latin-1")
             for key, value in environ.items()
             if key in variables or key[:5] == "HTTP_" or key[:8] == "CONTENT_"
         }
-        self.hold(variables, told, "the environ")
+        self.hold(variables, found, "the environ")
         if self.way:
             self.hold(request.body, body, "the body")
 
@@ -187,9 +187,70 @@ class Fuzzer:
             raise Violation(f"{what}: wanted {wanted!r}, found {found!r}")
 
 
-def fuzz(count: int, seed: int) -> Iterator[tuple[int, bytes, Exception]]:
-    """Every violation among so many connections, with its number and bytes."""
-    fuzzer = Fuzzer()
+class WSGIFuzzer(Fuzzer):
+    """A WSGI application."""
+
+    def make_server(self, **options: Any) -> HTTPServer:
+        return WSGIServer(self.app, **options)
+
+    def called_with(self, reading: Reading) -> list[Request]:
+        return reading.requests
+
+    def app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Read the body in one of several ways, and answer with it."""
+        stream = environ["wsgi.input"]
+        self.calls.append((environ, None))
+        if self.way == 0:
+            body = None
+        elif self.way == 1:
+            body = stream.read()
+        elif self.way == 2:
+            body = b"".join(stream)
+        else:
+            body = b"".join(iter(lambda: stream.read(3), b""))
+        self.calls[-1] = (environ, body)
+        start_response("200 OK", [("X-Calls", str(len(self.calls)))])
+        answer = [b"<", body or b"", b">"]
+        # in HTTP/1.0 only the end of the connection could end an iterator's body
+        return answer if len(self.calls) % 2 or environ["SERVER_PROTOCOL"] == "HTTP/1.0" else iter(answer)
+
+
+class StubFuzzer(Fuzzer):
+    """A stub, whose function looks at all that a request has."""
+
+    def make_server(self, **options: Any) -> HTTPServer:
+        stub = HTTPStub(**options)
+        stub.on("POST", "/none", json={"a": 1}, headers={"X-None": "1"}, query={"a": "b"}, cookies={"a": "c"}).reply(
+            204
+        )
+        stub.on("PUT", form={"a": "b"}, headers={"X-None": "1"}).reply(204)
+        stub.on().calls(self.answer)
+        return stub
+
+    def called_with(self, reading: Reading) -> list[Request]:
+        return [request for request in reading.requests if request.body is not None]
+
+    def as_far_as_served(self, reading: Reading) -> Reading:
+        """A stub reads every body."""
+        self.way = 1
+        return reading
+
+    def answer(self, request: RecordedRequest) -> Reply:
+        """Read the request, and answer with its body."""
+        self.calls.append((request.make_environ(), request.body))
+        _ = request.args, request.cookies, request.form, request.files, request.url, request.path, request.authorization
+        _ = request.get_json(force=True, silent=True), request.describe(), request.curl(), repr(request)
+        for criteria in ({"json": {"a": 1}}, {"form": {"a": "b"}}, {"text": "a"}):
+            request.difference("POST", "/none", query={"a": "b"}, cookies={"a": "c"}, **criteria)  # type: ignore[arg-type]
+        return Reply(200, b"<%b>" % request.body)
+
+
+FUZZERS: dict[str, type[Fuzzer]] = {"wsgi": WSGIFuzzer, "stub": StubFuzzer}
+
+
+def fuzz(count: int, seed: int, server: str = "wsgi") -> Iterator[tuple[int, bytes, Exception]]:
+    """Every violation among so many connections to one of `FUZZERS`, with its number and bytes."""
+    fuzzer = FUZZERS[server]()
     try:
         for number in range(count):
             random_ = random.Random(f"{seed} {number}")
@@ -205,12 +266,13 @@ def fuzz(count: int, seed: int) -> Iterator[tuple[int, bytes, Exception]]:
 def main(arguments: list[str]) -> int:
     """Fuzz from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.web.fuzz", description=__doc__)
+    parser.add_argument("--server", choices=FUZZERS, default="wsgi")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stop-after", type=int, default=10, help="violations")
     options = parser.parse_args(arguments)
     began, found = time.perf_counter(), 0
-    for number, data, error in fuzz(options.count, options.seed):
+    for number, data, error in fuzz(options.count, options.seed, options.server):
         found += 1
         print(f"#{number} of seed {options.seed}: {type(error).__name__}: {error}\n  {data!r}")
         if found >= options.stop_after:

@@ -12,7 +12,7 @@ from unittest import mock
 from liveserver_testcase.web import request_body as body
 from liveserver_testcase.web import request_head as head
 from tests.support import NoLeaks
-from tests.web.fuzz import fuzz, main
+from tests.web.fuzz import FUZZERS, fuzz, main
 from tests.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES, SIZES
 from tests.web.mutations import GOOD, mutate
 from tests.web.oracle import read_strictly
@@ -22,8 +22,20 @@ class Fuzzing(NoLeaks):
     """The server reads mutated requests as the oracle does, or not at all."""
 
     def test_small_run(self) -> None:
-        """3,000 connections show no violation."""
-        self.assertEqual([], [(number, data, str(error)) for number, data, error in fuzz(3000, seed=20261120)])
+        """3,000 connections to each server show no violation."""
+        for server in FUZZERS:
+            with self.subTest(server=server):
+                found = [(number, data, str(error)) for number, data, error in fuzz(3000, 20261120, server)]
+                self.assertEqual([], found)
+
+    def test_malformed_requests(self) -> None:
+        """Every malformed request is refused by each server; the application is not called with it."""
+        table = [*REQUEST_LINES, *HEADERS, *FRAMING, *CHUNKS, *OTHER_PROTOCOLS]
+        for server, make in FUZZERS.items():
+            with contextlib.closing(make()) as fuzzer:
+                for payload, _, reason in table:
+                    with self.subTest(server=server, reason=reason, payload=payload):
+                        fuzzer.run(payload, random.Random(reason))
 
     def test_command_line(self) -> None:
         """The command line says what it has found, and its exit status tells."""
