@@ -7,6 +7,7 @@ colons, without a second opinion.  What it refuses, `HeadValidator` reads once m
 from __future__ import annotations
 
 import re
+import socket
 from urllib.parse import unquote_to_bytes
 
 __all__ = [
@@ -194,7 +195,7 @@ def _check(head: Head) -> None:
     if host is None:
         if head.version == "HTTP/1.1":
             raise BadRequest(400, "no Host header")
-    elif host and not _HOST.fullmatch(host):
+    elif host and not _is_host(host):
         raise BadRequest(400, "a Host header that is no host")
     if head.target[0] != "/" or head.method == "CONNECT":
         _check_target(head)
@@ -239,8 +240,26 @@ def _check_target(head: Head) -> None:
     """Refuse a target that is none of the forms that an origin server is sent.  Source: RFC 9112, 3.2."""
     if head.method == "CONNECT":
         raise BadRequest(501, "the method CONNECT, which is for proxies")
-    if not (head.target == "*" and head.method == "OPTIONS") and not _ABSOLUTE.fullmatch(head.target):
+    if head.target == "*" and head.method == "OPTIONS":
+        return
+    url = _ABSOLUTE.fullmatch(head.target)
+    if url is None or not _is_host(url[1]):
         raise BadRequest(400, "a request target that is neither a path nor a URL")
+
+
+def _is_host(text: str) -> bool:
+    """Return True for a host and perhaps a port; what is in brackets must be an IPv6 address.
+
+    `urllib.parse.urlsplit` raises an exception for anything else in brackets, and so would the application.
+    """
+    if _HOST.fullmatch(text) is None:
+        return False
+    if text.startswith("["):
+        try:
+            socket.inet_pton(socket.AF_INET6, text[1 : text.index("]")])
+        except OSError:
+            return False
+    return True
 
 
 def _find_key(name: str) -> str:

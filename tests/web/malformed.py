@@ -89,6 +89,7 @@ REQUEST_LINES: list[Row] = [
     (line(b"GET http://user:pw@a/ HTTP/1.1"), 400, TARGET),
     (line(b"GET http://a:b/ HTTP/1.1"), 400, TARGET),
     (line(b"GET http:/a HTTP/1.1"), 400, TARGET),
+    (line(b"GET http://[:1]/ HTTP/1.1"), 400, TARGET),
     (line(b"GET //a\\@b#c HTTP/1.1"), 400, "a request target with a fragment"),
 ]
 
@@ -131,6 +132,9 @@ HEADERS: list[Row] = [
             b"u@a",
             b"a:b",
             b"[::1",
+            b"[:1]",
+            b"[8:1]:80",
+            b"[::1.2.3]",
             b"::1",
             b":80",
             b"a,b c",

@@ -5,6 +5,7 @@ It is slow, has all bytes at hand, shares no code with the package, and says no 
 
 from __future__ import annotations
 
+import ipaddress
 import string
 from dataclasses import dataclass, field
 
@@ -256,7 +257,11 @@ def _is_token(text: bytes) -> bool:
 def _is_host(text: bytes) -> bool:
     if text.startswith(b"["):
         host, bracket, port = text[1:].partition(b"]")
-        if not bracket or not host or not set(host) <= HEX | set(b":."):
+        try:
+            ipaddress.IPv6Address(host.decode("latin-1"))
+        except ValueError:
+            return False
+        if not bracket or b"%" in host:
             return False
     else:
         host, colon, port = text.partition(b":")
