@@ -1,11 +1,25 @@
-"""Serve with an asyncio event loop of the server's own, in one thread."""
+"""Serve with an asyncio event loop of the server's own, in one thread.
+
+How it works: a start binds the sockets in the caller's thread and starts a thread with a new loop, which accepts
+connections and makes a protocol for each.  A protocol reports its connection to the server, which keeps a
+`LoopConnection` of it: whether something is being done for the client, and how to end it.
+
+A stop runs on the loop, in `_Run.finish`.  Nobody is accepted any more, idle connections close at once, busy ones when
+they are done; who reads nothing is cut after a tenth of a second, and everybody when the grace is over.  Then the
+server does what it has to do last, and tasks that remain are cancelled.  If a callback blocks the loop, the stop does
+what can be done from outside, names where the thread is and leaves it behind.
+
+A test that is over asks, with `EventLoopServer._has_read_all`, whether everything that was sent has been read.  That is
+looked at on the loop, where nothing is between the socket and the protocol: no client waits to be accepted, and no
+connection at rest has something to read.  As long as one has, the loop takes another turn.
+"""
 
 from __future__ import annotations
 
+import _socket
 import abc
 import asyncio
 import contextlib
-import io
 import logging
 import math
 import socket
@@ -14,113 +28,56 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ServerStartError
+from .connection import is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
-from .listener import BACKLOG, EXHAUSTED, Listener, format_host
+from .listener import BACKLOG, EXHAUSTED, Listener, ServerSocket
+from .loop_connection import LoopConnection
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, fold_stack, loop_stack
 
 __all__ = ["EventLoopServer", "LoopConnection"]
 
-
-class LoopConnection:
-    """One connection of a loop server, as far as a stop must know.
-
-    Attributes:
-        transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
-        index: Its number among the server's connections.
-        peer: The client's address as text, ``host:port``.
-        is_tls: Whether the server speaks TLS from the first byte.
-        is_busy: Whether something is being done for the client, rather than waited for from it.
-        what: What is being done, in a few words.
-        since: When it began, on the monotonic clock.
-        socket: What can be asked for its ``fileno()`` and shut down; never to be read or written.
-    """
-
-    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
-        self.transport = transport
-        self.index = index
-        self.is_busy = False
-        self.what = "a connection"
-        self.since = monotonic()
-        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
-        self._task: asyncio.Task[Any] | None = None
-        self.is_tls = transport.get_extra_info("sslcontext") is not None
-        self.socket = transport.get_extra_info("socket")
-        address = transport.get_extra_info("peername") or ("unknown", 0)
-        self.peer = f"{format_host(str(address[0]))}:{address[1]}"
-
-    def begin(self, what: str) -> None:
-        """Note that something is being done for the client; called on the loop."""
-        self.what, self.since, self.is_busy = what, monotonic(), True
-        self._task = asyncio.current_task()
-
-    def end(self) -> None:
-        """Note that it is the client's turn; called on the loop, when the answer has been written."""
-        self.is_busy = False
-        self._task = None
-        if self.is_last:
-            self.transport.close()  # sends what is still to be sent
-
-    def close_when_idle(self) -> None:
-        """Close as soon as nothing is being done for the client, and it has been sent everything."""
-        self.is_last = True
-        if not self.is_busy:
-            self.transport.close() if self.unsent else self.abort()
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the client has not been sent yet, because it does not read."""
-        transport = self.transport
-        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
-
-    def abort(self) -> None:
-        """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
-        if self.is_tls:
-            self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
-
-    def cut(self) -> None:
-        """End the connection under whoever uses it; from any thread."""
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-
-    def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
-        """Give up what a stop has waited for long enough, before its grace is over.
-
-        Args:
-            waited: Seconds since the stop began.
-            thread: The name of the loop's thread.
-
-        Returns:
-            What had to be cut.
-        """
-        return []
-
-    def describe_all(self, thread: str) -> list[Unfinished]:
-        """Name everything that is being done."""
-        return [self.describe(thread)] if self.is_busy else []
-
-    def describe(self, thread: str, stack: str = "") -> Unfinished:
-        """Name what is being done, and where."""
-        if not stack and self._task is not None:
-            text = io.StringIO()
-            self._task.print_stack(file=text)
-            stack = text.getvalue()
-        return Unfinished(self.what, self.peer, monotonic() - self.since, thread, stack)
-
-
 log = logging.getLogger("liveserver_testcase.core")
 
 _SEND_BUFFER = 128 * 1024  # bytes that the system takes of what a client does not read; its default may be megabytes
+_PAUSE = 0.05  # seconds before accept() is tried again when the process has no descriptor left
 _JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
 _STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
 _CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
 _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that goes on while a test has frozen the time, or replaced ``socket.socket``."""
+
+    def time(self) -> float:
+        """See ``asyncio.AbstractEventLoop.time``."""
+        return monotonic()
+
+    def _make_self_pipe(self) -> None:
+        """Do what asyncio does to be woken by other threads, with sockets of our own class."""
+        if not hasattr(_socket, "socketpair"):  # Windows
+            super()._make_self_pipe()  # type: ignore[misc]
+            return
+        self._ssock, self._csock = (
+            ServerSocket(one.family, one.type, one.proto, fileno=one.detach()) for one in _socket.socketpair()
+        )
+        self._ssock.setblocking(False)
+        self._csock.setblocking(False)
+        self._internal_fds += 1  # type: ignore[attr-defined]
+        self._add_reader(self._ssock.fileno(), self._read_from_self)  # type: ignore[attr-defined]
+
+
+class _Accepted(NamedTuple):
+    """A connection from its acceptance until its protocol has it: for the whole of a TLS handshake."""
+
+    sock: socket.socket
+    at: float
+    task: asyncio.Task[None]
 
 
 class _Run:
@@ -132,7 +89,7 @@ class _Run:
         self.loop: asyncio.AbstractEventLoop | None = None  # made, used and closed by the thread
         self.thread = ServerThread(target=self.work, name=name, daemon=True)
         self.connections: set[LoopConnection] = set()
-        self.servers: list[asyncio.Server] = []
+        self.accepted: dict[int, _Accepted] = {}  # by the descriptor
         self.ready = OneShotEvent()
         self.ended = OneShotEvent()
         self.all_closed = asyncio.Event()  # while stopping: the last connection is lost
@@ -153,7 +110,7 @@ class _Run:
     def work(self) -> None:
         """The life of the loop's thread."""
         try:
-            loop = asyncio.new_event_loop()
+            loop = _Loop()
             try:
                 self.run(loop)
             finally:
@@ -169,7 +126,6 @@ class _Run:
 
     def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve until the loop is stopped."""
-        loop.time = monotonic  # type: ignore[method-assign]  # its own stands still while a test freezes time
         loop.slow_callback_duration = math.inf  # -X dev would print each handler that takes its time
         loop.set_exception_handler(self.handle_loop_exception)
         asyncio.set_event_loop(loop)
@@ -183,23 +139,71 @@ class _Run:
         """Begin, and wait for the end: whoever looks for a task that lasts as long as the loop (anyio) finds this."""
         self.serving = asyncio.current_task()
         await self.server._prepare()
-        await self.begin(loop)
+        self.begin(loop)
         self.ready.set()
         await self.finished.wait()
 
-    async def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve on every socket."""
-        factory, options = self.server._make_protocol, self.server._options()
+        options = self.server._options()
         for sock in self.listener.sockets:
+            sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # the connections inherit it
-            self.servers.append(await loop.create_server(factory, sock=sock, backlog=BACKLOG, **options))
+            loop.add_reader(sock, self.accept, loop, sock, options)
+
+    def accept(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Accept all clients that wait."""
+        try:
+            for _ in range(BACKLOG):
+                accepted, _ = sock.accept()
+                accepted.setblocking(False)
+                task = loop.create_task(self.connect(loop, accepted, options))
+                self.accepted[accepted.fileno()] = _Accepted(accepted, monotonic(), task)
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            loop.remove_reader(sock)
+            if not self.stopping:
+                self.handle_loop_exception(loop, {"message": "accept() failed", "exception": error})
+                if error.errno in EXHAUSTED:
+                    loop.call_later(_PAUSE, self.accept_again, loop, sock, options)
+
+    def accept_again(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Go on accepting after a pause."""
+        if not self.stopping:
+            loop.add_reader(sock, self.accept, loop, sock, options)
+
+    async def connect(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Give a connection its protocol, after a TLS handshake if there is TLS."""
+        number = sock.fileno()
+        try:
+            await loop.connect_accepted_socket(self.server._make_protocol, sock, **options)
+        except Exception as error:
+            self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
+        finally:
+            if self.accepted[number].sock is sock:  # else it was closed before, and the next one has its number
+                del self.accepted[number]
+
+    def has_read_all(self) -> bool:
+        """Whether nobody waits to be accepted, and nothing that was sent waits to be read; called on the loop."""
+        waiting = [*self.listener.sockets, *(accepted.sock for accepted in self.accepted.values())]
+        return not any(sock.fileno() >= 0 and is_readable(sock) for sock in waiting) and all(
+            connection.is_at_rest() for connection in self.connections
+        )
+
+    def read_all(self, loop: asyncio.AbstractEventLoop, done: OneShotEvent) -> None:
+        """Set ``done`` when everything that was sent has been read; give up when somebody else has set it."""
+        if done.is_set() or self.stopping or self.has_read_all():
+            done.set()
+        else:
+            loop.call_soon(self.read_all, loop, done)  # another turn accepts and reads
 
     async def finish(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
         """Refuse, cut who waits, let the busy end, cut them too, and leave the loop."""
         began = monotonic()
         deadline = began + timeout
         try:
-            self.close_servers()
+            self.stop_accepting(loop)
             for connection in list(self.connections):
                 connection.close_when_idle()
             await _settle()
@@ -227,10 +231,9 @@ class _Run:
         """Close everything, however the loop has ended."""
         with self.lock:
             self.loop = None  # a stop from now on has nothing to do here but wait
-        self.close_servers()
+        self.stop_accepting(loop)
         for connection in list(self.connections):
             connection.abort()
-        self.listener.close()
         for _ in range(_STEPS):
             try:
                 loop.run_until_complete(self.cancel_tasks(loop))
@@ -238,6 +241,8 @@ class _Run:
                 break
             except BaseException as error:  # somebody answers the end with SystemExit, say: then once more
                 self.handle_loop_exception(loop, {"message": "the loop is not cleaned up yet", "exception": error})
+        for accepted in self.accepted.values():  # whose task was cancelled before it began
+            accepted.sock.close()
         loop.close()
 
     async def cancel_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -251,12 +256,13 @@ class _Run:
                 self.handle_loop_exception(loop, {"message": "a task ended", "exception": task.exception()})
         await _settle()
 
-    def close_servers(self) -> None:
-        for server in self.servers:
-            with contextlib.suppress(OSError, ValueError):  # a stop that had to give up has closed the socket
-                server.close()
+    def stop_accepting(self, loop: asyncio.AbstractEventLoop) -> None:
+        for sock in self.listener.sockets:
+            if sock.fileno() >= 0:  # a stop that had to give up has closed it
+                loop.remove_reader(sock)
+        self.listener.close()
 
-    def part(self, connection: LoopConnection) -> None:
+    def remove(self, connection: LoopConnection) -> None:
         self.connections.discard(connection)
         # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
         # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
@@ -271,7 +277,7 @@ class _Run:
         if error is not None and not self.stopping and self.server._handle_task_error(error, context):
             return
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
-            if not self.was_exhausted:  # asyncio tries again every second, and says so each time
+            if not self.was_exhausted:  # it is tried again and again
                 log.error("%r cannot accept: %s", self.server, error)
             self.was_exhausted = True
         elif error is None or self.stopping or isinstance(error, _CLIENTS_DOING):
@@ -295,12 +301,34 @@ class _Run:
         if self.loop is not None:
             self.finishing.append(loop.create_task(self.finish(loop, timeout)))
 
+    def has_read_all_by(self, deadline: float) -> bool:
+        """Have the loop read all that was sent; False if it has not by then."""
+        if threading.get_ident() == self.thread.ident:
+            return self.has_read_all()
+        done = OneShotEvent()
+        with self.lock:
+            loop = self.loop
+            if loop is None:
+                return True
+            loop.call_soon_threadsafe(self.read_all, loop, done)
+        if done.wait(deadline - monotonic()):
+            return True
+        done.set()
+        return False
+
+    def cut_all(self) -> None:
+        """End every connection under whoever uses it."""
+        for connection in list(self.connections):
+            connection.cut()
+        for accepted in list(self.accepted.values()):
+            with contextlib.suppress(OSError):
+                accepted.sock.shutdown(socket.SHUT_RDWR)
+
     def abandon(self) -> list[Unfinished]:
         """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
         stack = self.stack()
         connections = list(self.connections)
-        for connection in connections:
-            connection.cut()
+        self.cut_all()
         if not self.was_woken:
             self.listener.close()  # otherwise left to the thread: its number is still known to the loop
         name = self.thread.name
@@ -336,7 +364,7 @@ class EventLoopServer(Server):
         """Make the protocol object for a new connection; runs in the loop's thread."""
 
     def _options(self) -> dict[str, Any]:
-        """More keywords for ``loop.create_server``, such as ``ssl``."""
+        """More keywords for ``loop.connect_accepted_socket``, such as ``ssl``."""
         return {}
 
     async def _prepare(self) -> None:
@@ -364,6 +392,9 @@ class EventLoopServer(Server):
         """Take down a connection that was made; called on the loop."""
         connection = self._make_connection(transport, next(self._indexes))
         if self._run is not None:
+            accepted = self._run.accepted.get(connection.socket.fileno())
+            if accepted is not None:
+                connection.accepted_at = accepted.at
             self._run.connections.add(connection)
             if self._run.stopping:
                 asyncio.get_running_loop().call_soon(connection.close_when_idle)
@@ -372,17 +403,28 @@ class EventLoopServer(Server):
     def _connection_lost(self, connection: LoopConnection) -> None:
         """Take down that a connection was lost; called on the loop."""
         if self._run is not None:
-            self._run.part(connection)
+            self._run.remove(connection)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""
-        for connection in list(self._run.connections) if self._run is not None else []:
-            connection.cut()
+        if self._run is not None:
+            self._run.cut_all()
+
+    def _has_read_all(self, timeout: float) -> bool:
+        """Whether everything that clients have sent until now has been read, once the loop has done so.
+
+        Args:
+            timeout: Seconds that the loop gets: a callback may block it.
+        """
+        return self._run is None or self._run.has_read_all_by(monotonic() + timeout)
 
     def open_sockets(self) -> Iterable[HasDescriptor]:
         """The listening sockets and those of the connections."""
-        connections = list(self._run.connections) if self._run is not None else []
-        return [*super().open_sockets(), *(connection.socket for connection in connections)]
+        if self._run is None:
+            return super().open_sockets()
+        connections = [connection.socket for connection in list(self._run.connections)]
+        accepted = [accepted.sock for accepted in list(self._run.accepted.values())]
+        return [*super().open_sockets(), *connections, *accepted]
 
     def _open(self, listener: Listener) -> None:
         run = self._run = _Run(self, listener, self._thread_name)

@@ -87,6 +87,7 @@ def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> 
             raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
 
 
+_LOOK = 1.0  # seconds for the loop to read what was sent
 _TAKE_NOTE = 0.15  # seconds for cancelled calls to end
 _NO_CONTEXT = contextlib.nullcontext()
 _SHUTDOWN = 0.5  # seconds that a shutdown gets at the least, when requests have used up the grace
@@ -158,6 +159,10 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
     def in_flight(self) -> list[RequestRecord]:
         """The requests and WebSockets for which the application runs, also after their response or their client."""
         return sorted((call.record for call in list(self._calls)), key=lambda record: record.index)
+
+    def _is_idle(self, is_waited_for: Callable[[RequestRecord], bool]) -> bool:
+        # the loop is only asked when it has nothing else to do: an application may block it for long
+        return super()._is_idle(is_waited_for) and self._has_read_all(_LOOK) and super()._is_idle(is_waited_for)
 
     def stack_of(self, record: RequestRecord) -> str:
         """See `RequestLog.stack_of`: the coroutines that wait for each other, and the threads that work for them."""
@@ -231,11 +236,6 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
     def has_refused(self) -> bool:
         """Whether the server stops, or has stopped."""
         return self._run is None or self._run.stopping
-
-    def _begin(self, call: RequestResponseCycle) -> None:
-        call.connection.add(call)
-        self._calls.add(call)
-        self.journal.add(call.record)
 
     def _handle_task_error(self, error: BaseException, context: dict[str, Any]) -> bool:
         """Record what a task or a callback of the application's has raised, with nobody to ask for it."""

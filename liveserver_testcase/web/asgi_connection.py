@@ -25,7 +25,7 @@ from ..core.event_loop import LoopConnection
 from ..core.interrupts import monotonic
 from ..core.tracebacks import Unfinished, loop_stack, task_stack, thread_stacks
 from ..errors import ClientDisconnected, InvalidResponse
-from .records import RequestRecord
+from .records import BEFORE, RequestRecord
 from .request_framing import BodyFraming, drop_upgrade, make_framing, wants_websocket
 from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line, split_target
 from .response import plain_response
@@ -97,6 +97,9 @@ class ASGIConnection(LoopConnection):
         count: How many requests have come.
         thread: The loop's thread, by its number.
         is_lost: Whether nothing can be sent any more.
+        is_upgrading: Whether a WebSocket was asked for, and the application has not been called yet.
+        first_byte_at: When the first byte of the last request came.
+        window: The test in which it came.
     """
 
     def __init__(self, transport: asyncio.BaseTransport, index: int, server: ASGIServer) -> None:
@@ -109,18 +112,36 @@ class ASGIConnection(LoopConnection):
         self.thread = threading.get_ident()
         self.is_lost = False
         self.is_cut = False
+        self.is_upgrading = False
+        self.handshake_done_at = monotonic() if self.is_tls else None
+        self.first_byte_at: float | None = None
+        self.window = BEFORE
+
+    def begin_request(self) -> None:
+        """Note that the first byte of a request is here."""
+        self.first_byte_at = monotonic()
+        self.window = self.server.journal.window
+
+    def is_at_rest(self) -> bool:
+        """See `LoopConnection.is_at_rest`."""
+        return not self.is_upgrading and super().is_at_rest()
 
     def add_record(self, record: ASGIRecord) -> None:
-        """Give a record its place on the connection."""
+        """Give a record its place on the connection, and put it into the journal."""
         record.connection_index = self.index
         record.exchange_index = self.count
         self.count += 1
+        record.accepted_at = self.accepted_at
+        record.handshake_done_at = self.handshake_done_at
+        record.first_byte_at = self.first_byte_at
+        self.server.journal.add(record, self.window)
 
     def add(self, cycle: RequestResponseCycle) -> None:
         """Note that the application is called."""
-        self.add_record(cycle.record)
         self.cycles.append(cycle)
         self.is_busy = True
+        self.server._calls.add(cycle)
+        self.add_record(cycle.record)
 
     def remove(self, cycle: RequestResponseCycle) -> None:
         """Note that a call has ended, its response sent as far as it will be."""
@@ -130,7 +151,7 @@ class ASGIConnection(LoopConnection):
             if self.is_lost:
                 self.server._connection_lost(self)
             elif self.is_last:
-                self.end()
+                self.mark_idle()
 
     def update(self) -> None:
         """Something is being done for the client while a call does not just wait for its request's body."""
@@ -353,10 +374,12 @@ class RequestResponseCycle:
         if kind == "http.response.start" and not self.has_started:
             record._is_streaming = _is_event_stream(message)
             record.status, self.has_started = message["status"], True
+            record.response_begun_at = monotonic()
             try:
                 await self._raw_send(message)
             except BaseException as error:
                 record.status, self.has_started = None, False
+                record.response_begun_at = None
                 self.is_gone = self.is_gone or isinstance(error, OSError)
                 raise
         elif kind == "http.response.body" and self.has_started and not message.get("more_body", False):
@@ -408,6 +431,7 @@ class RequestResponseCycle:
         kind, before = message["type"], (self.record.status, self.has_started, self.has_ended)
         if kind == "websocket.accept" and not self.has_started:
             self.record.status, self.has_started = 101, True
+            self.record.response_begun_at = monotonic()
         elif kind == "websocket.close":
             if not self.has_started:
                 self.record.status, self.has_started = 403, True
@@ -626,7 +650,8 @@ class _WebSocketMixin(_ProtocolMixin):
         record = ASGIRecord("WEBSOCKET", f"{path}?{query}" if query else path, self._connection.address)
         record.version = f"HTTP/{scope['http_version']}"
         cycle = RequestResponseCycle(self._connection, record, has_body=True)
-        self._server._begin(cycle)
+        self._connection.add(cycle)
+        self._connection.is_upgrading = False
         await cycle.run(self._app, scope, receive, send)
 
 
@@ -676,7 +701,11 @@ class _HTTPMixin(_ProtocolMixin):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         if not self._discards:
-            self._received = self._received + data if self._received else data
+            if self._received:
+                self._received += data
+            else:
+                self._received = data
+                self._connection.begin_request()
             self._hand_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -750,6 +779,7 @@ class _HTTPMixin(_ProtocolMixin):
             self._validator.scan(data)
             return False
         self._stop_head_timer()
+        was_partial = self._validator is not None
         self._validator = None
         self._skipped_line = False
         head = parse_head(data if end == len(data) else data[:end])
@@ -761,6 +791,8 @@ class _HTTPMixin(_ProtocolMixin):
                 return True
             block = drop_upgrade(block)
         self._begin(head)
+        if was_partial:
+            self._connection.begin_request()  # the next one came with the rest of the head
         cast(_UvicornProtocol, super()).data_received(block)
         return True
 
@@ -768,14 +800,16 @@ class _HTTPMixin(_ProtocolMixin):
         record = ASGIRecord(head.method, head.target, self._connection.address)
         record.version = head.version
         self._body = body = make_framing(head)
+        if body is None:
+            record.body_complete_at = record.arrived
         self._cycle = RequestResponseCycle(self._connection, record, has_body=body is None)
         self._is_answering = True
         self._their_last = cast(_UvicornProtocol, self).cycle
-        self._server._begin(self._cycle)
+        self._connection.add(self._cycle)
 
     def _hand_over(self, block: bytes) -> None:
         """Hand a request for a WebSocket on, and with it the connection."""
-        self._is_answering = True
+        self._is_answering = self._connection.is_upgrading = True
         rest, self._received = self._received, b""
         cast(_UvicornProtocol, super()).data_received(block)
         protocol = self._connection.protocol
@@ -789,6 +823,8 @@ class _HTTPMixin(_ProtocolMixin):
         self._received = data[count:]
         if body.finished:
             self._body = None
+            if self._cycle is not None:
+                self._cycle.record.body_complete_at = monotonic()
         if count:
             cast(_UvicornProtocol, super()).data_received(data if count == len(data) else data[:count])
         return body.finished
@@ -811,9 +847,8 @@ class _HTTPMixin(_ProtocolMixin):
         return record
 
     def _add_ended(self, record: ASGIRecord) -> None:
-        self._connection.add_record(record)
         record.end()
-        self._server.journal.add(record)
+        self._connection.add_record(record)
 
     def _refuse(self, refusal: BadRequest) -> None:
         """Answer a request that is malformed, unless it has been answered, and end the connection."""
@@ -835,6 +870,7 @@ class _HTTPMixin(_ProtocolMixin):
             record = self._make_record()
             record.refused = refusal.reason
         record.status, record.completed = refusal.status, True
+        record.response_begun_at = monotonic()
         if cycle is None:
             self._add_ended(record)
         else:

@@ -116,10 +116,10 @@ class _EchoProtocol(asyncio.Protocol):
         connection = self.connection
         if connection is None:
             return
-        connection.begin("an echo")
+        connection.mark_busy("an echo")
         result = self.server.work()
         if asyncio.iscoroutine(result):
             await result
         if isinstance(connection.transport, asyncio.WriteTransport):
             connection.transport.write(line)
-        connection.end()
+        connection.mark_idle()

@@ -17,6 +17,7 @@ from freezegun import freeze_time
 
 from liveserver_testcase.core import event_loop as looped
 from liveserver_testcase.core.event_loop import LoopConnection
+from liveserver_testcase.core.listener import ServerSocket
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
 from tests.contracts.toys import EchoLoopServer
@@ -323,20 +324,25 @@ class Starts(LoopCase):
         self.assertIn("in options_that_hang\n", text)
         self.assertIs(State.FAILED, self.server.state)
 
+    def test_sockets_are_replaced(self) -> None:
+        """A server starts, serves and stops while a test has replaced ``socket.socket``."""
+        client = socket.socket()
+        self.addCleanup(client.close)
+        with mock.patch("socket.socket"):
+            self.server.start()
+            client.connect(self.server.address)
+            self.connection(client)
+            self.server.stop()
+        self.assertEqual(b"", client.recv(100))
+
     def test_no_loop(self) -> None:
         """When not even a loop can be made, as without descriptors, that is the cause."""
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        really = asyncio.new_event_loop
-
-        def new_event_loop() -> asyncio.AbstractEventLoop:
-            raise error
-
-        asyncio.new_event_loop = new_event_loop
-        try:
-            with self.assertRaisesRegex(ServerStartError, re.escape(str(error))) as caught:
-                self.server.start()
-        finally:
-            asyncio.new_event_loop = really
+        with (
+            mock.patch.object(looped, "_Loop", side_effect=error),
+            self.assertRaisesRegex(ServerStartError, re.escape(str(error))) as caught,
+        ):
+            self.server.start()
         self.assertIs(error, caught.exception.__cause__)
 
 
@@ -403,16 +409,18 @@ class Failures(LoopCase):
         self.connection()
 
     def test_nothing_left_to_give(self) -> None:
-        """That nothing can be accepted for want of descriptors is logged once, and no failure."""
-        self.server.start()
-        run = self.server._run
-        assert run is not None and run.loop is not None
+        """That nothing can be accepted for want of descriptors is logged once, and tried again."""
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        with self.assertLogs(LOG, "DEBUG") as logs:
-            for _ in range(3):
-                run.handle_loop_exception(
-                    run.loop, {"message": "socket.accept() out of system resource", "exception": error}
-                )
+        accept, tries = ServerSocket.accept, [error, error, error]
+
+        def fail(sock: ServerSocket) -> Any:
+            if tries:
+                raise tries.pop()
+            return accept(sock)
+
+        self.server.start()
+        with self.assertLogs(LOG, "DEBUG") as logs, mock.patch.object(ServerSocket, "accept", fail):
+            self.connection()
         self.assertEqual([f"ERROR:{LOG}:{self.server!r} cannot accept: {error}"], logs.output)
         self.server.stop()
 
@@ -447,3 +455,14 @@ class Talks(LoopCase):
         self.connection(client)
         names = {os.readlink(f"/proc/self/fd/{sock.fileno()}") for sock in self.server.open_sockets()}
         self.assertEqual(2, len(names))
+
+    def test_sockets_in_a_handshake(self) -> None:
+        """A client that says nothing where TLS is spoken is accepted, and can be let go or cut."""
+        self.server = EchoLoopServer(tls=True)
+        self.addCleanup(self.server.stop)
+        self.server.start()
+        client = self.connect()
+        self.assertTrue(wait_until(lambda: len(list(self.server.open_sockets())) == 2))
+        self.server.close_connections()
+        self.assertEqual(b"", client.recv(100))
+        self.assertTrue(wait_until(lambda: len(list(self.server.open_sockets())) == 1))

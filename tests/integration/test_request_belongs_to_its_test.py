@@ -103,6 +103,10 @@ class WSGICase(_Sending, LiveServerTestCase):
     app = "tests.integration.raising:serve_wsgi"
 
 
+class ASGICase(_Sending, LiveServerTestCase):
+    app = "tests.integration.raising:serve_asgi"
+
+
 class StubCase(_Sending, HTTPStubTestCase):
     pass
 
@@ -155,7 +159,10 @@ def _make_check(*arguments: Any, **settings: Any) -> Callable[[BelongingTest], N
 def _add_tests() -> None:
     bases: dict[str, tuple[type[Any], dict[str, Any]]] = {
         "wsgi": (WSGICase, {}),
+        "asgi": (ASGICase, {}),
         "stub": (StubCase, {}),
+        "wsgi_in_a_process": (WSGICase, {"live_mode": "process"}),
+        "asgi_in_a_process": (ASGICase, {"live_mode": "process"}),
     }
     kinds: dict[str, tuple[Callable[[Sender, int], None], int]] = {
         "new_connections": (Sender.send_on_new_connection, 1),

@@ -26,6 +26,7 @@ from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.asgi_connection import ASGIRecord
 from liveserver_testcase.web.records import RequestRecord
 from tests.support import HANG, NoLeaks, wait_until
+from tests.web.wire import Client, get
 
 __all__ = ["ASGICase"]
 
@@ -148,6 +149,29 @@ class Requests(ASGICase):
         self.server.journal.begin("test_one")
         self.get()
         self.assertEqual(JournalWindow(1, "test_one"), self.only().window)
+
+    def test_times(self) -> None:
+        """A record says when each part of its request came to its end, in the order of the wire."""
+        names = ["first_byte_at", "arrived", "body_complete_at", "response_begun_at", "finished_at"]
+        for tls in (False, True):
+            with self.subTest(tls=tls):
+                self.serve(echo, tls=tls)
+                client = Client(self.server.address, self.server.client_context() if tls else None)
+                self.addCleanup(client.close)
+                for request in (get("/"), get("/", "Content-Length: 3", method="POST")):
+                    client.send(request)
+                client.send(b"abc")
+                self.assertEqual([b"", b"abc"], [client.answer().body for _ in range(2)])
+                self.wait_idle()
+                first, second = self.server.journal.entries()
+                for record in (first, second):
+                    times = [getattr(record, name) for name in ["accepted_at", *["handshake_done_at"][:tls], *names]]
+                    self.assertNotIn(None, times)
+                    self.assertEqual(sorted(times), times)
+                self.assertEqual(first.accepted_at, second.accepted_at)
+                self.assertEqual(first.arrived, first.body_complete_at)
+                self.assertEqual(tls, first.handshake_done_at is not None)
+                self.server.stop()
 
     def test_a_client_that_has_its_answer_need_not_wait(self) -> None:
         """When the client has read its answer, status and completion are recorded."""

@@ -7,6 +7,7 @@ import contextvars
 import logging
 import os
 import re
+import socket
 import threading
 import unittest
 from typing import Any
@@ -195,6 +196,21 @@ class Extras(unittest.TestCase):
             """
         )
         self.assertEqual("False\n", done.stdout + done.stderr)
+
+
+class Replaced(ASGICase):
+    """While a test has replaced what the server uses."""
+
+    def test_sockets(self) -> None:
+        """A server starts, serves and stops while ``socket.socket`` is a mock."""
+        client = socket.socket()
+        self.addCleanup(client.close)
+        with mock.patch("socket.socket"):
+            self.serve(tell)
+            client.connect(self.server.address)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n"))
+            self.server.stop()
 
 
 class FrozenTime(ASGICase):

@@ -1,0 +1,114 @@
+"""One connection of a server on an event loop, as far as a stop, and a test that is over, must know of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import socket
+from typing import Any
+
+from .connection import is_readable
+from .interrupts import monotonic
+from .listener import format_host
+from .tracebacks import Unfinished
+
+__all__ = ["LoopConnection"]
+
+
+class LoopConnection:
+    """One connection: made and lost on the loop, cut from any thread.
+
+    Attributes:
+        transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
+        index: Its number among the server's connections.
+        peer: The client's address as text, ``host:port``.
+        is_tls: Whether the server speaks TLS from the first byte.
+        is_busy: Whether something is being done for the client, rather than waited for from it.
+        what: What is being done, in a few words.
+        since: When it began, on the monotonic clock.
+        accepted_at: When it was accepted, on the same clock.
+        socket: What can be asked for its ``fileno()`` and shut down; never to be read or written.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
+        self.transport = transport
+        self.index = index
+        self.is_busy = False
+        self.what = "a connection"
+        self.since = self.accepted_at = monotonic()
+        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
+        self._task: asyncio.Task[Any] | None = None
+        self.is_tls = transport.get_extra_info("sslcontext") is not None
+        self.socket = transport.get_extra_info("socket")
+        address = transport.get_extra_info("peername") or ("unknown", 0)
+        self.peer = f"{format_host(str(address[0]))}:{address[1]}"
+
+    def mark_busy(self, what: str) -> None:
+        """Note that something is being done for the client; called on the loop."""
+        self.what, self.since, self.is_busy = what, monotonic(), True
+        self._task = asyncio.current_task()
+
+    def mark_idle(self) -> None:
+        """Note that it is the client's turn; called on the loop, when the answer has been written."""
+        self.is_busy = False
+        self._task = None
+        if self.is_last:
+            self.transport.close()  # sends what is still to be sent
+
+    def is_at_rest(self) -> bool:
+        """Return True if nothing that the client has sent is still to be read, but for work that is in progress.
+
+        Called on the loop, where nothing is on its way between the socket and the protocol.
+        """
+        if self.is_busy or self.socket.fileno() < 0 or not is_readable(self.socket):
+            return True
+        return isinstance(self.transport, asyncio.ReadTransport) and not self.transport.is_reading()
+
+    def close_when_idle(self) -> None:
+        """Close as soon as nothing is being done for the client, and it has been sent everything."""
+        self.is_last = True
+        if not self.is_busy:
+            self.transport.close() if self.unsent else self.abort()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the client has not been sent yet, because it does not read."""
+        transport = self.transport
+        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+
+    def abort(self) -> None:
+        """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        if self.is_tls:
+            self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
+
+    def cut(self) -> None:
+        """End the connection under whoever uses it; from any thread."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
+        """Give up what a stop has waited for long enough, before its grace is over.
+
+        Args:
+            waited: Seconds since the stop began.
+            thread: The name of the loop's thread.
+
+        Returns:
+            What had to be cut.
+        """
+        return []
+
+    def describe_all(self, thread: str) -> list[Unfinished]:
+        """Name everything that is being done."""
+        return [self.describe(thread)] if self.is_busy else []
+
+    def describe(self, thread: str, stack: str = "") -> Unfinished:
+        """Name what is being done, and where."""
+        if not stack and self._task is not None:
+            text = io.StringIO()
+            self._task.print_stack(file=text)
+            stack = text.getvalue()
+        return Unfinished(self.what, self.peer, monotonic() - self.since, thread, stack)
