@@ -152,10 +152,19 @@ class Requests(ASGICase):
 
     def test_times(self) -> None:
         """A record says when each part of its request came to its end, in the order of the wire."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            body = b""
+            while (message := await receive())["more_body"]:
+                body += message["body"]
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body + message["body"]})
+
         names = ["first_byte_at", "arrived", "body_complete_at", "response_begun_at", "finished_at"]
         for tls in (False, True):
             with self.subTest(tls=tls):
-                self.serve(echo, tls=tls)
+                self.serve(app, tls=tls)
                 client = Client(self.server.address, self.server.client_context() if tls else None)
                 self.addCleanup(client.close)
                 for request in (get("/"), get("/", "Content-Length: 3", method="POST")):
