@@ -306,8 +306,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
                 app = cls.create_app()
         except TimeLimitExceeded as interrupt:
             raise ServerStartError(
-                f"the application of {cls.__name__} is not made after {seconds:g} s (live_start_timeout); create_app() "
-                f"was at\n{fold_stack(interrupt.stack).rstrip()}"
+                f"the application of {cls.__name__} is not made after {seconds:g} s (live_start_timeout).\n"
+                f"create_app() was at\n{fold_stack(interrupt.stack).rstrip()}"
             ) from None
         except LiveServerTestCaseError:
             raise

@@ -15,6 +15,7 @@ from .livelog import LogKeeper
 from .outcome import format_error, members_of, name_error
 from .servers import ClassServer, Problem
 from .shared import borrow, end_others
+from .thread_watch import ThreadWatch
 
 __all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_pending"]
 
@@ -88,6 +89,7 @@ class LivePart(ClassServer[LiveServer]):
         self.address: LiveAddress | None = None
         self._make_at = make
         self._locate = locate
+        self._threads: ThreadWatch | None = None  # set when the server is made
         self.scope = "test" if scope == "function" else scope
         self.key = key
         self.module = module
@@ -119,6 +121,7 @@ class LivePart(ClassServer[LiveServer]):
 
     def _make_server(self) -> LiveServer:
         """Make the server; its start can ask for it already: the startup of an ASGI application may read its URL."""
+        self._threads = ThreadWatch()
         address = self.address = self._locate()
         try:
             self.server = self._make_at(address)
@@ -133,7 +136,16 @@ class LivePart(ClassServer[LiveServer]):
         self.log.end()
         self.should_run = False
         if self.scope in ("test", "class") and self.server is not None:
-            self.server.stop()
+            self._end_own(self.server)
+
+    def _end_own(self, server: LiveServer) -> None:
+        """Stop a server that is nobody else's, and look for what its application leaves behind."""
+        threads, self._threads = self._threads, None  # said once: a test's server is stopped again with its class
+        try:
+            server.stop()
+        finally:
+            if threads is not None:
+                threads.warn(server)
 
     def switch(self, on: bool) -> None:
         """Start or stop the server because its test, or class, wants it."""
@@ -172,7 +184,7 @@ class LivePart(ClassServer[LiveServer]):
         before, self.server, self._refused = self.server, None, None
         self.should_run = False
         if before is not None:
-            before.stop()  # the test was not judged
+            self._end_own(before)  # the test was not judged
         try:
             server = self._make()
             if self.starts:
@@ -197,7 +209,7 @@ class LivePart(ClassServer[LiveServer]):
             self.fault = error
         if self.scope == "test":
             self.should_run = False
-            self.server.stop()
+            self._end_own(self.server)
 
     def gather(self) -> list[Raised]:
         """What the application has raised in this test so far, and nobody wanted."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from ..web.live import LiveServer
+from .thread_watch import ThreadWatch
 
 __all__ = ["borrow", "end_others"]
 
@@ -28,12 +29,14 @@ class _Loan:
         owner: The module or package whose classes share it; None for the whole run.
         scope: ``module``, ``package`` or ``session``.
         pid: The process that started it.
+        threads: The threads there were before it.
     """
 
     server: LiveServer
     owner: str | None
     scope: str
     pid: int
+    threads: ThreadWatch
 
     def is_for(self, module: str) -> bool:
         """Whether it goes on while a class of ``module`` runs."""
@@ -73,10 +76,11 @@ def borrow(
     if loan is not None and loan.pid != os.getpid():  # a forked child: the server is its parent's
         loan = None
     if loan is None:
+        threads = ThreadWatch()
         server = make()
         if starts:
             server.start()
-        loan = _loans[key] = _Loan(server, owner, scope, os.getpid())
+        loan = _loans[key] = _Loan(server, owner, scope, os.getpid(), threads)
     elif starts and not loan.server.is_running:
         loan.server.start()
     return loan.server
@@ -101,6 +105,7 @@ def _end(keys: list[Hashable]) -> None:
         loan = _loans.pop(key)
         try:
             loan.server.stop()
+            loan.threads.warn(loan.server)
         except Exception as error:
             log.error("stopping a server of the %s %s: %s", loan.scope, loan.owner, error)
             failure = error

@@ -24,9 +24,7 @@ import logging
 import math
 import socket
 import ssl
-import sys
 import threading
-import traceback
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -337,8 +335,8 @@ class _Run:
         ]
 
     def stack(self) -> str:
-        frame = sys._current_frames().get(self.thread.ident or 0)
-        return "".join(traceback.format_stack(frame)) if frame is not None else ""
+        """Where the application is, or the loop itself."""
+        return loop_stack(self.thread.ident)
 
 
 async def _settle() -> None:
@@ -430,10 +428,9 @@ class EventLoopServer(Server):
         run = self._run = _Run(self, listener, self._thread_name)
         start_thread(run.thread)
         if not run.ready.wait(self.start_timeout + self._shutdown_grace):
-            stack = fold_stack(loop_stack(run.thread.ident)).rstrip()
             raise ServerStartError(
-                f"{self!r} could not start: its event loop is not ready after {self.start_timeout:g} s; "
-                f"it is at\n{stack}"
+                f"{self!r} could not start: its event loop is not ready after {self.start_timeout:g} s.\n"
+                f"It was at\n{fold_stack(run.stack()).rstrip()}"
             )
         if run.error is not None:
             raise run.error

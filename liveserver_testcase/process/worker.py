@@ -22,6 +22,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from ..core.lasting_threads import find_lasting_threads
 from ..core.tracebacks import Unfinished, stack_of_thread
 from .messages import Event, Pipe, RemoteException, Result, ServerFactory, StopReport, WorkerConfig
 
@@ -270,12 +271,10 @@ def _run_command(pipe: Pipe, number: int, command: Callable[..., object], argume
 
 def _find_thread_holders() -> list[Unfinished]:
     """The threads that the end of the process waits for."""
-    holders = []
-    for thread in threading.enumerate():
-        if thread not in (threading.main_thread(), threading.current_thread()) and not thread.daemon:
-            stack = stack_of_thread(thread.ident)
-            holders.append(Unfinished("the end of the process", f"pid {os.getpid()}", 0.0, thread.name, stack))
-    return holders
+    return [
+        Unfinished("the end of the process", f"pid {os.getpid()}", 0.0, thread.name, stack_of_thread(thread.ident))
+        for thread in find_lasting_threads((threading.main_thread(), threading.current_thread()), 0.0)
+    ]
 
 
 def _skip_own_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -153,6 +153,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self._http: Any = link_http(self._config.http_protocol_class)
         self._shared = ServerState(self._config)
         self._lifespan: Lifespan | None = None
+        self._is_shutting_down = False  # the application's shutdown has begun, and not ended
         self._calls: set[RequestResponseCycle] = set()
 
     @property
@@ -172,6 +173,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
 
     def _open(self, listener: Listener) -> None:
         self._calls = set()
+        self._is_shutting_down = False
         self._lifespan = Lifespan(self.app, self.__repr__, self._lifespan_mode)
         before, self._port = self._port, listener.port  # the application's startup may ask for its own URL
         try:
@@ -196,15 +198,23 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         await _wait_for(calls, _TAKE_NOTE)
         if self._lifespan is None:
             return []
+        self._is_shutting_down = True
         try:
             await self._lifespan.stop(max(deadline - monotonic(), _SHUTDOWN))
         except ServerThreadError as error:
             self._record_failure(error)
+        finally:
+            self._is_shutting_down = False
         return []
 
     def _close(self, timeout: float) -> list[Unfinished]:
         try:
-            return super()._close(timeout)
+            unfinished = super()._close(timeout)
+            if unfinished and self._lifespan is not None and self._is_shutting_down:
+                # It blocks the loop: a shutdown that only waits has been given up there.
+                self._record_failure(self._lifespan.shutdown_error(timeout, unfinished[-1].stack))
+                return []
+            return unfinished
         finally:
             calls, self._calls = self._calls, set()
             for call in calls:  # of a thread that does not come back

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.masking import mask
 from ..core.text import describe_error
-from ..core.tracebacks import task_stack
+from ..core.tracebacks import fold_stack, task_stack
 from ..errors import ServerStartError, ServerThreadError
 
 __all__ = ["ASGIApplication", "Lifespan"]
@@ -80,7 +80,7 @@ class Lifespan:
             stack = task_stack(task)
             await self._cancel()
             raise self._fail(
-                f"the application's startup has not ended after {timeout:g} s; it was at\n{stack.rstrip()}"
+                f"the application's startup has not ended after {timeout:g} s.\nIt was at\n{fold_stack(stack).rstrip()}"
             )
         self._task = None
         error = self._error
@@ -155,10 +155,7 @@ class Lifespan:
             elif not task.done():
                 stack = task_stack(task)
                 await self._cancel()
-                raise ServerThreadError(
-                    f"the shutdown of the application of {self.describe()} has not ended after {timeout:g} s; "
-                    f"it was at\n{stack.rstrip()}"
-                )
+                raise self.shutdown_error(timeout, stack)
         self._task = None
         error = self._error
         if error is not None:
@@ -169,6 +166,13 @@ class Lifespan:
         if "lifespan.shutdown.failed" in self._said:
             message = self._said["lifespan.shutdown.failed"] or "it does not say why"
             raise ServerThreadError(f"the application of {self.describe()} failed to shut down: {message}")
+
+    def shutdown_error(self, timeout: float, stack: str) -> ServerThreadError:
+        """What to raise of a shutdown that has not ended, with where it is."""
+        return ServerThreadError(
+            f"the shutdown of the application of {self.describe()} has not ended after {timeout:g} s.\n"
+            f"It was at\n{fold_stack(stack).rstrip()}"
+        )
 
     async def _cancel(self) -> None:
         task, self._task = self._task, None

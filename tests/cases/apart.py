@@ -11,9 +11,20 @@ from typing import Any
 import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
-from tests.cases.apps import Routes, answer, make_app, make_configured_app
+from tests.cases.apps import Routes, answer, make_app, make_configured_app, make_lifespan_app
 
-__all__ = ["Configured", "Contradictory", "Dying", "Everything", "Failing", "Named", "Reading", "Surrounded", "Unready"]
+__all__ = [
+    "Configured",
+    "Contradictory",
+    "Dying",
+    "Everything",
+    "Failing",
+    "Named",
+    "Reading",
+    "Surrounded",
+    "Unfinished",
+    "Unready",
+]
 
 
 class Everything(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
@@ -169,6 +180,20 @@ class Contradictory(Configured):
     def create_app(cls) -> Routes:
         cls.live_url()
         return super().create_app()
+
+
+class Unfinished(LiveServerTestCase):
+    """An ASGI application whose shutdown does not end."""
+
+    live_mode = "process"
+    live_stop_timeout = 0.05
+
+    @classmethod
+    def create_app(cls) -> Any:
+        return make_lifespan_app(lambda: threading.Event().wait(60))
+
+    def test_it(self) -> None:
+        self.assertEqual(204, self.live.get("/").status_code)
 
 
 class Curious(LiveServerTestCase, HTTPStubTestCase):

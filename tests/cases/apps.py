@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs
 
 import requests
 
-__all__ = ["Gate", "Routes", "answer", "make_app", "make_configured_app", "plain"]
+__all__ = ["Gate", "Routes", "answer", "make_app", "make_configured_app", "make_lifespan_app", "plain"]
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -107,6 +108,25 @@ def make_configured_app() -> Routes:
     """An application whose configuration has the port of the environment."""
     app = make_app()
     app.config["LIVESERVER_PORT"] = os.environ["SHOP_PORT"]
+    return app
+
+
+def make_lifespan_app(shut_down: Callable[[], Any]) -> Any:
+    """An ASGI application that answers 204 and ends with ``shut_down``, which may be a coroutine function."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 204})
+            await send({"type": "http.response.body"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        ending = shut_down()
+        if inspect.isawaitable(ending):
+            await ending
+        await send({"type": "lifespan.shutdown.complete"})
+
     return app
 
 

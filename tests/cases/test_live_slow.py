@@ -44,7 +44,7 @@ class Endless(NoLeaks):
                 outcome = self.run_and_go_on(create_app=classmethod(create_app), live_scope=scope)
                 self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertIn(
-                    "ServerStartError: the application of Case is not made after 0.05 s (live_start_timeout); "
+                    "ServerStartError: the application of Case is not made after 0.05 s (live_start_timeout).\n"
                     'create_app() was at\n  File "test_live_slow.py", line N, in create_app\n'
                     "    threading.Event().wait(6 * HANG)\n",
                     outcome.report,
@@ -100,7 +100,7 @@ class Endless(NoLeaks):
                 self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertRegex(
                     outcome.report,
-                    r"could not start: its event loop is not ready after 0\.05 s; it is at\n"
+                    r"could not start: its event loop is not ready after 0\.05 s\.\nIt was at\n"
                     r'  File "test_live_slow\.py", line N, in app\n    freed\.wait\(6 \* HANG\)\n',
                 )
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 import unittest
 from pathlib import Path
 from typing import Any
@@ -276,25 +275,6 @@ class Misbehaviour(NoLeaks):
             r"in flight 0\.1 s after the test:\n  GET /, \d\.\d s old, at\n +File \"<string>\", line \d+, in spin\n",
         )
         self.assertRegex(done.stderr, r"UnfinishedWorkWarning: .* cut off GET / from 127\.0\.0\.1:\d+, \d\.\d s old")
-
-    def test_thread_of_its_own(self) -> None:
-        """A thread that the application has left running is not waited for by the end of the class."""
-        gate = threading.Event()
-        threads: list[threading.Thread] = []
-
-        def work(environ: Any, start: Any) -> Any:
-            threads.append(threading.Thread(target=gate.wait, args=(60,)))
-            threads[0].start()
-            return answer(start)
-
-        def test(self: Any) -> None:
-            self.live.get("/work")
-
-        outcome = run_case(make_case(LiveServerTestCase, app=Routes(work=work), test=test))
-        self.assertEqual({"run": 1}, outcome.summary)
-        self.assertTrue(threads[0].is_alive())
-        gate.set()
-        threads[0].join(HANG)
 
     def test_control_characters(self) -> None:
         """What a client sends cannot act on the terminal that shows a report."""

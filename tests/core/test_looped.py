@@ -320,7 +320,7 @@ class Starts(LoopCase):
         with self.assertRaises(ServerStartError) as caught:
             self.server.start()
         text = str(caught.exception)
-        self.assertRegex(text, "could not start: its event loop is not ready after 0.05 s; it is at\n")
+        self.assertRegex(text, "could not start: its event loop is not ready after 0.05 s.\nIt was at\n")
         self.assertIn("in options_that_hang\n", text)
         self.assertIs(State.FAILED, self.server.state)
 

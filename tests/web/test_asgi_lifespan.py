@@ -184,7 +184,7 @@ class Startup(LifespanCase):
         with self.assertRaises(ServerStartError) as caught:
             server.start()
         text = str(caught.exception)
-        self.assertIn("could not start: the application's startup has not ended after 0.05 s; it was at\n", text)
+        self.assertIn("could not start: the application's startup has not ended after 0.05 s.\nIt was at\n", text)
         self.assertIn("in lifespan\n", text)
         self.assertTrue(text.endswith("in connect_to_database\n    await asyncio.get_running_loop().create_future()"))
 
@@ -198,7 +198,7 @@ class Startup(LifespanCase):
 
         server = self.make(app, start_timeout=0.05)
         with self.assertRaisesRegex(
-            ServerStartError, r"its event loop is not ready after 0\.05 s; it is at\n"
+            ServerStartError, r"its event loop is not ready after 0\.05 s\.\nIt was at\n"
         ) as caught:
             server.start()
         self.assertIn("freed.wait(NEVER)", str(caught.exception))
@@ -364,7 +364,7 @@ class Shutdown(LifespanCase):
         with self.assertRaises(ServerThreadError) as caught:
             self.server.stop()
         text = str(caught.exception)
-        self.assertRegex(text, r"^the shutdown of the application of <.+> has not ended after 0\.5 s; it was at\n")
+        self.assertRegex(text, r"^the shutdown of the application of <.+> has not ended after 0\.5 s\.\nIt was at\n")
         self.assertIn("in close_database\n", text)
         self.assertIs(State.STOPPED, self.server.state)
 
