@@ -110,8 +110,9 @@ class Threads(NoLeaks):
                 self.assertEqual(1, len(texts), texts)
                 self.assertRegex(
                     texts[0],
-                    r"^<LiveServer stopped at http://127\.0\.0\.1:\d+> has stopped, and a thread goes on that came with "
-                    r"its application: this process cannot end before\. End it in tearDownClass\(\), or make it a daemon: "
+                    r"^<LiveServer stopped at http://127\.0\.0\.1:\d+> has stopped, and a thread goes on that came "
+                    r"with its application: this process cannot end before\. "
+                    r"End it in tearDownClass\(\), or make it a daemon: "
                     r"'reporter', at\n(?s:.*), in report\n    self\.gate\.wait\(6 \* HANG\)\n",
                 )
         self.assertTrue(self.threads[0].is_alive())
