@@ -760,6 +760,41 @@ class FlaskURLs(NoLeaks):
         self.assertEqual({"run": 1}, run_live(test, app=app).summary)
         self.assertEqual("shop.example", app.config["SERVER_NAME"])
 
+    def test_external(self) -> None:
+        """Flask's own ``url_for`` has the live address in a request, and in a context that is made for it."""
+
+        def create_app(cls: Any) -> Any:
+            app = flask.Flask("shop")
+            app.add_url_rule("/here", "here", lambda: flask.url_for("here", _external=True))
+            return app
+
+        def test(self: Any) -> None:
+            self.assertEqual(self.live_url("/here"), self.live.get("/here").text)
+            with self.live_server.app.test_request_context(base_url=self.live_url()):
+                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
+
+        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
+            with self.subTest(members=members):
+                outcome = run_live(test, create_app=classmethod(create_app), **members)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_server_name(self) -> None:
+        """In an application context it has the live address if `create_app` has set SERVER_NAME to it."""
+
+        def create_app(cls: Any) -> Any:
+            app = flask.Flask("shop")
+            app.add_url_rule("/here", "here", lambda: "here")
+            app.config["SERVER_NAME"] = "{}:{}".format(*cls.live_server.address)
+            return app
+
+        def test(self: Any) -> None:
+            with self.live_server.app.app_context():
+                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
+            self.assertEqual("here", self.live.get("/here").text)
+
+        outcome = run_live(test, create_app=classmethod(create_app))
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
     def test_no_flask(self) -> None:
         """Another application has no endpoints."""
         report = run_live(lambda self: self.live_url_for("order"), app=Routes()).report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from flask import Flask
+from flask import Flask, url_for
 from notes import Note, create_app, db
 from sqlalchemy.pool import StaticPool
 
@@ -71,6 +71,12 @@ class NotesTest(LiveServerTestCase):
         self.assertEqual(url, self.live_url("/notes/1"))
         self.assertEqual(self.live.get(url).text, "Ann: buy tea")
 
+    def test_a_link_outside_of_a_request(self) -> None:
+        with self.live_server.app.test_request_context(base_url=self.live_url()):
+            link = url_for("show", number=1, _external=True)
+
+        self.assertEqual(link, self.live_url("/notes/1"))
+
     def test_the_first_page_leads_to_the_notes(self) -> None:
         answer = self.live.get("/", allow_redirects=False)
 
@@ -103,6 +109,19 @@ class PropagatingNotesTest(NotesTest):
     def test_a_mistake_that_is_known(self) -> None:
         with self.expectLiveErrors(ZeroDivisionError):
             self.assertEqual(self.live.get("/average").status_code, 500)
+
+
+class LinkingNotesTest(NotesTest):
+    """The same where links are built in an application context alone, as a worker does that sends emails."""
+
+    @classmethod
+    def create_app(cls) -> Flask:
+        app = super().create_app()
+        app.config["SERVER_NAME"] = "{}:{}".format(*cls.live_server.address)
+        return app
+
+    def test_a_link_in_an_email(self) -> None:
+        self.assertEqual(url_for("show", number=1, _external=True), self.live_url("/notes/1"))
 
 
 if __name__ == "__main__":
