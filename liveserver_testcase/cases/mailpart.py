@@ -87,7 +87,7 @@ class MailPart(ClassServer[SMTPServer]):
             sessions=server.sessions,
             attempts=server.attempts(),
             late=self.late(),
-            loss=server.journal.loss,
+            loss=server.journal.dropped_message,
         )
 
     def _unjudged(self, server: SMTPServer) -> list[ReceivedEmail]:

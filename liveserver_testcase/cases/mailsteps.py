@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from ..core.journal import Journal, await_journal, runs_loop
+from ..core.journal import Journal, runs_loop
 from ..errors import UsageError
 from ..mail.circumstances import Circumstances, explain_attempts
 from ..mail.matching import Criteria
@@ -207,7 +207,7 @@ async def run_async(steps: Steps[T], journal: Journal[Any]) -> T:
     try:
         wait = next(steps)
         while True:
-            await await_journal(journal, wait.until, wait.timeout)
+            await journal.wait_for_async(wait.until, wait.timeout)
             wait = steps.send(True)
     except StopIteration as end:
         found: T = end.value

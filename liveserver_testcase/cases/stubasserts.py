@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from ..core.journal import await_journal, runs_loop
+from ..core.journal import runs_loop
 from ..errors import UsageError
 from ..stub.diagnosis import explain_count, explain_order
 from ..stub.expectation import Expectation
@@ -143,7 +143,7 @@ class StubAssertions(ServerTestCase):
         """`assertRequested`, for code on an event loop: that goes on while requests are waited for."""
         of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
         seconds = of.timeout if timeout is None else timeout
-        await await_journal(of.journal, lambda: len(_find(of, wanted)) >= often[0], seconds)
+        await of.journal.wait_for_async(lambda: len(_find(of, wanted)) >= often[0], seconds)
         return self._judge_count(of, wanted, times, often, msg)
 
     def _judge_count(
@@ -203,7 +203,7 @@ class StubAssertions(ServerTestCase):
     ) -> None:
         """`assertNotRequested`, for code on an event loop."""
         of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
-        await await_journal(of.journal, lambda: _find(of, wanted), within)
+        await of.journal.wait_for_async(lambda: _find(of, wanted), within)
         self._judge_count(of, wanted, 0, (0, 0), msg)
 
     # -- how it came -----------------------------------------------------------------------------------------------

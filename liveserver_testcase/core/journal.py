@@ -3,6 +3,10 @@
 Entries belong to the *window* that was current when they were added: one window is the life of one test, from
 its beginning to the beginning of the next.  An entry that is completed late still belongs to the test it
 arrived in.
+
+How it works: everything happens under one lock.  A thread that waits asks its predicate, without the lock, and sleeps
+on a condition until the journal has changed.  A coroutine that waits does the same on its event loop: it sleeps on a
+future, which a change completes with ``call_soon_threadsafe``.  A change costs next to nothing while nobody waits.
 """
 
 from __future__ import annotations
@@ -12,17 +16,14 @@ import contextlib
 import itertools
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import UsageError
-from .interrupts import ServerThread, monotonic, start_thread
+from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 
-if TYPE_CHECKING:
-    import asyncio
-
-__all__ = ["Entry", "Journal", "JournalWindow", "await_journal", "drain", "runs_loop"]
+__all__ = ["Entry", "Journal", "JournalWindow", "drain", "runs_loop"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Journal(Generic[E]):
         self._changed = threading.Condition(self._lock)  # waiters sleep on it
         self._entries: collections.deque[E] = collections.deque()
         self._indexes = itertools.count()
-        self._waiting = 0
+        self._waiting = 0  # threads and coroutines
+        self._loop_waiters: list[_LoopWaiter] = []
         self._generation = 0  # grows with every change that a waiter may care for
         self._dropped = 0
         self._listener: Callable[[E | None], None] | None = None
@@ -89,7 +91,7 @@ class Journal(Generic[E]):
         return self._dropped
 
     @property
-    def loss(self) -> str:
+    def dropped_message(self) -> str:
         """What to say in a report when entries are gone; empty while none is."""
         dropped = self.dropped
         if not dropped:
@@ -141,7 +143,7 @@ class Journal(Generic[E]):
                 self._listener(entry)
             self._announce()
 
-    def touch(self, entry: E | None = None) -> None:
+    def notify(self, entry: E | None = None) -> None:
         """Wake the waiters because an entry has changed."""
         if self._listener is not None:
             self._listener(entry)
@@ -193,15 +195,35 @@ class Journal(Generic[E]):
             with self._lock:
                 self._waiting -= 1
 
+    async def wait_for_async(self, predicate: Callable[[], T], timeout: float) -> T:
+        """`wait_for`, for a coroutine: the predicate is called on its event loop, which goes on meanwhile."""
+        result = predicate()
+        if result or timeout <= 0:
+            return result
+        deadline = monotonic() + timeout
+        waiter = _LoopWaiter()
+        with self._lock:
+            self._waiting += 1
+            self._loop_waiters.append(waiter)
+        try:
+            while True:
+                result = predicate()
+                remaining = deadline - monotonic()
+                if result or remaining <= 0:
+                    return result
+                await waiter.wait(remaining)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                self._loop_waiters.remove(waiter)
+
     def _announce(self) -> None:
-        """Tell the waiters, with the lock held, that there is something new to look at."""
+        """Wake the waiters, with the lock held, because there is something new to look at."""
         if self._waiting:
             self._generation += 1
             self._changed.notify_all()
-
-
-_SLACK = 1.0  # seconds by which the loop's own clock may outlast the thread's
-_JOIN = 1.0  # seconds for a thread that has nothing left to do
+            for waiter in self._loop_waiters:
+                waiter.wake()
 
 
 def runs_loop() -> bool:
@@ -210,70 +232,63 @@ def runs_loop() -> bool:
     return asyncio is not None and asyncio._get_running_loop() is not None
 
 
-async def await_journal(journal: Journal[Any], predicate: Callable[[], T], timeout: float) -> T:
-    """Wait until ``predicate()`` is true, asking again whenever the journal changes; the loop goes on meanwhile.
-
-    The predicate is asked on the loop.  The time is kept by a thread, so that it passes while a test has frozen it.
-
-    Args:
-        journal: What changes.
-        predicate: Its first true result is returned.
-        timeout: Seconds; 0 asks once.
-
-    Returns:
-        The predicate's last result, true, or after ``timeout`` seconds false.
-    """
-    import asyncio  # 20 ms, which tests without coroutines need not wait
-
-    result = predicate()
-    if result or timeout <= 0:
-        return result
-    watch = _AsyncWaiter(journal, timeout)
-    start_thread(watch.thread)
-    try:
-        while not result and not watch.is_over:
-            # not wait_for(): before Python 3.12 it can lose a cancellation
-            await asyncio.wait([watch.changed], timeout=timeout + _SLACK)
-            watch.changed = watch.make_future()
-            result = predicate()
-        return result
-    finally:
-        watch.end()
+_SAME_CLOCK = 1.0  # seconds by which two readings of one clock may differ
+_JOIN = 1.0  # seconds for a thread that has nothing to do any more
 
 
-class _AsyncWaiter:
-    """Tells a loop, from a thread of its own, when a journal has changed or the time is over."""
+class _LoopWaiter:
+    """Wakes a coroutine that waits on its event loop; from any thread."""
 
-    def __init__(self, journal: Journal[Any], timeout: float) -> None:
-        import asyncio
+    def __init__(self) -> None:
+        import asyncio  # 20 ms, which tests without coroutines need not wait
 
         self._loop = asyncio.get_running_loop()
-        self.changed = self.make_future()
-        self.is_over = False
-        self.thread = ServerThread(target=self._work, name="await-journal", daemon=True)
-        self._journal = journal
-        self._timeout = timeout
+        self._changed = self._loop.create_future()
+        self._is_woken = False
 
-    def make_future(self) -> asyncio.Future[None]:
-        """What is done at the next change."""
-        return self._loop.create_future()
-
-    def _work(self) -> None:
-        self._journal.wait_for(self._tell, self._timeout)
-        self.is_over = True
-        self._tell()
-
-    def _tell(self) -> bool:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._note)
-        return self.is_over
+    def wake(self) -> None:
+        """Have the coroutine look again."""
+        if not self._is_woken:
+            self._is_woken = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._note)
 
     def _note(self) -> None:
-        if not self.changed.done():
-            self.changed.set_result(None)
+        if not self._changed.done():
+            self._changed.set_result(None)
 
-    def end(self) -> None:
-        """Have the thread end."""
-        self.is_over = True
-        self._journal.touch()
-        self.thread.join(_JOIN)
+    async def wait(self, timeout: float) -> None:
+        """Wait until it is woken, for ``timeout`` seconds at most."""
+        with self._alarm(timeout):
+            await self._changed
+        self._changed = self._loop.create_future()
+        self._is_woken = False  # from here on a change is one that the next look may miss
+
+    @contextlib.contextmanager
+    def _alarm(self, timeout: float) -> Iterator[None]:
+        """Wake after ``timeout`` seconds; with a thread if a test has stopped the loop's clock, as freezegun does."""
+        if self._has_clock():
+            timer = self._loop.call_later(timeout, self._note)
+            try:
+                yield
+            finally:
+                timer.cancel()
+            return
+        is_over = OneShotEvent()
+
+        def keep_time() -> None:
+            if not is_over.wait(timeout):
+                self.wake()
+
+        thread = ServerThread(target=keep_time, name="journal clock", daemon=True)
+        start_thread(thread)
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join(_JOIN)
+
+    def _has_clock(self) -> bool:
+        """Whether the loop's clock goes on, and is the system's."""
+        before = self._loop.time()
+        return before < self._loop.time() and abs(before - monotonic()) < _SAME_CLOCK

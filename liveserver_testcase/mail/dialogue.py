@@ -86,7 +86,7 @@ class Dialogue(SMTPWire):
         finally:
             self.session.end(ending)
             self.transaction = None
-            self.server.journal.touch()
+            self.server.journal.notify()
 
     def _explain(self, text: str) -> str:
         """How the connection came to its end without a QUIT."""

@@ -162,7 +162,7 @@ class SMTPWire(Connection):
         except ClientDisconnected as error:
             raise ClientDisconnected("the client has left") from error
         self.state = ConnectionState.READING
-        self.server.journal.touch()
+        self.server.journal.notify()
         if self._leaver is not None:
             self.drop(*self._leaver)
 
@@ -201,7 +201,7 @@ class SMTPWire(Connection):
         """
         attempt.reply = "the script never answers"
         self.held = fault
-        self.server.journal.touch()
+        self.server.journal.notify()
         if fault.is_active:  # else whoever removed it may have looked at the connections before
             self.pause(None)
         raise ClientDisconnected("the client has been kept waiting in vain")

@@ -189,7 +189,7 @@ class StubConnection(HTTPConnection):
 
     def tell(self) -> None:
         """Wake who waits for something to happen to a request."""
-        self.server.journal.touch()
+        self.server.journal.notify()
 
     def is_late(self, request: RecordedRequest) -> bool:
         """Whether the test in which a request came is over."""

@@ -257,7 +257,7 @@ class Script(Waiting, Scripting, HTTPServer):
     @property
     def traffic(self) -> Traffic:
         """What it was sent in this test, for a report."""
-        return Traffic(self.url, self.exchanges, self.journal.loss, self.name)
+        return Traffic(self.url, self.exchanges, self.journal.dropped_message, self.name)
 
     def explain(self) -> str:
         """What is in the script, and what came: for a look in between, or a message of one's own."""

@@ -120,7 +120,7 @@ class HTTPStub(Disturbing):
             return answer
         finally:  # not before: who finds it among the requests finds it counted, too
             exchange.handler_data = request
-            self.journal.touch()
+            self.journal.notify()
 
     def _receive(
         self, exchange: Exchange, connection: StubConnection, body: Body | None
@@ -147,7 +147,7 @@ class HTTPStub(Disturbing):
         request.serving = connection
         try:
             reply = request.reply = answer.reply_to(request)
-            self.journal.touch()
+            self.journal.notify()
             Delivery(connection, exchange, request, reply).send()
         except ClientDisconnected:
             self._remember_failed(request)
@@ -207,7 +207,7 @@ class HTTPStub(Disturbing):
         """Fail in the middle of the request, as planned; of what is merely not read the answer is still to come."""
         plan, body = answer.plan, exchange.body
         exchange.handler_data = request
-        self.journal.touch()
+        self.journal.notify()
         if plan is None or body is None:
             return
         if plan.place is Place.REQUEST_BODY:

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
-from ..core.journal import await_journal, runs_loop
+from ..core.journal import runs_loop
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from .diagnosis import Traffic, explain_count, explain_verdict
@@ -69,7 +69,7 @@ class Waiting(HTTPServer):
     async def await_(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """`wait`, for code on an event loop."""
         seconds = self.timeout if timeout is None else timeout
-        return self._check(await await_journal(self.journal, predicate, seconds), what, seconds)
+        return self._check(await self.journal.wait_for_async(predicate, seconds), what, seconds)
 
     def _check(self, result: T | None, what: str, seconds: float) -> T:
         if not result:
@@ -210,7 +210,7 @@ class Waiting(HTTPServer):
         """`wait_for_request`, for code on an event loop."""
         wanted, often = make_criteria(method, path, **criteria), parse_times(times)
         seconds = self.timeout if timeout is None else timeout
-        await await_journal(self.journal, lambda: len(self._find(wanted)) >= often[0], seconds)
+        await self.journal.wait_for_async(lambda: len(self._find(wanted)) >= often[0], seconds)
         return self._get_found(wanted, often, seconds)
 
     def _find(self, criteria: Criteria) -> list[RecordedRequest]:
@@ -237,7 +237,7 @@ class Waiting(HTTPServer):
 
     async def await_until_satisfied(self, timeout: float | None = None) -> None:
         """`wait_until_satisfied`, for code on an event loop."""
-        await await_journal(self.journal, self._is_satisfied, self.timeout if timeout is None else timeout)
+        await self.journal.wait_for_async(self._is_satisfied, self.timeout if timeout is None else timeout)
         self._check_satisfied()
 
     def _is_satisfied(self) -> bool:

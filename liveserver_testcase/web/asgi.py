@@ -220,7 +220,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             for call in calls:  # of a thread that does not come back
                 if not call.record.is_over:
                     call.record.end()
-            self.journal.touch()
+            self.journal.notify()
 
     def _is_server_thread(self) -> bool:
         call = current_cycle()  # of a thread, too, that works for a request
@@ -261,7 +261,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             record.window = self.journal.window
             record.end()
         self.note_error(record, error)
-        self.journal.touch()
+        self.journal.notify()
         return True
 
 

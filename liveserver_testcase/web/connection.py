@@ -192,7 +192,7 @@ class HTTPConnection(Connection):
                 self._finish_exchange(exchange, response, body)
             exchange.end()
             self.exchange = None
-            journal.touch(exchange)
+            journal.notify(exchange)
         # the client may have sent more: it could not know that this is the end
         self._unread = self._gone is None or self._lingers
         return False
@@ -380,7 +380,7 @@ class HTTPConnection(Connection):
         except ClientDisconnected as error:
             exchange.aborted = str(error)
         exchange.end()
-        self.server.journal.touch(exchange)
+        self.server.journal.notify(exchange)
         self._unread = True
 
     def _record_no_request(self, reason: str) -> None:
@@ -389,4 +389,4 @@ class HTTPConnection(Connection):
         exchange.aborted = reason
         self.server.journal.add(exchange, self._window)
         exchange.end()
-        self.server.journal.touch(exchange)
+        self.server.journal.notify(exchange)

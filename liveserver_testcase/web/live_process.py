@@ -317,7 +317,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
                 del self._records[old.index]
             self.journal.add(record, record.window)
         else:
-            self.journal.touch()
+            self.journal.notify()
 
     # -- life ----------------------------------------------------------------------------------------------------
 

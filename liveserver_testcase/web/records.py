@@ -180,7 +180,7 @@ class RequestLog(abc.ABC, Generic[R]):
         if not any(known is error for known in record.errors):
             error.__traceback__ = _skip_frames(error.__traceback__)
             self._add_error(record, error)
-            self.journal.touch(record)
+            self.journal.notify(record)
 
     def _add_error(self, record: R, error: BaseException) -> None:
         record.errors.append(error)

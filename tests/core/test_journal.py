@@ -97,17 +97,17 @@ class TheRecord(NoLeaks):
     def test_the_oldest_go_when_it_is_full(self) -> None:
         """Beyond the limit the oldest entries go; they are counted, and there is a sentence for it."""
         journal: Journal[Note] = Journal(limit=2)
-        self.assertEqual((0, ""), (journal.dropped, journal.loss))
+        self.assertEqual((0, ""), (journal.dropped, journal.dropped_message))
         for text in "abcde":
             journal.add(Note(text))
         self.assertEqual(["d", "e"], texts(journal.entries()))
         self.assertEqual(3, journal.dropped)
         self.assertEqual(
             "the journal keeps 2 entries, and 3 more came: the oldest are gone. Set a higher limit to keep them.",
-            journal.loss,
+            journal.dropped_message,
         )
         journal.clear()
-        self.assertEqual((0, ""), (journal.dropped, journal.loss))
+        self.assertEqual((0, ""), (journal.dropped, journal.dropped_message))
 
     def test_a_bad_limit(self) -> None:
         """A limit that keeps nothing, or is no number, is refused."""
@@ -189,7 +189,7 @@ class Waiting(NoLeaks):
 
         def complete() -> None:
             note.text = "completed"
-            self.journal.touch()
+            self.journal.notify()
 
         self.assertTrue(self.while_waiting(complete, lambda: note.text == "completed"))
 
@@ -206,7 +206,7 @@ class Waiting(NoLeaks):
         """The predicate runs without the lock: it may call everything, even wait."""
 
         def predicate() -> bool:
-            self.journal.touch()
+            self.journal.notify()
             self.journal.begin("again")
             self.journal.wait_for(lambda: True, HANG)
             self.journal.add(Note("mine"))
@@ -264,7 +264,7 @@ class Waiting(NoLeaks):
                     lost.append(f"player {me}, turn {turn}")
                     return
                 turns[me].text = str(turn)
-                self.journal.touch() if turn % 2 else self.journal.add(turns[me])
+                self.journal.notify() if turn % 2 else self.journal.add(turns[me])
 
         busy = threading.Event()
         noise = threading.Thread(target=lambda: [None for _ in iter(busy.is_set, True)])

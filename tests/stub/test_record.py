@@ -135,7 +135,7 @@ class RecordTest(StubTest):
             lines = stub.verdict().split("\n")
             self.assertEqual("nothing answers GET /a: no expectation is written", lines[0])
             self.assertEqual("#1: nothing answers GET /b: no expectation is written", lines[3])
-            self.assertEqual(stub.journal.loss, lines[-1])
+            self.assertEqual(stub.journal.dropped_message, lines[-1])
 
 
 class TestsTest(StubTest):

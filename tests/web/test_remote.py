@@ -88,7 +88,7 @@ class RequestTest(RemoteCase):
         self.assertTrue(one.completed and one.is_over and one.age < HANG)
         self.assertEqual("127.0.0.1", one.address[0])
         self.assertEqual("<RequestRecord #0 GET /one?a=1: 200>", repr(one))
-        self.assertEqual((2, 0, ""), (len(server.journal), server.journal.dropped, server.journal.loss))
+        self.assertEqual((2, 0, ""), (len(server.journal), server.journal.dropped, server.journal.dropped_message))
 
     def test_a_record_is_one_object(self) -> None:
         """The same request is the same object, however often one asks."""
@@ -165,7 +165,7 @@ class RequestTest(RemoteCase):
             for path in ("/1", "/2", "/3"):
                 self.get(server, path)
             self.assertEqual((["/2", "/3"], 1), ([r.path for r in server.journal.entries()], server.journal.dropped))
-            self.assertIn("the journal keeps 2 entries, and 1 more came", server.journal.loss)
+            self.assertIn("the journal keeps 2 entries, and 1 more came", server.journal.dropped_message)
 
     def test_connections_can_be_cut(self) -> None:
         """Every connection is cut, and the server goes on."""

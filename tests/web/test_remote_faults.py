@@ -59,7 +59,7 @@ class LiveFaultTest(ProcessCase):
             self.assertEqual(200, self.get(server))
         self.assertEqual([], server.take_errors())
         is_done.set()
-        server.journal.touch()
+        server.journal.notify()
         thread.join(HANG)
         self.assertEqual([True], found)
 
