@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from ..mail.matching import Criteria, EmailCriteria, EmailPredicate
-from ..mail.message import ReceivedEmail
-from ..mail.outbox import CapturedEmails
+from ..mail.outbox import CapturedEmails, build_criteria
 from ..mail.session import SMTPAttempt
 from .mailblock import EmailBlock
 from .maildemand import MailCase
@@ -14,6 +12,9 @@ from .mailsteps import check_count, check_times, find_emails, settle
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ..mail.matching import EmailCriteria, EmailPredicate
+    from ..mail.message import ReceivedEmail
 
 __all__ = ["MailAssertions"]
 
@@ -162,7 +163,7 @@ class MailAssertions(MailCase):
         Returns:
             A context manager that gives the mails; in the block those so far, afterwards all of them.
         """
-        wanted = Criteria.build(predicate, **criteria)
+        wanted = build_criteria(predicate, **criteria)
         emails = CapturedEmails(self.smtp.journal, wanted)
         twin = "async with self.assertEmailsSent(…)"
         demand = self._demand(twin, msg, wanted, timeout, times=check_times(times), block=emails)
@@ -173,7 +174,7 @@ class MailAssertions(MailCase):
 
         At the end of the block it waits for mails that are on their way.  In a coroutine write ``async with``.
         """
-        emails = CapturedEmails(self.smtp.journal, Criteria.build())
+        emails = CapturedEmails(self.smtp.journal, build_criteria())
         return EmailBlock(emails, self._demand("async with self.captureEmails()", None), settle)
 
     # -- what was refused ------------------------------------------------------------------------------------------

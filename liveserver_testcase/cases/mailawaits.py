@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from ..mail.matching import EmailCriteria, EmailPredicate
-from ..mail.message import ReceivedEmail
 from ..mail.session import SMTPAttempt
 from .maildemand import MailCase
 from .mailsteps import check_count
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ..mail.matching import EmailCriteria, EmailPredicate
+    from ..mail.message import ReceivedEmail
 
 __all__ = ["AwaitedMailAssertions"]
 

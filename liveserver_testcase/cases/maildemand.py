@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
 
 from ..errors import UsageError
 from ..mail.faults import check_command
-from ..mail.matching import Criteria, EmailCriteria, EmailPredicate
-from ..mail.message import ReceivedEmail
-from ..mail.outbox import CapturedEmails, Outbox
+from ..mail.outbox import CapturedEmails, Outbox, build_criteria
 from ..mail.server import SMTPServer
 from ..mail.session import SMTPAttempt
 from .base import ServerAttribute, ServerTestCase
@@ -24,6 +22,10 @@ from .mailsteps import (
     run_async,
     run_now,
 )
+
+if TYPE_CHECKING:
+    from ..mail.matching import Criteria, EmailCriteria, EmailPredicate
+    from ..mail.message import ReceivedEmail
 
 __all__ = ["MailCase"]
 
@@ -63,14 +65,14 @@ class MailCase(ServerTestCase):
         msg: str | None,
         criteria: EmailCriteria,
     ) -> Steps[list[ReceivedEmail]]:
-        wanted = Criteria.build(predicate, **criteria)
+        wanted = build_criteria(predicate, **criteria)
         twin = f"await self.{name}Async(…)"
         return find_emails(self._demand(twin, msg, wanted, timeout, times=check_times(times)))
 
     def _no_email(
         self, predicate: EmailPredicate, within: float, msg: str | None, criteria: EmailCriteria
     ) -> Steps[None]:
-        wanted = Criteria.build(predicate, **criteria)
+        wanted = build_criteria(predicate, **criteria)
         demand = self._demand("await self.assertNoEmailSentAsync(…)", msg, wanted)
         return find_none(demand, check_seconds("within", within))
 
@@ -108,7 +110,7 @@ class MailCase(ServerTestCase):
             fail=lambda report: self._fail_about_mail(report, msg),
             around=part.circumstances,
             timeout=check_seconds("timeout", timeout),
-            criteria=criteria or Criteria.build(),
+            criteria=criteria or build_criteria(),
             times=times,
             block=block,
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..core.text import count
 from ..errors import UsageError
-from ..mail.circumstances import Circumstances
-from ..mail.message import ReceivedEmail
-from ..mail.report import one_line
 from ..mail.server import SMTPServer
 from .servers import ClassServer, Problem
+
+if TYPE_CHECKING:
+    from ..mail.circumstances import Circumstances
+    from ..mail.message import ReceivedEmail
 
 __all__ = ["MailPart"]
 
@@ -82,6 +84,8 @@ class MailPart(ClassServer[SMTPServer]):
         server = self.server
         if server is None:
             raise UsageError("there is no mail server")
+        from ..mail.circumstances import Circumstances  # loaded when the server starts
+
         return Circumstances(
             server_url=server.url,
             sessions=server.sessions,
@@ -96,6 +100,8 @@ class MailPart(ClassServer[SMTPServer]):
 
 
 def _describe_unseen(url: str, emails: list[ReceivedEmail]) -> str:
+    from ..mail.report import one_line  # loaded when the server starts
+
     was = "was" if len(emails) == 1 else "were"
     return "\n".join(
         [
@@ -107,6 +113,8 @@ def _describe_unseen(url: str, emails: list[ReceivedEmail]) -> str:
 
 
 def _describe_late(url: str, found: list[tuple[ReceivedEmail, str]]) -> str:
+    from ..mail.report import one_line  # loaded when the server starts
+
     return "\n".join(
         [
             f"mail server {url}: {count(len(found), 'email')} came after its test had ended (smtp_strict)",

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..core.journal import Journal, runs_loop
 from ..errors import UsageError
-from ..mail.circumstances import Circumstances, explain_attempts
-from ..mail.matching import Criteria
-from ..mail.message import ReceivedEmail
 from ..mail.outbox import CapturedEmails
-from ..mail.report import Verdict, explain
 from ..mail.server import SMTPServer
 from ..mail.session import SMTPAttempt
+
+if TYPE_CHECKING:
+    from ..mail.circumstances import Circumstances
+    from ..mail.matching import Criteria
+    from ..mail.message import ReceivedEmail
 
 __all__ = [
     "Demand",
@@ -73,7 +74,7 @@ class Demand:
     fail: Callable[[str], Any]
     around: Callable[[], Circumstances]
     timeout: float
-    criteria: Criteria = field(default_factory=Criteria.build)
+    criteria: Criteria
     times: int | None = None
     block: CapturedEmails | None = None
 
@@ -84,6 +85,8 @@ class Demand:
 
     def explain(self, waited: float | None, times: int | None, *, advice: str = "") -> str:
         """Why it failed."""
+        from ..mail.report import Verdict, explain  # loaded when the server starts
+
         place = "in this test" if self.block is None else "in this block"
         verdict = Verdict(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
         return explain(verdict, self.emails(), self.around())
@@ -170,6 +173,8 @@ def find_attempts(demand: Demand, command: str, argument: str | None, code: int 
         yield from settle(demand)
     found = look()
     if len(found) < enough or (times is not None and len(found) > times):
+        from ..mail.circumstances import explain_attempts  # loaded when the server starts
+
         wanted = {"command": command, "argument": argument, "code": code}
         waited = demand.timeout if len(found) < enough and could_wait else None
         advice = "" if could_wait else _not_waited(demand)

@@ -12,7 +12,6 @@ from .auth import MECHANISMS, decode_response, encode_challenge
 from .data import MailData, find_long_line
 from .dialogue import Dialogue, Handler
 from .faults import Drop
-from .message import Envelope, ReceivedEmail, SessionFacts
 from .session import SMTPAttempt, Transaction
 from .syntax import HTTP_VERBS, Refused, Reply, parse_path, read_size, strip_line
 from .wire import Scripted
@@ -228,6 +227,8 @@ class SMTPConnection(Dialogue):
             raise Refused(
                 500, f"5.6.0 Line {long.number} of the mail is too long: {long.length} octets, the limit is {limit}"
             )
+        from .message import Envelope, ReceivedEmail, SessionFacts  # loaded when the server starts
+
         envelope = Envelope(
             mail_from=transaction.mail_from,
             recipients=tuple(transaction.recipients),

@@ -9,13 +9,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..errors import UsageError
 from .addresses import same_address
-from .message import ReceivedEmail
 from .session import SMTPAttempt
 from .syntax import Reply
+
+if TYPE_CHECKING:
+    from .message import ReceivedEmail
 
 __all__ = [
     "COMMANDS",
@@ -196,7 +198,7 @@ class SMTPFault:
             return True
         if callable(when):
             return bool(when(subject))
-        text = subject.mail_from if isinstance(subject, ReceivedEmail) else subject.address or subject.argument
+        text = (subject.address or subject.argument) if isinstance(subject, SMTPAttempt) else subject.mail_from
         if isinstance(when, re.Pattern):
             return when.search(text) is not None
         return same_address(when, text) or fnmatch.fnmatchcase(text.lower(), when.lower())

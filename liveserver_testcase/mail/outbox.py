@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, overload
 
 from ..core.journal import Journal
 from ..core.text import count
-from .matching import Criteria, EmailCriteria, EmailPredicate
-from .message import ReceivedEmail
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["CapturedEmails", "EmailList", "Outbox"]
+    from .matching import Criteria, EmailCriteria, EmailPredicate
+    from .message import ReceivedEmail
+
+__all__ = ["CapturedEmails", "EmailList", "Outbox", "build_criteria"]
 
 
-class EmailList(Sequence[ReceivedEmail], abc.ABC):
+def build_criteria(predicate: EmailPredicate = None, /, **criteria: Unpack[EmailCriteria]) -> Criteria:
+    """Check what a test wants of its mails; see `Criteria`."""
+    from .matching import Criteria  # loaded when the server starts
+
+    return Criteria.build(predicate, **criteria)
+
+
+class EmailList(Sequence["ReceivedEmail"], abc.ABC):
     """Mails in the order of their acceptance; equal to a list of the same.
 
     A mail that is taken from it counts as looked at (``smtp_strict``); to ask how many there are looks at none.
@@ -71,7 +79,7 @@ class EmailList(Sequence[ReceivedEmail], abc.ABC):
             TypeError: A criterion is not known; the message names the nearest.
             UsageError: A criterion would match every mail, or none can.
         """
-        wanted = Criteria.build(predicate, **criteria)
+        wanted = build_criteria(predicate, **criteria)
         return [_seen(email) for email in self._emails() if wanted.matches(email)]
 
     def __contains__(self, email: object) -> bool:

@@ -6,7 +6,7 @@ import collections
 import ssl
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.journal import Journal, JournalWindow, drain
 from ..core.threaded import ThreadedServer
@@ -26,10 +26,13 @@ from .client_settings import (
 from .config import SIZE_LIMIT, CertificateChoice, ServerConfig, TLSMode
 from .connection import SMTPConnection
 from .faults import NotListening, SMTPFault, check_command
-from .message import ReceivedEmail
 from .outbox import Outbox
 from .scripting import ScriptedFaults
 from .session import SMTPAttempt, SMTPSession
+
+if TYPE_CHECKING:
+    from ..core.listener import Listener
+    from .message import ReceivedEmail
 
 __all__ = ["SMTPServer"]
 
@@ -272,6 +275,13 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
                 connection.cut()
 
     # -- the connections' side -------------------------------------------------------------------------------------
+
+    def _open(self, listener: Listener) -> None:
+        # What reads mails, matches and explains them is loaded now: a class without a test need not wait for it, and a
+        # test may have replaced what an import needs.
+        from . import matching, message, report  # noqa: F401
+
+        super()._open(listener)
 
     def _connect(self, sock: Any, address: Any, index: int, stopping: threading.Event) -> SMTPConnection:
         return SMTPConnection(self, sock, address, index, stopping)

@@ -6,7 +6,7 @@ import select
 import socket
 import ssl
 import threading
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..core.connection import Connection, ConnectionState
 from ..core.interrupts import monotonic
@@ -14,9 +14,11 @@ from ..core.journal import Journal, JournalWindow
 from ..errors import ClientDisconnected
 from .config import ServerConfig
 from .faults import Delay, Drop, FaultScript, Hang, RawReply, Refusal, SMTPFault
-from .message import ReceivedEmail
 from .session import SMTPAttempt, SMTPSession
 from .syntax import Refused, Reply
+
+if TYPE_CHECKING:
+    from .message import ReceivedEmail
 
 __all__ = ["Over", "SMTPWire", "Said", "Scripted", "Service"]
 

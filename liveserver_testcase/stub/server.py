@@ -9,6 +9,7 @@ import ssl
 import threading
 from typing import Any
 
+from ..core.listener import Listener
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate, resolve_tls
 from ..core.tracebacks import Unfinished
@@ -265,6 +266,13 @@ class HTTPStub(Disturbing):
         super().begin(name)
         for hold in holds:  # not before: a request of the old test may just be coming to its hold
             hold.drop_before(self.journal.window.number)
+
+    def _open(self, listener: Listener) -> None:
+        # Rules in paths need it.  It is loaded now: a class without a test need not wait for it, and a test may have
+        # replaced what an import needs.
+        import werkzeug.routing  # noqa: F401
+
+        super()._open(listener)
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
         return StubConnection(self, sock, address, index, stopping)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, MapAdapter, Rule
 
 from ..core.text import quote
 from ..errors import UsageError
@@ -123,9 +122,11 @@ class RuleCriterion(PathCriterion):
         rule = rule if "%3c" in rule.lower() else decode_path(rule)
         super().__init__(rule)
         self.rule = rule
+        from werkzeug.routing import Map, Rule  # loaded when a stub starts
+
         try:
             rules = Map([Rule(rule, endpoint="")], merge_slashes=False, redirect_defaults=False)
-            self._adapter: MapAdapter = rules.bind("stub")
+            self._adapter = rules.bind("stub")
         except (ValueError, LookupError, TypeError) as error:
             raise UsageError(
                 f"path is {quote(rule)}, which is no rule: {error}; wanted placeholders such as <name>, <int:id>, "

@@ -40,7 +40,7 @@ class Settings(SettingsCase):
     def test_the_policy(self) -> None:
         """Every setting reaches the server."""
         policy = self.look(
-            lambda case: case.smtp.policy,
+            lambda case: case.smtp.config,
             smtp_hostname="mx.example.com",
             smtp_tls="starttls",
             smtp_certificate="expired",
@@ -64,7 +64,7 @@ class Settings(SettingsCase):
     def test_variables(self) -> None:
         """A variable wins over the attribute; none and off can be said."""
         policy = self.look(
-            lambda case: case.smtp.policy,
+            lambda case: case.smtp.config,
             {
                 "SMTPSERVER_HOSTNAME": "mx",
                 "SMTPSERVER_TLS": "implicit",
@@ -80,7 +80,7 @@ class Settings(SettingsCase):
             ("mx", "implicit", "wrong-host", True, None),
         )
         self.assertEqual((policy.line_limit, policy.utf8), (2000, False))
-        policy = self.look(lambda case: case.smtp.policy, {"SMTPSERVER_TLS": "None"}, smtp_tls="starttls")
+        policy = self.look(lambda case: case.smtp.config, {"SMTPSERVER_TLS": "None"}, smtp_tls="starttls")
         self.assertIsNone(policy.tls)
 
     def test_strict_by_variable(self) -> None:
