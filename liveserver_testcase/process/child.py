@@ -34,14 +34,16 @@ class Child:
         pipe: For messages to it and from it.
         output: What it prints comes here; a descriptor that does not block.
         life: Open for as long as this process lives; the child ends when it closes.
+        memory: Shared with it: what its server's `CommandHandler` leaves there can be read when it has died.
         sentinel: A descriptor that is readable when the child has ended; None where the system has none.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], pipe: Pipe, output: int, life: int) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], pipe: Pipe, output: int, life: int, memory: int) -> None:
         self.pid = popen.pid
         self.pipe = pipe
         self.output = os.fdopen(output, "rb", buffering=0)
         self.life = os.fdopen(life, "wb", buffering=0)
+        self.memory = os.fdopen(memory, "rb", buffering=0)
         self.sentinel: int | None = None
         self._popen = popen
         self._lock = threading.Lock()  # one thread at a time looks whether it has ended
@@ -105,6 +107,7 @@ class Child:
         self.pipe.close()
         self.output.close()
         self.life.close()
+        self.memory.close()
         sentinel, self.sentinel = self.sentinel, None
         if sentinel is not None:
             os.close(sentinel)
@@ -132,8 +135,10 @@ def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
         kept.append(output_in)
         given.append(output_out)
         os.set_blocking(output_in, False)
-        popen = _execute(config, sockets, (theirs.fileno(), life_in, output_out))
-        child = Child(popen, Pipe(ours), output_in, life_out)
+        memory = _make_memory()
+        kept.append(memory)
+        popen = _execute(config, sockets, (theirs.fileno(), life_in, output_out, memory))
+        child = Child(popen, Pipe(ours), output_in, life_out, memory)
         child.pipe.send((config, [sock.fileno() for sock in sockets]))
         kept.clear()
         return child
@@ -145,8 +150,18 @@ def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
             ours.close()
 
 
+def _make_memory() -> int:
+    """A descriptor of memory without a name, still empty."""
+    if sys.platform == "linux":
+        return os.memfd_create("liveserver-testcase")
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
 def _execute(
-    config: WorkerConfig, sockets: Sequence[socket.socket], numbers: tuple[int, int, int]
+    config: WorkerConfig, sockets: Sequence[socket.socket], numbers: tuple[int, int, int, int]
 ) -> subprocess.Popen[bytes]:
     """Start a fresh interpreter, which reads the rest from the pipe."""
     package = __package__ or ""
@@ -243,6 +258,7 @@ class ChildConnection:
         output: Gets what it prints.
         name: Of the thread.
         on_event: Called in the thread with each event that the child pushes, in their order.
+        on_end: Called in the thread when the child has ended and all its events have been handled.
 
     Attributes:
         has_ended: Set when the process has ended.
@@ -250,13 +266,21 @@ class ChildConnection:
         is_stopping: Whether the process has been asked to stop: its end is wanted.
     """
 
-    def __init__(self, child: Child, output: OutputTail, name: str, on_event: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        child: Child,
+        output: OutputTail,
+        name: str,
+        on_event: Callable[[Any], None],
+        on_end: Callable[[int], None],
+    ) -> None:
         self.child = child
         self.output = output
         self.has_ended = OneShotEvent()
         self.is_serving = False
         self.is_stopping = False
         self._on_event = on_event
+        self._on_end = on_end
         self._first: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards what is below
         self._numbers = itertools.count(1)
@@ -352,6 +376,7 @@ class ChildConnection:
             child.pipe.sock.settimeout(0.0)
             while self._receive():
                 pass
+        self._on_end(child.memory.fileno())
         self._read_output()
 
     def _receive(self) -> bool:

@@ -1,4 +1,15 @@
-"""Run any server in a child process: the same methods and states, and the process may die."""
+"""Run any server in a child process: the same methods and states, and the process may die.
+
+How it works.  `ProcessServer.start` binds the sockets in this process, spawns a fresh interpreter with copies of them
+(`child`), and closes its own.  The child gets a `WorkerConfig`: it takes over the environment and the path, makes the
+server from its pickled factory, has it adopt the sockets, and reports that it serves (`worker`).  From then on clients
+connect to the child and nothing of what they send passes through here.
+
+Over a socket pair the parent sends commands, such as ``stop``, and the child results and events (`messages`).  A thread
+of the parent receives those and what the child prints, and waits for its end.  An end that nobody has asked for is
+kept, and raised by whatever the test asks of the server next.  The child ends when the parent's end of a pipe closes,
+whatever has ended the parent, and takes along every process that it has started.
+"""
 
 from __future__ import annotations
 
@@ -181,8 +192,17 @@ class ProcessServer(Server):
         except Exception as error:
             self._record_failure(error)
 
+    def _handle_end(self, memory: int) -> None:
+        try:
+            self._on_end(memory)
+        except Exception as error:
+            self._record_failure(error)
+
     def _on_event(self, value: Any) -> None:
         """Give meaning to an event that the child has pushed; called in a thread of the server, in their order."""
+
+    def _on_end(self, memory: int) -> None:
+        """Read what the child has left in `Child.memory`; called in a thread of the server when it has ended."""
 
     def _note_death(self, connection: ChildConnection) -> ServerDied:
         if self._death is None:
@@ -232,7 +252,9 @@ class ProcessServer(Server):
 
         def begin() -> None:
             child = spawn(config, listener.sockets)
-            self._connection = ChildConnection(child, self._output, self._thread_name, self._handle_event)
+            self._connection = ChildConnection(
+                child, self._output, self._thread_name, self._handle_event, self._handle_end
+            )
             self._connection.start()
 
         defer_sigint(begin)

@@ -44,6 +44,7 @@ class CommandHandler:
     Args:
         server: It is made, and starts next.
         push: Sends an event to the parent, before every result that is sent later.
+        memory: A descriptor of a file, at first empty, which the parent can read when this process has died.
 
     Attributes:
         slow_commands: Those that may take their time: each is run in a thread of its own.
@@ -51,9 +52,10 @@ class CommandHandler:
 
     slow_commands: frozenset[str] = frozenset()
 
-    def __init__(self, server: Any, push: Callable[[object], None]) -> None:
+    def __init__(self, server: Any, push: Callable[[object], None], memory: int) -> None:
         self.server = server
         self.push = push
+        self.memory = memory
 
     def flush(self) -> None:
         """Write out what has been printed."""
@@ -72,27 +74,28 @@ class CommandHandler:
         return StopReport(unfinished, [RemoteException.pack(error) for error in failures], _find_thread_holders())
 
 
-def begin(control: int, life: int, output: int) -> None:
+def begin(control: int, life: int, output: int, memory: int) -> None:
     """The whole life of a child; the rest of what it needs comes over ``control``.
 
     Args:
         control: A socket to the parent.
         life: A pipe that the parent keeps open as long as it lives.
         output: Where standard output and error go.
+        memory: See `CommandHandler`.
     """
     pipe = Pipe(socket.socket(fileno=control))
     try:
         config, listening = pipe.receive()
     except EOFError:
         os._exit(_ORPHANED)
-    code = _serve(config, listening, pipe.sock.detach(), life, output)
+    code = _serve(config, listening, pipe.sock.detach(), life, output, memory)
     if code:
         sys.exit(code)
 
 
-def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, output: int) -> int:
+def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, output: int, memory: int) -> int:
     """Serve until the parent asks for a stop; returns the exit code."""
-    for number in (control, life, *listening):
+    for number in (control, life, memory, *listening):
         os.set_inheritable(number, False)  # else a program that the application starts could hold the port
     _set_up_process(config, life, output)
     _watch_parent(config.parent_pid, life)
@@ -101,7 +104,7 @@ def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, 
     try:
         server = _make_server(config, listening)
         pipe = _open_pipe(control)
-        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, functools.partial(_push, pipe))
+        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, functools.partial(_push, pipe), memory)
         server.start()
     except BaseException as error:
         _flush()

@@ -345,7 +345,7 @@ class RequestResponseCycle:
         self.task = None
         self.connection.remove(self)
         self.server._calls.discard(self)
-        self.server.journal.notify()
+        self.server.journal.notify(self.record)
 
     # -- between uvicorn and the application ---------------------------------------------------------------------
 
@@ -424,7 +424,7 @@ class RequestResponseCycle:
             record.duration = None
             self.is_gone = self.is_gone or isinstance(error, OSError)
             raise
-        self.server.journal.notify()
+        self.server.journal.notify(self.record)
 
     async def send_ws(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a WebSocket."""

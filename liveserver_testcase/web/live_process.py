@@ -1,31 +1,52 @@
-"""The live server in a child process: the child pushes the records of its requests, the parent keeps a journal."""
+"""The live server in a child process: the requests are recorded there, and the parent keeps the same journal.
+
+How it works.  Clients connect to the child; only questions about requests pass between the two processes.  In the child
+a `RequestCommandHandler` subscribes to the journal of the server.  For each request it writes a row into memory that
+both processes have, before the request is answered and again when it is over, and notes that the record has changed.
+The parent need not be woken for that.
+
+When a test reads the `SyncedJournal` of the `RemoteServer`, the parent sends the command ``sync``; the child pushes
+what has changed, and the result of the command arrives behind it.  So a test that has its response finds the request
+after one round trip.  While somebody waits in the parent, and for exceptions of the application, the child pushes at
+once.  If it dies, the parent completes its journal from the rows.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import operator
+import os
 import pkgutil
 import ssl
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.journal import Journal, JournalWindow, drain
 from ..core.tls import Certificates, load_server_pem, resolve_tls
 from ..errors import LiveServerTestCaseError, UsageError
-from ..process.messages import RemoteException, ServerFactory
+from ..process.child import ChildExited, ChildTimeout, CommandFailed
+from ..process.messages import RemoteException, ServerFactory, StopReport
 from ..process.server import ProcessServer
 from ..process.worker import CommandHandler
 from .http_server import HTTPEndpoint
 from .records import RequestLog, RequestRecord
+from .request_table import RequestTable
+
+if TYPE_CHECKING:
+    from ..core.listener import Listener
 
 __all__ = ["RecordUpdate", "RemoteServer", "RequestCommandHandler", "SyncedJournal", "make_server"]
+
+T = TypeVar("T")
 
 _FACTS = [name for name in RequestRecord.__slots__ if name not in ("_status", "aborted", "errors", "index", "window")]
 _read_facts = operator.attrgetter("status", *_FACTS)
 
 
 class RecordUpdate(NamedTuple):
-    """What has changed about a request: the event that the child pushes.
+    """What has changed about a request: the child pushes lists of these.
 
     Attributes:
         number: The record's number in the journal; negative for one that is in no journal.
@@ -71,16 +92,26 @@ class RequestCommandHandler(CommandHandler):
 
     slow_commands = frozenset(("wait_until_idle",))
 
-    def __init__(self, server: Any, push: Callable[[object], None]) -> None:
-        super().__init__(server, push)
-        # Guards _pushed, and keeps updates in order: none may overtake a later one of the same record.
-        self._lock = threading.Lock()
-        self._pushed: dict[int, tuple[RequestRecord, RecordUpdate]] = {}  # the last updates of what is not over
-        server.journal.subscribe(self._publish)
+    def __init__(self, server: Any, push: Callable[[object], None], memory: int) -> None:
+        super().__init__(server, push, memory)
+        self._table = RequestTable(memory)
+        self._limit: int = server.journal.limit
+        self._next_index = 0  # of the next record that arrives
+        self._changed: dict[int, RequestRecord] = {}  # what is not over, or may have changed since it was pushed
+        self._is_followed = False
+        self._lock = threading.Lock()  # guards _pushed, and keeps updates of one record in order
+        self._pushed: dict[int, RecordUpdate] = {}  # the last updates of what is not over
+        server.journal.subscribe(self._note)
 
     def sync(self) -> None:
         """Push what has changed; the result comes after it."""
-        self._publish(None)
+        with self._lock:
+            changed = [self._changed.pop(index, None) for index in list(self._changed)]
+            self._push_updates([record for record in changed if record is not None])
+
+    def follow(self, is_followed: bool) -> None:
+        """Push every change at once from now on, or no longer."""
+        self._is_followed = is_followed
 
     def begin(self, window: JournalWindow) -> None:
         """A test begins: from now on requests belong to its window."""
@@ -105,31 +136,58 @@ class RequestCommandHandler(CommandHandler):
         """Cut every connection."""
         self.server.close_connections()
 
+    def stop(self, timeout: float) -> StopReport:
+        """See `CommandHandler.stop`."""
+        report = super().stop(timeout)
+        self.sync()
+        return report
+
     def _push_and_number(self, records: list[RequestRecord]) -> list[int]:
-        self._publish(None)
+        self.sync()
         return [record.index for record in records]
 
-    def _publish(self, record: RequestRecord | None) -> None:
-        """Push what is new of a record; None: of all that are not over."""
-        with self._lock:
-            changed = [record] if record is not None else [record for record, _ in self._pushed.values()]
-            for each in changed:
-                self._push_update(each)
+    def _note(self, record: RequestRecord | None) -> None:
+        """Note that a record is new or has changed; of all that are not over if it is None."""
+        if record is not None:
+            index = record.index
+            if index < 0:  # it is in no journal, and pushed for its exceptions
+                with self._lock:
+                    self._push_updates([record])
+                return
+            self._changed[index] = record
+            if index >= self._next_index:
+                self._next_index = index + 1
+                self._table.add(record)
+                old = self._changed.get(index - self._limit)
+                if old is not None and old.is_over and not old.errors:
+                    self._changed.pop(old.index, None)
+            elif record.completed:
+                self._table.complete(record)
+            if not (record.errors or record.aborted or self._is_followed):
+                return  # the parent asks for it, and need not be woken for each request
+        elif not self._is_followed:
+            return
+        self.sync()
 
-    def _push_update(self, record: RequestRecord) -> None:
-        _, last = self._pushed.get(record.index, (None, None))
+    def _push_updates(self, records: list[RequestRecord]) -> None:
+        """Push what is new of some records, with the lock held."""
+        updates = [update for update in map(self._make_update, records) if update is not None]
+        if updates:
+            self.push(updates)
+
+    def _make_update(self, record: RequestRecord) -> RecordUpdate | None:
+        index = record.index
+        last = self._pushed.pop(index, None)
         known = last.known if last is not None else 0
         is_over = record.is_over  # read first: what is pushed of a record that is over is final
         errors = [RemoteException.pack(error) for error in record.errors[known:]]
         aborted = record.aborted or getattr(record, "refused", "")
         window = record.window.number, record.window.name
-        update = RecordUpdate(record.index, window, _read_facts(record), aborted, known, errors)
-        if is_over:
-            self._pushed.pop(record.index, None)
-        elif record.index >= 0:
-            self._pushed[record.index] = record, update._replace(known=known + len(errors), errors=[])
-        if last is None or errors or update != last:
-            self.push(update)
+        update = RecordUpdate(index, window, _read_facts(record), aborted, known, errors)
+        if not is_over and index >= 0:
+            self._pushed[index] = update._replace(known=known + len(errors), errors=[])
+            self._changed[index] = record
+        return update if last is None or errors or update != last else None
 
 
 # -- in the parent -------------------------------------------------------------------------------------------------
@@ -140,12 +198,21 @@ class SyncedJournal(Journal[RequestRecord]):
 
     Args:
         limit: See `Journal`.
-        sync: Returns when what the other process has pushed until now is here.
+        sync: Returns when what has happened in the other process until now is here.
+        follow: Called with 1 when somebody begins to wait for what comes, and with -1 when they have ended.
     """
 
-    def __init__(self, limit: int, sync: Callable[[], None]) -> None:
+    def __init__(self, limit: int, sync: Callable[[], None], follow: Callable[[int], None]) -> None:
         super().__init__(limit)
         self._sync = sync
+        self._follow = follow
+
+    def skip(self, index: int) -> None:
+        """Leave out the entries up to ``index``: the other process does not have them any more."""
+        with self._lock:
+            first = next(self._indexes)
+            self._dropped += index - first
+            self._indexes = itertools.count(index)
 
     @property
     def dropped(self) -> int:
@@ -166,6 +233,30 @@ class SyncedJournal(Journal[RequestRecord]):
     def __len__(self) -> int:
         self._sync()
         return super().__len__()
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
+        """See `Journal.wait_for`."""
+        result = predicate()
+        if result or timeout <= 0:
+            return result
+        with self._followed():
+            return super().wait_for(predicate, timeout)
+
+    async def wait_for_async(self, predicate: Callable[[], T], timeout: float) -> T:
+        """See `Journal.wait_for_async`."""
+        result = predicate()
+        if result or timeout <= 0:
+            return result
+        with self._followed():
+            return await super().wait_for_async(predicate, timeout)
+
+    @contextlib.contextmanager
+    def _followed(self) -> Iterator[None]:
+        self._follow(1)
+        try:
+            yield
+        finally:
+            self._follow(-1)
 
 
 _SLACK = 5.0  # seconds beyond its own limit that the result of a wait may take
@@ -229,12 +320,14 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         )
         RequestLog.__init__(self, journal_limit)
         self.app = app
-        self.journal: SyncedJournal = SyncedJournal(journal_limit, self._sync)
+        self.journal: SyncedJournal = SyncedJournal(journal_limit, self._sync, self._follow)
         self.external_host = external_host
         self.tls = resolve_tls(tls, *self._names)
         self._server, self._tls = server, tls
         self._records: dict[int, RequestRecord] = {}  # that the child may still push changes of, by their index
         self._next_index = 0
+        self._followers = 0
+        self._follow_lock = threading.Lock()  # guards _followers, and keeps what the child is sent of them in order
 
     @property
     def _names(self) -> list[str]:
@@ -296,7 +389,23 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
     def _find(self, indexes: list[int]) -> list[RequestRecord]:
         return [self._records[index] for index in indexes if index in self._records]
 
-    def _on_event(self, value: RecordUpdate) -> None:
+    def _follow(self, change: int) -> None:
+        """Have the child push every change at once while somebody waits for one."""
+        with self._follow_lock:
+            self._followers += change
+            self._send_followers()
+
+    def _send_followers(self) -> None:
+        connection = self._connection
+        if connection is not None and self._serves:
+            with contextlib.suppress(ChildExited, ChildTimeout, CommandFailed):
+                connection.call("follow", self._followers > 0, timeout=_SLACK)
+
+    def _on_event(self, value: list[RecordUpdate]) -> None:
+        for update in value:
+            self._update_record(update)
+
+    def _update_record(self, value: RecordUpdate) -> None:
         """Bring a record up to date, or add it to the journal."""
         record = self._records.get(value.number)
         is_new = record is None
@@ -309,17 +418,42 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         record.aborted = value.aborted
         for name, fact in zip(_FACTS, facts, strict=True):
             setattr(record, name, fact)
-        if is_new and value.number >= 0:
-            self._next_index = value.number + 1
-            self._records[value.number] = record
-            old = self._records.get(value.number - self.journal.limit)
-            if old is not None and old.is_over:
-                del self._records[old.index]
-            self.journal.add(record, record.window)
+        if is_new and value.number >= self._next_index:  # else it is in no journal, or of a test that is over
+            self._add_record(record)
         else:
             self.journal.notify()
 
+    def _add_record(self, record: RequestRecord) -> None:
+        index = record.index
+        if index > self._next_index:
+            self.journal.skip(index)
+        self._next_index = index + 1
+        self._records[index] = record
+        old = self._records.get(index - self.journal.limit)
+        if old is not None and old.is_over:
+            del self._records[old.index]
+        self.journal.add(record, record.window)
+
+    def _on_end(self, memory: int) -> None:
+        """Complete the records with what the child has noted of them and not pushed."""
+        if not os.fstat(memory).st_size:  # it had no server yet
+            return
+        with contextlib.closing(RequestTable(memory)) as table:
+            for record in self._records.values():
+                row = table.row(record.index)
+                if not record.is_over and row.next_index == record.index + 1:
+                    row.complete(record)
+            for row in table.rows_from(self._next_index):
+                self._add_record(row.make_record(self.journal.window))
+        self.journal.notify()
+
     # -- life ----------------------------------------------------------------------------------------------------
+
+    def _open(self, listener: Listener) -> None:
+        super()._open(listener)
+        if self._followers:
+            with self._follow_lock:
+                self._send_followers()
 
     def _make_factory(self, port: int) -> ServerFactory:
         tls: Any = self._tls

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ def app(environ: dict[str, Any], start_response: Any) -> Any:
         raise Particular(1, 2)
     if path == "/exit":
         os._exit(3)
+    if path == "/kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     if path == "/wait":
         _go_on.wait(600)
     if path == "/print":
@@ -65,6 +68,14 @@ def broken() -> Any:
 
 def nothing() -> None:
     """Makes none."""
+
+
+async def hello(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers."""
+    if scope["type"] != "http":
+        raise RuntimeError(f"no {scope['type']} here")
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
 
 
 async def stubborn(scope: dict[str, Any], receive: Any, send: Any) -> None:

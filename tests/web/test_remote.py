@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import re
@@ -119,8 +120,28 @@ class RequestTest(RemoteCase):
         """A wait ends when the journal changes so, and else after its time."""
         server = self.started()
         self.assertEqual([], server.journal.wait_for(server.journal.entries, 0.05))
-        self.in_background(self.get, server, "/late")
-        self.assertEqual("/late", server.journal.wait_for(server.journal.entries, HANG)[0].path)
+        has_looked = threading.Event()
+
+        def look() -> list[Any]:
+            try:
+                return server.journal.entries()
+            finally:
+                has_looked.set()
+
+        self.in_background(lambda: has_looked.wait(HANG) and self.get(server, "/late"))
+        self.assertEqual("/late", server.journal.wait_for(look, HANG)[0].path)
+
+    def test_a_coroutine_waits(self) -> None:
+        """A wait on an event loop ends likewise, in a child that was started meanwhile, too."""
+        server = self.make()
+
+        async def wait() -> Any:
+            waiting = asyncio.create_task(server.journal.wait_for_async(server.journal.entries, HANG))
+            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(self.get, server, "/late")
+            return (await waiting)[0].path
+
+        self.assertEqual("/late", asyncio.run(wait()))
 
     def test_tests(self) -> None:
         """A test begins with an empty journal and output; a request belongs to the test in which it arrived."""

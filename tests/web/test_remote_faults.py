@@ -76,6 +76,55 @@ class LiveFaultTest(ProcessCase):
         self.assertEqual(["/custom", "/exit"], [record.path for record in server.journal.entries()])
         self.assertEqual(["Custom"], [type(error).__name__ for _, error in server.take_errors()])
 
+    def test_requests_are_known_after_a_kill(self) -> None:
+        """The requests of a process that was killed are known, also what nobody had asked for before."""
+        for app, interface in ((APP, "wsgi"), ("tests.web.remote_apps:hello", "asgi")):
+            with self.subTest(interface=interface):
+                server = self.live(app, interface=interface)
+                server.start()
+                server.begin("a test")
+                client = HTTPConnection("127.0.0.1", server.port, timeout=HANG)
+                self.addCleanup(client.close)
+                before: list[Any] = []
+                for number in range(20):
+                    client.request("GET", f"/{number}?{'x' * number**2}")
+                    client.getresponse().read()
+                    before = before or server.journal.entries()
+                os.kill(server.pid or 0, signal.SIGKILL)
+                with self.assertRaisesRegex(Exception, "SIGKILL"):
+                    server.check()
+                records = server.journal.entries(server.journal.window)
+                self.assertEqual([f"/{number}" for number in range(20)], [record.path for record in records])
+                self.assertEqual({("GET", "127.0.0.1")}, {(record.method, record.address[0]) for record in records})
+                # the kill may have come between the last response and the note of its end
+                self.assertEqual([(200, True, True)] * 19, [(r.status, r.completed, r.is_over) for r in records[:-1]])
+                self.assertIs(before[0], records[0])
+                server.start()
+                self.get(server, "/again")
+                self.assertEqual(20, server.journal.entries()[-1].index)
+
+    def test_a_request_that_kills(self) -> None:
+        """Which request was being served when the process was killed is known."""
+        server = self.live()
+        server.start()
+        self.get(server, "/before")
+        with self.assertRaises(ConnectionError):
+            self.get(server, "/kill")
+        with self.assertRaisesRegex(Exception, "SIGKILL"):
+            server.check()
+        records = server.journal.entries()
+        self.assertEqual([("/before", True), ("/kill", False)], [(each.path, each.is_over) for each in records])
+
+    def test_more_requests_than_are_kept(self) -> None:
+        """What nobody had asked for when the journal was full is gone, and counted."""
+        server = self.live(journal_limit=5)
+        server.start()
+        for number in range(12):
+            self.get(server, f"/{number}")
+        records = server.journal.entries()
+        self.assertEqual([(number, f"/{number}") for number in range(7, 12)], [(r.index, r.path) for r in records])
+        self.assertEqual(7, server.journal.dropped)
+
     def test_two_with_tls_at_once(self) -> None:
         """Two servers that start together have each a certificate of their own."""
         servers = [self.live(tls=True) for _ in range(2)]
