@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import UsageError
-from .outcome import name_error
+from ..errors import LiveServerTestCaseError, UsageError
+from .outcome import is_all_ours, name_error
 from .proxies import bypass_proxies, exempt_host, restore_proxies
 
 __all__ = ["ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
@@ -137,6 +137,8 @@ class Findings:
         try:
             return getattr(server, method)(*arguments)
         except Exception as error:
+            if isinstance(error, LiveServerTestCaseError) and is_all_ours(error):
+                error.__traceback__ = None  # its text says it all
             what = f"{method}() of the server {server.name!r} raised {name_error(error)}"
             self.errors.append(Problem(what, error))
             return None
