@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from liveserver_testcase.web.asgi import ASGIServer
-from tests.support import NoLeaks, wait_until
+from tests.support import wait_until
 from tests.web import test_malformed as wsgi
+from tests.web.asgi_case import ASGICase
 from tests.web.malformed import CHUNKED, SIZE
-from tests.web.wire import GET, Client, get, post
+from tests.web.wire import GET, get, post
 
 __all__ = ["HTTPToolsMalformed", "Requests"]
 
@@ -51,23 +52,6 @@ class H11Malformed(HTTPToolsMalformed):
     parser = "h11"
 
 
-class RequestCase(NoLeaks):
-    """A server for one application, with one of uvicorn's parsers."""
-
-    parsers = ("httptools", "h11")
-
-    def serve(self, app: Any, parser: str, **options: Any) -> ASGIServer:
-        server = ASGIServer(app, options={"http": parser, "lifespan": "off"}, **options)
-        server.start()
-        self.addCleanup(server.stop)
-        return server
-
-    def connect(self, server: ASGIServer) -> Client:
-        client = Client(server.address)
-        self.addCleanup(client.close)
-        return client
-
-
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Answer with the body."""
     body, more = b"", True
@@ -80,7 +64,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"<%b>" % body})
 
 
-class Requests(RequestCase):
+class Requests(ASGICase):
     """Good requests that look unusual."""
 
     def test_an_offer_of_http2(self) -> None:
