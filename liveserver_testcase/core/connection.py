@@ -145,7 +145,7 @@ class Connection(abc.ABC):
             raise ClientDisconnected(f"the TLS handshake failed: {error}") from error
 
     def _step_through_handshake(self, sock: ssl.SSLSocket, deadline: float) -> None:
-        """Do each step when its bytes have come: inside of OpenSSL nobody could tell waiting from working."""
+        """Do each step when its bytes have come: a call of OpenSSL that waits looks like one that works."""
         while True:
             self.set_timeout(0.0)
             try:
@@ -269,7 +269,7 @@ class Connection(abc.ABC):
         """See to it that the client cannot take the end of the connection for the end of the response.
 
         Args:
-            reset: Nothing else tells the client where the response ends: close with a reset.
+            reset: Nothing else shows the client where the response ends: close with a reset.
         """
         self._unclean = True
         if reset:
@@ -303,7 +303,7 @@ class Connection(abc.ABC):
             self.sock.close()
 
     def _send_close_notify(self) -> None:
-        """Tell a TLS client, once, that the end is not an attack."""
+        """Send a TLS client, once, the alert that says that the end is not an attack."""
         if isinstance(self.sock, ssl.SSLSocket) and not self._unclean:
             self._unclean = True
             with contextlib.suppress(OSError, ValueError):

@@ -348,9 +348,9 @@ async def _settle() -> None:
 class EventLoopServer(Server):
     """A server whose connections are protocols on an asyncio loop in a thread of its own.
 
-    A protocol calls `_connection_made` and `_connection_lost`, and tells its `LoopConnection` when it does something
-    for its client: a stop waits for that, and for nothing else.  What a callback raises is raised by
-    the stop, too; of what a task raises the loop hears only when the task is garbage: have a callback ask for it.
+    A protocol calls `_connection_made` and `_connection_lost`, and reports to its `LoopConnection` when it does
+    something for its client: a stop waits for that, and for nothing else.  What a callback raises is raised by the
+    stop, too; the loop learns what a task raised only when the task is garbage: have a callback ask for it.
     """
 
     _run: _Run | None = None

@@ -44,12 +44,12 @@ class OneShotEvent(threading.Event):
         return self._is_set
 
     def clear(self) -> None:
-        """Not for an alarm.
+        """Refuse it: the event is set for good.
 
         Raises:
             NotImplementedError: Always.
         """
-        raise NotImplementedError("an alarm is set for good; make another one")
+        raise NotImplementedError("a OneShotEvent is set for good; make another one")
 
 
 class ServerThread(threading.Thread):

@@ -1,4 +1,17 @@
-"""What every server is: a table of states, `start` and `stop` that keep it, an address and a ``repr``."""
+"""What every server is: a table of states, `start` and `stop` that keep it, an address and a ``repr``.
+
+How it works: `_MOVES` is the one table of states, and `Server._transition` the one place where a state changes, under
+the server's lock.  `start` binds the socket in the caller's thread, so that a taken port is an error there and then,
+hands it to ``_open`` of the subclass, which returns when the server serves, and rolls everything back if any of that
+fails. `stop` first has ``_stop_accepting`` refuse new work and then ``_close`` end what is in flight within the grace;
+what had to be cut becomes a warning, and what a thread ended with is raised.
+
+A stop that a thread of the server itself asks for, such as a handler's, goes on in a thread of its own; one that is
+interrupted by Ctrl-C closes everything at once and then lets the interrupt through.
+
+Every running server is in a registry.  At exit each is stopped, since plain unittest cleans up nothing on Ctrl-C; in a
+forked child the sockets are closed and the servers forgotten, for they are the parent's.
+"""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class _Workers:
         self.stopping = OneShotEvent()
         self.acceptors = [_Acceptor(sock) for sock in listener.sockets]
         self.lock = threading.Lock()  # guards `threads` and every acceptor's count of waiting workers
-        self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # told, while stopping, when one has left
+        self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # gets an item, while stopping, when one has left
         self.logged: set[str] = set()
 
     def start(self) -> None:

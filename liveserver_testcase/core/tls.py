@@ -1,7 +1,17 @@
 """Throw-away certificates: one authority a process, leaves on demand, for servers and for clients.
 
-Those of a server can be verified, or fail on purpose: see `Flaw`.  The only importer of trustme, which is loaded when
-the first certificate is wanted.
+Those of a server can be verified, or fail on purpose: see `Flaw`.
+
+How it works: `resolve_tls` makes a `TLS` of a server's ``tls=`` option: the server's context, and the file that its
+clients trust.  For ``True`` that comes from `Certificates`, the authority of this process; it is made with the first
+certificate and its key is in no file.  A leaf for the same names is made once; the SNI callback of a context keeps the
+name that a client asked for, and where a server is for any name it switches to a leaf for that one.
+
+Files are written only where a client needs a path: the authority's certificate, and a client's certificate with its
+key, readable for this user alone.  They are removed at exit; their names have the process in them, so that the next
+run removes those of one that was killed.  A server in another process is sent its key and certificate as bytes.
+
+This is the only module that imports trustme, which is an extra and loaded with the first certificate.
 """
 
 from __future__ import annotations
@@ -39,7 +49,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 Flaw: TypeAlias = Literal["expired", "wrong-host", "untrusted"]
 """What a client finds wrong with a server's certificate: its time is over, it is for ``wrong-host.invalid`` and nobody
-else, or its authority is not the one that the client was told to trust."""
+else, or its authority is not the one that the client trusts."""
 
 ClientAuth: TypeAlias = Literal["none", "request", "require"]
 """Whether a server wants a certificate of its clients: it does not ask, it asks, or it talks to nobody without one."""
@@ -370,12 +380,12 @@ def _list(words: tuple[str, ...]) -> str:
 
 
 def _note_name(session: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
-    """Keep with a session the name that its client asked for: it is told nowhere else."""
+    """Keep with a session the name that its client asked for; `ssl` does not."""
     session.asked_name = name or ""  # type: ignore[attr-defined]
 
 
 def _process_tag(pid: int) -> str:
-    """Return what names a process for as long as this machine runs; empty where the system does not tell.
+    """Return what names a process for as long as this machine runs; empty where the system has no such name.
 
     A number alone is given again to other processes, and means another process in each container.
     """

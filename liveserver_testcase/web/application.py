@@ -1,4 +1,4 @@
-"""Find an application by its import string, and tell its interface, WSGI or ASGI, by how it can be called."""
+"""Find an application by its import string, and its interface, WSGI or ASGI, by how it can be called."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAY = 'If it is right as it is, say which one: live_interface = "wsgi" or "asgi
 
 
 def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
-    """Tell the interface of an application by the arguments that it takes.
+    """Find the interface of an application by the arguments that it takes.
 
     Two are WSGI's ``(environ, start_response)``, three are ASGI's ``(scope, receive, send)``.
 
@@ -95,7 +95,7 @@ def _find_target(app: Any) -> Callable[..., Any]:
 
 
 def _is_async(target: Callable[..., Any]) -> bool:
-    """Whether calling it gives an awaitable, also where a decorator hides that or a mark tells it."""
+    """Whether calling it gives an awaitable, also where a decorator hides that or a mark shows it."""
     if isinstance(target, type):
         return hasattr(target, "__await__")  # the class of an ASGI application whose instances are the calls
     while isinstance(target, functools.partial):

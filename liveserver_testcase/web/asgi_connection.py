@@ -306,7 +306,7 @@ class RequestResponseCycle:
                 self.finish()
 
     def _check(self, result: object) -> None:
-        """Complain of an application that returned before it had done its part."""
+        """Record an error if the application returned before it had done its part."""
         if result is not None:
             raise InvalidResponse(f"the application returned {result!r}; an ASGI application returns nothing")
         if self.has_ended or self.is_gone or self.connection.is_lost or self._deferred_end is not None:
@@ -532,7 +532,7 @@ def _is_departure(error: BaseException) -> bool:
 
 
 def _ignore(task: asyncio.Task[None]) -> None:
-    """Have asked for what a task raised, so that asyncio does not complain."""
+    """Ask for what a task raised, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 

@@ -203,7 +203,7 @@ class HTTPConnection(Connection):
         self._unclean = True  # to end TLS is not possible while a thread of the handler's may be receiving
 
     def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
-        """Record what the handler raised before the client hears of it, and answer in its place if nobody has."""
+        """Record what the handler raised before the client reads of it, and answer in its place if nobody has."""
         self.server.note_error(exchange, error)
         failure = exchange.body.failure if exchange.body is not None else None
         if (
@@ -234,7 +234,7 @@ class HTTPConnection(Connection):
             self.mark_truncated(reset=not response.framed)
 
     def _can_keep_alive(self) -> bool:
-        """Whether the connection can be kept, as far as can be told when the response's head leaves.
+        """Whether the connection can be kept, as far as is known when the response's head leaves.
 
         Raises:
             BadRequest: The body turned out malformed, so the application cannot know what it answers.

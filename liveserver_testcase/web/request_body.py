@@ -135,7 +135,7 @@ class Body(io.RawIOBase):
         """Read some bytes: what is there, without waiting for more.
 
         Raises:
-            ClientDisconnected: The client is gone, or its body is malformed: there is no telling where it ends.
+            ClientDisconnected: The client is gone, or its body is malformed, so that nobody knows where it ends.
         """
         if self.finished:
             return 0
@@ -203,7 +203,7 @@ class Body(io.RawIOBase):
 
     @property
     def was_asked_for(self) -> bool:
-        """Whether a client that waits for ``100 Continue`` has been told to send the body."""
+        """Whether a client that waits for ``100 Continue`` has been sent that."""
         return self._before is None
 
 

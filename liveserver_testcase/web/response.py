@@ -154,7 +154,7 @@ class ResponseWriter:
         begun_at: When that was, on the monotonic clock.
         finished: Whether all of it has.
         keep_alive: Whether the connection stays open after it; decided when the head leaves.
-        framed: Whether the client can tell where it ends; else the end of the connection tells.
+        framed: Whether the client knows where it ends; else the end of the connection shows it.
         is_taken_over: Whether nothing of it leaves, since the handler uses the connection itself.
         has_no_body: Whether a body would not be sent: for HEAD, 1xx, 204 and 304.  Source: RFC 9110, 6.4.1.
         sent: Bytes of the body that have left.
