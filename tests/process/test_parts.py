@@ -16,7 +16,7 @@ from liveserver_testcase.process.messages import (
     StandIn,
     explain_unreachable,
 )
-from tests.core import children
+from tests.process import children
 from tests.support import NoLeaks
 
 
@@ -62,7 +62,7 @@ class ExceptionTest(unittest.TestCase):
         lines = str(trace).splitlines()
         self.assertEqual(("in the server's process", "KeyError: 'first'"), (lines[0], lines[1]))
         self.assertIn("    raise error from cause", lines)
-        self.assertEqual("tests.core.test_process_parts.Known: this", lines[-1])
+        self.assertEqual(f"{__name__}.Known: this", lines[-1])
 
     def test_causes_in_a_circle(self) -> None:
         """Causes that never end are cut."""
@@ -81,7 +81,7 @@ class ExceptionTest(unittest.TestCase):
             """Is not found by its name."""
 
         errors: list[tuple[BaseException, type[BaseException], str]] = [
-            (children.Particular(1, 2), Exception, "tests.core.children.Particular: 1 and 2"),
+            (children.Particular(1, 2), Exception, "tests.process.children.Particular: 1 and 2"),
             (Local("here"), LookupError, f"{__name__}.{Local.__qualname__}: here"),
             (UnicodeDecodeError("utf-8", b"", 0, 1, "no"), UnicodeDecodeError, "UnicodeDecodeError: 'utf-8' codec"),
             (Wordless(), Exception, f"{__name__}.Wordless: <str() of it raised ZeroDivisionError>"),
@@ -184,7 +184,9 @@ class RecipeTest(unittest.TestCase):
     def test_modules(self) -> None:
         """The modules that are imported first: those to preload, then those of the values, with their files."""
         recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, preload=("an.app",))
-        self.assertEqual({"an.app": "", __name__: __file__, "tests.core.children": children.__file__}, recipe.modules())
+        self.assertEqual(
+            {"an.app": "", __name__: __file__, "tests.process.children": children.__file__}, recipe.modules()
+        )
         self.assertFalse(recipe.needs_main)
 
 

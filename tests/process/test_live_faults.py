@@ -12,10 +12,10 @@ from typing import Any
 
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
 from liveserver_testcase.web.live import LiveServer
-from tests.core.processes import ProcessCase, is_alive, is_refused
+from tests.process.base import ProcessCase, is_alive, is_refused
 from tests.support import HANG, wait_until
 
-APP = "tests.web.remote_apps:app"
+APP = "tests.process.apps:app"
 
 
 class LiveFaultTest(ProcessCase):
@@ -78,7 +78,7 @@ class LiveFaultTest(ProcessCase):
 
     def test_requests_are_known_after_a_kill(self) -> None:
         """The requests of a process that was killed are known, also what nobody had asked for before."""
-        for app, interface in ((APP, "wsgi"), ("tests.web.remote_apps:hello", "asgi")):
+        for app, interface in ((APP, "wsgi"), ("tests.process.apps:hello", "asgi")):
             with self.subTest(interface=interface):
                 server = self.live(app, interface=interface)
                 server.start()
@@ -108,6 +108,7 @@ class LiveFaultTest(ProcessCase):
         server = self.live()
         server.start()
         self.get(server, "/before")
+        self.assertEqual([], server.wait_until_idle(HANG))
         with self.assertRaises(ConnectionError):
             self.get(server, "/kill")
         with self.assertRaisesRegex(Exception, "SIGKILL"):
@@ -137,7 +138,7 @@ class LiveFaultTest(ProcessCase):
 
     def test_a_stop_that_takes_all_its_time(self) -> None:
         """A stop that has to cut a request and the shutdown of the application names both."""
-        server = self.live("tests.web.remote_apps:stubborn", interface="asgi", stop_timeout=0.3)
+        server = self.live("tests.process.apps:stubborn", interface="asgi", stop_timeout=0.3)
         server.start()
         client = HTTPConnection("127.0.0.1", server.port, timeout=HANG)
         self.addCleanup(client.close)
@@ -178,7 +179,7 @@ class ProcessFaultTest(ProcessCase):
         for kind in ("ValueError", "SystemExit", "KeyboardInterrupt"):
             with self.subTest(kind=kind):
                 server = self.make("be_quiet")
-                server._make, server._arguments = "tests.core.children:make_unstoppable", (kind,)
+                server._make, server._arguments = "tests.process.children:make_unstoppable", (kind,)
                 server.start()
                 pid = server.pid or 0
                 with self.assertRaisesRegex(ServerThreadError, f"ended with {kind}: cannot stop"):

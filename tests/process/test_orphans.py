@@ -9,7 +9,7 @@ import sys
 import textwrap
 import unittest
 
-from tests.core.processes import SCRIPTED, ProcessCase, is_alive, is_refused
+from tests.process.base import SCRIPTED, ProcessCase, is_alive, is_refused
 from tests.support import HANG, ROOT, run_python, wait_until
 
 RUNNER = """
@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.support import wait_until
 from liveserver_testcase.process.server import ProcessServer
 if __name__ == "__main__":
-    make = "tests.core.children:make_scripted"
+    make = "tests.process.children:make_scripted"
     server = ProcessServer(make, "start_with_family", sys.argv[1])
     starter = threading.Thread(target=server.start)
     starter.start()
@@ -37,7 +37,7 @@ import os, sys, threading
 from liveserver_testcase.process.server import ProcessServer
 from tests.support import wait_until
 if __name__ == "__main__":
-    server = ProcessServer("tests.core.children:make_scripted", "start_waiting")
+    server = ProcessServer("tests.process.children:make_scripted", "start_waiting")
     threading.Thread(target=server.start, daemon=True).start()
     print(wait_until(lambda: server._output.text and server.pid), flush=True)
     sys.stdin.read()

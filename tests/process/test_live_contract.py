@@ -8,18 +8,18 @@ from typing import Any
 from liveserver_testcase.core.server import Server
 from liveserver_testcase.web.live_process import RemoteServer
 from tests.contracts import test_servers
-from tests.core import test_process_contract
+from tests.process import test_contract
 
 __all__ = ["RemoteTLSContract"]
 
 
-class RemoteTLSContract(test_process_contract.SpawnContract):
+class RemoteTLSContract(test_contract.SpawnContract):
     """A WSGI application in a fresh interpreter, over TLS."""
 
     half_said = test_servers.WSGIContract.half_said
 
     def make_server(self, **options: Any) -> Server:
-        app = "tests.web.remote_apps:bridged()"
+        app = "tests.process.apps:bridged()"
         return RemoteServer(app, env={"BRIDGE": self.bridge.path}, tls=True, **options)
 
     def ask(self, client: socket.socket) -> None:

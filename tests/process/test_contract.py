@@ -29,7 +29,7 @@ from tests.support import wait_until
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-server = ProcessServer("tests.core.children:make_scripted", "be_quiet", stop_timeout=0.0)
+server = ProcessServer("tests.process.children:make_scripted", "be_quiet", stop_timeout=0.0)
 longest = {"start": 0.2, "stop": 0.05}
 
 def connection():
@@ -130,7 +130,7 @@ class SpawnContract(ServerContract, NoLeaks):
         self.addCleanup(close)
 
     def make_server(self, **options: Any) -> Server:
-        server = ProcessServer("tests.core.children:make_echo", self.bridge.path, **options)
+        server = ProcessServer("tests.process.children:make_echo", self.bridge.path, **options)
         server.label = "echo-server"  # as the one in the child, whose threads a stop names
         return server
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from tests.core.children import Particular, work_that_hangs
+from tests.process.children import Particular, work_that_hangs
 
 __all__ = ["Custom", "app", "bridged", "make"]
 

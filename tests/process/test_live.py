@@ -23,10 +23,10 @@ from liveserver_testcase.core.tls import Certificates
 from liveserver_testcase.errors import ServerDied, ServerStartError, UnfinishedWorkWarning, UsageError
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from liveserver_testcase.web.live_process import RemoteServer
+from tests.process import apps
 from tests.support import HANG, NoLeaks, run_python, wait_until
-from tests.web import remote_apps
 
-APP = "tests.web.remote_apps:app"
+APP = "tests.process.apps:app"
 
 
 class RemoteCase(NoLeaks):
@@ -35,7 +35,7 @@ class RemoteCase(NoLeaks):
     def make(self, app: Any = APP, **options: Any) -> RemoteServer:
         options = {"server": "liveserver_testcase.web.wsgi:WSGIServer", **options}
         if isinstance(app, str) and options["server"].endswith("WSGIServer"):
-            app = remote_apps.make  # it takes no import strings
+            app = apps.make  # it takes no import strings
         server = RemoteServer(app, **options)
         self.addCleanup(self.end, server)
         return server
@@ -150,7 +150,7 @@ class RequestTest(RemoteCase):
         server.begin("first")
         self.assertEqual(([], ""), (server.journal.entries(), server.output))
         self.in_background(self.get, server, "/wait")
-        server.journal.wait_for(lambda: server.in_flight, HANG)
+        server.journal.wait_for(lambda: "/wait" in [record.path for record in server.in_flight], HANG)
         first = server.journal.window
         server.begin("second")
         self.get(server, "/print?now")
@@ -222,7 +222,7 @@ class ErrorTest(RemoteCase):
         self.get(server, "/custom")
         ((record, error),) = server.take_errors()
         self.assertEqual("GET /custom", record.describe())
-        self.assertIs(remote_apps.Custom, type(error))
+        self.assertIs(apps.Custom, type(error))
         self.assertEqual(("not a number", 7), error.args)
         self.assertIs(ValueError, type(error.__cause__))
         text = "".join(traceback.format_exception(error))
@@ -241,7 +241,9 @@ class ErrorTest(RemoteCase):
         self.assertIsInstance(error, StandIn)
         self.assertEqual(("Particular", "1 and 2"), (type(error).__qualname__, str(error)))
         self.assertIsInstance(error.__cause__, RemoteTraceback)
-        self.assertEqual("tests.core.children.Particular: 1 and 2", traceback.format_exception_only(error)[0].strip())
+        self.assertEqual(
+            "tests.process.children.Particular: 1 and 2", traceback.format_exception_only(error)[0].strip()
+        )
 
     def test_a_class_that_is_not_imported_here(self) -> None:
         """No module is imported for an exception: it is stood for by one of its built-in base class."""
@@ -249,17 +251,17 @@ class ErrorTest(RemoteCase):
             """
             import sys, http.client
             from liveserver_testcase.web.live_process import RemoteServer
-            with RemoteServer("tests.web.remote_apps:app") as server:
+            with RemoteServer("tests.process.apps:app") as server:
                 client = http.client.HTTPConnection(*server.address)
                 client.request("GET", "/custom")
                 client.getresponse().read()
                 client.close()
                 ((_, error),) = server.take_errors()
             print(isinstance(error, ValueError), type(error).__module__, repr(str(error)))
-            print("tests.web.remote_apps" in sys.modules)
+            print("tests.process.apps" in sys.modules)
             """
         )
-        wanted = "True tests.web.remote_apps \"('not a number', 7)\"\nFalse\n"
+        wanted = "True tests.process.apps \"('not a number', 7)\"\nFalse\n"
         self.assertEqual((0, wanted, ""), (done.returncode, done.stdout, done.stderr))
 
     def test_in_the_middle_of_a_stream(self) -> None:
@@ -278,7 +280,7 @@ class ErrorTest(RemoteCase):
 
     def test_an_application_that_cannot_be_made(self) -> None:
         """What ``create_app()`` raises there is the cause here."""
-        server = self.make(remote_apps.broken)
+        server = self.make(apps.broken)
         with self.assertRaises(ServerStartError) as caught:
             server.start()
         self.assertEqual(
@@ -289,7 +291,7 @@ class ErrorTest(RemoteCase):
 
     def test_our_own_errors_arrive_as_they_are(self) -> None:
         """An import string that leads nowhere is the same error in a process as in a thread."""
-        server = self.make("tests.web.no_such:app", server="liveserver_testcase.web.live:LiveServer")
+        server = self.make("tests.process.no_such:app", server="liveserver_testcase.web.live:LiveServer")
         with self.assertRaises((UsageError, ServerStartError)) as caught:
             server.start()
         self.assertIn("no_such", str(caught.exception))
@@ -297,7 +299,7 @@ class ErrorTest(RemoteCase):
     def test_an_application_that_is_out_of_reach(self) -> None:
         """A factory that the child cannot import is an error that says what to do."""
         with self.assertRaisesRegex(UsageError, "it is a lambda, which has no name. Give a function or class"):
-            self.make(lambda: remote_apps.app).start()
+            self.make(lambda: apps.app).start()
 
 
 class DeathTest(RemoteCase):
@@ -369,7 +371,7 @@ class TLSTest(RemoteCase):
                 self.assertEqual(Certificates.shared().ca_file, server.ca_file)
                 self.assertEqual([], list(Path(folder.name).iterdir()))
         self.assertTrue(server.url.startswith("https://"))
-        self.assertRaises(ServerStartError, self.make(remote_apps.broken, tls=True).start)
+        self.assertRaises(ServerStartError, self.make(apps.broken, tls=True).start)
         self.assertEqual([], list(Path(folder.name).iterdir()))
 
     def test_a_certificate_of_ones_own(self) -> None:

@@ -15,7 +15,7 @@ from tests.support import HANG, NoLeaks, wait_until
 
 __all__ = ["SCRIPTED", "ProcessCase", "is_alive", "is_refused"]
 
-SCRIPTED = "tests.core.children:make_scripted"
+SCRIPTED = "tests.process.children:make_scripted"
 
 
 def is_alive(pid: int) -> bool:

@@ -12,7 +12,7 @@ from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerDied, UsageError
 from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
-from tests.core.processes import ProcessCase, is_alive
+from tests.process.base import ProcessCase, is_alive
 from tests.support import HANG, wait_until
 
 

@@ -17,8 +17,8 @@ from liveserver_testcase.errors import LiveServerTestCaseError, ServerStartError
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
-from tests.core import children
-from tests.core.processes import SCRIPTED, ProcessCase, is_alive
+from tests.process import children
+from tests.process.base import SCRIPTED, ProcessCase, is_alive
 from tests.support import HANG, wait_until
 
 

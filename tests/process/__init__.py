@@ -1,0 +1,1 @@
+"""Tests of ``liveserver_testcase.core``."""
