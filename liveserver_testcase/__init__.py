@@ -10,151 +10,95 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cases.base import ClassServer, Problem, ServerAttribute, ServerTestCase
-    from .cases.live import LiveServerTestCase
-    from .cases.smtp import SMTPTestCase
-    from .cases.stub import HTTPStubTestCase
-    from .core.tls import ClientCertificate, TLSFacts
-    from .errors import (
-        ClientDisconnected,
-        InvalidResponse,
-        LiveServerTestCaseError,
-        ServerDied,
-        ServerNotStarted,
-        ServerStartError,
-        ServerStateError,
-        ServerThreadError,
-        UnfinishedWorkWarning,
-        UsageError,
-        WildcardAddressWarning,
-    )
-    from .mail.faults import SMTPFault
-    from .mail.message import Attachment, Link, ReceivedEmail
-    from .mail.server import SMTPServer
-    from .mail.session import SMTPAttempt, SMTPSession
-    from .stub.content import Chunked
-    from .stub.expectation import Expectation
-    from .stub.fault import Fault, Place
-    from .stub.hold import Hold
-    from .stub.outage import ConnectionFault, Outage
-    from .stub.reply import Reply
-    from .stub.request import RecordedRequest
-    from .stub.server import HTTPStub
-    from .stub.stream import Pause
-    from .stub.times import at_least, at_most
-    from .stub.values import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED
-    from .web.live import LiveServer
-    from .web.records import RequestRecord
+    from .cases.base import ClassServer as ClassServer
+    from .cases.base import Problem as Problem
+    from .cases.base import ServerAttribute as ServerAttribute
+    from .cases.base import ServerTestCase as ServerTestCase
+    from .cases.live import LiveServerTestCase as LiveServerTestCase
+    from .cases.smtp import SMTPTestCase as SMTPTestCase
+    from .cases.stub import HTTPStubTestCase as HTTPStubTestCase
+    from .core.tls import ClientCertificate as ClientCertificate
+    from .core.tls import TLSFacts as TLSFacts
+    from .errors import ClientDisconnected as ClientDisconnected
+    from .errors import InvalidResponse as InvalidResponse
+    from .errors import LiveServerTestCaseError as LiveServerTestCaseError
+    from .errors import ServerDied as ServerDied
+    from .errors import ServerNotStarted as ServerNotStarted
+    from .errors import ServerStartError as ServerStartError
+    from .errors import ServerStateError as ServerStateError
+    from .errors import ServerThreadError as ServerThreadError
+    from .errors import UnfinishedWorkWarning as UnfinishedWorkWarning
+    from .errors import UsageError as UsageError
+    from .errors import WildcardAddressWarning as WildcardAddressWarning
+    from .mail.faults import SMTPFault as SMTPFault
+    from .mail.message import Attachment as Attachment
+    from .mail.message import Link as Link
+    from .mail.message import ReceivedEmail as ReceivedEmail
+    from .mail.server import SMTPServer as SMTPServer
+    from .mail.session import SMTPAttempt as SMTPAttempt
+    from .mail.session import SMTPSession as SMTPSession
+    from .stub.content import Chunked as Chunked
+    from .stub.expectation import Expectation as Expectation
+    from .stub.fault import Fault as Fault
+    from .stub.fault import Place as Place
+    from .stub.hold import Hold as Hold
+    from .stub.outage import ConnectionFault as ConnectionFault
+    from .stub.outage import Outage as Outage
+    from .stub.reply import Reply as Reply
+    from .stub.request import RecordedRequest as RecordedRequest
+    from .stub.server import HTTPStub as HTTPStub
+    from .stub.stream import Pause as Pause
+    from .stub.times import at_least as at_least
+    from .stub.times import at_most as at_most
+    from .stub.values import ABSENT as ABSENT
+    from .stub.values import ALL_OF as ALL_OF
+    from .stub.values import ANY_OF as ANY_OF
+    from .stub.values import INCLUDING as INCLUDING
+    from .stub.values import NOT as NOT
+    from .stub.values import UNORDERED as UNORDERED
+    from .web.live import LiveServer as LiveServer
+    from .web.records import RequestRecord as RequestRecord
 
-_HOMES = {
-    "ABSENT": "stub.values",
-    "ALL_OF": "stub.values",
-    "ANY_OF": "stub.values",
-    "Attachment": "mail.message",
-    "Chunked": "stub.content",
-    "ClassServer": "cases.base",
-    "ClientCertificate": "core.tls",
-    "ClientDisconnected": "errors",
-    "ConnectionFault": "stub.outage",
-    "Expectation": "stub.expectation",
-    "Fault": "stub.fault",
-    "HTTPStub": "stub.server",
-    "HTTPStubTestCase": "cases.stub",
-    "Hold": "stub.hold",
-    "INCLUDING": "stub.values",
-    "InvalidResponse": "errors",
-    "Link": "mail.message",
-    "LiveServer": "web.live",
-    "LiveServerTestCase": "cases.live",
-    "LiveServerTestCaseError": "errors",
-    "NOT": "stub.values",
-    "Outage": "stub.outage",
-    "Pause": "stub.stream",
-    "Place": "stub.fault",
-    "Problem": "cases.base",
-    "ReceivedEmail": "mail.message",
-    "RecordedRequest": "stub.request",
-    "Reply": "stub.reply",
-    "RequestRecord": "web.records",
-    "SMTPAttempt": "mail.session",
-    "SMTPFault": "mail.faults",
-    "SMTPServer": "mail.server",
-    "SMTPSession": "mail.session",
-    "SMTPTestCase": "cases.smtp",
-    "ServerAttribute": "cases.base",
-    "ServerDied": "errors",
-    "ServerNotStarted": "errors",
-    "ServerStartError": "errors",
-    "ServerStateError": "errors",
-    "ServerTestCase": "cases.base",
-    "ServerThreadError": "errors",
-    "TLSFacts": "core.tls",
-    "UNORDERED": "stub.values",
-    "UnfinishedWorkWarning": "errors",
-    "UsageError": "errors",
-    "WildcardAddressWarning": "errors",
-    "at_least": "stub.times",
-    "at_most": "stub.times",
+# The modules, each with those of its names that are public.
+_NAMES = {
+    "cases.base": "ClassServer Problem ServerAttribute ServerTestCase",
+    "cases.live": "LiveServerTestCase",
+    "cases.smtp": "SMTPTestCase",
+    "cases.stub": "HTTPStubTestCase",
+    "core.tls": "ClientCertificate TLSFacts",
+    "errors": (
+        "ClientDisconnected InvalidResponse LiveServerTestCaseError ServerDied ServerNotStarted ServerStartError "
+        "ServerStateError ServerThreadError UnfinishedWorkWarning UsageError WildcardAddressWarning"
+    ),
+    "mail.faults": "SMTPFault",
+    "mail.message": "Attachment Link ReceivedEmail",
+    "mail.server": "SMTPServer",
+    "mail.session": "SMTPAttempt SMTPSession",
+    "stub.content": "Chunked",
+    "stub.expectation": "Expectation",
+    "stub.fault": "Fault Place",
+    "stub.hold": "Hold",
+    "stub.outage": "ConnectionFault Outage",
+    "stub.reply": "Reply",
+    "stub.request": "RecordedRequest",
+    "stub.server": "HTTPStub",
+    "stub.stream": "Pause",
+    "stub.times": "at_least at_most",
+    "stub.values": "ABSENT ALL_OF ANY_OF INCLUDING NOT UNORDERED",
+    "web.live": "LiveServer",
+    "web.records": "RequestRecord",
 }
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "ABSENT",
-    "ALL_OF",
-    "ANY_OF",
-    "INCLUDING",
-    "NOT",
-    "UNORDERED",
-    "Attachment",
-    "Chunked",
-    "ClassServer",
-    "ClientCertificate",
-    "ClientDisconnected",
-    "ConnectionFault",
-    "Expectation",
-    "Fault",
-    "HTTPStub",
-    "HTTPStubTestCase",
-    "Hold",
-    "InvalidResponse",
-    "Link",
-    "LiveServer",
-    "LiveServerTestCase",
-    "LiveServerTestCaseError",
-    "Outage",
-    "Pause",
-    "Place",
-    "Problem",
-    "ReceivedEmail",
-    "RecordedRequest",
-    "Reply",
-    "RequestRecord",
-    "SMTPAttempt",
-    "SMTPFault",
-    "SMTPServer",
-    "SMTPSession",
-    "SMTPTestCase",
-    "ServerAttribute",
-    "ServerDied",
-    "ServerNotStarted",
-    "ServerStartError",
-    "ServerStateError",
-    "ServerTestCase",
-    "ServerThreadError",
-    "TLSFacts",
-    "UnfinishedWorkWarning",
-    "UsageError",
-    "WildcardAddressWarning",
-    "at_least",
-    "at_most",
-]
+__all__ = sorted(_MODULES)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
-    """Load what a name needs when it is first used: a test that talks to no stub does not wait for werkzeug."""
-    home = _HOMES.get(name)
-    if home is None:
+    """Load what a name needs when it is first used: a test that needs no stub does not wait for one to be loaded."""
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{home}", __name__), name)
+    value = getattr(import_module(f".{module}", __name__), name)
     globals()[name] = value
     return value
 

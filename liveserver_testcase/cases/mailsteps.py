@@ -42,7 +42,7 @@ __tracebackhide__ = True
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Wait:
     """Something to wait for."""
 
@@ -54,7 +54,7 @@ Steps: TypeAlias = Generator[Wait, bool, T]
 """An assertion: it is sent whether there could be a wait, and returns what it has found."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Demand:
     """What a test demands of its mails.
 

@@ -20,7 +20,7 @@ __tracebackhide__ = True
 log = logging.getLogger("liveserver_testcase.cases")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Loan:
     """A server that classes share.
 

@@ -48,7 +48,10 @@ Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
 """Who is meant: an address or a glob, a pattern, or a function of the `SMTPAttempt`, for ``BODY`` of the mail."""
 
 
-@dataclass(frozen=True)
+# Not frozen: of ten classes that is a tenth of what the import of the package costs beside that of its libraries.
+
+
+@dataclass
 class Refusal:
     """Reply so, and do nothing else."""
 
@@ -58,7 +61,7 @@ class Refusal:
         return f"answers {self.answer.code} {self.answer.text}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RawReply:
     """Send these bytes instead of an answer."""
 
@@ -68,7 +71,7 @@ class RawReply:
         return f"sends {self.data!r}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Delay:
     """Wait before the answer."""
 
@@ -78,7 +81,7 @@ class Delay:
         return f"waits {self.seconds:g} s"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hang:
     """Never answer."""
 
@@ -86,7 +89,7 @@ class Hang:
         return "never answers"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Drop:
     """End the connection: in place of the answer, after it, or in the middle of the mail."""
 
@@ -102,7 +105,7 @@ class Drop:
         return f"drops the connection {'after the answer' if self.after_reply else 'without an answer'}{kept}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Throttle:
     """Read so slowly."""
 
@@ -112,7 +115,7 @@ class Throttle:
         return f"reads {self.bytes_per_second:g} bytes a second"
 
 
-@dataclass(frozen=True)
+@dataclass
 class SizeLimit:
     """Refuse larger mails, and say so in advance."""
 
@@ -122,7 +125,7 @@ class SizeLimit:
         return f"refuses mails of more than {self.size} bytes"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RecipientLimit:
     """Refuse more recipients than so many."""
 
@@ -133,7 +136,7 @@ class RecipientLimit:
         return f"answers {self.answer.code} to each recipient after {self.number}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class EHLOOverride:
     """Change what the answer to EHLO says."""
 
@@ -145,7 +148,7 @@ class EHLOOverride:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True)
+@dataclass
 class NotListening:
     """Nobody listens."""
 

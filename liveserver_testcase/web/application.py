@@ -48,7 +48,7 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
     raise UsageError(_explain(app, signature, arity, is_async))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Arity:
     """How many positional arguments a callable takes.
 
