@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
 
+from ..core.masking import mask
 from ..core.text import describe_error
 from ..core.tracebacks import Unfinished
 from ..errors import UsageError
@@ -160,8 +161,8 @@ class RemoteException:
         return cls(pickled, kind.__module__, kind.__qualname__, text, base.__name__, trace, cause)
 
     def describe(self) -> str:
-        """Its class and its text, in a line."""
-        return f"{self.name}: {self.text}" if self.text else self.name
+        """Its class and its text, without secrets."""
+        return mask(f"{self.name}: {self.text}" if self.text else self.name)
 
     def unpack(self, trace: str = "") -> BaseException:
         """The exception itself if its class is known here, else a `StandIn`; the last of its causes is its traceback.

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 from ..core.interrupts import defer_sigint, monotonic
 from ..core.listener import Listener
+from ..core.masking import mask
 from ..core.server import HasDescriptor, Server
 from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
@@ -227,7 +228,7 @@ class ProcessServer(Server):
         return super().__repr__() if self._death is None else f"<{self.display_name} died at {self.url}>"
 
     def _describe_output(self) -> str:
-        tail = self._output.tail()
+        tail = mask(self._output.tail())
         return f" The last of its output:\n{tail}" if tail else " It had printed nothing."
 
     # -- life --------------------------------------------------------------------------------------------------

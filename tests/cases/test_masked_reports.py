@@ -9,8 +9,9 @@ import unittest
 import urllib.request
 from typing import Any
 
-from liveserver_testcase import HTTPStub, HTTPStubTestCase, LiveServer, LiveServerTestCase, ServerStartError
+from liveserver_testcase import HTTPStub, HTTPStubTestCase, LiveServer, LiveServerTestCase, ServerDied, ServerStartError
 from tests.cases.running import make_case, run_case
+from tests.support import HANG, wait_until
 
 TARGET = "/boom?password=hunter2&next=http%3A%2F%2Fann%3Ahunter2%40h%2F&a=1"
 MASKED = "GET /boom?password=***&next=http%3A%2F%2Fann%3A***%40h%2F&a=1"
@@ -147,6 +148,17 @@ class MaskedReportsTest(unittest.TestCase):
         with self.assertRaises(ServerStartError) as caught:
             LiveServer(app, start_timeout=5).start()
         self.assertIn("postgres://ann:***@db.invalid/", str(caught.exception))
+
+    def test_a_process_that_dies(self) -> None:
+        """Of what it has printed the last is in the report, without its secrets."""
+        with LiveServer("tests.process.apps:app", mode="process") as server:
+            urllib.request.urlopen(server.url_for("/print?a=1&token=hunter2"), timeout=HANG).close()
+            with self.assertRaises(OSError):
+                urllib.request.urlopen(server.url_for("/exit"), timeout=HANG)
+            self.assertTrue(wait_until(lambda: not server.is_running))
+            with self.assertRaisesRegex(ServerDied, r"printed a=1&token=\*\*\*") as caught:
+                server.check()
+        self.assertNotIn("hunter2", str(caught.exception))
 
     def test_a_response_that_cannot_be_sent(self) -> None:
         """A header that is refused is named without what is secret in it."""
