@@ -47,6 +47,12 @@ class ServerView:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
         return build_url(self.url, path, query)
 
+    def move(self, port: int) -> None:
+        """Note that the server is going to listen on another port than it was described with."""
+        for name in ("url", "ws_url"):
+            self._facts[name] = f"{self._facts[name].rpartition(':')[0]}:{port}"
+        self._facts |= {"port": port, "address": [self._facts["host"], port]}
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

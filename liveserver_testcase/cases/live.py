@@ -290,9 +290,11 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         view = ChildView()
         cls._class_run = cast(ClassRun, view)
         app = cls._make_app()
-        own = view.find(_NAME)
-        if own is not None and own.was_read and not cls.setting("live_port", "LIVESERVER_PORT", int):
-            check_port(cls, own.port, configured_port(app))
+        own, port = view.find(_NAME), configured_port(app)
+        if own is not None and port and not cls.setting("live_port", "LIVESERVER_PORT", int):
+            if own.was_read:
+                check_port(cls, own.port, port)
+            own.move(port)
         return app
 
     @classmethod

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.text import describe_error, quote
+from ..core.time_limit import TimeLimitExceeded, time_limit
+from ..core.tracebacks import fold_stack
 from ..errors import ServerStartError, UsageError
 
 __all__ = ["configured_port", "detect_interface", "load_app"]
@@ -133,17 +135,30 @@ _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _STRING = re.compile(rf"({_NAME}):({_NAME})(\(\))?")
 
 
-def load_app(text: str) -> Any:
+def load_app(text: str, timeout: float | None = None) -> Any:
     """Import what an import string names.
 
     Args:
         text: ``package.module:attribute``; with ``()`` at its end the attribute is called without arguments, and makes
             the application.
+        timeout: Seconds that all of it may take, where that can be bounded; None for no bound.
 
     Raises:
         UsageError: It is no import string, or there is no such module or attribute.
-        ServerStartError: The module, or the factory, raised something; it is the cause.
+        ServerStartError: The module, or the factory, raised something, which is the cause, or has not ended.
     """
+    if timeout is None:
+        return _load(text)
+    try:
+        with time_limit(timeout):
+            return _load(text)
+    except TimeLimitExceeded as interrupt:
+        raise ServerStartError(
+            f"{text!r} is not loaded after {timeout:g} s.\nIt was at\n{fold_stack(interrupt.stack).rstrip()}"
+        ) from None
+
+
+def _load(text: str) -> Any:
     found = _STRING.fullmatch(text.strip())
     if found is None:
         raise UsageError(

@@ -113,7 +113,7 @@ class LiveServer:
         else:
             if env:
                 raise UsageError(f"env is {env!r}, but in mode='thread' the environment is this process's own")
-            self._app = load_app(app) if isinstance(app, str) else app
+            self._app = load_app(app, start_timeout) if isinstance(app, str) else app
             self._framework_errors = FrameworkErrors(self.note_error, around)
             options |= {"port": port or configured_port(self._app), "around": self._framework_errors.surround}
             if (detect_interface(self._app) if interface == "auto" else interface) == "asgi":

@@ -21,6 +21,7 @@ __all__ = [
     "Failing",
     "Named",
     "Reading",
+    "Starting",
     "Surrounded",
     "Unfinished",
     "Unready",
@@ -171,6 +172,35 @@ class Configured(LiveServerTestCase):
             self.assertEqual(int(os.environ["SHOP_PORT"]), self.live_server.port)
             self.assertEqual(200, self.live.get("/").status_code)
             self.live_server.restart()
+
+
+class Starting(LiveServerTestCase):
+    """An ASGI application with the port of the environment, whose startup reads its own URL."""
+
+    live_mode = "process"
+
+    @classmethod
+    def create_app(cls) -> Any:
+        class App:
+            config = {"LIVESERVER_PORT": os.environ["SHOP_PORT"]}
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                if scope["type"] == "lifespan":
+                    await receive()
+                    self.urls = f"{cls.live_url()} {cls.live_ws_url()} {cls.live_server.address[1]}"
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
+                    await send({"type": "lifespan.shutdown.complete"})
+                    return
+                await send({"type": "http.response.start", "status": 200})
+                await send({"type": "http.response.body", "body": self.urls.encode()})
+
+        return App()
+
+    def test_it(self) -> None:
+        self.assertEqual(int(os.environ["SHOP_PORT"]), self.live_server.port)
+        expected = f"{self.live_url()} {self.live_ws_url()} {self.live_server.port}"
+        self.assertEqual(expected, self.live.get("/").text)
 
 
 class Contradictory(Configured):

@@ -336,14 +336,17 @@ class InAProcess(NoLeaks):
                 self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
 
     def test_configured_port(self) -> None:
-        """The application's configuration chooses the port from there, also in later starts."""
+        """The application's configuration chooses the port from there, also in later starts, and a startup finds it."""
 
-        def run(port: int) -> Outcome:
-            with mock.patch.dict("os.environ", SHOP_PORT=str(port)):
-                return run_case(apart.Configured)
+        for case in (apart.Configured, apart.Starting):
 
-        outcome = run_on_free_port(run)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+            def run(port: int, case: type[Any] = case) -> Outcome:
+                with mock.patch.dict("os.environ", SHOP_PORT=str(port)):
+                    return run_case(case)
+
+            with self.subTest(case=case):
+                outcome = run_on_free_port(run)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
 
     def test_taken(self) -> None:
         """One that is taken is an error of the class that says so."""

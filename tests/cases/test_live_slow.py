@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from liveserver_testcase import LiveServerTestCase
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerStartError
 from tests.cases.apps import make_app
 from tests.cases.running import Outcome, is_refused, make_case, run_case
 from tests.support import HANG, NoLeaks
@@ -83,6 +83,16 @@ class Endless(NoLeaks):
                 outcome = self.run_and_go_on(app="slow_shop:app")
                 self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertIn('File "slow_shop.py", line N, in <module>\n', outcome.report)
+
+    def test_server_alone(self) -> None:
+        """A `LiveServer` is not made, either, from what cannot be imported in time."""
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(sys, "path", [directory, *sys.path]):
+            Path(directory, "slow_bank.py").write_text(f"import threading\nthreading.Event().wait({6 * HANG})\n")
+            with self.assertRaises(ServerStartError) as caught:
+                LiveServer("slow_bank:app", start_timeout=0.05)
+        text = str(caught.exception)
+        self.assertIn("'slow_bank:app' is not loaded after 0.05 s.\nIt was at\n", text)
+        self.assertIn('slow_bank.py", line 2, in <module>\n', text)
 
     def test_asgi_startup_that_blocks(self) -> None:
         """A startup that lets the loop do nothing else is bounded; when it lets go, nothing is left of it."""
