@@ -33,7 +33,9 @@ __all__ = [
 _ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*\n)*', re.MULTILINE)
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
 _LIBRARY = os.path.dirname(os.__file__)
+_OWN = os.path.dirname(os.path.dirname(__file__))
 _LEAST = 3  # entries in a row that are worth a fold
+_DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
 
 
 def callers_level() -> int:
@@ -94,9 +96,6 @@ def _owner(file: str) -> str:
     return "Python" if file.startswith((_LIBRARY, "<frozen")) else ""
 
 
-_WAYS = (threading.__file__, os.path.dirname(os.path.dirname(__file__)))  # to the application
-
-
 @dataclass(frozen=True)
 class Unfinished:
     """Something that was still going on when a server had to stop.
@@ -134,12 +133,8 @@ def stack_of_thread(ident: int | None) -> str:
     """
     frame = sys._current_frames().get(ident or 0)
     frames = traceback.extract_stack(frame) if frame is not None else []
-    first = next((i for i, entry in enumerate(frames) if not entry.filename.startswith(_WAYS)), 0)
+    first = next((i for i, entry in enumerate(frames) if not entry.filename.startswith((threading.__file__, _OWN))), 0)
     return "".join(traceback.format_list(frames[first:]))
-
-
-_OWN = os.path.dirname(os.path.dirname(__file__))
-_DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
 
 
 def task_stack(task: asyncio.Task[Any]) -> str:
