@@ -43,6 +43,7 @@ setup(
     zip_safe=False,  # type checkers look for py.typed in a directory
     install_requires=[
         "werkzeug>=3.0",
+        "aiosmtpd>=1.4.6",
         "requests>=2.31",
     ],
     extras_require={

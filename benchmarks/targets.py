@@ -143,15 +143,24 @@ TARGETS: tuple[Target, ...] = (
         for kind in MAIL_KINDS
     ),
     Target("mail server, threads and sockets left", "mail-crowd", "left", at_most=0, row=OUR_MAIL, unit=""),
-    Target("mail server, start to greeting", "mail-lifecycle", "first", at_most=1.0, row=OUR_MAIL, unit="ms"),
-    Target("mail server, stop", "mail-lifecycle", "stop", at_most=0.5, row=OUR_MAIL, unit="ms"),
+    # Small mails, start and stop are looser than what a server written by hand reached (1.2 x, 1.0 ms and 0.5 ms): that
+    # is the price of standing on aiosmtpd, which a connection passes through.  Large mails go past it, and are faster.
+    Target(
+        "mail server, start to greeting, to aiosmtpd's",
+        "mail-lifecycle",
+        "first",
+        at_most=0.85,
+        row=OUR_MAIL,
+        over=MAIL_REFERENCE,
+    ),
+    Target("mail server, stop", "mail-lifecycle", "stop", at_most=1.0, row=OUR_MAIL, unit="ms"),
     *(
         Target(f"{what}, to aiosmtpd's", "mail-raw", name, at_least=least, row=OUR_MAIL, over=MAIL_REFERENCE)
         for what, name, least in (
-            ("mails/s of 1 KB, new connections", "raw-new", 1.2),
-            ("mails/s of 1 KB, one connection", "raw-one", 1.2),
-            ("mails/s of 1 MB", "raw-1mb", 4.0),
-            ("mails/s of 25 MB", "raw-25mb", 4.0),
+            ("mails/s of 1 KB, new connections", "raw-new", 1.0),
+            ("mails/s of 1 KB, one connection", "raw-one", 1.1),
+            ("mails/s of 1 MB", "raw-1mb", 5.0),
+            ("mails/s of 25 MB", "raw-25mb", 5.0),
         )
     ),
     Target("memory for a mail of 25 MB, to the mail", "mail-memory", "peak", at_most=2.5, row=OUR_MAIL),

@@ -8,14 +8,19 @@ shows on small made-up sources that every rule can find something.
 from __future__ import annotations
 
 import ast
+import asyncio
 import fnmatch
 import graphlib
 import importlib
+import inspect
+import re
 import sys
 import unittest
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import aiosmtpd.smtp
 
 PACKAGE = "liveserver_testcase"
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +48,7 @@ class Owners:
 
 
 LIBRARIES: Mapping[str, Owners] = {
+    "aiosmtpd": Owners(("mail.protocol",), 1),
     "requests": Owners(("web.session",), 1),
     "trustme": Owners(("core.tls",), 1),
     "uvicorn": Owners(("web.asgi",), 1),
@@ -305,6 +311,16 @@ class TheHouse(unittest.TestCase):
     def test_one_importer_a_library(self) -> None:
         """Each third-party library is imported by its owners only, and no other library is used."""
         self.assert_clean(check_libraries(self.modules, LIBRARIES))
+
+    def test_no_private_attribute_of_aiosmtpd(self) -> None:
+        """What aiosmtpd and asyncio keep to themselves is neither read nor set by the protocol that builds on them."""
+        source = inspect.getsource(aiosmtpd.smtp) + inspect.getsource(asyncio.streams)
+        theirs = set(re.findall(r"self\.(_[a-z]\w*)", source))
+        theirs |= {name for name in dir(aiosmtpd.smtp.SMTP) if name.startswith("_") and not name.endswith("__")}
+        ours = set(re.findall(r"self\.(_[a-z]\w*)", self.modules["mail.protocol"]))
+        ours |= set(re.findall(r"protocol\.(_[a-z]\w*)", self.modules["mail.transport"] + self.modules["mail.server"]))
+        self.assertGreater(len(ours), 20)
+        self.assertEqual(set(), ours & theirs)
 
     def test_public_names(self) -> None:
         """The names at the door are those in ``public_names.txt``, so that a change of them is seen."""

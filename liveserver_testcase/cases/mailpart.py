@@ -44,8 +44,11 @@ class MailPart(ClassServer[SMTPServer]):
             self.server.begin(test_id)
 
     def settle(self) -> None:
-        if self.server is not None and self.is_strict:
-            self.server.wait_until_idle(self.settle_timeout)
+        if self.server is not None:
+            # A mail belongs to the test in which it was sent, also when its sender did not wait for the reply.
+            self.server.wait_until_served(self.settle_timeout)
+            if self.is_strict:
+                self.server.wait_until_idle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
         server = self.server

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from ..errors import UsageError
-from ..mail.config import SIZE_LIMIT, CertificateChoice
+from ..mail.config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice
 from ..mail.server import SMTPServer
 from .base import ClassServer
 from .mailasserts import MailAssertions
@@ -38,10 +38,16 @@ class SMTPTestCase(MailAssertions, AwaitedMailAssertions):
         smtp_users: Names and passwords; AUTH is offered when there are any.
         smtp_require_auth: Whether mail is refused before somebody has logged in.  Environment:
             ``SMTPSERVER_REQUIRE_AUTH``.
-        smtp_auth_mechanisms: Any of PLAIN, LOGIN and CRAM-MD5.
+        smtp_auth_require_tls: Whether AUTH is offered inside of TLS only, while mail is accepted outside of it, too.
+            Environment: ``SMTPSERVER_AUTH_REQUIRE_TLS``.
+        smtp_auth_mechanisms: Any of PLAIN, LOGIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER; for the last two a user's password
+            is the token.
+        smtp_handshake_timeout: Seconds for a TLS handshake.  Environment: ``SMTPSERVER_HANDSHAKE_TIMEOUT``.
         smtp_size_limit: The largest mail in bytes; None for no limit.  Environment: ``SMTPSERVER_SIZE_LIMIT``.
         smtp_line_limit: The longest line of a mail in octets; None for no limit.  Environment:
             ``SMTPSERVER_LINE_LIMIT``.
+        smtp_kept_bytes_limit: How many bytes of mails are kept, 256 MiB by default; None for any number.  Environment:
+            ``SMTPSERVER_KEPT_BYTES_LIMIT``.
         smtp_utf8: Whether SMTPUTF8 is offered.  Environment: ``SMTPSERVER_UTF8``.
         smtp_timeout: Seconds that `assertEmailSent` waits before it fails.  Environment: ``SMTPSERVER_TIMEOUT``.
         smtp_strict: Whether mail that no assertion looked at fails its test, and mail that comes after its test the
@@ -56,9 +62,12 @@ class SMTPTestCase(MailAssertions, AwaitedMailAssertions):
     smtp_require_tls: ClassVar[bool] = False
     smtp_users: ClassVar[Mapping[str, str]] = {}
     smtp_require_auth: ClassVar[bool] = False
+    smtp_auth_require_tls: ClassVar[bool] = False
     smtp_auth_mechanisms: ClassVar[Sequence[str]] = ("PLAIN", "LOGIN", "CRAM-MD5")
+    smtp_handshake_timeout: ClassVar[float] = 10.0
     smtp_size_limit: ClassVar[int | None] = SIZE_LIMIT
     smtp_line_limit: ClassVar[int | None] = 998
+    smtp_kept_bytes_limit: ClassVar[int | None] = KEPT_BYTES_LIMIT
     smtp_utf8: ClassVar[bool] = True
     smtp_timeout: ClassVar[float] = 2.0
     smtp_strict: ClassVar[bool] = False
@@ -87,6 +96,9 @@ class SMTPTestCase(MailAssertions, AwaitedMailAssertions):
                 require_tls=cls.setting("smtp_require_tls", "SMTPSERVER_REQUIRE_TLS", bool),
                 users=cls.smtp_users,
                 require_auth=cls.setting("smtp_require_auth", "SMTPSERVER_REQUIRE_AUTH", bool),
+                auth_require_tls=cls.setting("smtp_auth_require_tls", "SMTPSERVER_AUTH_REQUIRE_TLS", bool),
+                handshake_timeout=cls.setting("smtp_handshake_timeout", "SMTPSERVER_HANDSHAKE_TIMEOUT", float),
+                kept_bytes_limit=cls._optional("smtp_kept_bytes_limit", "SMTPSERVER_KEPT_BYTES_LIMIT", int),
                 auth_mechanisms=cls.smtp_auth_mechanisms,  # type: ignore[arg-type]  # the server looks at it
                 size_limit=cls._optional("smtp_size_limit", "SMTPSERVER_SIZE_LIMIT", int),
                 line_limit=cls._optional("smtp_line_limit", "SMTPSERVER_LINE_LIMIT", int),

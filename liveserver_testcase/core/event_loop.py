@@ -25,10 +25,10 @@ import math
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from ..errors import ServerStartError
+from ..errors import ServerNotStarted, ServerStartError
 from .connection import is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
@@ -102,6 +102,7 @@ class _Run:
         self.grace: float | None = None  # what the stop that came first gives
         self.lock = threading.Lock()  # guards `loop` and `grace`: a stop may come before there is a loop
         self.was_exhausted = False
+        self.is_paused = False  # nobody listens, and the listener's sockets only keep the port
 
     # -- the loop's thread -----------------------------------------------------------------------------------
 
@@ -184,7 +185,8 @@ class _Run:
 
     def has_read_all(self) -> bool:
         """Whether nobody waits to be accepted, and nothing that was sent waits to be read; called on the loop."""
-        waiting = [*self.listener.sockets, *(accepted.sock for accepted in self.accepted.values())]
+        listening = self.listener.sockets if not self.is_paused else ()
+        waiting = [*listening, *(accepted.sock for accepted in self.accepted.values())]
         return not any(sock.fileno() >= 0 and is_readable(sock) for sock in waiting) and all(
             connection.is_at_rest() for connection in self.connections
         )
@@ -260,6 +262,19 @@ class _Run:
                 loop.remove_reader(sock)
         self.listener.close()
 
+    def pause_accepting(self, loop: asyncio.AbstractEventLoop, done: OneShotEvent) -> None:
+        """Refuse new clients, and keep the port."""
+        for sock in self.listener.sockets:
+            loop.remove_reader(sock)
+        self.listener.stop_listening()
+        done.set()
+
+    def resume_accepting(self, loop: asyncio.AbstractEventLoop, done: OneShotEvent) -> None:
+        """Accept again, on another listener."""
+        self.begin(loop)
+        self.is_paused = False
+        done.set()
+
     def remove(self, connection: LoopConnection) -> None:
         self.connections.discard(connection)
         # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
@@ -313,6 +328,19 @@ class _Run:
             return True
         done.set()
         return False
+
+    def call(self, function: Callable[[asyncio.AbstractEventLoop, OneShotEvent], None]) -> None:
+        """Call ``function`` on the loop, and wait until it has set its event or the loop has ended."""
+        done = OneShotEvent()
+        with self.lock:
+            loop = self.loop
+            if loop is None:
+                return
+            loop.call_soon_threadsafe(function, loop, done)
+        if not done.wait(self.server.start_timeout):
+            raise TimeoutError(
+                f"the event loop takes no note for {self.server.start_timeout:g} s; it is at\n{self.stack()}"
+            )
 
     def cut_all(self) -> None:
         """End every connection under whoever uses it."""
@@ -402,6 +430,33 @@ class EventLoopServer(Server):
         """Take down that a connection was lost; called on the loop."""
         if self._run is not None:
             self._run.remove(connection)
+
+    def pause_accepting(self) -> None:
+        """Refuse new clients, as if nobody listened; connections that are open stay, and the port is kept.
+
+        Raises:
+            ServerNotStarted: It does not run.
+        """
+        with self._lock:
+            run = self._run
+            if run is None or not self.is_running:
+                raise ServerNotStarted(f"{self!r} is not running; call start() before pause_accepting()")
+            if not run.is_paused:
+                run.is_paused = True
+                run.call(run.pause_accepting)
+
+    def resume_accepting(self) -> None:
+        """Serve new clients again; does nothing unless a running server has paused accepting.
+
+        Raises:
+            ServerStartError: Somebody has taken the port meanwhile.
+        """
+        with self._lock:
+            run = self._run
+            if run is not None and self.is_running and run.is_paused:
+                run.listener.close()
+                run.listener = self._listener = Listener(self._host, self.port)
+                run.call(run.resume_accepting)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""

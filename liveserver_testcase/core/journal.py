@@ -60,15 +60,22 @@ class Journal(Generic[E]):
 
     Args:
         limit: How many entries are kept, 1 or more.
+        size_limit: How many bytes of them are kept; None for any number.
+        size_of: The size of an entry, where there is a `size_limit`.
 
     Raises:
         UsageError: The limit is no such number.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(
+        self, limit: int = 10_000, *, size_limit: int | None = None, size_of: Callable[[E], int] | None = None
+    ) -> None:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise UsageError(f"a journal's limit is {limit!r}; wanted a whole number of entries, 1 or more")
         self.limit = limit
+        self.size_limit = size_limit
+        self._size_of = size_of
+        self._size = 0  # of all entries, where that is counted
         self._lock = threading.Lock()  # guards everything below
         self._changed = threading.Condition(self._lock)  # waiters sleep on it
         self._entries: collections.deque[E] = collections.deque()
@@ -96,8 +103,9 @@ class Journal(Generic[E]):
         dropped = self.dropped
         if not dropped:
             return ""
+        size = f" and {self.size_limit} bytes" if self.size_limit is not None else ""
         return (
-            f"the journal keeps {self.limit} entries, and {dropped} more came: "
+            f"the journal keeps {self.limit} entries{size}, and {dropped} more came: "
             "the oldest are gone. Set a higher limit to keep them."
         )
 
@@ -127,7 +135,7 @@ class Journal(Generic[E]):
         """Forget the entries.  Indexes and windows go on, so that no two entries ever share one."""
         with self._lock:
             self._entries.clear()
-            self._dropped = 0
+            self._dropped = self._size = 0
             self._announce()
 
     def add(self, entry: E, window: JournalWindow | None = None) -> None:
@@ -135,10 +143,14 @@ class Journal(Generic[E]):
         with self._lock:
             entry.index = next(self._indexes)
             entry.window = self._epoch if window is None else window
-            if len(self._entries) >= self.limit:
-                self._entries.popleft()
-                self._dropped += 1
             self._entries.append(entry)
+            if self._size_of is not None:
+                self._size += self._size_of(entry)
+            while len(self._entries) > self.limit or (self.size_limit is not None and self._size > self.size_limit):
+                oldest = self._entries.popleft()
+                self._dropped += 1
+                if self._size_of is not None:
+                    self._size -= self._size_of(oldest)
             if self._listener is not None:
                 self._listener(entry)
             self._announce()

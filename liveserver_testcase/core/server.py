@@ -43,7 +43,9 @@ from .listener import Listener, check_address, format_host, warn_of_wildcard
 from .masking import mask
 from .tracebacks import Unfinished, callers_level, describe_all
 
-__all__ = ["HasDescriptor", "Running", "Server", "State", "Unfinished", "register", "unregister"]
+__all__ = [
+    "HasDescriptor", "Running", "Server", "State", "Unfinished", "check_seconds", "register", "unregister",
+]  # fmt: skip
 
 
 class HasDescriptor(Protocol):
@@ -159,8 +161,8 @@ class Server(abc.ABC):
         stop_timeout: float = 2.0,
     ) -> None:
         self.display_name = type(self).__name__  # in its `repr`, and so in every message
-        self.start_timeout = _check_seconds("start_timeout", start_timeout)
-        self.stop_timeout = _check_seconds("stop_timeout", stop_timeout)
+        self.start_timeout = check_seconds("start_timeout", start_timeout)
+        self.stop_timeout = check_seconds("stop_timeout", stop_timeout)
         self._host, self._port = check_address(host, port)
         self._listener: Listener | None = None
         self._adopted: Listener | None = None
@@ -274,7 +276,7 @@ class Server(abc.ABC):
         if adopted is not None:  # it was never started
             adopted.close()
         inside = self._is_server_thread()
-        grace = self.stop_timeout if timeout is None else _check_seconds("timeout", timeout)
+        grace = self.stop_timeout if timeout is None else check_seconds("timeout", timeout)
         mine = False
         try:
             with self._lock:
@@ -454,7 +456,12 @@ class Server(abc.ABC):
         )
 
 
-def _check_seconds(name: str, value: float) -> float:
+def check_seconds(name: str, value: float) -> float:
+    """Return ``value``, if it is a number of seconds.
+
+    Raises:
+        UsageError: It is not.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise UsageError(f"{name} is {value!r}; wanted a number of seconds, 0 or more")
     return value

@@ -9,15 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, TypeAlias
 
+from ..core.server import check_seconds
 from ..core.tls import Flaw
 from ..errors import UsageError
-from .auth import MECHANISMS
 from .faults import EHLOOverride
+from .sasl import MECHANISMS
 
-__all__ = ["SIZE_LIMIT", "CertificateChoice", "ServerConfig", "TLSMode"]
+__all__ = ["KEPT_BYTES_LIMIT", "SIZE_LIMIT", "CertificateChoice", "ServerConfig", "TLSMode"]
 
 SIZE_LIMIT = 32 * 1024 * 1024
 """Bytes: what most servers take."""
+
+KEPT_BYTES_LIMIT = 256 * 1024 * 1024
+"""Bytes of all mails that a server keeps at a time: what a test run can spare."""
 
 TLSMode: TypeAlias = Literal["starttls", "implicit"]
 """How TLS begins: with the command STARTTLS, or with the connection."""
@@ -44,9 +48,12 @@ class ServerConfig:
     require_tls: bool = False
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     require_auth: bool = False
+    auth_require_tls: bool = False
+    handshake_timeout: float = 10.0
     auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
     size_limit: int | None = SIZE_LIMIT
     line_limit: int | None = 998
+    kept_bytes_limit: int | None = KEPT_BYTES_LIMIT
     utf8: bool = True
 
     def __post_init__(self) -> None:
@@ -54,7 +61,7 @@ class ServerConfig:
             raise UsageError(f"hostname is {self.hostname!r}; wanted a name without white space, such as 'localhost'")
         self._check_tls()
         self._check_auth()
-        for name in ("size_limit", "line_limit"):
+        for name in ("size_limit", "line_limit", "kept_bytes_limit"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise UsageError(f"{name} is {value!r}; wanted a whole number of bytes from 1, or None for no limit")
@@ -69,6 +76,11 @@ class ServerConfig:
                 f"certificate is {choice!r}; wanted 'valid', {', '.join(map(repr, _FLAWS))}, (certfile, keyfile) "
                 "or an ssl.SSLContext"
             )
+        if self.tls is None and self.auth_require_tls:
+            raise UsageError(
+                "auth_require_tls is True, but nobody can begin TLS: set tls to 'starttls' or 'implicit', too"
+            )
+        check_seconds("handshake_timeout", self.handshake_timeout)
         if self.tls is None and self.require_tls:
             raise UsageError("require_tls is True, but nobody can begin TLS: set tls to 'starttls' or 'implicit', too")
         if self.tls is None and choice != "valid":
@@ -108,7 +120,7 @@ class ServerConfig:
             lines.append("SMTPUTF8")
         if self.tls == "starttls" and not tls:
             lines.append("STARTTLS")
-        if self.mechanisms and (tls or not self.require_tls):
+        if self.mechanisms and (tls or not (self.require_tls or self.auth_require_tls)):
             lines.append(f"AUTH {' '.join(self.mechanisms)}")
         lines.append("HELP")
         for change in changes:

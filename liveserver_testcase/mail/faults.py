@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -55,10 +55,10 @@ Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
 class Refusal:
     """Reply so, and do nothing else."""
 
-    answer: Reply
+    reply: Reply
 
     def __str__(self) -> str:
-        return f"answers {self.answer.code} {self.answer.text}"
+        return f"answers {self.reply.code} {self.reply.text}"
 
 
 @dataclass
@@ -130,10 +130,10 @@ class RecipientLimit:
     """Refuse more recipients than so many."""
 
     number: int
-    answer: Reply
+    reply: Reply
 
     def __str__(self) -> str:
-        return f"answers {self.answer.code} to each recipient after {self.number}"
+        return f"answers {self.reply.code} to each recipient after {self.number}"
 
 
 @dataclass
@@ -193,6 +193,11 @@ class SMTPFault:
         self._lock = threading.Lock()  # guards `hits` and `_seen`
         self.hits = 0
         self.is_active = True
+
+    @property
+    def has_function(self) -> bool:
+        """Whether a function of the user's says who is meant, which may take its time."""
+        return callable(self._when)
 
     def applies(self, subject: SMTPAttempt | ReceivedEmail) -> bool:
         """Whether this is one of those who are meant; what the user's function raises passes through."""
@@ -329,39 +334,21 @@ class FaultScript:
         with self._lock:
             self.faults = tuple(known for known in self.faults if known is not fault)
 
-    def decide(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> Iterator[SMTPFault]:
-        """The faults that come into effect at a command, one after the other; each is counted when it is given.
+    def at(self, command: str) -> list[SMTPFault]:
+        """The faults at a command, in their order."""
+        cuts = self.cuts()
+        return [fault for fault in self.faults if fault.command in (command, "*") and fault not in cuts]
 
-        Nothing after the first that is more than a delay.
-
-        Args:
-            attempt: The command, not answered yet.
-            mail: The mail, at ``BODY``.
-
-        Raises:
-            BaseException: Whatever the user's own condition raises.
-        """
-        for fault in self.faults:
-            if fault.command not in (attempt.command, "*") or _is_for_the_data(fault.effect):
-                continue
-            if fault.applies(mail if mail is not None else attempt) and fault.use(attempt):
-                yield fault
-                if not isinstance(fault.effect, Delay):
-                    return
-
-    def find_cut(self, attempt: SMTPAttempt) -> SMTPFault | None:
-        """The fault that ends the connection in the middle of the mail that is about to come.
-
-        It is not counted: the mail may end before.
-        """
-        return next((f for f in self.faults if _is_for_the_data(f.effect) and f.applies(attempt)), None)
+    def cuts(self) -> list[SMTPFault]:
+        """The faults that end the connection in the middle of a mail."""
+        return [f for f in self.faults if isinstance(f.effect, Drop) and f.effect.after_bytes is not None]
 
     def refuse_recipient(self, attempt: SMTPAttempt) -> tuple[SMTPFault, Reply] | None:
         """Whether this is a recipient too many."""
         found = self._last(RecipientLimit)
         if found is None or len(attempt.recipients) < found[1].number or not found[0].use(attempt):
             return None
-        return found[0], found[1].answer
+        return found[0], found[1].reply
 
     def limit_size(self) -> tuple[SMTPFault, int] | None:
         """The scripted limit for the size of a mail."""
@@ -384,7 +371,3 @@ class FaultScript:
         for fault in self.faults:
             if isinstance(fault.effect, kind):
                 yield fault, fault.effect
-
-
-def _is_for_the_data(effect: Effect) -> bool:
-    return isinstance(effect, Drop) and effect.after_bytes is not None

@@ -203,8 +203,8 @@ class ScriptedFaults:
         if check_count("number", number, 0, "recipients of one mail") is None:
             raise UsageError("number is None; wanted a whole number from 0: recipients of one mail")
         refusal = check_answer((code, text or f"{code // 100}.5.3 Too many recipients"))
-        answer = refusal.answer if isinstance(refusal, Refusal) else Reply(code, text)
-        return self._put("", RecipientLimit(number, answer))
+        reply = refusal.reply if isinstance(refusal, Refusal) else Reply(code, text)
+        return self._put("", RecipientLimit(number, reply))
 
     def offer(self, extensions: Sequence[str] = (), *, without: Sequence[str] = ()) -> SMTPFault:
         """Change what the answer to EHLO offers.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import ssl
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..core.event_loop import EventLoopServer
 from ..core.journal import Journal, JournalWindow, drain
-from ..core.threaded import ThreadedServer
+from ..core.text import suggest_name
 from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import Unfinished
 from .client_settings import (
@@ -23,12 +25,13 @@ from .client_settings import (
     to_flask,
     to_mailers,
 )
-from .config import SIZE_LIMIT, CertificateChoice, ServerConfig, TLSMode
-from .connection import SMTPConnection
+from .config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice, ServerConfig, TLSMode
 from .faults import NotListening, SMTPFault, check_command
 from .outbox import Outbox
+from .protocol import SMTPConnection, SMTPProtocol, silence
 from .scripting import ScriptedFaults
 from .session import SMTPAttempt, SMTPSession
+from .transport import ImplicitTLS
 
 if TYPE_CHECKING:
     from ..core.listener import Listener
@@ -36,10 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SMTPServer"]
 
+_LOOK = 0.5  # seconds that the loop gets to read what was sent, if something holds it up
 _MOST_SESSIONS = 10_000  # that are kept, as mails are
 
 
-class SMTPServer(ScriptedFaults, ThreadedServer):
+class SMTPServer(ScriptedFaults, EventLoopServer):
     """A mail server that accepts everything and keeps it, unless it is told to be difficult.
 
     Args:
@@ -53,12 +57,16 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         require_tls: Whether a mail is refused with 530 outside of TLS.
         users: Names and passwords; AUTH is offered when there are any, in plain text too.
         require_auth: Whether a mail is refused with 530 before somebody has logged in.
-        auth_mechanisms: Any of PLAIN, LOGIN and CRAM-MD5.
+        auth_require_tls: Whether AUTH is offered inside of TLS only, while mail is taken outside of it, too.
+        auth_mechanisms: Any of PLAIN, LOGIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER; for the last two
+            a user's password is the token.
+        handshake_timeout: Seconds for a TLS handshake.
         size_limit: The largest mail in bytes; None for no limit.
         line_limit: The longest line of a mail in octets, without its end; None for no limit.  998 is the limit of
             RFC 5321: who sends a longer line has a fault that shows with other servers, too.
         utf8: Whether SMTPUTF8 is offered.
         journal_limit: How many mails are kept.
+        kept_bytes_limit: How many bytes of mails are kept, 256 MiB by default; None for any number.
         start_timeout: See `Server`.
         stop_timeout: See `Server`.
 
@@ -72,6 +80,8 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     """
 
     label = "smtp-server"
+    _loop_thread = 0
+    _is_made = False
 
     def __init__(
         self,
@@ -84,15 +94,18 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
         require_tls: bool = False,
         users: Mapping[str, str] | None = None,
         require_auth: bool = False,
+        auth_require_tls: bool = False,
         auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5"),
+        handshake_timeout: float = 10.0,
         size_limit: int | None = SIZE_LIMIT,
         line_limit: int | None = 998,
         utf8: bool = True,
         journal_limit: int = 10_000,
+        kept_bytes_limit: int | None = KEPT_BYTES_LIMIT,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
+        EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         ScriptedFaults.__init__(self)
         self.config = ServerConfig(
             hostname=hostname,
@@ -101,16 +114,33 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             require_tls=require_tls,
             users=dict(users or {}) if isinstance(users, Mapping | None) else users,
             require_auth=require_auth,
+            auth_require_tls=auth_require_tls,
+            handshake_timeout=handshake_timeout,
+            kept_bytes_limit=kept_bytes_limit,
             auth_mechanisms=auth_mechanisms,
             size_limit=size_limit,
             line_limit=line_limit,
             utf8=utf8,
         )
-        self.journal: Journal[ReceivedEmail] = Journal(journal_limit)
+        self.journal: Journal[ReceivedEmail] = Journal(
+            journal_limit, size_limit=kept_bytes_limit, size_of=lambda email: len(email.raw)
+        )
+        self.protocols: set[SMTPProtocol] = set()  # of the open connections; changed by the loop only
         self._tls = self._resolve_tls()
         self._sessions: collections.deque[SMTPSession] = collections.deque(maxlen=_MOST_SESSIONS)
         self._errors: list[BaseException] = []
         self._trimming = threading.Lock()  # guards the replacing of `_sessions`
+        self._is_made = True
+
+    if not TYPE_CHECKING:  # where it would let every name be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            # a subclass may have attributes of its own
+            if self._is_made and type(self) is SMTPServer and not (name.startswith("_") or hasattr(self, name)):
+                known = [each for each in dir(self) if not each.startswith("_")]
+                advice = suggest_name(name, known)
+                raise AttributeError(f"cannot set {name!r}: an SMTPServer has no such attribute: {advice}")
+            super().__setattr__(name, value)
 
     def _resolve_tls(self) -> TLS | None:
         choice = self.config.certificate
@@ -223,12 +253,24 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
     @property
     def in_flight(self) -> list[SMTPSession]:
         """The sessions with a mail on its way that may still be accepted."""
-        found = [c for c in self.connections if isinstance(c, SMTPConnection) and c.is_busy]
-        return [connection.session for connection in found]
+        return [each.record for each in list(self.protocols) if each.transaction is not None and each.held is None]
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until no mail is on its way, for ``timeout`` seconds at most; whether none is."""
         return self.journal.wait_for(lambda: not self.in_flight, timeout)
+
+    def wait_until_served(self, timeout: float) -> bool:
+        """Wait until everything that clients have sent until now is served; whether it is after ``timeout`` seconds.
+
+        A mail that has been sent by half is not waited for.
+        """
+
+        def is_served() -> bool:
+            served = not any(protocol.is_serving for protocol in list(self.protocols))
+            return served and self._has_read_all(_LOOK)
+
+        # twice: what has been read only now is served only now
+        return self.journal.wait_for(lambda: is_served() and is_served(), timeout)
 
     def take_errors(self) -> list[BaseException]:
         """What the test's own functions (``when=``) have raised in the server's threads; each is told once.
@@ -270,9 +312,9 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
             isinstance(other.effect, NotListening) for other in self.faults
         ):
             self.resume_accepting()
-        for connection in self.connections:
-            if isinstance(connection, SMTPConnection) and connection.held is fault:
-                connection.cut()
+        for protocol in list(self.protocols):
+            if protocol.held is fault:
+                protocol.connection.cut()
 
     # -- the connections' side -------------------------------------------------------------------------------------
 
@@ -283,8 +325,22 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
         super()._open(listener)
 
-    def _connect(self, sock: Any, address: Any, index: int, stopping: threading.Event) -> SMTPConnection:
-        return SMTPConnection(self, sock, address, index, stopping)
+    async def _prepare(self) -> None:
+        self._loop_thread = threading.get_ident()
+        silence.threads.add(self._loop_thread)
+
+    def _make_protocol(self) -> asyncio.BaseProtocol:
+        protocol = SMTPProtocol(self)
+        if self.config.tls == "implicit":
+            return ImplicitTLS(protocol, self.server_context(), self.config.handshake_timeout)
+        return protocol
+
+    def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> SMTPConnection:
+        return SMTPConnection(transport, index)
+
+    def _is_server_thread(self) -> bool:
+        functions = [protocol.connection.function_thread for protocol in list(self.protocols)]
+        return super()._is_server_thread() or threading.current_thread() in functions
 
     def open_session(self, index: int, peer: tuple[str, int]) -> SMTPSession:
         """Take down a connection; called by it."""
@@ -312,6 +368,7 @@ class SMTPServer(ScriptedFaults, ThreadedServer):
 
     def _close(self, timeout: float) -> list[Unfinished]:
         unfinished = super()._close(timeout)
+        silence.threads.discard(self._loop_thread)
         for fault in self.faults:
             if isinstance(fault.effect, NotListening):  # the next start listens
                 fault.remove()

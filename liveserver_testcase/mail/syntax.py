@@ -54,7 +54,7 @@ class Refused(Exception):
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}")
-        self.answer = Reply(code, text)
+        self.reply = Reply(code, text)
 
 
 def strip_line(line: bytes) -> bytes:

@@ -37,9 +37,9 @@ class SettingsCase(unittest.TestCase):
 
 
 class Settings(SettingsCase):
-    def test_the_policy(self) -> None:
+    def test_the_config(self) -> None:
         """Every setting reaches the server."""
-        policy = self.look(
+        config = self.look(
             lambda case: case.smtp.config,
             smtp_hostname="mx.example.com",
             smtp_tls="starttls",
@@ -53,17 +53,17 @@ class Settings(SettingsCase):
             smtp_utf8=False,
         )
         self.assertEqual(
-            (policy.hostname, policy.tls, policy.certificate, policy.require_tls, policy.users),
+            (config.hostname, config.tls, config.certificate, config.require_tls, config.users),
             ("mx.example.com", "starttls", "expired", True, {"ann": "secret"}),
         )
         self.assertEqual(
-            (policy.require_auth, policy.auth_mechanisms, policy.size_limit, policy.line_limit, policy.utf8),
+            (config.require_auth, config.auth_mechanisms, config.size_limit, config.line_limit, config.utf8),
             (True, ("PLAIN",), 1000, None, False),
         )
 
     def test_variables(self) -> None:
         """A variable wins over the attribute; none and off can be said."""
-        policy = self.look(
+        config = self.look(
             lambda case: case.smtp.config,
             {
                 "SMTPSERVER_HOSTNAME": "mx",
@@ -76,12 +76,12 @@ class Settings(SettingsCase):
             },
         )
         self.assertEqual(
-            (policy.hostname, policy.tls, policy.certificate, policy.require_tls, policy.size_limit),
+            (config.hostname, config.tls, config.certificate, config.require_tls, config.size_limit),
             ("mx", "implicit", "wrong-host", True, None),
         )
-        self.assertEqual((policy.line_limit, policy.utf8), (2000, False))
-        policy = self.look(lambda case: case.smtp.config, {"SMTPSERVER_TLS": "None"}, smtp_tls="starttls")
-        self.assertIsNone(policy.tls)
+        self.assertEqual((config.line_limit, config.utf8), (2000, False))
+        config = self.look(lambda case: case.smtp.config, {"SMTPSERVER_TLS": "None"}, smtp_tls="starttls")
+        self.assertIsNone(config.tls)
 
     def test_strict_by_variable(self) -> None:
         """A whole run can be strict."""

@@ -7,6 +7,8 @@ from typing import Any
 
 from liveserver_testcase import ServerStartError, SMTPServer, UsageError
 
+NAMES = "PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER"
+
 
 class MisuseTest(unittest.TestCase):
     """One message for each mistake."""
@@ -45,14 +47,32 @@ class MisuseTest(unittest.TestCase):
                 {"require_auth": True},
                 "require_auth is True, but nobody can log in: give users, as in {'ann': 'secret'}",
             ),
-            ({"auth_mechanisms": ()}, "auth_mechanisms is (); wanted a tuple of PLAIN, LOGIN, CRAM-MD5"),
-            ({"auth_mechanisms": "PLAIN"}, "auth_mechanisms is 'PLAIN'; wanted a tuple of PLAIN, LOGIN, CRAM-MD5"),
+            (
+                {"auth_mechanisms": ()},
+                "auth_mechanisms is (); wanted a tuple of PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER",
+            ),
+            (
+                {"auth_mechanisms": "PLAIN"},
+                "auth_mechanisms is 'PLAIN'; wanted a tuple of PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER",
+            ),
             (
                 {"auth_mechanisms": ("plane",)},
-                "auth_mechanisms has 'plane'; did you mean 'PLAIN'? There are PLAIN, LOGIN, CRAM-MD5",
+                f"auth_mechanisms has 'plane'; did you mean 'PLAIN'? There are {NAMES}",
             ),
-            ({"auth_mechanisms": (1,)}, "auth_mechanisms has 1. There are PLAIN, LOGIN, CRAM-MD5"),
+            (
+                {"auth_mechanisms": (1,)},
+                f"auth_mechanisms has 1. There are {NAMES}",
+            ),
             ({"size_limit": 0}, "size_limit is 0; wanted a whole number of bytes from 1, or None for no limit"),
+            (
+                {"kept_bytes_limit": 0},
+                "kept_bytes_limit is 0; wanted a whole number of bytes from 1, or None for no limit",
+            ),
+            ({"handshake_timeout": -1}, "handshake_timeout is -1; wanted a number of seconds, 0 or more"),
+            (
+                {"auth_require_tls": True},
+                "auth_require_tls is True, but nobody can begin TLS: set tls to 'starttls' or 'implicit', too",
+            ),
             ({"line_limit": 1.5}, "line_limit is 1.5; wanted a whole number of bytes from 1, or None for no limit"),
         ]
         for options, message in cases:

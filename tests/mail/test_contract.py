@@ -13,14 +13,11 @@ from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks
 
 
-class _WorkingServer(SMTPServer):
-    """Does a test's work whenever it accepts a mail."""
-
-    case: ServerCase
-
-    def keep(self, *arguments: Any) -> None:
-        self.case.do_work()
-        super().keep(*arguments)
+def make_working_server(case: ServerCase, **options: Any) -> SMTPServer:
+    """A server that does a test's work whenever it accepts a mail."""
+    server = SMTPServer(**options)
+    server.reject_message(when=lambda _: case.do_work())  # which says None: no mail is meant
+    return server
 
 
 class SMTPContract(ServerContract, NoLeaks):
@@ -32,9 +29,7 @@ class SMTPContract(ServerContract, NoLeaks):
     }
 
     def make_server(self, **options: Any) -> Server:
-        server = _WorkingServer(**options)
-        server.case = self
-        return server
+        return make_working_server(self, **options)
 
     def ask(self, client: socket.socket) -> None:
         client.sendall(
@@ -50,9 +45,7 @@ class SMTPSContract(SMTPContract):
     """An `SMTPServer` with TLS from the first byte."""
 
     def make_server(self, **options: Any) -> Server:
-        server = _WorkingServer(tls="implicit", **options)
-        server.case = self
-        return server
+        return make_working_server(self, tls="implicit", **options)
 
     def client_context(self, server: Server) -> ssl.SSLContext | None:
         assert isinstance(server, SMTPServer)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 import smtplib
+import socket
 import ssl
 import unittest
 from typing import Any
@@ -100,6 +103,40 @@ class STARTTLSTest(MailTestCase):
         client.send(b"NOOP\r\nNOOP\r\n")
         client.rest()
         self.assertRegex(self.session().ending, r"^the TLS handshake failed: \[SSL: ")
+
+    def test_a_silent_client(self) -> None:
+        """A client that does not begin its handshake in time is off, and the record says why."""
+        for tls in ("starttls", "implicit"):
+            with self.subTest(tls=tls):
+                self.serve(tls=tls, handshake_timeout=0.05)
+                client = self.client()
+                if tls == "starttls":
+                    client.answer()
+                    client.ask("EHLO test")
+                    client.ask("STARTTLS")
+                self.assertEqual(b"", client.rest())
+                self.assertRegex(self.session().ending, "^the TLS handshake failed: ")
+
+    def test_a_sender_that_does_not_wait(self) -> None:
+        """A mail that was sent in one go, with the end of TLS behind it, is kept whole."""
+        self.serve(tls="starttls")
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        client.ask("STARTTLS")
+        context = self.server.client_context()
+        assert context is not None
+        client.secure(context, "127.0.0.1")
+        big = b"x" * 900 + b"\r\n"
+        client.send(
+            b"EHLO test\r\n"
+            + b"".join(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + big * 1000 + b".\r\n" for _ in range(3))
+        )
+        with contextlib.suppress(ssl.SSLError):  # the replies are not read
+            client.sock.unwrap()  # type: ignore[attr-defined]
+        client.sock.shutdown(socket.SHUT_WR)
+        mails = wait_until(lambda: self.server.outbox if len(self.server.outbox) == 3 else None)
+        self.assertEqual([902_000] * 3, [len(mail.raw) for mail in mails])
 
 
 class ImplicitTLSTest(MailTestCase):
@@ -260,6 +297,70 @@ class LoginTest(MailTestCase):
         ):
             with self.subTest(lines=lines[0]):
                 self.assertEqual(answer, [client.ask(line) for line in lines][-1])
+
+    def test_tokens(self) -> None:
+        """XOAUTH2 and OAUTHBEARER let in who knows the token, with or without an initial response."""
+        self.serve(users={"ann@example.com": "t0ken", "a,b=c": "t0ken"}, auth_mechanisms=("XOAUTH2", "OAUTHBEARER"))
+        for mechanism, response, user in (
+            ("XOAUTH2", "user=ann@example.com\1auth=Bearer t0ken\1\1", "ann@example.com"),
+            ("xoauth2", "user=ann@example.com\1auth=bearer t0ken\1\1", "ann@example.com"),
+            ("OAUTHBEARER", "n,a=ann@example.com,\1host=127.0.0.1\1port=25\1auth=Bearer t0ken\1\1", "ann@example.com"),
+            ("OAUTHBEARER", "n,a=a=2Cb=3Dc,\1auth=Bearer t0ken\1\1", "a,b=c"),
+        ):
+            for lines in ([f"AUTH {mechanism} {encode(response)}"], [f"AUTH {mechanism}", encode(response)]):
+                with self.subTest(lines=lines):
+                    client = self.client()
+                    client.answer()
+                    self.assertIn("250-AUTH XOAUTH2 OAUTHBEARER", client.ask("EHLO test"))
+                    self.assertEqual("235 2.7.0 Authentication successful", [client.ask(line) for line in lines][-1])
+                    self.assertEqual(user, self.server.sessions[-1].auth_user)
+
+    def test_bad_tokens(self) -> None:
+        """A wrong token is answered with JSON, which the client acknowledges, and then with 535."""
+        self.serve(users={"ann@example.com": "t0ken"}, auth_mechanisms=("XOAUTH2", "OAUTHBEARER"))
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        for mechanism, response, acknowledgement in (
+            ("XOAUTH2", "user=ann@example.com\1auth=Bearer wrong\1\1", ""),
+            ("OAUTHBEARER", "n,a=eve@example.com,\1auth=Bearer t0ken\1\1", encode("\1")),
+        ):
+            with self.subTest(mechanism=mechanism):
+                code, _, question = client.ask(f"AUTH {mechanism} {encode(response)}").partition(" ")
+                self.assertEqual("334", code)
+                self.assertIn("status", json.loads(base64.b64decode(question)))
+                self.assertEqual("535 5.7.8 Authentication credentials invalid", client.ask(acknowledgement))
+        for mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            self.assertRegex(client.ask(f"AUTH {mechanism} {encode('ann')}"), f"^501 5.5.2 {mechanism} wants ")
+        self.assertNotIn("t0ken", self.server.sessions[0].transcript)
+
+    def test_inside_tls_only(self) -> None:
+        """AUTH can be offered inside of TLS only, while a mail without a login is taken outside of it."""
+        self.serve(users=USERS, tls="starttls", auth_require_tls=True)
+        client = self.client()
+        client.answer()
+        self.assertNotIn("AUTH", client.ask("EHLO test"))
+        self.assertEqual(
+            "538 5.7.11 Encryption required for requested authentication mechanism", client.ask("AUTH PLAIN")
+        )
+        self.send()
+        with self.smtp() as smtp:
+            smtp.starttls(context=self.server.client_context())
+            smtp.login("ann", "secret")
+
+    def test_every_command_of_a_mail_wants_it(self) -> None:
+        """Before a required login RCPT and DATA are refused with 530 as MAIL is, and not for their order."""
+        for options, reply in (
+            ({"require_auth": True}, "530 5.7.0 Authentication required"),
+            ({"require_tls": True, "tls": "starttls"}, "530 5.7.0 Must issue a STARTTLS command first"),
+        ):
+            self.serve(users=USERS, **options)
+            client = self.client()
+            client.answer()
+            client.ask("EHLO test")
+            for line in ("MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA"):
+                with self.subTest(line=line, **options):
+                    self.assertEqual(reply, client.ask(line))
 
     def test_it_can_be_required(self) -> None:
         """Where a login is required a mail is refused with 530 without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import smtplib
 import socket
 import threading
@@ -149,6 +150,21 @@ class SMTPServerTest(NoLeaks, unittest.TestCase):
         """The greeting has the configured name: the machine's own could take seconds to find."""
         with socket.create_connection(self.server.address, timeout=HANG) as client:
             self.assertTrue(client.recv(1000).startswith(b"220 localhost "))
+
+    def test_nothing_is_logged(self) -> None:
+        """What aiosmtpd logs is not seen by a test that looks at its own logs."""
+        with self.assertLogs(level="INFO") as logs:
+            logging.getLogger("shop").info("sending")
+            with smtplib.SMTP(*self.server.addr, timeout=HANG) as smtp:
+                smtp.ehlo()
+                smtp.docmd("NONSENSE")
+                smtp.sendmail("a@example.com", "b@example.com", "Subject: x\r\n\r\n")
+        self.assertEqual(["INFO:shop:sending"], logs.output)
+
+    def test_a_misspelt_attribute(self) -> None:
+        """An attribute that the server does not have is refused, with the nearest name."""
+        with self.assertRaisesRegex(AttributeError, "cannot set 'stop_timeot': .* did you mean 'stop_timeout'"):
+            self.server.stop_timeot = 1  # type: ignore[attr-defined]
 
     def test_a_taken_port_is_told_at_once(self) -> None:
         """The port's number is in the error, and the cause is the system's."""

@@ -215,6 +215,16 @@ class EpochTest(MailTestCase):
         self.assertEqual(([], []), (self.server.outbox, self.server.attempts()))
         self.assertEqual(["first"], [name for _, name in self.server.late()])
 
+    def test_a_limit_in_bytes(self) -> None:
+        """No more bytes of mails are kept than the limit says; the oldest go, and the journal says so."""
+        self.serve(kept_bytes_limit=250)
+        for number in range(5):
+            self.send(b"Subject: %d\r\n\r\n" % number + b"x" * 80 + b"\r\n")
+        self.assertEqual(["3", "4"], [mail.subject for mail in self.server.outbox])
+        self.assertIn("10000 entries and 250 bytes, and 3 more came", self.server.journal.loss)
+        self.server.begin("next")
+        self.assertEqual("", self.server.journal.loss)
+
     def test_a_reset(self) -> None:
         """A reset forgets what has come and removes the faults; the test goes on, and so do its connections."""
         client = self.client()

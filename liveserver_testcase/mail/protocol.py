@@ -1,0 +1,848 @@
+"""SMTP on aiosmtpd, of which this is the only importer.
+
+aiosmtpd runs a connection: it reads a command, calls ``smtp_X`` for it, sends replies by `push`, and begins TLS.  Of
+what it offers these are used, and nothing else: the methods that it documents as overridable, and asyncio's callbacks.
+
+A command on its way: `data_received` puts bytes into the buffer → `_advance` checks a line and hands it on, when it is
+the client's turn → aiosmtpd calls ``smtp_X`` → `_run` records the attempt, runs the body of the command and sends its
+one reply, which is on record before the client can know it.  Bodies refuse by raising `Refused`; `apply_faults` asks
+the script, which may raise a reply of its own, keep the client waiting, or end the connection.  After DATA the bytes of
+a mail go past aiosmtpd, in large slices.
+
+A client may leave while commands are still unread, or while one runs.  The end of its bytes, and the loss of its
+connection, are seen when everything that came before them has been served: a mail is not lost because its sender did
+not wait for the reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import enum
+import functools
+import logging
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+
+from aiosmtpd.smtp import SMTP, TLSSetupException
+
+from ..core.interrupts import ServerThread, start_thread
+from ..core.loop_connection import LoopConnection
+from ..core.tracebacks import Unfinished, stack_of_thread
+from .data import MailData, find_long_line
+from .faults import Delay, Drop, Hang, RawReply, Refusal, SMTPFault
+from .sasl import MECHANISMS, decode_response, encode_challenge
+from .session import SMTPAttempt, SMTPSession, Transaction
+from .syntax import HTTP_VERBS, Refused, Reply, decode_line, parse_path, read_size, strip_line
+from .transport import InputBuffer, explain_handshake
+
+if TYPE_CHECKING:
+    from .message import ReceivedEmail
+    from .server import SMTPServer
+
+__all__ = ["SMTPConnection", "SMTPProtocol", "silence"]
+
+_LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters want more
+_LONGEST_RESPONSE = 12 * 1024  # octets, in an exchange of AUTH: RFC 4954, 4.5
+_LONGEST_WORD = 10  # letters of a command that is on record although nobody knows it: STARTTLS has 8
+_HIGH_WATER = 512 * 1024  # bytes of a client that wait to be taken before it is read no further
+_SLICE = 1024 * 1024  # bytes of a mail that are taken at once
+_THROTTLED = 0.1  # seconds' worth of a throttled client's bytes that are taken at once
+_LINGER = 1.0  # seconds for a client to read the last reply, while it may still be sending
+_NO_TIMEOUT = 1e9  # seconds: aiosmtpd would end an idle connection after 300, and a debugger must not cost a test one
+_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+
+_GO_AHEAD = Reply(354, "End data with <CR><LF>.<CR><LF>")
+_FUNCTION_FAILED = Reply(451, "4.3.0 The test's own function has failed")
+_NEEDS_TLS = "5.7.0 Must issue a STARTTLS command first"
+_NEEDS_AUTH = "5.7.0 Authentication required"
+_NOT_OFFERED = "5.5.1 {} is not offered"
+_KEPT_WAITING = "the client has left while it was kept waiting"
+
+T = TypeVar("T")
+Body: TypeAlias = "Callable[[Any, SMTPAttempt, str], Awaitable[Reply | None]]"
+
+
+class _Silence(logging.Filter):
+    """Keeps what aiosmtpd logs in threads of our servers from the test's own handlers, such as ``assertLogs``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread not in self.threads
+
+
+silence = _Silence()
+logging.getLogger("mail.log").addFilter(silence)
+
+
+class SMTPConnection(LoopConnection):
+    """The connection as a stop sees it.
+
+    Attributes:
+        is_cut: Whether it was ended by the server, from another thread.
+        function_thread: The thread that runs a function of the test's; None while there is none.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
+        super().__init__(transport, index)
+        self.is_cut = False
+        self.function_thread: threading.Thread | None = None
+
+    def cut(self) -> None:
+        """See `LoopConnection.cut`."""
+        self.is_cut = True
+        super().cut()
+
+    def describe(self, thread: str, stack: str = "") -> Unfinished:
+        """See `LoopConnection.describe`; where a function of the test's runs, that is what it is at."""
+        working = self.function_thread
+        return super().describe(thread, stack_of_thread(working.ident) if working is not None else stack)
+
+
+class FaultReply(Exception):
+    """The script replies in place of the server."""
+
+    def __init__(self, reply: Reply | RawReply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class Turn(enum.Enum):
+    """Whose turn it is."""
+
+    SERVER = enum.auto()  # a command is being served
+    COMMAND = enum.auto()  # the client's: a command
+    INPUT = enum.auto()  # the client's: a response in AUTH, or a mail
+    NOBODYS = enum.auto()  # the connection ends: what comes is dropped
+
+
+def command(body: Body) -> Callable[[SMTPProtocol, str | None], Awaitable[None]]:
+    """Make the body of a command, ``smtp_X``, a method that aiosmtpd can call."""
+
+    @functools.wraps(body)
+    async def run(self: SMTPProtocol, argument: str | None) -> None:
+        await self._run(body.__name__.removeprefix("smtp_"), body, argument or "")
+
+    return run
+
+
+class SMTPProtocol(SMTP):
+    """One connection of a client.
+
+    Args:
+        server: Its server.
+
+    Attributes:
+        record: What is recorded of it; aiosmtpd's own ``session`` is not used.
+        transaction: The mail that is on its way.
+        held: The fault that keeps the client waiting for ever.
+    """
+
+    command_size_limit = _LONGEST_COMMAND
+    record: SMTPSession
+    connection: SMTPConnection
+    transport: Any  # of TCP, or of TLS over it
+
+    def __init__(self, server: SMTPServer) -> None:
+        # The class's own limits are shared by all connections, and cleared by each new one.
+        self.command_size_limits: dict[str, int] = collections.defaultdict(lambda: _LONGEST_COMMAND)
+        self.server, self.config = server, server.config
+        super().__init__(
+            None,  # no handler: every command is a method here
+            hostname=self.config.hostname,
+            ident="ESMTP",
+            enable_SMTPUTF8=self.config.utf8,
+            data_size_limit=None,
+            tls_context=server.server_context() if self.config.tls == "starttls" else None,
+            auth_require_tls=False,  # whether it is required is decided in smtp_AUTH: aiosmtpd knows STARTTLS only
+            timeout=_NO_TIMEOUT,
+            loop=asyncio.get_running_loop(),
+        )
+        self.transaction: Transaction | None = None
+        self.held: SMTPFault | None = None
+        self._offered: frozenset[str] = frozenset()
+        # bytes
+        self._input = InputBuffer()
+        self._turn = Turn.SERVER
+        self._arrived: asyncio.Future[None] | None = None  # somebody waits for bytes
+        self._is_reading_paused = False
+        # the command that is served
+        self._attempt: SMTPAttempt | None = None
+        self._last_command = ""
+        self._refused: tuple[str, Refused] = "(unknown)", Refused(500, "5.5.1 Unknown command")
+        self._dropper: tuple[SMTPAttempt, SMTPFault] | None = None  # end the connection when this has been answered
+        # the connection
+        self._is_greeted = self._is_unwelcome = False
+        self._is_held = self._is_in_handshake = self._is_lost = self._is_finished = False
+        self._is_begun = False  # whether aiosmtpd has been handed the connection
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether a command is being served, and the client is not kept waiting on purpose."""
+        return self._turn is Turn.SERVER and not (self._is_held or self._is_in_handshake)
+
+    def __dir__(self) -> list[str]:
+        """The extension points: aiosmtpd looks for them in each connection, through every name there is."""
+        return _EXTENSION_POINTS
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+
+    def accept(self, tcp: asyncio.BaseTransport) -> None:
+        """Record a new connection."""
+        self._tcp: Any = tcp
+        self.connection = self.server._connection_made(tcp)  # type: ignore[assignment]
+        host, port, *_ = tcp.get_extra_info("peername") or ("unknown", 0)
+        self.record = self.server.open_session(self.connection.index, (host, port))
+        self.server.protocols.add(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or begin anew inside of TLS; what was sent in plain text before that does not count.
+
+        Source: RFC 3207, 4.2.
+        """
+        tls = transport.get_extra_info("ssl_object")
+        if tls is None:
+            self.accept(transport)
+        else:
+            if self._input and self.config.tls == "starttls":
+                self.record.add(f"{len(self._input)} bytes that were sent in plain text after STARTTLS are dropped")
+                self._input.clear()
+            self.record.tls = tls.version()
+            self.record.add(f"TLS begins: {self.record.tls}")
+            self.record.ehlo, self.record.auth_user, self._offered = "", None, frozenset()
+            self._reset()
+        self._is_begun = True
+        super().connection_made(transport)
+
+    def eof_received(self) -> bool:
+        """Note that the client sends nothing more; it may still read."""
+        self._input.is_at_end = True
+        if self._turn is Turn.NOBODYS:
+            return False
+        if self._is_held and self.record.stage != "in DATA":
+            self.end(_KEPT_WAITING)
+            return False
+        self._advance()
+        return self.record.tls is None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Note that the client is gone, when everything that it has sent is served."""
+        self._input.is_at_end = self._is_lost = True
+        is_serving = self._turn is not Turn.NOBODYS and not (self._is_held or self._is_in_handshake)
+        if is_serving and self.server.is_running and not self.connection.is_cut:
+            self._advance()
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        """The connection is over; called once it is lost, and nothing is left to be served."""
+        if self._is_finished:
+            return
+        self._is_finished, self._turn = True, Turn.NOBODYS
+        self.record.end(self._explain_end())
+        self.transaction = None
+        self.server.protocols.discard(self)
+        self.server._connection_lost(self.connection)
+        if self._is_begun:
+            super().connection_lost(None)  # cancels what still runs
+        self.server.journal.notify()
+
+    def _explain_end(self) -> str:
+        """How the connection came to its end without a QUIT."""
+        if not self.server.is_running:
+            return "the server has stopped"
+        if self.connection.is_cut:
+            return "the server has cut the connection"
+        if self._is_held:
+            return _KEPT_WAITING
+        stage = self.record.stage
+        return f"the client has left {stage}" if stage.startswith("in ") else "the client has left without a QUIT"
+
+    def end(self, reason: str) -> None:
+        """End the connection at once."""
+        self.record.end(reason)
+        self._turn = Turn.NOBODYS
+        self._tcp.abort()
+        self._finish()
+
+    def _abort(self, reason: str) -> NoReturn:
+        """End the connection at once, and with it the command that is served."""
+        self.end(reason)
+        raise asyncio.CancelledError  # as aiosmtpd itself ends the task of a connection
+
+    def _close(self, reason: str) -> None:
+        """End the connection when the client has been sent everything, and has had a chance to read it.
+
+        A close with unread bytes would reset the last reply away.
+        """
+        self.record.end(reason)
+        self._turn = Turn.NOBODYS
+        if self._is_lost:
+            self._finish()
+        elif reason == "QUIT" and not self._input:
+            self.transport.close()
+        else:
+            self._set_reading(True)
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self.loop.call_later(_LINGER, self._tcp.abort)
+
+    # -- bytes -------------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client has sent."""
+        if self._turn is Turn.NOBODYS:
+            return
+        self._input.feed(data)
+        self._advance()
+
+    def _advance(self) -> None:
+        """Hand on what has come, if it is the client's turn: one line to aiosmtpd, or the news of it to who waits."""
+        if self._turn is Turn.INPUT and (self._input or self._input.is_at_end):
+            self._turn = Turn.SERVER
+            if self._arrived is not None and not self._arrived.done():
+                self._arrived.set_result(None)
+        elif self._turn is Turn.COMMAND:
+            line = self._take_command()
+            if line is not None:
+                self._turn = Turn.SERVER
+                super().data_received(line)
+            elif self._input.is_at_end:
+                self._turn = Turn.NOBODYS
+                if self._is_lost:
+                    self._finish()
+                else:
+                    super().eof_received()  # ends aiosmtpd's task, which closes the connection
+        self._set_reading(len(self._input) < _HIGH_WATER)
+
+    def _take_command(self) -> bytes | None:
+        """A line that aiosmtpd may see: what it would reply to by itself, and repeat, is a command of ours instead."""
+        try:
+            line = self._input.take_line(_LONGEST_COMMAND)
+            if line is None:
+                return None
+            text = decode_line(strip_line(line), self.config.utf8)
+        except Refused as refused:
+            self._refused = "(unreadable)", refused
+            return b"XREFUSED\r\n"
+        verb = text.partition(" ")[0].upper()
+        if f"smtp_{verb}" in _KNOWN:
+            return line
+        if verb in HTTP_VERBS:
+            shown = verb
+        elif self._last_command == "AUTH":
+            shown = "(a line after AUTH)"  # it could be a password
+        else:  # what follows is on no record: it could be AUTH with a slip of the pen
+            shown = verb if verb.isalpha() and len(verb) <= _LONGEST_WORD else "(unknown)"
+        self._refused = shown, Refused(500, "5.5.1 Unknown command")
+        return b"XREFUSED\r\n"
+
+    async def _await_input(self) -> None:
+        """Wait until the client has sent something more, or sends nothing more."""
+        self._turn = Turn.INPUT
+        self._arrived = self.loop.create_future()
+        self.connection.mark_idle()
+        self._set_reading(True)
+        await self._arrived
+        if self._attempt is not None:
+            self.connection.mark_busy(self.connection.what)
+
+    def _set_reading(self, reads: bool) -> None:
+        if self._is_reading_paused is reads and self.transport is not None and not self._is_lost:
+            self._is_reading_paused = not reads
+            (self.transport.resume_reading if reads else self.transport.pause_reading)()
+
+    # -- commands, each the same way ---------------------------------------------------------------------------------
+
+    async def _run(self, name: str, body: Body, argument: str) -> None:
+        """Serve a command; then it is the client's turn."""
+        if name == "XREFUSED":
+            name, argument = self._refused[0], ""
+        self._last_command = name
+        slow = self.server.script.slow_down() if self.server.script.faults else None
+        if slow is not None and name != "CONNECT":
+            slow[0].count_hit()
+            await self._hold((len(name) + len(argument) + 3) / slow[1])
+        await self._perform(self._note(name, "" if name == "AUTH" else argument), body, argument)
+        if self._turn is Turn.SERVER:
+            self._turn = Turn.COMMAND
+            self._advance()
+            self.server.journal.wake()  # for who waits until nothing is served
+
+    def _note(self, name: str, argument: str) -> SMTPAttempt:
+        window = self.record.last_window = self.server.journal.window
+        attempt = SMTPAttempt(self.record, name, argument, window, None if name == "MAIL" else self.transaction)
+        self.record.add(attempt)
+        return attempt
+
+    async def _perform(self, attempt: SMTPAttempt, body: Body, argument: str) -> None:
+        """Run the body of a command and send its reply."""
+        self._attempt = attempt
+        self.connection.mark_busy(f"a mail from {attempt.mail_from!r}" if attempt.command == "BODY" else attempt.said)
+        reply: Reply | RawReply | None
+        try:
+            if self._is_unwelcome and attempt.command != "QUIT":  # RFC 5321, 3.1
+                raise Refused(503, "5.5.1 There is no service, as the greeting said")
+            reply = await body(self, attempt, argument)
+        except Refused as refused:
+            reply = refused.reply
+        except FaultReply as fault:
+            reply = fault.reply
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the test's own function has failed, by SystemExit even
+            self.server.note_error(error)
+            self._dropper = None
+            reply = _FUNCTION_FAILED
+        if reply is not None:
+            await self._reply(attempt, reply)
+        self._attempt = None
+
+    async def push(self, status: bytes | str | None) -> None:
+        """Send what aiosmtpd replies by itself: the greeting, and what comes before a TLS handshake."""
+        if status is None:  # it was cancelled while it made one
+            return
+        if not self._is_greeted:
+            self._is_greeted = True
+            await self._run("CONNECT", type(self)._greet, "")
+        elif self._attempt is not None and self._attempt.command == "STARTTLS":
+            await self._reply(self._attempt, Reply(220, "2.0.0 Ready to start TLS"))
+        else:
+            raise RuntimeError(f"aiosmtpd has replied {status!r} by itself")
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Record an error of ours, which the stop raises; the connection ends."""
+        self.server.note_error(error)
+        self._abort("the server has failed")
+
+    async def _reply(self, attempt: SMTPAttempt, reply: Reply | RawReply) -> None:
+        """Send a reply, and do what follows from it."""
+        if isinstance(reply, RawReply):
+            attempt.reply = str(reply)
+            if not self._is_lost:
+                self.transport.write(reply.data)
+        else:
+            attempt.code, attempt.reply = reply
+            await self._send(reply.to_wire())
+        self.server.journal.notify()
+        self.connection.mark_idle()
+        if self._dropper is not None:
+            self._drop(*self._dropper)
+        if isinstance(reply, Reply) and reply.code == 421:
+            self._close("the server has ended it with 421")
+        elif isinstance(reply, Reply) and reply.code == 221:
+            self._close("QUIT" if attempt.command == "QUIT" else "the client spoke HTTP")
+
+    async def _send(self, data: bytes) -> None:
+        if not self._is_lost:
+            with contextlib.suppress(ConnectionError):  # that it is lost is noted when everything is served
+                await super().push(data.removesuffix(b"\r\n"))
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    async def apply_faults(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
+        """Do what the script says about a command that the server would grant.
+
+        The first fault that applies and is not used up decides; delays before it add up.
+
+        Raises:
+            FaultReply: The script replies instead, and nothing else is to be done.
+            BaseException: Whatever the test's own function raises.
+        """
+        subject: SMTPAttempt | ReceivedEmail = mail if mail is not None else attempt
+        for fault in self.server.script.at(attempt.command):
+            if not await self._applies(fault, subject) or not fault.use(attempt):
+                continue
+            effect, attempt.fault = fault.effect, fault
+            if isinstance(effect, Delay):
+                await self._hold(effect.seconds)
+                continue
+            if isinstance(effect, Refusal):
+                raise FaultReply(effect.reply)
+            if isinstance(effect, RawReply):
+                raise FaultReply(effect)
+            if isinstance(effect, Hang):
+                attempt.reply = "the script never answers"
+                self.held = fault
+                self.server.journal.notify()
+                if fault.is_active:  # else whoever removed it may have looked at the connections before
+                    await self._hold(None)
+                self._abort("the client has been kept waiting in vain")
+            if isinstance(effect, Drop):
+                if mail is not None and effect.record:
+                    self.server.keep(mail, attempt.window)
+                if not effect.after_reply:
+                    self._drop(attempt, fault)
+                self._dropper = attempt, fault
+            return
+
+    async def _applies(self, fault: SMTPFault, subject: SMTPAttempt | ReceivedEmail) -> bool:
+        return await self._call(fault.applies, subject) if fault.has_function else fault.applies(subject)
+
+    async def _call(self, function: Callable[[Any], T], argument: object) -> T:
+        """Call a function of the test's, which may take its time, in a thread of its own."""
+        future: asyncio.Future[T] = self.loop.create_future()
+
+        def set_result(result: Any, error: BaseException | None) -> None:
+            if not future.done():
+                future.set_exception(error) if error is not None else future.set_result(result)
+
+        def work() -> None:
+            result: T | None = None
+            failure: BaseException | None = None
+            try:
+                result = function(argument)
+            except StopIteration as error:  # which no future takes
+                failure = RuntimeError(f"{function!r} raised {error!r}")
+                failure.__cause__ = error
+            except BaseException as error:
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self.loop.call_soon_threadsafe(set_result, result, failure)
+
+        thread = ServerThread(target=work, name=threading.current_thread().name, daemon=True)
+        self.connection.function_thread = thread
+        try:
+            start_thread(thread)
+            return await future
+        finally:
+            self.connection.function_thread = None
+
+    async def _hold(self, seconds: float | None) -> None:
+        """Keep the client waiting; None is for as long as it stays.  A stop does not wait for this."""
+        is_in_data = self.record.stage == "in DATA"
+        if self._is_lost or (self._input.is_at_end and not is_in_data):
+            self._abort(_KEPT_WAITING)
+        released = self.loop.create_future()
+        timer = self.loop.call_later(seconds, released.set_result, None) if seconds is not None else None
+        self._is_held = True
+        self.connection.mark_idle()
+        try:
+            await released  # the loss of the connection cancels it
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self._is_held = False
+        self.connection.mark_busy(self.connection.what)
+
+    def _drop(self, attempt: SMTPAttempt, fault: SMTPFault, when: str = "") -> NoReturn:
+        """End the connection as the script says."""
+        attempt.fault = fault
+        if attempt.code is None:
+            attempt.reply = f"the script has dropped the connection{when}"
+        self.record.end(f"the script has dropped the connection at {attempt.command}{when}")
+        self._turn = Turn.NOBODYS
+        if isinstance(fault.effect, Drop) and fault.effect.reset:
+            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if self._tcp.get_write_buffer_size():
+            self._tcp.close()
+        else:
+            self._tcp.abort()
+        if self._is_lost:
+            self._finish()
+        raise asyncio.CancelledError
+
+    # -- what each command does --------------------------------------------------------------------------------------
+
+    async def _greet(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        self.record.stage = "idle"
+        try:
+            await self.apply_faults(attempt)
+        except FaultReply as fault:
+            self._is_unwelcome = isinstance(fault.reply, Reply)
+            # QUIT is all that is left, but this reply itself is sent
+            raise
+        return Reply(220, f"{self.config.hostname} ESMTP")
+
+    @command
+    async def smtp_XREFUSED(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        """Refuse a line that aiosmtpd does not see."""
+        if attempt.command in HTTP_VERBS:
+            return Reply(221, "2.7.0 This is a mail server; it does not speak HTTP")
+        raise self._refused[1]
+
+    @command
+    async def smtp_EHLO(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        """See RFC 5321, 4.1.1.1."""
+        await self._hello(attempt, argument)
+        changes = []
+        for fault, override in self.server.script.offers():
+            fault.count_hit()
+            attempt.fault = fault
+            changes.append(override)
+        lines = self.config.offer(self.record.tls is not None, self._size_limit(), changes)
+        self._offered = frozenset(line.partition(" ")[0].upper() for line in lines)
+        return Reply(250, "\n".join([self.config.hostname, *lines]))
+
+    @command
+    async def smtp_HELO(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        """See RFC 5321, 4.1.1.1."""
+        await self._hello(attempt, argument)
+        self._offered = frozenset()
+        return Reply(250, self.config.hostname)
+
+    async def _hello(self, attempt: SMTPAttempt, argument: str) -> None:
+        if not argument:
+            raise Refused(501, f"5.5.4 Syntax: {attempt.command} hostname")
+        await self.apply_faults(attempt)
+        self._reset()
+        self.record.ehlo, self.record.is_extended = argument, attempt.command == "EHLO"
+
+    @command
+    async def smtp_STARTTLS(self, attempt: SMTPAttempt, argument: str) -> None:
+        """See RFC 3207; aiosmtpd does the handshake."""
+        if self.record.tls is not None:
+            raise Refused(503, "5.5.1 TLS is in use already")
+        if self.config.tls != "starttls" or "STARTTLS" not in self._offered:
+            raise Refused(502, _NOT_OFFERED.format("STARTTLS"))
+        if argument:
+            raise Refused(501, "5.5.4 Syntax: STARTTLS")
+        await self.apply_faults(attempt)
+        limit = self.config.handshake_timeout
+        overdue = f"the TLS handshake failed: it was not done after {limit:g} s"
+        timer = self.loop.call_later(limit, self.end, overdue)
+        self.record.stage, self._is_in_handshake = "in the TLS handshake", True
+        self._set_reading(True)
+        try:
+            await super().smtp_STARTTLS("")
+        except TLSSetupException as error:
+            self._abort(explain_handshake(error.__cause__))
+        finally:
+            timer.cancel()
+            self._is_in_handshake = False
+        if self.record.tls is None:  # lost in the middle of the handshake, which is no error to aiosmtpd
+            self._abort("the client has left in the TLS handshake")
+
+    @command
+    async def smtp_AUTH(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        """See RFC 4954, and `MECHANISMS`; what the client answers is on no record."""
+        name, _, initial = argument.partition(" ")
+        mechanism = attempt.argument = name.upper()
+        if self.config.require_tls and self.record.tls is None:
+            raise Refused(530, _NEEDS_TLS)
+        if self.config.auth_require_tls and self.record.tls is None:
+            raise Refused(538, "5.7.11 Encryption required for requested authentication mechanism")
+        if "AUTH" not in self._offered:
+            raise Refused(502, _NOT_OFFERED.format("AUTH"))
+        if self.record.auth_user is not None:
+            raise Refused(503, "5.5.1 Already logged in")
+        if self.transaction is not None:
+            raise Refused(503, "5.5.1 A mail is on its way")
+        if mechanism not in self.config.mechanisms:
+            raise Refused(504, f"5.5.4 Unknown mechanism; there are {' '.join(self.config.mechanisms)}")
+        await self.apply_faults(attempt)
+        exchange = MECHANISMS[mechanism](self.config.users, self.config.hostname)
+        challenge = next(exchange)
+        response = None if not initial else "" if initial == "=" else initial
+        if response is not None and challenge and mechanism != "LOGIN":
+            raise Refused(501, f"5.7.0 {mechanism} begins with a challenge")
+        try:
+            while True:
+                if response is None:
+                    question = encode_challenge(challenge)
+                    attempt.between += (f"S: 334 {question}".rstrip(), "C: ***")
+                    await self._send(f"334 {question}\r\n".encode())
+                    response = await self._read_response()
+                challenge = exchange.send(decode_response(response))
+                response = None
+        except StopIteration as end:
+            user: str | None = end.value
+        if user is None:
+            raise Refused(535, "5.7.8 Authentication credentials invalid")
+        self.record.auth_user = user
+        return Reply(235, "2.7.0 Authentication successful")
+
+    async def _read_response(self) -> str:
+        while (line := self._input.take_line(_LONGEST_RESPONSE)) is None:
+            if self._input.is_at_end:
+                self._abort("the client has left without a QUIT")
+            await self._await_input()
+        return strip_line(line).decode("ascii", "replace")
+
+    @command
+    async def smtp_MAIL(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        """See RFC 5321, 4.1.1.2."""
+        if not self.record.ehlo:
+            raise Refused(503, "5.5.1 Send EHLO or HELO first")
+        self._check_rights()
+        if self.transaction is not None:
+            raise Refused(503, "5.5.1 A mail is on its way; send RSET before another MAIL")
+        attempt.address, options = parse_path(argument, "FROM", self._offered)
+        limit = self._size_limit()
+        if limit is not None and read_size(options) > limit:
+            raise self._refuse_size(attempt)
+        await self.apply_faults(attempt)
+        self.transaction = Transaction(attempt.window, attempt.address, options)
+        self.record.stage = "in a mail"
+        return Reply(250, "2.1.0 OK")
+
+    @command
+    async def smtp_RCPT(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        """See RFC 5321, 4.1.1.3."""
+        self._check_rights()
+        transaction = self.transaction
+        if transaction is None:
+            raise Refused(503, "5.5.1 Need MAIL before RCPT")
+        attempt.address, options = parse_path(argument, "TO", self._offered)
+        if not attempt.address:
+            raise Refused(501, "5.5.4 Syntax: RCPT TO:<address>")
+        transaction.attempted_recipients.append(attempt.address)
+        if not (attempt.address.isascii() or transaction.is_utf8):
+            raise Refused(553, "5.6.7 The address is not in ASCII, and MAIL has no parameter SMTPUTF8")
+        await self.apply_faults(attempt)
+        too_many = self.server.script.refuse_recipient(attempt)
+        if too_many is not None:
+            attempt.fault, reply = too_many
+            raise FaultReply(reply)
+        transaction.recipients.append(attempt.address)
+        transaction.rcpt_options += options
+        return Reply(250, "2.1.5 OK")
+
+    @command
+    async def smtp_DATA(self, attempt: SMTPAttempt, argument: str) -> None:
+        """Receive a mail, and reply to its end.  See RFC 5321, 4.1.1.4."""
+        if argument:
+            raise Refused(501, "5.5.4 Syntax: DATA")
+        self._check_rights()
+        transaction = self.transaction
+        if transaction is None:
+            raise Refused(503, "5.5.1 Need MAIL before DATA")
+        if not transaction.recipients:
+            raise Refused(554, "5.5.1 No valid recipients")
+        await self.apply_faults(attempt)
+        await self._reply(attempt, _GO_AHEAD)
+        self.record.stage = "in DATA"
+        data = await self._read_mail(attempt)
+        self.record.stage = "in a mail"
+
+        async def accept(_self: SMTPProtocol, body: SMTPAttempt, _argument: str) -> Reply:
+            return await self._accept(body, data, transaction)
+
+        await self._perform(self._note("BODY", f"{data.received - 3} bytes"), accept, "")
+        self._reset()
+
+    async def _read_mail(self, attempt: SMTPAttempt) -> MailData:
+        """Read to the line with nothing but a dot, unless the script or the client ends it before."""
+        data = MailData(self._size_limit())
+        # It is not counted yet: the mail may end before.
+        cuts = [fault for fault in self.server.script.cuts() if await self._applies(fault, attempt)]
+        cut = cuts[0] if cuts else None
+        limit = cut.effect.after_bytes if cut is not None and isinstance(cut.effect, Drop) else None
+        while True:
+            if cut is not None and limit is not None and data.received >= limit and cut.use(attempt):
+                self._drop(self._note("BODY", f"{data.received} bytes"), cut, f" after {data.received} bytes")
+            if not (self._input or self._input.is_at_end):
+                await self._await_input()
+            slow = self.server.script.slow_down() if self.server.script.faults else None
+            size = _SLICE if slow is None else max(1, int(slow[1] * _THROTTLED))
+            piece = self._input.take(size if limit is None else max(1, min(size, limit - data.received)))
+            self._set_reading(len(self._input) < _HIGH_WATER)
+            if not piece:
+                left = self._note("BODY", f"{data.received} bytes")
+                left.reply = "the client has left before the end of the mail"
+                self._abort(f"the client has left {self.record.stage}")
+            if slow is not None:
+                slow[0].count_hit()
+                await self._hold(len(piece) / slow[1])
+            rest = data.feed(piece)
+            if rest is not None:
+                self._input.put_back(rest)
+                return data
+
+    async def _accept(self, attempt: SMTPAttempt, data: MailData, transaction: Transaction) -> Reply:
+        """Keep a mail that has arrived, unless something is wrong with it."""
+        if data.is_too_big:
+            raise self._refuse_size(attempt)
+        raw = data.take()
+        limit = self.config.line_limit
+        long = find_long_line(raw, limit) if limit is not None else None
+        if long is not None:
+            raise Refused(
+                500, f"5.6.0 Line {long.number} of the mail is too long: {long.length} octets, the limit is {limit}"
+            )
+        from .message import Envelope, ReceivedEmail, SessionFacts  # loaded when the server starts
+
+        record = self.record
+        envelope = Envelope(
+            mail_from=transaction.mail_from,
+            recipients=tuple(transaction.recipients),
+            mail_options=transaction.mail_options,
+            rcpt_options=tuple(transaction.rcpt_options),
+            refused=transaction.refused,
+        )
+        facts = SessionFacts(peer=record.peer, ehlo=record.ehlo, tls=record.tls, auth_user=record.auth_user)
+        mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
+        await self.apply_faults(attempt, mail)
+        self.server.keep(mail, transaction.window)
+        record.mails += 1
+        return Reply(250, "2.0.0 Accepted")
+
+    @command
+    async def smtp_RSET(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        """Forget the mail that is on its way."""
+        await self.apply_faults(attempt)
+        self._reset()
+        return Reply(250, "2.0.0 OK")
+
+    @command
+    async def smtp_NOOP(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        """Do nothing."""
+        await self.apply_faults(attempt)
+        return Reply(250, "2.0.0 OK")
+
+    @command
+    async def smtp_VRFY(self, attempt: SMTPAttempt, argument: str) -> Reply:
+        """Say nothing about an address."""
+        if not argument:
+            raise Refused(501, "5.5.4 Syntax: VRFY address")
+        await self.apply_faults(attempt)
+        return Reply(252, "2.5.2 Cannot verify, but will accept mail and attempt delivery")
+
+    @command
+    async def smtp_HELP(self, _attempt: SMTPAttempt, _argument: str) -> Reply:
+        """Name the commands."""
+        return Reply(214, f"2.0.0 {' '.join(sorted(name.removeprefix('smtp_') for name in _KNOWN))}")
+
+    @command
+    async def smtp_QUIT(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+        """End the session."""
+        await self.apply_faults(attempt)
+        return Reply(221, "2.0.0 Bye")
+
+    # -- what several of them need -----------------------------------------------------------------------------------
+
+    def _check_rights(self) -> None:
+        """Refuse a mail that wants TLS or a login first.  Source: RFC 3207, 4, and RFC 4954, 6."""
+        if self.config.require_tls and self.record.tls is None:
+            raise Refused(530, _NEEDS_TLS)
+        if self.config.require_auth and self.record.auth_user is None:
+            raise Refused(530, _NEEDS_AUTH)
+
+    def _reset(self) -> None:
+        self.transaction = None
+        self.record.stage = "idle"
+
+    def _size_limit(self) -> int | None:
+        scripted = self.server.script.limit_size()
+        return scripted[1] if scripted is not None else self.config.size_limit
+
+    def _refuse_size(self, attempt: SMTPAttempt) -> Refused:
+        limit = self._size_limit()
+        scripted = self.server.script.limit_size()
+        if scripted is not None:
+            attempt.fault = scripted[0]
+            scripted[0].count_hit()
+        return Refused(552, f"5.3.4 The mail is too big: the limit is {limit} bytes")
+
+
+_EXTENSION_POINTS = [name for name in vars(SMTPProtocol) if name.startswith("smtp_")]
+_KNOWN = frozenset(_EXTENSION_POINTS) - {"smtp_XREFUSED"}
