@@ -323,6 +323,8 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         # test may have replaced what an import needs.
         from . import matching, message, report  # noqa: F401
 
+        if self._tls is not None:
+            self.server_context()  # makes the certificate, which cannot be done while a test has frozen the time
         super()._open(listener)
 
     async def _prepare(self) -> None:

@@ -221,9 +221,9 @@ class EpochTest(MailTestCase):
         for number in range(5):
             self.send(b"Subject: %d\r\n\r\n" % number + b"x" * 80 + b"\r\n")
         self.assertEqual(["3", "4"], [mail.subject for mail in self.server.outbox])
-        self.assertIn("10000 entries and 250 bytes, and 3 more came", self.server.journal.loss)
+        self.assertIn("10000 entries and 250 bytes, and 3 more came", self.server.journal.dropped_message)
         self.server.begin("next")
-        self.assertEqual("", self.server.journal.loss)
+        self.assertEqual("", self.server.journal.dropped_message)
 
     def test_a_reset(self) -> None:
         """A reset forgets what has come and removes the faults; the test goes on, and so do its connections."""
