@@ -70,6 +70,7 @@ setup(
             "httpx>=0.27",
             "hypothesis>=6.100",
             "nose2>=0.15",
+            "pyfakefs>=5.3",
             "pyftpdlib>=2.0",  # the server in the documentation's example of an own server
             "pytest>=8.2",
             "pytest-xdist>=3.6",

@@ -16,7 +16,6 @@ connection at rest has something to read.  As long as one has, the loop takes an
 
 from __future__ import annotations
 
-import _socket
 import abc
 import asyncio
 import contextlib
@@ -32,7 +31,7 @@ from ..errors import ServerNotStarted, ServerStartError
 from .connection import is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
-from .listener import BACKLOG, EXHAUSTED, Listener, ServerSocket
+from .listener import BACKLOG, EXHAUSTED, Listener, make_socket_pair
 from .loop_connection import LoopConnection
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, fold_stack, loop_stack
@@ -58,12 +57,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def _make_self_pipe(self) -> None:
         """Do what asyncio does to be woken by other threads, with sockets of our own class."""
-        if not hasattr(_socket, "socketpair"):  # Windows
-            super()._make_self_pipe()  # type: ignore[misc]
-            return
-        self._ssock, self._csock = (
-            ServerSocket(one.family, one.type, one.proto, fileno=one.detach()) for one in _socket.socketpair()
-        )
+        self._ssock, self._csock = make_socket_pair()
         self._ssock.setblocking(False)
         self._csock.setblocking(False)
         self._internal_fds += 1  # type: ignore[attr-defined]

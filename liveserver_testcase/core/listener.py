@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import os
@@ -18,7 +19,9 @@ __all__ = [
     "Listener",
     "ServerSocket",
     "check_address",
+    "connect",
     "format_host",
+    "make_socket_pair",
     "warn_of_wildcard",
 ]
 
@@ -48,6 +51,33 @@ if hasattr(socket.socket, "_accept"):
 
 else:
     ServerSocket = socket.socket  # type: ignore[misc,assignment]  # gevent has replaced it before we were imported
+
+
+def make_socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Two sockets that are connected; `socket.socketpair` would make them of whatever ``socket.socket`` is by now."""
+    if not hasattr(_socket, "socketpair"):  # Windows
+        return socket.socketpair()
+    one, other = (ServerSocket(s.family, s.type, s.proto, fileno=s.detach()) for s in _socket.socketpair())
+    return one, other
+
+
+def connect(host: str, port: int, timeout: float) -> socket.socket:
+    """Connect as a client, as `socket.create_connection` does, with a socket of our own class.
+
+    Raises:
+        OSError: None of the host's addresses accepts.
+    """
+    failure = OSError(f"{host!r} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = ServerSocket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(address)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure
 
 
 class Listener:

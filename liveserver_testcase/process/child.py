@@ -14,9 +14,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from io import FileIO
 from typing import Any, TypeAlias
 
 from ..core.interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
+from ..core.listener import make_socket_pair
 from .messages import Event, Pipe, Result, WorkerConfig
 
 __all__ = ["Child", "ChildConnection", "ChildExited", "ChildTimeout", "CommandFailed", "OutputTail", "spawn"]
@@ -35,22 +37,23 @@ class Child:
         output: What it prints comes here; a descriptor that does not block.
         life: Open for as long as this process lives; the child ends when it closes.
         memory: Shared with it: what its server's `CommandHandler` leaves there can be read when it has died.
-        sentinel: A descriptor that is readable when the child has ended; None where the system has none.
+        sentinel: Readable when the child has ended; None where the system has no descriptor for that.
     """
 
     def __init__(self, popen: subprocess.Popen[bytes], pipe: Pipe, output: int, life: int, memory: int) -> None:
         self.pid = popen.pid
         self.pipe = pipe
-        self.output = os.fdopen(output, "rb", buffering=0)
-        self.life = os.fdopen(life, "wb", buffering=0)
-        self.memory = os.fdopen(memory, "rb", buffering=0)
-        self.sentinel: int | None = None
+        # files and not numbers: while a test has a fake file system, nothing else closes a descriptor
+        self.output = FileIO(output)
+        self.life = FileIO(life, "w")
+        self.memory = FileIO(memory)
+        self.sentinel: FileIO | None = None
         self._popen = popen
         self._lock = threading.Lock()  # one thread at a time looks whether it has ended
         self._code: int | None = None
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):
-                self.sentinel = os.pidfd_open(popen.pid)
+                self.sentinel = FileIO(os.pidfd_open(popen.pid))
 
     def poll(self) -> int | None:
         """Its exit code, or minus the signal that killed it; None while it lives."""
@@ -108,9 +111,8 @@ class Child:
         self.output.close()
         self.life.close()
         self.memory.close()
-        sentinel, self.sentinel = self.sentinel, None
-        if sentinel is not None:
-            os.close(sentinel)
+        if self.sentinel is not None:
+            self.sentinel.close()
 
 
 def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
@@ -122,7 +124,7 @@ def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
     Raises:
         OSError: The system has no process, or no descriptor, left.
     """
-    ours, theirs = socket.socketpair()
+    ours, theirs = make_socket_pair()
     ours.settimeout(_PATIENCE)
     theirs.settimeout(None)
     kept: list[int] = []

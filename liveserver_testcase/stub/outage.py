@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
+from ..core.listener import ServerSocket
 from .fault import Plan
 
 __all__ = ["ConnectionFault", "Outage", "Until", "fill"]
@@ -74,7 +75,7 @@ def fill(sock: socket.socket) -> list[socket.socket]:
     sock.listen(0)
     clients: list[socket.socket] = []
     for _ in range(_MOST):
-        client = socket.socket(sock.family, socket.SOCK_STREAM)
+        client = ServerSocket(sock.family, socket.SOCK_STREAM)
         clients.append(client)
         client.setblocking(False)
         with contextlib.suppress(OSError):

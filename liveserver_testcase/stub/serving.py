@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
+from ..core.listener import make_socket_pair
 from ..errors import ClientDisconnected
 
 __all__ = ["Serving", "Wake"]
@@ -20,7 +20,7 @@ class Wake:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the sockets' end: a byte must not go into a reused number
-        self._inner, self._outer = socket.socketpair()
+        self._inner, self._outer = make_socket_pair()
 
     def fileno(self) -> int:
         """What becomes readable."""

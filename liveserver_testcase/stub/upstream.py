@@ -6,6 +6,7 @@ import http.client
 import ssl
 from urllib.parse import urlsplit
 
+from ..core.listener import connect
 from ..core.text import describe_error, quote
 from ..errors import UsageError
 from .reply import Reply
@@ -17,6 +18,22 @@ _HOP_BY_HOP = frozenset((
     "connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
     "trailer", "transfer-encoding", "upgrade",
 ))  # fmt: skip  # RFC 9110, 7.6.1; the length is that of what is sent
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection that goes on working while a test has replaced ``socket.socket``."""
+
+    def __init__(self, host: str, port: int | None, timeout: float, context: ssl.SSLContext | None) -> None:
+        self.default_port = http.client.HTTPS_PORT if context is not None else http.client.HTTP_PORT
+        super().__init__(host, port, timeout=timeout)
+        self._timeout = timeout
+        self._context = context
+
+    def connect(self) -> None:
+        """Connect to the host."""
+        self.sock = connect(self.host, self.port, self._timeout)
+        if self._context is not None:
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
 
 
 class Upstream:
@@ -38,7 +55,13 @@ class Upstream:
         self.url = url
         self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
         self._timeout = timeout
-        self._context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
+        self._context: ssl.SSLContext | None = None
+        if parts.scheme == "https":
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if ca_file is None:
+                self._context.load_default_certs()
+            else:
+                self._context.load_verify_locations(ca_file)
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """The upstream's answer to ``request``.
@@ -46,12 +69,7 @@ class Upstream:
         Raises:
             UsageError: It cannot be reached, or does not answer.
         """
-        if self._context is None:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
-        else:
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout, context=self._context
-            )
+        connection = _Connection(self._host, self._port, self._timeout, self._context)
         target = self._path + request.exchange.target
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP and k.lower() != "host"}
         try:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import operator
-import os
 import pkgutil
 import ssl
 import threading
@@ -94,6 +93,7 @@ class RequestCommandHandler(CommandHandler):
 
     def __init__(self, server: Any, push: Callable[[object], None], memory: int) -> None:
         super().__init__(server, push, memory)
+        RequestTable.make_room(memory)
         self._table = RequestTable(memory)
         self._limit: int = server.journal.limit
         self._next_index = 0  # of the next record that arrives
@@ -436,9 +436,11 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
 
     def _on_end(self, memory: int) -> None:
         """Complete the records with what the child has noted of them and not pushed."""
-        if not os.fstat(memory).st_size:  # it had no server yet
+        try:
+            table = RequestTable(memory)
+        except ValueError:  # it is empty: the child had no server yet
             return
-        with contextlib.closing(RequestTable(memory)) as table:
+        with contextlib.closing(table):
             for record in self._records.values():
                 row = table.row(record.index)
                 if not record.is_over and row.next_index == record.index + 1:

@@ -63,11 +63,18 @@ class RequestTable:
     the server's process has died.  It has what a report needs of a request, and of a long target the beginning.
 
     Args:
-        memory: A descriptor of a file, which becomes as large as the table.
+        memory: A descriptor of a file that is as large as a table: see `make_room`.
+
+    Raises:
+        ValueError: It is smaller.
     """
 
-    def __init__(self, memory: int) -> None:
+    @staticmethod
+    def make_room(memory: int) -> None:
+        """Make a file as large as a table; one that was is not changed."""
         os.truncate(memory, _ROWS * _ROW.size)
+
+    def __init__(self, memory: int) -> None:
         self._rows = mmap.mmap(memory, _ROWS * _ROW.size)
 
     def add(self, record: RequestRecord) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 from freezegun import freeze_time
+from pyfakefs.fake_filesystem_unittest import Patcher
 
 from liveserver_testcase import HTTPStub, LiveServer, SMTPServer
 from tests.support import HANG, NoLeaks
@@ -20,7 +21,9 @@ _HTTP = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 _SMTP = b"EHLO x\r\nQUIT\r\n"
 
 
-def wsgi_app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+def wsgi_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    if environ["PATH_INFO"] == "/raise":
+        raise ValueError("no such path")
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"hello"]
 
@@ -43,6 +46,7 @@ SERVERS: dict[str, tuple[Callable[[], Any], bytes, bytes]] = {
     "asgi": (lambda: LiveServer(asgi_app, interface="asgi"), _HTTP, b"hello"),
     "stub": (make_stub, _HTTP, b"hello"),
     "smtp": (SMTPServer, _SMTP, b"\r\n221 "),
+    "process": (lambda: LiveServer(f"{__name__}:wsgi_app", mode="process"), _HTTP, b"hello"),
 }
 
 
@@ -64,6 +68,7 @@ PATCHES: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
     "os.environ": lambda: mock.patch.dict("os.environ", clear=True),
     "ssl.create_default_context": lambda: _fail("ssl.create_default_context"),
     "freezegun": lambda: freeze_time("2001-02-03"),
+    "pyfakefs": Patcher,
 }
 
 
@@ -100,17 +105,67 @@ class PatchedSurroundingsTest(NoLeaks):
                             self.assertIn(wanted, self.ask(sockets, server.address, question))
                     self.assertIn(wanted, self.ask(sockets, server.address, question))
 
-    def test_a_server_can_be_stopped_and_started_during(self) -> None:
+    def test_a_server_can_be_stopped_during(self) -> None:
+        """A stop needs nothing that a test has replaced."""
+        for kind, (make, question, wanted) in SERVERS.items():
+            for name, patch in PATCHES.items():
+                with self.subTest(server=kind, patch=name), make() as server:
+                    with patch():
+                        server.stop()
+                    server.start()
+                    self.assertIn(wanted, self.ask(self.make_sockets(), server.address, question))
+
+    def test_a_server_can_be_started_during(self) -> None:
         """A start makes threads and sockets of the real classes."""
         for kind, (make, question, wanted) in SERVERS.items():
-            for name in ("threading.Thread", "socket.socket", "time.sleep", "time.monotonic", "freezegun"):
-                if (kind, name) == ("asgi", "socket.socket"):
-                    continue  # asyncio makes a loop's own pair of sockets from whatever socket.socket is
+            for name, patch in PATCHES.items():
+                if (kind, name) == ("process", "pyfakefs"):
+                    continue  # `subprocess` makes its pipes and opens /dev/null with whatever `os` is
                 with self.subTest(server=kind, patch=name), make() as server:
                     sockets = self.make_sockets()
-                    with PATCHES[name]():
-                        server.stop()
+                    server.stop()
+                    with patch():
                         server.start()
                         self.assertIn(wanted, self.ask(sockets, server.address, question))
                     self.assertIn(wanted, self.ask(sockets, server.address, question))
                     self.assertLess(0, time.monotonic())
+
+    def test_requests_of_a_process_are_known_during(self) -> None:
+        """What the process has served can be read, waited for and forgotten, and exceptions are raised here."""
+        make, question, _ = SERVERS["process"]
+        with make() as server:
+            for name, patch in PATCHES.items():
+                sockets = self.make_sockets()
+                with self.subTest(patch=name), patch():
+                    server.begin(name)
+                    self.assertEqual([], server.journal.entries())
+                    self.ask(sockets, server.address, question)
+                    self.ask(sockets, server.address, question.replace(b"/ ", b"/raise "))
+                    records = server.journal.wait_for(server.journal.entries, HANG)
+                    self.assertEqual(["/", "/raise"], [record.path for record in records])
+                    self.assertEqual([], server.wait_until_idle(HANG))
+                    self.assertEqual(["no such path"], [str(error) for _, error in server.take_errors()])
+                    self.assertEqual("", server.output)
+
+    def test_a_stub_misbehaves_during(self) -> None:
+        """It holds requests, passes them on, and lets nobody connect."""
+        upstream = HTTPStub(tls=True)
+        upstream.start()
+        self.addCleanup(upstream.stop)
+        upstream.on().reply("hello from above")
+        ca_file = upstream.ca_file
+        for name, patch in PATCHES.items():
+            with self.subTest(patch=name), HTTPStub() as stub:
+                sockets = self.make_sockets()
+                with patch():
+                    hold = stub.on("GET", "/").holds()
+                    client = sockets.pop()
+                    client.connect(stub.address)
+                    client.sendall(_HTTP)
+                    hold.wait(HANG)
+                    hold.reply("hello")
+                    self.assertIn(b"hello", client.recv(65536))
+                    with stub.blackhole():
+                        pass
+                    stub.on("GET", "/").proxies(upstream.url, ca_file=ca_file)
+                    self.assertIn(b"hello from above", self.ask(sockets, stub.address, _HTTP))
