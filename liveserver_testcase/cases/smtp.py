@@ -10,9 +10,8 @@ from ..errors import UsageError
 from ..mail.config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice
 from ..mail.server import SMTPServer
 from .base import ClassServer
-from .mailasserts import MailAssertions
-from .mailawaits import AwaitedMailAssertions
-from .mailpart import MailPart
+from .smtp_adapter import SMTPAdapter
+from .smtp_assertions import SMTPAssertions
 
 __all__ = ["SMTPTestCase"]
 
@@ -21,7 +20,7 @@ __unittest = True
 C = TypeVar("C", str, int)
 
 
-class SMTPTestCase(MailAssertions, AwaitedMailAssertions):
+class SMTPTestCase(SMTPAssertions):
     """Runs a mail server while the class's tests run; each test begins with an empty outbox.
 
     Attributes:
@@ -77,7 +76,7 @@ class SMTPTestCase(MailAssertions, AwaitedMailAssertions):
         timeout = cls.setting("smtp_timeout", "SMTPSERVER_TIMEOUT", float)
         return [
             *super().class_servers(),
-            MailPart(cls._make_smtp, timeout, cls.setting("smtp_strict", "SMTPSERVER_STRICT", bool)),
+            SMTPAdapter(cls._make_smtp, timeout, cls.setting("smtp_strict", "SMTPSERVER_STRICT", bool)),
         ]
 
     @classmethod

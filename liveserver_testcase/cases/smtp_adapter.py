@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ..mail.circumstances import Circumstances
     from ..mail.message import ReceivedEmail
 
-__all__ = ["MailPart"]
+__all__ = ["SMTPAdapter"]
 
 __unittest = True
 
 _MOST_LISTED = 20
 
 
-class MailPart(ClassServer[SMTPServer]):
+class SMTPAdapter(ClassServer[SMTPServer]):
     """Tells a mail server of tests, and tests of mail that nobody looked at.
 
     Args:

@@ -1,0 +1,107 @@
+"""What an assertion waits for, and what it says then: a test waits in its thread, a coroutine awaits.
+
+An assertion makes an `Inquiry`: the conditions that it waits for, one after the other, and a function that looks at
+what is there then, and fails the test or returns what was found.  Both forms of an assertion run the same inquiry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ..core.journal import Journal, runs_loop
+from ..errors import UsageError
+
+__all__ = ["Inquiry", "Wait", "check_count", "check_seconds", "check_times"]
+
+__unittest = True
+__tracebackhide__ = True
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A condition that is waited for.
+
+    Attributes:
+        until: The condition; asked again whenever the journal changes.
+        timeout: Seconds; 0 asks once.
+        refusal: What to raise where a wait would block the event loop of the calling test; empty to go on without it.
+    """
+
+    until: Callable[[], object]
+    timeout: float
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Inquiry(Generic[T]):
+    """What an assertion waits for and concludes.
+
+    Attributes:
+        waits: One after the other.
+        conclude: Returns what was found, or fails the test; called with whether it could wait.
+    """
+
+    waits: Sequence[Wait]
+    conclude: Callable[[bool], T]
+
+    def run(self, journal: Journal[Any]) -> T:
+        """Run it in the test's thread; on an event loop it cannot wait.
+
+        Raises:
+            UsageError: It would have to, and there is no other way.
+        """
+        for wait in self.waits:
+            if wait.until() or wait.timeout <= 0:
+                continue
+            if runs_loop():
+                if wait.refusal:
+                    raise UsageError(wait.refusal)
+                return self.conclude(False)
+            journal.wait_for(wait.until, wait.timeout)
+        return self.conclude(True)
+
+    async def run_async(self, journal: Journal[Any]) -> T:
+        """Run it in a coroutine; the loop goes on while it waits."""
+        for wait in self.waits:
+            await journal.wait_for_async(wait.until, wait.timeout)
+        return self.conclude(True)
+
+
+def check_times(times: object) -> int | None:
+    """How many, or None for at least one.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if times is None:
+        return None
+    if not isinstance(times, int) or isinstance(times, bool) or times < 0:
+        raise UsageError(f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one")
+    return times
+
+
+def check_count(n: object) -> int:
+    """How many.
+
+    Raises:
+        UsageError: It is no such number.
+    """
+    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
+        raise UsageError(f"n is {n!r}; wanted a whole number of emails, 0 or more")
+    return n
+
+
+def check_seconds(name: str, seconds: object) -> float:
+    """A number of seconds.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds < math.inf:
+        raise UsageError(f"{name} is {seconds!r}; wanted a number of seconds, 0 or more")
+    return float(seconds)
