@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..core.journal import Journal
-    from ..mail.matching import Criteria, EmailCriteria, EmailPredicate
+    from ..mail.criteria import Criteria, EmailCriteria, EmailPredicate
     from ..mail.message import ReceivedEmail
 
 __all__ = ["EmailBlock", "SMTPAssertions"]

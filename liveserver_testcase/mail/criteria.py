@@ -1,38 +1,51 @@
-"""One criterion of a mail: what a test may want of it, and how it tells that the mail is otherwise.
+"""What a test wants of an email: criteria, each of which says how an email differs from it.
 
-Here are the criteria that compare a text or an address; `kinds` has the others, and `matching` puts them together.
-Pure: a mail in, None or a `Mismatch` out.
+A criterion is checked for sense when it is made.  `Criterion.check` reads one value of an email and compares it; a
+`Mismatch` keeps what was compared, and puts it into words only when a report wants them.  The functions that compare
+attachments serve `ReceivedEmail.attachment`, too.  Pure: no clock, socket or thread.
 """
 
 from __future__ import annotations
 
 import abc
+import difflib
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import Any, Literal, TypeAlias
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
 from ..core.text import escape
 from ..errors import UsageError
-from .addresses import address_key, parse_addresses
-from .message import ReceivedEmail
-from .wording import LONGEST_VALUE, difference, in_full, shown
+from .content import shown
+from .headers import address_key, parse_addresses
+from .mime import Attachment, describe_size
+
+if TYPE_CHECKING:
+    from .message import ReceivedEmail
 
 __all__ = [
     "KNOWN",
     "AddressesWanted",
+    "AttachmentWanted",
+    "Criteria",
     "Criterion",
+    "EmailCriteria",
+    "EmailPredicate",
     "HeadersWanted",
     "LineWanted",
     "Mismatch",
-    "Reason",
+    "TLSWanted",
     "TextWanted",
-    "ValueCriterion",
-    "is_any",
-    "search",
+    "describe_attachment",
+    "difference",
+    "in_full",
+    "is_wanted",
+    "refuse_attachment",
+    "shown_attachment",
 ]
 
 LineWanted: TypeAlias = "str | re.Pattern[str] | Callable[[str], object] | None"
@@ -41,10 +54,154 @@ AddressesWanted: TypeAlias = (
 )
 TextWanted: TypeAlias = "str | Sequence[str | re.Pattern[str]] | re.Pattern[str] | Callable[[str], object] | None"
 HeadersWanted: TypeAlias = "Mapping[str, str | re.Pattern[str] | Callable[[list[str]], object] | None]"
+NameWanted: TypeAlias = "str | re.Pattern[str] | Callable[[str], object]"
+ContentWanted: TypeAlias = "bytes | str | re.Pattern[str] | re.Pattern[bytes] | Callable[[bytes], object]"
+
+
+class AttachmentFacts(TypedDict, total=False):
+    """What one attachment must be, all at once."""
+
+    name: NameWanted
+    content_type: NameWanted
+    content: ContentWanted
+
+
+One: TypeAlias = "str | bytes | re.Pattern[str] | AttachmentFacts | Callable[[Attachment], object]"
+AttachmentWanted: TypeAlias = "One | Sequence[One] | None"
+
+EmailPredicate: TypeAlias = "Callable[[ReceivedEmail], object] | None"
+TLSWanted: TypeAlias = "bool | str | re.Pattern[str] | None"
+
+
+class EmailCriteria(TypedDict, total=False):
+    """The keywords that the assertions about mail take; `Criteria` says how each is compared."""
+
+    to: AddressesWanted
+    cc: AddressesWanted
+    bcc: AddressesWanted
+    recipients: AddressesWanted
+    from_: LineWanted
+    mail_from: LineWanted
+    reply_to: AddressesWanted
+    subject: LineWanted
+    text: TextWanted
+    html: TextWanted
+    body: TextWanted
+    headers: HeadersWanted
+    attachment: AttachmentWanted
+    auth_user: LineWanted
+    tls: TLSWanted
+
+
+# -- all criteria of a test
+
+
+@dataclass(frozen=True)
+class Criteria:
+    r"""Everything that a test wants of one mail; every mail meets criteria of which there are none.
+
+    Build it with `build`.  How a value is compared:
+
+    - ``to``, ``cc``, ``bcc``, ``recipients``, ``reply_to``: a str is one of the addresses; a list or tuple is exactly
+      these, in any order.  Addresses are compared as addresses: display names and the case of letters do not count,
+      before the ``@`` either (RFC 5321 would let a server tell ``Ann@`` from ``ann@``; none does).
+    - ``from_``, ``mail_from``: the address, compared likewise; ``mail_from=""`` is the null sender.
+    - ``subject``: equal, after decoding.
+    - ``text``, ``html``, ``body``: contained, runs of white space being as good as one space; a list means all of
+      them.  ``html`` is compared as source, ``body`` is what is read: the text, or the HTML without its tags.
+    - ``headers``: a mapping; of each name, one header is equal, after decoding.
+    - ``attachment``: a str is a glob of an attachment's name, or with a slash of its content type; bytes are its
+      content; a pattern is found in its name; a mapping has ``name``, ``content_type`` and ``content``, and one
+      attachment is all of it; a callable is asked about each.  A list means that each of its items is there.
+    - ``auth_user``: equal.
+    - ``tls``: True for any version, False for none, a str for just this.
+
+    Wherever a value is wanted, a compiled pattern is searched for (``\A`` and ``\Z`` bind it); of several values one is
+    enough.  A callable is given the value (a list for addresses and headers) and decides by the truth of what it
+    returns.  ``unittest.mock.ANY`` wants a value to be there and not empty, None wants none.
+
+    A predicate is asked last, and only about mails that meet every other criterion.  What it raises is raised in the
+    test: a broken predicate must not pass for "no such mail".
+    """
+
+    criteria: tuple[Criterion, ...]
+
+    @classmethod
+    def build(cls, predicate: EmailPredicate = None, /, **wanted: object) -> Criteria:
+        """Criteria from keywords, and a predicate that is asked about the whole mail.
+
+        Raises:
+            TypeError: A keyword is not known; the message names the nearest.
+            UsageError: A value cannot be what was meant: of a wrong type, or every mail would do.
+        """
+        criteria: list[Criterion] = [] if predicate is None else [PredicateCriterion(wanted=predicate)]
+        for name, value in wanted.items():
+            if name == "headers":
+                criteria += _header_criteria(value)
+            elif name == "attachment":
+                criteria.append(AttachmentCriterion(wanted=value))
+            elif name == "tls":
+                criteria.append(TLSCriterion(wanted=value))
+            elif name in KNOWN:
+                kind, read = KNOWN[name]
+                criteria.append(ValueCriterion(name=name, wanted=value, kind=kind, read=read))
+            else:
+                raise TypeError(_unknown(name))
+        return cls(tuple(criteria))
+
+    def matches(self, email: ReceivedEmail) -> bool:
+        """Whether `email` meets every criterion.
+
+        Raises:
+            Exception: What a predicate raised.
+        """
+        email.parse()
+        for criterion in sorted(self.criteria, key=lambda criterion: criterion.is_predicate):
+            mismatch = criterion.check(email)
+            if mismatch is not None:
+                if mismatch.error is not None:
+                    raise mismatch.error
+                return False
+        return True
+
+    def mismatches(self, email: ReceivedEmail) -> list[Mismatch]:
+        """What each criterion has against `email`; nothing is raised, not by a predicate either."""
+        email.parse()
+        return [mismatch for criterion in self.criteria if (mismatch := criterion.check(email)) is not None]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.criteria))
+
+
+def _header_criteria(wanted: object) -> list[Criterion]:
+    if not isinstance(wanted, Mapping) or not wanted or not all(isinstance(name, str) for name in wanted):
+        raise UsageError(f"headers={wanted!r} is no mapping of names to values, as in headers={{'X-Id': '1'}}.")
+
+    def reader(name: str) -> Callable[[ReceivedEmail], list[str]]:
+        return lambda email: email.headers.get_all(name)
+
+    return [
+        ValueCriterion(name=f"headers[{name!r}]", wanted=value, kind="lines", read=reader(name))
+        for name, value in wanted.items()
+    ]
+
+
+def _unknown(name: str) -> str:
+    known = sorted([*KNOWN, "attachment", "headers", "tls"])
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown criterion {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
+
+
+# -- one criterion
 
 Kind: TypeAlias = Literal["address", "addresses", "line", "lines", "text"]
 Value: TypeAlias = "str | list[str]"
 Reason: TypeAlias = Callable[[], str]
+
+
+def _read_auth_user(email: ReceivedEmail) -> str:
+    return (email.session.auth_user if email.session is not None else None) or ""
+
 
 # the criterion's name: what kind of value it is compared with, and where that is
 KNOWN: Mapping[str, tuple[Kind, Callable[[ReceivedEmail], Value]]] = {
@@ -59,7 +216,7 @@ KNOWN: Mapping[str, tuple[Kind, Callable[[ReceivedEmail], Value]]] = {
     "text": ("text", lambda email: email.text),
     "html": ("text", lambda email: email.html),
     "body": ("text", lambda email: email.body),
-    "auth_user": ("line", lambda email: (email.session and email.session.auth_user) or ""),
+    "auth_user": ("line", _read_auth_user),
 }
 
 _ALLOWED: Mapping[Kind, str] = {
@@ -125,7 +282,7 @@ class Criterion(abc.ABC):
     @property
     def is_predicate(self) -> bool:
         """Whether the test's own code decides."""
-        return callable(self.wanted) and not is_any(self.wanted)
+        return callable(self.wanted) and not _is_any(self.wanted)
 
     def check(self, email: ReceivedEmail) -> Mismatch | None:
         """None if `email` is as wanted.  What a predicate raises is not raised, but in ``Mismatch.error``."""
@@ -152,7 +309,7 @@ class Criterion(abc.ABC):
         return str(got)
 
     def _raised(self, error: Exception, got: Any) -> Reason:
-        raised = f"{type(error).__name__}: {escape(str(error)[:LONGEST_VALUE])}"
+        raised = f"{type(error).__name__}: {escape(str(error)[:_LONGEST_VALUE])}"
         return lambda: f"{shown(self.wanted)} raised {raised} on {self._shown(got)}"
 
     def __str__(self) -> str:
@@ -182,12 +339,12 @@ class ValueCriterion(Criterion):
 
     def _judge(self, got: Value) -> Reason | None:
         wanted, plain = self.wanted, self._plain(got)
-        if is_any(wanted):
+        if _is_any(wanted):
             return None if got else lambda: "ANY is wanted, but there is none"
         if wanted is None:
             return (lambda: f"None is wanted, but it is {in_full(plain)}") if got else None
         if isinstance(wanted, re.Pattern):
-            return search([wanted], plain)
+            return _search([wanted], plain)
         if callable(wanted):
             if wanted(got):
                 return None
@@ -195,7 +352,7 @@ class ValueCriterion(Criterion):
         if isinstance(wanted, (list, tuple)) and self.kind == "addresses":
             return _exactly(wanted, got)
         if self.kind == "text":
-            return search(wanted if isinstance(wanted, (list, tuple)) else [wanted], got)
+            return _search(wanted if isinstance(wanted, (list, tuple)) else [wanted], got)
         return self._equal(str(wanted), plain)
 
     def _plain(self, got: Value) -> Value:
@@ -219,7 +376,7 @@ def _none(wanted: object) -> str:
 
 def _address_of(address: str) -> str:
     """What is compared of an address; of a criterion the display name is taken off."""
-    found = parse_addresses(address, "", lambda _: None)
+    found = parse_addresses(address)
     return address_key(found[0] if len(found) == 1 else address.removeprefix("<").removesuffix(">"))
 
 
@@ -237,7 +394,7 @@ def _exactly(wanted: Sequence[str], got: Value) -> Reason | None:
     return lambda: "; ".join(parts)
 
 
-def search(wanted: Sequence[object], got: Value) -> Reason | None:
+def _search(wanted: Sequence[object], got: Value) -> Reason | None:
     """Every fragment and pattern is in the value, or in one of the values."""
     values = [got] if isinstance(got, str) else got
     missing = [item for item in wanted if not _is_in(item, values)]
@@ -247,7 +404,7 @@ def search(wanted: Sequence[object], got: Value) -> Reason | None:
         return lambda: _none(missing[0] if len(missing) == 1 else missing)
     first = missing[0]
     if len(missing) == 1 and isinstance(first, str) and isinstance(got, str):
-        if "\n" in first.strip() or len(first) > LONGEST_VALUE:
+        if "\n" in first.strip() or len(first) > _LONGEST_VALUE:
             return lambda: f"not found; the nearest lines differ so:\n{difference(first, got, part=True)}"
     return lambda: f"{', '.join(map(shown, missing))} not found in {in_full(got)}"
 
@@ -264,7 +421,7 @@ def _folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def is_any(wanted: object) -> bool:
+def _is_any(wanted: object) -> bool:
     """Whether it is ``unittest.mock.ANY``; not imported for the question: who passes it has done that."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and wanted is mock.ANY
@@ -272,7 +429,7 @@ def is_any(wanted: object) -> bool:
 
 def _refuse_nonsense(name: str, wanted: object, kind: Kind) -> None:
     """Raise UsageError for a criterion that every mail meets, or none can."""
-    if wanted is None or is_any(wanted):
+    if wanted is None or _is_any(wanted):
         return
     if isinstance(wanted, re.Pattern):
         if not isinstance(wanted.pattern, str):
@@ -298,8 +455,284 @@ def _refuse_str(name: str, wanted: str, kind: Kind) -> None:
         raise UsageError(f"{name}={wanted!r} is in every email; use None for an email without {name}.")
     if kind not in {"address", "addresses"} or (kind == "address" and wanted in {"", "<>"}):
         return
-    found = parse_addresses(wanted, name, lambda _: None)
+    found = parse_addresses(wanted)
     if not found:
         raise UsageError(f"{name}={wanted!r} is no address; use None for an email without {name}.")
     if len(found) > 1:
         raise UsageError(f"{name}={wanted!r} is {len(found)} addresses; pass a list: {name}={found!r}.")
+
+
+# -- criteria that compare no text
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredicateCriterion(Criterion):
+    """The test's own code, asked about the whole mail."""
+
+    name: str = "predicate"
+
+    def __post_init__(self) -> None:
+        if not callable(self.wanted) or isinstance(self.wanted, type):
+            raise UsageError(
+                f"the predicate is {shown(self.wanted)}; wanted is a callable that is asked about each email. "
+                "Everything else has a name, as in subject='Welcome'."
+            )
+
+    def _read(self, email: ReceivedEmail) -> ReceivedEmail:
+        return email
+
+    def _judge(self, got: ReceivedEmail) -> Reason | None:
+        return None if cast("Callable[[ReceivedEmail], object]", self.wanted)(got) else lambda: "is not true of it"
+
+    def _raised(self, error: Exception, got: ReceivedEmail) -> Reason:
+        return lambda: f"raised {type(error).__name__}: {escape(str(error)[:_LONGEST_VALUE])}"
+
+    def __str__(self) -> str:
+        return shown(self.wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TLSCriterion(Criterion):
+    """Whether, or with which version of TLS, the mail came."""
+
+    name: str = "tls"
+
+    def __post_init__(self) -> None:
+        wanted = self.wanted
+        if not (wanted is None or _is_any(wanted) or (isinstance(wanted, (bool, str, re.Pattern)) and wanted != "")):
+            raise UsageError(
+                f"tls={wanted!r}; wanted is True or False, a version as in 'TLSv1.3', a compiled pattern, "
+                "unittest.mock.ANY, or None for a connection without TLS."
+            )
+
+    def _read(self, email: ReceivedEmail) -> str:
+        return (email.session and email.session.tls) or ""
+
+    def _judge(self, got: str) -> Reason | None:
+        wanted = self.wanted
+        if wanted is None or wanted is False:
+            return (lambda: f"{wanted} is wanted, but it came over {got}") if got else None
+        if not got:
+            return lambda: f"{shown(wanted)} is wanted, but it came without TLS"
+        if isinstance(wanted, re.Pattern):
+            return _search([wanted], got)
+        return None if wanted == got or not isinstance(wanted, str) else lambda: difference(str(wanted), got)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachmentCriterion(Criterion):
+    """What is attached; see `is_wanted` for one attachment.  A list wants each of its items to be there."""
+
+    name: str = "attachment"
+
+    def __post_init__(self) -> None:
+        if self.wanted is None or _is_any(self.wanted):
+            return
+        items = self.wanted if isinstance(self.wanted, (list, tuple)) else [self.wanted]
+        for item in items or [self.wanted]:
+            refuse_attachment(self.name, item)
+
+    def _read(self, email: ReceivedEmail) -> list[Attachment]:
+        return [*email.attachments, *email.inline]
+
+    def _judge(self, got: list[Attachment]) -> Reason | None:
+        wanted = self.wanted
+        files = [each for each in got if not each.is_inline]
+        if _is_any(wanted):
+            return None if files else lambda: "ANY is wanted, but there is none"
+        if wanted is None:
+            return (lambda: f"None is wanted, but there is {self._shown(files)}") if files else None
+        items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+        missing = [item for item in items if not any(is_wanted(item, each) for each in got)]
+        if not missing:
+            return None
+        if not got:
+            first = missing[0] if len(missing) == 1 else missing
+            return lambda: f"{shown_attachment(first)} is wanted, but there is none"
+        return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
+
+    def _shown(self, got: list[Attachment]) -> str:
+        return ", ".join(map(describe_attachment, got)) or "no attachment"
+
+    def __str__(self) -> str:
+        return f"{self.name}={shown_attachment(self.wanted)}"
+
+
+# -- attachments
+
+_FACTS = ("name", "content_type", "content")
+_LONGEST_BYTES = 40  # of a content in a report
+
+
+def is_wanted(wanted: object, attachment: Attachment) -> bool:
+    """Whether an attachment is the one that is meant.
+
+    Args:
+        wanted: A glob of its name, or with a slash of its content type; its bytes; a pattern to be found in its
+            name; a mapping of ``name``, ``content_type`` and ``content``, all of which it must have; a callable
+            that is asked about it.
+        attachment: The attachment.
+    """
+    if isinstance(wanted, str):
+        wanted = {"content_type" if "/" in wanted else "name": wanted}
+    elif isinstance(wanted, bytes):
+        wanted = {"content": wanted}
+    elif isinstance(wanted, re.Pattern):
+        wanted = {"name": wanted}
+    if isinstance(wanted, Mapping):
+        return not _missed_facts(wanted, attachment)
+    return bool(wanted(attachment))  # type: ignore[operator]  # refuse_attachment has looked at it
+
+
+def _missed_facts(wanted: Mapping[str, object], attachment: Attachment) -> list[str]:
+    """Which of ``name``, ``content_type`` and ``content`` the attachment has otherwise."""
+    return [fact for fact, value in wanted.items() if not _has(attachment, fact, value)]
+
+
+def _has(attachment: Attachment, fact: str, wanted: object) -> bool:
+    value = getattr(attachment, fact)
+    if isinstance(wanted, bytes):
+        return bool(value == wanted)
+    if isinstance(wanted, re.Pattern):
+        return bool(wanted.search(attachment.text if fact == "content" and _is_textual(wanted) else value))
+    if isinstance(wanted, str):
+        if fact == "content":
+            return " ".join(wanted.split()) in " ".join(attachment.text.split())
+        glob = wanted.lower() if fact == "content_type" else wanted
+        return value == glob or fnmatchcase(value, glob)
+    return bool(wanted(value))  # type: ignore[operator]
+
+
+def _is_textual(pattern: re.Pattern[Any]) -> bool:
+    return isinstance(pattern.pattern, str)
+
+
+def refuse_attachment(name: str, wanted: object) -> None:
+    """Raise UsageError for what no attachment, or every one, is.
+
+    Args:
+        name: Of the criterion, for the message.
+        wanted: One attachment, as for `is_wanted`.
+    """
+    if isinstance(wanted, Mapping):
+        for fact, value in wanted.items():
+            _refuse_fact(name, wanted, fact, value)
+        if wanted:
+            return
+    elif isinstance(wanted, re.Pattern):
+        _refuse_fact(name, wanted, "name", wanted)
+        return
+    elif isinstance(wanted, (str, bytes)):
+        if wanted:
+            return
+    elif callable(wanted):
+        return
+    raise UsageError(
+        f"{name}={wanted!r}; wanted is a glob of the file's name, a content type, its bytes, a compiled pattern, a "
+        "callable, a mapping of name, content_type and content, a list of these, unittest.mock.ANY, or None for "
+        "absent."
+    )
+
+
+def _refuse_fact(name: str, wanted: object, fact: object, value: object) -> None:
+    if fact not in _FACTS:
+        near = difflib.get_close_matches(str(fact), _FACTS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_FACTS)}."
+        raise UsageError(f"{name}={wanted!r} has the unknown key {fact!r}; {hint}")
+    if isinstance(value, re.Pattern):
+        if fact != "content" and not isinstance(value.pattern, str):
+            raise UsageError(f"{name}={wanted!r} has a pattern of bytes for {fact}; compile it from a str.")
+    elif isinstance(value, bytes):
+        if fact != "content":
+            raise UsageError(f"{name}={wanted!r} has bytes for {fact}; it is a str.")
+    elif not callable(value) and not (isinstance(value, str) and value):
+        kinds = "a str, a compiled pattern or a callable"
+        raise UsageError(f"{name}={wanted!r} has {value!r} for {fact}; wanted is {kinds}.")
+
+
+def describe_attachment(attachment: Attachment) -> str:
+    """An attachment on one line: name, content type and size."""
+    name = escape(attachment.name) or "unnamed"
+    return f"{name} {escape(attachment.content_type)} {describe_size(len(attachment.content))}"
+
+
+def _explain_attachments(wanted: object, attachments: Iterable[Attachment]) -> str:
+    """Why none of some attachments is the one that is meant."""
+    told = []
+    for attachment in attachments:
+        line = describe_attachment(attachment)
+        if isinstance(wanted, Mapping):
+            line += f" (another {' and '.join(_missed_facts(wanted, attachment))})"
+        told.append(line)
+    return f"{shown_attachment(wanted)} is none of: {', '.join(told)}"
+
+
+def shown_attachment(wanted: object) -> str:
+    """What is wanted, as in a report: bytes are cut, and not printed by the megabyte."""
+    if isinstance(wanted, bytes):
+        return (
+            repr(wanted)
+            if len(wanted) <= _LONGEST_BYTES
+            else f"{wanted[:_LONGEST_BYTES]!r}… ({describe_size(len(wanted))})"
+        )
+    if isinstance(wanted, Mapping):
+        return "{" + ", ".join(f"{key!r}: {shown_attachment(value)}" for key, value in wanted.items()) + "}"
+    if isinstance(wanted, (list, tuple)):
+        return "[" + ", ".join(map(shown_attachment, wanted)) + "]"
+    return shown(wanted)
+
+
+# -- texts that differ
+
+_LONGEST_VALUE = 100  # characters that are read at a glance; more is cut or goes on lines of its own
+_LONGEST_TEXT = 2000  # characters of a body in a report: a screenful
+_MOST_LINES = 5000  # of a text that is compared line by line: beyond, it would take seconds
+
+
+def in_full(value: str | list[str]) -> str:
+    """A value that was received: on this line if it is short, else on lines of its own, cut if long."""
+    if isinstance(value, list) or (len(value) <= _LONGEST_VALUE and "\n" not in value):
+        return shown(value)
+    return f"{len(value):,} characters:\n{_block(value.splitlines())}"
+
+
+def _block(lines: Iterable[str], margin: str = "| ") -> str:
+    """Lines behind a margin, printable, cut at `_LONGEST_TEXT` with the full length named."""
+    text = "\n".join(lines)
+    cut = [margin + escape(line) for line in text[:_LONGEST_TEXT].split("\n")]
+    if len(text) > _LONGEST_TEXT:
+        cut.append(f"[cut: {_LONGEST_TEXT:,} of {len(text):,} characters are shown]")
+    return "\n".join(cut)
+
+
+def difference(wanted: str, got: str, *, part: bool = False) -> str:
+    """How two texts differ: side by side if they are short, else as a unified diff.
+
+    Args:
+        wanted: What the test wants.
+        got: What was received.
+        part: `wanted` is a fragment: of `got`, only the lines around what is nearest to it are compared.
+    """
+    if not part and max(len(wanted), len(got)) <= _LONGEST_VALUE and "\n" not in wanted + got:
+        return f"{wanted!r} != {got!r}" if got else f"{wanted!r} is wanted, but there is none"
+    wanted_lines = [line.strip() for line in wanted.strip().splitlines()]
+    got_lines = [line.strip() for line in got.splitlines()[:_MOST_LINES]]
+    if part:
+        got_lines = _around(wanted_lines, got_lines)
+    lines = difflib.unified_diff(wanted_lines, got_lines, "wanted", "got", lineterm="", n=2)
+    header = "" if part else "they differ so:\n"
+    return header + _block(lines, margin="")
+
+
+def _around(wanted: list[str], got: list[str]) -> list[str]:
+    """The lines of `got` that can stand for `wanted`: around those that both have, and two more each way."""
+    blocks = [
+        block
+        for block in difflib.SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks()
+        if block.size
+    ]
+    if not blocks:
+        return got[: len(wanted) + 2]
+    first, last = blocks[0], blocks[-1]
+    start = max(0, first.b - first.a - 2)
+    return got[start : last.b + len(wanted) - last.a + 2]

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..errors import UsageError
-from .addresses import same_address
 from .session import SMTPAttempt
 from .syntax import Reply
 
@@ -205,10 +204,12 @@ class SMTPFault:
         if when is None:
             return True
         if callable(when):
-            return bool(when(subject))
+            return bool(when(subject if isinstance(subject, SMTPAttempt) else subject.parse()))
         text = (subject.address or subject.argument) if isinstance(subject, SMTPAttempt) else subject.mail_from
         if isinstance(when, re.Pattern):
             return when.search(text) is not None
+        from .headers import same_address  # loaded when the server starts
+
         return same_address(when, text) or fnmatch.fnmatchcase(text.lower(), when.lower())
 
     def use(self, attempt: SMTPAttempt) -> bool:

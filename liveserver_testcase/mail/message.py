@@ -1,31 +1,43 @@
-"""One mail, as the server accepted it and as people see it."""
+"""One email, as the server accepted it and as people see it."""
 
 from __future__ import annotations
 
 import os
 import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..core.journal import JournalWindow
 from ..core.text import escape
-from .addresses import without_addresses
-from .attachments import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
-from .facts import Envelope, Headers, MessageDetails, SessionFacts
-from .hypertext import Hypertext, read_html
-from .lazy import LazyMessage
-from .links import (
+from .content import (
+    HTMLContent,
     Link,
     LinkWanted,
     demand_one,
-    describe_link,
     describe_wanted,
     find_codes,
     find_links,
+    read_html,
     select_links,
+    shown,
 )
-from .mime import Attachment, Content, Head, read_content, read_head
-from .wording import shown
+from .criteria import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
+from .headers import POLICY, Headers, read_field, without_addresses
+from .mime import (
+    Attachment,
+    Content,
+    ParsedPart,
+    mark_inline,
+    parse_message,
+    read_as_text,
+    read_content,
+    split_head,
+)
 
 __all__ = ["Attachment", "Envelope", "Headers", "Link", "MessageDetails", "ReceivedEmail", "SessionFacts"]
 
@@ -33,28 +45,89 @@ __unittest = True
 __tracebackhide__ = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """What the sender told the server about an email, which need not be what the email's header says.
+
+    Attributes:
+        mail_from: The address in ``MAIL FROM``; empty for the null sender ``<>`` of bounces.
+        recipients: The addresses in the ``RCPT TO`` commands that were accepted, in their order.
+        mail_options: Parameters of ``MAIL FROM``, as in ``BODY=8BITMIME``.
+        rcpt_options: Parameters of the ``RCPT TO`` commands.
+        refused: The addresses that were refused in its ``RCPT TO`` commands, and not accepted later.
+    """
+
+    mail_from: str
+    recipients: tuple[str, ...]
+    mail_options: tuple[str, ...] = ()
+    rcpt_options: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFacts:
+    """What the server knew of the connection when it accepted an email; the connection may have gone on since.
+
+    Attributes:
+        peer: The client's host and port.
+        ehlo: The name that the client gave in EHLO or HELO; empty if it gave none.
+        tls: The version of TLS, as in ``TLSv1.3``; None on a plain connection.
+        auth_user: Who had logged in; None for nobody.
+    """
+
+    peer: tuple[str, int]
+    ehlo: str = ""
+    tls: str | None = None
+    auth_user: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageDetails:
+    """Envelope and peer under the names of pytest-localserver, for tests that come from there."""
+
+    peer: tuple[str, int] | None
+    mailfrom: str
+    rcpttos: list[str]
+    mail_options: list[str]
+    rcpt_options: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """The header fields, decoded, in their order, and the addresses in each that has some, by its name."""
+
+    fields: tuple[tuple[str, str], ...]
+    addresses: Mapping[str, Sequence[str]]
+    defects: tuple[str, ...]
+
+
 _NOT_IN_A_NAME = re.compile(r"[^\w.@-]+")
 
 _NO_TEST = JournalWindow(0, "no test")
 
+# Guards the parsing of every email: two threads that take one at the same time parse it once.
+_parsing = threading.Lock()
 
-class ReceivedEmail(LazyMessage):
-    """A mail that the server accepted: its envelope, its bytes, and what people see of it.
 
-    Nothing is parsed before it is looked at, and no property raises, whatever was sent: what had to be mended,
-    guessed or left out is in `defects`.  A text that is not there is an empty string, not None.
+class ReceivedEmail(ParsedPart):
+    """An email that the server accepted: its envelope, its bytes, and what people see of it.
 
-    It is an `email.message.EmailMessage` too, with all that one can do: ``email["Subject"]`` is the decoded header, or
-    None if there is none, ``email.walk()`` gives the parts.  Some of its methods (``get_body``, ``get_content``) raise
-    on some hostile mails; what is described here does not.
+    No property raises, whatever was sent: what had to be mended, guessed or left out is in `defects`.  A text that is
+    not there is an empty string, not None.
+
+    It is an `email.message.EmailMessage`, too, under a policy like `email.policy.default` on which no header raises:
+    ``email["Subject"]`` is the decoded header, or None if there is none, ``email.walk()`` gives the parts.  Some of its
+    methods (``get_content``, ``as_bytes``) raise on some hostile emails; what is described here does not.
+
+    While an email is received nothing of it is parsed.  The outbox does that, with `parse`, when a test takes it.
 
     Attributes:
         raw: The bytes of the message as sent, dot-stuffing removed, nothing added.
         envelope: What the sender told the server.
         session: What the server knew of the connection; None if that was not recorded.
-        received_at: When it was accepted, in seconds since the window.  Do not order by it: clocks are turned
+        received_at: When it was accepted, in seconds since the epoch.  Do not order by it: clocks are turned
             back.
-        index: Counts the mails of a server from 0, in the order in which they were accepted; set by its
+        index: Counts the emails of a server from 0, in the order in which they were accepted; set by its
             journal.
         window: The test in which it was begun; set by the journal.
         was_seen: Whether the test has looked at it: an assertion has found it, or it was taken from the outbox.
@@ -68,7 +141,8 @@ class ReceivedEmail(LazyMessage):
         session: SessionFacts | None = None,
         received_at: float,
     ) -> None:
-        super().__init__(raw)
+        # The part of it that is an EmailMessage is made by the parser.
+        self.raw = raw
         self.envelope = envelope
         self.session = session
         self.received_at = received_at
@@ -76,21 +150,79 @@ class ReceivedEmail(LazyMessage):
         self.window = _NO_TEST
         self.was_seen = False
 
-    # Two threads that look at the same time parse twice and get equal values: nothing is changed in place.
+    # -- parsing
+
+    _is_parsed = False
+    _is_being_parsed = False
+    _error: Exception | None = None  # on which Python's parser gave up
+
+    def parse(self) -> ReceivedEmail:
+        """Parse the email, unless that was done; return it."""
+        if not self._is_parsed:
+            with _parsing:
+                if not self._is_parsed:
+                    self._parse()
+        return self
+
+    def _parse(self) -> None:
+        self._is_being_parsed = True
+        try:
+            parse_message(self.raw, self._begin_message)
+        except Exception as error:  # parts nested beyond Python's recursion limit, for one
+            self._error = error
+            head, body = split_head(self.raw)
+            try:
+                parse_message(head, self._begin_message)
+            except Exception:
+                self._begin_message()
+                body = self.raw
+            self.set_payload(body.decode("ascii", "surrogateescape"))
+            self.parser_defects = []
+        self._sources = tuple((name, str(source)) for name, source in self.raw_items())
+        self._is_being_parsed = False
+        self._is_parsed = True
+
+    def _begin_message(self, policy: Any = POLICY) -> ReceivedEmail:
+        EmailMessage.__init__(self, policy)
+        return self
+
+    # Two threads that read at the same time get equal values: nothing is changed in place.
 
     @cached_property
-    def _head(self) -> Head:
-        return read_head(self.raw)
+    def _head(self) -> _Head:
+        self.parse()
+        defects: list[str] = []
+        fields = []
+        addresses: dict[str, list[str]] = {}
+        for name, source in self._sources:
+            found = read_field(name, source, defects.append)
+            fields.append((name, str(found.value)))
+            addresses.setdefault(name.lower(), []).extend(found.addresses)
+        for single in ("Subject", "From"):  # a second To or Cc is wrong as well, but all of them are read
+            count = sum(name.lower() == single.lower() for name, _ in fields)
+            if count > 1:
+                defects.append(f"{single} header: {count} of them, the first counts")
+        for hidden in ("Bcc", "Resent-Bcc"):
+            if hidden.lower() in addresses:
+                defects.append(f"{hidden} header: it shows the blind copies to everybody who gets the email")
+        return _Head(fields=tuple(fields), addresses=addresses, defects=tuple(defects))
 
     @cached_property
     def _content(self) -> Content:
-        return read_content(self.raw)
+        self.parse()
+        return read_content(self) if self._error is None else read_as_text(self.raw, self._error)
 
     @cached_property
-    def _hypertext(self) -> tuple[Hypertext, list[str]]:
+    def _html_content(self) -> tuple[HTMLContent, list[str]]:
         """The HTML as it is seen, and what is wrong with it."""
-        notes: list[str] = []
-        return (read_html(self.html, notes.append) if self.html else Hypertext()), notes
+        defects: list[str] = []
+        return (read_html(self.html, defects.append) if self.html else HTMLContent()), defects
+
+    @cached_property
+    def _attachments(self) -> tuple[Attachment, ...]:
+        found = self._content.attachments
+        has_ids = any(attachment.content_id for attachment in found)
+        return mark_inline(found, self._html_content[0].content_ids if has_ids else frozenset())
 
     # -- the envelope
 
@@ -157,7 +289,8 @@ class ReceivedEmail(LazyMessage):
     def bcc(self) -> list[str]:
         """Recipients that the header does not show: those of the envelope that are in no ``To`` or ``Cc``.
 
-        A ``Bcc`` header that the sender forgot to remove changes nothing here: it is in ``email["Bcc"]``.
+        A ``Bcc`` header that the sender forgot to remove changes nothing here: it is in ``email["Bcc"]``, and it is one
+        of the `defects`.
         """
         shown = [*self.to, *self.cc, *self._addresses("resent-to"), *self._addresses("resent-cc")]
         return without_addresses(self.recipients, shown)
@@ -188,17 +321,17 @@ class ReceivedEmail(LazyMessage):
     @property
     def body(self) -> str:
         """What is read: the `text`, or if there is none, the HTML without its tags."""
-        return self.text or self._hypertext[0].text
+        return self.text or self._html_content[0].text
 
     @property
     def attachments(self) -> list[Attachment]:
         """The files and forwarded mails, in order: all that is not `text`, `html` or `inline`."""
-        return [attachment for attachment in self._content.attachments if not attachment.is_inline]
+        return [attachment for attachment in self._attachments if not attachment.is_inline]
 
     @property
     def inline(self) -> list[Attachment]:
         """What is shown inside the mail, in order: the pictures of its HTML."""
-        return [attachment for attachment in self._content.attachments if attachment.is_inline]
+        return [attachment for attachment in self._attachments if attachment.is_inline]
 
     def attachment(self, wanted: AttachmentWanted = None, /) -> Attachment:
         """The attachment or inline picture that is meant; without an argument, the only attachment.
@@ -212,7 +345,7 @@ class ReceivedEmail(LazyMessage):
             AssertionError: There is none, or several; the message lists all.
             UsageError: ``wanted`` is none of these.
         """
-        everything = self._content.attachments
+        everything = self._attachments
         found: list[Attachment] = self.attachments
         if wanted is not None:
             refuse_attachment("attachment", wanted)
@@ -242,7 +375,7 @@ class ReceivedEmail(LazyMessage):
             UsageError: A value is none of these.
         """
         found = list({link.url: link for link in reversed(self.links(text, url=url))}.values())[::-1]
-        listed = [describe_link(link) for link in self._links]
+        listed = [f"{escape(link.url)}  {shown(link.text)}" for link in self._links]
         advice = "Say more of it, or take it from email.links()."
         return demand_one(found, describe_wanted(text=text, url=url), listed, "link", advice)
 
@@ -259,7 +392,7 @@ class ReceivedEmail(LazyMessage):
         Raises:
             UsageError: Both are given, or make no sense.
         """
-        for text in (self.text, self._hypertext[0].text, self.subject):
+        for text in (self.text, self._html_content[0].text, self.subject):
             found = find_codes(text, digits, pattern)
             if found:
                 return found
@@ -280,12 +413,18 @@ class ReceivedEmail(LazyMessage):
 
     @property
     def _links(self) -> list[Link]:
-        return find_links(self.text, self._hypertext[0].anchors)
+        return find_links(self.text, self._html_content[0].anchors)
 
-    @property
-    def defects(self) -> list[str]:  # type: ignore[override]  # in words, where Python has objects
-        """What was mended, guessed or left out to read the mail, in words; empty for a sound one."""
-        return list(dict.fromkeys([*self._head.defects, *self._content.defects, *self._hypertext[1]]))
+    @property  # type: ignore[override]
+    def defects(self) -> list[str]:  # in words, where Python has objects
+        """What is wrong with the email, or had to be guessed to read it, in words; empty for a sound one."""
+        if self._is_being_parsed:  # Python's parser adds its objects
+            return self.parser_defects
+        return list(dict.fromkeys([*self._head.defects, *self._content.defects, *self._html_content[1]]))
+
+    @defects.setter
+    def defects(self, value: list[Any]) -> None:
+        self.parser_defects = value  # of an EmailMessage that is made
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the mail as it was sent, to be opened with a mail program.
@@ -305,6 +444,12 @@ class ReceivedEmail(LazyMessage):
             file = file / f"{max(self.index, 0) + 1:03}-{subject or 'no-subject'}.eml"
         file.write_bytes(self.raw)
         return file
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return self.raw.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def __repr__(self) -> str:
         # repr() of each part, so that nothing in a mail can move the cursor of the terminal that shows it

@@ -1,71 +1,61 @@
-"""The structure of a mail: its header fields, its texts and its attachments.
+"""The parts of an email: its texts and its attachments.
 
-Python's parser finds the parts, under a policy that leaves every header as it was sent; `decoding` and
-`addresses` read what is in them.  Like those, nothing here raises on what was received.
+Python's parser builds the tree, out of `ParsedPart`, and this module adds what Python's ``get_body`` and
+``iter_attachments`` lack: texts in several parts, names and charsets as mail clients read them, messages in any
+transfer encoding, with the bytes as they were sent.  Nothing here raises on what was received; what had to be mended
+is given to ``on_defect``.
 """
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from email.message import Message
-from email.parser import BytesParser
-from email.policy import Compat32
-from typing import TypeVar, cast
-from urllib.parse import unquote
+from email.feedparser import BytesFeedParser
+from email.message import EmailMessage
+from typing import Any, TypeVar, cast
 
-from .addresses import parse_addresses
-from .decoding import (
-    Note,
-    decode_header,
-    decode_text,
-    decode_transfer,
-    encoded_words,
-    header_source,
-    without_surrogates,
-)
+from .charsets import OnDefect, decode_text
+from .headers import POLICY, read_field
+from .transfer import decode_transfer, unwrap_flowed
 
-__all__ = ["Attachment", "Content", "Head", "read_content", "read_head"]
+__all__ = [
+    "Attachment",
+    "Content",
+    "ParsedPart",
+    "describe_size",
+    "mark_inline",
+    "parse_message",
+    "read_as_text",
+    "read_content",
+    "split_head",
+]
 
 T = TypeVar("T")
+P = TypeVar("P", bound="ParsedPart")
 
-_HEAD_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
-_TOKEN = re.compile(r"[A-Za-z0-9-]+")
-_CID = re.compile(r"(?i)\bcid:([^\s\"')>,;]+)")
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
-# A wall against nonsense, far above any mail that was meant to be read; what lies deeper is kept as an
-# attachment.
+# A limit against nonsense, far above any email that was meant to be read; what lies deeper is kept as an attachment.
 _DEEPEST = 100
-
-
-class _AsSent(Compat32):
-    """Headers are given unfolded and written back as they came; Compat32 makes `Header` objects of some."""
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        return value.replace("\r", "").replace("\n", "")
-
-    def fold_binary(self, name: str, value: str) -> bytes:
-        return f"{name}: {value}{self.linesep}".encode("ascii", "surrogateescape")
-
-
-_AS_SENT = _AsSent(linesep="\r\n", mangle_from_=False)
+_EMPTY_LINES = re.compile(rb"(?:\r?\n){2,}")
+_HEAD_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """A part of a mail that is not its text: a file, an inline picture, a forwarded mail.
+    """A part of an email that is not its text: a file, an inline picture, a forwarded email.
 
     The name is the sender's and may hold anything, path separators too: do not write to it unseen.
 
     Attributes:
         name: The file name, decoded; empty if the part has none.
         content_type: In lower case, without parameters, as in ``application/pdf``.
-        content: The bytes, transfer encoding removed; of a text too.
+        content: The bytes, transfer encoding removed; of a text and of an email too.
         disposition: ``attachment``, ``inline``, or empty if the sender did not say.
         content_id: Under which the HTML can show it (``cid:``), without brackets; empty if it has none.
         charset: Of a text, as declared; empty if the sender did not say.
-        is_inline: Whether it is shown inside the mail: the HTML refers to it, or it is an ``inline`` picture.
+        is_inline: Whether it is shown inside the email: the HTML refers to it, or it is an ``inline`` picture.
     """
 
     name: str
@@ -78,22 +68,13 @@ class Attachment:
 
     @property
     def text(self) -> str:
-        r"""The content as text, decoded as the mail's own text is, with ``\n`` for line ends."""
-        return _body_text(self.content, self.charset, "", lambda _: None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """The header fields of a mail, decoded, in their order, and the addresses in some of them."""
-
-    fields: tuple[tuple[str, str], ...]
-    addresses: Mapping[str, Sequence[str]]
-    defects: tuple[str, ...]
+        r"""The content as text, decoded as the email's own text is, with ``\n`` for line ends."""
+        return _read_text(self.content, self.charset, "", lambda _: None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What a mail says and carries."""
+    """What an email says and carries."""
 
     text: str
     html: str
@@ -101,173 +82,241 @@ class Content:
     defects: tuple[str, ...]
 
 
-_ADDRESS_FIELDS = frozenset({"from", "to", "cc", "reply-to", "resent-to", "resent-cc"})
+# -- the tree
 
 
-def read_head(raw: bytes) -> Head:
-    """The header of `raw`; the body, however large, is not looked at."""
-    notes: list[str] = []
-    end = _HEAD_END.search(raw)
-    head = raw[: end.end()] if end else raw
-    message = _guarded("header", notes.append, lambda: _parse(head, headers_only=True), Message())
-    fields = []
-    addresses: dict[str, list[str]] = {}
-    for name, source in message.items():
-        fields.append((name, decode_header(source, name, notes.append)))
-        key = name.lower()
-        if key in _ADDRESS_FIELDS:
-            found = parse_addresses(header_source(source, name, notes.append), name, notes.append)
-            addresses.setdefault(key, []).extend(found)
-    for single in ("Subject", "From"):  # a second To or Cc is wrong as well, but all of them are read
-        count = sum(name.lower() == single.lower() for name, _ in fields)
-        if count > 1:
-            notes.append(f"{single} header: {count} of them, the first counts")
-    return Head(fields=tuple(fields), addresses=addresses, defects=_once(notes))
+class ParsedPart(EmailMessage):
+    """A part of an email, as Python's parser makes it.
 
+    To the parser a message in a part is bytes, because it would not keep them as they were sent, and would not decode a
+    message that is sent in base64 at all.  Afterwards the message is parsed from its bytes.
 
-def read_content(raw: bytes) -> Content:
-    """The texts and attachments of `raw`.
-
-    The body is every ``text/plain`` (or ``text/html``) part that is no attachment, joined by line ends: a
-    mail that goes on after a picture is one text to its reader.  A text part is an attachment if its
-    disposition says so, or if it has a file name and is not the first text part, unless it is one of the
-    alternatives of a ``multipart/alternative``.
+    Attributes:
+        parser_defects: What is wrong with its structure: a defect of Python's, or a phrase.
+        enclosed: The bytes of the message in it, transfer encoding removed; None if it holds none.
     """
-    notes: list[str] = []
-    root = _guarded("MIME structure", notes.append, lambda: _parse(raw), None)
-    if root is None:  # show it as a client that knows no MIME would
-        end = _HEAD_END.search(raw)
-        text = _body_text(raw[end.end() :] if end else b"", "", "body", notes.append)
-        return Content(text=text, html="", attachments=(), defects=_once(notes))
+
+    parser_defects: list[Any]
+    enclosed: bytes | None = None
+    _is_complete = False
+
+    def __init__(self, policy: Any = POLICY) -> None:
+        super().__init__(policy)
+        self.parser_defects = self.defects
+
+    def get_content_type(self) -> str:
+        """Return the content type; while the parser asks, a message is a file."""
+        kind = super().get_content_type()
+        return kind if self._is_complete or not kind.startswith("message/") else "application/octet-stream"
+
+    def complete(self, depth: int = 0) -> Iterator[tuple[ParsedPart, int]]:
+        """Show the part as it is, parse the message in it, and yield the parts to go on with, each with its depth."""
+        self._is_complete = True
+        if self.is_multipart():
+            yield from ((part, depth) for part in cast("list[ParsedPart]", self.get_payload()))
+        elif self.get_content_type().startswith("message/"):
+            self.enclosed = _read_bytes(self, f"{self.get_content_type()} part", self.parser_defects.append)
+            sources = [self.enclosed]
+            if self.get_content_type() == "message/delivery-status":  # fields of the message, then of each recipient
+                sources = [block + b"\r\n\r\n" for block in _EMPTY_LINES.split(self.enclosed) if block.strip()]
+            if depth == _DEEPEST:
+                self.parser_defects.append(f"MIME structure: parts nested deeper than {_DEEPEST}")
+                return
+            try:
+                messages = [_feed(source, ParsedPart) for source in sources]
+            except Exception as error:  # parts nested beyond Python's recursion limit, for one
+                self.parser_defects.append(f"MIME structure: could not be read ({type(error).__name__})")
+                return
+            self.set_payload(cast("Any", messages))
+            yield from ((message, depth + 1) for message in messages)
+
+
+def parse_message(raw: bytes, root: Callable[..., P]) -> P:
+    """Parse an email.
+
+    Args:
+        raw: Its bytes.
+        root: Makes the root of the tree; takes the keyword ``policy``.
+
+    Raises:
+        RecursionError: Its parts are nested too deep.
+        Exception: Python's parser raises many things, unforeseen ones too.
+    """
+    message = _feed(raw, root)
+    waiting: list[tuple[ParsedPart, int]] = [(message, 0)]
+    while waiting:
+        part, depth = waiting.pop()
+        waiting += part.complete(depth)
+    return message
+
+
+def _feed(raw: bytes, root: Callable[..., P]) -> P:
+    factories: list[Callable[..., Any]] = []
+
+    def make(policy: Any) -> Any:
+        return (factories.pop() if factories else ParsedPart)(policy=policy)
+
+    # The parser tries its factory when it is made; the first message that it makes of what it is fed is the root.
+    parser = BytesFeedParser(cast("Any", make), policy=POLICY)
+    factories.append(root)
+    parser.feed(raw)
+    return cast("P", parser.close())
+
+
+# -- what is in it
+
+
+def read_content(root: ParsedPart) -> Content:
+    """Return the texts and attachments of an email.
+
+    The body is every ``text/plain`` (or ``text/html``) part that is no attachment, joined by line ends: an email that
+    goes on after a picture is one text to its reader.  A text part is an attachment if its disposition says so, or if
+    it has a file name and is not the first text part, unless it is an alternative in a ``multipart/alternative``.
+    """
+    defects: list[str] = []
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     attachments: list[Attachment] = []
-    for part, is_alternative in _leaves(root, notes.append):
-        leaf = _Leaf(part, notes.append)
-        first = not any(texts.values())
-        if leaf.is_body(first=first, is_alternative=is_alternative):
+    for part, is_alternative in _find_leaves(root, defects.append):
+        leaf = _Leaf(part, defects.append)
+        is_first = not any(texts.values())
+        if leaf.is_body(is_first=is_first, is_alternative=is_alternative):
             texts[leaf.content_type].append(leaf.text())
         else:
             attachments.append(leaf.attachment())
-    html = "\n".join(texts["text/html"])
     return Content(
         text="\n".join(texts["text/plain"]),
-        html=html,
-        attachments=_with_places(attachments, html),
-        defects=_once(notes),
+        html="\n".join(texts["text/html"]),
+        attachments=tuple(attachments),
+        defects=tuple(defects),
     )
 
 
-def _with_places(attachments: Sequence[Attachment], html: str) -> tuple[Attachment, ...]:
-    """The attachments, those that are shown inside the mail marked."""
-    shown = {unquote(name) for name in _CID.findall(html)} if any(each.content_id for each in attachments) else set()
+def read_as_text(raw: bytes, error: Exception) -> Content:
+    """Return an email that cannot be parsed as a client that knows no MIME shows it."""
+    defects = [f"MIME structure: could not be read ({type(error).__name__})"]
+    text = _read_text(split_head(raw)[1], "", "body", defects.append)
+    return Content(text=text, html="", attachments=(), defects=tuple(defects))
+
+
+def split_head(raw: bytes) -> tuple[bytes, bytes]:
+    """Return the header of an email with the empty line that ends it, and what follows."""
+    end = _HEAD_END.search(raw)
+    return (raw[: end.end()], raw[end.end() :]) if end else (raw, b"")
+
+
+def mark_inline(attachments: Sequence[Attachment], content_ids: Collection[str]) -> tuple[Attachment, ...]:
+    """Return the attachments with those marked that are shown inside the email.
+
+    Args:
+        attachments: Of one email.
+        content_ids: Those that its HTML refers to.
+    """
     return tuple(
         replace(each, is_inline=True)
-        if (each.content_id and each.content_id in shown)
+        if (each.content_id and each.content_id in content_ids)
         or (each.disposition == "inline" and each.content_type.startswith("image/"))
         else each
         for each in attachments
     )
 
 
-def _parse(data: bytes, *, headers_only: bool = False) -> Message:
-    return BytesParser(policy=_AS_SENT).parsebytes(data, headersonly=headers_only)
-
-
-def _leaves(root: Message, note: Note) -> Iterator[tuple[Message, bool]]:
-    """Every part that holds no others, in order, and whether it is an alternative."""
+def _find_leaves(root: ParsedPart, on_defect: OnDefect) -> Iterator[tuple[ParsedPart, bool]]:
+    """Yield every part that holds no others, in order, and whether it is an alternative; a message holds no others."""
     waiting = [(root, False, 0)]
     while waiting:
         part, is_alternative, depth = waiting.pop()
-        for defect in _structural_defects(part):
-            note(defect)
-        kind = _guarded("Content-Type", note, part.get_content_type, "text/plain")
-        nests = kind.startswith("multipart/") and part.is_multipart()
+        for defect in part.parser_defects:
+            on_defect(defect if isinstance(defect, str) else _describe_defect(defect))
+        nests = part.is_multipart() and part.enclosed is None
         if not nests or depth == _DEEPEST:
             if nests:
-                note(f"MIME structure: parts nested deeper than {_DEEPEST}")
+                on_defect(f"MIME structure: parts nested deeper than {_DEEPEST}")
             yield part, is_alternative
             continue
-        alternatives = kind == "multipart/alternative"
-        children = cast("list[Message]", part.get_payload())
-        waiting += [(child, alternatives, depth + 1) for child in reversed(children)]
+        is_alternative = part.get_content_type() == "multipart/alternative"
+        children = cast("list[ParsedPart]", part.get_payload())
+        waiting += [(child, is_alternative, depth + 1) for child in reversed(children)]
+
+
+def _describe_defect(defect: object) -> str:
+    """Return a defect that Python's parser found in words, as in "close boundary not found"."""
+    name = type(defect).__name__.removesuffix("Defect")
+    return f"MIME structure: {re.sub('(?<!^)(?=[A-Z])', ' ', name).lower()}"
 
 
 class _Leaf:
     """One part, read with a fallback for each thing in it."""
 
-    def __init__(self, part: Message, note: Note) -> None:
+    def __init__(self, part: ParsedPart, on_defect: OnDefect) -> None:
         self._part = part
-        self._note = note
-        kind = self._read("Content-Type", part.get_content_type, "text/plain")
-        self.holds_messages = part.is_multipart()
-        # a multipart without parts has no boundary, or not that one: what there is of it is text
-        broken = kind.startswith("multipart/") and not self.holds_messages
-        self.content_type = "text/plain" if broken else kind
-        self.disposition = self._read("Content-Disposition", lambda: part.get_content_disposition() or "", "")
-        self.name = self._read("file name", lambda: part.get_filename() or "", "")
+        self._on_defect = on_defect
+        fields = {}
+        for name, source in part.raw_items():
+            if name.lower().startswith("content-") and name.lower() not in fields:
+                fields[name.lower()] = read_field(name, str(source), on_defect).value
+        kind = part.get_content_type()
+        # A multipart without parts has no boundary, or not that one: what there is of it is text.
+        is_broken = kind.startswith("multipart/") and not part.is_multipart()
+        self.content_type = "text/plain" if is_broken else kind
+        self._parameters = getattr(fields.get("content-type"), "params", {})
+        disposition = fields.get("content-disposition", "")
+        self.disposition = str(getattr(disposition, "content_disposition", None) or "").lower()
+        name = getattr(disposition, "params", {}).get("filename") or self._parameters.get("name", "")
+        self.name = re.sub(r"[\r\n]+", "", name)
+        self.content_id = fields.get("content-id", "").strip().strip("<>")
         self.what = f"{self.content_type} part"
 
-    def _read(self, what: str, read: Callable[[], str], default: str) -> str:
-        value = _guarded(what, self._note, read, default)
-        return encoded_words(without_surrogates(value), what, self._note)
-
-    def is_body(self, *, first: bool, is_alternative: bool) -> bool:
-        if self.holds_messages or self.content_type not in _BODY_TYPES or self.disposition == "attachment":
+    def is_body(self, *, is_first: bool, is_alternative: bool) -> bool:
+        if self._part.is_multipart() or self.content_type not in _BODY_TYPES or self.disposition == "attachment":
             return False
-        return first or is_alternative or not self.name
+        return is_first or is_alternative or not self.name
 
     def text(self) -> str:
-        data = _guarded(self.what, self._note, self._content, b"")
-        return _body_text(data, self._charset(), self.what, self._note)
-
-    def _charset(self) -> str:
-        return self._read("charset", lambda: self._part.get_content_charset() or "", "")
+        text = _read_text(self._content(), self._charset(), self.what, self._on_defect)
+        if self.content_type == "text/plain" and self._parameters.get("format", "").lower() == "flowed":
+            return unwrap_flowed(text, delsp=self._parameters.get("delsp", "").lower() == "yes")
+        return text
 
     def attachment(self) -> Attachment:
-        read = self._enclosed_messages if self.holds_messages else self._content
+        enclosed = self._part.enclosed
         return Attachment(
             name=self.name,
             content_type=self.content_type,
-            content=_guarded(self.what, self._note, read, b""),
+            content=self._content() if enclosed is None else enclosed,
             disposition=self.disposition,
-            content_id=self._read("Content-ID", lambda: str(self._part.get("Content-ID", "")), "").strip().strip("<>"),
+            content_id=self.content_id,
             charset=self._charset(),
         )
 
+    def _charset(self) -> str:
+        return str(self._parameters.get("charset", "")).lower()
+
     def _content(self) -> bytes:
-        encoding = _TOKEN.search(str(self._part.get("Content-Transfer-Encoding", "")))
-        # Without the header Python gives the bytes as they came: with it, it would decode them in its own
-        # way.  The tree is private to one reading, so nobody misses the header.
-        del self._part["Content-Transfer-Encoding"]
-        data = cast("bytes", self._part.get_payload(decode=True))
-        return decode_transfer(data, encoding[0].lower() if encoding else "", self.what, self._note)
-
-    def _enclosed_messages(self) -> bytes:
-        """What a ``message/…`` part holds.  Python has parsed it: it is written again, as on the wire."""
-        written = self._part.as_bytes()
-        return written.removeprefix(b"\r\n") if not self._part.keys() else written.partition(b"\r\n\r\n")[2]
+        return _read_bytes(self._part, self.what, self._on_defect)
 
 
-def _body_text(data: bytes, charset: str, what: str, note: Note) -> str:
-    r"""A text as its writer had it: ``\n`` for line ends, and not the last, which SMTP may have added."""
-    text = decode_text(data, charset, what, note).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+def _read_bytes(part: EmailMessage, what: str, on_defect: OnDefect) -> bytes:
+    """Return the bytes of a part, transfer encoding removed."""
+    if part.is_multipart():
+        return part.as_bytes()
+    encoding = str(part.get("Content-Transfer-Encoding", ""))
+    # Without the header Python gives the bytes as they came: with it, it would decode them in its own way.
+    bare = copy.copy(part)
+    del bare["Content-Transfer-Encoding"]
+    data = cast("bytes", bare.get_payload(decode=True))
+    return decode_transfer(data, encoding, what, on_defect)
+
+
+def _read_text(data: bytes, charset: str, what: str, on_defect: OnDefect) -> str:
+    r"""Return a text as its writer had it: ``\n`` for line ends, and not the last, which SMTP may have added."""
+    text = decode_text(data, charset, what, on_defect).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
 
 
-def _structural_defects(part: Message) -> list[str]:
-    """What Python's parser found wrong, in words: "close boundary not found"."""
-    names = [type(defect).__name__.removesuffix("Defect") for defect in part.defects]
-    return [f"MIME structure: {re.sub('(?<!^)(?=[A-Z])', ' ', name).lower()}" for name in names]
-
-
-def _guarded(what: str, note: Note, read: Callable[[], T], default: T) -> T:
-    """What `read` gives, or `default` and a note: Python's parser raises many things, unforeseen ones too."""
-    try:
-        return read()
-    except Exception as error:
-        note(f"{what}: could not be read ({type(error).__name__})")
-        return default
-
-
-def _once(notes: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(notes))
+def describe_size(number: int) -> str:
+    """Return a size as in "812 bytes", "12 kB", "1.5 MB"; a kB is 1,000 bytes."""
+    if number < 1000:
+        return f"{number} byte{'' if number == 1 else 's'}"
+    if number < 999_500:  # more is rounded to 1.0 MB
+        return f"{number / 1000:.0f} kB"
+    return f"{number / 1_000_000:.1f} MB"

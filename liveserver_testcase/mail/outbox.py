@@ -12,7 +12,7 @@ from ..core.text import count
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .matching import Criteria, EmailCriteria, EmailPredicate
+    from .criteria import Criteria, EmailCriteria, EmailPredicate
     from .message import ReceivedEmail
 
 __all__ = ["CapturedEmails", "EmailList", "Outbox", "build_criteria"]
@@ -20,7 +20,7 @@ __all__ = ["CapturedEmails", "EmailList", "Outbox", "build_criteria"]
 
 def build_criteria(predicate: EmailPredicate = None, /, **criteria: Unpack[EmailCriteria]) -> Criteria:
     """Check what a test wants of its mails; see `Criteria`."""
-    from .matching import Criteria  # loaded when the server starts
+    from .criteria import Criteria  # loaded when the server starts
 
     return Criteria.build(predicate, **criteria)
 
@@ -156,7 +156,7 @@ class CapturedEmails(EmailList):
 
 def _seen(email: ReceivedEmail) -> ReceivedEmail:
     email.was_seen = True
-    return email
+    return email.parse()
 
 
 def _are(number: int) -> str:

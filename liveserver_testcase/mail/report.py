@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.text import count, escape, quote
-from .attachments import describe_attachment
 from .circumstances import Circumstances, describe_circumstances, headline
-from .matching import Criteria, Mismatch
+from .criteria import Criteria, Mismatch, describe_attachment
 from .message import ReceivedEmail
 
 __all__ = ["Verdict", "explain", "one_line", "route"]

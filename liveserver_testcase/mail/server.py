@@ -321,7 +321,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
     def _open(self, listener: Listener) -> None:
         # What reads mails, matches and explains them is loaded now: a class without a test need not wait for it, and a
         # test may have replaced what an import needs.
-        from . import matching, message, report  # noqa: F401
+        from . import criteria, message, report  # noqa: F401
 
         if self._tls is not None:
             self.server_context()  # makes the certificate, which cannot be done while a test has frozen the time

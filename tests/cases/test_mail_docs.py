@@ -7,8 +7,7 @@ import re
 import unittest
 
 from liveserver_testcase import ReceivedEmail, SMTPTestCase
-from liveserver_testcase.mail.criteria import KNOWN
-from liveserver_testcase.mail.matching import EmailCriteria
+from liveserver_testcase.mail.criteria import KNOWN, EmailCriteria
 from tests.cases.mailing import normalise_dialogue
 from tests.test_docs import DOCS, EXAMPLES, run
 

@@ -22,7 +22,7 @@ def receive(
     else:
         raw = source
     envelope = Envelope(mail_from=mail_from, recipients=recipients or ("ann@example.com",))
-    return ReceivedEmail(raw, envelope, session=session, received_at=0.0)
+    return ReceivedEmail(raw, envelope, session=session, received_at=0.0).parse()
 
 
 def letter(

@@ -7,7 +7,7 @@ import unittest
 from collections.abc import Callable
 from unittest.mock import ANY
 
-from liveserver_testcase.mail.matching import Criteria, Mismatch
+from liveserver_testcase.mail.criteria import Criteria, Mismatch
 from tests.mail import letter, receive
 
 MAIL = receive(

@@ -6,7 +6,7 @@ import re
 import unittest
 
 from liveserver_testcase.errors import UsageError
-from liveserver_testcase.mail.matching import Criteria
+from liveserver_testcase.mail.criteria import Criteria
 
 
 class Nonsense(unittest.TestCase):

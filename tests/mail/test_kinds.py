@@ -7,8 +7,8 @@ import unittest
 from unittest.mock import ANY
 
 from liveserver_testcase import ReceivedEmail, UsageError
-from liveserver_testcase.mail.facts import SessionFacts
-from liveserver_testcase.mail.matching import Criteria
+from liveserver_testcase.mail.criteria import Criteria
+from liveserver_testcase.mail.message import SessionFacts
 from tests.mail import letter, mixed, part, receive
 from tests.mail.test_criteria import CriterionCase
 

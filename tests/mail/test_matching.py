@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 from unittest.mock import ANY
 
-from liveserver_testcase.mail.matching import Criteria
+from liveserver_testcase.mail.criteria import Criteria
 from tests.mail import letter, receive
 
 WELCOME = receive(letter("Welcome!"))

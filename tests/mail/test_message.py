@@ -7,8 +7,8 @@ import pickle
 import tempfile
 import threading
 import unittest
+from email.feedparser import BytesFeedParser
 from email.message import EmailMessage
-from email.parser import BytesParser
 from email.policy import EmailPolicy
 from pathlib import Path
 from unittest import mock
@@ -219,17 +219,14 @@ class TheObject(unittest.TestCase):
         self.assertIn(r"'\x1b[31m\u202e' from 'shop@example.com' to '\x1b@x'", repr(email))
 
     def test_lazy(self) -> None:
-        """Nothing is parsed before it is looked at, and for the header the body is not."""
-        with (
-            mock.patch.object(module, "read_head", wraps=module.read_head) as head,
-            mock.patch.object(module, "read_content", wraps=module.read_content) as content,
-        ):
-            email = receive(letter())
-            self.assertEqual((head.call_count, content.call_count), (0, 0))
-            self.assertEqual((email.subject, email.to), ("Welcome", ["ann@example.com"]))
-            self.assertEqual((head.call_count, content.call_count), (1, 0))
-            self.assertEqual((email.text, email.text), ("Hello Ann", "Hello Ann"))
-            self.assertEqual((head.call_count, content.call_count), (1, 1))
+        """Nothing is parsed before it is looked at, and then it is parsed once."""
+        source = receive(letter())
+        with mock.patch.object(module, "parse_message", wraps=module.parse_message) as parse:
+            email = ReceivedEmail(source.raw, source.envelope, received_at=0.0)
+            self.assertEqual(parse.call_count, 0)
+            self.assertEqual((email.subject, email.to, email.text), ("Welcome", ["ann@example.com"], "Hello Ann"))
+            self.assertEqual(email.parse()["Subject"], "Welcome")
+            self.assertEqual(parse.call_count, 1)
 
     def test_threads(self) -> None:
         """Threads that look at the same time see the same."""
@@ -320,18 +317,33 @@ class ThePythonMessage(unittest.TestCase):
         self.assertEqual((email["Subject"], email.subject, email.raw), ("changed", "a", b"Subject: a\r\n\r\nb\r\n"))
 
     def test_no_such_attribute(self) -> None:
-        """A misspelt attribute is an AttributeError, and nothing is parsed for it."""
-        with mock.patch.object(BytesParser, "parsebytes", side_effect=RecursionError):
-            with self.assertRaises(AttributeError) as caught:
-                receive("\n").subjekt  # noqa: B018
+        """A misspelt attribute is an AttributeError."""
+        with self.assertRaises(AttributeError) as caught:
+            receive("\n").subjekt  # noqa: B018
         self.assertEqual(str(caught.exception), "'ReceivedEmail' object has no attribute 'subjekt'")
 
     def test_mail_that_python_cannot_parse(self) -> None:
-        """A mail on which Python's parser raises is bytes without a header."""
-        email = receive(b"A: b\r\n\r\n\xff\r\n")
-        with mock.patch.object(BytesParser, "parsebytes", side_effect=RecursionError):
-            self.assertEqual(email.get_payload(decode=True), email.raw)
+        """An email on which Python's parser raises is bytes without a header."""
+        with mock.patch.object(BytesFeedParser, "feed", side_effect=RecursionError):
+            email = receive(b"A: b\r\n\r\n\xff\r\n")
+        self.assertEqual(email.get_payload(decode=True), email.raw)
         self.assertEqual(email.keys(), [])
+        self.assertEqual((email.text, email.html, email.attachments), ("ÿ", "", []))
+        self.assertEqual(
+            email.defects,
+            [
+                "MIME structure: could not be read (RecursionError)",
+                "body: bytes outside ASCII that are not UTF-8, read as windows-1252",
+            ],
+        )
+
+    def test_header_of_a_mail_that_python_cannot_parse(self) -> None:
+        """Where only the parts cannot be parsed, the header is read."""
+        nested = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(1200))
+
+        email = receive(f"Subject: deep\n{nested}\nHi\n")
+
+        self.assertEqual((email.subject, email["Subject"]), ("deep", "deep"))
 
     def test_header_that_python_cannot_parse(self) -> None:
         """A header on which Python's parser raises is given as text."""

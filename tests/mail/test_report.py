@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.mail.circumstances import Circumstances
-from liveserver_testcase.mail.matching import Criteria, EmailPredicate
+from liveserver_testcase.mail.criteria import Criteria, EmailPredicate
 from liveserver_testcase.mail.message import ReceivedEmail
 from liveserver_testcase.mail.report import Verdict, explain, one_line
 from liveserver_testcase.mail.session import SMTPAttempt, SMTPSession

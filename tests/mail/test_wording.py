@@ -6,7 +6,9 @@ import functools
 import re
 import unittest
 
-from liveserver_testcase.mail.wording import difference, in_full, shown, size
+from liveserver_testcase.mail.content import shown
+from liveserver_testcase.mail.criteria import difference, in_full
+from liveserver_testcase.mail.mime import describe_size as size
 
 
 class Values(unittest.TestCase):

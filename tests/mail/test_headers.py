@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase.mail.addresses import (
-    address_key,
-    parse_addresses,
-    same_address,
-    without_addresses,
-)
+from liveserver_testcase.mail.headers import address_key, same_address, without_addresses
+from tests.mail import receive
 
 
 def parse(field: str) -> tuple[list[str], list[str]]:
-    notes: list[str] = []
-    return parse_addresses(field, "To", notes.append), notes
+    email = receive(f"To: {field}\n\n")
+    return email.to, email.defects
 
 
 class ParseAddresses(unittest.TestCase):
@@ -74,7 +70,6 @@ class ParseAddresses(unittest.TestCase):
     def test_source_route(self) -> None:
         """Of an obsolete source route the last address counts."""
         self.check("<@relay.example,@other.example:ann@x>, bob@x", "ann@x", "bob@x")
-        self.check("<ann:lee@x>", "ann:lee@x")
 
     def test_spaces_at_the_sign(self) -> None:
         """White space around the sign is no part of an address."""
@@ -89,40 +84,40 @@ class ParseAddresses(unittest.TestCase):
         self.check("Jörg <jörg@bücher.example>", "jörg@bücher.example")
 
     def test_two_signs(self) -> None:
-        """An address with two signs is shown as it is, not as the null address."""
-        self.check("a@@x", "a@@x")
+        """An address with two signs is shown as it is, not as the null address, and is noted."""
+        self.assertEqual(parse("a@@x"), (["a@@x"], ["To header: malformed address in 'a@@x'"]))
 
     def test_malformed(self) -> None:
         """What is no address is left out and noted; the addresses around it are found."""
-        self.assertEqual(parse("Ann Lee, bob@x"), (["bob@x"], ["To header: malformed address 'Ann Lee'"]))
+        self.assertEqual(parse("Ann Lee, bob@x"), (["bob@x"], ["To header: malformed address in 'Ann Lee, bob@x'"]))
 
     def test_malformed_domain(self) -> None:
         """An address with something after it, or a quoted name without one, is malformed."""
-        self.assertEqual(parse("ann@x y")[1], ["To header: malformed address 'ann@x y'"])
-        self.assertEqual(parse('"Ann Lee"'), ([], ["To header: malformed address '\"Ann Lee\"'"]))
-        self.assertEqual(parse("Ann <<ann@x>>"), (["ann@x"], ["To header: malformed address 'Ann <<ann@x>>'"]))
+        self.assertEqual(parse("ann@x y")[1], ["To header: malformed address in 'ann@x y'"])
+        self.assertEqual(parse('"Ann Lee"'), ([], ["To header: malformed address in '\"Ann Lee\"'"]))
+        self.assertEqual(parse("Ann <<ann@x>>"), (["ann@x"], ["To header: malformed address in 'Ann <<ann@x>>'"]))
 
     def test_long_malformed(self) -> None:
         """Of a long field that is no address, a hundred characters are noted."""
-        self.assertEqual(parse("a b" * 99)[1], [f"To header: malformed address {('a b' * 99)[:100]!r}"])
+        self.assertEqual(parse("a b" * 99)[1], [f"To header: malformed address in {('a b' * 99)[:100]!r}"])
 
     def test_forgotten_bracket(self) -> None:
         """An address whose bracket is not closed is found, and so is the next."""
         found, notes = parse("Ann <ann@x, Bob <bob@x>")
         self.assertEqual(found, ["ann@x", "bob@x"])
-        self.assertEqual(notes, ["To header: malformed address 'Ann <ann@x'"])
+        self.assertEqual(notes, ["To header: malformed address in 'Ann <ann@x, Bob <bob@x>'"])
 
     def test_forgotten_quote(self) -> None:
         """After a quote that is not closed, what looks like an address is one."""
         found, notes = parse('"Ann <ann@x>, bob@x')
         self.assertEqual(found, ["ann@x", "bob@x"])
-        self.assertEqual(notes, ["To header: malformed address '\"Ann <ann@x>, bob@x'"])
+        self.assertEqual(notes, ["To header: malformed address in '\"Ann <ann@x>, bob@x'"])
 
     def test_forgotten_comma(self) -> None:
         """Addresses that only a space separates are found."""
         found, notes = parse("ann@x bob@x")
         self.assertEqual(found, ["ann@x", "bob@x"])
-        self.assertEqual(notes, ["To header: malformed address 'ann@x bob@x'"])
+        self.assertEqual(notes, ["To header: malformed address in 'ann@x bob@x'"])
 
     def test_time(self) -> None:
         """A field of half a million brackets, quotes or spaces is read in linear time."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unittest
 from unittest import mock
 
-from liveserver_testcase.mail import hypertext
-from liveserver_testcase.mail.hypertext import read_html
+from liveserver_testcase.mail import content
+from liveserver_testcase.mail.content import read_html
 
 
 class HTMLCase(unittest.TestCase):
@@ -65,13 +65,13 @@ class Text(HTMLCase):
 
     def test_too_long(self) -> None:
         """Of HTML beyond all measure the beginning is read, and the rest is noted."""
-        with mock.patch.object(hypertext, "_LONGEST", 7):
+        with mock.patch.object(content, "_LONGEST", 7):
             self.assertEqual(self.text("<p>Hello</p>"), "Hell")
         self.assertEqual(self.notes, ["HTML: 12 characters, of which the first 7 are read"])
 
     def test_what_python_cannot_parse(self) -> None:
         """What comes before that on which Python's parser raises is read, and the rest is noted."""
-        with mock.patch.object(hypertext._Reader, "handle_endtag", side_effect=AssertionError("boom")):
+        with mock.patch.object(content._Reader, "handle_endtag", side_effect=AssertionError("boom")):
             self.assertEqual(self.text("<p>a\n<b>b</b>c"), "a b")
         self.assertEqual(self.notes, ["HTML: read up to line 2 (AssertionError)"])
 

@@ -1,0 +1,89 @@
+"""Transfer encodings (RFC 2045 §6) and the line breaks of format=flowed (RFC 3676), undone; nothing here raises."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+from .charsets import OnDefect
+
+__all__ = ["decode_base64", "decode_transfer", "unwrap_flowed"]
+
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+_QUOTED_LINE = re.compile(r"(>*) ?(.*)", re.DOTALL)
+
+
+def decode_transfer(data: bytes, encoding: str, what: str, on_defect: OnDefect) -> bytes:
+    """Return ``data`` without its transfer encoding, or as it is if that is unknown."""
+    if encoding in {"", "7bit", "8bit", "binary"}:
+        return data
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(data)
+    if encoding == "base64":
+        return decode_base64(data, what, on_defect)
+    if encoding in _UUENCODE:
+        return _decode_uuencode(data, what, on_defect)
+    on_defect(f"{what}: unknown transfer encoding {encoding!r}, left as it is")
+    return data
+
+
+def decode_base64(data: bytes, what: str, on_defect: OnDefect) -> bytes:
+    """Return what base64 says; of damaged base64 everything that can be read."""
+    compact = data.translate(None, b" \t\r\n")
+    if len(compact) % 4 == 0 and _BASE64.fullmatch(compact):
+        return binascii.a2b_base64(compact)
+    on_defect(f"{what}: damaged base64")
+    decoded = bytearray()
+    # Padding in the middle ends a run: some senders join encoded pieces.
+    for run in _NOT_BASE64.sub(b"", compact).split(b"="):
+        usable = len(run) - (len(run) % 4 == 1)  # six bits alone are no byte
+        decoded += binascii.a2b_base64(run[:usable] + b"=" * (-usable % 4))
+    return bytes(decoded)
+
+
+def _decode_uuencode(data: bytes, what: str, on_defect: OnDefect) -> bytes:
+    """Return what stands between ``begin`` and ``end``, or else ``data``."""
+    lines = iter(data.splitlines())
+    if not any(re.match(rb"begin [0-7]{3,4} ", line) for line in lines):
+        on_defect(f"{what}: no uuencode, left as it is")
+        return data
+    decoded = bytearray()
+    for line in lines:
+        if line.strip() in (b"end", b"", b"`"):
+            break
+        # A line says how many bytes it has; some senders pad it with more, which Python refuses.
+        usable = (((line[0] - 32) & 63) * 4 + 5) // 3
+        try:
+            decoded += binascii.a2b_uu(line[:usable])
+        except binascii.Error:
+            on_defect(f"{what}: damaged uuencode")
+    return bytes(decoded)
+
+
+def unwrap_flowed(text: str, *, delsp: bool) -> str:
+    r"""Return a text of ``format=flowed`` with each paragraph on one line, as its writer had it.
+
+    Args:
+        text: With ``\n`` for line ends.
+        delsp: Whether the space at which a line was broken goes, too.
+
+    Source:
+        RFC 3676 §4.
+    """
+    lines: list[str] = []
+    open_depth: int | None = None  # how deep the line is quoted that goes on; None if it does not
+    for line in text.split("\n"):
+        quoted, content = _QUOTED_LINE.fullmatch(line).groups()  # type: ignore[union-attr]  # it matches any line
+        is_signature = content == "-- "
+        if open_depth == len(quoted) and not is_signature:
+            lines[-1] += content
+        else:
+            lines.append(f"{quoted} {content}" if quoted else content)
+        open_depth = None
+        if content.endswith(" ") and not is_signature:
+            open_depth = len(quoted)
+            if delsp:
+                lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
