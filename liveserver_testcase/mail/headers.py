@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.errors import InvalidHeaderDefect, NonASCIILocalPartDefect, ObsoleteHeaderDefect
 from email.headerregistry import Address, UnstructuredHeader
 from email.policy import EmailPolicy
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -83,14 +84,14 @@ class _Policy(EmailPolicy):
     def header_fetch_parse(self, name: str, value: str) -> Any:
         if hasattr(value, "name"):  # a header that a user has set
             return value
-        return read_field(name, value, lambda _: None).value
+        return read_field(name, value).value
 
 
 POLICY = _Policy()
 """Under which every email is parsed."""
 
 
-def read_field(name: str, source: str, on_defect: OnDefect) -> Field:
+def read_field(name: str, source: str, on_defect: OnDefect = lambda _: None) -> Field:
     """Read one header field.
 
     Args:
@@ -101,6 +102,17 @@ def read_field(name: str, source: str, on_defect: OnDefect) -> Field:
     Source:
         RFC 5322, RFC 2047, RFC 2231, RFC 6266, RFC 6532.
     """
+    field, defects = _read_field(name, source)
+    for defect in defects:
+        on_defect(defect)
+    return field
+
+
+# Python asks for a content type several times while it parses, and emails of one sender have most fields in common.
+@lru_cache(maxsize=256)
+def _read_field(name: str, source: str) -> tuple[Field, tuple[str, ...]]:
+    found: list[str] = []
+    on_defect = found.append
     what = f"{name} header"
     source = _read_bytes(source.replace("\r", "").replace("\n", ""), what, on_defect).strip()
     key = name.lower()
@@ -134,11 +146,11 @@ def read_field(name: str, source: str, on_defect: OnDefect) -> Field:
     for defect in defects:
         on_defect(f"{what}: {defect}")
     if is_damaged and addresses is not None:
-        found = _find_addresses(source)
-        return Field(text, found if None in addresses or not {*found} <= {*addresses} else _known(addresses))
+        seen = _find_addresses(source)
+        return Field(text, seen if None in addresses or not {*seen} <= {*addresses} else _known(addresses)), (*found,)
     # The structure of a damaged field can lack what its text has.
     is_kept = not is_damaged if is_structured else str(header) == text
-    return Field(header if is_kept or key in _PARAMETER_HEADERS else text, _known(addresses or ()))
+    return Field(header if is_kept or key in _PARAMETER_HEADERS else text, _known(addresses or ())), (*found,)
 
 
 def _is_defect(defect: Exception, is_address: bool) -> bool:
@@ -278,7 +290,7 @@ def parse_addresses(field: str) -> list[str]:
     """Return the addresses in the text of a ``To`` field, without display names, comments and groups, in order."""
     if _BARE_ADDRESS.fullmatch(field):
         return [field]
-    return list(read_field("To", field, lambda _: None).addresses)
+    return list(read_field("To", field).addresses)
 
 
 def _join_addresses(addresses: Iterable[Address]) -> tuple[str | None, ...]:
