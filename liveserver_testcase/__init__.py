@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .stub.content import Chunked as Chunked
     from .stub.expectation import Expectation as Expectation
     from .stub.fault import Fault as Fault
-    from .stub.fault import Place as Place
+    from .stub.fault import FaultPoint as FaultPoint
     from .stub.hold import Hold as Hold
     from .stub.outage import ConnectionFault as ConnectionFault
     from .stub.outage import Outage as Outage
@@ -76,7 +76,7 @@ _NAMES = {
     "mail.session": "SMTPAttempt SMTPSession",
     "stub.content": "Chunked",
     "stub.expectation": "Expectation",
-    "stub.fault": "Fault Place",
+    "stub.fault": "Fault FaultPoint",
     "stub.hold": "Hold",
     "stub.outage": "ConnectionFault Outage",
     "stub.reply": "Reply",

@@ -14,13 +14,13 @@ from liveserver_testcase import (
     ConnectionFault,
     Expectation,
     Fault,
+    FaultPoint,
     Hold,
     HTTPStub,
     HTTPStubTestCase,
     Link,
     LiveServerTestCase,
     Outage,
-    Place,
     ReceivedEmail,
     RecordedRequest,
     Reply,
@@ -82,7 +82,7 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
         assert_type(self.stub.wait_for_request("POST", "/charges"), RecordedRequest)
         assert_type(self.stub.wait_for_request("POST", "/charges", times=2), list[RecordedRequest])
         assert_type(self.stub.take_request(), RecordedRequest)
-        assert_type(self.stub.get("/users/<int:id>", query={"a": 1}).moves_to("x"), Expectation)
+        assert_type(self.stub.get("/users/<int:id>", query={"a": 1}).then_state("x"), Expectation)
         assert_type(self.stubs["billing"].post("/x", state="paid"), Expectation)
         assert_type(self.stub.defaults(prefix="/v1").get("/x"), Expectation)
         assert_type(self.assertRequestOrder([("GET", "/a"), expectation]), list[RecordedRequest])
@@ -93,11 +93,13 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
 
     def test_how_the_stub_answers(self) -> None:
         expectation = self.stub.on("GET", "/users/<int:id>")
-        assert_type(expectation.replies(503, Reply(200), {"a": 1}, then="repeat"), Expectation)
-        assert_type(expectation.calls(lambda request, id: {"id": id}), Expectation)
-        assert_type(expectation.sse([{"data": 1}], keep_open=True).streams(["a"]).raw(b""), Expectation)
-        assert_type(expectation.fails(Fault.RESET, at=Place.RESPONSE_BODY, after_bytes=3), Expectation)
-        hold = expectation.holds()
+        assert_type(expectation.reply_sequence(503, Reply(200), {"a": 1}, then="repeat"), Expectation)
+        assert_type(expectation.reply_with(lambda request, id: {"id": id}), Expectation)
+        assert_type(
+            expectation.reply_sse([{"data": 1}], keep_open=True).reply_stream(["a"]).reply_raw(b""), Expectation
+        )
+        assert_type(expectation.fail(Fault.RESET, at=FaultPoint.RESPONSE_BODY, after_bytes=3), Expectation)
+        hold = expectation.hold()
         assert_type(hold, Hold)
         assert_type(hold.wait(timeout=1), RecordedRequest)
         hold.reply(200, json={}, headers={"A": "b"}, delay=0.1)

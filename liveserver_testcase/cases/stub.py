@@ -42,8 +42,8 @@ class HTTPStubTestCase(StubAssertions):
         stub_verify: Whether an expectation that is not met fails its test.  Environment: ``STUBSERVER_VERIFY``.
         stub_unmatched: The `Reply` to a request that nothing answers; without a body, it has the report.
         stub_timeout: Seconds that waits and `assertRequested` last.  Environment: ``STUBSERVER_TIMEOUT``.
-        stub_settle: Seconds after a test for its requests on their way to arrive before it is judged.
-            Environment: ``STUBSERVER_SETTLE``.
+        stub_pending_timeout: Seconds after a test for its requests on their way to arrive before it is judged.
+            Environment: ``STUBSERVER_PENDING_TIMEOUT``.
         stub_body_limit: Bytes of requests' bodies that are kept in a test.  Environment: ``STUBSERVER_BODY_LIMIT``.
         stub_journal_limit: Exchanges that are kept.  Environment: ``STUBSERVER_JOURNAL_LIMIT``.
         stub_keep_alive: Whether connections stay open after a response.  Environment: ``STUBSERVER_KEEP_ALIVE``.
@@ -58,7 +58,7 @@ class HTTPStubTestCase(StubAssertions):
     stub_verify: ClassVar[bool] = True
     stub_unmatched: ClassVar[Reply] = Reply(501)
     stub_timeout: ClassVar[float] = 2.0
-    stub_settle: ClassVar[float] = 0.5
+    stub_pending_timeout: ClassVar[float] = 0.5
     stub_body_limit: ClassVar[int] = 64 * 1024 * 1024
     stub_journal_limit: ClassVar[int] = 10_000
     stub_keep_alive: ClassVar[bool] = True
@@ -69,7 +69,7 @@ class HTTPStubTestCase(StubAssertions):
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
-        settle = cls.setting("stub_settle", "STUBSERVER_SETTLE", float)
+        settle = cls.setting("stub_pending_timeout", "STUBSERVER_PENDING_TIMEOUT", float)
         names = _check_names(cls.__name__, cls.stub_names)
         more = [StubPart(f"stub {name}", functools.partial(cls._make_stub, name), settle) for name in names]
         return [*super().class_servers(), *more, StubPart("stub", cls._make_stub, settle, cls._begin_script)]

@@ -275,7 +275,7 @@ class StubAssertions(ServerTestCase):
         if not runs_loop():
             for each in all_stubs:
                 each.settle(each.timeout)
-        reports = [report for report in (each.verdict() for each in all_stubs) if report]
+        reports = [report for report in (each.failure_report() for each in all_stubs) if report]
         if reports:
             self.fail_with("\n\n".join(reports), msg)
 

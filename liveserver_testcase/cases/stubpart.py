@@ -65,7 +65,7 @@ class StubPart(ClassServer[HTTPStub]):
         found = self.server.take_errors()
         self._late += [raised for raised in found if raised[0].window.number != current]
         mine = [raised for raised in found if raised[0].window.number == current]
-        return _make_problems(self.server, mine, self.server.verdict())
+        return _make_problems(self.server, mine, self.server.failure_report())
 
     def leftovers(self) -> list[Problem]:
         if self.server is None:

@@ -238,7 +238,7 @@ class Handler:
 
     def __init__(self, function: Callable[..., object]) -> None:
         if not callable(function):
-            raise UsageError(f"calls() was given {quote(function)}; wanted a function")
+            raise UsageError(f"reply_with() was given {quote(function)}; wanted a function")
         self.function = function
         self._wants_request = takes_arguments(function)
         try:

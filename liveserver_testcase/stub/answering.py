@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ..core.text import quote
 from ..errors import UsageError
 from .answer import Answer, Application, Handler, Hook, Replies, Scripted, Then, check_then, combine, make_from
-from .fault import Fault, Place, plan_exchange
+from .fault import Fault, FaultPoint, plan_exchange
 from .hold import Hold
 from .reply import Headers, Reply, ReplyOptions
 from .stream import StreamSource, format_event, make_stream
@@ -71,7 +71,7 @@ class Answering:
             options: The keywords of `Reply`.
 
         Returns:
-            The expectation itself, as of all these methods but `holds`.
+            The expectation itself, as of all these methods but `hold`.
 
         Raises:
             UsageError: More than one body, or a value that cannot be sent.
@@ -79,7 +79,7 @@ class Answering:
         """
         return self._say(combine("reply", status, body, headers, options))
 
-    def replies(self: A, *answers: object, then: Then = "fail") -> A:
+    def reply_sequence(self: A, *answers: object, then: Then = "fail") -> A:
         """Answer with one after the other.
 
         Args:
@@ -91,11 +91,11 @@ class Answering:
             UsageError: There is none, or one of them is nothing that can be sent.
         """
         if not answers:
-            raise UsageError("replies() was given nothing; wanted one reply or more")
+            raise UsageError("reply_sequence() was given nothing; wanted one reply or more")
         made = tuple(make_from(answer, "") for answer in answers)
         return self._say(Replies(made, check_then(then), self.describe))
 
-    def calls(self: A, function: Callable[..., object]) -> A:
+    def reply_with(self: A, function: Callable[..., object]) -> A:
         """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.
 
         What it raises fails the test, whatever it is, and answers 500.
@@ -109,7 +109,7 @@ class Answering:
         """
         return self._say(Handler(function))
 
-    def streams(
+    def reply_stream(
         self: A,
         source: StreamSource,
         status: int = 200,
@@ -136,12 +136,12 @@ class Answering:
         reply = Reply(status, None, headers, content_type=content_type)
         return self._say(reply.changed(stream=make_stream(source)))
 
-    def sse(self: A, events: StreamSource, *, headers: Headers | None = None, keep_open: bool = False) -> A:
+    def reply_sse(self: A, events: StreamSource, *, headers: Headers | None = None, keep_open: bool = False) -> A:
         """Answer with server-sent events.
 
         Args:
-            events: As `streams`; each is a str, which is its data, or a mapping with ``data`` (sent as JSON unless it
-                is a str), ``event``, ``id``, ``retry`` and ``comment``, or a `Pause`.
+            events: As in `reply_stream`; each is a str, which is its data, or a mapping with ``data`` (sent as JSON
+                unless it is a str), ``event``, ``id``, ``retry`` and ``comment``, or a `Pause`.
             headers: A mapping, or pairs where a name comes twice.
             keep_open: Whether the response stays open after the last event, until the client leaves.
 
@@ -152,7 +152,7 @@ class Answering:
         reply = Reply(200, None, pairs, content_type="text/event-stream")
         return self._say(reply.changed(stream=make_stream(events, format_event, keep_open=keep_open)))
 
-    def redirects(self: A, to: str, status: int = 302, *, headers: Headers | None = None) -> A:
+    def reply_redirect(self: A, to: str, status: int = 302, *, headers: Headers | None = None) -> A:
         """Answer with a redirection.
 
         Args:
@@ -170,7 +170,7 @@ class Answering:
         urlsplit(to)
         return self._say(Reply(status, None, [*Reply(headers=headers).headers, ("Location", to)]))
 
-    def raw(self: A, *pieces: bytes) -> A:
+    def reply_raw(self: A, *pieces: bytes) -> A:
         """Answer with these bytes in place of a response, and then end the connection.
 
         Args:
@@ -181,20 +181,20 @@ class Answering:
         """
         for piece in pieces:
             if not isinstance(piece, bytes | bytearray | memoryview):
-                raise UsageError(f"raw() was given {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
+                raise UsageError(f"reply_raw() was given {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
         return self._say(Reply().changed(raw=tuple(bytes(piece) for piece in pieces)))
 
-    def wsgi(self: A, app: WSGIApplication) -> A:
+    def reply_wsgi(self: A, app: WSGIApplication) -> A:
         """Answer with what a WSGI application answers; what it raises fails the test.
 
         Raises:
             UsageError: It cannot be called.
         """
         if not callable(app):
-            raise UsageError(f"wsgi() was given {quote(app)}; wanted a WSGI application")
+            raise UsageError(f"reply_wsgi() was given {quote(app)}; wanted a WSGI application")
         return self._say(Application(app))
 
-    def proxies(self: A, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> A:
+    def forward_to(self: A, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> A:
         """Pass the request on to another server, and its answer back.
 
         Args:
@@ -207,7 +207,7 @@ class Answering:
         """
         return self._say(Upstream(upstream_url, timeout=timeout, ca_file=ca_file))
 
-    def fails(self: A, fault: Fault, at: Place | None = None, *, after_bytes: int | None = None) -> A:
+    def fail(self: A, fault: Fault, at: FaultPoint | None = None, *, after_bytes: int | None = None) -> A:
         """Misbehave; what else it was told to answer, before or afterwards, is what goes wrong.
 
         Args:
@@ -225,7 +225,7 @@ class Answering:
         self._answer_with(Scripted(known.content, plan, known.hooks))
         return self
 
-    def holds(self) -> Hold:
+    def hold(self) -> Hold:
         """Hold the requests until the test answers them through the `Hold` that this returns."""
         hold = Hold(self.describe, getattr(self, "_owner", None))
         self._say(hold)

@@ -10,7 +10,7 @@ from ..errors import ClientDisconnected
 from ..web.records import Exchange
 from ..web.response import ResponseWriter, describe_status
 from .connection import GARBAGE, StubConnection
-from .fault import Fault, Place, Plan
+from .fault import Fault, FaultPoint, Plan
 from .reply import Reply
 from .request import RecordedRequest
 from .stream import Pause
@@ -62,7 +62,7 @@ class Delivery:
         if reply.raw is not None:
             self._send_raw(reply.raw)
         self._response.begin_prepared(reply.head)
-        if plan is not None and plan.place is Place.RESPONSE_BODY:
+        if plan is not None and plan.point is FaultPoint.RESPONSE_BODY:
             self._spoil_body(plan)
         elif reply.stream is not None:
             self._send_stream()
@@ -73,7 +73,7 @@ class Delivery:
 
     def _is_due(self, plan: Plan) -> bool:
         """Whether it is to happen before anything of the response; a request that has no body fails no earlier."""
-        return plan.place is Place.RESPONSE_START or (plan.is_early and plan.fault is not Fault.NO_READ)
+        return plan.point is FaultPoint.RESPONSE_START or (plan.is_early and plan.fault is not Fault.NO_READ)
 
     def _inform(self) -> None:
         """Send what comes before the response; HTTP/1.0 knows none of it."""
@@ -256,18 +256,18 @@ class Delivery:
 
     def _fail_as(self, plan: Plan, fault: Fault) -> None:
         try:
-            self._connection.misbehave(Plan(fault, plan.place))
+            self._connection.misbehave(Plan(fault, plan.point))
         except ClientDisconnected as gone:
             gone.args = (f"the stub was told to fail: {plan.describe()}",)
             raise
 
     def _fail_after(self, plan: Plan) -> None:
         """Do what is planned for when the response has been sent."""
-        if plan.place is Place.RESPONSE_END:
+        if plan.point is FaultPoint.RESPONSE_END:
             self._connection.misbehave(plan)
         elif plan.fault is Fault.NO_READ:
             raise self._connection.end_early(f"the stub was told to fail: {plan.describe()}")
-        elif plan.place is Place.RESPONSE_START:  # a spoilt head, after which nobody knows where they are
+        elif plan.point is FaultPoint.RESPONSE_START:  # a spoilt head, after which nobody knows where they are
             self._fail_as(plan, Fault.CLOSE)
 
 

@@ -18,10 +18,10 @@ __all__ = [
     "Violation",
     "describe_exchange",
     "explain_count",
-    "explain_leftovers",
+    "explain_failure",
+    "explain_late",
     "explain_order",
     "explain_script",
-    "explain_verdict",
     "find_violation",
 ]
 
@@ -120,7 +120,7 @@ def _name(expectation: Expectation) -> str:
 # -- a whole test ------------------------------------------------------------------------------------------------------
 
 
-def explain_verdict(
+def explain_failure(
     traffic: Traffic,
     violations: Sequence[Violation],
     expectations: Sequence[Expectation],
@@ -164,7 +164,7 @@ def _mark(blocks: list[str], traffic: Traffic) -> list[str]:
     return blocks
 
 
-def explain_leftovers(stub: str, violations: Sequence[Violation]) -> str:
+def explain_late(stub: str, violations: Sequence[Violation]) -> str:
     """What came to light when its test had been judged, each naming that test; empty if nothing did.
 
     Args:

@@ -34,7 +34,7 @@ class Owner(Protocol):
     def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, twin: str) -> T:
         """Wait until ``predicate()`` is true, or fail the test."""
 
-    async def await_(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
+    async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """The same on an event loop."""
 
 
@@ -137,7 +137,7 @@ class Expectation(Answering):
             answer = answer.changed(headers=(*more, *answer.headers))
         self.answer = answer
 
-    def moves_to(self, state: str) -> Expectation:
+    def then_state(self, state: str) -> Expectation:
         """Move the scenario to ``state`` when it has been called; the step is one with being matched.
 
         Raises:
@@ -145,7 +145,7 @@ class Expectation(Answering):
         """
         if self.scenario is None:
             raise UsageError(
-                f"{self.describe()} is part of no scenario; write stub.scenario('…').on(…).moves_to({quote(state)})"
+                f"{self.describe()} is part of no scenario; write stub.scenario('…').on(…).then_state({quote(state)})"
             )
         if not isinstance(state, str) or not state:
             raise UsageError(f"state is {quote(state)}; wanted a text")
@@ -201,15 +201,15 @@ class Expectation(Answering):
 
         Raises:
             AssertionError: They did not come; the message says what came instead.
-            UsageError: It would block a running event loop: await `await_` there.
+            UsageError: It would block a running event loop: await `wait_async` there.
         """
         owner, predicate = self._get_owner("wait"), self._waiting_for(times)
-        return owner.wait(predicate, timeout, self._tell_wanted(times), "await expectation.await_(…)")
+        return owner.wait(predicate, timeout, self._tell_wanted(times), "await expectation.wait_async(…)")
 
-    async def await_(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
+    async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """`wait`, for code on an event loop."""
-        owner, predicate = self._get_owner("await_"), self._waiting_for(times)
-        return await owner.await_(predicate, timeout, self._tell_wanted(times))
+        owner, predicate = self._get_owner("wait_async"), self._waiting_for(times)
+        return await owner.wait_async(predicate, timeout, self._tell_wanted(times))
 
     def _get_owner(self, what: str) -> Owner:
         if self._owner is None:

@@ -13,7 +13,7 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..core.tls import Flaw
 
-__all__ = ["FLAWS", "Fault", "Place", "Plan", "plan_connection", "plan_exchange"]
+__all__ = ["FLAWS", "Fault", "FaultPoint", "Plan", "plan_connection", "plan_exchange"]
 
 
 class Fault(enum.Enum):
@@ -53,7 +53,7 @@ class Fault(enum.Enum):
     """The certificate is from an authority that the client was not told of."""
 
 
-class Place(enum.Enum):
+class FaultPoint(enum.Enum):
     """Where in an exchange."""
 
     CONNECT = "connect"
@@ -71,28 +71,33 @@ class Place(enum.Enum):
 
 
 _EVERYWHERE = (
-    Place.RESPONSE_START, Place.CONNECT, Place.REQUEST_START, Place.REQUEST_BODY, Place.RESPONSE_BODY,
-    Place.RESPONSE_END,
+    FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY,
+    FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
 )  # fmt: skip
-_START, _BODY = (Place.RESPONSE_START,), (Place.RESPONSE_BODY,)
+_START, _BODY = (FaultPoint.RESPONSE_START,), (FaultPoint.RESPONSE_BODY,)
 
-_PLACES: Mapping[Fault, tuple[Place, ...]] = {  # the first one is meant where none is given
+_POINTS: Mapping[Fault, tuple[FaultPoint, ...]] = {  # the first one is meant where none is given
     Fault.RESET: _EVERYWHERE,
     Fault.CLOSE: _EVERYWHERE,
     Fault.EMPTY: _START,
     Fault.STALL: _EVERYWHERE,
     Fault.TRUNCATE: _BODY,
-    Fault.GARBAGE: (Place.RESPONSE_START, Place.CONNECT, Place.RESPONSE_BODY, Place.RESPONSE_END),
+    Fault.GARBAGE: (FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END),
     Fault.BAD_STATUS_LINE: _START,
     Fault.BAD_HEADER: _START,
     Fault.BAD_CHUNK: _BODY,
     Fault.WRONG_LENGTH: _BODY,
-    Fault.HALF_CLOSE: (Place.RESPONSE_START, Place.CONNECT, Place.RESPONSE_BODY, Place.RESPONSE_END),
-    Fault.NO_READ: (Place.REQUEST_START, Place.REQUEST_BODY),
-    Fault.TLS_HANDSHAKE: (Place.CONNECT,),
-    Fault.EXPIRED_CERT: (Place.CONNECT,),
-    Fault.WRONG_HOST_CERT: (Place.CONNECT,),
-    Fault.UNTRUSTED_CERT: (Place.CONNECT,),
+    Fault.HALF_CLOSE: (
+        FaultPoint.RESPONSE_START,
+        FaultPoint.CONNECT,
+        FaultPoint.RESPONSE_BODY,
+        FaultPoint.RESPONSE_END,
+    ),
+    Fault.NO_READ: (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY),
+    Fault.TLS_HANDSHAKE: (FaultPoint.CONNECT,),
+    Fault.EXPIRED_CERT: (FaultPoint.CONNECT,),
+    Fault.WRONG_HOST_CERT: (FaultPoint.CONNECT,),
+    Fault.UNTRUSTED_CERT: (FaultPoint.CONNECT,),
 }
 
 FLAWS: Mapping[Fault, Flaw] = {
@@ -102,28 +107,28 @@ FLAWS: Mapping[Fault, Flaw] = {
 }
 """The faults that are those of a certificate."""
 
-_EARLY = frozenset((Place.REQUEST_START, Place.REQUEST_BODY))
-_BODIES = frozenset((Place.REQUEST_BODY, Place.RESPONSE_BODY))
+_EARLY = frozenset((FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY))
+_BODIES = frozenset((FaultPoint.REQUEST_BODY, FaultPoint.RESPONSE_BODY))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A fault at a place.
+    """A fault at a point.
 
     Attributes:
         fault: What goes wrong.
-        place: Where.
+        point: Where.
         after_bytes: After how many bytes of the body; None for half of it.
     """
 
     fault: Fault
-    place: Place
+    point: FaultPoint
     after_bytes: int | None = None
 
     @property
     def is_early(self) -> bool:
         """Whether it happens before the request's body has been read as a whole."""
-        return self.place in _EARLY
+        return self.point in _EARLY
 
     def cut(self, size: int | None) -> int:
         """After how many bytes of a body it happens; ``size`` is None for a body whose end nobody knows."""
@@ -134,23 +139,23 @@ class Plan:
     def describe(self) -> str:
         """As in ``reset at response body, after 10 bytes``."""
         after = "" if self.after_bytes is None else f", after {self.after_bytes:,} bytes"
-        return f"{self.fault.value} at {self.place.value}{after}"
+        return f"{self.fault.value} at {self.point.value}{after}"
 
 
-def plan_exchange(fault: Fault, at: Place | None = None, after_bytes: int | None = None) -> Plan:
+def plan_exchange(fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None) -> Plan:
     """The plan for a request that an expectation matches.
 
     Raises:
-        UsageError: There is no such fault or place, it makes no sense there, or it comes before any request.
+        UsageError: There is no such fault or point, it makes no sense there, or it comes before any request.
     """
     _check(fault)
-    place = _PLACES[fault][0] if at is None else at
-    if place is Place.CONNECT:
+    point = _POINTS[fault][0] if at is None else at
+    if point is FaultPoint.CONNECT:
         raise UsageError(
-            f"{fault} at Place.CONNECT happens before there is a request that an expectation could match; "
+            f"{fault} at FaultPoint.CONNECT happens before there is a request that an expectation could match; "
             f"write stub.on_connect({fault})"
         )
-    return _make_plan(fault, place, after_bytes)
+    return _make_plan(fault, point, after_bytes)
 
 
 def plan_connection(fault: Fault) -> Plan:
@@ -160,7 +165,7 @@ def plan_connection(fault: Fault) -> Plan:
         UsageError: There is no such fault, or it makes no sense there.
     """
     _check(fault)
-    return _make_plan(fault, Place.CONNECT, None)
+    return _make_plan(fault, FaultPoint.CONNECT, None)
 
 
 def _check(fault: object) -> None:
@@ -168,18 +173,18 @@ def _check(fault: object) -> None:
         raise UsageError(f"fault is {quote(fault)}; wanted one of {', '.join(map(str, Fault))}")
 
 
-def _make_plan(fault: Fault, place: Place, after_bytes: int | None) -> Plan:
-    if not isinstance(place, Place):
-        raise UsageError(f"at is {quote(place)}; wanted one of {', '.join(map(str, Place))}")
-    if place not in _PLACES[fault]:
-        wanted = " or ".join(str(known) for known in _PLACES[fault])
-        raise UsageError(f"{fault} at {place} makes no sense; it can happen at {wanted}")
+def _make_plan(fault: Fault, point: FaultPoint, after_bytes: int | None) -> Plan:
+    if not isinstance(point, FaultPoint):
+        raise UsageError(f"at is {quote(point)}; wanted one of {', '.join(map(str, FaultPoint))}")
+    if point not in _POINTS[fault]:
+        wanted = " or ".join(str(known) for known in _POINTS[fault])
+        raise UsageError(f"{fault} at {point} makes no sense; it can happen at {wanted}")
     if after_bytes is not None:
         if isinstance(after_bytes, bool) or not isinstance(after_bytes, int) or after_bytes < 0:
             raise UsageError(f"after_bytes is {quote(after_bytes)}; wanted a number of bytes, 0 or more")
-        if place not in _BODIES:
+        if point not in _BODIES:
             raise UsageError(
-                f"after_bytes is {after_bytes}, but {place} is a moment without bytes; "
-                "it goes with Place.REQUEST_BODY and Place.RESPONSE_BODY"
+                f"after_bytes is {after_bytes}, but {point} is a moment without bytes; "
+                "it goes with FaultPoint.REQUEST_BODY and FaultPoint.RESPONSE_BODY"
             )
-    return Plan(fault, place, after_bytes)
+    return Plan(fault, point, after_bytes)

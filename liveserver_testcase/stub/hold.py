@@ -29,7 +29,7 @@ class Waiter(Protocol):
     def wait(self, predicate: Callable[[], T], timeout: float | None, what: str, twin: str) -> T:
         """Wait until ``predicate()`` is true, or fail the test."""
 
-    async def await_(self, predicate: Callable[[], T], timeout: float | None, what: str) -> T:
+    async def wait_async(self, predicate: Callable[[], T], timeout: float | None, what: str) -> T:
         """The same on an event loop."""
 
 
@@ -46,7 +46,7 @@ class _Held:
 class Hold:
     """Holds the requests that an expectation matches until the test answers them, one by one.
 
-    Made by an expectation's ``holds()``.  What is still held when the test ends is dropped.
+    Made by an expectation's ``hold()``.  What is still held when the test ends is dropped.
 
     Args:
         describe: Says whose it is.
@@ -72,13 +72,13 @@ class Hold:
 
         Raises:
             AssertionError: None came; the message says what came instead.
-            UsageError: It would block a running event loop: await `await_` there.
+            UsageError: It would block a running event loop: await `wait_async` there.
         """
-        return self._get_waiter().wait(self._list, timeout, self._tell_wanted(), "await hold.await_(…)")[0]
+        return self._get_waiter().wait(self._list, timeout, self._tell_wanted(), "await hold.wait_async(…)")[0]
 
-    async def await_(self, timeout: float | None = None) -> RecordedRequest:
+    async def wait_async(self, timeout: float | None = None) -> RecordedRequest:
         """`wait`, for code on an event loop."""
-        return (await self._get_waiter().await_(self._list, timeout, self._tell_wanted()))[0]
+        return (await self._get_waiter().wait_async(self._list, timeout, self._tell_wanted()))[0]
 
     def _get_waiter(self) -> Waiter:
         if self._waiter is None:

@@ -14,7 +14,7 @@ from ..web.records import Exchange
 from .answer import Answer
 from .book import Book
 from .content import Chunked, Content, make_content_answer
-from .diagnosis import Traffic, Violation, explain_leftovers, explain_script, explain_verdict, find_violation
+from .diagnosis import Traffic, Violation, explain_failure, explain_late, explain_script, find_violation
 from .expectation import Expectation, Order
 from .keywords import suggest_keywords
 from .matching import CriteriaKeywords, make_criteria, make_criteria_of
@@ -177,14 +177,14 @@ class Script(Waiting, Scripting, HTTPServer):
             raise
         self.settle(self.timeout)
         made = self._book.end_scope(scope)
-        report = explain_verdict(self.traffic, [], made)
+        report = explain_failure(self.traffic, [], made)
         if report:
             raise AssertionError(report)
 
     def scenario(self, name: str, first: str | None = None) -> ScenarioScript:
         """A view of the stub for a thing with a state, such as an order that is new, paid and then shipped.
 
-        Expectations that are written through it can want a ``state`` and move the thing on with ``moves_to()``; the
+        Expectations that are written through it can want a ``state`` and move the thing on with ``then_state()``; the
         move is one with the answer, so that no second request finds the old state.
 
         Args:
@@ -325,7 +325,7 @@ class Script(Waiting, Scripting, HTTPServer):
         waits = isinstance(request, RecordedRequest) and request.is_paused
         return exchange.window.number == self.journal.window.number and not waits
 
-    def verdict(self) -> str:
+    def failure_report(self) -> str:
         """What is held against this test: requests that nothing answered, expectations that were not met.
 
         A request is held against its test once, in the first verdict after it.
@@ -337,16 +337,16 @@ class Script(Waiting, Scripting, HTTPServer):
         found = drain(self._violations)
         self._late += [violation for violation in found if violation.request.window.number != current]
         mine = [violation for violation in found if violation.request.window.number == current]
-        return explain_verdict(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
+        return explain_failure(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
 
     def verify(self) -> None:
         """Fail if anything is held against what has happened so far: for a stub that no test case looks after.
 
         Raises:
-            AssertionError: The `verdict`.
+            AssertionError: The `failure_report`.
         """
         self.settle(self.timeout)
-        report = self.verdict()
+        report = self.failure_report()
         if report:
             raise AssertionError(report)
 
@@ -356,4 +356,4 @@ class Script(Waiting, Scripting, HTTPServer):
         Returns:
             A report; empty if there is nothing to say.
         """
-        return explain_leftovers(self.name, drain(self._late) + drain(self._violations))
+        return explain_late(self.name, drain(self._late) + drain(self._violations))

@@ -92,7 +92,7 @@ class Scripting(abc.ABC):
             criteria: What else is wanted of a request: see `CriteriaKeywords`.
 
         Returns:
-            The expectation, which wants to be told what it answers, by its ``reply()``, ``calls()``, ….
+            The expectation, which wants to be told what it answers, by its ``reply()``, ``reply_with()``, ….
 
         Raises:
             UsageError: No request can match, or ``times`` says that one must come.
@@ -124,7 +124,7 @@ class Scripting(abc.ABC):
             criteria: See `on`.
 
         Returns:
-            The expectation, which wants to be told what it answers, by its ``reply()``, ``calls()``, ….
+            The expectation, which wants to be told what it answers, by its ``reply()``, ``reply_with()``, ….
 
         Raises:
             UsageError: No request can match, or ``times`` is none of these.

@@ -22,7 +22,7 @@ from .connection import StubConnection
 from .delivery import Delivery
 from .disturbing import Disturbing
 from .expectation import Expectation
-from .fault import Fault, Place
+from .fault import Fault, FaultPoint
 from .hold import Hold
 from .loop import HandlerLoop
 from .reply import Reply
@@ -211,7 +211,7 @@ class HTTPStub(Disturbing):
         self.journal.notify()
         if plan is None or body is None:
             return
-        if plan.place is Place.REQUEST_BODY:
+        if plan.point is FaultPoint.REQUEST_BODY:
             self._read_body(exchange, request, body, plan.cut(getattr(body, "left", None)))
         if plan.fault is not Fault.NO_READ:
             self._remember_failed(request)

@@ -123,7 +123,7 @@ class _Once:
         if next(self._turns):
             raise UsageError(
                 "the asynchronous generator has been used up by an earlier request; "
-                "give the function that makes it, without calling it: streams(ticks), not streams(ticks())"
+                "give the function that makes it, without calling it: reply_stream(ticks), not reply_stream(ticks())"
             )
         return self._items
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 from ..core.journal import runs_loop
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
-from .diagnosis import Traffic, explain_count, explain_verdict
+from .diagnosis import Traffic, explain_count, explain_failure
 from .expectation import Expectation
 from .keywords import suggest_more_keywords
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
@@ -66,7 +66,7 @@ class Waiting(HTTPServer):
         seconds = self.timeout if timeout is None else timeout
         return self._check(self.journal.wait_for(predicate, seconds), what, seconds)
 
-    async def await_(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
+    async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """`wait`, for code on an event loop."""
         seconds = self.timeout if timeout is None else timeout
         return self._check(await self.journal.wait_for_async(predicate, seconds), what, seconds)
@@ -99,13 +99,13 @@ class Waiting(HTTPServer):
 
         Raises:
             AssertionError: None came.
-            UsageError: It would block a running event loop: await `atake_request` there.
+            UsageError: It would block a running event loop: await `take_request_async` there.
         """
-        return self.wait(self._take, timeout, self._tell_next(), "await stub.atake_request(…)")
+        return self.wait(self._take, timeout, self._tell_next(), "await stub.take_request_async(…)")
 
-    async def atake_request(self, timeout: float | None = None) -> RecordedRequest:
+    async def take_request_async(self, timeout: float | None = None) -> RecordedRequest:
         """`take_request`, for code on an event loop."""
-        return await self.await_(self._take, timeout, self._tell_next())
+        return await self.wait_async(self._take, timeout, self._tell_next())
 
     def _take(self) -> RecordedRequest | None:
         requests = self.requests
@@ -166,16 +166,17 @@ class Waiting(HTTPServer):
 
         Raises:
             AssertionError: They did not come; the message names the nearest.
-            UsageError: No request can match, or it would block a running event loop: await `await_for_request` there.
+            UsageError: No request can match, or it would block a running event loop: await `wait_for_request_async`
+                there.
         """
-        refuse_in_loop("stub.wait_for_request()", "await stub.await_for_request(…)")
+        refuse_in_loop("stub.wait_for_request()", "await stub.wait_for_request_async(…)")
         wanted, often = make_criteria(method, path, **criteria), parse_times(times)
         seconds = self.timeout if timeout is None else timeout
         self.journal.wait_for(lambda: len(self._find(wanted)) >= often[0], seconds)
         return self._get_found(wanted, often, seconds)
 
     @overload
-    async def await_for_request(  # type: ignore[overload-overlap]  # as above
+    async def wait_for_request_async(  # type: ignore[overload-overlap]  # as above
         self,
         method: object = None,
         path: object = None,
@@ -186,7 +187,7 @@ class Waiting(HTTPServer):
         **criteria: Unpack[CriteriaKeywords],
     ) -> RecordedRequest: ...
     @overload
-    async def await_for_request(
+    async def wait_for_request_async(
         self,
         method: object = None,
         path: object = None,
@@ -197,7 +198,7 @@ class Waiting(HTTPServer):
         **criteria: Unpack[CriteriaKeywords],
     ) -> list[RecordedRequest]: ...
     @_suggest
-    async def await_for_request(
+    async def wait_for_request_async(
         self,
         method: object = None,
         path: object = None,
@@ -229,13 +230,13 @@ class Waiting(HTTPServer):
 
         Raises:
             AssertionError: One is not; the message is the report.
-            UsageError: It would block a running event loop: await `await_until_satisfied` there.
+            UsageError: It would block a running event loop: await `wait_until_satisfied_async` there.
         """
-        refuse_in_loop("stub.wait_until_satisfied()", "await stub.await_until_satisfied(…)")
+        refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
         self.journal.wait_for(self._is_satisfied, self.timeout if timeout is None else timeout)
         self._check_satisfied()
 
-    async def await_until_satisfied(self, timeout: float | None = None) -> None:
+    async def wait_until_satisfied_async(self, timeout: float | None = None) -> None:
         """`wait_until_satisfied`, for code on an event loop."""
         await self.journal.wait_for_async(self._is_satisfied, self.timeout if timeout is None else timeout)
         self._check_satisfied()
@@ -245,6 +246,6 @@ class Waiting(HTTPServer):
         return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
 
     def _check_satisfied(self) -> None:
-        report = explain_verdict(self.traffic, [], self.expectations)
+        report = explain_failure(self.traffic, [], self.expectations)
         if report:
             raise AssertionError(report)

@@ -187,7 +187,7 @@ class MaskedReportsTest(unittest.TestCase):
             with self.assertRaises(OSError) as caught:
                 urllib.request.urlopen(request, timeout=5)
             caught.exception.close()  # type: ignore[attr-defined]
-            texts = [repr(stub.requests), *map(repr, stub.journal.entries()), stub.verdict()]
+            texts = [repr(stub.requests), *map(repr, stub.journal.entries()), stub.failure_report()]
         self.assertIn("/boom?password=***", texts[0])
         self.assertNotIn("hunter2", "\n".join(texts))
         self.assertNotIn("1234", "\n".join(texts))

@@ -170,12 +170,12 @@ class VerdictTest(NoLeaks):
             self.addClassCleanup(thread.join, HANG)
             sent.wait(HANG)
 
-        self.assertEqual({"run": 1}, run(test, stub_settle=HANG).summary)
+        self.assertEqual({"run": 1}, run(test, stub_pending_timeout=HANG).summary)
 
     def run_soon(self, test: Callable[[Any], None]) -> Outcome:
         """Run a test that might wait very long when it is over, and should not."""
         outcomes: list[Outcome] = []
-        thread = threading.Thread(target=lambda: outcomes.append(run(test, stub_settle=3 * HANG)))
+        thread = threading.Thread(target=lambda: outcomes.append(run(test, stub_pending_timeout=3 * HANG)))
         self.addCleanup(thread.join, 4 * HANG)
         thread.start()
         thread.join(HANG)
@@ -195,7 +195,7 @@ class VerdictTest(NoLeaks):
         self.assertEqual({"run": 1}, self.run_soon(test).summary)
 
     def test_how_long_is_waited_comes_from_the_environment(self) -> None:
-        """``STUBSERVER_SETTLE`` replaces ``stub_settle``."""
+        """``STUBSERVER_PENDING_TIMEOUT`` replaces ``stub_pending_timeout``."""
 
         def test(self: Stub) -> None:
             client = http.client.HTTPConnection(self.stub.host, self.stub.port, timeout=HANG)
@@ -205,8 +205,8 @@ class VerdictTest(NoLeaks):
             client.endheaders(b"ab")
             self.stub.journal.wait_for(lambda: len(self.stub.journal), HANG)
 
-        os.environ["STUBSERVER_SETTLE"] = "0"
-        self.addCleanup(os.environ.pop, "STUBSERVER_SETTLE")
+        os.environ["STUBSERVER_PENDING_TIMEOUT"] = "0"
+        self.addCleanup(os.environ.pop, "STUBSERVER_PENDING_TIMEOUT")
         self.assertEqual({"run": 1}, self.run_soon(test).summary)
 
 
@@ -225,7 +225,7 @@ class IsolationTest(NoLeaks):
 
         def second(self: Stub) -> None:
             seen.append((self.stub.requests, self.stub.expectations, send(self.stub, "GET", "/y")))
-            self.stub.verdict()
+            self.stub.failure_report()
 
         self.assertEqual({"run": 2}, run(first, second).summary)
         self.assertEqual([([], [], 501)], seen)

@@ -84,7 +84,7 @@ class AssertRequestedTest(NoClassLeaks, HTTPStubTestCase):
         self.stub.expect("GET", "/x", times=0)
         self.send(("GET", "/x"))
         self.assertRequested("GET", "/x")
-        self.stub.verdict()
+        self.stub.failure_report()
 
     def test_a_request_is_there_before_its_answer(self) -> None:
         """A client that has the answer finds its request asserted."""

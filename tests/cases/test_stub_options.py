@@ -404,17 +404,17 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
         """The loop goes on meanwhile."""
         expectation = self.stub.expect("GET", "/a", times=4).reply(200)
         task = asyncio.create_task(self.send_soon("/a"))
-        self.assertEqual("/a", (await self.stub.atake_request(HANG)).path)
+        self.assertEqual("/a", (await self.stub.take_request_async(HANG)).path)
         await task
         for wait in (
             lambda: self.assertRequestedAsync("GET", "/a", times=2, timeout=HANG),
-            lambda: self.stub.await_for_request("GET", "/a", times=3, timeout=HANG),
-            lambda: expectation.await_(4, HANG),
+            lambda: self.stub.wait_for_request_async("GET", "/a", times=3, timeout=HANG),
+            lambda: expectation.wait_async(4, HANG),
         ):
             task = asyncio.create_task(self.send_soon("/a"))
             await wait()
             await task
-        await self.stub.await_until_satisfied(HANG)
+        await self.stub.wait_until_satisfied_async(HANG)
         await self.assertNotRequestedAsync("GET", "/b", within=0.01)
 
     async def test_blocking_the_loop_is_refused(self) -> None:
@@ -423,10 +423,10 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
         calls: dict[str, Any] = {
             "await self.assertRequestedAsync(…)": lambda: self.assertRequested("GET", "/a", timeout=1),
             "await self.assertNotRequestedAsync(…)": lambda: self.assertNotRequested("GET", "/a", within=1),
-            "await stub.atake_request(…)": self.stub.take_request,
-            "await stub.await_for_request(…)": lambda: self.stub.wait_for_request("GET", "/a"),
-            "await stub.await_until_satisfied(…)": self.stub.wait_until_satisfied,
-            "await expectation.await_(…)": expectation.wait,
+            "await stub.take_request_async(…)": self.stub.take_request,
+            "await stub.wait_for_request_async(…)": lambda: self.stub.wait_for_request("GET", "/a"),
+            "await stub.wait_until_satisfied_async(…)": self.stub.wait_until_satisfied,
+            "await expectation.wait_async(…)": expectation.wait,
         }
         for advice, call in calls.items():
             with self.subTest(advice=advice):

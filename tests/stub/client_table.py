@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from liveserver_testcase import Fault, HTTPStub, Place
+from liveserver_testcase import Fault, FaultPoint, HTTPStub
 from liveserver_testcase.stub.fault import Plan, plan_connection, plan_exchange
 from tests.stub.clients import CLIENTS, Wish
 
@@ -27,11 +27,11 @@ _PATIENCE = 0.15  # seconds after which a client has enough of a stub that stall
 
 
 def _list_plans() -> Iterator[tuple[str, Plan]]:
-    for make in (plan_connection, *[lambda fault, at=at: plan_exchange(fault, at) for at in list(Place)[1:]]):
+    for make in (plan_connection, *[lambda fault, at=at: plan_exchange(fault, at) for at in list(FaultPoint)[1:]]):
         for fault in Fault:
             with contextlib.suppress(Exception):
                 plan = make(fault)
-                yield f"{plan.fault.name} at {plan.place.name}", plan
+                yield f"{plan.fault.name} at {plan.point.name}", plan
 
 
 ROWS = dict(_list_plans())
@@ -51,11 +51,11 @@ def spoil(row: str) -> Iterator[Wish]:
         if plan is None:
             with stub.refuse_connections() if row == OUTAGES[0] else stub.blackhole():
                 yield wish
-        elif plan.place is Place.CONNECT:
+        elif plan.point is FaultPoint.CONNECT:
             with stub.on_connect(plan.fault):
                 yield wish
         else:
-            stub.expectations[0].fails(plan.fault, plan.place)
+            stub.expectations[0].fail(plan.fault, plan.point)
             yield wish
 
 

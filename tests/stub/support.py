@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Book
-from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_verdict, find_violation
+from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_failure, find_violation
 from liveserver_testcase.stub.expectation import Expectation, Order
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
@@ -186,9 +186,9 @@ class ReportTest(unittest.TestCase):
     def traffic(self, loss: str = "") -> Traffic:
         return Traffic(URL, self.exchanges, loss)
 
-    def verdict(self) -> str:
+    def failure_report(self) -> str:
         """The verdict, but for the lines on how to send a request again."""
-        text = explain_verdict(self.traffic(), self.violations, self.book.expectations)
+        text = explain_failure(self.traffic(), self.violations, self.book.expectations)
         return "\n".join(line for line in text.split("\n") if not line.startswith("  to send it again: curl "))
 
     def assert_lines(self, text: str, *lines: str) -> None:
@@ -199,4 +199,4 @@ class ReportTest(unittest.TestCase):
         self.assert_lines(self.violations[-1].text, *lines)
 
     def assert_verdict(self, *lines: str) -> None:
-        self.assert_lines(self.verdict(), *lines)
+        self.assert_lines(self.failure_report(), *lines)

@@ -26,7 +26,7 @@ class AloneTest(StubTest):
             stub.on("GET", "/x").reply(200)
             self.assertEqual(200, self.send("GET", "/x", stub=stub).status)
             self.assertEqual(["/x"], [request.path for request in stub.requests])
-            self.assertEqual("", stub.verdict())
+            self.assertEqual("", stub.failure_report())
         self.assertFalse(stub.is_running)
 
     def test_it_can_be_scripted_before_it_starts(self) -> None:
@@ -44,7 +44,7 @@ class AloneTest(StubTest):
         self.stub.stop()
         self.stub.start()
         self.assertEqual(200, self.send("GET", "/x").status)
-        self.assertEqual((2, ""), (len(self.stub.requests), self.stub.verdict()))
+        self.assertEqual((2, ""), (len(self.stub.requests), self.stub.failure_report()))
 
     def test_it_can_be_asked_when_it_has_stopped(self) -> None:
         """Record and verdict are still there."""
@@ -52,7 +52,7 @@ class AloneTest(StubTest):
         self.send("GET", "/y")
         self.stub.stop()
         self.assertEqual(1, len(self.stub.requests))
-        self.assertIn("no expectation matches GET /y", self.stub.verdict())
+        self.assertIn("no expectation matches GET /y", self.stub.failure_report())
 
     def test_two_at_once_are_strangers(self) -> None:
         """Each has its own port, script and record."""
@@ -148,7 +148,7 @@ class ThreadsTest(StubTest):
         claimed = [request.path for expectation in [*bounded, rest] for request in expectation.requests]
         self.assertEqual((sent, 1000), (set(recorded), len(recorded)))
         self.assertEqual((sent, 1000), (set(claimed), len(claimed)))
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
 
 if __name__ == "__main__":

@@ -27,16 +27,16 @@ class ErrorTest(StubTest):
 
 
 class SequenceTest(ErrorTest):
-    """`replies`."""
+    """`reply_sequence`."""
 
     def test_one_after_the_other(self) -> None:
         """Each request gets the next."""
-        self.stub.on().replies(503, Reply(429, headers={"Retry-After": "1"}), {"a": 1})
+        self.stub.on().reply_sequence(503, Reply(429, headers={"Retry-After": "1"}), {"a": 1})
         self.assertEqual([503, 429, 200], [self.send().status for _ in range(3)])
 
     def test_fail(self) -> None:
         """One request more fails the test; the message says what to do."""
-        self.stub.on("GET", "/a").replies(200, 201)
+        self.stub.on("GET", "/a").reply_sequence(200, 201)
         self.assertEqual([200, 201], [self.send("GET", "/a").status for _ in range(2)])
         self.assert_error(
             UsageError,
@@ -45,17 +45,17 @@ class SequenceTest(ErrorTest):
 
     def test_repeat(self) -> None:
         """The last one again and again."""
-        self.stub.on().replies(503, 200, then="repeat")
+        self.stub.on().reply_sequence(503, 200, then="repeat")
         self.assertEqual([503, 200, 200, 200], [self.send().status for _ in range(4)])
 
     def test_cycle(self) -> None:
         """From the beginning."""
-        self.stub.on().replies(200, 201, then="cycle")
+        self.stub.on().reply_sequence(200, 201, then="cycle")
         self.assertEqual([200, 201, 200, 201, 200], [self.send().status for _ in range(5)])
 
     def test_each_test_begins_anew(self) -> None:
         """What the class has scripted starts with the first reply."""
-        self.stub.on().replies(503, 200, then="repeat")
+        self.stub.on().reply_sequence(503, 200, then="repeat")
         for name in ("a", "b"):
             self.begin(name)
             self.assertEqual([503, 200], [self.send().status for _ in range(2)])
@@ -68,22 +68,22 @@ class SequenceTest(ErrorTest):
             "or a werkzeug Response"
         )
         for replies, then, message in (
-            ((), "fail", "replies() was given nothing; wanted one reply or more"),
+            ((), "fail", "reply_sequence() was given nothing; wanted one reply or more"),
             ((200,), "stop", "then is 'stop'; wanted 'fail', 'repeat', 'cycle'"),
             ((200, 1.5), "fail", f"an answer is 1.5, of type float; {wanted}"),
         ):
             with self.subTest(message=message), self.assertRaises(UsageError) as caught:
-                expectation.replies(*replies, then=then)  # type: ignore[arg-type]
+                expectation.reply_sequence(*replies, then=then)  # type: ignore[arg-type]
             self.assertEqual(message, str(caught.exception))
 
 
 class HandlerTest(ErrorTest):
-    """`calls`."""
+    """`reply_with`."""
 
     def ask(self, function: Any, path: str = "/a", script: str = "/a") -> tuple[int, bytes, str | None]:
         """What a client gets."""
         self.begin("shop.test_a")
-        self.stub.on("GET", script).calls(function)
+        self.stub.on("GET", script).reply_with(function)
         answer = self.send("GET", path)
         return answer.status, answer.body, answer.headers.get("content-type")
 
@@ -171,7 +171,7 @@ class HandlerTest(ErrorTest):
                     raise error
 
                 self.begin("shop.test_a")
-                self.stub.on("GET", "/a").calls(handle)
+                self.stub.on("GET", "/a").reply_with(handle)
                 self.assert_error(type(error), str(error))
                 self.assertEqual("handle", error.__traceback__.tb_frame.f_code.co_name if error.__traceback__ else "")
         self.assertEqual(b"fine", self.ask(lambda: "fine")[1])
@@ -183,7 +183,7 @@ class HandlerTest(ErrorTest):
             await asyncio.sleep(0)
             raise LookupError("no such thing")
 
-        self.stub.on("GET", "/a").calls(handle)
+        self.stub.on("GET", "/a").reply_with(handle)
         self.assert_error(LookupError, "no such thing")
 
     def test_nonsense(self) -> None:
@@ -205,7 +205,7 @@ class HandlerTest(ErrorTest):
         ):  # fmt: skip
             with self.subTest(value=value):
                 self.begin("shop.test_a")
-                self.stub.on("GET", "/a").calls(functools.wraps(handle)(lambda value=value: value))
+                self.stub.on("GET", "/a").reply_with(functools.wraps(handle)(lambda value=value: value))
                 self.assert_error(UsageError, f"the handler {where} returned {told}; {wanted}")
 
     def test_nothing_is_injected(self) -> None:
@@ -218,7 +218,7 @@ class HandlerTest(ErrorTest):
             lambda: Reply(cookies={"a": {"value": "b", "path": evil}}),
         ):  # fmt: skip
             self.begin("shop.test_a")
-            self.stub.on().calls(make)
+            self.stub.on().reply_with(make)
             answer = self.send()
             errors = self.stub.take_errors()
             self.assertNotIn("x-evil", answer.headers)
@@ -226,14 +226,14 @@ class HandlerTest(ErrorTest):
 
     def test_a_reply_that_cannot_be(self) -> None:
         """Is refused as it would be in the test, and fails that."""
-        self.stub.on("GET", "/a").calls(lambda: Reply(999))
+        self.stub.on("GET", "/a").reply_with(lambda: Reply(999))
         self.assert_error(UsageError, "status is 999; wanted a number from 200 to 599")
 
     def test_misuse(self) -> None:
         """Only what can be called."""
         with self.assertRaises(UsageError) as caught:
-            make_expectation().calls("x")  # type: ignore[arg-type]
-        self.assertEqual("calls() was given 'x'; wanted a function", str(caught.exception))
+            make_expectation().reply_with("x")  # type: ignore[arg-type]
+        self.assertEqual("reply_with() was given 'x'; wanted a function", str(caught.exception))
 
 
 class HookTest(ErrorTest):
@@ -275,7 +275,7 @@ class HookTest(ErrorTest):
 
 
 class ApplicationTest(ErrorTest):
-    """`wsgi`."""
+    """`reply_wsgi`."""
 
     def test_flask(self) -> None:
         """An application behind some paths of the stub; it gets the whole request."""
@@ -285,7 +285,7 @@ class ApplicationTest(ErrorTest):
         def view(number: int) -> Any:
             return {"n": number, "q": flask.request.args["q"], "form": flask.request.form["a"]}, 201
 
-        self.stub.on("POST", re.compile("/users/.*")).wsgi(app)
+        self.stub.on("POST", re.compile("/users/.*")).reply_wsgi(app)
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = self.send("POST", "/users/5?q=1", "a=b", kind)
         self.assertEqual((201, b'{"form":"b","n":5,"q":"1"}\n'), (answer.status, answer.body))
@@ -296,23 +296,23 @@ class ApplicationTest(ErrorTest):
         def app(environ: Any, start_response: Any) -> Any:
             raise LookupError("broken")
 
-        self.stub.on("GET", "/a").wsgi(app)
+        self.stub.on("GET", "/a").reply_wsgi(app)
         self.assert_error(LookupError, "broken")
 
     def test_misuse(self) -> None:
         """Only what can be called."""
-        with self.assertRaisesRegex(UsageError, r"^wsgi\(\) was given 'app'; wanted a WSGI application$"):
-            make_expectation().wsgi("app")  # type: ignore[arg-type]
+        with self.assertRaisesRegex(UsageError, r"^reply_wsgi\(\) was given 'app'; wanted a WSGI application$"):
+            make_expectation().reply_wsgi("app")  # type: ignore[arg-type]
 
 
 class UpstreamTest(ErrorTest):
-    """`proxies`."""
+    """`forward_to`."""
 
     def test_there_and_back(self) -> None:
         """Method, path, query, headers and body go there; status, headers and body come back."""
         with HTTPStub() as upstream:
             upstream.on("PUT", "/v1/a%20b").reply(418, b"tea", reason="Teapot", cookies={"a": "1"})
-            self.stub.on().proxies(f"{upstream.url}/v1/")
+            self.stub.on().forward_to(f"{upstream.url}/v1/")
             answer = self.send("PUT", "/a%20b?c=%2F", b"body", {"X-A": "1", "Connection": "close"})
             (request,) = upstream.requests
         self.assertEqual((418, b"tea", "a=1; Path=/"), (answer.status, answer.body, answer.headers["set-cookie"]))
@@ -323,14 +323,14 @@ class UpstreamTest(ErrorTest):
         """With whom to trust."""
         with HTTPStub(tls=True) as upstream:
             upstream.on().reply(200, b"secret")
-            self.stub.on().proxies(upstream.url, ca_file=upstream.ca_file)
+            self.stub.on().forward_to(upstream.url, ca_file=upstream.ca_file)
             self.assertEqual(b"secret", self.send().body)
 
     def test_one_that_is_not_there(self) -> None:
         """Fails the test, and says where it was looked for."""
         with HTTPStub() as upstream:
             url = upstream.url
-        self.stub.on("GET", "/a").proxies(url)
+        self.stub.on("GET", "/a").forward_to(url)
         refused = "ConnectionRefusedError: [Errno 111] Connection refused"
         self.assert_error(UsageError, f"GET /a could not be passed on to {url}: {refused}")
 
@@ -338,19 +338,19 @@ class UpstreamTest(ErrorTest):
         """A base URL."""
         for url in ("api.example.com", "ftp://a", "http://", "http://a/?b=1", None):
             with self.subTest(url=url), self.assertRaises(UsageError) as caught:
-                make_expectation().proxies(url)  # type: ignore[arg-type]
+                make_expectation().forward_to(url)  # type: ignore[arg-type]
             self.assertEqual(
                 f"upstream is {url!r}; wanted a base URL such as 'https://api.example.com/v1'", str(caught.exception)
             )
 
 
 class RedirectTest(StubTest):
-    """`redirects`."""
+    """`reply_redirect`."""
 
     def test_location(self) -> None:
         """Status and Location, and headers besides."""
-        self.stub.on("GET", "/a").redirects("/b?c=1")
-        self.stub.on("GET", "/b").redirects("https://example.com/", 308, headers={"X-A": "1"})
+        self.stub.on("GET", "/a").reply_redirect("/b?c=1")
+        self.stub.on("GET", "/b").reply_redirect("https://example.com/", 308, headers={"X-A": "1"})
         first, second = self.send("GET", "/a"), self.send("GET", "/b")
         self.assertEqual((302, "/b?c=1"), (first.status, first.headers["location"]))
         self.assertEqual(
@@ -360,10 +360,10 @@ class RedirectTest(StubTest):
     def test_misuse(self) -> None:
         """What is no redirection, and what is no URL."""
         with self.assertRaisesRegex(UsageError, "^status is 200; wanted one of 301, 302, 303, 307, 308$"):
-            make_expectation().redirects("/b", 200)
+            make_expectation().reply_redirect("/b", 200)
         for to in ("", "/a b", "/grün", None):
             with self.subTest(to=to), self.assertRaises(UsageError) as caught:
-                make_expectation().redirects(to)  # type: ignore[arg-type]
+                make_expectation().reply_redirect(to)  # type: ignore[arg-type]
             self.assertEqual(f"to is {to!r}; wanted a URL or a path, percent-encoded", str(caught.exception))
 
 
@@ -373,8 +373,8 @@ class MisuseTest(unittest.TestCase):
     def test_raw(self) -> None:
         """Bytes."""
         with self.assertRaises(UsageError) as caught:
-            make_expectation().raw("text")  # type: ignore[arg-type]
-        self.assertEqual("raw() was given 'text', of type str; wanted bytes", str(caught.exception))
+            make_expectation().reply_raw("text")  # type: ignore[arg-type]
+        self.assertEqual("reply_raw() was given 'text', of type str; wanted bytes", str(caught.exception))
 
     def test_a_whole_answer_and_more(self) -> None:
         """One of them."""

@@ -22,7 +22,7 @@ class EachClientTest(StubTest):
         for name in _NAMES:
             with self.subTest(client=name):
                 self.begin(name)
-                self.stub.on().replies(Reply(200, b"one"), Reply(200, b"two", delay=0.001), Reply(404, json={}))
+                self.stub.on().reply_sequence(Reply(200, b"one"), Reply(200, b"two", delay=0.001), Reply(404, json={}))
                 wish = Wish([self.stub.url_for(path) for path in ("/1", "/2", "/3")])
                 self.assertEqual([(200, b"one"), (200, b"two"), (404, b"{}")], CLIENTS[name](wish))
                 self.assertEqual([0, 1, 2], [request.exchange_index for request in self.stub.requests])
@@ -32,7 +32,7 @@ class EachClientTest(StubTest):
         for name in _NAMES:
             with self.subTest(client=name):
                 self.begin(name)
-                self.stub.on("POST").calls(
+                self.stub.on("POST").reply_with(
                     lambda request: Reply(chunks=[request.body[:4], request.body[4:]], trailers={"X-Sum": "1"})
                 )
                 wish = Wish([self.stub.url_for("/")], [b"one", b"two", b"three"])
@@ -54,7 +54,7 @@ class EachClientTest(StubTest):
                 continue
             with self.subTest(client=name):
                 self.begin(name)
-                self.stub.on("POST").calls(lambda request: request.text)
+                self.stub.on("POST").reply_with(lambda request: request.text)
                 wish = Wish([self.stub.url_for("/")], b"body", expects=True)
                 self.assertEqual([(200, b"body")], CLIENTS[name](wish))
                 self.assertEqual("100-continue", self.stub.requests[0].headers["Expect"])
@@ -67,7 +67,7 @@ class EachClientTest(StubTest):
                 continue  # the output of one is cut at line ends here, the other warns of large bodies
             with self.subTest(client=name):
                 self.begin(name)
-                self.stub.on("POST").calls(lambda request: request.body)
+                self.stub.on("POST").reply_with(lambda request: request.body)
                 self.assertEqual([(200, data)], CLIENTS[name](Wish([self.stub.url_for("/")], data)))
 
 

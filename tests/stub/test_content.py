@@ -20,7 +20,7 @@ class ContentTest(StubTest):
                 answer = self.send(method, target)
                 self.assertEqual((200, "<p>grün</p>"), (answer.status, answer.text))
                 self.assertEqual("text/html; charset=utf-8", answer.headers["content-type"])
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_bytes_are_sent_as_they_are(self) -> None:
         """No charset is guessed."""

@@ -95,7 +95,7 @@ class FramingTest(WireTest):
 
     def test_continue_is_sent_when_the_body_is_wanted(self) -> None:
         """A client that waits for it is told to send."""
-        self.stub.on("POST").calls(lambda request: request.text)
+        self.stub.on("POST").reply_with(lambda request: request.text)
         client = self.dial()
         client.sendall(get("/", "Content-Length: 3", "Expect: 100-continue", method="POST"))
         self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", self.read(client, 25))
@@ -104,7 +104,7 @@ class FramingTest(WireTest):
 
     def test_the_connection_is_kept(self) -> None:
         """Whatever the reply: what comes next is answered on it."""
-        self.stub.on().replies(
+        self.stub.on().reply_sequence(
             Reply(200, b"abc"), Reply(chunks=[b"a"], trailers={"A": "b"}), Reply(200, iter([b"a", b"b"])), Reply(204),
             Reply(200, b"abc", delay=0.001), Reply(200, b"abc", throttle=(2, 0.001)), then="cycle",
         )  # fmt: skip
@@ -129,7 +129,7 @@ class RawTest(WireTest):
 
     def test_they_are_sent_as_they_are(self) -> None:
         """Nothing is added, and the connection ends in good order."""
-        self.stub.on().raw(b"HTTP/1.1 299 Odd\r\n\r\n", b"whatever")
+        self.stub.on().reply_raw(b"HTTP/1.1 299 Odd\r\n\r\n", b"whatever")
         self.assertEqual((b"HTTP/1.1 299 Odd\r\n\r\nwhatever", "FIN"), self.see())
         self.stub.wait_until_idle(HANG)
         (request,) = self.stub.requests
@@ -137,15 +137,15 @@ class RawTest(WireTest):
 
     def test_no_bytes_at_all(self) -> None:
         """Nothing is sent."""
-        self.stub.on().raw()
+        self.stub.on().reply_raw()
         self.assertEqual((b"", "FIN"), self.see())
 
     def test_bytes_that_are_no_http(self) -> None:
         """Have no status."""
-        self.stub.on().raw(b"SSH-2.0-OpenSSH_9.6\r\n")
+        self.stub.on().reply_raw(b"SSH-2.0-OpenSSH_9.6\r\n")
         self.assertEqual((b"SSH-2.0-OpenSSH_9.6\r\n", "FIN"), self.see())
         self.stub.wait_until_idle(HANG)
-        self.assertEqual((None, ""), (self.stub.requests[0].exchange.status, self.stub.verdict()))
+        self.assertEqual((None, ""), (self.stub.requests[0].exchange.status, self.stub.failure_report()))
 
 
 class StreamTest(WireTest):
@@ -160,7 +160,7 @@ class StreamTest(WireTest):
             go.wait(HANG)
             yield "second"
 
-        self.stub.on().streams(pieces)
+        self.stub.on().reply_stream(pieces)
         client = self.dial()
         client.sendall(CLOSE)
         receive(client, lambda data: data.endswith(b"5\r\nfirst\r\n"))
@@ -194,23 +194,23 @@ class StreamTest(WireTest):
         ]  # fmt: skip
         for source in sources:
             with self.subTest(source=source):
-                self.stub.on().streams(source)
+                self.stub.on().reply_stream(source)
                 for _ in range(2):
                     self.assertEqual("ab", self.send().text)
-        self.stub.on().streams(ticks())
+        self.stub.on().reply_stream(ticks())
         self.assertEqual("ab", self.send().text)
 
     def test_type_and_headers(self) -> None:
         """A stream is bytes of no known type unless something else is said."""
-        self.stub.on().streams(["a"])
+        self.stub.on().reply_stream(["a"])
         self.assertEqual("application/octet-stream", self.send().headers["content-type"])
-        self.stub.on().streams(["a"], 206, headers={"X-A": "1"}, content_type="text/csv")
+        self.stub.on().reply_stream(["a"], 206, headers={"X-A": "1"}, content_type="text/csv")
         answer = self.send()
         self.assertEqual((206, "1", "text/csv"), (answer.status, answer.headers["x-a"], answer.headers["content-type"]))
 
     def test_server_sent_events(self) -> None:
         """Events arrive as a browser wants them."""
-        self.stub.on().sse(["hello", {"event": "tick", "data": {"n": 1}}, Pause(0.001), {"comment": "bye"}])
+        self.stub.on().reply_sse(["hello", {"event": "tick", "data": {"n": 1}}, Pause(0.001), {"comment": "bye"}])
         answer = self.send()
         self.assertEqual('data: hello\n\nevent: tick\ndata: {"n": 1}\n\n: bye\n\n', answer.text)
         self.assertEqual(
@@ -219,7 +219,7 @@ class StreamTest(WireTest):
 
     def test_events_that_stay_open(self) -> None:
         """After the last one the response stays open, until the client has enough."""
-        self.stub.on().sse(["hello"], keep_open=True)
+        self.stub.on().reply_sse(["hello"], keep_open=True)
         client = self.dial()
         client.sendall(GET)
         receive(client, lambda data: data.endswith(b"data: hello\n\n\r\n"))
@@ -249,8 +249,8 @@ class StreamTest(WireTest):
             finally:
                 closed.append("async")
 
-        self.stub.on("GET", "/sync").streams(endless)
-        self.stub.on("GET", "/async").streams(endless_async)
+        self.stub.on("GET", "/sync").reply_stream(endless)
+        self.stub.on("GET", "/async").reply_stream(endless_async)
         for path in ("/sync", "/async"):
             client = self.dial()
             client.sendall(get(path))
@@ -278,7 +278,7 @@ class StreamTest(WireTest):
             yield "a"
             raise LookupError("no more")
 
-        self.stub.on().streams(broken)
+        self.stub.on().reply_stream(broken)
         seen = self.see()
         self.assertTrue(seen.data.endswith(b"1\r\na\r\n"), seen)
         self.stub.wait_until_idle(HANG)
@@ -287,7 +287,7 @@ class StreamTest(WireTest):
 
     def test_a_piece_that_is_none(self) -> None:
         """It is kept for the test, too."""
-        self.stub.on().streams([5])
+        self.stub.on().reply_stream([5])
         self.see()
         self.stub.wait_until_idle(HANG)
         ((_, error),) = self.stub.take_errors()
@@ -332,7 +332,7 @@ class WaitTest(WireTest):
                 self.assertEqual([], self.stub.wait_until_idle(HANG))
                 (request,) = self.stub.requests
                 self.assertRegex(request.exchange.aborted, "^the client left while it was kept waiting$")
-                self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.verdict()))
+                self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
 
     def test_a_client_that_has_sent_more_and_leaves_ends_them_too(self) -> None:
         """What is still to be read does not hide the end."""
@@ -348,14 +348,14 @@ class WaitTest(WireTest):
         self.stub.on("GET", "/delay").reply(200, b"abc", delay=60)
         self.stub.on("GET", "/body").reply(200, b"abc", body_delay=60)
         self.stub.on("GET", "/slow").reply(200, b"abc", throttle=(1, 60))
-        self.stub.on("GET", "/stream").streams([b"a", Pause(60)])
-        self.stub.on("GET", "/open").sse(["a"], keep_open=True)
-        hold = self.stub.on("GET", "/hold").holds()
+        self.stub.on("GET", "/stream").reply_stream([b"a", Pause(60)])
+        self.stub.on("GET", "/open").reply_sse(["a"], keep_open=True)
+        hold = self.stub.on("GET", "/hold").hold()
 
         async def never(_request: object) -> None:
             await asyncio.sleep(60)
 
-        self.stub.on("GET", "/async").calls(never)
+        self.stub.on("GET", "/async").reply_with(never)
         paths = ("/delay", "/body", "/slow", "/stream", "/open", "/hold", "/async")
         clients = {path: self.dial() for path in paths}
         for path, client in clients.items():
@@ -378,7 +378,7 @@ class WaitTest(WireTest):
         for path, reply in (("/a", Reply(200, b"a", body_delay=60)), ("/b", Reply(200, iter([Pause(60)])))):
             self.stub.on("GET", path).reply(reply)
             self.dial().sendall(get(path))
-        self.stub.on("GET", "/c").holds()
+        self.stub.on("GET", "/c").hold()
         self.dial().sendall(get("/c"))
         self.wait_for(lambda: len(self.stub.requests) == 3)
         self.stub.settle(HANG)
@@ -400,7 +400,7 @@ class LeavingTest(WireTest):
                 ended.set()
             return ""
 
-        self.stub.on().calls(never)
+        self.stub.on().reply_with(never)
         client = self.dial()
         client.sendall(GET)
         self.wait_for(lambda: self.stub.requests)

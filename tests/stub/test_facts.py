@@ -45,7 +45,7 @@ class FactsTest(WireTest):
     def test_of_a_chunked_request(self) -> None:
         """How it was cut, and what followed it, in a handler and afterwards."""
         seen = []
-        self.stub.on().calls(lambda request: seen.append((request.chunk_sizes, request.trailers)) or "")
+        self.stub.on().reply_with(lambda request: seen.append((request.chunk_sizes, request.trailers)) or "")
         body = b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"
         client = self.dial()
         client.sendall(get("/", "Transfer-Encoding: chunked", method="POST") + body)
@@ -103,7 +103,7 @@ class FactsTest(WireTest):
 
     def test_what_a_handler_keeps(self) -> None:
         """An environ can be made again and again, with the body to be read from its beginning."""
-        self.stub.on().calls(lambda request: request.make_environ()["wsgi.input"].read() * 2)
+        self.stub.on().reply_with(lambda request: request.make_environ()["wsgi.input"].read() * 2)
         self.assertEqual(b"abab", self.send("POST", "/", b"ab").body)
         (request,) = self.stub.requests
         self.assertEqual(b"ab", request.make_environ()["wsgi.input"].read())

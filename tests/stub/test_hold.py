@@ -30,7 +30,7 @@ class HoldTest(WireTest):
 
     def test_the_test_answers(self) -> None:
         """The client waits until it is told, and then gets that."""
-        hold = self.stub.expect("GET", "/slow").holds()
+        hold = self.stub.expect("GET", "/slow").hold()
         answers = self.ask("/slow")
         request = hold.wait()
         self.assertEqual(("/slow", []), (request.raw_path, answers))
@@ -38,11 +38,11 @@ class HoldTest(WireTest):
         hold.reply(201, json={"a": 1}, headers={"X-A": "1"})
         self.join()
         self.assertEqual((201, b'{"a": 1}', "1"), (answers[0].status, answers[0].body, answers[0].headers["x-a"]))
-        self.assertEqual((201, ""), (request.reply.status if request.reply else 0, self.stub.verdict()))
+        self.assertEqual((201, ""), (request.reply.status if request.reply else 0, self.stub.failure_report()))
 
     def test_whole_answers(self) -> None:
         """A Reply, a status, text, JSON: as everywhere."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         for given, wanted in ((Reply(404), 404), (503, 503), ("text", 200), ({"a": 1}, 200), (("x", 418), 418)):
             answers = self.ask()
             hold.wait(HANG)
@@ -52,7 +52,7 @@ class HoldTest(WireTest):
 
     def test_several(self) -> None:
         """They are answered in the order in which they came."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         first = self.ask("/1")
         self.wait_for(lambda: len(hold.requests) == 1)
         second = self.ask("/2")
@@ -65,7 +65,7 @@ class HoldTest(WireTest):
 
     def test_drop(self) -> None:
         """The connection ends without an answer, in good order or with a reset."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         for reset, end in ((False, "FIN"), (True, "RST")):
             client = self.dial()
             client.sendall(get())
@@ -74,11 +74,11 @@ class HoldTest(WireTest):
             self.assertEqual((b"", end), self.look(client))
         self.stub.wait_until_idle(HANG)
         self.assertEqual(["the test dropped it"] * 2, [exchange.aborted for exchange in self.stub.exchanges])
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.verdict()))
+        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
 
     def test_a_client_that_leaves(self) -> None:
         """Is held no longer."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         client = self.dial()
         client.sendall(get())
         hold.wait(HANG)
@@ -88,7 +88,7 @@ class HoldTest(WireTest):
 
     def test_the_end_of_the_test(self) -> None:
         """Whatever is still held is dropped when the next one begins."""
-        self.stub.on().holds()
+        self.stub.on().hold()
         client = self.dial()
         client.sendall(get())
         self.wait_for(lambda: self.stub.requests)
@@ -116,7 +116,7 @@ class HoldTest(WireTest):
 
     def test_drop_all(self) -> None:
         """Whatever is held is dropped at once."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         clients = [self.dial() for _ in range(3)]
         for client in clients:
             client.sendall(get())
@@ -126,8 +126,8 @@ class HoldTest(WireTest):
 
     def test_with_a_fault(self) -> None:
         """What is held can go wrong when it is answered."""
-        hold = self.stub.on().holds()
-        self.stub.expectations[0].fails(Fault.TRUNCATE)
+        hold = self.stub.on().hold()
+        self.stub.expectations[0].fail(Fault.TRUNCATE)
         client = self.dial()
         client.sendall(get())
         hold.wait(HANG)
@@ -137,7 +137,7 @@ class HoldTest(WireTest):
 
     def test_none_is_held(self) -> None:
         """There is nothing to look at, to answer or to drop."""
-        hold = self.stub.on("GET", "/a").holds()
+        hold = self.stub.on("GET", "/a").hold()
         for act, what in ((lambda: hold.request, "look at"), (hold.reply, "answer"), (hold.drop, "drop")):
             with self.subTest(what=what), self.assertRaises(UsageError) as caught:
                 act()
@@ -147,7 +147,7 @@ class HoldTest(WireTest):
 
     def test_none_comes(self) -> None:
         """The wait fails, and says what came instead."""
-        hold = self.stub.on("GET", "/a").holds()
+        hold = self.stub.on("GET", "/a").hold()
         self.send("GET", "/b")
         with self.assertRaises(AssertionError) as caught:
             hold.wait(0.01)
@@ -156,7 +156,7 @@ class HoldTest(WireTest):
 
     def test_misuse(self) -> None:
         """A whole answer is all there is, and keywords are known."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         self.ask()
         hold.wait(HANG)
         with self.assertRaisesRegex(UsageError, "^a Reply is a whole answer: give nothing else beside it$"):
@@ -179,20 +179,20 @@ class AsyncHoldTest(unittest.IsolatedAsyncioTestCase, WireTest):
 
     async def test_await(self) -> None:
         """A coroutine awaits the request; blocking is refused with what to write."""
-        hold = self.stub.on().holds()
+        hold = self.stub.on().hold()
         client = self.dial()
         client.sendall(get("/slow"))
-        request = await hold.await_(HANG)
+        request = await hold.wait_async(HANG)
         self.assertEqual("/slow", request.raw_path)
-        with self.assertRaisesRegex(UsageError, r"write await hold\.await_\(…\)$"):
+        with self.assertRaisesRegex(UsageError, r"write await hold\.wait_async\(…\)$"):
             hold.wait()
         hold.drop()
 
     async def test_none_comes(self) -> None:
         """It fails as `wait` does."""
-        hold = self.stub.on("GET", "/a").holds()
+        hold = self.stub.on("GET", "/a").hold()
         with self.assertRaisesRegex(AssertionError, "for a request to GET '/a' to be held"):
-            await hold.await_(0.01)
+            await hold.wait_async(0.01)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import socket
 import unittest
 import warnings
 
-from liveserver_testcase import Fault, HTTPStub, Place, Reply, UsageError
+from liveserver_testcase import Fault, FaultPoint, HTTPStub, Reply, UsageError
 from liveserver_testcase.stub.connection import GARBAGE
 from liveserver_testcase.stub.fault import Plan, plan_exchange
 from tests.stub.support import receive
@@ -19,14 +19,16 @@ BODY = bytes(range(100))
 class FaultTest(WireTest):
     """A stub that answers with 100 bytes, and fails on the way."""
 
-    def provoke(self, fault: Fault, at: Place | None = None, *, request: bytes = GET, after: int | None = None) -> Seen:
+    def provoke(
+        self, fault: Fault, at: FaultPoint | None = None, *, request: bytes = GET, after: int | None = None
+    ) -> Seen:
         """What a client sees."""
         self.script(fault, at, after=after)
         return self.see(request)
 
-    def script(self, fault: Fault, at: Place | None = None, *, after: int | None = None) -> None:
+    def script(self, fault: Fault, at: FaultPoint | None = None, *, after: int | None = None) -> None:
         self.begin("shop.test_a")
-        self.stub.on().reply(200, BODY).fails(fault, at, after_bytes=after)
+        self.stub.on().reply(200, BODY).fail(fault, at, after_bytes=after)
 
     def assert_seen(self, seen: Seen, body: bytes | None, end: str, *, length: int | None = 100) -> None:
         """A good head with that length, that much of the body, and that end; no body at all for None."""
@@ -45,7 +47,7 @@ class FaultTest(WireTest):
         self.stub.wait_until_idle(HANG)
         exchange = self.stub.exchanges[-1]
         self.assertEqual(f"the stub was told to fail: {words}", exchange.aborted)
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.verdict()))
+        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
 
 
 class ResponseStartTest(FaultTest):
@@ -121,7 +123,7 @@ class ResponseBodyTest(FaultTest):
         """Half of it is sent where nothing else is said, and then comes what is planned."""
         for fault, end in ((Fault.RESET, "RST"), (Fault.CLOSE, "FIN"), (Fault.TRUNCATE, "FIN")):
             with self.subTest(fault=fault):
-                seen = self.provoke(fault, Place.RESPONSE_BODY)
+                seen = self.provoke(fault, FaultPoint.RESPONSE_BODY)
                 if end == "RST":  # a reset can overtake what was sent before it
                     self.assertEqual("RST", seen.end)
                     self.assertTrue(BODY[:50].startswith(seen.body))
@@ -137,7 +139,7 @@ class ResponseBodyTest(FaultTest):
 
     def test_stall(self) -> None:
         """The rest never comes."""
-        self.script(Fault.STALL, Place.RESPONSE_BODY, after=7)
+        self.script(Fault.STALL, FaultPoint.RESPONSE_BODY, after=7)
         client = self.dial()
         client.sendall(GET)
         self.assert_seen(self.look(client, patience=0.1), BODY[:7], "OPEN")
@@ -146,7 +148,7 @@ class ResponseBodyTest(FaultTest):
 
     def test_half_close(self) -> None:
         """The client sees an end in the middle, while the stub reads on."""
-        self.script(Fault.HALF_CLOSE, Place.RESPONSE_BODY)
+        self.script(Fault.HALF_CLOSE, FaultPoint.RESPONSE_BODY)
         client = self.dial()
         client.sendall(GET)
         self.assert_seen(self.look(client), BODY[:50], "FIN")
@@ -156,7 +158,7 @@ class ResponseBodyTest(FaultTest):
 
     def test_garbage(self) -> None:
         """What comes in place of the rest is no part of it."""
-        seen = self.provoke(Fault.GARBAGE, Place.RESPONSE_BODY)
+        seen = self.provoke(Fault.GARBAGE, FaultPoint.RESPONSE_BODY)
         self.assert_seen(seen, BODY[:50] + GARBAGE, "FIN")
 
     def test_wrong_length(self) -> None:
@@ -173,15 +175,15 @@ class ResponseBodyTest(FaultTest):
 
     def test_chunks(self) -> None:
         """A body in chunks is cut in the middle of them."""
-        self.stub.on().reply(chunks=[b"abc", b"defg", b"hi"]).fails(Fault.TRUNCATE, after_bytes=5)
+        self.stub.on().reply(chunks=[b"abc", b"defg", b"hi"]).fail(Fault.TRUNCATE, after_bytes=5)
         seen = self.see()
         self.assertEqual((b"3\r\nabc\r\n2\r\nde\r\n", "FIN"), (seen.body, seen.end))
 
     def test_streams(self) -> None:
         """So is one that streams, after its first piece unless something else is said."""
-        self.stub.on().streams([b"abc", b"def"]).fails(Fault.CLOSE, Place.RESPONSE_BODY, after_bytes=4)
+        self.stub.on().reply_stream([b"abc", b"def"]).fail(Fault.CLOSE, FaultPoint.RESPONSE_BODY, after_bytes=4)
         self.assertEqual(b"3\r\nabc\r\n1\r\nd\r\n", self.see().body)
-        self.stub.on().streams([b"abc", b"def"]).fails(Fault.WRONG_LENGTH, after_bytes=2)
+        self.stub.on().reply_stream([b"abc", b"def"]).fail(Fault.WRONG_LENGTH, after_bytes=2)
         seen = self.see()
         self.assertEqual(b"abcdef", seen.body)
         self.assertIn(b"\r\nContent-Length: 2\r\n", seen.head)
@@ -196,15 +198,15 @@ class ResponseEndTest(FaultTest):
             (Fault.CLOSE, BODY, "FIN"), (Fault.GARBAGE, BODY + GARBAGE, "FIN"), (Fault.HALF_CLOSE, BODY, "FIN"),
         ):  # fmt: skip
             with self.subTest(fault=fault):
-                self.assert_seen(self.provoke(fault, Place.RESPONSE_END), body, end)
-        self.script(Fault.RESET, Place.RESPONSE_END)
+                self.assert_seen(self.provoke(fault, FaultPoint.RESPONSE_END), body, end)
+        self.script(Fault.RESET, FaultPoint.RESPONSE_END)
         client = self.dial()
         client.sendall(GET)
         self.assertEqual("RST", self.look(client).end)
 
     def test_stall(self) -> None:
         """The next request on the connection is never read."""
-        self.script(Fault.STALL, Place.RESPONSE_END)
+        self.script(Fault.STALL, FaultPoint.RESPONSE_END)
         client = self.dial()
         client.sendall(GET)
         receive(client, lambda data: data.endswith(BODY))
@@ -220,7 +222,7 @@ class RequestTest(FaultTest):
         """Nothing of the body is read, and no 100 is sent for it."""
         for fault, end in ((Fault.RESET, "RST"), (Fault.CLOSE, "FIN"), (Fault.STALL, "OPEN")):
             with self.subTest(fault=fault):
-                self.script(fault, Place.REQUEST_START)
+                self.script(fault, FaultPoint.REQUEST_START)
                 client = self.dial()
                 client.sendall(get("/", "Content-Length: 1000000", "Expect: 100-continue", method="POST"))
                 self.assertEqual((b"", end), self.look(client, patience=0.1 if end == "OPEN" else HANG))
@@ -232,7 +234,7 @@ class RequestTest(FaultTest):
         """Half of it, or as much as was said, is read."""
         for after, wanted in ((None, 500_000), (1000, 1000)):
             with self.subTest(after=after):
-                self.script(Fault.RESET, Place.REQUEST_BODY, after=after)
+                self.script(Fault.RESET, FaultPoint.REQUEST_BODY, after=after)
                 client = self.dial()
                 client.sendall(get("/", "Content-Length: 1000000", method="POST") + b"x" * 600_000)
                 self.assertEqual("RST", self.look(client).end)
@@ -241,38 +243,38 @@ class RequestTest(FaultTest):
 
     def test_a_request_without_a_body(self) -> None:
         """Fails where its body would have been."""
-        for place in (Place.REQUEST_START, Place.REQUEST_BODY):
+        for place in (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY):
             self.assert_seen(self.provoke(Fault.RESET, place), None, "RST")
 
     def test_other_requests_are_read(self) -> None:
         """Only what matches fails; the rest is answered with its body."""
-        self.stub.on("POST", "/bad").fails(Fault.RESET, Place.REQUEST_START)
-        self.stub.on("POST", "/good").calls(lambda request: request.text)
+        self.stub.on("POST", "/bad").fail(Fault.RESET, FaultPoint.REQUEST_START)
+        self.stub.on("POST", "/good").reply_with(lambda request: request.text)
         self.assertEqual("abc", self.send("POST", "/good", "abc").text)
         self.assert_seen(self.see(post(b"abc", path="/bad")), None, "RST")
 
     def test_it_counts_once(self) -> None:
         """A bounded expectation fails so often, and then is used up."""
-        self.stub.expect("POST", "/a").fails(Fault.CLOSE, Place.REQUEST_START)
+        self.stub.expect("POST", "/a").fail(Fault.CLOSE, FaultPoint.REQUEST_START)
         self.stub.on("POST", "/a").reply(201)
         self.assert_seen(self.see(post(b"abc", path="/a")), None, "FIN")
         self.assertEqual(201, self.send("POST", "/a", "abc").status)
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_no_read(self) -> None:
         """The answer comes although the body was not read, also in place of a 100."""
-        self.stub.on("POST").reply(413, b"too much").fails(Fault.NO_READ)
+        self.stub.on("POST").reply(413, b"too much").fail(Fault.NO_READ)
         client = self.dial()
         client.sendall(get("/", "Content-Length: 1000000", "Expect: 100-continue", method="POST"))
         seen = self.look(client)
         self.assertTrue(seen.data.startswith(b"HTTP/1.1 413 "), seen)
         self.assertEqual(b"too much", seen.body)
         self.stub.wait_until_idle(HANG)
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.verdict()))
+        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
 
     def test_no_read_of_the_rest(self) -> None:
         """A part of it can be read before."""
-        self.stub.on("POST").reply(200, b"enough").fails(Fault.NO_READ, Place.REQUEST_BODY, after_bytes=10)
+        self.stub.on("POST").reply(200, b"enough").fail(Fault.NO_READ, FaultPoint.REQUEST_BODY, after_bytes=10)
         client = self.dial()
         client.sendall(get("/", "Content-Length: 1000000", method="POST") + b"x" * 10)
         self.assertEqual(b"enough", self.look(client).body)
@@ -286,9 +288,9 @@ class TogetherTest(FaultTest):
     def test_the_order_of_words_is_free(self) -> None:
         """What was said of the answer, before or after, is what goes wrong."""
         for script in (
-            lambda e: e.reply(200, BODY).fails(Fault.TRUNCATE), lambda e: e.fails(Fault.TRUNCATE).reply(200, BODY),
-            lambda e: e.calls(lambda _: BODY).fails(Fault.TRUNCATE),
-            lambda e: e.fails(Fault.TRUNCATE).after(lambda _request, _reply: None).calls(lambda: BODY),
+            lambda e: e.reply(200, BODY).fail(Fault.TRUNCATE), lambda e: e.fail(Fault.TRUNCATE).reply(200, BODY),
+            lambda e: e.reply_with(lambda _: BODY).fail(Fault.TRUNCATE),
+            lambda e: e.fail(Fault.TRUNCATE).after(lambda _request, _reply: None).reply_with(lambda: BODY),
         ):  # fmt: skip
             self.begin("shop.test_a")
             script(self.stub.on())
@@ -296,20 +298,20 @@ class TogetherTest(FaultTest):
 
     def test_without_an_answer(self) -> None:
         """A fault that wants a body has one."""
-        self.stub.on().fails(Fault.TRUNCATE)
+        self.stub.on().fail(Fault.TRUNCATE)
         seen = self.see()
         self.assertEqual(("1024", 512), (split(seen.data)[1]["content-length"], len(seen.body)))
 
     def test_first_a_fault_then_an_answer(self) -> None:
         """A sequence can begin with one."""
-        self.stub.expect(times=1).fails(Fault.RESET)
+        self.stub.expect(times=1).fail(Fault.RESET)
         self.stub.on().reply(200, b"ok")
         self.assertEqual("RST", self.see().end)
         self.assertEqual(b"ok", self.send().body)
 
     def test_after_a_delay(self) -> None:
         """A fault at the start of the response waits as long as the response would have."""
-        self.stub.on().reply(200, delay=0.05).fails(Fault.CLOSE)
+        self.stub.on().reply(200, delay=0.05).fail(Fault.CLOSE)
         self.assert_seen(self.see(), None, "FIN")
         self.stub.wait_until_idle(HANG)
         self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
@@ -319,13 +321,14 @@ class TogetherTest(FaultTest):
         with HTTPStub(tls=True) as stub:
             for fault, at, size in (
                 (Fault.CLOSE, None, 0), (Fault.EMPTY, None, 0), (Fault.TRUNCATE, None, 50),
-                (Fault.CLOSE, Place.RESPONSE_END, 100), (Fault.GARBAGE, Place.RESPONSE_BODY, 50 + len(GARBAGE)),
+                (Fault.CLOSE, FaultPoint.RESPONSE_END, 100),
+                (Fault.GARBAGE, FaultPoint.RESPONSE_BODY, 50 + len(GARBAGE)),
             ):  # fmt: skip
                 with self.subTest(fault=fault):
-                    stub.on().reply(200, BODY).fails(fault, at)
+                    stub.on().reply(200, BODY).fail(fault, at)
                     seen = self.see(stub=stub)
                     self.assertEqual((size, "FIN"), (len(seen.body), seen.end))
-            stub.on().fails(Fault.RESET)
+            stub.on().fail(Fault.RESET)
             client = self.dial(stub)
             client.sendall(GET)
             with self.assertRaises(ConnectionResetError):  # below TLS, which tells of an end only
@@ -336,11 +339,12 @@ class TogetherTest(FaultTest):
     def test_a_stop_ends_every_one(self) -> None:
         """At once, and without a word: whatever is stalled is given up."""
         stalled = [
-            (Fault.STALL, Place.REQUEST_START), (Fault.STALL, Place.REQUEST_BODY), (Fault.STALL, Place.RESPONSE_START),
-            (Fault.STALL, Place.RESPONSE_BODY), (Fault.STALL, Place.RESPONSE_END), (Fault.HALF_CLOSE, None),
+            (Fault.STALL, FaultPoint.REQUEST_START), (Fault.STALL, FaultPoint.REQUEST_BODY),
+            (Fault.STALL, FaultPoint.RESPONSE_START), (Fault.STALL, FaultPoint.RESPONSE_BODY),
+            (Fault.STALL, FaultPoint.RESPONSE_END), (Fault.HALF_CLOSE, None),
         ]  # fmt: skip
         for number, (fault, at) in enumerate(stalled):
-            self.stub.on("POST", f"/{number}").reply(200, BODY).fails(fault, at)
+            self.stub.on("POST", f"/{number}").reply(200, BODY).fail(fault, at)
             self.dial().sendall(post(b"abc", path=f"/{number}"))
         self.wait_for(lambda: len(self.stub.requests) == len(stalled))
         with warnings.catch_warnings():
@@ -350,7 +354,7 @@ class TogetherTest(FaultTest):
     def test_a_plan_for_every_combination_is_performed(self) -> None:
         """No combination that is accepted ends in an error of the stub's own."""
         for fault in Fault:
-            for place in Place:
+            for place in FaultPoint:
                 try:
                     plan = plan_exchange(fault, place)
                 except UsageError:
@@ -366,7 +370,7 @@ class TogetherTest(FaultTest):
 
     def perform(self, plan: Plan, reply: Reply) -> None:
         self.begin("shop.test_a")
-        self.stub.on().reply(reply).fails(plan.fault, plan.place)
+        self.stub.on().reply(reply).fail(plan.fault, plan.point)
         client = self.dial()
         client.sendall(post(b"abcdef"))
         stalls = plan.fault in (Fault.STALL, Fault.HALF_CLOSE)
@@ -374,7 +378,7 @@ class TogetherTest(FaultTest):
         client.close()
         self.assertEqual([], self.stub.wait_until_idle(HANG))
         self.assertEqual([], self.stub.take_errors())
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
 
 class RetryTest(WireTest):
@@ -382,8 +386,8 @@ class RetryTest(WireTest):
 
     def test_the_same_request_on_a_new_connection_is_a_retry(self) -> None:
         """It knows of which one; whatever else comes is none."""
-        self.stub.on().replies(200, 200, 200, 200, then="repeat").after(lambda _, reply: None)
-        failing = self.stub.expect("POST", "/pay").fails(Fault.CLOSE)
+        self.stub.on().reply_sequence(200, 200, 200, 200, then="repeat").after(lambda _, reply: None)
+        failing = self.stub.expect("POST", "/pay").fail(Fault.CLOSE)
         self.assertEqual("FIN", self.see(post(b"5", path="/pay")).end)
         self.stub.wait_until_idle(HANG)
         for body in ("6", "5", "5"):
@@ -394,7 +398,7 @@ class RetryTest(WireTest):
 
     def test_on_the_same_connection_it_is_none(self) -> None:
         """Whoever has its connection has lost nothing."""
-        self.stub.expect("GET", "/a").fails(Fault.CLOSE)
+        self.stub.expect("GET", "/a").fail(Fault.CLOSE)
         self.stub.on().reply(200)
         self.see(get("/a"))
         self.stub.wait_until_idle(HANG)
@@ -472,7 +476,7 @@ class ConnectTest(WireTest):
         tls = f"goes wrong in TLS, which {self.stub!r} does not speak: use tls=True"
         for fault, times, message in (
             (Fault.TRUNCATE, None,
-             "Fault.TRUNCATE at Place.CONNECT makes no sense; it can happen at Place.RESPONSE_BODY"),
+             "Fault.TRUNCATE at FaultPoint.CONNECT makes no sense; it can happen at FaultPoint.RESPONSE_BODY"),
             (Fault.TLS_HANDSHAKE, None, f"Fault.TLS_HANDSHAKE {tls}"),
             (Fault.EXPIRED_CERT, None, f"Fault.EXPIRED_CERT {tls}"),
             (Fault.RESET, 0, "times is 0; wanted a number of connections, 1 or more, or None for all"),

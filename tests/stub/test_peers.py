@@ -125,7 +125,7 @@ class PytestHTTPServerTest(PeerTest):
         """It fails the test, unlike there, with the place where it is written."""
         self.stub.on("GET", "/x")
         self.assertEqual(501, self.status("GET", "/x"))
-        self.assertIn("what matches it has no reply; add .reply(…)", self.stub.verdict())
+        self.assertIn("what matches it has no reply; add .reply(…)", self.stub.failure_report())
 
     def test_wait(self) -> None:
         """For all that must come; it ends when the requests are recorded, not when they are chosen."""
@@ -303,7 +303,7 @@ class OthersTest(PeerTest):
 
     def test_response_sequence(self) -> None:
         """A list of responses; what comes after the last is said."""
-        self.stub.on("GET", "/x").replies(503, Reply(200), then="repeat")
+        self.stub.on("GET", "/x").reply_sequence(503, Reply(200), then="repeat")
         self.assertEqual([503, 200, 200], [self.status("GET", "/x") for _ in range(3)])
 
     def test_an_empty_queue_answers_at_once(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import flask
 from werkzeug.wrappers import Response
 
-from liveserver_testcase import Fault, HTTPStub, Pause, Place, Reply
+from liveserver_testcase import Fault, FaultPoint, HTTPStub, Pause, Reply
 from tests.stub.support import receive
 from tests.stub.wire import GET, WireTest, get, post, split
 from tests.support import HANG
@@ -44,8 +44,8 @@ class PytestHTTPServerTest(WireTest):
         self.assertEqual((202, b"r", "1"), (answer.status, answer.body, answer.headers["x-a"]))
 
     def test_respond_with_handler(self) -> None:
-        """``calls()``, with a request of werkzeug's and a Response, text or more returned."""
-        self.stub.on("POST").calls(lambda request: Response(request.get_data()[::-1]))
+        """``reply_with()``, with a request of werkzeug's and a Response, text or more returned."""
+        self.stub.on("POST").reply_with(lambda request: Response(request.get_data()[::-1]))
         self.assertEqual(b"cba", self.send("POST", "/", b"abc").body)
 
     def test_responding_again_replaces_the_response(self) -> None:
@@ -75,15 +75,15 @@ class PytestHTTPServerTest(WireTest):
 
     def test_handler_errors(self) -> None:
         """Are kept with their request, which is recorded, too (theirs is not)."""
-        self.stub.on().calls(lambda: 1 / 0)
+        self.stub.on().reply_with(lambda: 1 / 0)
         self.assertEqual(500, self.send("GET", "/a").status)
         ((exchange, error),) = self.stub.take_errors()
         self.assertEqual(("/a", ZeroDivisionError), (exchange.path, type(error)))
         self.assertEqual(["/a"], [request.raw_path for request in self.stub.requests])
 
     def test_blocking_http_server(self) -> None:
-        """``holds()``: the test looks at the request, and then answers it."""
-        hold = self.stub.on().holds()
+        """``hold()``: the test looks at the request, and then answers it."""
+        hold = self.stub.on().hold()
         client = self.dial()
         client.sendall(get("/a", "Connection: close"))
         self.assertEqual("/a", hold.wait(HANG).raw_path)
@@ -111,10 +111,10 @@ class PytestLocalserverTest(WireTest):
     """pytest-localserver's servers."""
 
     def test_wsgi_server_application(self) -> None:
-        """``wsgi(app)``."""
+        """``reply_wsgi(app)``."""
         app = flask.Flask("app")
         app.add_url_rule("/a", view_func=lambda: "from flask")
-        self.stub.on().wsgi(app)
+        self.stub.on().reply_wsgi(app)
         self.assertEqual("from flask", self.send("GET", "/a").text)
 
     def test_content_of_a_generator_is_kept(self) -> None:
@@ -158,32 +158,32 @@ class TestServerTest(WireTest):
         self.assertEqual(b"body", self.stub.requests[0].body)
 
     def test_callback(self) -> None:
-        """``calls()``."""
-        self.stub.on().calls(lambda: ("data", 202, {"X-A": "1"}))
+        """``reply_with()``."""
+        self.stub.on().reply_with(lambda: ("data", 202, {"X-A": "1"}))
         answer = self.send()
         self.assertEqual((202, "data", "1"), (answer.status, answer.text, answer.headers["x-a"]))
 
     def test_raw_callback(self) -> None:
-        """``raw()``."""
-        self.stub.on().raw(b"HTTP/1.0 200 OK\r\n\r\nraw")
+        """``reply_raw()``."""
+        self.stub.on().reply_raw(b"HTTP/1.0 200 OK\r\n\r\nraw")
         self.assertEqual(b"raw", self.see().body)
 
     def test_data_of_an_iterator(self) -> None:
         """One item a request, and then an error."""
-        self.stub.on().replies("one", "two")
+        self.stub.on().reply_sequence("one", "two")
         self.assertEqual(["one", "two"], [self.send().text for _ in range(2)])
         self.assertEqual(500, self.send().status)
         self.assertEqual(1, len(self.stub.take_errors()))
 
     def test_a_callback_that_yields_sleeps(self) -> None:
-        """``streams()`` with `Pause`."""
+        """``reply_stream()`` with `Pause`."""
 
         def slowly() -> Any:
             yield "a"
             yield Pause(0.001)
             yield "b"
 
-        self.stub.on().streams(slowly)
+        self.stub.on().reply_stream(slowly)
         self.assertEqual("ab", self.send().text)
 
     def test_request(self) -> None:
@@ -246,7 +246,7 @@ class MockWebServerTest(WireTest):
 
     def test_do_not_read_request_body(self) -> None:
         """``Fault.NO_READ``."""
-        self.stub.on().reply(200, b"x").fails(Fault.NO_READ)
+        self.stub.on().reply(200, b"x").fail(Fault.NO_READ)
         client = self.dial()
         client.sendall(get("/", "Content-Length: 9", "Expect: 100-continue", method="POST"))
         self.assertEqual(b"x", self.look(client).body)
@@ -254,10 +254,10 @@ class MockWebServerTest(WireTest):
         self.assertEqual(0, self.stub.requests[0].body_size)
 
     def test_socket_effects_at_five_places(self) -> None:
-        """Each of theirs has its `Place`."""
-        for place in list(Place)[1:]:
+        """Each of theirs has its `FaultPoint`."""
+        for place in list(FaultPoint)[1:]:
             self.begin(place.name)
-            self.stub.on().reply(200, b"abcd").fails(Fault.CLOSE, place)
+            self.stub.on().reply(200, b"abcd").fail(Fault.CLOSE, place)
             self.assertEqual("FIN", self.see(post(b"abcd")).end)
 
     def test_connection_index_and_exchange_index(self) -> None:
@@ -273,9 +273,9 @@ class MockWebServerTest(WireTest):
         """Its four kinds."""
         for fault, at, end in (
             (Fault.EMPTY, None, "FIN"), (Fault.RESET, None, "RST"), (Fault.GARBAGE, None, "FIN"),
-            (Fault.GARBAGE, Place.RESPONSE_BODY, "FIN"),
+            (Fault.GARBAGE, FaultPoint.RESPONSE_BODY, "FIN"),
         ):  # fmt: skip
-            self.stub.on().reply(200, b"abcd").fails(fault, at)
+            self.stub.on().reply(200, b"abcd").fail(fault, at)
             self.assertEqual(end, self.see().end)
 
     def test_async_handlers(self) -> None:
@@ -285,7 +285,7 @@ class MockWebServerTest(WireTest):
             await asyncio.sleep(0)
             return "async"
 
-        self.stub.on().calls(handle)
+        self.stub.on().reply_with(handle)
         self.assertEqual("async", self.send().text)
 
     def test_websockets_are_declined(self) -> None:
@@ -311,7 +311,7 @@ class DyingClientTest(WireTest):
         client.close()
         self.wait_for(lambda: any(exchange.aborted for exchange in self.stub.exchanges))
         self.assertRegex(self.stub.exchanges[-1].aborted, wanted)
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.verdict()))
+        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
 
     def test_each(self) -> None:
         """Before the head, in it, in the body, between chunks, with a reset, and before it has read the answer."""

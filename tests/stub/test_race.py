@@ -95,7 +95,7 @@ class RaceTest(unittest.TestCase):
         for number in range(100):
             criteria = make_criteria("GET", "/x")
             step = Expectation(criteria, (0, None), scenario=scenario, state=str(number)).reply(200)
-            steps.append(step.moves_to(str((number + 1) % 100)))
+            steps.append(step.then_state(str((number + 1) % 100)))
             self.book.add(step)
         self.assert_attributed(self.decide_all(lambda number: make_request("GET", "/x")))
         self.assertEqual([DECISIONS // 100] * 100, [step.times_called for step in steps])

@@ -30,7 +30,7 @@ class RecordTest(StubTest):
         self.wait_for(lambda: self.stub.requests)
         (request,) = self.stub.requests
         self.assertEqual(([request], None, False), (slow.requests, request.duration, request.exchange.is_over))
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_who_waits_for_a_request_is_woken_when_it_is_complete(self) -> None:
         """Neither before nor only at the end of its answer."""
@@ -82,7 +82,7 @@ class RecordTest(StubTest):
         (request,) = self.stub.requests
         self.assertFalse(request.exchange.completed)
         self.assertTrue(request.exchange.aborted)
-        self.assertEqual(("", []), (self.stub.verdict(), self.stub.take_errors()))
+        self.assertEqual(("", []), (self.stub.failure_report(), self.stub.take_errors()))
         self.assertRegex(self.stub.traffic.list_requests()[1], r"^  #1 GET /big -> \D+")
 
     def test_a_client_that_leaves_in_the_middle_of_its_request_is_recorded(self) -> None:
@@ -96,7 +96,7 @@ class RecordTest(StubTest):
         self.assertEqual(
             ([], 0, []), (self.stub.requests, self.stub.expectations[0].times_called, self.stub.take_errors())
         )
-        report = self.stub.verdict()
+        report = self.stub.failure_report()
         (exchange,) = self.stub.journal.entries()
         line = f"was sent 1 request that was incomplete or malformed:\n  PUT /big: {exchange.aborted}"
         self.assertTrue(report.endswith(line), report)
@@ -110,7 +110,7 @@ class RecordTest(StubTest):
         self.stub.expect("GET", "/").reply(200)
         self.assertEqual([], self.stub.requests)
         (exchange,) = self.stub.journal.entries()
-        report = self.stub.verdict()
+        report = self.stub.failure_report()
         line = f"\nthe stub at {self.stub.url} was sent 1 request that was incomplete or malformed:\n"
         self.assertTrue(report.endswith(f"{line}  {exchange.describe()}: {exchange.refused}"), report)
 
@@ -132,7 +132,7 @@ class RecordTest(StubTest):
             for target in ("/a", "/b", "/c"):
                 self.send("GET", target, stub=stub)
             self.assertEqual(["/b", "/c"], [request.path for request in stub.requests])
-            lines = stub.verdict().split("\n")
+            lines = stub.failure_report().split("\n")
             self.assertEqual("nothing answers GET /a: no expectation is written", lines[0])
             self.assertEqual("#1: nothing answers GET /b: no expectation is written", lines[3])
             self.assertEqual(stub.journal.dropped_message, lines[-1])
@@ -148,7 +148,7 @@ class TestsTest(StubTest):
         self.stub.serve_content("content")
         self.send("GET", "/y")
         self.begin("b")
-        self.assertEqual(([], [], ""), (self.stub.requests, self.stub.expectations, self.stub.verdict()))
+        self.assertEqual(([], [], ""), (self.stub.requests, self.stub.expectations, self.stub.failure_report()))
         self.assertEqual(501, self.send("GET", "/y").status)
 
     def test_a_class_wide_script_survives(self) -> None:
@@ -158,16 +158,16 @@ class TestsTest(StubTest):
         for name in ("a", "b"):
             with self.subTest(name=name):
                 self.begin(name)
-                self.assertIn("GET '/login' was expected exactly once, and never came", self.stub.verdict())
+                self.assertIn("GET '/login' was expected exactly once, and never came", self.stub.failure_report())
                 self.assertEqual([b"", b"content"], [self.send("GET", "/login").body for _ in range(2)])
-                self.assertEqual("", self.stub.verdict())
+                self.assertEqual("", self.stub.failure_report())
 
     def test_a_violation_of_an_earlier_test_names_it(self) -> None:
         """It is told of once, apart from the verdict, and its request is not among this test's."""
         self.begin("shop.test_a")
         self.send("GET", "/x")
         self.begin("shop.test_b")
-        self.assertEqual(([], ""), (self.stub.requests, self.stub.verdict()))
+        self.assertEqual(([], ""), (self.stub.requests, self.stub.failure_report()))
         self.assertEqual(
             "left over from shop.test_a: nothing answers GET /x: no expectation is written\n"
             "  write stub.on('GET', '/x').reply(…), or expect(…) if it must come",
@@ -179,7 +179,7 @@ class TestsTest(StubTest):
         """Expectations were judged already."""
         self.begin("shop.test_a")
         self.stub.expect("GET", "/y").reply(200)
-        self.stub.verdict()
+        self.stub.failure_report()
         self.send("GET", "/x")
         self.assertRegex(self.stub.leftovers(), r"^left over from shop\.test_a: no expectation matches GET /x\n")
         self.assertEqual("", self.stub.leftovers())
@@ -210,7 +210,7 @@ class TestsTest(StubTest):
         client.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
         self.wait_for(lambda: self.stub.requests)
         self.begin("b")
-        self.assertEqual(([], ""), (self.stub.requests, self.stub.verdict()))
+        self.assertEqual(([], ""), (self.stub.requests, self.stub.failure_report()))
         self.stub.stop()
         self.assertEqual([], self.stub.requests)
 

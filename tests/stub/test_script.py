@@ -64,7 +64,7 @@ class ShortcutsTest(ScriptTest):
 
     def test_path_parameters_reach_the_function(self) -> None:
         """By their names, read by the rule's converters."""
-        self.stub.get("/users/<int:id>").calls(lambda request, id: {"id": id})
+        self.stub.get("/users/<int:id>").reply_with(lambda request, id: {"id": id})
         self.assertEqual('{"id": 42}', self.send("GET", "/users/42").text)
         self.assertEqual({"id": 42}, self.stub.last_request.path_params)
 
@@ -73,7 +73,9 @@ class ShortcutsTest(ScriptTest):
         self.stub.on().reply(200)
         self.stub.forbid("DELETE", "/users/<int:id>", name="never")
         self.assertEqual([501], self.statuses("/users/1", method="DELETE"))
-        self.assertIn("#1: DELETE /users/1 came, and must never come\n  never: 'never' DELETE", self.stub.verdict())
+        self.assertIn(
+            "#1: DELETE /users/1 came, and must never come\n  never: 'never' DELETE", self.stub.failure_report()
+        )
 
     def test_at_least_and_at_most(self) -> None:
         """Two ways to say a range."""
@@ -85,7 +87,7 @@ class ShortcutsTest(ScriptTest):
         self.assertTrue(expectation.is_satisfied)
         self.stub.expect("GET", "/y", times=at_most(1)).reply(200)
         self.assertEqual([200, 501], self.statuses("/y", "/y"))
-        self.stub.verdict()
+        self.stub.failure_report()
         self.assert_refused("at_least('2'): wanted a whole number, 0 or more", lambda: at_least("2"))  # type: ignore[arg-type]
         self.assert_refused("at_most(-1): wanted a whole number, 0 or more", lambda: at_most(-1))
 
@@ -100,7 +102,7 @@ class OrderTest(ScriptTest):
             self.stub.expect("GET", "/buy", times=2).reply(202)
             self.stub.expect("GET", "/logout").reply(203)
         self.assertEqual([201, 202, 202, 203], self.statuses("/login", "/buy", "/buy", "/logout"))
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_what_comes_before_its_turn(self) -> None:
         """It is unmatched, says so once, and the order goes on (not as peers, where one stray request poisons all)."""
@@ -108,7 +110,7 @@ class OrderTest(ScriptTest):
             self.stub.expect("GET", "/login").reply(201)
             self.stub.expect("GET", "/buy").reply(202)
         self.assertEqual([501, 201, 202], self.statuses("/buy", "/login", "/buy"))
-        lines = self.stub.verdict().split("\n")
+        lines = self.stub.failure_report().split("\n")
         self.assertEqual(
             [
                 "#1: nothing answers GET /buy: what matches it cannot answer now",
@@ -125,7 +127,7 @@ class OrderTest(ScriptTest):
             self.stub.expect("GET", "/login").reply(201)
             self.stub.expect("GET", "/buy").reply(202)
         self.assertEqual([200, 201, 200, 202], self.statuses("/buy", "/login", "/login", "/buy"))
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_what_need_not_come_can_be_left_out(self) -> None:
         """And what may come more often, may."""
@@ -152,7 +154,7 @@ class OrderTest(ScriptTest):
             self.stub.expect("GET", "/b").reply(202)
         first.remove()
         self.assertEqual([202], self.statuses("/b"))
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_an_order_of_the_class_begins_anew_in_each_test(self) -> None:
         """However far the one before came."""
@@ -162,7 +164,7 @@ class OrderTest(ScriptTest):
         for name in ("one", "two"):
             self.begin(name)
             self.assertEqual([201, 202], self.statuses("/a", "/b"))
-            self.assertEqual("", self.stub.verdict())
+            self.assertEqual("", self.stub.failure_report())
 
     def test_one_order_stands_in_no_other(self) -> None:
         """What that would mean, nobody knows."""
@@ -181,7 +183,7 @@ class OrderTest(ScriptTest):
         self.assertIn(
             "\n  #1 GET /b matches it, but not while it could answer: "
             "it stands in an order, and its turn had not come\n",
-            self.stub.verdict(),
+            self.stub.failure_report(),
         )
 
 
@@ -254,7 +256,7 @@ class ScopeTest(ScriptTest):
             r"the stub was sent nothing in this test: does the code under test use http://.*\?\Z",
         )
         outside.remove()
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_an_exception_inside_is_not_hidden(self) -> None:
         """What was written inside is gone all the same."""
@@ -271,12 +273,12 @@ class ScenarioTest(ScriptTest):
         """Each state has its own answers."""
         order = self.stub.scenario("order", "new")
         order.get("/order", state="new").reply(text="new")
-        order.post("/pay", state="new").moves_to("paid").reply(202)
+        order.post("/pay", state="new").then_state("paid").reply(202)
         order.get("/order", state="paid").reply(text="paid")
         self.assertEqual(["new"], self.texts("/order"))
         self.assertEqual([202, 501], self.statuses("/pay", "/pay", method="POST"))
         self.assertEqual((["paid"], "paid"), (self.texts("/order"), order.state))
-        lines = self.stub.verdict().split("\n")
+        lines = self.stub.failure_report().split("\n")
         self.assertEqual("#3: nothing answers POST /pay: what matches it cannot answer now", lines[0])
         self.assertTrue(lines[1].startswith("  POST '/pay' in state 'new' of 'order', written at "), lines[1])
         self.assertEqual("    it wants 'order' in state 'new', which is in state 'paid'", lines[2])
@@ -310,7 +312,7 @@ class ScenarioTest(ScriptTest):
     def test_twenty_threads_move_it_once(self) -> None:
         """Being matched and moving on are one step: of all who pay at once, one has paid."""
         order = self.stub.scenario("order", "new")
-        order.post("/pay", state="new").moves_to("paid").reply(200)
+        order.post("/pay", state="new").then_state("paid").reply(200)
         order.post("/pay", state="paid").reply(409)
         found: list[int] = []
         threads = [threading.Thread(target=lambda: found.append(self.send("POST", "/pay").status)) for _ in range(20)]
@@ -328,8 +330,8 @@ class ScenarioTest(ScriptTest):
         )
         expectation = self.stub.on("GET", "/x")
         self.assert_refused(
-            "GET '/x' is part of no scenario; write stub.scenario('…').on(…).moves_to('paid')",
-            lambda: expectation.moves_to("paid"),
+            "GET '/x' is part of no scenario; write stub.scenario('…').on(…).then_state('paid')",
+            lambda: expectation.then_state("paid"),
         )
         self.assert_refused("name is ''; wanted a text", lambda: self.stub.scenario(""))
 
@@ -503,7 +505,9 @@ class AloneTest(ScriptTest):
         """The report says what it raised."""
         self.stub.on("GET", "/x", where=lambda request: request.json["a"]).reply(201)
         self.assertEqual([501], self.statuses("/x"))
-        self.assertRegex(self.stub.verdict(), r"    FAIL where: wanted the lambda in line \d+, got raised ValueError: ")
+        self.assertRegex(
+            self.stub.failure_report(), r"    FAIL where: wanted the lambda in line \d+, got raised ValueError: "
+        )
 
 
 if __name__ == "__main__":

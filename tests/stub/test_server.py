@@ -31,14 +31,14 @@ class ScriptTest(StubTest):
     def test_what_may_happen_need_not(self) -> None:
         """``on()`` holds nothing against a test in which nothing comes."""
         self.stub.on("GET", "/users").reply(200)
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_what_must_happen_is_verified(self) -> None:
         """``expect()`` does, until it came."""
         self.stub.expect("GET", "/users").reply(200)
-        self.assertIn("GET '/users' was expected exactly once, and never came", self.stub.verdict())
+        self.assertIn("GET '/users' was expected exactly once, and never came", self.stub.failure_report())
         self.send("GET", "/users")
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_what_must_happen_once_is_answered_once(self) -> None:
         """The second request finds it used up."""
@@ -55,12 +55,12 @@ class ScriptTest(StubTest):
                     self.stub.expect("GET", "/x", times=times).reply(200)
                     for _ in range(number):
                         self.send("GET", "/x")
-                    self.assertEqual(number in wrongly, bool(self.stub.verdict()))
+                    self.assertEqual(number in wrongly, bool(self.stub.failure_report()))
 
     def test_at_most_is_a_limit(self) -> None:
         """``on(times=n)`` answers n requests and demands none."""
         self.stub.on("GET", "/x", times=2).reply(200)
-        self.assertEqual("", self.stub.verdict())
+        self.assertEqual("", self.stub.failure_report())
         self.assertEqual([200, 200, 501], [self.send("GET", "/x").status for _ in range(3)])
 
     def test_expectations_know_their_requests(self) -> None:
@@ -73,7 +73,7 @@ class ScriptTest(StubTest):
     def test_an_expectation_can_be_removed(self) -> None:
         """It answers nothing more and is not verified."""
         self.stub.expect("GET", "/x").reply(200).remove()
-        self.assertEqual(("", []), (self.stub.verdict(), self.stub.expectations))
+        self.assertEqual(("", []), (self.stub.failure_report(), self.stub.expectations))
         self.assertEqual(501, self.send("GET", "/x").status)
 
     def test_a_pattern_can_be_expected(self) -> None:
@@ -175,8 +175,8 @@ class UnmatchedTest(StubTest):
     def test_it_is_held_against_the_test_once(self) -> None:
         """The next verdict is silent about it."""
         self.send("GET", "/users")
-        self.assertIn("#1: nothing answers GET /users: no expectation is written", self.stub.verdict())
-        self.assertEqual("", self.stub.verdict())
+        self.assertIn("#1: nothing answers GET /users: no expectation is written", self.stub.failure_report())
+        self.assertEqual("", self.stub.failure_report())
 
     def test_a_request_without_a_reply_is_a_violation(self) -> None:
         """The client gets the same words as the test."""
@@ -185,14 +185,14 @@ class UnmatchedTest(StubTest):
         self.assertEqual(501, answer.status)
         first = "nothing answers GET /users: what matches it has no reply; add .reply(…)\n"
         self.assertTrue(answer.text.startswith(first), answer.text)
-        self.assertIn(f"#1: {first}", self.stub.verdict())
+        self.assertIn(f"#1: {first}", self.stub.failure_report())
 
     def test_a_forbidden_request_is_a_violation(self) -> None:
         """Although something else would answer it."""
         self.stub.serve_content("ok")
         self.stub.expect("DELETE", times=0)
         self.assertEqual([200, 501], [self.send(method, "/x").status for method in ("GET", "DELETE")])
-        self.assertIn("#2: DELETE /x came, and must never come\n  never: DELETE any path", self.stub.verdict())
+        self.assertIn("#2: DELETE /x came, and must never come\n  never: DELETE any path", self.stub.failure_report())
 
     def test_head_gets_no_report(self) -> None:
         """There is no body in the answer to a HEAD."""
@@ -218,7 +218,7 @@ class UnmatchedTest(StubTest):
         }
         answer = self.send("GET", "/y?access_token=hunter2", b"password=hunter2", headers)
         self.assertEqual(501, answer.status)
-        self.assertNotIn("hunter2", answer.text + self.stub.verdict())
+        self.assertNotIn("hunter2", answer.text + self.stub.failure_report())
 
 
 class MisuseTest(StubTest):

@@ -85,7 +85,7 @@ class SourceTest(unittest.TestCase):
             stream.open(make_request())
         self.assertEqual(
             "the asynchronous generator has been used up by an earlier request; "
-            "give the function that makes it, without calling it: streams(ticks), not streams(ticks())",
+            "give the function that makes it, without calling it: reply_stream(ticks), not reply_stream(ticks())",
             str(caught.exception),
         )
         stream = make_stream(ticks)

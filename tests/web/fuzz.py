@@ -224,7 +224,7 @@ class StubFuzzer(Fuzzer):
             204
         )
         stub.on("PUT", form={"a": "b"}, headers={"X-None": "1"}).reply(204)
-        stub.on().calls(self.answer)
+        stub.on().reply_with(self.answer)
         return stub
 
     def called_with(self, reading: Reading) -> list[Request]:

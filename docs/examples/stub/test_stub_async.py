@@ -17,10 +17,10 @@ async def fetch_all(url, paths):
 
 class AsyncTest(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase):
     async def test_at_once(self):
-        hold = self.stub.expect("GET", "/a").holds()
+        hold = self.stub.expect("GET", "/a").hold()
         self.stub.expect("GET", "/b").reply(text="b")
         task = asyncio.create_task(fetch_all(self.stub.url, ["/a", "/b"]))
-        await hold.await_()
+        await hold.wait_async()
         hold.reply(text="a")
         self.assertEqual(["a", "b"], await task)
 
@@ -29,13 +29,13 @@ class AsyncTest(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase):
             await asyncio.sleep(0.01)
             return {"path": request.path}
 
-        self.stub.on("GET").calls(slowly)
+        self.stub.on("GET").reply_with(slowly)
         self.assertEqual(['{"path": "/a"}'], await fetch_all(self.stub.url, ["/a"]))
 
     async def test_waiting_without_blocking_the_loop(self):
         expected = self.stub.expect("GET", "/a").reply(text="a")
         task = asyncio.create_task(fetch_all(self.stub.url, ["/a"]))
-        (request,) = await expected.await_()
+        (request,) = await expected.wait_async()
         self.assertEqual("/a", request.path)
         await task
 

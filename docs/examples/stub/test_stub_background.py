@@ -42,14 +42,14 @@ class BackgroundTest(HTTPStubTestCase):
         self.stub.wait_until_satisfied()
 
     def test_what_is_true_while_it_waits_for_the_answer(self):
-        hold = self.stub.expect("POST", "/events").holds()
+        hold = self.stub.expect("POST", "/events").hold()
         self.worker.jobs.put({"id": 1})
         request = hold.wait()
         self.assertEqual(({"id": 1}, "sending"), (request.json, self.worker.status))
         hold.reply(202)
 
     def test_the_other_side_hangs_up(self):
-        hold = self.stub.expect("POST", "/events").holds()
+        hold = self.stub.expect("POST", "/events").hold()
         self.worker.work = None
         failures = queue.Queue()
 
@@ -73,7 +73,7 @@ class BackgroundTest(HTTPStubTestCase):
             received.append(request.json["callback"])
             return {"job": 7}, 202
 
-        self.stub.expect("POST", "/jobs").calls(accept)
+        self.stub.expect("POST", "/jobs").reply_with(accept)
         answer = requests.post(self.stub.url_for("/jobs"), json={"callback": "http://127.0.0.1/done"}, timeout=5)
         self.assertEqual(({"job": 7}, ["http://127.0.0.1/done"]), (answer.json(), received))
 

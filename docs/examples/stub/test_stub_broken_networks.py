@@ -6,7 +6,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from liveserver_testcase import Fault, HTTPStubTestCase, Place
+from liveserver_testcase import Fault, FaultPoint, HTTPStubTestCase
 
 
 class WeatherClient:
@@ -43,25 +43,25 @@ class WeatherTest(HTTPStubTestCase):
         self.assertEqual(3, self.client.temperature("oslo"))
 
     def test_a_connection_that_is_reset_is_tried_again(self):
-        self.stub.expect("GET", "/cities/oslo").fails(Fault.RESET)
+        self.stub.expect("GET", "/cities/oslo").fail(Fault.RESET)
         self.stub.expect("GET", "/cities/oslo").reply(json={"celsius": 3})
         self.assertEqual(3, self.client.temperature("oslo"))
         first, second = self.stub.requests
         self.assertIs(first, second.retry_of)
 
     def test_a_service_that_recovers(self):
-        self.stub.expect("GET", "/cities/oslo", times=3).replies(503, 503, {"celsius": 3})
+        self.stub.expect("GET", "/cities/oslo", times=3).reply_sequence(503, 503, {"celsius": 3})
         self.assertEqual(3, self.client.temperature("oslo"))
 
     def test_half_an_answer_is_none(self):
         for fault in (Fault.TRUNCATE, Fault.BAD_CHUNK):
             with self.subTest(fault=fault):
-                self.stub.on("GET", "/cities/oslo").reply(json={"celsius": 3}).fails(fault)
+                self.stub.on("GET", "/cities/oslo").reply(json={"celsius": 3}).fail(fault)
                 self.assertIsNone(self.client.temperature("oslo"))
 
     def test_an_answer_that_stops_in_the_middle(self):
         oslo = self.stub.on("GET", "/cities/oslo").reply(json={"celsius": 3})
-        oslo.fails(Fault.STALL, at=Place.RESPONSE_BODY, after_bytes=5)
+        oslo.fail(Fault.STALL, at=FaultPoint.RESPONSE_BODY, after_bytes=5)
         self.assertIsNone(self.client.temperature("oslo"))
 
     def test_a_server_that_is_down(self):

@@ -44,11 +44,11 @@ class FromTestServerTest(HTTPStubTestCase):
         self.assertEqual("1", requests.get(self.stub.url, timeout=5).cookies["session"])
 
     def test_callback(self):
-        self.stub.on().calls(lambda: ({"n": len(self.stub.requests)}, 201))
+        self.stub.on().reply_with(lambda: ({"n": len(self.stub.requests)}, 201))
         self.assertEqual({"n": 1}, requests.get(self.stub.url, timeout=5).json())
 
     def test_raw_callback(self):
-        self.stub.on().raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        self.stub.on().reply_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
         self.assertEqual("hi", requests.get(self.stub.url, timeout=5).text)
 
     def test_wait_request(self):

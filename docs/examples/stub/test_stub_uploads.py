@@ -4,7 +4,7 @@ import unittest
 
 import requests
 
-from liveserver_testcase import ANY_OF, Fault, HTTPStubTestCase, Place
+from liveserver_testcase import ANY_OF, Fault, FaultPoint, HTTPStubTestCase
 
 
 def upload(url, name, content):
@@ -28,14 +28,14 @@ class UploadTest(HTTPStubTestCase):
         self.assertEqual(201, upload(self.stub.url, "june.csv", b"a;b\n").status_code)
 
     def test_one_that_is_too_large_is_refused_before_it_is_read(self):
-        self.stub.on("POST", "/reports").reply(413).fails(Fault.NO_READ)
+        self.stub.on("POST", "/reports").reply(413).fail(Fault.NO_READ)
         try:
             self.assertEqual(413, upload(self.stub.url, "june.csv", b"x" * 20_000_000).status_code)
         except requests.ConnectionError:
             pass  # or the client was still sending when the connection ended: be ready for both
 
     def test_one_that_breaks_off(self):
-        self.stub.on("POST", "/reports").fails(Fault.RESET, at=Place.REQUEST_BODY, after_bytes=1000)
+        self.stub.on("POST", "/reports").fail(Fault.RESET, at=FaultPoint.REQUEST_BODY, after_bytes=1000)
         with self.assertRaises(requests.ConnectionError):
             upload(self.stub.url, "june.csv", b"x" * 20_000_000)
 

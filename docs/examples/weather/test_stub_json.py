@@ -9,7 +9,7 @@ class JSONTest(HTTPStubTestCase):
     @classmethod
     def configure_stub(cls, stub):
         api = stub.defaults(prefix="/v1", auth="k-123", reply_headers={"X-Api-Version": "1"})
-        api.get("/cities/<city>/forecast").calls(lambda request, city: {"days": [{"summary": f"sun in {city}"}]})
+        api.get("/cities/<city>/forecast").reply_with(lambda request, city: {"days": [{"summary": f"sun in {city}"}]})
 
     def setUp(self):
         self.weather = Weather(self.stub.url, key="k-123")

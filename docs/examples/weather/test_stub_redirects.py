@@ -18,8 +18,8 @@ def log_in(provider, client, password):
 class LoginTest(HTTPStubTestCase):
     def test_a_login(self):
         with self.stub.in_order():
-            self.stub.expect("GET", "/authorize?client=shop").redirects("/consent?client=shop")
-            self.stub.expect("GET", "/consent?client=shop").redirects("/done?code=c-1", 303)
+            self.stub.expect("GET", "/authorize?client=shop").reply_redirect("/consent?client=shop")
+            self.stub.expect("GET", "/consent?client=shop").reply_redirect("/done?code=c-1", 303)
             self.stub.expect("GET", "/done").reply(json={"code": "c-1"})
             self.stub.expect(
                 "POST",
@@ -31,7 +31,7 @@ class LoginTest(HTTPStubTestCase):
         self.assertEqual(log_in(self.stub.url, "shop", "secret"), "Ann")
 
     def test_the_password_does_not_follow_a_redirect_to_another_host(self):
-        self.stub.get("/token").redirects("http://127.0.0.2:1/elsewhere")
+        self.stub.get("/token").reply_redirect("http://127.0.0.2:1/elsewhere")
         with self.assertRaises(requests.ConnectionError):
             requests.get(self.stub.url_for("/token"), auth=("shop", "secret"), timeout=5)
         self.assertRequested("GET", "/token", times=1)

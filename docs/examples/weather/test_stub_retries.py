@@ -13,11 +13,11 @@ class RetriesTest(HTTPStubTestCase):
         self.session.mount("http://", HTTPAdapter(max_retries=retry))
 
     def test_it_tries_again_after_a_503(self):
-        self.stub.expect("GET", "/rates", times=3).replies(503, 503, {"EUR": 1.1})
+        self.stub.expect("GET", "/rates", times=3).reply_sequence(503, 503, {"EUR": 1.1})
         self.assertEqual(self.session.get(self.stub.url_for("/rates")).json(), {"EUR": 1.1})
 
     def test_it_gives_up(self):
-        rates = self.stub.on("GET", "/rates").replies(503, then="repeat")
+        rates = self.stub.on("GET", "/rates").reply_sequence(503, then="repeat")
         with self.assertRaises(requests.exceptions.RetryError):
             self.session.get(self.stub.url_for("/rates"))
         self.assertEqual(rates.times_called, 4)
@@ -34,7 +34,7 @@ class RetriesTest(HTTPStubTestCase):
     def test_an_order_that_is_paid_and_then_shipped(self):
         order = self.stub.scenario("order", "new")
         order.get("/orders/1", state="new").reply(json={"state": "new"})
-        order.post("/orders/1/payment", state="new").moves_to("paid").reply(201)
+        order.post("/orders/1/payment", state="new").then_state("paid").reply(201)
         order.get("/orders/1", state="paid").reply(json={"state": "paid"})
         url = self.stub.url_for("/orders/1")
         self.assertEqual(self.session.get(url).json(), {"state": "new"})

@@ -7,7 +7,7 @@ import unittest
 from liveserver_testcase import Reply
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Decision
-from liveserver_testcase.stub.diagnosis import explain_leftovers, find_violation
+from liveserver_testcase.stub.diagnosis import explain_late, find_violation
 from tests.stub.support import URL, ReportTest, make_request
 
 ONCE = (1, 1)
@@ -18,14 +18,14 @@ class VerdictTest(ReportTest):
 
     def test_nothing_to_say(self) -> None:
         """A test that went as it should has no report, whatever came."""
-        self.assertEqual("", self.verdict())
+        self.assertEqual("", self.failure_report())
         self.add("GET", "/a")
         self.add("GET", "/b", ONCE)
         self.add("GET", "/c", (0, 0))
         self.add("GET", "/d", reply=False)
         self.come("GET", "/a")
         self.come("GET", "/b")
-        self.assertEqual("", self.verdict())
+        self.assertEqual("", self.failure_report())
 
     def test_a_request_and_the_expectation_that_it_was_meant_for_are_told_of_once(self) -> None:
         """What was wanted, what came and what follows are one text."""
@@ -73,7 +73,7 @@ class VerdictTest(ReportTest):
             self.come("GET", "/x")
         self.assertEqual(
             "#1, #2, #3, #4, #5 and 7 more: nothing answers GET /x: no expectation is written",
-            self.verdict().split("\n")[0],
+            self.failure_report().split("\n")[0],
         )
 
     def test_an_expectation_that_was_not_met_shows_the_nearest_request(self) -> None:
@@ -199,24 +199,24 @@ class VerdictTest(ReportTest):
             make_request("GET", "/late", window=JournalWindow(number, f"shop.test_{number}")) for number in (1, 2, 1)
         ]
         self.assert_lines(
-            explain_leftovers("", [find_violation(request, Decision(None)) for request in late]),
+            explain_late("", [find_violation(request, Decision(None)) for request in late]),
             "left over from shop.test_1: nothing answers GET /late: no expectation is written",
             "  write stub.on('GET', '/late').reply(…), or expect(…) if it must come",
             "left over from shop.test_2: nothing answers GET /late: no expectation is written",
             "  write stub.on('GET', '/late').reply(…), or expect(…) if it must come",
         )
-        self.assertEqual("", explain_leftovers("", []))
+        self.assertEqual("", explain_late("", []))
 
     def test_much_that_is_left_over_is_cut(self) -> None:
         """Twenty texts, and how many more."""
         late = [find_violation(make_request("GET", f"/{number}"), Decision(None)) for number in range(25)]
-        self.assertEqual("… and 5 more requests that nothing answers", explain_leftovers("", late).split("\n")[-1])
+        self.assertEqual("… and 5 more requests that nothing answers", explain_late("", late).split("\n")[-1])
 
     def test_many_violations_are_cut(self) -> None:
         """Twenty texts, and how many more."""
         for number in range(25):
             self.come("GET", f"/{number}")
-        lines = self.verdict().split("\n")
+        lines = self.failure_report().split("\n")
         self.assertEqual("#20: nothing answers GET /19: no expectation is written", lines[38])
         self.assertEqual("… and 5 more requests that nothing answers", lines[40])
 
@@ -224,7 +224,7 @@ class VerdictTest(ReportTest):
         """Twenty texts, and how many more."""
         for number in range(25):
             self.add("GET", f"/{number}", ONCE)
-        lines = self.verdict().split("\n")
+        lines = self.failure_report().split("\n")
         self.assertEqual("GET '/19' was expected exactly once, and never came, written at shop.py:20", lines[19])
         self.assertEqual("… and 5 more expectations not met", lines[20])
 
