@@ -275,9 +275,10 @@ class StubAssertions(ServerTestCase):
         if not runs_loop():
             for each in all_stubs:
                 each.settle(each.timeout)
-        reports = [report for report in (each.failure_report() for each in all_stubs) if report]
-        if reports:
-            self.fail_with("\n\n".join(reports), msg)
+        failures = [failure for each in all_stubs for failure in each.take_failures()]
+        if failures:
+            report = "\n\n".join(failure.text for failure in failures)
+            raise self.failureException(report if msg is None else f"{msg}\n{report}") from failures[0].error
 
     @contextlib.contextmanager
     def allowUnmatchedRequests(

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from ..core.text import describe_error
 from ..errors import ServerNotStarted, UsageError
-from ..stub.diagnosis import describe_exchange
 from ..stub.server import HTTPStub
-from ..web.records import Exchange
 from .base import ServerTestCase
 from .servers import ClassServer, Problem
 
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["StubPart", "StubsAttribute"]
 
 __unittest = True
-
-_Raised = tuple[Exchange, BaseException]
 
 
 class StubPart(ClassServer[HTTPStub]):
@@ -43,7 +38,6 @@ class StubPart(ClassServer[HTTPStub]):
         super().__init__(name, make, order=20)
         self.settle_timeout = settle_timeout
         self._configure = configure
-        self._late: list[_Raised] = []
 
     def start(self) -> None:
         super().start()
@@ -59,30 +53,10 @@ class StubPart(ClassServer[HTTPStub]):
             self.server.settle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        current = self.server.journal.window.number
-        found = self.server.take_errors()
-        self._late += [raised for raised in found if raised[0].window.number != current]
-        mine = [raised for raised in found if raised[0].window.number == current]
-        return _make_problems(self.server, mine, self.server.failure_report())
+        return [] if self.server is None else [Problem(*failure) for failure in self.server.take_failures()]
 
     def leftovers(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        late, self._late = self._late + self.server.take_errors(), []
-        return _make_problems(self.server, late, self.server.leftovers(), are_late=True)
-
-
-def _make_problems(stub: HTTPStub, errors: list[_Raised], report: str, *, are_late: bool = False) -> list[Problem]:
-    """A problem for each reply that could not be sent to its request, and one for the report, if there is one."""
-    problems = []
-    lead = f"stub {stub.name!r}: " if stub.name else ""
-    for exchange, error in errors:
-        when = f"left over from {exchange.window.name}: " if are_late else ""
-        what = f"{describe_exchange(exchange)} could not be answered: {describe_error(error)}"
-        problems.append(Problem(f"{lead}{when}{what}", error))
-    return [*problems, Problem(report)] if report else problems
+        return [] if self.server is None else [Problem(*failure) for failure in self.server.take_late_failures()]
 
 
 class StubsAttribute:

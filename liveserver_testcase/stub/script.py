@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.journal import drain
-from ..core.text import quote
+from ..core.text import describe_error, quote
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
@@ -22,17 +22,24 @@ from .place import find_caller
 from .reply import Headers, Reply
 from .request import RecordedRequest
 from .scripting import ScenarioScript, Scripting, Wish
-from .traffic import find_requests
+from .traffic import describe_exchange, find_requests
 from .waiting import Waiting
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Script"]
+__all__ = ["Failure", "Script"]
 
 __unittest = True
 
 T = TypeVar("T")
+
+
+class Failure(NamedTuple):
+    """What is held against a test: why, and the exception behind it, if there is one."""
+
+    text: str
+    error: BaseException | None = None
 
 
 class Script(Waiting, Scripting, HTTPServer):
@@ -60,6 +67,7 @@ class Script(Waiting, Scripting, HTTPServer):
         self._order: Order | None = None
         self._violations: list[Violation] = []  # that no verdict has told of yet
         self._late: list[Violation] = []  # of earlier tests than the one that was judged
+        self._late_errors: list[tuple[Exchange, BaseException]] = []
         self._unmatched: list[RecordedRequest] = []
 
     # -- scripting -------------------------------------------------------------------------------------------------
@@ -310,6 +318,7 @@ class Script(Waiting, Scripting, HTTPServer):
         Of a stub that is used alone, everything is forgotten.
         """
         self._violations.clear()
+        self.take_errors()
         self._book.clear()
         self.begin(self.journal.window.name)
 
@@ -326,34 +335,48 @@ class Script(Waiting, Scripting, HTTPServer):
         return exchange.window.number == self.journal.window.number and not waits
 
     def failure_report(self) -> str:
-        """What is held against this test: requests that nothing answered, expectations that were not met.
-
-        A request is held against its test once, in the first verdict after it.
+        """Return what is held against this test, as text: see `take_failures`.
 
         Returns:
             A report; empty if there is nothing to say.
         """
+        return "\n\n".join(failure.text for failure in self.take_failures())
+
+    def take_failures(self) -> list[Failure]:
+        """Return what is held against this test: each request once, by the first who asks.
+
+        That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
+        answer, or a sequence was used up; requests that nothing answered; expectations that are not met.
+        """
         current = self.journal.window.number
-        found = drain(self._violations)
-        self._late += [violation for violation in found if violation.request.window.number != current]
-        mine = [violation for violation in found if violation.request.window.number == current]
-        return explain_failure(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
+        errors, violations = self.take_errors(), drain(self._violations)
+        self._late_errors += [raised for raised in errors if raised[0].window.number != current]
+        self._late += [violation for violation in violations if violation.request.window.number != current]
+        mine = [violation for violation in violations if violation.request.window.number == current]
+        failures = [self._explain_error(*raised) for raised in errors if raised[0].window.number == current]
+        report = explain_failure(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
+        return [*failures, Failure(report)] if report else failures
+
+    def take_late_failures(self) -> list[Failure]:
+        """Return what is held against tests that were judged already; each is said once and names its test."""
+        errors = drain(self._late_errors) + self.take_errors()
+        failures = [self._explain_error(*raised, late=True) for raised in errors]
+        report = explain_late(self.name, drain(self._late) + drain(self._violations))
+        return [*failures, Failure(report)] if report else failures
+
+    def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:
+        lead = f"stub {quote(self.name)}: " if self.name else ""
+        when = f"left over from {exchange.window.name}: " if late else ""
+        what = f"{describe_exchange(exchange)} could not be answered: {describe_error(error)}"
+        return Failure(f"{lead}{when}{what}", error)
 
     def verify(self) -> None:
         """Fail if anything is held against what has happened so far: for a stub that no test case looks after.
 
         Raises:
-            AssertionError: The `failure_report`.
+            AssertionError: The `failure_report`; its cause is what a handler raised, if one did.
         """
         self.settle(self.timeout)
-        report = self.failure_report()
-        if report:
-            raise AssertionError(report)
-
-    def leftovers(self) -> str:
-        """What is held against tests that were judged already; each is said once and names its test.
-
-        Returns:
-            A report; empty if there is nothing to say.
-        """
-        return explain_late(self.name, drain(self._late) + drain(self._violations))
+        failures = self.take_failures()
+        if failures:
+            raise AssertionError("\n\n".join(failure.text for failure in failures)) from failures[0].error

@@ -131,6 +131,10 @@ class StubTest(NoLeaks):
         to.wait_until_idle(HANG)
         return answer
 
+    def late_report(self) -> str:
+        """What is held against tests that are over."""
+        return "\n".join(failure.text for failure in self.stub.take_late_failures())
+
     def connect(self) -> socket.socket:
         """A bare connection, closed at the test's end."""
         client = socket.create_connection(self.stub.address, HANG)

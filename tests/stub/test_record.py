@@ -171,9 +171,9 @@ class TestsTest(StubTest):
         self.assertEqual(
             "left over from shop.test_a: nothing answers GET /x: no expectation is written\n"
             "  write stub.on('GET', '/x').reply(…), or expect(…) if it must come",
-            self.stub.leftovers(),
+            self.late_report(),
         )
-        self.assertEqual("", self.stub.leftovers())
+        self.assertEqual("", self.late_report())
 
     def test_what_comes_to_light_after_the_last_test_names_it(self) -> None:
         """Expectations were judged already."""
@@ -181,8 +181,8 @@ class TestsTest(StubTest):
         self.stub.expect("GET", "/y").reply(200)
         self.stub.failure_report()
         self.send("GET", "/x")
-        self.assertRegex(self.stub.leftovers(), r"^left over from shop\.test_a: no expectation matches GET /x\n")
-        self.assertEqual("", self.stub.leftovers())
+        self.assertRegex(self.late_report(), r"^left over from shop\.test_a: no expectation matches GET /x\n")
+        self.assertEqual("", self.late_report())
 
     def test_a_request_that_was_not_complete_in_its_test_is_not_answered_in_the_next(self) -> None:
         """It neither uses up nor counts, and is held against the test in which it came."""
@@ -199,7 +199,7 @@ class TestsTest(StubTest):
         self.assertIn(
             "left over from shop.test_a: PUT /x (3 bytes of no content type) was complete only when its test "
             "was over, so nothing answered it",
-            self.stub.leftovers(),
+            self.late_report(),
         )
 
     def test_an_answer_that_is_late_belongs_to_its_test(self) -> None:
