@@ -370,7 +370,7 @@ class SMTPAssertions(ServerTestCase):
         A sender that tries again is there twice: ``assertEmailAttempted("RCPT", "ann@x", code=451, times=2)``.
 
         Args:
-            command: The command of SMTP; ``CONNECT`` is a connection, ``BODY`` the mail itself.
+            command: The command of SMTP; ``CONNECT`` is a connection, ``END_OF_DATA`` the mail itself.
             argument: The address, or what the argument contains; None for any.
             code: The code of the answer, such as 451; None for any, also for none.
             times: How often: exactly n, 0 for never, None for at least once.

@@ -93,11 +93,11 @@ def _sessions(sessions: Sequence[SMTPSession], address: str, has_emails: bool) -
     if not has_emails:
         them = "it" if len(sessions) == 1 else "them"
         head = f"  {count(len(sessions), 'connection')} to {address}, but no email was delivered over {them}"
-    elif any(session.stage != "idle" for session in lasting):
+    elif any(session.state != "idle" for session in lasting):
         head = f"  sessions: {len(sessions)}"
     else:
         return []
-    stages = ", ".join(sorted({escape(session.stage) for session in lasting}))
+    stages = ", ".join(sorted({escape(session.state) for session in lasting}))
     return [f"{head} ({len(lasting)} still open, {stages})" if lasting else head]
 
 
@@ -127,7 +127,7 @@ def _joined(lines: Sequence[str]) -> list[str]:
 
 
 def _is_troubled(session: SMTPSession) -> bool:
-    return not session.mails or session.stage.startswith("in ") or any(each.was_refused for each in session.attempts)
+    return not session.mails or session.state.startswith("in ") or any(each.was_refused for each in session.attempts)
 
 
 def _said(command: str, code: int, text: str = "") -> Callable[[Circumstances], bool]:
@@ -143,7 +143,9 @@ def _said(command: str, code: int, text: str = "") -> Callable[[Circumstances], 
 
 
 def _ended(text: str, other_than: str = "\0") -> Callable[[Circumstances], bool]:
-    return lambda around: any(text in each.ending and other_than not in each.ending for each in around.sessions)
+    return lambda around: any(
+        text in each.close_reason and other_than not in each.close_reason for each in around.sessions
+    )
 
 
 _NO_TLS = "WRONG_VERSION_NUMBER"  # what OpenSSL says of it
@@ -169,13 +171,13 @@ _REASONS: Sequence[tuple[Callable[[Circumstances], bool], str]] = (
     (_said("MAIL", 530, "STARTTLS"), "smtp_require_tls is set: the client must say STARTTLS first."),
     (_said("MAIL", 530, "Auth"), "smtp_require_auth is set: the client must log in first."),
     (_said("MAIL", 552), "The mail is larger than smtp_size_limit."),
-    (_said("BODY", 552), "The mail is larger than smtp_size_limit."),
+    (_said("END_OF_DATA", 552), "The mail is larger than smtp_size_limit."),
     (
-        _said("BODY", 500, "too long"),
+        _said("END_OF_DATA", 500, "too long"),
         "Mail servers refuse such lines (RFC 5321): encode the body, or set smtp_line_limit = None to allow them.",
     ),
     (
-        lambda around: any(session.stage == "in DATA" for session in around.sessions),
+        lambda around: any(session.state == "in DATA" for session in around.sessions),
         "A mail is still on its way: if that is as it should be, wait for it with a longer timeout.",
     ),
 )

@@ -39,12 +39,13 @@ __all__ = [
 ]
 
 COMMANDS = (
-    "CONNECT", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BODY", "RSET", "NOOP", "QUIT", "VRFY",
+    "CONNECT", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "END_OF_DATA", "RSET", "NOOP", "QUIT",
+    "VRFY",
 )  # fmt: skip
-"""Where a fault can be put: the commands, ``CONNECT`` for the greeting and ``BODY`` for the answer to the mail."""
+"""Where a fault can be put: a command, ``CONNECT`` for the greeting, and ``END_OF_DATA`` for the reply to a mail."""
 
 Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
-"""Who is meant: an address or a glob, a pattern, or a function of the `SMTPAttempt`, for ``BODY`` of the mail."""
+"""Who is meant: an address or a glob, a pattern, or a function of the `SMTPAttempt`, at ``END_OF_DATA`` of the mail."""
 
 
 # Not frozen: of ten classes that is a tenth of what the import of the package costs beside that of its libraries.

@@ -228,7 +228,7 @@ class SMTPProtocol(SMTP):
         self._input.is_at_end = True
         if self._turn is Turn.NOBODYS:
             return False
-        if self._is_held and self.record.stage != "in DATA":
+        if self._is_held and self.record.state != "in DATA":
             self.end(_KEPT_WAITING)
             return False
         self._advance()
@@ -264,7 +264,7 @@ class SMTPProtocol(SMTP):
             return "the server has cut the connection"
         if self._is_held:
             return _KEPT_WAITING
-        stage = self.record.stage
+        stage = self.record.state
         return f"the client has left {stage}" if stage.startswith("in ") else "the client has left without a QUIT"
 
     def end(self, reason: str) -> None:
@@ -387,7 +387,9 @@ class SMTPProtocol(SMTP):
     async def _perform(self, attempt: SMTPAttempt, body: Body, argument: str) -> None:
         """Run the body of a command and send its reply."""
         self._attempt = attempt
-        self.connection.mark_busy(f"a mail from {attempt.mail_from!r}" if attempt.command == "BODY" else attempt.said)
+        self.connection.mark_busy(
+            f"a mail from {attempt.mail_from!r}" if attempt.command == "END_OF_DATA" else attempt.command_line
+        )
         reply: Reply | RawReply | None
         try:
             if self._is_unwelcome and attempt.command != "QUIT":  # RFC 5321, 3.1
@@ -519,7 +521,7 @@ class SMTPProtocol(SMTP):
 
     async def _hold(self, seconds: float | None) -> None:
         """Keep the client waiting; None is for as long as it stays.  A stop does not wait for this."""
-        is_in_data = self.record.stage == "in DATA"
+        is_in_data = self.record.state == "in DATA"
         if self._is_lost or (self._input.is_at_end and not is_in_data):
             self._abort(_KEPT_WAITING)
         released = self.loop.create_future()
@@ -554,7 +556,7 @@ class SMTPProtocol(SMTP):
     # -- what each command does --------------------------------------------------------------------------------------
 
     async def _greet(self, attempt: SMTPAttempt, _argument: str) -> Reply:
-        self.record.stage = "idle"
+        self.record.state = "idle"
         try:
             await self.apply_faults(attempt)
         except FaultReply as fault:
@@ -610,7 +612,7 @@ class SMTPProtocol(SMTP):
         limit = self.config.handshake_timeout
         overdue = f"the TLS handshake failed: it was not done after {limit:g} s"
         timer = self.loop.call_later(limit, self.end, overdue)
-        self.record.stage, self._is_in_handshake = "in the TLS handshake", True
+        self.record.state, self._is_in_handshake = "in the TLS handshake", True
         self._set_reading(True)
         try:
             await super().smtp_STARTTLS("")
@@ -682,7 +684,7 @@ class SMTPProtocol(SMTP):
             raise self._refuse_size(attempt)
         await self.apply_faults(attempt)
         self.transaction = Transaction(attempt.window, attempt.address, options)
-        self.record.stage = "in a mail"
+        self.record.state = "in a mail"
         return Reply(250, "2.1.0 OK")
 
     @command
@@ -720,14 +722,14 @@ class SMTPProtocol(SMTP):
             raise Refused(554, "5.5.1 No valid recipients")
         await self.apply_faults(attempt)
         await self._reply(attempt, _GO_AHEAD)
-        self.record.stage = "in DATA"
+        self.record.state = "in DATA"
         data = await self._read_mail(attempt)
-        self.record.stage = "in a mail"
+        self.record.state = "in a mail"
 
         async def accept(_self: SMTPProtocol, body: SMTPAttempt, _argument: str) -> Reply:
             return await self._accept(body, data, transaction)
 
-        await self._perform(self._note("BODY", f"{data.received - 3} bytes"), accept, "")
+        await self._perform(self._note("END_OF_DATA", f"{data.received - 3} bytes"), accept, "")
         self._reset()
 
     async def _read_mail(self, attempt: SMTPAttempt) -> MailData:
@@ -739,7 +741,7 @@ class SMTPProtocol(SMTP):
         limit = cut.effect.after_bytes if cut is not None and isinstance(cut.effect, Drop) else None
         while True:
             if cut is not None and limit is not None and data.received >= limit and cut.use(attempt):
-                self._drop(self._note("BODY", f"{data.received} bytes"), cut, f" after {data.received} bytes")
+                self._drop(self._note("END_OF_DATA", f"{data.received} bytes"), cut, f" after {data.received} bytes")
             if not (self._input or self._input.is_at_end):
                 await self._await_input()
             slow = self.server.script.slow_down() if self.server.script.faults else None
@@ -747,9 +749,9 @@ class SMTPProtocol(SMTP):
             piece = self._input.take(size if limit is None else max(1, min(size, limit - data.received)))
             self._set_reading(len(self._input) < _HIGH_WATER)
             if not piece:
-                left = self._note("BODY", f"{data.received} bytes")
+                left = self._note("END_OF_DATA", f"{data.received} bytes")
                 left.reply = "the client has left before the end of the mail"
-                self._abort(f"the client has left {self.record.stage}")
+                self._abort(f"the client has left {self.record.state}")
             if slow is not None:
                 slow[0].count_hit()
                 await self._hold(len(piece) / slow[1])
@@ -829,7 +831,7 @@ class SMTPProtocol(SMTP):
 
     def _reset(self) -> None:
         self.transaction = None
-        self.record.stage = "idle"
+        self.record.state = "idle"
 
     def _size_limit(self) -> int | None:
         scripted = self.server.script.limit_size()

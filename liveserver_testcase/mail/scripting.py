@@ -42,9 +42,9 @@ class ScriptedFaults:
 
     ``when``
         who is meant: an address or a glob such as ``"*@example.com"``, which MAIL and RCPT compare with their address,
-        ``BODY`` with the sender, and the others with what follows the command; a compiled pattern, which is searched
-        for there; or a function, which is called in the server's thread with the `SMTPAttempt`, at ``BODY`` with the
-        `ReceivedEmail`;
+        ``END_OF_DATA`` with the sender, and the others with what follows the command; a compiled pattern, which is
+        searched for there; or a function, which is called in a thread of its own with the `SMTPAttempt`, at
+        ``END_OF_DATA`` with the `ReceivedEmail`;
     ``times``
         how often, None for always;
     ``after``
@@ -75,7 +75,7 @@ class ScriptedFaults:
         """Refuse a command.
 
         Args:
-            command: ``CONNECT`` for the greeting, ``BODY`` for the answer to the mail itself, or a command of SMTP:
+            command: ``CONNECT`` for the greeting, ``END_OF_DATA`` for the reply to a mail, or a command of SMTP:
                 EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, RSET, NOOP, QUIT, VRFY.
             reply: A code from 400 to 599, with or without a text, or the bytes to send as they are.  After a 421 the
                 connection is closed.
@@ -115,7 +115,7 @@ class ScriptedFaults:
         after: int = 0,
     ) -> SMTPFault:
         """Refuse mails when they have arrived; ``when`` may be a function of the `ReceivedEmail`."""
-        return self._reject("BODY", code, text or f"{code // 100}.6.0 Message refused", when, times, after)
+        return self._reject("END_OF_DATA", code, text or f"{code // 100}.6.0 Message refused", when, times, after)
 
     def greylist(self, times: int = 1, code: int = 451, *, text: str = "") -> SMTPFault:
         """Refuse each recipient so often, and take it then; each pair of sender and recipient counts by itself."""
@@ -162,9 +162,9 @@ class ScriptedFaults:
 
         Args:
             command: See `fail`.
-            after_bytes: End it in the middle of the mail, after so many of its bytes: for ``DATA`` and ``BODY`` only.
+            after_bytes: End it in the middle of the mail, after so many of its bytes: at ``DATA`` or ``END_OF_DATA``.
             after_reply: Do as the command says and answer it, and end the connection then.
-            record: At ``BODY``: keep the mail.  The sender does not know, and sends it again if it is not careful.
+            record: At ``END_OF_DATA``: keep the mail.  The sender does not know, and sends it again if it is careless.
             reset: End it with a reset (RST), as if the network had failed, not with a close.
             when: Who is meant; see `ScriptedFaults`.
             times: How often; None for always.
@@ -175,10 +175,14 @@ class ScriptedFaults:
         """
         place = check_command(command)
         check_count("after_bytes", after_bytes, 0, "bytes of the mail")
-        if after_bytes is not None and place not in ("DATA", "BODY"):
-            raise UsageError(f"after_bytes is {after_bytes!r}, but {place} has no mail behind it: put it at 'BODY'")
-        if record and (place != "BODY" or after_bytes is not None):
-            raise UsageError("record is True, but there is no mail to keep: put it at 'BODY', without after_bytes")
+        if after_bytes is not None and place not in ("DATA", "END_OF_DATA"):
+            raise UsageError(
+                f"after_bytes is {after_bytes!r}, but {place} has no mail behind it: put it at 'END_OF_DATA'"
+            )
+        if record and (place != "END_OF_DATA" or after_bytes is not None):
+            raise UsageError(
+                "record is True, but there is no mail to keep: put it at 'END_OF_DATA', without after_bytes"
+            )
         effect = Drop(after_bytes=after_bytes, after_reply=after_reply, record=record, reset=reset)
         return self._put(place, effect, when, times, after)
 

@@ -225,7 +225,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         A sender that tries again is there twice: ``[a.code for a in smtp.attempts("RCPT")] == [451, 250]``.
 
         Args:
-            command: Such as ``RCPT``, in any case; ``CONNECT`` is a connection, ``BODY`` a mail itself.
+            command: Such as ``RCPT``, in any case; ``CONNECT`` is a connection, ``END_OF_DATA`` a mail itself.
             argument: What the address is, or else what the argument contains.
             code: The code of the answer.
 

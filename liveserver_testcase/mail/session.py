@@ -59,8 +59,8 @@ class Transaction:
 class SMTPAttempt:
     """One command of a client, and what became of it.
 
-    Two of them are no commands: ``CONNECT`` stands for the connection, answered with the greeting, and ``BODY`` for the
-    mail itself, answered after its last line.
+    Two of them are no commands: ``CONNECT`` stands for the connection, answered with the greeting, and ``END_OF_DATA``
+    for the mail itself, answered after its last line.
 
     Attributes:
         command: In capitals, such as ``RCPT``.
@@ -134,7 +134,7 @@ class SMTPAttempt:
         return self._order
 
     @property
-    def said(self) -> str:
+    def command_line(self) -> str:
         """The command as it came, as in ``RCPT TO:<ann@example.com>``; no password is in it."""
         return f"{self.command} {self.argument}".rstrip()
 
@@ -142,7 +142,7 @@ class SMTPAttempt:
         answer = self.reply.partition("\n")[0]
         if self.code is not None:
             answer = f"{self.code} {answer}".rstrip()
-        return f"{self.said} -> {answer or 'no answer yet'}{' (scripted)' if self.fault is not None else ''}"
+        return f"{self.command_line} -> {answer or 'no answer yet'}{' (scripted)' if self.fault is not None else ''}"
 
     def __repr__(self) -> str:
         return f"<SMTPAttempt {self}>"
@@ -160,8 +160,8 @@ class SMTPSession:
         window: The test in which it was opened.
         mails: How many mails were accepted on it.
         is_open: Whether it lasts.
-        ending: How it ended, in words; empty while it is open.
-        stage: What it is at, in a word or two: ``idle``, ``in DATA``.
+        close_reason: How it ended, in words; empty while it is open.
+        state: What it is at, in a word or two: ``idle``, ``in DATA``.
     """
 
     def __init__(self, index: int, peer: tuple[str, int], window: JournalWindow) -> None:
@@ -175,8 +175,8 @@ class SMTPSession:
         self.last_window = window  # the test of its last command
         self.mails = 0
         self.is_open = True
-        self.ending = ""
-        self.stage = "connected"
+        self.close_reason = ""
+        self.state = "connected"
         self.opened = monotonic()
         self._lines: collections.deque[SMTPAttempt | str] = collections.deque(maxlen=_MOST_LINES)
         self._count = 0
@@ -189,9 +189,9 @@ class SMTPSession:
     def end(self, ending: str) -> None:
         """Take down how it ended, unless that is known."""
         if self.is_open:
-            self.ending = self.ending or ending
+            self.close_reason = self.close_reason or ending
             self.is_open = False
-            self.stage = "closed"
+            self.state = "closed"
 
     @property
     def attempts(self) -> list[SMTPAttempt]:
@@ -205,8 +205,8 @@ class SMTPSession:
         lines = [f"   ({lost} lines before these are not kept)"] if lost > 0 else []
         for line in self._snapshot():
             lines += [f"   ({line})"] if isinstance(line, str) else _render(line)
-        if not self.is_open and self.ending != "QUIT":  # which has been said
-            lines.append(f"   ({self.ending})")
+        if not self.is_open and self.close_reason != "QUIT":  # which has been said
+            lines.append(f"   ({self.close_reason})")
         return "\n".join(lines)
 
     def _snapshot(self) -> Iterable[SMTPAttempt | str]:
@@ -215,16 +215,16 @@ class SMTPSession:
     def __repr__(self) -> str:
         host, port = self.peer
         name = f" as {self.ehlo!r}" if self.ehlo else ""
-        state = f"open, {self.stage}" if self.is_open else f"closed: {self.ending}"
+        state = f"open, {self.state}" if self.is_open else f"closed: {self.close_reason}"
         return f"<SMTPSession {self.index} from {format_host(host)}:{port}{name}, {state}>"
 
 
 def _render(attempt: SMTPAttempt) -> list[str]:
     lines = []
-    if attempt.command == "BODY":
+    if attempt.command == "END_OF_DATA":
         lines.append(f"C: <{attempt.argument}>")
     elif attempt.command != "CONNECT":
-        lines.append(f"C: {attempt.said}")
+        lines.append(f"C: {attempt.command_line}")
     lines += attempt.between
     if attempt.code is None:
         return [*lines, f"   ({attempt.reply})"] if attempt.reply else lines

@@ -91,7 +91,7 @@ class ImplicitTLS(asyncio.Protocol):
 
     async def _secure(self, transport: asyncio.BaseTransport) -> None:
         protocol = self._protocol
-        protocol.record.stage = "in the TLS handshake"
+        protocol.record.state = "in the TLS handshake"
         try:
             secured = await asyncio.get_running_loop().start_tls(
                 transport,

@@ -405,7 +405,7 @@ class Attempted(MailTest):
             client.data(b"x")
 
         self.in_background(send)
-        self.assertEmailAttempted("BODY", code=554, timeout=HANG)
+        self.assertEmailAttempted("END_OF_DATA", code=554, timeout=HANG)
 
     def test_report(self) -> None:
         """The report lists what was attempted."""

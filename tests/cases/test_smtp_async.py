@@ -105,7 +105,7 @@ class PlainForms(AsyncMailTest):
         self.assertEmailSent(subject="Welcome")
         self.assertEmailCount(1)
         self.assertNoEmailSent(subject="other")
-        self.assertEmailAttempted("BODY", times=1)
+        self.assertEmailAttempted("END_OF_DATA", times=1)
         self.assertEqual((len(captured), len(self.outbox)), (1, 1))
 
     async def test_advice(self) -> None:

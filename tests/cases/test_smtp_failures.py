@@ -226,7 +226,7 @@ no email arrived
   wanted:  any email
   received in this test: 0
   refused: 1
-      BODY 1216 bytes -> 500 5.6.0 Line 3 of the mail is too long: 1200 octets, the limit is 998
+      END_OF_DATA 1216 bytes -> 500 5.6.0 Line 3 of the mail is too long: 1200 octets, the limit is 998
   1 connection to 127.0.0.1:2525, but no email was delivered over it
       Mail servers refuse such lines (RFC 5321): encode the body, or set smtp_line_limit = None to allow them.
   transcript of the last one:

@@ -27,7 +27,7 @@ def session(*said: tuple[str, str, int | None, str], ending: str = "QUIT", stage
         attempt.code, attempt.reply = code, reply
         made.add(attempt)
     made.mails = mails
-    made.stage = stage
+    made.state = stage
     if ending:
         made.end(ending)
     return made
@@ -168,9 +168,9 @@ class Reasons(CircumstancesCase):
             "smtp_require_auth is set: the client must log in first.": session(
                 ("MAIL", "", 530, "5.7.0 Authentication required")
             ),
-            "The mail is larger than smtp_size_limit.": session(("MAIL", "", 552, "x"), ("BODY", "", 552, "x")),
+            "The mail is larger than smtp_size_limit.": session(("MAIL", "", 552, "x"), ("END_OF_DATA", "", 552, "x")),
             "Mail servers refuse such lines (RFC 5321): encode the body, or set smtp_line_limit = None to allow "
-            "them.": session(("BODY", "", 500, "5.6.0 Line 3 of the mail is too long: 1200 octets")),
+            "them.": session(("END_OF_DATA", "", 500, "5.6.0 Line 3 of the mail is too long: 1200 octets")),
         }.items():
             with self.subTest(advice):
                 lines = describe_circumstances(around(sessions), False)

@@ -299,7 +299,7 @@ class SmugglingTest(MailTestCase):
                     b"220 localhost ESMTP\r\n221 2.7.0 This is a mail server; it does not speak HTTP\r\n", said
                 )
         self.assertEqual([], self.server.outbox)
-        self.assertEqual("the client spoke HTTP", self.server.sessions[0].ending)
+        self.assertEqual("the client spoke HTTP", self.server.sessions[0].close_reason)
 
 
 class DepartureTest(MailTestCase):
@@ -314,8 +314,10 @@ class DepartureTest(MailTestCase):
         client.send(b"half")
         client.close()
         session = self.session()
-        self.assertEqual("the client has left in DATA", session.ending)
-        self.assertEqual("BODY 4 bytes -> the client has left before the end of the mail", str(session.attempts[-1]))
+        self.assertEqual("the client has left in DATA", session.close_reason)
+        self.assertEqual(
+            "END_OF_DATA 4 bytes -> the client has left before the end of the mail", str(session.attempts[-1])
+        )
         self.assertEqual([], self.server.outbox)
         self.send()
         self.assertEqual(1, len(self.server.outbox))
@@ -329,7 +331,7 @@ class DepartureTest(MailTestCase):
         client.send(b"half")
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         client.close()
-        self.assertEqual("the client has left in DATA", self.session().ending)
+        self.assertEqual("the client has left in DATA", self.session().close_reason)
 
     def test_while_it_logs_in(self) -> None:
         """A client that leaves before its password has not logged in."""
@@ -340,7 +342,7 @@ class DepartureTest(MailTestCase):
         client.ask("AUTH LOGIN")
         client.close()
         session = self.session()
-        self.assertEqual(("the client has left without a QUIT", None), (session.ending, session.auth_user))
+        self.assertEqual(("the client has left without a QUIT", None), (session.close_reason, session.auth_user))
 
     def test_between_commands(self) -> None:
         """A client that just leaves is not held against anybody."""
@@ -348,7 +350,7 @@ class DepartureTest(MailTestCase):
         client = self.client()
         client.answer()
         client.close()
-        self.assertEqual("the client has left without a QUIT", self.session().ending)
+        self.assertEqual("the client has left without a QUIT", self.session().close_reason)
 
 
 class OwnFunctionTest(MailTestCase):
@@ -382,11 +384,11 @@ class OwnFunctionTest(MailTestCase):
         client.begin()
         client.ask("DATA")
         client.send(MAIL + b".\r\n")
-        wait_until(lambda: server.attempts("BODY"))
+        wait_until(lambda: server.attempts("END_OF_DATA"))
         with self.assertWarnsRegex(UnfinishedWorkWarning, "cut off a mail from 'ann@example.com' from 127.0.0.1:"):
             server.stop()
         freed.set()
-        self.assertEqual("the server has stopped", self.session().ending)
+        self.assertEqual("the server has stopped", self.session().close_reason)
 
     def test_nobody_asks(self) -> None:
         """An exception that nobody has taken note of is raised by the stop."""

@@ -98,7 +98,7 @@ class ScriptTest(MailTestCase):
                 self.assertEqual([250, 550, 250], self.codes("bob@example.com", "eve@example.com", "eva@example.com"))
 
     def test_what_is_meant(self) -> None:
-        """Other commands are compared by what follows them, ``BODY`` by its sender, or by a function of the mail."""
+        """Other commands are compared by what follows them, ``END_OF_DATA`` by its sender or by a function of the mail."""
         with self.server.fail("VRFY", 550, when="root*"):
             client = self.client()
             client.answer()
@@ -148,7 +148,7 @@ class ScriptTest(MailTestCase):
         self.server.shut_down_reply(times=1)
         self.assertEqual("421 4.3.2 Server shutting down", client.ask("NOOP"))
         self.assertEqual(b"", client.rest())
-        self.assertEqual("the server has ended it with 421", self.session().ending)
+        self.assertEqual("the server has ended it with 421", self.session().close_reason)
         self.send()
 
     def test_an_unwelcoming_greeting(self) -> None:
@@ -162,14 +162,14 @@ class ScriptTest(MailTestCase):
 
     def test_an_end_after_the_answer(self) -> None:
         """A command can take effect and be answered before the connection ends."""
-        self.server.drop("BODY", after_reply=True)
+        self.server.drop("END_OF_DATA", after_reply=True)
         client = self.client()
         client.begin()
         client.ask("DATA")
         self.assertEqual("250 2.0.0 Accepted", client.ask("x\r\n."))
         self.assertEqual(b"", client.rest())
         self.assertEqual(1, len(self.server.outbox))
-        self.assertEqual("the script has dropped the connection at BODY", self.session().ending)
+        self.assertEqual("the script has dropped the connection at END_OF_DATA", self.session().close_reason)
 
     def test_a_reset(self) -> None:
         """An end can be a reset, as of a network that fails."""
@@ -183,20 +183,20 @@ class ScriptTest(MailTestCase):
 
     def test_in_the_middle_of_a_mail(self) -> None:
         """The connection ends after exactly so many bytes; a shorter mail comes through."""
-        fault = self.server.drop("BODY", after_bytes=100)
+        fault = self.server.drop("END_OF_DATA", after_bytes=100)
         self.send()
         self.assertEqual(0, fault.hits)
         with self.assertRaises((smtplib.SMTPServerDisconnected, ConnectionError)):
             self.send(b"x" * 98 + b"\r\n" + MAIL)
-        attempt = self.server.attempts("BODY")[-1]
+        attempt = self.server.attempts("END_OF_DATA")[-1]
         self.assertEqual(
-            "BODY 100 bytes -> the script has dropped the connection after 100 bytes (scripted)", str(attempt)
+            "END_OF_DATA 100 bytes -> the script has dropped the connection after 100 bytes (scripted)", str(attempt)
         )
         self.assertEqual((1, 1), (fault.hits, len(self.server.outbox)))
 
     def test_an_answer_that_is_lost(self) -> None:
         """A mail can be kept although its sender never hears so: a careful one sends it twice."""
-        self.server.drop("BODY", record=True, times=1)
+        self.server.drop("END_OF_DATA", record=True, times=1)
         with self.assertRaises(smtplib.SMTPServerDisconnected):
             self.send()
         self.send()
@@ -253,7 +253,7 @@ class WaitTest(MailTestCase):
 
     def test_a_client_that_gives_up(self) -> None:
         """A client that leaves while it is kept waiting is noticed, and its command has no effect."""
-        for put in (lambda: self.server.delay("BODY", 3600), lambda: self.server.hang("BODY")):
+        for put in (lambda: self.server.delay("END_OF_DATA", 3600), lambda: self.server.hang("END_OF_DATA")):
             self.server.begin("a test")
             put()
             client = self.client()
@@ -262,7 +262,7 @@ class WaitTest(MailTestCase):
             client.send(MAIL + b".\r\n")
             wait_until(lambda: self.server.faults[0].hits)
             client.close()
-            self.assertEqual("the client has left while it was kept waiting", self.session().ending)
+            self.assertEqual("the client has left while it was kept waiting", self.session().close_reason)
             self.assertEqual([], self.server.outbox)
 
     def test_the_end_of_a_hang(self) -> None:
@@ -294,7 +294,7 @@ class WaitTest(MailTestCase):
             client = self.client()
             wait_until(lambda: self.server.faults[0].hits)
             client.close()
-            self.assertEqual("the client has left while it was kept waiting", self.session().ending)
+            self.assertEqual("the client has left while it was kept waiting", self.session().close_reason)
             stop = threading.Thread(target=self.server.stop, daemon=True)
             stop.start()
             stop.join(10)
@@ -302,7 +302,7 @@ class WaitTest(MailTestCase):
 
     def test_who_is_in_flight(self) -> None:
         """A mail that is kept waiting for ever is not waited for; one that is delayed is."""
-        self.server.hang("BODY")
+        self.server.hang("END_OF_DATA")
         client = self.client()
         client.begin()
         self.assertEqual(1, len(self.server.in_flight))
@@ -357,7 +357,7 @@ class MisuseTest(unittest.TestCase):
     def test_messages(self) -> None:
         """Each says what it got, what it wanted and what to do."""
         smtp = SMTPServer()
-        places = "CONNECT, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, BODY, RSET, NOOP, QUIT, VRFY"
+        places = "CONNECT, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, END_OF_DATA, RSET, NOOP, QUIT, VRFY"
         reply = "wanted a code from 400 to 599, as in (550, '5.1.1 no such user'), or bytes to send as they are"
         who = "says nothing of who is meant; wanted an address, a glob, a pattern or a function"
         for call, message in (
@@ -391,14 +391,14 @@ class MisuseTest(unittest.TestCase):
             ),
             (
                 lambda: smtp.drop("RCPT", after_bytes=1),
-                "after_bytes is 1, but RCPT has no mail behind it: put it at 'BODY'",
+                "after_bytes is 1, but RCPT has no mail behind it: put it at 'END_OF_DATA'",
             ),
             (
                 lambda: smtp.drop("DATA", record=True),
-                "record is True, but there is no mail to keep: put it at 'BODY', without after_bytes",
+                "record is True, but there is no mail to keep: put it at 'END_OF_DATA', without after_bytes",
             ),
             (
-                lambda: smtp.drop("BODY", after_bytes=-1),
+                lambda: smtp.drop("END_OF_DATA", after_bytes=-1),
                 "after_bytes is -1; wanted a whole number from 0: bytes of the mail",
             ),
             (lambda: smtp.throttle(0), "bytes_per_second is 0; wanted a number greater than 0"),
@@ -434,8 +434,8 @@ class MisuseTest(unittest.TestCase):
             smtp.hang("DATA"),
             smtp.drop("QUIT"),
             smtp.drop("NOOP", after_reply=True),
-            smtp.drop("BODY", record=True),
-            smtp.drop("BODY", after_bytes=9),
+            smtp.drop("END_OF_DATA", record=True),
+            smtp.drop("END_OF_DATA", after_bytes=9),
             smtp.throttle(100),
             smtp.limit_size(9),
             smtp.limit_recipients(1),
@@ -450,8 +450,8 @@ class MisuseTest(unittest.TestCase):
                 "<SMTPFault DATA: never answers, 0 hits>",
                 "<SMTPFault QUIT: drops the connection without an answer, 0 hits>",
                 "<SMTPFault NOOP: drops the connection after the answer, 0 hits>",
-                "<SMTPFault BODY: drops the connection without an answer, with the mail in the outbox, 0 hits>",
-                "<SMTPFault BODY: drops the connection after 9 bytes of the mail, 0 hits>",
+                "<SMTPFault END_OF_DATA: drops the connection without an answer, with the mail in the outbox, 0 hits>",
+                "<SMTPFault END_OF_DATA: drops the connection after 9 bytes of the mail, 0 hits>",
                 "<SMTPFault reads 100 bytes a second, 0 hits>",
                 "<SMTPFault refuses mails of more than 9 bytes, 0 hits>",
                 "<SMTPFault answers 452 to each recipient after 1, 0 hits>",

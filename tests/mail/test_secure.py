@@ -102,7 +102,7 @@ class STARTTLSTest(MailTestCase):
         client.ask("STARTTLS")
         client.send(b"NOOP\r\nNOOP\r\n")
         client.rest()
-        self.assertRegex(self.session().ending, r"^the TLS handshake failed: \[SSL: ")
+        self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: \[SSL: ")
 
     def test_a_silent_client(self) -> None:
         """A client that does not begin its handshake in time is off, and the record says why."""
@@ -115,7 +115,7 @@ class STARTTLSTest(MailTestCase):
                     client.ask("EHLO test")
                     client.ask("STARTTLS")
                 self.assertEqual(b"", client.rest())
-                self.assertRegex(self.session().ending, "^the TLS handshake failed: ")
+                self.assertRegex(self.session().close_reason, "^the TLS handshake failed: ")
 
     def test_a_sender_that_does_not_wait(self) -> None:
         """A mail that was sent in one go, with the end of TLS behind it, is kept whole."""
@@ -171,7 +171,7 @@ class ImplicitTLSTest(MailTestCase):
         client = self.client()
         client.send(b"EHLO test\r\n")
         client.rest()
-        self.assertRegex(self.session().ending, r"^the TLS handshake failed: ")
+        self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: ")
 
     def test_a_browser(self) -> None:
         """Whoever speaks plain HTTP to it is off, and the record says so."""
@@ -179,7 +179,7 @@ class ImplicitTLSTest(MailTestCase):
         client = self.client()
         client.send(b"GET / HTTP/1.1\r\n\r\n")
         client.rest()
-        self.assertEqual("the client spoke plain HTTP on a port that speaks TLS", self.session().ending)
+        self.assertEqual("the client spoke plain HTTP on a port that speaks TLS", self.session().close_reason)
 
     def test_a_context_of_ones_own(self) -> None:
         """A context of the user's is used as it is; whom to trust is the user's to know."""
@@ -215,7 +215,7 @@ class CertificateTest(MailTestCase):
             }.items():
                 with self.subTest(flaw=flaw, tls=tls):
                     self.assertEqual(reason, self.refuse(flaw, tls))
-                    self.assertRegex(self.session().ending, r"^the TLS handshake failed: \[SSL: .*ALERT")
+                    self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: \[SSL: .*ALERT")
                     self.assertEqual([], self.server.outbox)
 
     def test_a_client_that_does_not_verify(self) -> None:

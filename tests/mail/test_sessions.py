@@ -70,11 +70,11 @@ class SessionTest(MailTestCase):
         client = self.client()
         client.answer()
         (session,) = self.server.sessions
-        stages = [session.stage]
+        stages = [session.state]
         for line in ("EHLO test", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"):
             client.ask(line)
-            wait_until(lambda line=line: line != "DATA" or session.stage == "in DATA")
-            stages.append(session.stage)
+            wait_until(lambda line=line: line != "DATA" or session.state == "in DATA")
+            stages.append(session.state)
         self.assertEqual(["idle", "idle", "in a mail", "in a mail", "in DATA"], stages)
         self.assertRegex(repr(session), r"^<SMTPSession 0 from 127.0.0.1:\d+ as 'test', open, in DATA>$")
         self.assertTrue(session.is_open)
@@ -139,7 +139,7 @@ class AttemptTest(MailTestCase):
             smtp.sendmail("ann@example.com", ["bob@example.com", "eve@example.com"], MAIL)
         wait_until(lambda: not self.server.sessions[0].is_open)
         self.assertEqual(
-            ["CONNECT", "EHLO", "MAIL", "RCPT", "RCPT", "DATA", "BODY", "QUIT"],
+            ["CONNECT", "EHLO", "MAIL", "RCPT", "RCPT", "DATA", "END_OF_DATA", "QUIT"],
             [attempt.command for attempt in self.server.attempts()],
         )
         for found in (

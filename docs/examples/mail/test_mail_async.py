@@ -35,10 +35,10 @@ class AsyncMailTest(SMTPTestCase, unittest.IsolatedAsyncioTestCase):
         await self.assertEmailCountAsync(3)
 
     async def test_a_server_that_never_answers(self):
-        self.smtp.hang("BODY")
+        self.smtp.hang("END_OF_DATA")
         with self.assertRaises(asyncio.TimeoutError):  # TimeoutError itself from Python 3.11 on
             await asyncio.wait_for(send_welcome(*self.smtp.addr, "ann@example.com"), 0.2)
-        self.assertEmailAttempted("BODY")
+        self.assertEmailAttempted("END_OF_DATA")
 
 
 if __name__ == "__main__":

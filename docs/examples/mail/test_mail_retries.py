@@ -48,7 +48,7 @@ class RetryTest(SMTPTestCase):
         self.assertEqual(len(self.smtp.attempts("RCPT")), 1)
 
     def test_a_lost_answer_sends_the_mail_twice(self):
-        self.smtp.drop("BODY", record=True, times=1)
+        self.smtp.drop("END_OF_DATA", record=True, times=1)
         send_with_retries(self.smtp.addr, "ann@example.com")
         self.assertEqual(len(self.outbox), 2)
 
