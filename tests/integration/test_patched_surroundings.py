@@ -158,7 +158,7 @@ class PatchedSurroundingsTest(NoLeaks):
             with self.subTest(patch=name), HTTPStub() as stub:
                 sockets = self.make_sockets()
                 with patch():
-                    hold = stub.on("GET", "/").holds()
+                    hold = stub.on("GET", "/").hold()
                     client = sockets.pop()
                     client.connect(stub.address)
                     client.sendall(_HTTP)
@@ -167,5 +167,5 @@ class PatchedSurroundingsTest(NoLeaks):
                     self.assertIn(b"hello", client.recv(65536))
                     with stub.blackhole():
                         pass
-                    stub.on("GET", "/").proxies(upstream.url, ca_file=ca_file)
+                    stub.on("GET", "/").forward_to(upstream.url, ca_file=ca_file)
                     self.assertIn(b"hello from above", self.ask(sockets, stub.address, _HTTP))
