@@ -25,7 +25,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..errors import ServerNotStarted, ServerStartError
 from .connection import is_readable
@@ -35,8 +35,9 @@ from .listener import BACKLOG, EXHAUSTED, Listener, make_socket_pair
 from .loop_connection import LoopConnection
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, fold_stack, loop_stack
+from .write_buffer import FlushingSelector, WriteBuffer
 
-__all__ = ["EventLoopServer", "LoopConnection"]
+__all__ = ["EventLoopServer", "LoopConnection", "WriteBuffer"]
 
 log = logging.getLogger("liveserver_testcase.core")
 
@@ -48,8 +49,12 @@ _CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutEr
 _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class EventLoop(asyncio.SelectorEventLoop):
     """An event loop that goes on while a test has frozen the time, or replaced ``socket.socket``."""
+
+    def __init__(self) -> None:
+        self.selector = FlushingSelector()
+        super().__init__(self.selector)
 
     def time(self) -> float:
         """See ``asyncio.AbstractEventLoop.time``."""
@@ -103,7 +108,7 @@ class _Run:
     def work(self) -> None:
         """The life of the loop's thread."""
         try:
-            loop = _Loop()
+            loop = EventLoop()
             try:
                 self.run(loop)
             finally:
@@ -419,6 +424,10 @@ class EventLoopServer(Server):
             if self._run.stopping:
                 asyncio.get_running_loop().call_soon(connection.close_when_idle)
         return connection
+
+    def _buffer_writes(self, transport: asyncio.Transport) -> WriteBuffer:
+        """Have what is written in one turn of the loop sent at once; called on the loop."""
+        return WriteBuffer(transport, cast(EventLoop, asyncio.get_running_loop()).selector)
 
     def _connection_lost(self, connection: LoopConnection) -> None:
         """Take down that a connection was lost; called on the loop."""

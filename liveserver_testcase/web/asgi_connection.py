@@ -600,6 +600,7 @@ class _UvicornProtocol(Protocol):
     ws_protocol_class: Any
     flow: Any  # pauses and resumes reading
     cycle: Any  # what runs the application
+    transport: Any
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
     def connection_lost(self, exc: Exception | None) -> None: ...
@@ -697,6 +698,8 @@ class _HTTPMixin(_ProtocolMixin):
         """See `asyncio.Protocol`."""
         self._connection = cast(ASGIConnection, self._server._connection_made(transport))
         super().connection_made(transport)
+        uvicorn = cast(_UvicornProtocol, self)
+        uvicorn.transport = self._writes = self._server._buffer_writes(cast(asyncio.Transport, transport))
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -810,6 +813,8 @@ class _HTTPMixin(_ProtocolMixin):
     def _hand_over(self, block: bytes) -> None:
         """Hand a request for a WebSocket on, and with it the connection."""
         self._is_answering = self._connection.is_upgrading = True
+        self._writes.flush()
+        cast(_UvicornProtocol, self).transport = self._connection.transport
         rest, self._received = self._received, b""
         cast(_UvicornProtocol, super()).data_received(block)
         protocol = self._connection.protocol
@@ -857,7 +862,7 @@ class _HTTPMixin(_ProtocolMixin):
         self._stop_head_timer()
         self._discards = True
         cycle = self._cycle if self._body is not None or self._is_answering else None
-        transport = cast(asyncio.Transport, self._connection.transport)
+        transport = self._writes
         if cycle is not None:
             record = cycle.record
             record.refused = refusal.reason
@@ -878,6 +883,7 @@ class _HTTPMixin(_ProtocolMixin):
             self._end_cycle(cycle)
         self._received = b""
         transport.write(plain_response(refusal.status, refusal.reason, has_body=record.method != "HEAD"))
+        transport.flush()
         if transport.can_write_eof():
             # a close with unread bytes would reset the response away: RFC 9112, 9.6
             transport.write_eof()

@@ -339,7 +339,7 @@ class Starts(LoopCase):
         """When not even a loop can be made, as without descriptors, that is the cause."""
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         with (
-            mock.patch.object(looped, "_Loop", side_effect=error),
+            mock.patch.object(looped, "EventLoop", side_effect=error),
             self.assertRaisesRegex(ServerStartError, re.escape(str(error))) as caught,
         ):
             self.server.start()

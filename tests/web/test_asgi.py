@@ -328,6 +328,39 @@ class Streams(ASGICase):
         self.serve(Starlette(routes=[Route("/", page)]))
         self.assertEqual(20_000_000, len(self.get().content))
 
+    def test_head_and_body_at_once(self) -> None:
+        """A response that is written at once comes in one piece, however many messages it was."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
+            for piece in (b"one", b"two"):
+                await send({"type": "http.response.body", "body": piece, "more_body": piece == b"one"})
+
+        self.serve(app)
+        client = Client(self.server.address)
+        self.addCleanup(client.close)
+        client.send(get("/"))
+        self.assertTrue(client.sock.recv(65536).endswith(b"\r\n\r\nonetwo"))
+
+    def test_a_head_alone(self) -> None:
+        """A client has the head while the application waits with the body."""
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await asyncio.to_thread(go_on.wait, HANG)
+            await send({"type": "http.response.body", "body": b"late"})
+
+        self.serve(app)
+        connection = self.connect()
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        go_on.set()
+        self.assertEqual(b"late", response.read())
+
 
 class Errors(ASGICase):
     """What the application raises, wherever it does."""
