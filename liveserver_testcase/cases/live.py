@@ -317,6 +317,12 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             if type(error).__name__ == "SkipTest":
                 raise
             raise ServerStartError(f"{cls.__name__}.create_app() raised {name_error(error)}") from error
+        if inspect.iscoroutine(app):
+            app.close()  # else Python warns that nobody has awaited it
+            raise UsageError(
+                f"{cls.__name__}.create_app() is a coroutine function, and no event loop runs yet: write it without "
+                "async, and await what is to be awaited in the application's startup"
+            )
         if not callable(app):
             raise UsageError(
                 f"the application of {cls.__name__} is {app!r}; wanted a WSGI or ASGI callable. "

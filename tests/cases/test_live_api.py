@@ -717,6 +717,19 @@ class ConfigurationTest(NoLeaks):
         )
         self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda self: None, create_app=classmethod(skip)).summary)
 
+    def test_create_app_that_is_a_coroutine(self) -> None:
+        """A `create_app` that wants to be awaited is refused, with where to await instead."""
+
+        async def create_app(cls: Any) -> Any:
+            return make_app()
+
+        report = run_live(lambda self: None, create_app=classmethod(create_app)).report
+        self.assertIn(
+            "UsageError: Case.create_app() is a coroutine function, and no event loop runs yet: write it without "
+            "async, and await what is to be awaited in the application's startup",
+            report,
+        )
+
     def test_request_context(self) -> None:
         """What a class puts around each request is entered in the thread that handles it."""
         here = threading.local()
