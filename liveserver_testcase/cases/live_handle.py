@@ -47,7 +47,7 @@ class LiveServerHandle:
         self._part.switch(True)
 
     def stop(self) -> None:
-        """Stop the server; the next test starts it again.  If it is stopped, nothing happens."""
+        """Stop the server and keep its port; the next test starts it again.  If it is stopped, nothing happens."""
         self._part.switch(False)
 
     def restart(self) -> None:
@@ -57,7 +57,7 @@ class LiveServerHandle:
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """In this block nobody listens on the server's port; afterwards it serves there again."""
+        """In this block nobody listens on the server's port, and nobody can; afterwards it serves there again."""
         self.stop()
         try:
             yield

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Hashable
 
+from ..core.listener import Listener
 from ..core.tracebacks import fold_stack
-from ..errors import LiveServerTestCaseError, UsageError
+from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.live import LiveServer
 from ..web.records import RequestRecord
 from .hold import hold
@@ -89,6 +91,7 @@ class LivePart(ClassServer[LiveServer]):
         self.address: LiveAddress | None = None
         self._make_at = make
         self._locate = locate
+        self._kept_port: Listener | None = None  # of a server that a test has stopped, for its next start
         self._threads: ThreadWatch | None = None  # set when the server is made
         self.scope = "test" if scope == "function" else scope
         self.key = key
@@ -135,6 +138,7 @@ class LivePart(ClassServer[LiveServer]):
     def stop(self) -> None:
         self.log.end()
         self.should_run = False
+        self._give_port_up()
         if self.scope in ("test", "class") and self.server is not None:
             self._end_own(self.server)
 
@@ -153,9 +157,21 @@ class LivePart(ClassServer[LiveServer]):
             raise UsageError(f"the live server is not there yet: {self.explain_absence() or 'its turn has not come'}")
         self.should_run = on
         if on and not self.server.is_running:
+            kept, self._kept_port = self._kept_port, None
+            if kept is not None:
+                self.server.adopt(kept)
             self.server.start()
         elif not on:
+            was_running = self.server.is_running
             self.server.stop()
+            if was_running:
+                with contextlib.suppress(ServerStartError):  # somebody was faster, as the next start will say
+                    self._kept_port = Listener(self.server.host, self.server.port, listens=False)
+
+    def _give_port_up(self) -> None:
+        kept, self._kept_port = self._kept_port, None
+        if kept is not None:
+            kept.close()
 
     def explain_absence(self) -> str:
         if self._refused is not None:
@@ -181,6 +197,7 @@ class LivePart(ClassServer[LiveServer]):
 
     def _begin_own(self) -> None:
         """A server for this test alone."""
+        self._give_port_up()
         before, self.server, self._refused = self.server, None, None
         self.should_run = False
         if before is not None:
@@ -209,6 +226,7 @@ class LivePart(ClassServer[LiveServer]):
             self.fault = error
         if self.scope == "test":
             self.should_run = False
+            self._give_port_up()
             self._end_own(self.server)
 
     def gather(self) -> list[Raised]:

@@ -552,7 +552,7 @@ class ScopesTest(NoLeaks):
         for case in cases:
             case.addClassCleanup = lambda *args, **kwargs: None
             case.tearDownClass = classmethod(
-                lambda cls: (servers.append(cls.live_server), super(cls, cls).tearDownClass())
+                lambda cls: (servers.append(cls.live_server._server), super(cls, cls).tearDownClass())
             )
         try:
             self.assertEqual({"run": 6}, run_case(*cases).summary)

@@ -6,9 +6,10 @@ import socket
 import unittest
 from typing import Any
 
-from liveserver_testcase import LiveServerTestCase
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerStartError
 from tests.cases.apps import make_app
-from tests.cases.running import run_case
+from tests.cases.running import is_refused, make_case, run_case
+from tests.support import NoLeaks
 
 
 class TestTheHandle(unittest.TestCase):
@@ -98,3 +99,50 @@ class TestTheHandle(unittest.TestCase):
         """The class itself has no names for what the handle does."""
         names = [name for name in dir(LiveServerTestCase) if name.startswith(("start_", "stop_", "restart_", "wait_"))]
         self.assertEqual([], names)
+
+
+class KeptPort(NoLeaks):
+    """The port of a server that a test has stopped."""
+
+    def test_it_is_kept(self) -> None:
+        """Nobody else can have it until the server serves there again, whichever test starts it."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def check_kept(self) -> None:
+                self.assertTrue(is_refused(self.live_url()))
+                with self.assertRaisesRegex(ServerStartError, "the port is taken"):
+                    LiveServer(make_app(), port=self.live_server.port).start()
+
+            def test_1(self) -> None:
+                with self.live_server.down():
+                    self.check_kept()
+                self.assertEqual(200, self.live.get("/").status_code)
+                self.live_server.stop()
+                self.check_kept()
+
+            def test_2(self) -> None:
+                self.assertEqual(200, self.live.get("/").status_code)
+                self.live_server.stop()
+
+        Case.__module__ = __name__
+        for scope in ("class", "test", "module"):
+            with self.subTest(scope=scope):
+                Case.live_scope = scope
+                outcome = run_case(Case)
+                self.assertEqual({"run": 2}, outcome.summary, outcome.printed)
+
+    def test_it_is_given_up(self) -> None:
+        """When the class is over, anybody can have it."""
+        ports: list[int] = []
+
+        def test(self: Any) -> None:
+            ports.append(self.live_server.port)
+            self.live_server.stop()
+
+        members = {"app": make_app(), "live_scope": "module", "test": test, "__module__": __name__}
+        outcome = run_case(make_case(LiveServerTestCase, **members))
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        with LiveServer(make_app(), port=ports[0]) as server:
+            self.assertEqual(ports[0], server.port)
