@@ -139,9 +139,11 @@ def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
         os.set_blocking(output_in, False)
         memory = _make_memory()
         kept.append(memory)
-        popen = _execute(config, sockets, (theirs.fileno(), life_in, output_out, memory))
+        numbers = [_lift(number, given) for number in (theirs.fileno(), life_in, output_out, memory)]
+        listening = [_lift(sock.fileno(), given) for sock in sockets]
+        popen = _execute(config, numbers, listening)
         child = Child(popen, Pipe(ours), output_in, life_out, memory)
-        child.pipe.send((config, [sock.fileno() for sock in sockets]))
+        child.pipe.send((config, listening))
         kept.clear()
         return child
     finally:
@@ -150,6 +152,19 @@ def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
             os.close(number)
         if kept:
             ours.close()
+
+
+def _lift(number: int, copies: list[int]) -> int:
+    """The descriptor, or a copy if it has the number of a standard stream: while those are closed, others get it.
+
+    The child's own streams would take its place there.
+    """
+    if number > 2:
+        return number
+    import fcntl  # not on Windows
+
+    copies.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
+    return copies[-1]
 
 
 def _make_memory() -> int:
@@ -162,9 +177,7 @@ def _make_memory() -> int:
         return os.dup(file.fileno())
 
 
-def _execute(
-    config: WorkerConfig, sockets: Sequence[socket.socket], numbers: tuple[int, int, int, int]
-) -> subprocess.Popen[bytes]:
+def _execute(config: WorkerConfig, numbers: list[int], listening: list[int]) -> subprocess.Popen[bytes]:
     """Start a fresh interpreter, which reads the rest from the pipe."""
     package = __package__ or ""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -177,7 +190,7 @@ def _execute(
         stdout=numbers[2],
         stderr=numbers[2],
         env=dict(config.environment),
-        pass_fds=[*numbers, *(sock.fileno() for sock in sockets)],
+        pass_fds=[*numbers, *listening],
         **group,
     )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -13,7 +16,7 @@ from freezegun import freeze_time
 from pyfakefs.fake_filesystem_unittest import Patcher
 
 from liveserver_testcase import HTTPStub, LiveServer, SMTPServer
-from tests.support import HANG, NoLeaks
+from tests.support import HANG, NoLeaks, run_python
 
 Connect = Callable[[tuple[str, int]], socket.socket]
 
@@ -169,3 +172,46 @@ class PatchedSurroundingsTest(NoLeaks):
                         pass
                     stub.on("GET", "/").forward_to(upstream.url, ca_file=ca_file)
                     self.assertIn(b"hello from above", self.ask(sockets, stub.address, _HTTP))
+
+
+_ASK_ALL = """
+import socket, sys
+from tests.integration.test_patched_surroundings import SERVERS
+
+for kind, (make, question, wanted) in SERVERS.items():
+    with make() as server:
+        for _ in range(3):
+            answer = b""
+            with socket.create_connection(server.address, timeout=20) as client:
+                client.sendall(question)
+                while data := client.recv(65536):
+                    answer += data
+            if wanted not in answer:
+                raise AssertionError(f"{kind}: {answer!r}")
+with open(sys.argv[1], "w") as result:
+    result.write("all have answered")
+"""
+
+
+class OwnProcessTest(NoLeaks):
+    """What cannot be done to the process of the tests: each script is one that starts every server."""
+
+    def run_all(self, before: str) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name, "result")
+        done = run_python(before + _ASK_ALL, str(path), options=())
+        self.assertTrue(path.exists(), done.stderr)
+        self.assertEqual(("all have answered", 0), (path.read_text(), done.returncode), done.stderr)
+
+    def test_no_standard_streams(self) -> None:
+        """Every server works where there are no standard streams, and sockets get their numbers."""
+        self.run_all("import sys\nsys.stdin = sys.stdout = sys.stderr = None\n")
+        self.run_all("import sys\nfor stream in (sys.stdin, sys.stdout, sys.stderr):\n    stream.close()\n")
+        self.run_all("import os, sys\nfor number in range(3):\n    os.close(number)\nsys.stdout = sys.stderr = None\n")
+
+    def test_gevent(self) -> None:
+        """Every server works where gevent has replaced threads and sockets before anything else was imported."""
+        if importlib.util.find_spec("gevent") is None:
+            self.skipTest("gevent is not installed")
+        self.run_all("from gevent import monkey\nmonkey.patch_all()\n")
