@@ -202,7 +202,7 @@ class ServerTestCase(unittest.TestCase):
             stop_run = getattr(result, "stopTestRun", None)
         try:
             self._begin_test()
-            super().run(JudgedResult(result, self, self._judge, self._failed))  # type: ignore[arg-type]
+            super().run(JudgedResult(result, self, self._judge, self._failed, self._explain_error))  # type: ignore[arg-type]
         finally:
             if stop_run is not None:
                 stop_run()
@@ -218,8 +218,9 @@ class ServerTestCase(unittest.TestCase):
             raise
         except Exception as error:
             verdict = self._judge()
-            if verdict is not None:
-                add_note(error, as_note(verdict))
+            for note in (self._explain_error(error), verdict and as_note(verdict)):
+                if note:
+                    add_note(error, note)
             raise
         verdict = self._judge()
         if verdict is not None:
@@ -239,6 +240,13 @@ class ServerTestCase(unittest.TestCase):
         run = self._own_run()
         if run is not None:
             run.failed(self.id())
+
+    def _explain_error(self, error: BaseException) -> str:
+        """What the servers saw that helps with an error that is none of the test's own assertions."""
+        run = self._own_run()
+        if run is None or isinstance(error, self.failureException):
+            return ""
+        return run.explain(error)
 
     def _judge(self, skipped: bool = False) -> BaseException | None:
         """What the servers hold against the test that is over, as an exception."""

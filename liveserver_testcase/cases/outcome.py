@@ -73,9 +73,10 @@ class JudgedResult:
         judge: Called once, when the test's clean-ups are over, with whether it was skipped; returns the exception that
             is the verdict, or None.
         alarm: Called the moment the test is seen to fail: on Python 3.11 and later before its tearDown.
+        explain: Called with each exception of the test when it was judged; returns what its note is to say besides.
     """
 
-    __slots__ = ("_alarm", "_held", "_is_judged", "_judge", "_result", "_test", "_verdict")
+    __slots__ = ("_alarm", "_explain", "_held", "_is_judged", "_judge", "_result", "_test", "_verdict")
 
     def __init__(
         self,
@@ -83,11 +84,13 @@ class JudgedResult:
         test: unittest.TestCase,
         judge: Callable[[bool], BaseException | None],
         alarm: Callable[[], None] = lambda: None,
+        explain: Callable[[BaseException], str] = lambda _: "",
     ) -> None:
         self._result = result
         self._test = test
         self._judge = judge
         self._alarm = alarm
+        self._explain = explain
         self._held: list[_Event] = []
         self._is_judged = False
         self._verdict: BaseException | None = None  # until the runner has heard of it
@@ -136,6 +139,10 @@ class JudgedResult:
                 self._verdict = self._judge(skipped)
         finally:  # whoever interrupts the judging still wants to know the rest
             for event in events:
+                if event.error is not None and event.name != "addExpectedFailure":
+                    explanation = self._explain(event.error[1])
+                    if explanation:
+                        add_note(event.error[1], f"\n{explanation}")
                 self._tell(event if self._verdict is None else self._amend(event, self._verdict))
 
     def _amend(self, event: _Event, verdict: BaseException) -> _Event:

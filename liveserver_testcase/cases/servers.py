@@ -88,6 +88,10 @@ class ClassServer(Generic[S]):
         """
         return []
 
+    def explain(self, error: BaseException) -> str:
+        """Return what the server saw that helps with an error of the test; empty for nothing."""
+        return ""
+
     def failed(self, test_id: str) -> None:
         """The test has just failed, and its servers still run: a moment to look at them."""
 
@@ -200,6 +204,10 @@ class ClassRun:
         """Tell every server that the test has just failed."""
         for server in self._started:
             server.failed(test_id)
+
+    def explain(self, error: BaseException) -> str:
+        """Return what the servers saw that helps with an error of the test; empty for nothing."""
+        return "\n\n".join(filter(None, (server.explain(error) for server in self._started)))
 
     def judge(self, skipped: bool = False) -> Findings:
         """Let the servers settle and ask what they hold against the test that is over.

@@ -11,8 +11,8 @@ from ..mail.server import SMTPServer
 from .servers import ClassServer, Problem
 
 if TYPE_CHECKING:
-    from ..mail.circumstances import Circumstances
     from ..mail.message import ReceivedEmail
+    from ..mail.report import Diagnostics
 
 __all__ = ["SMTPAdapter"]
 
@@ -65,6 +65,13 @@ class SMTPAdapter(ClassServer[SMTPServer]):
             return raised
         return [*raised, Problem(_describe_unseen(server.url, unseen))]
 
+    def explain(self, error: BaseException) -> str:
+        if self.server is None:
+            return ""
+        from ..mail.report import explain_error  # loaded when the server starts
+
+        return explain_error(error, self.diagnostics())
+
     def leftovers(self) -> list[Problem]:
         if self.server is None or not self.is_strict:
             return []
@@ -78,7 +85,7 @@ class SMTPAdapter(ClassServer[SMTPServer]):
             return []
         return [*((email, email.window.name) for email in self._between), *self.server.late()]
 
-    def circumstances(self) -> Circumstances:
+    def diagnostics(self) -> Diagnostics:
         """What is going on at the server, for a report.
 
         Raises:
@@ -87,9 +94,9 @@ class SMTPAdapter(ClassServer[SMTPServer]):
         server = self.server
         if server is None:
             raise UsageError("there is no mail server")
-        from ..mail.circumstances import Circumstances  # loaded when the server starts
+        from ..mail.report import Diagnostics  # loaded when the server starts
 
-        return Circumstances(
+        return Diagnostics(
             server_url=server.url,
             sessions=server.sessions,
             attempts=server.attempts(),

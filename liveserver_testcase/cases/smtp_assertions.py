@@ -107,11 +107,11 @@ class EmailQuery:
 
     def fail_about_emails(self, times: int | None, waited: float | None, advice: str = "") -> NoReturn:
         """Fail with a report on the emails."""
-        from ..mail.report import Verdict, explain  # loaded when the server starts
+        from ..mail.report import MatchResult, explain  # loaded when the server starts
 
         place = "in this test" if self.block is None else "in this block"
-        verdict = Verdict(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
-        self.fail(explain(verdict, self.everything(), self.adapter.circumstances()))
+        verdict = MatchResult(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
+        self.fail(explain(verdict, self.everything(), self.adapter.diagnostics()))
 
     # -- what is inquired --------------------------------------------------------------------------------------------
 
@@ -169,11 +169,11 @@ class EmailQuery:
         def conclude(could_wait: bool) -> list[SMTPAttempt]:
             found = find()
             if len(found) < least or (times is not None and len(found) > times):
-                from ..mail.circumstances import explain_attempts  # loaded when the server starts
+                from ..mail.report import explain_attempts  # loaded when the server starts
 
                 wanted = {"command": command, "argument": argument, "code": code}
                 waited = self.timeout if len(found) < least and could_wait else None
-                advice, around = self.advice(could_wait), self.adapter.circumstances()
+                advice, around = self.advice(could_wait), self.adapter.diagnostics()
                 self.fail(explain_attempts(wanted, found, around, times=times, waited=waited, advice=advice))
             return found
 

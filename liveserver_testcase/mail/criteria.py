@@ -366,8 +366,15 @@ class ValueCriterion(Criterion):
         if compared(wanted) in map(compared, values):
             return None
         if isinstance(got, str):
-            return lambda: difference(wanted, got)
+            is_part = self.kind in {"line", "lines"} and wanted.strip() and wanted in got and len(got) <= _LONGEST_VALUE
+            return lambda: difference(wanted, got) + (_suggest_pattern(wanted) if is_part else "")
         return lambda: f"{shown(wanted)} is not among {shown(got)}" if got else _none(wanted)
+
+
+def _suggest_pattern(wanted: str) -> str:
+    """Return how to say that a part of the value is enough."""
+    pattern = repr(wanted) if re.fullmatch(r"[^.^$*+?{}\[\]\\|()]*", wanted) else f"re.escape({wanted!r})"
+    return f"; to search for a part, write re.compile({pattern})"
 
 
 def _none(wanted: object) -> str:

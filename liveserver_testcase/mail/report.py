@@ -1,24 +1,144 @@
 """The report of a failed assertion about mail, for a person who has only this text.
 
-Pure: recorded facts in, text out; held letter by letter.
+A report has, from top to bottom: what was wanted, the nearest email criterion by criterion, the emails that were
+received, what the server refused, its connections, what usually is the reason, and a transcript.  `explain_error` says
+what of that helps when the code under test failed by itself.  Pure: recorded facts in, text out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.text import count, escape, quote
-from .circumstances import Circumstances, describe_circumstances, headline
 from .criteria import Criteria, Mismatch, describe_attachment
 from .message import ReceivedEmail
+from .session import SMTPAttempt, SMTPSession
 
-__all__ = ["Verdict", "explain", "one_line", "route"]
+__all__ = [
+    "Diagnostics",
+    "MatchResult",
+    "describe_diagnostics",
+    "explain",
+    "explain_attempts",
+    "explain_error",
+    "one_line",
+    "route",
+]
 
-_MOST_LISTED = 20  # mails in a report; a test that got more is not read to the end
-_MOST_COMPARED = 50  # mails in which the nearest is looked for: comparing texts takes time
+_MOST_LISTED = 20  # emails or refusals in a report; a test that got more is not read to the end
+_MOST_COMPARED = 50  # emails in which the nearest is looked for: comparing texts takes time
 _MOST_DEFECTS = 3
-_MOST_NAMED = 3  # recipients or attachments of one mail
+_MOST_NAMED = 3  # recipients or attachments of one email
+_MOST_LINES = 40  # of a transcript: a dialogue of one email has twenty
+_LONGEST_LINE = 200
+_PREFIX = len("S: 250-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostics:
+    """What there is to know besides the mails of a test.
+
+    Attributes:
+        server_url: As in ``smtp://127.0.0.1:2525``.
+        sessions: The connections of the test.
+        attempts: What clients have tried in it, in order.
+        late: Mails of earlier tests that arrived when those had ended, and the names of those tests.
+        loss: What to say if mails were lost because there were too many; empty if none was.
+    """
+
+    server_url: str
+    sessions: Sequence[SMTPSession] = ()
+    attempts: Sequence[SMTPAttempt] = ()
+    late: Sequence[tuple[ReceivedEmail, str]] = ()
+    loss: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchResult:
+    """What an assertion wanted, and how it looked for it.
+
+    Attributes:
+        criteria: What was wanted.
+        times: How many mails were wanted; None for at least one, 0 for none.
+        waited: For how long, in seconds; None if there was no wait.
+        advice: What to say after the headline; empty for nothing.
+        place: Where the mails are from, as in ``in this test``.
+    """
+
+    criteria: Criteria
+    times: int | None = None
+    waited: float | None = None
+    advice: str = ""
+    place: str = "in this test"
+
+
+# -- emails
+
+
+def explain(result: MatchResult, emails: Sequence[ReceivedEmail], diagnostics: Diagnostics) -> str:
+    """Why an assertion about mail failed.
+
+    Args:
+        result: What was wanted.
+        emails: What was received, in order.
+        diagnostics: What else was going on at the server.
+
+    Returns:
+        Lines without a final line end; the first is a sentence.
+    """
+    criteria = result.criteria
+    judged = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
+    matched = [number for number, _, mismatches in judged if not mismatches]
+    verb = "matched" if criteria.criteria else "arrived"
+    lines = [_headline(len(matched), "email", verb, result.waited, result.times)]
+    if result.advice:
+        lines.append(f"  note:    {result.advice}")
+    lines.append(f"  wanted:  {criteria if criteria.criteria else 'any email'}")
+    if matched:
+        more = f", … {len(matched) - _MOST_LISTED} more" if len(matched) > _MOST_LISTED else ""
+        lines.append(f"  matched: {', '.join(f'#{number}' for number in matched[:_MOST_LISTED])}{more}")
+    if len(matched) < (1 if result.times is None else result.times):
+        lines += _describe_nearest(criteria, [entry for entry in judged if entry[2]])
+    lines += _describe_received(emails, result.place)
+    if diagnostics.late:
+        lines.append(f"  late, from tests that had ended: {len(diagnostics.late)}")
+        lines += [f"      {one_line(email)}  (from {escape(test)})" for email, test in diagnostics.late[-_MOST_LISTED:]]
+    return "\n".join([*lines, *describe_diagnostics(diagnostics, bool(emails))])
+
+
+def _describe_nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list[Mismatch]]]) -> list[str]:
+    """The mail that meets most criteria; of several the one that comes nearest to the rest; then the last."""
+    if not missed:
+        return []
+    fewest = min(len(entry[2]) for entry in missed)
+    candidates = [entry for entry in missed if len(entry[2]) == fewest][-_MOST_COMPARED:]
+    number, email, mismatches = max(candidates, key=lambda entry: (sum(each.closeness for each in entry[2]), entry[0]))
+    total, met = len(criteria.criteria), len(criteria.criteria) - len(mismatches)
+    subject = quote(email.subject) if email.subject else "(no subject)"
+    noun = "criterion" if total == 1 else "criteria"
+    lines = [f"  nearest: #{number} from {route(email, ' to ')}  {subject}  ({met} of {total} {noun})"]
+    failed = {mismatch.criterion: mismatch for mismatch in mismatches}
+    for criterion in criteria.criteria:
+        if criterion.name not in failed:
+            lines.append(f"      ok   {criterion.name}")
+            continue
+        first, *more = failed[criterion.name].describe().split("\n")
+        lines.append(f"      FAIL {first}")
+        lines += [f"           {line}" for line in more]
+    lines += [f"      note {escape(defect)}" for defect in email.defects[:_MOST_DEFECTS]]
+    return lines
+
+
+def _describe_received(emails: Sequence[ReceivedEmail], place: str) -> list[str]:
+    left_out = max(0, len(emails) - _MOST_LISTED)
+    note = f" (the last {_MOST_LISTED} are listed)" if left_out else ""
+    listed = list(enumerate(emails, 1))[left_out:]
+    return [
+        f"  received {place}: {len(emails)}{note}",
+        *(f"      #{number} {one_line(email)}" for number, email in listed),
+    ]
 
 
 def one_line(email: ReceivedEmail) -> str:
@@ -43,84 +163,263 @@ def route(email: ReceivedEmail, arrow: str) -> str:
     return f"{escape(email.mail_from) or '<>'}{arrow}{', '.join(recipients)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What an assertion wanted, and how it looked for it.
-
-    Attributes:
-        criteria: What was wanted.
-        times: How many mails were wanted; None for at least one, 0 for none.
-        waited: For how long, in seconds; None if there was no wait.
-        advice: What to say after the headline; empty for nothing.
-        place: Where the mails are from, as in ``in this test``.
-    """
-
-    criteria: Criteria
-    times: int | None = None
-    waited: float | None = None
-    advice: str = ""
-    place: str = "in this test"
+# -- what else was going on
 
 
-def explain(verdict: Verdict, emails: Sequence[ReceivedEmail], around: Circumstances) -> str:
-    """Why an assertion about mail failed.
+def describe_diagnostics(diagnostics: Diagnostics, has_emails: bool) -> list[str]:
+    """The lines of a report below the mails.
 
     Args:
-        verdict: What was wanted.
-        emails: What was received, in order.
-        around: What else was going on at the server.
+        diagnostics: The facts.
+        has_emails: Whether any mail was received: without, the connections are what there is to look at.
+    """
+    lines = describe_refused(diagnostics.attempts)
+    address = diagnostics.server_url.partition("://")[2]
+    if not diagnostics.sessions:
+        if not has_emails:
+            lines += _describe_no_connection(address)
+    else:
+        lines += _describe_sessions(diagnostics.sessions, address, has_emails)
+        lines += _find_reasons(diagnostics, has_emails)
+        lines += _describe_transcript(diagnostics.sessions, has_emails)
+    if diagnostics.loss:
+        lines.append(f"  {diagnostics.loss}")
+    return [*lines, f"  server: {diagnostics.server_url}"]
+
+
+def list_attempts(attempts: Sequence[SMTPAttempt]) -> list[str]:
+    """Attempts, one a line, equal ones counted."""
+    counted = Counter(escape(str(attempt)[:_LONGEST_LINE]) for attempt in attempts)
+    lines = [f"      {text}{f'  ({number} times)' if number > 1 else ''}" for text, number in counted.items()]
+    more = len(lines) - _MOST_LISTED
+    return [*lines[:_MOST_LISTED], f"      … {more} more"] if more > 0 else lines
+
+
+def describe_refused(attempts: Sequence[SMTPAttempt]) -> list[str]:
+    """What the server has refused, or left without an answer."""
+    refused = [attempt for attempt in attempts if attempt.was_refused and (attempt.code or attempt.reply)]
+    return [f"  refused: {len(refused)}", *list_attempts(refused)] if refused else []
+
+
+def _describe_no_connection(address: str) -> list[str]:
+    return [
+        f"  no connection was made to {address}",
+        "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
+        (
+            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: "
+            "see smtp.flask_config()."
+        ),
+        "      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().",
+    ]
+
+
+def _describe_sessions(sessions: Sequence[SMTPSession], address: str, has_emails: bool) -> list[str]:
+    """How many connections there were, and which of them last; nothing if that says nothing."""
+    lasting = [session for session in sessions if session.is_open]
+    if not has_emails:
+        them = "it" if len(sessions) == 1 else "them"
+        head = f"  {count(len(sessions), 'connection')} to {address}, but no email was delivered over {them}"
+    elif any(session.state != "idle" for session in lasting):
+        head = f"  sessions: {len(sessions)}"
+    else:
+        return []
+    stages = ", ".join(sorted({escape(session.state) for session in lasting}))
+    return [f"{head} ({len(lasting)} still open, {stages})" if lasting else head]
+
+
+def _describe_transcript(sessions: Sequence[SMTPSession], has_emails: bool) -> list[str]:
+    """What was said in the last session that has no happy end."""
+    troubled = [session for session in sessions if not has_emails or _is_troubled(session)]
+    if not troubled:
+        return []
+    lines = [escape(line[:_LONGEST_LINE]) for line in _join_answers(troubled[-1].transcript.splitlines())]
+    if len(lines) > _MOST_LINES:
+        lines = [f"({len(lines) - _MOST_LINES} lines before these)", *lines[-_MOST_LINES:]]
+    which = "of the last one" if troubled[-1] is sessions[-1] else "of the last one that failed"
+    return [f"  transcript {which}:", *(f"      {line}" for line in lines)]
+
+
+def _join_answers(lines: Sequence[str]) -> list[str]:
+    """A transcript in which an answer of several lines is one: that to EHLO has ten."""
+    joined: list[str] = []
+    goes_on = False
+    for line in lines:
+        if goes_on:
+            joined[-1] = f"{joined[-1][: _PREFIX - 1]} {joined[-1][_PREFIX:]}, {line[_PREFIX:]}"
+        else:
+            joined.append(line)
+        goes_on = line.startswith("S: ") and line[_PREFIX - 1 : _PREFIX] == "-"
+    return joined
+
+
+def _is_troubled(session: SMTPSession) -> bool:
+    return not session.mails or session.state.startswith("in ") or any(each.was_refused for each in session.attempts)
+
+
+def _was_answered(command: str, code: int, text: str = "") -> Callable[[Diagnostics], bool]:
+    """Whether a command was answered with this, by the server itself and not by a script."""
+
+    def look(diagnostics: Diagnostics) -> bool:
+        return any(
+            attempt.command == command and attempt.code == code and text in attempt.reply and attempt.fault is None
+            for attempt in diagnostics.attempts
+        )
+
+    return look
+
+
+def _has_ended(text: str, other_than: str = "\0") -> Callable[[Diagnostics], bool]:
+    return lambda diagnostics: any(
+        text in each.close_reason and other_than not in each.close_reason for each in diagnostics.sessions
+    )
+
+
+_NO_TLS = "WRONG_VERSION_NUMBER"  # what OpenSSL says of it
+
+# what can be seen in the record, and what usually is the reason
+_REASONS: Sequence[tuple[Callable[[Diagnostics], bool], str]] = (
+    (
+        _has_ended("TLS handshake", other_than=_NO_TLS),
+        "The client broke off the TLS handshake: does it trust smtp.ca_file, and was it given smtp.client_context()?",
+    ),
+    (
+        _has_ended(_NO_TLS),
+        "The client spoke without TLS where TLS was due: see smtp_tls, and how the client is configured.",
+    ),
+    (
+        _was_answered("(unreadable)", 500),
+        'What the client sent is no SMTP. Does it begin with TLS? Then smtp_tls must be "implicit".',
+    ),
+    (_has_ended("HTTP"), "The client spoke HTTP: it was given the address of the mail server for a web server's."),
+    (_was_answered("AUTH", 535), "The login was refused: smtp_users has the names and passwords that are accepted."),
+    (_was_answered("AUTH", 502), "AUTH is not offered: set smtp_users, or have the client log in after STARTTLS."),
+    (_was_answered("STARTTLS", 502), 'STARTTLS is not offered: set smtp_tls = "starttls".'),
+    (_was_answered("MAIL", 530, "STARTTLS"), "smtp_require_tls is set: the client must say STARTTLS first."),
+    (_was_answered("MAIL", 530, "Auth"), "smtp_require_auth is set: the client must log in first."),
+    (_was_answered("MAIL", 552), "The mail is larger than smtp_size_limit."),
+    (_was_answered("END_OF_DATA", 552), "The mail is larger than smtp_size_limit."),
+    (
+        _was_answered("END_OF_DATA", 500, "too long"),
+        "Mail servers refuse such lines (RFC 5321): encode the body, or set smtp_line_limit = None to allow them.",
+    ),
+    (
+        lambda diagnostics: any(session.state == "in DATA" for session in diagnostics.sessions),
+        "A mail is still on its way: if that is as it should be, wait for it with a longer timeout.",
+    ),
+)
+
+
+def _find_reasons(diagnostics: Diagnostics, has_emails: bool) -> list[str]:
+    found = _match_reasons(diagnostics)
+    if not found and not has_emails and not describe_refused(diagnostics.attempts):
+        found = ["Did the client stop before it sent a mail, or is it still sending?"]
+    return [f"      {advice}" for advice in found]
+
+
+def _match_reasons(diagnostics: Diagnostics) -> list[str]:
+    return list(dict.fromkeys(advice for applies, advice in _REASONS if applies(diagnostics)))
+
+
+# -- errors of the code under test
+
+_MAIL_LIBRARIES = ("smtplib", "aiosmtplib", "ssl")
+# What a client says of an extension that it was not offered; it sends no command of which the server could know.
+_NOT_OFFERED = (
+    ("STARTTLS", 'STARTTLS is not offered: set smtp_tls = "starttls".'),
+    ("SMTPUTF8", "SMTPUTF8 is not offered: smtp_utf8 is False, or the client did not say EHLO."),
+    ("authentication method", "No mechanism of the client is offered: smtp_auth_mechanisms has those that are."),
+    ("AUTH", "AUTH is not offered: set smtp_users, or have the client log in after STARTTLS."),
+)
+
+
+def explain_error(error: BaseException, diagnostics: Diagnostics) -> str:
+    """Say what the server saw of the client that raised this in the code under test, and what to set.
+
+    Args:
+        error: What the test failed with.
+        diagnostics: What was going on at the server.
+
+    Returns:
+        Lines without a final line end; empty if the error is none of a mail client, or the server saw nothing of it.
+    """
+    raised = [each for each in _find_causes(error) if _is_of_client(each)]
+    if not raised or not diagnostics.sessions:
+        return ""
+    found = _match_reasons(diagnostics)
+    for each in raised:
+        if "NotSupported" in type(each).__name__ or "not supported" in str(each) or "No suitable" in str(each):
+            found += [advice for text, advice in _NOT_OFFERED if text in str(each)][:1]
+    refused = describe_refused(diagnostics.attempts)
+    if not found and not refused:
+        return ""
+    return "\n".join(
+        [
+            f"mail server {diagnostics.server_url}: {type(raised[0]).__name__} was raised, and this is what it saw",
+            *refused,
+            *(f"      {advice}" for advice in dict.fromkeys(found)),
+            *_describe_transcript(diagnostics.sessions, has_emails=False),
+        ]
+    )
+
+
+def _find_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those that it came from, each once."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop(0)
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__]
+
+
+def _is_of_client(error: BaseException) -> bool:
+    return any(kind.__module__.partition(".")[0] in _MAIL_LIBRARIES for kind in type(error).__mro__)
+
+
+# -- attempts
+
+
+def explain_attempts(
+    wanted: Mapping[str, object],
+    found: Sequence[SMTPAttempt],
+    diagnostics: Diagnostics,
+    *,
+    times: int | None,
+    waited: float | None,
+    advice: str = "",
+) -> str:
+    """Why an assertion about attempts failed.
+
+    Args:
+        wanted: Command, argument and code; None for any.
+        found: What was as wanted.
+        diagnostics: What was going on at the server.
+        times: How often it was wanted; None for at least once.
+        waited: For how long, in seconds; None if there was no wait.
+        advice: What to say after the headline; empty for nothing.
 
     Returns:
         Lines without a final line end; the first is a sentence.
     """
-    criteria = verdict.criteria
-    judged = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
-    matched = [number for number, _, mismatches in judged if not mismatches]
-    verb = "matched" if criteria.criteria else "arrived"
-    lines = [headline(len(matched), "email", verb, verdict.waited, verdict.times)]
-    if verdict.advice:
-        lines.append(f"  note:    {verdict.advice}")
-    lines.append(f"  wanted:  {criteria if criteria.criteria else 'any email'}")
-    if matched:
-        more = f", … {len(matched) - _MOST_LISTED} more" if len(matched) > _MOST_LISTED else ""
-        lines.append(f"  matched: {', '.join(f'#{number}' for number in matched[:_MOST_LISTED])}{more}")
-    if len(matched) < (1 if verdict.times is None else verdict.times):
-        lines += _nearest(criteria, [entry for entry in judged if entry[2]])
-    lines += _received(emails, verdict.place)
-    if around.late:
-        lines.append(f"  late, from tests that had ended: {len(around.late)}")
-        lines += [f"      {one_line(email)}  (from {escape(test)})" for email, test in around.late[-_MOST_LISTED:]]
-    return "\n".join([*lines, *describe_circumstances(around, bool(emails))])
+    attempts = diagnostics.attempts
+    lines = [_headline(len(found), "attempt", "matched", waited, times)]
+    if advice:
+        lines.append(f"  note:    {advice}")
+    lines.append("  wanted:  " + ", ".join(f"{name}={value!r}" for name, value in wanted.items() if value is not None))
+    same = [attempt for attempt in attempts if attempt.command == wanted["command"]]
+    what = f"{wanted['command']} in this test" if same else "attempted in this test"
+    lines.append(f"  {what}: {len(same or attempts)}")
+    lines += list_attempts(same or attempts)
+    address = diagnostics.server_url.partition("://")[2]
+    if not diagnostics.sessions:
+        lines += _describe_no_connection(address)
+    return "\n".join([*lines, f"  server: {diagnostics.server_url}"])
 
 
-def _nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list[Mismatch]]]) -> list[str]:
-    """The mail that meets most criteria; of several the one that comes nearest to the rest; then the last."""
-    if not missed:
-        return []
-    fewest = min(len(entry[2]) for entry in missed)
-    candidates = [entry for entry in missed if len(entry[2]) == fewest][-_MOST_COMPARED:]
-    number, email, mismatches = max(candidates, key=lambda entry: (sum(each.closeness for each in entry[2]), entry[0]))
-    total, met = len(criteria.criteria), len(criteria.criteria) - len(mismatches)
-    subject = quote(email.subject) if email.subject else "(no subject)"
-    noun = "criterion" if total == 1 else "criteria"
-    lines = [f"  nearest: #{number} from {route(email, ' to ')}  {subject}  ({met} of {total} {noun})"]
-    failed = {mismatch.criterion: mismatch for mismatch in mismatches}
-    for criterion in criteria.criteria:
-        if criterion.name not in failed:
-            lines.append(f"      ok   {criterion.name}")
-            continue
-        first, *more = failed[criterion.name].describe().split("\n")
-        lines.append(f"      FAIL {first}")
-        lines += [f"           {line}" for line in more]
-    lines += [f"      note {escape(defect)}" for defect in email.defects[:_MOST_DEFECTS]]
-    return lines
-
-
-def _received(emails: Sequence[ReceivedEmail], place: str) -> list[str]:
-    left_out = max(0, len(emails) - _MOST_LISTED)
-    note = f" (the last {_MOST_LISTED} are listed)" if left_out else ""
-    listed = list(enumerate(emails, 1))[left_out:]
-    return [
-        f"  received {place}: {len(emails)}{note}",
-        *(f"      #{number} {one_line(email)}" for number, email in listed),
-    ]
+def _headline(matched: int, noun: str, verb: str, waited: float | None, times: int | None) -> str:
+    """As in ``no email matched within 2.0 s, 3 wanted``."""
+    within = f" within {waited:.{1 if waited >= 0.1 else 2}f} s" if waited else ""
+    wanted = {None: "", 0: ", none was wanted"}.get(times, f", {times} wanted")
+    return f"{count(matched, noun) if matched else f'no {noun}'} {verb}{within}{wanted}"

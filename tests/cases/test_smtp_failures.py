@@ -8,8 +8,11 @@ import smtplib
 import socket
 import ssl
 import unittest
+from collections.abc import Callable
 
+from liveserver_testcase import SMTPTestCase
 from tests.cases.mailing import MailTest, make_mail
+from tests.cases.running import make_case, run_case
 from tests.support import HANG, wait_until
 
 
@@ -27,6 +30,87 @@ class FailureTest(MailTest):
         client = smtplib.SMTP(*self.smtp.addr, local_hostname="laptop", timeout=HANG)
         self.addCleanup(client.close)
         return client
+
+
+class OwnErrorTest(unittest.TestCase):
+    """Tests that fail because the client raised: the note says what the server saw, and what to set."""
+
+    def fail_with(self, test: Callable[[SMTPTestCase], object], **attributes: object) -> str:
+        """The report of a test that is left by an error of its client."""
+        return run_case(make_case(SMTPTestCase, test_it=test, **attributes)).report
+
+    def test_no_starttls(self) -> None:
+        """A client that wants TLS gets to know which setting offers it."""
+
+        def test(case: SMTPTestCase) -> None:
+            with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+                client.starttls()
+
+        report = self.fail_with(test)
+
+        self.assertIn("STARTTLS extension not supported by server", report)
+        self.assertIn("SMTPNotSupportedError was raised, and this is what it saw\n", report)
+        self.assertIn('      STARTTLS is not offered: set smtp_tls = "starttls".\n', report)
+        self.assertIn("      C: EHLO ", report)
+
+    def test_no_auth(self) -> None:
+        """A client that wants to log in gets to know which setting lets it."""
+
+        def test(case: SMTPTestCase) -> None:
+            with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+                client.login("ann", "secret")
+
+        report = self.fail_with(test)
+
+        self.assertIn("      AUTH is not offered: set smtp_users, or have the client log in after STARTTLS.\n", report)
+
+    def test_wrong_password(self) -> None:
+        """A login that was refused is listed, with where the names and passwords are; no password is."""
+
+        def test(case: SMTPTestCase) -> None:
+            with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+                client.login("ann", "wrong-password")
+
+        report = self.fail_with(test, smtp_users={"ann": "secret"}, smtp_auth_mechanisms=("PLAIN",))
+
+        self.assertIn("  refused: 1\n      AUTH PLAIN -> 535", report)
+        self.assertIn(
+            "      The login was refused: smtp_users has the names and passwords that are accepted.\n", report
+        )
+
+    def test_certificate(self) -> None:
+        """A client that refused the certificate gets to know what to trust."""
+
+        def test(case: SMTPTestCase) -> None:
+            with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+                client.starttls(context=ssl.create_default_context())
+
+        report = self.fail_with(test, smtp_tls="starttls")
+
+        self.assertIn("SSLCertVerificationError was raised, and this is what it saw", report)
+        self.assertIn("does it trust smtp.ca_file, and was it given smtp.client_context()?", report)
+
+    def test_an_error_behind_an_error(self) -> None:
+        """What the application makes of the client's error is explained, too."""
+
+        def test(case: SMTPTestCase) -> None:
+            try:
+                with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+                    client.starttls()
+            except smtplib.SMTPException as error:
+                raise LookupError("no mail today") from error
+
+        self.assertIn("STARTTLS is not offered", self.fail_with(test))
+
+    def test_another_error(self) -> None:
+        """An error that is none of a mail client gets no such note."""
+
+        def test(case: SMTPTestCase) -> None:
+            with contextlib.suppress(smtplib.SMTPException), smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+                client.starttls()
+            raise LookupError("boom")
+
+        self.assertNotIn("what it saw", self.fail_with(test))
 
 
 class Plain(FailureTest):
@@ -158,7 +242,7 @@ no email matched
   wanted:  to='ann@example.com', subject='Welcome'
   nearest: #2 from team@example.com to ann@example.com  'Welcome!'  (1 of 2 criteria)
       ok   to
-      FAIL subject: 'Welcome' != 'Welcome!'
+      FAIL subject: 'Welcome' != 'Welcome!'; to search for a part, write re.compile('Welcome')
   received in this test: 2
       #1 team@example.com -> bob@example.com  'Invoice 7'  text+html
       #2 team@example.com -> ann@example.com  'Welcome!'  text

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.mail.circumstances import Circumstances
 from liveserver_testcase.mail.criteria import Criteria, EmailPredicate
 from liveserver_testcase.mail.message import ReceivedEmail
-from liveserver_testcase.mail.report import Verdict, explain, one_line
+from liveserver_testcase.mail.report import Diagnostics, MatchResult, explain, one_line
 from liveserver_testcase.mail.session import SMTPAttempt, SMTPSession
 from tests.mail import letter, mixed, part, receive
 
@@ -21,7 +20,7 @@ INVOICE = receive(
     mail_from="shop@x",
 )
 WELCOME = receive(letter("Welcome!"))
-AROUND = Circumstances(server_url="smtp://127.0.0.1:40123")
+AROUND = Diagnostics(server_url="smtp://127.0.0.1:40123")
 
 
 class Explain(unittest.TestCase):
@@ -36,11 +35,11 @@ class Explain(unittest.TestCase):
         waited: float | None = 2.0,
         times: int | None = None,
         advice: str = "",
-        around: Circumstances = AROUND,
+        around: Diagnostics = AROUND,
         predicate: EmailPredicate = None,
         **criteria: object,
     ) -> None:
-        verdict = Verdict(criteria=Criteria.build(predicate, **criteria), times=times, waited=waited, advice=advice)
+        verdict = MatchResult(criteria=Criteria.build(predicate, **criteria), times=times, waited=waited, advice=advice)
         self.assertEqual(explain(verdict, emails, around), textwrap.dedent(report).strip("\n"))
 
     def test_nearest(self) -> None:
@@ -51,7 +50,7 @@ class Explain(unittest.TestCase):
               wanted:  to='ann@example.com', subject='Welcome'
               nearest: #2 from shop@example.com to ann@example.com  'Welcome!'  (1 of 2 criteria)
                   ok   to
-                  FAIL subject: 'Welcome' != 'Welcome!'
+                  FAIL subject: 'Welcome' != 'Welcome!'; to search for a part, write re.compile('Welcome')
               received in this test: 2
                   #1 shop@x -> bob@x  'Invoice 7'  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
                   #2 shop@example.com -> ann@example.com  'Welcome!'  text
@@ -69,7 +68,7 @@ class Explain(unittest.TestCase):
             no email matched within 2.0 s
               wanted:  subject='Welcome'
               nearest: #1 from shop@example.com to ann@example.com  'Welcome!'  (0 of 1 criterion)
-                  FAIL subject: 'Welcome' != 'Welcome!'
+                  FAIL subject: 'Welcome' != 'Welcome!'; to search for a part, write re.compile('Welcome')
               received in this test: 2
                   #1 shop@example.com -> ann@example.com  'Welcome!'  text
                   #2 shop@x -> bob@x  'Invoice 7'  text+html, 1 attachment (inv-7.pdf application/pdf 12 kB)
@@ -160,7 +159,7 @@ class Explain(unittest.TestCase):
             f"{evil}@x",
             mail_from=f"{evil}@x",
         )
-        verdict = Verdict(
+        verdict = MatchResult(
             criteria=Criteria.build(subject="x", text="x\ny", body="x", to=["a@x"], headers={"X-Evil": "1"})
         )
         session = SMTPSession(0, ("127.0.0.1", 5), JournalWindow(1, "x"))
@@ -171,9 +170,7 @@ class Explain(unittest.TestCase):
         report = explain(
             verdict,
             [email],
-            Circumstances(
-                server_url="smtp://127.0.0.1:1", late=[(email, evil)], sessions=[session], attempts=[attempt]
-            ),
+            Diagnostics(server_url="smtp://127.0.0.1:1", late=[(email, evil)], sessions=[session], attempts=[attempt]),
         )
         self.assertIn("transcript", report)
         self.assertEqual([char for char in report if not char.isprintable() and char != "\n"], [])
@@ -235,7 +232,7 @@ class Explain(unittest.TestCase):
 
     def test_many(self) -> None:
         """Of many mails the last twenty are listed."""
-        report = explain(Verdict(criteria=Criteria.build(), times=0), [WELCOME] * 50, AROUND).splitlines()
+        report = explain(MatchResult(criteria=Criteria.build(), times=0), [WELCOME] * 50, AROUND).splitlines()
         self.assertEqual(report[0], "50 emails arrived, none was wanted")
         self.assertEqual(report[2], f"  matched: {', '.join(f'#{number}' for number in range(1, 21))}, … 30 more")
         self.assertEqual(report[3], "  received in this test: 50 (the last 20 are listed)")
@@ -282,7 +279,7 @@ class Explain(unittest.TestCase):
 
     def test_short_waits(self) -> None:
         """A wait too short for a tenth of a second is not shown as none."""
-        report = explain(Verdict(criteria=Criteria.build(), waited=0.02), [], AROUND)
+        report = explain(MatchResult(criteria=Criteria.build(), waited=0.02), [], AROUND)
         self.assertEqual(report.splitlines()[0], "no email arrived within 0.02 s")
 
     def test_predicate(self) -> None:

@@ -6,7 +6,7 @@ import unittest
 from typing import Any
 
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.mail.circumstances import Circumstances, describe_circumstances, explain_attempts
+from liveserver_testcase.mail.report import Diagnostics, describe_diagnostics, explain_attempts
 from liveserver_testcase.mail.session import SMTPAttempt, SMTPSession, Transaction
 
 URL = "smtp://127.0.0.1:40123"
@@ -33,19 +33,19 @@ def session(*said: tuple[str, str, int | None, str], ending: str = "QUIT", stage
     return made
 
 
-def around(*sessions: SMTPSession, loss: str = "") -> Circumstances:
+def around(*sessions: SMTPSession, loss: str = "") -> Diagnostics:
     attempts = [attempt for each in sessions for attempt in each.attempts]
-    return Circumstances(server_url=URL, sessions=sessions, attempts=attempts, loss=loss)
+    return Diagnostics(server_url=URL, sessions=sessions, attempts=attempts, loss=loss)
 
 
-class CircumstancesCase(unittest.TestCase):
+class DiagnosticsCase(unittest.TestCase):
     maxDiff = None
 
-    def check(self, facts: Circumstances, *lines: str, has_emails: bool = False) -> None:
-        self.assertEqual(describe_circumstances(facts, has_emails), [*lines, f"  server: {URL}"])
+    def check(self, facts: Diagnostics, *lines: str, has_emails: bool = False) -> None:
+        self.assertEqual(describe_diagnostics(facts, has_emails), [*lines, f"  server: {URL}"])
 
 
-class Connections(CircumstancesCase):
+class Connections(DiagnosticsCase):
     def test_nobody(self) -> None:
         """If nobody connected, the report asks for the configuration that usually is the reason."""
         self.check(
@@ -114,14 +114,14 @@ class Connections(CircumstancesCase):
             ("DATA", "", None, "the script never answers"), ("NOOP", "", None, ""), ending="", stage="idle"
         )
         self.assertEqual(
-            describe_circumstances(around(silent), False)[:2],
+            describe_diagnostics(around(silent), False)[:2],
             ["  refused: 1", "      DATA -> the script never answers"],
         )
 
     def test_many_refused(self) -> None:
         """Of many different refusals twenty are listed, of a long transcript the last forty lines."""
         facts = around(session(*(("RCPT", f"TO:<{number}@x>", 550, "no") for number in range(30))))
-        lines = describe_circumstances(facts, False)
+        lines = describe_diagnostics(facts, False)
         self.assertEqual(lines[0], "  refused: 30")
         self.assertEqual(lines[20:22], ["      RCPT TO:<19@x> -> 550 no", "      … 10 more"])
         transcript = lines[lines.index("  transcript of the last one:") + 1 : -1]
@@ -129,7 +129,7 @@ class Connections(CircumstancesCase):
 
     def test_long_answers(self) -> None:
         """An answer of several lines is one line."""
-        lines = describe_circumstances(around(session(("EHLO", "me", 250, "a\nb\nc"), ("NOOP", "", 250, "d"))), False)
+        lines = describe_diagnostics(around(session(("EHLO", "me", 250, "a\nb\nc"), ("NOOP", "", 250, "d"))), False)
         self.assertEqual(
             lines[3:-1],
             ["      C: EHLO me", "      S: 250 a, b, c", "      C: NOOP", "      S: 250 d"],
@@ -140,7 +140,7 @@ class Connections(CircumstancesCase):
         self.check(around(session(MAIL, mails=1), loss="the journal is full"), "  the journal is full", has_emails=True)
 
 
-class Reasons(CircumstancesCase):
+class Reasons(DiagnosticsCase):
     def test_each(self) -> None:
         """What can be seen in the record has the advice that goes with it."""
         for advice, sessions in {
@@ -173,7 +173,7 @@ class Reasons(CircumstancesCase):
             "them.": session(("END_OF_DATA", "", 500, "5.6.0 Line 3 of the mail is too long: 1200 octets")),
         }.items():
             with self.subTest(advice):
-                lines = describe_circumstances(around(sessions), False)
+                lines = describe_diagnostics(around(sessions), False)
                 before = next(number for number, line in enumerate(lines) if "no email was delivered" in line)
                 self.assertEqual(lines[before + 1 : before + 3], [f"      {advice}", "  transcript of the last one:"])
 
@@ -181,7 +181,7 @@ class Reasons(CircumstancesCase):
         """What the test itself has scripted needs no advice."""
         refused = session(("AUTH", "PLAIN", 535, "no"))
         refused.attempts[0].fault = object()
-        lines = describe_circumstances(around(refused), False)
+        lines = describe_diagnostics(around(refused), False)
         self.assertEqual(lines[1], "      AUTH PLAIN -> 535 no (scripted)")
         self.assertEqual(lines[3], "  transcript of the last one:")
 
@@ -189,7 +189,7 @@ class Reasons(CircumstancesCase):
 class Attempts(unittest.TestCase):
     maxDiff = None
 
-    def check(self, facts: Circumstances, *lines: str, **more: Any) -> None:
+    def check(self, facts: Diagnostics, *lines: str, **more: Any) -> None:
         wanted = {"command": "RCPT", "argument": "eve@x", "code": None}
         text = explain_attempts(wanted, [], facts, **{"times": None, "waited": 2.0, **more})
         self.assertEqual(text.splitlines(), [*lines, f"  server: {URL}"])
