@@ -38,7 +38,8 @@ class HTTPStubTestCase(StubAssertions):
         stub_client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
             Environment: ``STUBSERVER_CLIENT_AUTH``.
         stub_names: Names of further stubs.
-        stub_strict: Whether a request that nothing answers fails its test.  Environment: ``STUBSERVER_STRICT``.
+        stub_strict: Whether a request that nothing answers, or that cannot be read, fails its test.
+            Environment: ``STUBSERVER_STRICT``.
         stub_verify: Whether an expectation that is not met fails its test.  Environment: ``STUBSERVER_VERIFY``.
         stub_unmatched: The `Reply` to a request that nothing answers; without a body, it has the report.
         stub_timeout: Seconds that waits and `assertRequested` last.  Environment: ``STUBSERVER_TIMEOUT``.

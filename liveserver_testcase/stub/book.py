@@ -191,6 +191,14 @@ class Book:
         with self._lock:
             self._allowed = [known for known in self._allowed if known is not criteria]
 
+    def allows(self, request: RecordedRequest | None) -> bool:
+        """Return True if nothing is held against the test for a request; None for one of which nothing is known."""
+        with self._lock:
+            return any(
+                not criteria.criteria or (request is not None and criteria.matches(request))
+                for criteria in self._allowed
+            )
+
     def begin_scope(self) -> Scope:
         """Note what is in the book."""
         with self._lock:
@@ -235,7 +243,7 @@ class Book:
             passed = tuple((each, _explain_pass(each)) for each in known if each.matches(request))
             matching = {each for each, _ in passed}
             others = tuple(each for each in known if each not in matching)
-            allowed = any(criteria.matches(request) for criteria in self._allowed)
+            allowed = self.allows(request)
             request.newest = self._next_number
             return Decision(None, passed_over=passed, others=others, is_allowed=allowed, newest=self._next_number)
 

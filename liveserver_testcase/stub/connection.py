@@ -16,6 +16,7 @@ from ..core.threaded import ConnectionState
 from ..core.tls import TLS, TLSFacts
 from ..errors import ClientDisconnected
 from ..web.connection import HTTPConnection, Service
+from ..web.records import Exchange
 from .fault import FLAWS, Fault, Plan
 from .loop import HandlerLoop
 from .request import RecordedRequest
@@ -41,6 +42,9 @@ class Host(Service, Protocol):
 
     def plan_connection(self) -> Plan | None:
         """What goes wrong with the next connection."""
+
+    def note_unreadable(self, exchange: Exchange) -> None:
+        """Hold against the test what is no request."""
 
 
 class StubConnection(HTTPConnection):
@@ -80,6 +84,10 @@ class StubConnection(HTTPConnection):
 
     def _can_keep_alive(self) -> bool:
         return self.server.keep_alive and super()._can_keep_alive()
+
+    def _on_unreadable(self, exchange: Exchange) -> None:
+        if not (self.is_cut or self.stopping.is_set()):  # else it was the test that has ended it
+            self.server.note_unreadable(exchange)
 
     # -- misbehaving -----------------------------------------------------------------------------------------------
 

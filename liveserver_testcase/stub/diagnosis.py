@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..core.text import count, quote
+from ..web.records import Exchange
 from .book import Decision
 from .expectation import Expectation
 from .matching import Criteria
 from .request import RecordedRequest
 from .times import Times, describe_times
-from .traffic import Traffic, describe_exchange, get_distance, list_criteria, shorten
+from .traffic import Traffic, describe_exchange, get_distance, get_outcome, list_criteria, shorten
 
 __all__ = [
     "Traffic",
@@ -126,6 +127,7 @@ def explain_failure(
     expectations: Sequence[Expectation],
     *,
     must_be_met: bool = True,
+    unreadable: Sequence[Exchange] = (),
 ) -> str:
     """What is held against a test; empty if nothing is.
 
@@ -134,6 +136,7 @@ def explain_failure(
         violations: Its own.
         expectations: Those in the book at its end.
         must_be_met: Whether an expectation that is not met is held against it.
+        unreadable: What came in it and was no request, or broke off in the middle of one.
     """
     unmet = [e for e in expectations if must_be_met and not e.is_satisfied and not e.is_never]
     blocks: list[str] = []
@@ -149,6 +152,7 @@ def explain_failure(
         blocks.append(same[0].again)
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
+    blocks += _explain_unreadable(unreadable)
     blocks += _tell_passed_over(expectations, unmet, violations, traffic)
     claimed = {id(request): e for e in expectations for request in e.requests} if unmet else {}
     blocks += [_tell_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
@@ -164,18 +168,27 @@ def _mark(blocks: list[str], traffic: Traffic) -> list[str]:
     return blocks
 
 
-def explain_late(stub: str, violations: Sequence[Violation]) -> str:
+def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
+    """A line for each that could not be read, and for those that say the same one."""
+    texts = dict.fromkeys(f"{describe_exchange(each)} could not be read: {get_outcome(each)}" for each in exchanges)
+    return shorten(list(texts), "", str)
+
+
+def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequence[Exchange] = ()) -> str:
     """What came to light when its test had been judged, each naming that test; empty if nothing did.
 
     Args:
         stub: Its name, where there are several.
         violations: Of earlier tests.
+        unreadable: What came in earlier tests and could not be read.
     """
     groups = _group(violations)
     lead = f"stub {quote(stub)}: " if stub else ""
     blocks = [f"{lead}left over from {same[0].request.window.name}: {same[0].text}" for same in groups[:_MOST_LINES]]
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
+    for each in unreadable[:_MOST_LINES]:
+        blocks += [f"{lead}left over from {each.window.name}: {line}" for line in _explain_unreadable([each])]
     return "\n".join(blocks)
 
 

@@ -48,7 +48,7 @@ class Script(Waiting, Scripting, HTTPServer):
     Attributes:
         name: What reports call it, where there are several; empty for the only one.
         timeout: Seconds that a wait lasts where nothing else is said.
-        is_strict: Whether a request that nothing answers is held against the test.
+        is_strict: Whether a request that nothing answers, or that cannot be read, is held against the test.
         is_verified: Whether an expectation that is not met is held against the test.
         unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
         has_early: Whether anything is to fail before a request's body has come.
@@ -67,6 +67,8 @@ class Script(Waiting, Scripting, HTTPServer):
         self._order: Order | None = None
         self._violations: list[Violation] = []  # that no verdict has told of yet
         self._late: list[Violation] = []  # of earlier tests than the one that was judged
+        self._unreadable: list[Exchange] = []
+        self._late_unreadable: list[Exchange] = []
         self._late_errors: list[tuple[Exchange, BaseException]] = []
         self._unmatched: list[RecordedRequest] = []
 
@@ -292,6 +294,12 @@ class Script(Waiting, Scripting, HTTPServer):
             body=f"{violation.text}\n{violation.again}\n".encode(errors="replace"), headers=(*reply.headers, *kind)
         )
 
+    def note_unreadable(self, exchange: Exchange) -> None:
+        """Hold against the test what came and was no request, or broke off in the middle of one."""
+        request = exchange.handler_data
+        if self.is_strict and not self._book.allows(request if isinstance(request, RecordedRequest) else None):
+            self._unreadable.append(exchange)
+
     def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
         """What another stub of the test would have answered, in words."""
         return [
@@ -318,6 +326,7 @@ class Script(Waiting, Scripting, HTTPServer):
         Of a stub that is used alone, everything is forgotten.
         """
         self._violations.clear()
+        self._unreadable.clear()
         self.take_errors()
         self._book.clear()
         self.begin(self.journal.window.name)
@@ -346,7 +355,8 @@ class Script(Waiting, Scripting, HTTPServer):
         """Return what is held against this test: each request once, by the first who asks.
 
         That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
-        answer, or a sequence was used up; requests that nothing answered; expectations that are not met.
+        answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
+        expectations that are not met.
         """
         current = self.journal.window.number
         errors, violations = self.take_errors(), drain(self._violations)
@@ -354,14 +364,20 @@ class Script(Waiting, Scripting, HTTPServer):
         self._late += [violation for violation in violations if violation.request.window.number != current]
         mine = [violation for violation in violations if violation.request.window.number == current]
         failures = [self._explain_error(*raised) for raised in errors if raised[0].window.number == current]
-        report = explain_failure(self.traffic, mine, self.expectations, must_be_met=self.is_verified)
+        unreadable = drain(self._unreadable)
+        self._late_unreadable += [exchange for exchange in unreadable if exchange.window.number != current]
+        unreadable = [exchange for exchange in unreadable if exchange.window.number == current]
+        report = explain_failure(
+            self.traffic, mine, self.expectations, must_be_met=self.is_verified, unreadable=unreadable
+        )
         return [*failures, Failure(report)] if report else failures
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""
         errors = drain(self._late_errors) + self.take_errors()
         failures = [self._explain_error(*raised, late=True) for raised in errors]
-        report = explain_late(self.name, drain(self._late) + drain(self._violations))
+        unreadable = drain(self._late_unreadable) + drain(self._unreadable)
+        report = explain_late(self.name, drain(self._late) + drain(self._violations), unreadable)
         return [*failures, Failure(report)] if report else failures
 
     def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:

@@ -137,7 +137,7 @@ class HTTPStub(Disturbing):
         if early is not None:
             self._fail_early(exchange, connection, request, early)
             return request, early
-        self._read_body(exchange, request, body, None)
+        self._read_body(exchange, connection, request, body, None)
         self._find_retried(request)
         answer = self._settle_answer(exchange, request)
         self._keep_body(request)
@@ -165,7 +165,9 @@ class HTTPStub(Disturbing):
 
     # -- the request's body ----------------------------------------------------------------------------------------
 
-    def _read_body(self, exchange: Exchange, request: RecordedRequest, body: Body, most: int | None) -> None:
+    def _read_body(
+        self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, body: Body, most: int | None
+    ) -> None:
         """Read the body, or its first ``most`` bytes, and keep of it what may be kept.
 
         Raises:
@@ -179,6 +181,7 @@ class HTTPStub(Disturbing):
         except ClientDisconnected as error:
             request.failure = str(error)
             exchange.handler_data = request
+            connection._on_unreadable(exchange)
             raise
         finally:
             request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -212,7 +215,7 @@ class HTTPStub(Disturbing):
         if plan is None or body is None:
             return
         if plan.point is FaultPoint.REQUEST_BODY:
-            self._read_body(exchange, request, body, plan.cut(getattr(body, "left", None)))
+            self._read_body(exchange, connection, request, body, plan.cut(getattr(body, "left", None)))
         if plan.fault is not Fault.NO_READ:
             self._remember_failed(request)
             connection.misbehave(plan)

@@ -13,7 +13,7 @@ from .criterion import Mismatch
 from .matching import Criteria
 from .request import RecordedRequest
 
-__all__ = ["Traffic", "describe_exchange", "find_requests", "get_distance", "list_criteria", "shorten"]
+__all__ = ["Traffic", "describe_exchange", "find_requests", "get_distance", "get_outcome", "list_criteria", "shorten"]
 
 _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
 _MOST_COMPARED = 1000  # requests among which the nearest is looked for: it takes time
@@ -91,7 +91,7 @@ class Traffic:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
             start = "and" if lines else f"{self.stub} at {self.url} was sent"
             lines.append(f"{start} {what} incomplete or malformed:")
-            lines += shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_outcome(each)}")
+            lines += shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {get_outcome(each)}")
             reasons = [each.refused or each.aborted for each in self._broken]
             lines += [f"  a client {hint}" for sign, hint in _SCHEMES.items() if any(sign in each for each in reasons)]
         if not lines:
@@ -99,7 +99,7 @@ class Traffic:
         return [*lines, self._loss] if self._loss else lines
 
     def _tell(self, request: RecordedRequest) -> str:
-        return f"  {self.name(request)} -> {_outcome(request.exchange)}{self._tell_retry(request)}"
+        return f"  {self.name(request)} -> {get_outcome(request.exchange)}{self._tell_retry(request)}"
 
     def _tell_retry(self, request: RecordedRequest) -> str:
         first = request.retry_of
@@ -120,11 +120,13 @@ def describe_exchange(exchange: Exchange) -> str:
     return one_line(exchange.describe())
 
 
-def _outcome(exchange: Exchange) -> str:
-    reason = exchange.refused or exchange.aborted
+def get_outcome(exchange: Exchange) -> str:
+    """The status that it was answered with, or why it was not."""
+    request = exchange.handler_data if isinstance(exchange.handler_data, RecordedRequest) else None
+    reason = exchange.refused or exchange.aborted or (request.failure if request is not None else "")
     if reason:
         return one_line(reason)
-    reply = exchange.handler_data.reply if isinstance(exchange.handler_data, RecordedRequest) else None
+    reply = request.reply if request is not None else None
     status = exchange.status or (reply.status if reply is not None else "still coming")
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
 

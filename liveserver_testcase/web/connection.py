@@ -362,6 +362,9 @@ class HTTPConnection(Connection):
 
     # -- what never became a request -------------------------------------------------------------------------------
 
+    def _on_unreadable(self, exchange: Exchange) -> None:
+        """Do what is to be done when something has come that is no request, before its client is answered."""
+
     def _refuse(self, refusal: BadRequest, *, plain: bool = False) -> None:
         """Answer a request that could not be understood, and record it."""
         exchange = Exchange(None, self.index, self._exchanges, self.address)
@@ -370,6 +373,7 @@ class HTTPConnection(Connection):
         exchange.refused = refusal.reason
         exchange.status = refusal.status
         self.server.journal.add(exchange, self._window)
+        self._on_unreadable(exchange)
         answer = plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD")
         try:
             if plain:
@@ -388,5 +392,7 @@ class HTTPConnection(Connection):
         exchange = Exchange(None, self.index, self._exchanges, self.address)
         exchange.aborted = reason
         self.server.journal.add(exchange, self._window)
+        if len(self.incoming):
+            self._on_unreadable(exchange)
         exchange.end()
         self.server.journal.notify(exchange)

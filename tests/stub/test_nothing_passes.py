@@ -10,6 +10,8 @@ from typing import Any
 
 from liveserver_testcase import HTTPStub, HTTPStubTestCase
 from tests.stub.support import StubTest
+from tests.stub.wire import WireTest
+from tests.support import HANG
 
 
 def run_test(body: Callable[[Any], object], **attributes: object) -> unittest.TestResult:
@@ -95,6 +97,90 @@ class RaisedTest(StubTest):
         self.begin("shop.test_b")
         self.stub.verify()
         self.assertRegex(self.late_report(), r"^left over from shop\.test_a: GET /x could not be answered")
+
+
+class UnreadableTest(WireTest):
+    """What is malformed, or breaks off in the middle."""
+
+    REFUSED: tuple[tuple[bytes, str], ...] = (
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "^GET / could not be read: .*Content-Length"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "could not be read: a TLS handshake on a port"),
+        (
+            b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            "^POST /x could not be",
+        ),
+    )
+    BROKEN_OFF: tuple[tuple[bytes, str], ...] = (
+        (b"PUT /big HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc", "^PUT /big could not be read: the client "),
+        (b"GET /half HTTP/1.1\r\nHo", "could not be read: the client left after 22 bytes of a request's head"),
+    )
+
+    def send_wrong(self, data: bytes) -> None:
+        client = self.dial()
+        client.sendall(data)
+        if data in dict(self.BROKEN_OFF):
+            client.close()
+        else:
+            self.look(client)
+        self.stub.wait_until_idle(HANG)
+
+    def test_verify(self) -> None:
+        """It fails, although the client got no answer that a test could look at."""
+        self.stub.on().reply(200)
+        for data, wanted in (*self.REFUSED, *self.BROKEN_OFF):
+            with self.subTest(data=data):
+                self.send_wrong(data)
+                with self.assertRaisesRegex(AssertionError, wanted):
+                    self.stub.verify()
+                self.stub.verify()
+
+    def test_it_is_held_once_the_client_has_its_answer(self) -> None:
+        """Nobody has to wait for anything else."""
+        client = self.dial()
+        client.sendall(self.REFUSED[0][0])
+        client.recv(1)
+        self.assertRegex(self.stub.failure_report(), self.REFUSED[0][1])
+
+    def test_what_is_allowed(self) -> None:
+        """Who is not strict, or allows what matches, is not disturbed."""
+        wrong = self.BROKEN_OFF[0][0]
+        with self.stub.allow_unmatched():
+            for data, _ in (*self.REFUSED, *self.BROKEN_OFF):
+                self.send_wrong(data)
+        with self.stub.allow_unmatched("PUT", "/big"):
+            self.send_wrong(wrong)
+        self.stub.is_strict = False
+        self.send_wrong(wrong)
+        self.stub.verify()
+        self.stub.is_strict = True
+        with self.stub.allow_unmatched("GET", "/big"):
+            self.send_wrong(wrong)
+        self.assertRegex(self.stub.failure_report(), "^PUT /big could not be read")
+
+    def test_who_only_connects(self) -> None:
+        """Looks whether the stub is there, and asks for nothing."""
+        self.dial().close()
+        self.wait_for(lambda: len(self.stub.journal))
+        self.stub.verify()
+
+    def test_what_the_test_ends_itself(self) -> None:
+        """A cut connection and a stop are the test's own doing."""
+        for end in (self.stub.close_connections, self.stub.stop):
+            client = self.dial()
+            client.sendall(self.BROKEN_OFF[0][0])
+            self.wait_for(lambda: self.stub.in_flight)
+            end()
+            self.stub.wait_until_idle(HANG)
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_of_an_earlier_test(self) -> None:
+        """It names its test."""
+        self.begin("shop.test_a")
+        self.send_wrong(self.BROKEN_OFF[0][0])
+        self.begin("shop.test_b")
+        self.stub.verify()
+        self.assertRegex(self.late_report(), r"^left over from shop\.test_a: PUT /big could not be read: ")
+        self.assertEqual("", self.late_report())
 
 
 if __name__ == "__main__":
