@@ -51,7 +51,7 @@ LIBRARIES: Mapping[str, Owners] = {
     "aiosmtpd": Owners(("mail.protocol",), 1),
     "requests": Owners(("web.session",), 1),
     "trustme": Owners(("core.tls",), 1),
-    "uvicorn": Owners(("web.asgi",), 1),
+    "uvicorn": Owners(("web.uvicorn_config",), 1),
     "werkzeug": Owners(("web.*", "stub.*"), 99),
 }
 

@@ -1,91 +1,36 @@
-"""Serve an ASGI application on uvicorn's protocols.
+"""Serve an ASGI application on uvicorn's protocols, on an event loop of the server's own.
 
-The only importer of uvicorn, which is loaded when the first server is made.
-
-Of uvicorn these are used: ``Config``, which chooses and configures the protocols, and the protocols themselves, on a
-loop and a socket of our own.  Its ``Server`` is not: that one looks for its end ten times a second, waits for requests
-without end, and answers a failed start with ``SystemExit``.
+How a request comes to the application: `asgi_http` checks what a client sends and hands it to uvicorn's protocol, which
+calls the application in a task through a `RequestResponseCycle` of `asgi_cycle`.  An `ASGIConnection` knows the cycles
+of its connection, so that a stop can wait for them and name them.  `Lifespan` is the call of the application around all
+of these.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
-import inspect
-import logging
 import ssl
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ..core.event_loop import EventLoopServer, LoopConnection
 from ..core.interrupts import monotonic
 from ..core.listener import Listener
-from ..core.text import describe_error, quote
 from ..core.tls import resolve_tls
 from ..core.tracebacks import Unfinished
-from ..errors import ServerStartError, ServerThreadError, UsageError
-from .asgi_connection import (
-    ASGIConnection,
-    ASGIRecord,
-    ProtocolLoop,
-    RequestResponseCycle,
-    RequestTask,
-    ServerState,
-    current_cycle,
-    link_http,
-    link_websocket,
-)
+from ..errors import ServerThreadError
+from .asgi_connection import ASGIConnection, ASGIRecord
+from .asgi_cycle import RequestResponseCycle, RequestTask, current_cycle
+from .asgi_http import link_http
+from .asgi_websocket import link_websocket
 from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
 from .records import RequestLog, RequestRecord
+from .uvicorn_config import ProtocolLoop, ServerState, configure
 
-__all__ = ["ASGIServer", "check_options"]
-
-_OPTIONS = frozenset((
-    "date_header", "forwarded_allow_ips", "h11_max_incomplete_event_size", "headers", "http", "lifespan",
-    "limit_concurrency", "proxy_headers", "reset_contextvars", "root_path", "server_header", "timeout_keep_alive", "ws",
-    "ws_max_queue", "ws_max_size", "ws_per_message_deflate", "ws_ping_interval", "ws_ping_timeout",
-))  # fmt: skip
-_INSTEAD: Mapping[str, str] = {
-    "ssl_": "use tls",
-    "host": "use host and port",
-    "port": "use host and port",
-    "workers": "the server is one thread of this process",
-    "access_log": "requests are kept in the server's journal",
-    "log_": "configure the logger uvicorn.error",
-    "timeout_graceful_shutdown": "use stop_timeout",
-}  # by the beginnings of names
-_LIFESPANS = ("auto", "on", "off")
-
-
-def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> None:
-    """Refuse options that ``config`` does not know or that are not the test's to set.
-
-    Args:
-        config: ``uvicorn.Config``.
-        options: What is meant for it.
-
-    Raises:
-        UsageError: One of them cannot be set; names what to use instead, or the nearest one.
-    """
-    parameters = inspect.signature(config).parameters
-    known = sorted(_OPTIONS & parameters.keys())
-    for name, value in options.items():
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            instead = next((text for start, text in _INSTEAD.items() if str(name).startswith(start)), None)
-            if instead is not None:
-                advice = f"{instead[0].upper()}{instead[1:]}."
-            else:
-                advice = f"Did you mean {near[0]!r}?" if near else f"Wanted one of {', '.join(map(repr, known))}."
-            what = "cannot be set here" if name in parameters else "is unknown"
-            raise UsageError(f"the uvicorn option {name!r} {what}. {advice}")
-        if name == "lifespan" and value not in _LIFESPANS:
-            raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
-
+__all__ = ["ASGIServer"]
 
 _LOOK = 1.0  # seconds for the loop to read what was sent
 _TAKE_NOTE = 0.15  # seconds for cancelled calls to end
@@ -146,7 +91,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
         self._call_app = _make_app(self)
-        self._config = _configure(self._call_app, options or {})
+        self._config = configure(self._call_app, options or {})
+        if self._config.ws_protocol_class is not None:
+            self._config.ws_protocol_class = link_websocket(self._config.ws_protocol_class)
         # a debugger must not cost a test its session: a kept connection may be idle for as long as it likes
         self._is_timed = "timeout_keep_alive" in (options or {})
         self._loop: ProtocolLoop | None = None
@@ -274,44 +221,6 @@ def _make_app(server: ASGIServer) -> ASGIApplication:
         await server.app(scope, receive, send)
 
     return call_app
-
-
-def _configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
-    """Make uvicorn's configuration, with its protocols loaded and linked.
-
-    Raises:
-        ServerStartError: uvicorn is not installed.
-        UsageError: An option is unknown, or not to be set.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # older versions import what websockets has deprecated since
-        try:
-            import uvicorn
-        except ImportError as error:
-            raise ServerStartError(
-                f"an ASGI application needs uvicorn, which cannot be imported ({error}). "
-                "Install liveserver-testcase[asgi]."
-            ) from error
-        check_options(uvicorn.Config, options)
-        ours = {
-            "interface": "asgi3",
-            "log_config": None,  # anything else configures logging for the whole process
-            "workers": 1,  # otherwise WEB_CONCURRENCY is read
-            "lifespan": "off",  # see `Lifespan`
-        }
-        try:
-            config = uvicorn.Config(app, **{"proxy_headers": False, **options, **ours})
-            config.load()
-        except Exception as error:  # whatever it is: uvicorn checks little
-            raise ServerStartError(
-                f"uvicorn cannot work with the options {quote(dict(options))}: {describe_error(error)}"
-            ) from error
-    logger = logging.getLogger("uvicorn")
-    if not logger.handlers:  # without any, warnings would be printed
-        logger.addHandler(logging.NullHandler())
-    if config.ws_protocol_class is not None:
-        config.ws_protocol_class = link_websocket(cast(type, config.ws_protocol_class))
-    return config
 
 
 async def _wait_for(calls: list[RequestResponseCycle], timeout: float) -> None:

@@ -1,0 +1,350 @@
+"""One call of an ASGI application, from its request's head to the end of its task.
+
+uvicorn's protocol parses what it is given and calls the application in a task.  A `RequestResponseCycle` stands between
+the two: it is recorded when the head has come, sees what is received and sent, and ends with the task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import Context, ContextVar
+from typing import TYPE_CHECKING, Any
+
+from ..core.interrupts import monotonic
+from ..core.tracebacks import Unfinished, loop_stack, task_stack, thread_stacks
+from ..errors import ClientDisconnected, InvalidResponse
+from .request_head import BadRequest
+
+if TYPE_CHECKING:
+    from .asgi_connection import ASGIConnection, ASGIRecord
+    from .lifespan import ASGIApplication
+
+__all__ = ["RequestResponseCycle", "RequestTask", "current_cycle"]
+
+_SLICE = 256 * 1024  # bytes of a body that are sent at once
+_ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+_ERROR_TEXT = b"Internal Server Error\n"
+
+# what frameworks raise in the application when its client is gone; none of them is imported here
+_DEPARTURES = frozenset(("ClientDisconnect", "ClientDisconnected", "WebSocketDisconnect", "RequestAborted"))
+
+# A context variable: whatever works for a call, in tasks or in threads, has it in its context.
+_current: ContextVar[RequestResponseCycle | None] = ContextVar("liveserver_testcase_cycle", default=None)
+
+
+def current_cycle() -> RequestResponseCycle | None:
+    """Return the call for which the calling code works; None outside of one."""
+    return _current.get()
+
+
+class RequestResponseCycle:
+    """One call of the application, from its request's head to the end of its task.
+
+    Attributes:
+        record: What is kept of it.
+        has_body: Whether the whole body has been given to the application.
+        has_started: Whether the response has begun.
+        has_ended: Whether the response is complete.
+        is_reading: Whether it waits for more of the request's body.
+        is_gone: Whether the client is gone as far as the application knows.
+        must_raise: Whether a ``send`` after the client has left is to raise, as ASGI says from 2.4 on.
+        was_notified: Whether a stop has ended what lasts.
+        was_cancelled: Whether a stop has given it up.
+        task: The task in which it runs, uvicorn's; None before and after.
+    """
+
+    __slots__ = (
+        "_deferred_end", "_raw_receive", "_raw_send", "connection", "has_body", "has_ended", "has_started", "is_gone",
+        "is_reading", "must_raise", "record", "server", "task", "was_cancelled", "was_notified",
+    )  # fmt: skip
+
+    def __init__(self, connection: ASGIConnection, record: ASGIRecord, *, has_body: bool) -> None:
+        self.record = record
+        self.server = connection.server
+        self.connection = connection
+        self.has_body = has_body
+        self.is_reading = self.was_notified = self.was_cancelled = False
+        self.has_started = self.has_ended = False
+        self.is_gone = False
+        self.must_raise = False
+        self._deferred_end: dict[str, Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
+
+    async def run(
+        self,
+        app: ASGIApplication,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Call the application; what it raises is recorded and goes no further."""
+        self._raw_receive, self._raw_send = receive, send
+        # uvicorn before 0.34 promises it and does not do it: streams would go on for ever
+        self.must_raise = scope["asgi"].get("spec_version", "") >= "2.4"
+        self.task = task = asyncio.current_task()
+        _current.set(self)  # the task is this call's own, and ends with it
+        websocket = self.record.method == "WEBSOCKET"
+        if websocket and task is not None:
+            task.add_done_callback(self.finish)  # what uvicorn does after the application takes its time
+        try:
+            try:
+                with self.server.around(self.record):
+                    result: object = await app(scope, self.receive, self.send_ws if websocket else self.send)  # type: ignore[func-returns-value]
+                self._check(result)
+            except BaseException as error:
+                self._note(error)
+                if not websocket:
+                    await self._answer_error()
+                elif self.has_started:
+                    self.connection.transport.close()
+                elif not self.connection.is_lost:
+                    self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
+            if self._deferred_end is not None:
+                await self._release()
+        finally:
+            if not websocket:
+                self.finish()
+
+    def _check(self, result: object) -> None:
+        """Record an error if the application returned before it had done its part."""
+        if result is not None:
+            raise InvalidResponse(f"the application returned {result!r}; an ASGI application returns nothing")
+        if self.has_ended or self.is_gone or self.connection.is_lost or self._deferred_end is not None:
+            return
+        if self.record.method == "WEBSOCKET":
+            if not self.has_started:
+                raise InvalidResponse("the application returned without having accepted or closed the WebSocket")
+        elif not self.has_started:
+            raise InvalidResponse("the application returned without a response")
+        else:
+            raise InvalidResponse("the application returned before the end of its response")
+
+    def _note(self, error: BaseException) -> None:
+        """Record an exception, unless it is how an application takes the departure of its client, or a stop."""
+        if isinstance(error, asyncio.CancelledError) and (self.was_cancelled or self.server.has_refused):
+            return
+        if (self.is_gone or self.connection.is_lost) and _is_departure(error):
+            return
+        self.server.note_error(self.record, error)
+
+    async def _answer_error(self) -> None:
+        """Answer in the application's place, if nobody has; a response that had begun is broken off by uvicorn."""
+        if self.has_started or self.is_gone or self.connection.is_lost:
+            return
+        length = (b"content-length", str(len(_ERROR_TEXT)).encode())
+        with contextlib.suppress(Exception):
+            await self.send({"type": "http.response.start", "status": 500, "headers": [*_ERROR_HEADERS, length]})
+            await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
+
+    def finish(self, _task: object = None) -> None:
+        """End the record and leave the connection: nothing more is done for the request."""
+        record = self.record
+        if record.duration is None:
+            record.end()
+        self.is_reading = False
+        self.task = None
+        self.connection.remove(self)
+        self.server._calls.discard(self)
+        self.server.journal.notify(self.record)
+
+    # -- between uvicorn and the application ---------------------------------------------------------------------
+
+    async def receive(self) -> dict[str, Any]:
+        """The application's ``receive``: notes when it waits for its client."""
+        if self.has_body:
+            message = await self._raw_receive()
+        else:
+            self.is_reading = True
+            self.connection.update()
+            try:
+                message = await self._raw_receive()
+            finally:
+                self.is_reading = False
+                self.connection.update()
+            self.has_body = not message.get("more_body", False)
+        if message["type"].endswith(".disconnect"):
+            self.is_gone = True
+        return message
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """The application's ``send`` for a response: what it says is recorded before the client can read it."""
+        record, kind = self.record, message["type"]
+        if self.connection.is_lost and self._is_unwanted():
+            self._raise_gone()
+        if kind == "http.response.start" and not self.has_started:
+            record._is_streaming = _is_event_stream(message)
+            record.status, self.has_started = message["status"], True
+            record.response_begun_at = monotonic()
+            try:
+                await self._raw_send(message)
+            except BaseException as error:
+                record.status, self.has_started = None, False
+                record.response_begun_at = None
+                self.is_gone = self.is_gone or isinstance(error, OSError)
+                raise
+        elif kind == "http.response.body" and self.has_started and not message.get("more_body", False):
+            if (record.status or 0) >= 500 and self._deferred_end is None and not self.has_ended:
+                # Starlette answers with a 500 and raises afterwards: the client is not to be first to know
+                self._deferred_end = message
+                flushing = asyncio.get_running_loop().create_task(self._release())
+                flushing.add_done_callback(_ignore)
+                return
+            await self._complete(message)
+        else:
+            await self._send_on(message)
+
+    async def _release(self) -> None:
+        """Send the end of a response that was deferred."""
+        message, self._deferred_end = self._deferred_end, None
+        if message is not None:
+            try:
+                await self._complete(message)
+            except Exception as error:
+                self._note(error)
+
+    async def _complete(self, message: dict[str, Any]) -> None:
+        """Send the end of a response."""
+        record = self.record
+        body = message.get("body", b"")
+        if len(body) > _SLICE:
+            # uvicorn waits for a client that does not read before each message; the loop would copy all of a large one
+            view = memoryview(body)
+            last = (len(body) - 1) // _SLICE * _SLICE
+            for start in range(0, last, _SLICE):
+                piece = bytes(view[start : start + _SLICE])
+                await self._send_on({"type": message["type"], "body": piece, "more_body": True})
+            message = {**message, "body": bytes(view[last:])}
+        if not (self.connection.is_lost or self.is_gone):
+            record.completed = self.has_ended = True
+            record.end()
+        try:
+            await self._raw_send(message)
+        except BaseException as error:
+            record.completed = self.has_ended = False
+            record.duration = None
+            self.is_gone = self.is_gone or isinstance(error, OSError)
+            raise
+        self.server.journal.notify(self.record)
+
+    async def send_ws(self, message: dict[str, Any]) -> None:
+        """The application's ``send`` for a WebSocket."""
+        kind, before = message["type"], (self.record.status, self.has_started, self.has_ended)
+        if kind == "websocket.accept" and not self.has_started:
+            self.record.status, self.has_started = 101, True
+            self.record.response_begun_at = monotonic()
+        elif kind == "websocket.close":
+            if not self.has_started:
+                self.record.status, self.has_started = 403, True
+            self.has_ended = True
+        elif kind == "websocket.http.response.start" and not self.has_started:
+            self.record.status, self.has_started = message["status"], True
+        try:
+            await self._send_on(message)
+        except BaseException:
+            self.record.status, self.has_started, self.has_ended = before
+            raise
+
+    async def _send_on(self, message: dict[str, Any]) -> None:
+        if self.connection.is_lost and self._is_unwanted():
+            self._raise_gone()
+        try:
+            await self._raw_send(message)
+        except OSError:
+            self.is_gone = True
+            raise
+
+    def _is_unwanted(self) -> bool:
+        """Whether an application must know that what it sends reaches nobody, although uvicorn would not say so."""
+        return self.must_raise or self.server.has_refused
+
+    def _raise_gone(self) -> None:
+        self.is_gone = True
+        raise ClientDisconnected("the client has left")
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def connection_lost(self) -> None:
+        """Record that the connection is lost, and when."""
+        record = self.record
+        if self.has_ended or record.aborted or record.refused:
+            return
+        if record.method == "WEBSOCKET":
+            if self.has_started:
+                return  # how WebSockets end
+            when = "before the WebSocket was accepted"
+        elif self.is_reading:
+            when = "in the middle of its request's body"
+        else:
+            when = "in the middle of the response" if self.has_started else "before it was answered"
+        record.aborted = self.connection.describe_loss(when)
+
+    def cancel(self) -> None:
+        """Give it up: end the connection, and the task."""
+        self.was_cancelled = True
+        if not self.connection.is_lost:
+            self.connection.abort()
+        if self.task is not None:
+            self.task.cancel()
+
+    def describe(self, thread: str) -> Unfinished:
+        """Name it and where it is."""
+        age = monotonic() - self.record.arrived
+        return Unfinished(self.record.describe(), self.connection.peer, age, thread, self.stack())
+
+    def stack(self) -> str:
+        """Where the application is: in its coroutines, and in threads that work for them."""
+        if self.task is None:
+            return ""
+        thread = self.connection.thread
+        if getattr(self.task.get_coro(), "cr_running", False) and threading.get_ident() != thread:
+            return loop_stack(thread)
+        return task_stack(self.task) + thread_stacks(self.is_context)
+
+    def is_context(self, context: Context) -> bool:
+        """Whether what runs in ``context`` works for this call."""
+        return context.get(_current) is self
+
+
+def _is_event_stream(message: dict[str, Any]) -> bool:
+    for name, value in message.get("headers", ()):
+        if len(name) == 12 and name.lower() == b"content-type":
+            return bool(value.startswith(b"text/event-stream"))
+    return False
+
+
+def _is_departure(error: BaseException) -> bool:
+    """Return True if an exception says no more than that the client is gone.
+
+    What the application raises by itself while it handles the departure says more.
+    """
+    inner = getattr(error, "exceptions", None)  # of an exception group
+    if isinstance(inner, tuple):
+        return all(_is_departure(one) for one in inner)
+    if isinstance(error, asyncio.CancelledError | ClientDisconnected | BadRequest):
+        return True
+    return any(kind.__name__ in _DEPARTURES for kind in type(error).__mro__)
+
+
+def _ignore(task: asyncio.Task[None]) -> None:
+    """Ask for what a task raised, so that asyncio does not log it."""
+    if not task.cancelled():
+        task.exception()
+
+
+class RequestTask(asyncio.Task[Any]):
+    """A task that knows for which call it was made; from Python 3.12 on its context is asked instead."""
+
+    call: RequestResponseCycle | None = None
+
+    @classmethod
+    def make(cls, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """Make a task, as a loop's task factory; a plain one, which is faster, where there is nothing to know."""
+        call = current_cycle()
+        if call is None:
+            return asyncio.Task(coro, loop=loop, **options)
+        task = cls(coro, loop=loop, **options)
+        task.call = call
+        return task
