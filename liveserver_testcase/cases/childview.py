@@ -18,7 +18,7 @@ _FACTS = ("url", "ws_url", "host", "port", "address", "addr", "ca_file")
 
 
 def describe_servers(servers: Mapping[str, object]) -> str:
-    """Where the servers of these names are, as the value of `VARIABLE`; None stands for one that is not there."""
+    """Describe where the servers of these names are, for `VARIABLE`; None stands for one that is not there."""
     import json  # a class whose application runs in a thread needs neither this nor the rest of the module
 
     described = {}

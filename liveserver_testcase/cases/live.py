@@ -230,7 +230,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
 
     @classmethod
     def _make_live_address(cls) -> LiveAddress:
-        """Where the server of this class, or of one of its tests, is going to listen."""
+        """Make the address at which the server of this class, or of one of its tests, is going to listen."""
         return LiveAddress(
             cls.setting("live_host", "LIVESERVER_HOST", str),
             cls.setting("live_port", "LIVESERVER_PORT", int),
@@ -279,7 +279,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
 
     @classmethod
     def _make_environment(cls, address: LiveAddress) -> Mapping[str, str]:
-        """The environment of the server's process, besides this one's."""
+        """Make the environment that the server's process has besides this one's."""
         run = cls._own_run()
         servers = {part.name: part.server for part in (run.servers if run is not None else ())}
         return {**(cls.live_env or {}), VARIABLE: describe_servers({**servers, _NAME: address})}

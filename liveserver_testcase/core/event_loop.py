@@ -362,7 +362,7 @@ class _Run:
         ]
 
     def stack(self) -> str:
-        """Where the application is, or the loop itself."""
+        """Format where the application is, or the loop itself."""
         return loop_stack(self.thread.ident)
 
 

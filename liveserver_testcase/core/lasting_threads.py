@@ -12,7 +12,7 @@ _EXECUTORS = "concurrent.futures"
 
 
 def find_lasting_threads(known: Collection[threading.Thread], timeout: float) -> list[threading.Thread]:
-    """The threads that run, are no daemons, and are not known.
+    """Return the threads that run, are no daemons, and are not known.
 
     The threads of executors that have nothing to do are left out: Python ends them by itself.
 
@@ -27,7 +27,7 @@ def find_lasting_threads(known: Collection[threading.Thread], timeout: float) ->
 
 
 def _is_idle(thread: threading.Thread) -> bool:
-    """Whether it belongs to an executor and waits for work: the last thing that it has called is the executor's own."""
+    """Return True if it belongs to an executor and waits for work: what it has called last is the executor's own."""
     frame = sys._current_frames().get(thread.ident or 0)
     module = str(frame.f_globals.get("__name__")) if frame is not None else ""
     return module.startswith(_EXECUTORS) or type(thread).__module__.startswith(_EXECUTORS)

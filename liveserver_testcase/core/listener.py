@@ -211,14 +211,14 @@ def format_host(host: str) -> str:
 
 
 def _resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
-    """The family and the address to bind."""
+    """Look up the family and the address to bind."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = found[0]
     return family, address
 
 
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
-    """A socket that is bound, and does not listen."""
+    """Make a socket that is bound, and does not listen."""
     # asyncio sets TCP_NODELAY only on a socket that says which protocol it is
     sock = ServerSocket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

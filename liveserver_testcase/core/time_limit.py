@@ -73,6 +73,6 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _is_debugged(frame: FrameType) -> bool:
-    """Whether a debugger has stopped the code: a person who looks around is not hurried."""
+    """Return True if a debugger has stopped the code: a person who looks around is not hurried."""
     names = (str(each.f_globals.get("__name__")) for each, _ in traceback.walk_stack(frame))
     return any(name.partition(".")[0] in _DEBUGGERS for name in names)

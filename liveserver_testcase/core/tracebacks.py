@@ -152,7 +152,7 @@ def loop_stack(ident: int | None) -> str:
 
 
 def frame_stack(frame: FrameType) -> str:
-    """Where the application is that has called this frame, as `traceback` formats it."""
+    """Format where the application is that has called this frame."""
     return _format(reversed(list(traceback.walk_stack(frame))))
 
 

@@ -299,7 +299,7 @@ class ProcessServer(Server):
         )
 
     def _await_ready(self, connection: ChildConnection, deadline: float) -> int:
-        """Wait until the child serves; the port that it serves on."""
+        """Wait until the child serves, and return the port that it serves on."""
         try:
             result = connection.wait_until_ready(deadline - monotonic())
         except ChildExited:

@@ -53,7 +53,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # by wildcard
 
 
 def build_base_url(scheme: str, host: str, port: int, external_host: str | None) -> str:
-    """The URL of a server, without a slash at its end: of ``external_host``, or of the address that it listens on.
+    """Build the URL of a server, without a slash at its end: of ``external_host``, or of where it listens.
 
     Nobody can connect to a wildcard address, so that the loopback address stands for it.
     """

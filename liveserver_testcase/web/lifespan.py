@@ -168,7 +168,7 @@ class Lifespan:
             raise ServerThreadError(f"the application of {self.describe()} failed to shut down: {message}")
 
     def shutdown_error(self, timeout: float, stack: str) -> ServerThreadError:
-        """What to raise of a shutdown that has not ended, with where it is."""
+        """Make the error for a shutdown that has not ended, with where it was."""
         return ServerThreadError(
             f"the shutdown of the application of {self.describe()} has not ended after {timeout:g} s.\n"
             f"It was at\n{fold_stack(stack).rstrip()}"
