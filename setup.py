@@ -75,10 +75,12 @@ setup(
             "pytest>=8.2",
             "pytest-xdist>=3.6",
             "quart>=0.19",
+            "redmail>=0.6",
             "selenium>=4.20",  # drives a Chromium that is installed, if one is
             "setuptools>=77",  # tests/test_packaging.py builds without isolation
             "starlette>=0.37",
             "trustme>=1.2",
+            "yagmail>=0.15",
         ],
         "docs": ["furo", "sphinx>=7.4"],
         # the two are held to one minor version: another one may format or judge differently

@@ -98,7 +98,7 @@ class ScriptTest(MailTestCase):
                 self.assertEqual([250, 550, 250], self.codes("bob@example.com", "eve@example.com", "eva@example.com"))
 
     def test_what_is_meant(self) -> None:
-        """Other commands are compared by what follows them, ``END_OF_DATA`` by its sender or by a function of the mail."""
+        """Other commands are compared by what follows them, ``END_OF_DATA`` by its sender or a function of the mail."""
         with self.server.fail("VRFY", 550, when="root*"):
             client = self.client()
             client.answer()
