@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
@@ -126,7 +126,15 @@ def _refuse(value: object, whose: str) -> UsageError:
     )
 
 
-def combine(function: str, status: object, body: object, headers: Headers | None, options: ReplyOptions) -> Reply:
+def combine(
+    function: str,
+    status: object,
+    body: object,
+    headers: Headers | None,
+    options: ReplyOptions,
+    *,
+    more: Sequence[str] = (),
+) -> Reply:
     """The reply that ``reply()`` and its like are told to give.
 
     Args:
@@ -135,13 +143,14 @@ def combine(function: str, status: object, body: object, headers: Headers | None
         body: See `Reply`, as for the rest.
         headers: See `Reply`.
         options: See `Reply`.
+        more: Keywords that the function has besides.
 
     Raises:
         UsageError: It cannot be sent.
         TypeError: An unknown keyword; the message names the nearest.
     """
     if options:
-        refuse_unknown(function, options, _KNOWN)
+        refuse_unknown(function, options, (*_KNOWN, *more))
     if isinstance(status, int):
         return Reply(status, body, headers, **options)
     if isinstance(status, str) and len(status) == 3 and status.isdecimal():

@@ -10,7 +10,7 @@ from ..core.text import quote
 from ..errors import UsageError
 from .answer import Answer, Application, Handler, Hook, Replies, Scripted, Then, check_then, combine, make_from
 from .fault import Fault, FaultPoint, plan_exchange
-from .hold import Hold
+from .hold import DEFAULT_TIMEOUT, Hold
 from .reply import Headers, Reply, ReplyOptions
 from .stream import StreamSource, format_event, make_stream
 from .upstream import Upstream
@@ -225,9 +225,17 @@ class Answering:
         self._answer_with(Scripted(known.content, plan, known.hooks))
         return self
 
-    def hold(self) -> Hold:
-        """Hold the requests until the test answers them through the `Hold` that this returns."""
-        hold = Hold(self.describe, getattr(self, "_owner", None))
+    def hold(self, *, timeout: float = DEFAULT_TIMEOUT) -> Hold:
+        """Hold the requests until the test answers them through the `Hold` that this returns.
+
+        Args:
+            timeout: Seconds for which each is held at most: what nobody has answered by then, or by the end of the
+                test, fails the test, unless its client has left.
+
+        Raises:
+            UsageError: It is no time.
+        """
+        hold = Hold(self.describe, getattr(self, "_owner", None), timeout=timeout)
         self._say(hold)
         return hold
 

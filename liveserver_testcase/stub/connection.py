@@ -186,18 +186,23 @@ class StubConnection(HTTPConnection):
     def _wait_for(self, seconds: float | None, stop: Wake, wake: Wake | None) -> bool:
         """Wait for the time, the stop or ``wake``; False: the client has left."""
         deadline = None if seconds is None else monotonic() + seconds
-        watched = _Watched(self.sock)
+        watched, wakes = _Watched(self.sock), [stop] if wake is None else [stop, wake]
         while True:
             left = _LONGEST if deadline is None else deadline - monotonic()
             if left <= 0:
                 return True
-            found = watched.wait(min(left, _LONGEST), stop, wake)
+            found = watched.wait(min(left, _LONGEST), wakes)
             if found is not None:
                 return found
 
     def tell(self) -> None:
         """Wake who waits for something to happen to a request."""
         self.server.journal.notify()
+
+    def has_left(self) -> bool:
+        """Return True if the client has left, as far as it shows without waiting."""
+        with self._closing:  # so that the descriptor's number is still this connection's
+            return self.sock.fileno() < 0 or _Watched(self.sock).wait(0, []) is False
 
     def is_late(self, request: RecordedRequest) -> bool:
         """Whether the test in which a request came is over."""
@@ -230,9 +235,8 @@ class _Watched:
         self._sock = sock
         self._is_deaf = False  # it has sent more, and there is no telling whether it leaves after that
 
-    def wait(self, seconds: float, stop: Wake, wake: Wake | None) -> bool | None:
-        """Wait: True for the stop or ``wake``, False for the client's leaving, None for neither."""
-        wakes = [stop] if wake is None else [stop, wake]
+    def wait(self, seconds: float, wakes: list[Wake]) -> bool | None:
+        """Wait: True for one of ``wakes``, False for the client's leaving, None for neither."""
         if hasattr(select, "poll"):
             return self._poll(seconds, wakes)
         watched: list[Any] = wakes if self._is_deaf else [*wakes, self._sock]

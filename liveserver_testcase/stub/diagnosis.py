@@ -128,6 +128,7 @@ def explain_failure(
     *,
     must_be_met: bool = True,
     unreadable: Sequence[Exchange] = (),
+    more: Sequence[str] = (),
 ) -> str:
     """What is held against a test; empty if nothing is.
 
@@ -137,6 +138,7 @@ def explain_failure(
         expectations: Those in the book at its end.
         must_be_met: Whether an expectation that is not met is held against it.
         unreadable: What came in it and was no request, or broke off in the middle of one.
+        more: What is held against it besides.
     """
     unmet = [e for e in expectations if must_be_met and not e.is_satisfied and not e.is_never]
     blocks: list[str] = []
@@ -152,7 +154,7 @@ def explain_failure(
         blocks.append(same[0].again)
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
-    blocks += _explain_unreadable(unreadable)
+    blocks += [*_explain_unreadable(unreadable), *more]
     blocks += _tell_passed_over(expectations, unmet, violations, traffic)
     claimed = {id(request): e for e in expectations for request in e.requests} if unmet else {}
     blocks += [_tell_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]

@@ -7,20 +7,27 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ..core.text import quote
 from ..errors import UsageError
 from .answer import Answer, combine
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .serving import Wake
+from .stream import check_seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Hold"]
+__all__ = ["DEFAULT_TIMEOUT", "Hold"]
 
 __unittest = True
 
 T = TypeVar("T")
+
+DEFAULT_TIMEOUT = 30.0
+"""Seconds for which a request is held at most: longer than most clients wait, and shorter than a runner does."""
+
+_ADVICE = "call hold.reply(…) or hold.drop(), or give hold() a timeout"
 
 
 class Waiter(Protocol):
@@ -39,23 +46,33 @@ class _Held:
     def __init__(self, request: RecordedRequest) -> None:
         self.request = request
         self.answer: Answer | None = None
+        self.is_dropped = False
         self.resets = False
+        self.is_reported = False
         self.wake = Wake()
 
 
 class Hold:
     """Holds the requests that an expectation matches until the test answers them, one by one.
 
-    Made by an expectation's ``hold()``.  What is still held when the test ends is dropped.
+    Made by an expectation's ``hold()``.  What nobody has answered or dropped when the test ends, or after ``timeout``
+    seconds, is held against the test, unless its client has left.
 
     Args:
         describe: Says whose it is.
         waiter: Waits for requests.
+        timeout: Seconds for which a request is held at most.
+
+    Raises:
+        UsageError: The timeout is no time.
     """
 
-    def __init__(self, describe: Callable[[], str], waiter: Waiter | None = None) -> None:
+    def __init__(
+        self, describe: Callable[[], str], waiter: Waiter | None = None, *, timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
         self._describe = describe
         self._waiter = waiter
+        self._timeout = check_seconds("timeout", timeout)
         self._lock = threading.Lock()  # guards what is below
         self._held: list[_Held] = []
 
@@ -111,27 +128,39 @@ class Hold:
         status: object = 200,
         body: object = None,
         *,
+        request: RecordedRequest | None = None,
         headers: Headers | None = None,
         **options: Unpack[ReplyOptions],
     ) -> None:
-        """Answer the request that has been held for longest; takes what an expectation's ``reply()`` takes.
-
-        Raises:
-            UsageError: None is held, or the reply cannot be sent.
-            TypeError: An unknown keyword; the message names the nearest.
-        """
-        self._release(self._oldest("answer"), combine("reply", status, body, headers, options))
-
-    def drop(self, *, reset: bool = False) -> None:
-        """End the connection of the request that has been held for longest, without an answer.
+        """Answer a request that is held; takes what an expectation's ``reply()`` takes.
 
         Args:
+            status: See `Answering.reply`; so for what is not named here.
+            body: The body.
+            request: Which one; None for the one that has been held for longest.
+            headers: The headers.
+            options: The keywords of `Reply`.
+
+        Raises:
+            UsageError: It is not held, or the reply cannot be sent.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        answer = combine("reply", status, body, headers, options, more=("request",))
+        held = self._take("answer", request)
+        held.answer = answer
+        held.wake.set()
+
+    def drop(self, *, request: RecordedRequest | None = None, reset: bool = False) -> None:
+        """End the connection of a request that is held, without an answer.
+
+        Args:
+            request: Which one; None for the one that has been held for longest.
             reset: Whether with a TCP reset, instead of in good order.
 
         Raises:
-            UsageError: None is held.
+            UsageError: It is not held.
         """
-        self._release(self._oldest("drop"), None, resets=reset)
+        self._drop(self._take("drop", request), reset=reset)
 
     def drop_all(self) -> None:
         """Drop whatever is held."""
@@ -141,20 +170,43 @@ class Hold:
         """Drop what is held of earlier tests than this one; called by the stub when a test begins."""
         with self._lock:
             left = [held for held in self._held if held.request.window.number < window]
+            self._held = [held for held in self._held if held not in left]
         for held in left:
-            self._release(held, None)
+            self._drop(held)
+
+    def report_unanswered(self, request: RecordedRequest) -> str:
+        """Say that nobody has answered ``request``; empty if it is not held, or it was said already."""
+        with self._lock:
+            held = next((held for held in self._held if held.request is request and not held.is_reported), None)
+            if held is None:
+                return ""
+            held.is_reported = True
+        return f"is held by {self._describe()}, and nobody has answered it: {_ADVICE}"
 
     def _oldest(self, what: str) -> _Held:
         with self._lock:
-            if not self._held:
-                raise UsageError(f"there is no held request to {self._describe()} to {what}: call wait() first")
-            return self._held[0]
+            return self._find(what, None)
 
-    def _release(self, held: _Held, answer: Answer | None, *, resets: bool = False) -> None:
+    def _take(self, what: str, request: RecordedRequest | None) -> _Held:
+        """Hold a request no longer; of two threads that want the oldest, each gets another one."""
         with self._lock:
-            if held in self._held:
-                self._held.remove(held)
-        held.answer, held.resets = answer, resets
+            held = self._find(what, request)
+            self._held.remove(held)
+            return held
+
+    def _find(self, what: str, request: RecordedRequest | None) -> _Held:
+        if request is not None:
+            for held in self._held:
+                if held.request is request:
+                    return held
+            shown = request.describe() if isinstance(request, RecordedRequest) else quote(request)
+            raise UsageError(f"{shown} is not held, so that there is nothing to {what}: see hold.requests")
+        if not self._held:
+            raise UsageError(f"there is no held request to {self._describe()} to {what}: call wait() first")
+        return self._held[0]
+
+    def _drop(self, held: _Held, *, reset: bool = False) -> None:
+        held.resets, held.is_dropped = reset, True
         held.wake.set()
 
     # -- what the stub does ----------------------------------------------------------------------------------------
@@ -164,22 +216,28 @@ class Hold:
 
         Raises:
             ClientDisconnected: The test has dropped it, the client has left, or the stub stops.
+            UsageError: The time is over.
         """
         serving = request.serving
         if serving is None:
             raise UsageError(f"{request.describe()} cannot be held: no stub serves it")
         held = _Held(request)
+        request.held_by = self
         with self._lock:
             self._held.append(held)
         try:
             serving.tell()
-            if not serving.is_late(request):  # else the stub has dropped what was held before this was
-                serving.pause(None, held.wake)
+            # of a test that is over the stub has dropped all requests before this one came
+            if serving.is_late(request) or not serving.pause(self._timeout, held.wake):
+                held.is_dropped = True
         finally:
+            request.held_by = None
             with self._lock:
                 if held in self._held:
                     self._held.remove(held)
             held.wake.close()
-        if held.answer is None:
+        if held.answer is not None:
+            return held.answer.reply_to(request)
+        if held.is_dropped:
             raise serving.abandon("the test dropped it", reset=held.resets, linger=not held.resets)
-        return held.answer.reply_to(request)
+        raise UsageError(f"it was held for {self._timeout:g} s, and nobody has answered it: {_ADVICE}")

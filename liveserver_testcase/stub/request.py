@@ -23,6 +23,8 @@ from .subject import Subject, decode_path
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .hold import Hold
+
 __all__ = ["RecordedRequest"]
 
 
@@ -49,6 +51,7 @@ class RecordedRequest(Subject):
         tls: What was agreed upon in the handshake; None without TLS.
         retry_of: An earlier request with the same content that found no answer, if this one came on a new connection
             afterwards: clients send again by themselves when a connection that they have kept is gone.
+        held_by: The `Hold` that keeps its answer back; None at all other times.
         is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
         serving: The connection, while an answer is being made; None at all other times.
     """
@@ -65,6 +68,7 @@ class RecordedRequest(Subject):
     reply: Reply | None = None
     failure = ""
     is_paused = False
+    held_by: Hold | None = None
     tls: TLSFacts | None = None
     retry_of: RecordedRequest | None = None
     serving: Serving | None = None

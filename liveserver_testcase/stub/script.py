@@ -247,6 +247,12 @@ class Script(Waiting, Scripting, HTTPServer):
         return [record for record in records if isinstance(record, RecordedRequest) and record.failure]
 
     @property
+    def requests_in_flight(self) -> list[RecordedRequest]:
+        """The requests that are being answered; a snapshot."""
+        records = [exchange.handler_data for exchange in self.in_flight]
+        return [record for record in records if isinstance(record, RecordedRequest)]
+
+    @property
     def last_request(self) -> RecordedRequest:
         """The request that came last in this test.
 
@@ -367,10 +373,26 @@ class Script(Waiting, Scripting, HTTPServer):
         unreadable = drain(self._unreadable)
         self._late_unreadable += [exchange for exchange in unreadable if exchange.window.number != current]
         unreadable = [exchange for exchange in unreadable if exchange.window.number == current]
+        traffic = self.traffic
         report = explain_failure(
-            self.traffic, mine, self.expectations, must_be_met=self.is_verified, unreadable=unreadable
+            traffic,
+            mine,
+            self.expectations,
+            must_be_met=self.is_verified,
+            unreadable=unreadable,
+            more=list(self._find_unanswered(traffic)),
         )
         return [*failures, Failure(report)] if report else failures
+
+    def _find_unanswered(self, traffic: Traffic) -> Iterator[str]:
+        """Find the requests that wait for the test to answer them, and whose clients have not left."""
+        current = self.journal.window.number
+        for request in self.requests_in_flight:
+            hold, serving = request.held_by, request.serving
+            if request.window.number == current and hold is not None and serving is not None and not serving.has_left():
+                said = hold.report_unanswered(request)
+                if said:
+                    yield f"{traffic.name(request)} {said}"
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""

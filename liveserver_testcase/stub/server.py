@@ -21,9 +21,7 @@ from .answer import Answer, Scripted
 from .connection import StubConnection
 from .delivery import Delivery
 from .disturbing import Disturbing
-from .expectation import Expectation
 from .fault import Fault, FaultPoint
-from .hold import Hold
 from .loop import HandlerLoop
 from .reply import Reply
 from .request import RecordedRequest
@@ -262,13 +260,13 @@ class HTTPStub(Disturbing):
 
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded, held and broken."""
-        holds = [hold for hold in map(_find_hold, self.expectations) if hold is not None]
         with self._wire_lock:
             self._failed, self._bodies_size = {}, 0
             self._bodies.clear()
         super().begin(name)
-        for hold in holds:  # not before: a request of the old test may just be coming to its hold
-            hold.drop_before(self.journal.window.number)
+        for request in self.requests_in_flight:  # not before: one of the old test may just be coming to its hold
+            if request.held_by is not None:
+                request.held_by.drop_before(self.journal.window.number)
 
     def _open(self, listener: Listener) -> None:
         # Rules in paths need it.  It is loaded now: a class without a test need not wait for it, and a test may have
@@ -289,10 +287,3 @@ class HTTPStub(Disturbing):
         unfinished = super()._close(timeout)
         self.loop.stop()
         return unfinished
-
-
-def _find_hold(expectation: Expectation) -> Hold | None:
-    """What holds the requests of an expectation."""
-    answer = expectation.answer
-    content = answer.content if isinstance(answer, Scripted) else answer
-    return content if isinstance(content, Hold) else None

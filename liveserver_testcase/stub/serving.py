@@ -58,6 +58,9 @@ class Serving(Protocol):
     def tell(self) -> None:
         """Wake who waits for something to happen to a request."""
 
+    def has_left(self) -> bool:
+        """Return True if the client has left, as far as it shows without waiting."""
+
     def is_late(self, request: Any, /) -> bool:
         """Whether the test in which a request came is over."""
 

@@ -60,8 +60,9 @@ class Traffic:
         return f"the stub {quote(self.name_of_stub)}" if self.name_of_stub else "the stub"
 
     def name(self, request: RecordedRequest) -> str:
-        """A request with its number: the first of the test is #1."""
-        return f"#{self._numbers[id(request)]} {request.describe()}"
+        """A request with its number: the first of the test is #1; one that is no longer kept has none."""
+        number = self._numbers.get(id(request))
+        return f"#{number} {request.describe()}" if number else request.describe()
 
     def list_numbers(self, requests: Iterable[RecordedRequest]) -> str:
         """As in ``#1, #3``; requests that are no longer kept have no number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import unittest
 
@@ -86,6 +87,92 @@ class HoldTest(WireTest):
         self.wait_for(lambda: not hold.requests)
         self.assertEqual([], self.stub.wait_until_idle(HANG))
 
+    def test_any_of_them(self) -> None:
+        """A request that is named is answered or dropped before its turn, once."""
+        hold = self.stub.on().hold()
+        answers = []
+        for number in range(3):
+            answers.append(self.ask(f"/{number}"))
+            self.wait_for(lambda wanted=number + 1: len(hold.requests) == wanted)  # type: ignore[misc]
+        first, second, third = hold.requests
+        hold.reply(200, "third", request=third)
+        hold.reply(200, "first")
+        hold.reply(200, "second", request=second)
+        self.join()
+        self.assertEqual(["first", "second", "third"], [answer[0].text for answer in answers])
+        for act in (hold.reply, hold.drop):
+            with self.assertRaisesRegex(UsageError, "^GET /0 is not held, so that there is nothing to "):
+                act(request=first)
+        with self.assertRaisesRegex(UsageError, "^'x' is not held"):
+            hold.drop(request="x")  # type: ignore[arg-type]
+
+    def test_a_timeout(self) -> None:
+        """What nobody has answered by then gets a 500, and fails the test."""
+        self.stub.on().hold(timeout=0.01)
+        self.assertEqual(500, self.send().status)
+        with self.assertRaisesRegex(AssertionError, r"^GET / could not .*: it was held for 0\.01 s, and nobody"):
+            self.stub.verify()
+
+    def test_it_is_bounded_by_default(self) -> None:
+        """A misuse says what is wanted."""
+        with self.assertRaisesRegex(UsageError, "^timeout is None; wanted a number of seconds, 0 or more$"):
+            self.stub.on().hold(timeout=None)  # type: ignore[arg-type]
+
+    def test_what_nobody_answers(self) -> None:
+        """It is held against the test, once."""
+        hold = self.stub.expect("GET", "/slow").hold()
+        client = self.dial()
+        client.sendall(get("/slow"))
+        hold.wait(HANG)
+        with self.assertRaisesRegex(AssertionError, "^#1 GET /slow is held by GET '/slow', and nobody "):
+            self.stub.verify()
+        self.assertEqual("", self.stub.failure_report())
+        hold.drop()
+
+    def test_whose_client_has_left(self) -> None:
+        """Needs no answer: that it gives up is what such a test is about."""
+        hold = self.stub.on().hold()
+        client = self.dial()
+        client.sendall(get())
+        hold.wait(HANG)
+        client.close()
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_what_is_not_in_the_script_any_more(self) -> None:
+        """A hold that was enqueued, removed or replaced lets go when the next test begins, too."""
+        enqueued = self.stub.enqueue(200, method="PUT")
+        removed, replaced = self.stub.on("GET", "/removed"), self.stub.on("GET", "/replaced")
+        holds = [expectation.hold() for expectation in (enqueued, removed, replaced)]
+        clients = []
+        for method, path in (("PUT", "/"), ("GET", "/removed"), ("GET", "/replaced")):
+            clients.append(self.dial())
+            clients[-1].sendall(get(path, method=method))
+        for hold in holds:
+            hold.wait(HANG)
+        removed.remove()
+        replaced.reply(200)
+        self.begin("shop.test_b")
+        self.assertEqual([(b"", "FIN")] * 3, [self.look(client) for client in clients])
+
+    def test_two_threads_answer(self) -> None:
+        """Each answers another request, and none stays held: sixteen threads, switched as often as can be."""
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        for _ in range(10):
+            hold = self.stub.on().hold()
+            clients = [self.dial() for _ in range(16)]
+            for client in clients:
+                client.sendall(get("/", "Connection: close"))
+            self.wait_for(lambda hold=hold: len(hold.requests) == 16)  # type: ignore[misc]
+            sys.setswitchinterval(1e-6)
+            threads = [threading.Thread(target=hold.reply, args=[200, f"<{number}>"]) for number in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(HANG)
+            sys.setswitchinterval(0.005)
+            bodies = sorted(self.look(client).body for client in clients)
+            self.assertEqual(sorted(b"<%d>" % number for number in range(16)), bodies)
+
     def test_the_end_of_the_test(self) -> None:
         """Whatever is still held is dropped when the next one begins."""
         self.stub.on().hold()
@@ -101,6 +188,9 @@ class HoldTest(WireTest):
 
         class LateConnection:
             def tell(self) -> None: ...
+
+            def pause(self, *_arguments: object) -> bool:
+                raise AssertionError("it was held")
 
             def is_late(self, request: object) -> bool:
                 return True
