@@ -55,7 +55,7 @@ _LONGEST = 5_000_000  # characters that are read: more is no email to a person, 
 
 _ATTRIBUTE = re.compile(r"""([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)))?""")
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z0-9]+;?)")
-_CONTENT_ID = re.compile(r"(?i)(?:^|[\s('\"=,])cid:([^\s\"')>,;]+)")
+_CONTENT_ID = re.compile(r"(?i)(?:^|[\s('\",])cid:([^\s\"')>,;]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,9 +247,8 @@ def find_links(text: str, anchors: Iterable[tuple[str, str]]) -> list[Link]:
     found = [Link(url=_remove_breaks(url), text=label) for url, label in anchors if not _NO_LINK.match(url)]
     known = {link.url for link in found}
     for match in _PLAIN_URL.finditer(text):
-        url = _cut_punctuation(
-            match[0], text[max(match.start() - 1, 0) : match.start()], text[match.end() : match.end() + 1]
-        )
+        start, end = match.span()
+        url = _cut_punctuation(match[0], text[max(start - 3, 0) : start], text[end : end + 1])
         if url not in known and not url.endswith("://"):
             found.append(Link(url=url, text=url))
     return list(dict.fromkeys(found))
@@ -268,20 +267,23 @@ def _cut_punctuation(url: str, before: str, behind: str) -> str:
 
     Args:
         url: What looks like it.
-        before: The character before it.
+        before: Up to three characters before it.
         behind: The character behind it.
     """
-    if (before, behind) == ("<", ">"):
+    opening = before[-1:]
+    if (opening, behind) == ("<", ">"):
         return url
-    if before == "'":
+    if opening == "'":
         url = re.split(r"'(?![A-Za-z0-9])", url, maxsplit=1)[0]
+    emphasis = len(before) - len(before.rstrip(opening)) if opening and opening in _EMPHASIS else 0
     while url:
         last = url[-1]
         is_unbalanced = last in _BRACKETS and url.count(last) > url.count(_BRACKETS[last])
-        if last in _NEVER_LAST or is_unbalanced or (last in _EMPHASIS and last == before):
-            url = url[:-1]
-        else:
+        if emphasis and last == opening:
+            emphasis -= 1
+        elif last not in _NEVER_LAST and not is_unbalanced:
             break
+        url = url[:-1]
     return url
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from email import policy
 from email.message import EmailMessage
 
+from hypothesis import HealthCheck, settings
+
 from liveserver_testcase.mail.message import Envelope, ReceivedEmail, SessionFacts
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("mail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mail")
 
 
 def receive(

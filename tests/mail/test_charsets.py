@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import unittest
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from liveserver_testcase.mail.charsets import decode_text
 from liveserver_testcase.mail.charsets import remove_surrogates as without_surrogates
 from liveserver_testcase.mail.headers import read_field
 from liveserver_testcase.mail.transfer import decode_transfer
+from tests.mail import receive
 
 
 class DecodeText(unittest.TestCase):
@@ -106,6 +111,110 @@ class DecodeText(unittest.TestCase):
     def test_lone_surrogates(self) -> None:
         """No text holds a lone surrogate, which nothing could print: UTF-7 smuggles them in."""
         self.check(b"+2AA-", "utf-7", "\ufffd")
+
+
+# WHATWG Encoding §4.2, by Python's name of the charset; without those that stand for no charset.
+LABELS = """
+utf-8: unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8
+cp866: 866 cp866 csibm866 ibm866
+iso8859-2: csisolatin2 iso-8859-2 iso-ir-101 iso8859-2 iso88592 iso_8859-2 iso_8859-2:1987 l2 latin2
+iso8859-3: csisolatin3 iso-8859-3 iso-ir-109 iso8859-3 iso88593 iso_8859-3 iso_8859-3:1988 l3 latin3
+iso8859-4: csisolatin4 iso-8859-4 iso-ir-110 iso8859-4 iso88594 iso_8859-4 iso_8859-4:1988 l4 latin4
+iso8859-5: csisolatincyrillic cyrillic iso-8859-5 iso-ir-144 iso8859-5 iso88595 iso_8859-5 iso_8859-5:1988
+iso8859-6: arabic asmo-708 csiso88596e csiso88596i csisolatinarabic ecma-114 iso-8859-6 iso-8859-6-e
+    iso-8859-6-i iso-ir-127 iso8859-6 iso88596 iso_8859-6 iso_8859-6:1987
+iso8859-7: csisolatingreek ecma-118 elot_928 greek greek8 iso-8859-7 iso-ir-126 iso8859-7 iso88597 iso_8859-7
+    iso_8859-7:1987 sun_eu_greek
+iso8859-8: csiso88598e csisolatinhebrew hebrew iso-8859-8 iso-8859-8-e iso-ir-138 iso8859-8 iso88598
+    iso_8859-8 iso_8859-8:1988 visual csiso88598i iso-8859-8-i logical
+iso8859-10: csisolatin6 iso-8859-10 iso-ir-157 iso8859-10 iso885910 l6 latin6
+iso8859-13: iso-8859-13 iso8859-13 iso885913
+iso8859-14: iso-8859-14 iso8859-14 iso885914
+iso8859-15: csisolatin9 iso-8859-15 iso8859-15 iso885915 iso_8859-15 l9
+iso8859-16: iso-8859-16
+koi8-r: cskoi8r koi koi8 koi8-r koi8_r
+koi8-u: koi8-ru koi8-u
+mac-roman: csmacintosh mac macintosh x-mac-roman
+cp874: dos-874 iso-8859-11 iso8859-11 iso885911 tis-620 windows-874
+cp1250: cp1250 windows-1250 x-cp1250
+cp1251: cp1251 windows-1251 x-cp1251
+cp1252: cp1252 cp819 csisolatin1 ibm819 iso-8859-1 iso-ir-100 iso8859-1 iso88591 iso_8859-1 iso_8859-1:1987 l1
+    latin1 windows-1252 x-cp1252
+ascii: ascii us-ascii
+cp1253: cp1253 windows-1253 x-cp1253
+cp1254: cp1254 csisolatin5 iso-8859-9 iso-ir-148 iso8859-9 iso88599 iso_8859-9 iso_8859-9:1989 l5 latin5
+    windows-1254 x-cp1254
+cp1255: cp1255 windows-1255 x-cp1255
+cp1256: cp1256 windows-1256 x-cp1256
+cp1257: cp1257 windows-1257 x-cp1257
+cp1258: cp1258 windows-1258 x-cp1258
+mac-cyrillic: x-mac-cyrillic x-mac-ukrainian
+gb18030: chinese csgb2312 csiso58gb231280 gb2312 gb_2312 gb_2312-80 gbk iso-ir-58 x-gbk gb18030
+big5hkscs: big5 big5-hkscs cn-big5 csbig5 x-x-big5
+euc_jp: cseucpkdfmtjapanese euc-jp x-euc-jp
+iso2022_jp: csiso2022jp iso-2022-jp
+cp932: csshiftjis ms932 ms_kanji shift-jis shift_jis sjis windows-31j x-sjis
+cp949: cseuckr csksc56011987 euc-kr iso-ir-149 korean ks_c_5601-1987 ks_c_5601-1989 ksc5601 ksc_5601
+    windows-949
+utf-16-be: unicodefffe utf-16be
+utf-16-le: csunicode iso-10646-ucs-2 ucs-2 unicode unicodefeff utf-16le
+utf-16: utf-16
+"""
+
+
+class Labels(unittest.TestCase):
+    """Charsets by the labels that mail programs write."""
+
+    def check(self, charset: str, data: bytes, wanted: str) -> None:
+        body = base64.encodebytes(data).decode()
+        email = receive(f"Content-Type: text/plain; charset={charset}\nContent-Transfer-Encoding: base64\n\n{body}")
+        self.assertEqual((email.text, email.defects), (wanted, []))
+
+    def test_each(self) -> None:
+        """Each label of the table is known, in capitals, too."""
+        samples = {
+            "cp866": "привет", "cp874": "ก", "cp932": "①", "cp949": "똠", "big5hkscs": "䏰", "gb18030": "你好",
+            "euc_jp": "あ", "iso2022_jp": "あ", "koi8-r": "привет", "koi8-u": "їжак", "mac-roman": "é",
+            "mac-cyrillic": "привет", "cp1251": "привет", "cp1252": "“€”", "cp1254": "“ş”", "iso8859-2": "żółw",
+        }  # fmt: skip
+        for line in LABELS.replace("\n    ", " ").strip().splitlines():
+            codec, _, labels = line.partition(": ")
+            sample = samples.get(codec, "abc")
+            for label in labels.split():
+                with self.subTest(label):
+                    self.check(f'"{label}"', sample.encode(codec), sample)
+                    self.check(f'"{label.upper()}"', sample.encode(codec), sample)
+
+    def test_japanese(self) -> None:
+        """The rows of NEC and IBM and half-width kana are read, which Python's codecs of these names lack."""
+        self.check("iso-2022-jp", b"\x1b$B-!-\x22\x1b(B", "①②")
+        self.check("iso-2022-jp", b"\x1b$B|b\x1b(B", "髙")
+        self.check("iso-2022-jp", b"\x1b(I1234\x1b(B", "ｱｲｳｴ")
+        self.check("iso-2022-jp", "一行\n二行 abc".encode("iso-2022-jp"), "一行\n二行 abc")
+        self.check("euc-jp", b"\xad\xa1", "①")
+        self.check("euc-jp", b"\xfc\xe2\x8e\xb1", "髙ｱ")
+
+    def test_wider_tables(self) -> None:
+        """Where WHATWG's table has more than the name says, that is read."""
+        self.check("iso-8859-9", b"\x93x\x94", "“x”")
+        self.check("tis-620", b"\xa1\x80", "ก€")
+        self.check("iso-8859-11", b"\xa1\x80", "ก€")
+        self.check("big5", b"\x87\x40", "䏰")
+        self.check("big5", b"\xa3\xe1", "€")
+        self.check("unicode", "é".encode("utf-16-le"), "é")
+
+    @given(st.sampled_from(["iso-2022-jp", "euc-jp", "shift_jis", "gb2312", "gbk", "big5", "euc-kr"]), st.data())
+    def test_what_python_writes(self, charset: str, data: st.DataObject) -> None:
+        """What Python's codec of that name writes is read as it was."""
+        letters = "日本語中国你好한글안녕abc 12\n、。「」" + ("" if charset == "big5" else "あいうアイウー々")
+        known = [char for char in letters if char.encode(charset, "ignore")]
+        text = data.draw(st.text(known, max_size=40)).rstrip("\n")
+        self.check(charset, text.encode(charset), text)
+
+    @given(st.sampled_from(["iso-2022-jp", "euc-jp", "big5", "utf-16", "gb18030", "hz", "x-mac-cyrillic"]), st.binary())
+    def test_any_bytes(self, charset: str, data: bytes) -> None:
+        """Of any bytes in any charset there is a text that every output can print."""
+        decode_text(data, charset, "", lambda _: None).encode()
 
 
 class WithoutSurrogates(unittest.TestCase):

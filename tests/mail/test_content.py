@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import html as markup
 import re
 import unittest
+from urllib.parse import quote
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from liveserver_testcase import ReceivedEmail, UsageError
 from liveserver_testcase.mail.content import Link
@@ -97,6 +103,91 @@ class Links(unittest.TestCase):
     def test_no_address_in_a_plain_text(self) -> None:
         """What only begins like an address is none."""
         self.assertEqual(plain("https:// xhttp://a http://.").links(), [])
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+TOKENS = st.binary(min_size=1, max_size=24).map(lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode())
+URLS = st.one_of(
+    st.builds("https://shop.example/reset/{}".format, TOKENS),
+    st.builds("https://shop.example/reset?token={}".format, TOKENS),
+    WORDS.map(lambda word: f"https://shop.example/{quote(word)}"),
+    WORDS.map(lambda word: f"http://shop.example/{quote(word, safe='')}?q={quote(word)}"),
+    WORDS.map(lambda word: "https://shop.example/u/" + quote(word, safe="~*'")),  # as encodeURIComponent leaves it
+)
+
+
+class AnyURL(unittest.TestCase):
+    """Links to whatever `urllib.parse.quote` and `secrets.token_urlsafe` can make."""
+
+    def check(self, email: ReceivedEmail, url: str) -> None:
+        self.assertEqual([link.url for link in email.links()], [url])
+
+    @given(
+        URLS,
+        st.sampled_from(
+            ["{}", "Go to {} now", "Here:\n{}\nBye", "请访问{} 谢谢", "このリンク{}\u3000を", "{}\u200bnext"]
+        ),
+    )
+    def test_in_text(self, url: str, text: str) -> None:
+        """An address in a text is found whole, also where no space is before it; a dot at its end is the sentence's."""
+        assume(not url.endswith("."))
+        self.check(plain(text.format(url)), url)
+
+    @given(URLS, st.sampled_from(".,;:!?…，。、；：！？）」』】》»”"))
+    def test_before_punctuation(self, url: str, mark: str) -> None:
+        """Punctuation behind an address is no part of it, in Latin as in Chinese and Japanese."""
+        assume(not url.endswith("."))
+        self.check(plain(f"Go to {url}{mark}"), url)
+        self.check(plain(f"Go to {url}{mark} Bye"), url)
+
+    @given(URLS)
+    def test_in_brackets(self, url: str) -> None:
+        """What encloses an address is no part of it; in angle brackets a dot at its end is."""
+        self.check(plain(f"Go to <{url}> now"), url)
+        assume(not url.endswith("."))
+        for text in (
+            f"({url})",
+            f"[{url}]",
+            f"「{url}」",
+            f"（{url}）",
+            f"“{url}”",
+            f"*{url}*",
+            f"_{url}_",
+            f"~{url}~",
+        ):
+            self.check(plain(f"Go {text} now"), url)
+
+    @given(
+        URLS, st.sampled_from(["timestamp", "region", "copy", "section", "notify", "params", "lt", "amp", "order_id"])
+    )
+    def test_in_an_attribute(self, url: str, name: str) -> None:
+        """An attribute is decoded as browsers do, whether the template has written ``&amp;`` or not."""
+        wanted = f"{url}{'&' if '?' in url else '?'}id=1&{name}=2&{name}2"
+        self.check(html(f'<a href="{wanted}">Go</a>'), wanted)
+        self.check(html(f'<a href="{markup.escape(wanted)}">Go</a>'), wanted)
+
+    def test_emphasis(self) -> None:
+        """Characters that can be a part of an address are cut off only where they stand before it, too."""
+        for text, url in {
+            "https://x/abc_.": "https://x/abc_",
+            "**https://x/abc**": "https://x/abc",
+            "*see https://x/abc*": "https://x/abc*",
+            "'https://x/abc', 'https://x/abc'": "https://x/abc",
+            "https://x/u/o'brien?a=1": "https://x/u/o'brien?a=1",
+            "[https://x/a](https://x/a)": "https://x/a",
+        }.items():
+            with self.subTest(text):
+                self.check(plain(text), url)
+
+    def test_chinese_and_japanese(self) -> None:
+        """A word in Chinese ends an address, except where it is a part of the path."""
+        for text, url in {
+            "https://x/abcを参照": "https://x/abc",
+            "https://x/wiki/日本": "https://x/wiki/日本",
+            "https://x/?q=日本语 x": "https://x/?q=日本语",
+        }.items():
+            with self.subTest(text):
+                self.check(plain(text), url)
 
 
 class OneLink(unittest.TestCase):
@@ -238,6 +329,75 @@ class Codes(unittest.TestCase):
             with self.subTest(arguments), self.assertRaises(UsageError) as caught:
                 WELCOME.codes(**arguments)  # type: ignore[arg-type]
             self.assertEqual(str(caught.exception), message)
+
+
+CODES = st.text("0123456789", min_size=4, max_size=8)
+
+
+class AnyCode(unittest.TestCase):
+    """Codes as services write them."""
+
+    @given(
+        CODES,
+        st.sampled_from(
+            [
+                *("Your code is {}.", "Your code:{}", "PIN={}", "code:\n{}\n", "({})", "Your code: *{}*", "Code “{}”"),
+                *(
+                    "Your code: _{}_",
+                    "您的验证码{}，五分钟内有效",
+                    "認証コード:{}",
+                    "{}은 인증 코드입니다",
+                    "验证码是{}。",
+                ),
+                *("{} was asked for on 29 November 2026.", "{} (November 29, 2026)", "{}\n\n© 2026 Shop Ltd"),
+                *(
+                    "{} confirms your payment of 1500 EUR.",
+                    "{} for $ 2000",
+                    "{}\nCopyright 2019-2026 Shop",
+                    "{}, 20.11.2026",
+                ),
+                *("{}，2026年11月29日", "{}。1500円"),
+            ]
+        ),
+    )
+    def test_in_text(self, code: str, text: str) -> None:
+        """A code is found in any of them, and years, dates and prices are none."""
+        self.assertEqual(plain(text.format(code)).codes(), [code])
+
+    @given(CODES)
+    def test_in_html(self, code: str) -> None:
+        """A code is found where tags touch it, or split it."""
+        middle = len(code) // 2
+        for source in (
+            f"<p><span>Your code:</span><b>{code}</b></p><small>&copy; 2026 Shop Ltd</small>",
+            f"<span>{code[:middle]}</span><span>{code[middle:]}</span>",
+            f"<table><tr><td>Code</td><td>{code}</td></tr></table>",
+        ):
+            self.assertEqual(html(source).codes(), [code])
+
+    @given(CODES)
+    def test_in_boxes(self, code: str) -> None:
+        """Digits in boxes of their own are one code, unless they are a scale to choose from."""
+        assume(code not in "0123456789")
+        for tag in ("td", "div", "span style='padding:4px'"):
+            boxes = "&nbsp;".join(f"<{tag}>{digit}</{tag.split()[0]}>" for digit in code)
+            self.assertEqual(html(f"<table><tr>{boxes}</tr></table>").codes(), [code])
+
+    @given(st.text("0123456789", min_size=6, max_size=6), st.sampled_from(["G-{} is your code.", "Code: AB-{}"]))
+    def test_prefix(self, code: str, text: str) -> None:
+        """A prefix is no part of a code."""
+        self.assertEqual(plain(text.format(code)).codes(), [code])
+
+    def test_none(self) -> None:
+        """Years, dates, prices, postal codes, scales, and numbers in words and addresses are no codes."""
+        for text in (
+            "© 2026 Shop", "(c) 2019–2026 Shop", "2026 Shop. All rights reserved", "29 November 2026",
+            "Nov. 29th, 2026", "12. März 2026", "el 3 de mayo de 2026", "since 1999", "2026年11月", "2026-11-29",
+            "1500 €", "EUR 1500", "$1500", "1500円", "D-80331 München", "1 2 3 4 5", "v1234", "user_1234",
+            "https://x/1234", "/go?code=123456",
+        ):  # fmt: skip
+            with self.subTest(text):
+                self.assertEqual(plain(text).codes(), [])
 
 
 class OneAttachment(unittest.TestCase):

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import unittest
+from email.header import Header
+from email.message import EmailMessage
+from email.utils import formataddr
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from liveserver_testcase.mail.headers import address_key, same_address, without_addresses
 from tests.mail import receive
@@ -124,6 +130,60 @@ class ParseAddresses(unittest.TestCase):
         for piece in ("<", "<@", ",", '"', '"\\"', "(", ")", " @", "a ", "\\", "=?", ":", "<@,"):
             with self.subTest(piece):
                 parse(piece * 100_000)
+
+
+PRINTABLE = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+NAMES = st.text(st.one_of(PRINTABLE, st.sampled_from("@,;:<>()[]\"\\'.äß日")), min_size=1, max_size=20)
+
+
+class AnyName(unittest.TestCase):
+    """Display names as the standard library writes them: structure first, encoded words afterwards (RFC 2047 §5)."""
+
+    @given(st.lists(NAMES, min_size=1, max_size=3))
+    def test_formataddr(self, names: list[str]) -> None:
+        """A name adds no address and takes none away, whatever is in it."""
+        addresses = [f"user{number}@example.com" for number in range(len(names))]
+        self.assertEqual(parse(", ".join(map(formataddr, zip(names, addresses, strict=True)))), (addresses, []))
+
+    @given(NAMES)
+    def test_header(self, name: str) -> None:
+        """So it is with names that are encoded by hand, in one word or in several, and inside quotes."""
+        word = Header(name, "utf-8").encode()
+        self.assertEqual(parse(f"{word} <bob@example.com>")[0], ["bob@example.com"])
+        self.assertEqual(parse(f'"{word}" <bob@example.com>')[0], ["bob@example.com"])
+
+    @given(NAMES)
+    def test_display_name(self, name: str) -> None:
+        """The display name is what was written, in Python's own header."""
+        email = receive(f"From: {formataddr((name, 'bob@example.com'))}\n\n")
+        self.assertEqual((email.from_, email["From"].addresses[0].addr_spec), ("bob@example.com", "bob@example.com"))
+        self.assertEqual(" ".join(email["From"].addresses[0].display_name.split()), " ".join(name.split()))
+
+
+class AnySubject(unittest.TestCase):
+    """Subjects, read in both ways."""
+
+    @given(st.text(PRINTABLE, max_size=100))
+    def test_subject(self, subject: str) -> None:
+        """What an EmailMessage was given is what ``email.subject`` and ``email["Subject"]`` say."""
+        message = EmailMessage()
+        message["Subject"] = subject
+        email = receive(message)
+        self.assertEqual(email.subject, email["Subject"])
+        self.assertEqual(" ".join(email.subject.split()), " ".join(subject.split()))
+        self.assertEqual(email.defects, [])
+
+    @given(st.binary(max_size=60), st.text("=?_ abqQButf-8utf", max_size=20))
+    def test_any_bytes(self, data: bytes, text: str) -> None:
+        """Both read the same of a field of any bytes, and every output can print it."""
+        raw = b"Subject: " + data.replace(b"\r", b"").replace(b"\n", b"") + text.encode() + b"\r\n\r\n"
+        email = receive(raw)
+        self.assertEqual(email.subject, email["Subject"])
+        email.subject.encode()
+
+    def test_a_question_mark_at_the_end(self) -> None:
+        """An encoded word may end with a question mark that its sender did not encode."""
+        self.assertEqual(receive("Subject: =?utf-8?q?Ready??= =?utf-8?q?_Go?=\n\n").subject, "Ready? Go")
 
 
 class Compare(unittest.TestCase):

@@ -44,6 +44,7 @@ class TheEnvelope(unittest.TestCase):
         """A Bcc header that the sender forgot to remove hides nobody, and can be seen."""
         email = receive("To: ann@x\nBcc: eve@x\n\n", "ann@x", "eve@x")
         self.assertEqual((email.bcc, email["Bcc"]), (["eve@x"], "eve@x"))
+        self.assertEqual(email.defects, ["Bcc header: it shows the blind copies to everybody who gets the email"])
 
     def test_resent(self) -> None:
         """Who a mail was sent on to, openly, is no blind copy."""
