@@ -181,16 +181,26 @@ class Scripted:
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """The reply with its fault, when the hooks have seen it."""
-        reply = self.content.reply_to(request) if self.content is not None else Reply(200)
+        reply = self.content.reply_to(request) if self.content is not None else self._default
         for hook in self.hooks:
             result = hook(request, reply)
             if result is not None:
                 reply = make_from(result, f"the hook {describe_function(hook)}")
-        if self.plan is None:
-            return reply
-        if self.content is None:
-            reply = reply.changed(body=DEFAULT_BODY, headers=(("Content-Type", "application/octet-stream"),))
-        return reply.changed(fault=self.plan)
+        return reply if self.plan is None else reply.changed(fault=self.plan)
+
+    @property
+    def _default(self) -> Reply:
+        return Reply(200) if self.plan is None else Reply(200, DEFAULT_BODY)
+
+    def check(self) -> None:
+        """Refuse a fault of which it is plain already that nothing of it would be seen.
+
+        Raises:
+            UsageError: It is.
+        """
+        reply = self._default if self.content is None else self.content
+        if self.plan is not None and isinstance(reply, Reply) and not self.hooks:
+            reply.check_fault(self.plan)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ class Answering:
     def _say(self: A, content: Answer) -> A:
         """Answer with ``content``, with whatever goes wrong and whoever has a look at it as before."""
         if isinstance(self.answer, Scripted):
-            content = Scripted(content, self.answer.plan, self.answer.hooks)
+            scripted = content = Scripted(content, self.answer.plan, self.answer.hooks)
+            scripted.check()
         self._answer_with(content)
         return self
 
@@ -216,13 +217,16 @@ class Answering:
             after_bytes: After how many bytes of the body; by default after half of it.
 
         Raises:
-            UsageError: The fault makes no sense there.
+            UsageError: The fault makes no sense there, or nothing of it would be seen, as of a body of 0 bytes that is
+                truncated.  Where that shows only when the request is here, it fails the test then.
         """
         known, plan = self._scripted(), plan_exchange(fault, at, after_bytes)
+        scripted = Scripted(known.content, plan, known.hooks)
+        scripted.check()
         owner = getattr(self, "_owner", None)
         if plan.is_early and owner is not None:
             owner.has_early = True
-        self._answer_with(Scripted(known.content, plan, known.hooks))
+        self._answer_with(scripted)
         return self
 
     def hold(self, *, timeout: float = DEFAULT_TIMEOUT) -> Hold:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..core.journal import JournalWindow
 from ..errors import UsageError
 from .answer import Answer
-from .expectation import Expectation, Order
+from .expectation import Expectation, Matches, Order
 from .matching import Criteria
 from .request import RecordedRequest
 from .scenario import Scenario
@@ -249,52 +249,68 @@ class Book:
 
     def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
         expectation.claim(request)
+        if self._queue and expectation in self._queue:
+            self._queue.remove(expectation)
         if not (expectation.is_never or expectation.has_room or expectation.order) and expectation in self._numbers:
             self._shelves.take(self._numbers[expectation], expectation)
 
     def decide_early(self, request: RecordedRequest) -> Answer | None:
-        """Count ``request``, of which the body is still to come, if its answer is to fail before that is read.
+        """Decide upon ``request``, of which the body is still to come, if its answer is to fail before that is read.
 
-        It is decided by the head, among those expectations that do not look at the body.
+        It is the decision that `decide` would make.  Where something that has precedence looks at the body, None is
+        returned and nothing counted: the body must be read first.
         """
         with self._lock:
-            known = [e for e in self._numbers if not e.criteria.reads_body and e.matches(request)]
-            turns = [order.find(request) for order in self._orders if not order.reads_body]
-            free = [e for e in known if e.order is None and e.is_ready and e.has_room]
-            bounded = [expectation for expectation in free if expectation.is_bounded]
-            found = next((e for e in (*turns, *bounded, *free[-1:]) if e is not None), None)
-            answer = found.answer if found is not None else None
-            is_forbidden = any(expectation.is_never for expectation in known)
-            if found is None or not getattr(answer, "is_early", False):
+            try:
+                found = self._find(request, _match_head, _match_head)
+            except _BodyNeeded:
                 return None
-            if is_forbidden or request.window.number < self._epoch:
+            answer = found.answer if found is not None and not found.is_never else None
+            if found is None or not getattr(answer, "is_early", False) or request.window.number < self._epoch:
                 return None
             self._claim(found, request)
             return answer
 
-    def _find(self, request: RecordedRequest) -> Expectation | None:
+    def _find(
+        self,
+        request: RecordedRequest,
+        matches: Matches = Criteria.matches,
+        matches_beyond_key: Matches = Criteria.matches_beyond_key,
+    ) -> Expectation | None:
         near = self._shelves.near(request)
-        forbidding = find_forbidding(near, request)
+        forbidding = find_forbidding(near, request, matches_beyond_key)
         if forbidding is not None:
             return forbidding
         for order in self._orders:
-            found = order.find(request)
+            found = order.find(request, matches)
             if found is not None:
                 return found
-        return find_bounded(near, request) or find_unbounded(near, request) or self._find_enqueued(request)
+        return (
+            find_bounded(near, request, matches_beyond_key)
+            or find_unbounded(near, request, matches_beyond_key)
+            or self._find_enqueued(request, matches)
+        )
 
-    def _find_enqueued(self, request: RecordedRequest) -> Expectation | None:
-        """The oldest for its method, else the oldest for any."""
+    def _find_enqueued(self, request: RecordedRequest, matches: Matches) -> Expectation | None:
+        """Find the oldest for its method, else the oldest for any."""
         found = None
         for expectation in self._queue:
-            if expectation.matches(request):
+            if matches(expectation.criteria, request):
                 if expectation.criteria.method is not None:
-                    found = expectation
-                    break
+                    return expectation
                 found = found or expectation
-        if found is not None:
-            self._queue.remove(found)
         return found
+
+
+class _BodyNeeded(Exception):
+    """Which expectation answers depends on the body."""
+
+
+def _match_head(criteria: Criteria, request: RecordedRequest) -> bool:
+    known = criteria.matches_head(request)
+    if known is None:
+        raise _BodyNeeded
+    return known
 
 
 def _explain_pass(expectation: Expectation) -> str:

@@ -6,7 +6,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NoReturn
 
-from ..errors import ClientDisconnected
+from ..core.text import count
+from ..errors import ClientDisconnected, UsageError
 from ..web.records import Exchange
 from ..web.response import ResponseWriter, describe_status
 from .connection import GARBAGE, StubConnection
@@ -57,10 +58,12 @@ class Delivery:
         self._inform()
         if reply.delay:
             self._connection.pause(reply.delay)  # a stop ends it: then the reply comes at once
+        if plan is not None:
+            self._check_fault(plan)
         if plan is not None and self._is_due(plan) and not self._spoil_head(plan):
             self._connection.misbehave(plan)
         if reply.raw is not None:
-            self._send_raw(reply.raw)
+            self._send_raw(reply.raw, plan)
         self._response.begin_prepared(reply.head)
         if plan is not None and plan.point is FaultPoint.RESPONSE_BODY:
             self._spoil_body(plan)
@@ -70,6 +73,23 @@ class Delivery:
             self._send_body()
         if plan is not None:
             self._fail_after(plan)
+
+    def _check_fault(self, plan: Plan) -> None:
+        """Refuse a fault of which nothing would be seen: the client would get a perfect response.
+
+        Raises:
+            UsageError: Nothing would be; nothing has been sent.
+        """
+        self._reply.check_fault(plan)
+        body, why = self._exchange.body, ""
+        if plan.fault is Fault.NO_READ and (body is None or body.finished):
+            why = "the request has no body" if body is None else "the body was read, since criteria look at it"
+        elif plan.point is FaultPoint.RESPONSE_BODY and self._exchange.method == "HEAD":
+            why = "a response to HEAD has no body"
+        elif plan.fault is Fault.BAD_CHUNK and self._exchange.version != "HTTP/1.1":
+            why = f"a client of {self._exchange.version} gets no chunks"
+        if why:
+            raise UsageError(f"{plan.describe()} cannot take effect: {why}")
 
     def _is_due(self, plan: Plan) -> bool:
         """Whether it is to happen before anything of the response; a request that has no body fails no earlier."""
@@ -82,12 +102,14 @@ class Delivery:
             if self._exchange.version == "HTTP/1.1":
                 self._connection.send("\r\n".join(lines).encode("latin-1"))
 
-    def _send_raw(self, pieces: tuple[bytes, ...]) -> NoReturn:
+    def _send_raw(self, pieces: tuple[bytes, ...], plan: Plan | None) -> NoReturn:
         for piece in pieces:
             self._connection.send(piece)
         match = re.match(rb"HTTP/1\.[01] (\d{3})", pieces[0]) if pieces else None
         if match is not None:
             self._exchange.status = int(match[1])
+        if plan is not None and plan.point is FaultPoint.RESPONSE_END:
+            self._connection.misbehave(plan)
         raise self._connection.abandon("", linger=True)
 
     # -- the body --------------------------------------------------------------------------------------------------
@@ -209,14 +231,17 @@ class Delivery:
         left = plan.cut(whole)
         if plan.fault is Fault.WRONG_LENGTH:
             self._divert(lambda data: _LENGTH.sub(b"\r\nContent-Length: %d\r\n" % left, data, count=1))
-            response.finish(self._collect())
+            body = self._collect()
+            if left >= len(body):
+                raise UsageError(f"{plan.describe()} cannot take effect: the stream gave {count(len(body), 'byte')}")
+            response.finish(body)
             raise self._connection.end_early(f"the stub was told to fail: {plan.describe()}", linger=True)
         chunked = plan.fault is Fault.BAD_CHUNK or reply.chunks is not None or whole is None
         response.send_head(None if chunked else whole)
-        if response.has_no_body:
-            self._connection.misbehave(plan)
         self._pause(reply.body_delay)
-        self._send_part(left)
+        if not self._send_part(left) and not response.framed:
+            what = f"{plan.describe()} cannot take effect: the stream gave {count(response.sent, 'byte')} only"
+            raise UsageError(f"{what}, and the end of the connection is the end of the body")
         if plan.fault is Fault.BAD_CHUNK:
             self._connection.send(b"zz\r\n" + GARBAGE)
         elif plan.fault is Fault.GARBAGE:
@@ -224,8 +249,8 @@ class Delivery:
         kind = Fault.CLOSE if plan.fault in (Fault.TRUNCATE, Fault.BAD_CHUNK, Fault.GARBAGE) else plan.fault
         self._fail_as(plan, kind)
 
-    def _send_part(self, size: int) -> None:
-        """Send the first ``size`` bytes of the body."""
+    def _send_part(self, size: int) -> bool:
+        """Send the first ``size`` bytes of the body; whether there are as many."""
         left = size
 
         def take(piece: bytes | Pause) -> None:
@@ -244,7 +269,8 @@ class Delivery:
             for piece in self._reply.chunks or [self._reply.body]:
                 take(piece)
         except _Enough:
-            pass
+            return True
+        return False
 
     def _collect(self) -> bytes:
         """The whole body, of a stream too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from ..core.text import count, quote
 from ..errors import UsageError
@@ -15,11 +15,14 @@ from .request import RecordedRequest
 from .scenario import Scenario
 from .times import Times, describe_times
 
-__all__ = ["Expectation", "Order", "Owner"]
+__all__ = ["Expectation", "Matches", "Order", "Owner"]
 
 __unittest = True
 
 T = TypeVar("T")
+
+Matches: TypeAlias = Callable[[Criteria, RecordedRequest], bool]
+"""Compares a request with criteria."""
 
 
 class Owner(Protocol):
@@ -50,13 +53,13 @@ class Order:
         self.members: list[Expectation] = []
         self.position = 0
 
-    def find(self, request: RecordedRequest) -> Expectation | None:
+    def find(self, request: RecordedRequest, matches: Matches = Criteria.matches) -> Expectation | None:
         """Whose turn it is, if it matches ``request``: one that had enough can be followed by the next."""
         members = self.members
         while self.position < len(members) - 1 and not members[self.position].has_room:
             self.position += 1
         for expectation in members[self.position :]:
-            if expectation.is_ready and expectation.has_room and expectation.matches(request):
+            if expectation.is_ready and expectation.has_room and matches(expectation.criteria, request):
                 return expectation
             if not expectation.has_enough:
                 return None
@@ -65,11 +68,6 @@ class Order:
     def get_head(self) -> Expectation | None:
         """The one that must come before any later one can; None if there is none."""
         return next((e for e in self.members[self.position :] if not e.has_enough), None)
-
-    @property
-    def reads_body(self) -> bool:
-        """Whether any of them looks at a request's body."""
-        return any(expectation.criteria.reads_body for expectation in self.members)
 
     def is_later(self, expectation: Expectation) -> bool:
         """Whether its turn is still to come."""

@@ -125,6 +125,12 @@ class Criteria:
         """Whether one of them looks, or may look, at the body."""
         return any(criterion.name in _READING for criterion in self.others)
 
+    def matches_head(self, request: Subject) -> bool | None:
+        """Compare a request whose body is still to come; None: it matches as far as is known, and the body decides."""
+        if not _meets(tuple(each for each in self.criteria if each.name not in _READING), request):
+            return False
+        return None if self.reads_body else True
+
     def matches(self, request: Subject) -> bool:
         """Whether every criterion is met; a predicate that raises is not."""
         return _meets(self.criteria, request)

@@ -14,7 +14,7 @@ from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
 from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs
-from .fault import Plan
+from .fault import Fault, FaultPoint, Plan
 from .keywords import refuse_unknown
 from .stream import Stream, check_seconds
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Headers", "Reply", "ReplyOptions", "Throttle"]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1
+_WITHOUT_BODY = (204, 304)
+"""Statuses of responses without a body.  Source: RFC 9110, 6.4.1."""
 _FRAMING = ("content-length", "transfer-encoding", "trailer")  # RFC 9110, 6.5.1: not among trailers
 _CODINGS = ("gzip", "deflate")
 _SMALL = 64 * 1024  # bytes of a body up to which another copy of it costs less than a second send
@@ -173,6 +174,32 @@ class Reply:
         """Whether it is sent at once, with its length, and as it should be: nearly all are."""
         special = (self.chunks, self.stream, self.throttle, self.fault, self.raw)
         return not (self.delay or self.body_delay or self.informational or self.compress) and special == (None,) * 5
+
+    def check_fault(self, plan: Plan) -> None:
+        """Refuse a fault of which nothing would be seen, as far as that does not depend on the request.
+
+        Raises:
+            UsageError: Nothing would be.
+        """
+        is_of_head = plan.fault in (Fault.BAD_STATUS_LINE, Fault.BAD_HEADER)
+        if self.raw is not None and (is_of_head or plan.point is FaultPoint.RESPONSE_BODY):
+            raise UsageError(f"{plan.describe()} cannot take effect: raw bytes are sent as they are; change those")
+        if self.status in _WITHOUT_BODY and plan.point is FaultPoint.RESPONSE_BODY and self.raw is None:
+            raise UsageError(f"{plan.describe()} cannot take effect: a response with status {self.status} has no body")
+        # what comes in chunks is cut at its end too: the last chunk is missing
+        in_chunks = self.stream is not None or (self.chunks is not None and plan.fault is not Fault.WRONG_LENGTH)
+        size = len(self.body)
+        if (
+            plan.point is FaultPoint.RESPONSE_BODY
+            and self.raw is None
+            and not in_chunks
+            and plan.fault is not Fault.BAD_CHUNK
+            and plan.cut(size) >= size
+        ):
+            raise UsageError(
+                f"{plan.describe()} cannot take effect: the body has {count(size, 'byte')}, and the client would get "
+                "all of it; give a longer body, or a smaller after_bytes"
+            )
 
     def changed(self, **values: Any) -> Reply:
         """The same with other values for some of its attributes; unlike the keywords, these are not checked."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .expectation import Expectation
+from .expectation import Expectation, Matches
 from .matching import Key, find_group
 from .request import RecordedRequest
 
@@ -61,36 +61,36 @@ class Shelves:
         return found if exact is None else [exact, *found]
 
 
-def find_forbidding(near: Iterable[Shelf], request: RecordedRequest) -> Expectation | None:
+def find_forbidding(near: Iterable[Shelf], request: RecordedRequest, matches: Matches) -> Expectation | None:
     """One that matches, and says that it must never come."""
     for shelf in near:
         for _, expectation in shelf.forbidding:
-            if expectation.criteria.matches_beyond_key(request):
+            if matches(expectation.criteria, request):
                 return expectation
     return None
 
 
-def find_bounded(near: Iterable[Shelf], request: RecordedRequest) -> Expectation | None:
+def find_bounded(near: Iterable[Shelf], request: RecordedRequest, matches: Matches) -> Expectation | None:
     """The oldest that matches: those on a shelf have room."""
     best: tuple[int, Expectation] | None = None
     for shelf in near:
         for number, expectation in shelf.bounded:
             if best is not None and number > best[0]:
                 break
-            if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
+            if expectation.is_ready and matches(expectation.criteria, request):
                 best = number, expectation
                 break
     return best[1] if best is not None else None
 
 
-def find_unbounded(near: Iterable[Shelf], request: RecordedRequest) -> Expectation | None:
+def find_unbounded(near: Iterable[Shelf], request: RecordedRequest, matches: Matches) -> Expectation | None:
     """The newest that matches."""
     best: tuple[int, Expectation] | None = None
     for shelf in near:
         for number, expectation in reversed(shelf.unbounded):
             if best is not None and number < best[0]:
                 break
-            if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
+            if expectation.is_ready and matches(expectation.criteria, request):
                 best = number, expectation
                 break
     return best[1] if best is not None else None

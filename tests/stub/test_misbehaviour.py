@@ -132,8 +132,8 @@ class ResponseBodyTest(FaultTest):
                 self.assert_recorded(f"{fault.value} at response body")
 
     def test_so_many_bytes(self) -> None:
-        """Or as many as was said, none and all included."""
-        for after in (0, 1, 99, 100):
+        """Or as many as was said, none included."""
+        for after in (0, 1, 99):
             with self.subTest(after=after):
                 self.assert_seen(self.provoke(Fault.TRUNCATE, after=after), BODY[:after], "FIN")
 
@@ -370,6 +370,10 @@ class TogetherTest(FaultTest):
 
     def perform(self, plan: Plan, reply: Reply) -> None:
         self.begin("shop.test_a")
+        if plan.point is FaultPoint.RESPONSE_BODY and reply.status == 204:
+            with self.assertRaisesRegex(UsageError, " cannot take effect: a response with status 204 has no body$"):
+                self.stub.on().reply(reply).fail(plan.fault, plan.point)
+            return
         self.stub.on().reply(reply).fail(plan.fault, plan.point)
         client = self.dial()
         client.sendall(post(b"abcdef"))

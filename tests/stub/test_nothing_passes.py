@@ -8,9 +8,9 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from liveserver_testcase import HTTPStub, HTTPStubTestCase
+from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, HTTPStubTestCase, Reply, UsageError
 from tests.stub.support import StubTest
-from tests.stub.wire import WireTest
+from tests.stub.wire import Seen, WireTest, get, post
 from tests.support import HANG
 
 
@@ -181,6 +181,122 @@ class UnreadableTest(WireTest):
         self.stub.verify()
         self.assertRegex(self.late_report(), r"^left over from shop\.test_a: PUT /big could not be read: ")
         self.assertEqual("", self.late_report())
+
+
+class EffectTest(WireTest):
+    """A fault of which a client would see nothing: it would get a perfect response."""
+
+    def assert_refused(self, write: Callable[[], object], wanted: str) -> None:
+        with self.assertRaisesRegex(UsageError, f" cannot take effect: {wanted}"):
+            write()
+
+    def test_where_it_is_written(self) -> None:
+        """What cannot be seen in any case is refused there, and the answer stays what it was."""
+        on = self.stub.on().reply(201)
+        self.assert_refused(lambda: on.fail(Fault.TRUNCATE), "the body has 0 bytes, and the client would get all of it")
+        self.assertEqual(201, self.send().status)
+        self.assert_refused(lambda: self.stub.on().fail(Fault.TRUNCATE).reply(201), "the body has 0 bytes")
+        self.assert_refused(lambda: self.stub.on().fail(Fault.TRUNCATE, after_bytes=1024), "the body has 1,024 bytes")
+        full = self.stub.on().reply(200, b"abc")
+        for fault in (Fault.TRUNCATE, Fault.WRONG_LENGTH, Fault.STALL, Fault.RESET, Fault.HALF_CLOSE, Fault.GARBAGE):
+            self.assert_refused(
+                lambda fault=fault: full.fail(fault, FaultPoint.RESPONSE_BODY, after_bytes=3),  # type: ignore[misc]
+                "the body has 3 bytes",
+            )
+        raw = self.stub.on().reply_raw(b"HTTP/1.1 200 OK\r\n\r\n")
+        for fault in (Fault.BAD_HEADER, Fault.BAD_STATUS_LINE, Fault.TRUNCATE):
+            self.assert_refused(lambda fault=fault: raw.fail(fault), "raw bytes are sent as they are")  # type: ignore[misc]
+
+    def test_when_the_request_is_here(self) -> None:
+        """What depends on the request, or on a function, answers 500 and fails the test."""
+        head, old = get(method="HEAD"), get(version="1.0")
+        cases: tuple[tuple[Callable[[Expectation], object], bytes, str], ...] = (
+            (lambda on: on.fail(Fault.TRUNCATE), head, "a response to HEAD has no body"),
+            (lambda on: on.fail(Fault.BAD_CHUNK), head, "a response to HEAD has no body"),
+            (lambda on: on.reply_with(lambda: 201).fail(Fault.TRUNCATE), get(), "the body has 0 bytes"),
+            (lambda on: on.fail(Fault.BAD_CHUNK), old, "a client of HTTP/1.0 gets no chunks"),
+            (lambda on: on.fail(Fault.NO_READ), get(), "the request has no body"),
+            (lambda on: on.reply_stream([b"a"]).fail(Fault.WRONG_LENGTH), get(), "the stream gave 1 byte"),
+            (lambda on: on.reply_stream([b"a"]).fail(Fault.TRUNCATE, after_bytes=2), old, "the stream gave 1 byte"),
+        )
+        for script, request, wanted in cases:
+            with self.subTest(wanted):
+                self.begin("shop.test_a")
+                script(self.stub.on())
+                client = self.dial()
+                client.sendall(request.replace(b"Host: a", b"Host: a\r\nConnection: close"))
+                self.look(client)
+                with self.assertRaisesRegex(AssertionError, f" could not be answered: .* cannot take effect: {wanted}"):
+                    self.stub.verify()
+
+    def test_the_body_had_to_be_read(self) -> None:
+        """An older expectation looks at it, so that it cannot be left unread."""
+        self.stub.expect("POST", "/", json={"a": 1}).reply(200)
+        self.stub.on("POST", "/").fail(Fault.NO_READ)
+        self.send("POST", "/", b"{}")
+        self.assertRegex(self.stub.failure_report(), "cannot take effect: the body was read, since criteria look at it")
+
+    def test_a_cut_in_chunks_is_seen_at_the_end_too(self) -> None:
+        """The last chunk is missing."""
+        self.stub.on().reply(chunks=[b"ab"]).fail(Fault.TRUNCATE, after_bytes=2)
+        seen = self.see()
+        self.assertEqual((b"2\r\nab\r\n", "FIN"), (seen.body, seen.end))
+
+    def test_a_reset_after_raw_bytes(self) -> None:
+        """They are sent first."""
+        self.stub.on().reply_raw(b"x").fail(Fault.RESET, FaultPoint.RESPONSE_END)
+        self.assertEqual("RST", self.see().end)
+
+
+class EarlyFaultTest(WireTest):
+    """A fault before the body has been read is decided upon with the precedence of everything else."""
+
+    def post(self, body: bytes) -> Seen:
+        return self.see(post(body, "Content-Type: application/json", "Connection: close"))
+
+    def test_what_has_precedence_and_looks_at_the_body(self) -> None:
+        """It is asked first: an older bounded expectation, one that forbids, one of an order."""
+        scripts: tuple[Callable[[], object], ...] = (
+            lambda: self.stub.expect("POST", "/", json=1).reply(201),
+            lambda: self.stub.forbid("POST", "/", json=1),
+        )
+        for script in scripts:
+            self.begin("shop.test_a")
+            script()
+            failing = self.stub.expect("POST", "/", times=None).fail(Fault.RESET, FaultPoint.REQUEST_START)
+            self.assertEqual("FIN", self.post(b"1").end)
+            self.assertEqual("RST", self.post(b"2").end)
+            self.assertEqual(1, failing.times_called)
+
+    def test_an_order(self) -> None:
+        """Whose turn it is goes before what is in no order."""
+        with self.stub.in_order():
+            self.stub.expect("POST", "/", json=1).reply(201)
+            self.stub.expect("POST", "/").fail(Fault.RESET, FaultPoint.REQUEST_START)
+        self.assertEqual(["FIN", "RST"], [self.post(b"1").end, self.post(b"2").end])
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_what_has_none_is_not_asked(self) -> None:
+        """The body of which it would be is not read."""
+        self.stub.on("POST", "/", json=1).reply(201)
+        self.stub.expect("POST", "/").fail(Fault.RESET, FaultPoint.REQUEST_START)
+        client = self.dial()
+        client.sendall(get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"))
+        self.assertEqual("RST", self.look(client).end)
+
+    def test_an_enqueued_one(self) -> None:
+        """It leaves the body unread as any other, and is used up."""
+        self.stub.enqueue(200).fail(Fault.NO_READ)
+        client = self.dial()
+        client.sendall(get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"))
+        self.assertEqual(b"HTTP/1.1 200", self.read(client, 12))
+        client.close()
+        self.assertEqual(501, self.send().status)
+
+    def test_a_hook_without_a_reply(self) -> None:
+        """What it returns is what goes wrong."""
+        self.stub.on().after(lambda _request, _reply: Reply(200, b"abcd")).fail(Fault.TRUNCATE)
+        self.assertEqual(b"ab", self.see().body)
 
 
 if __name__ == "__main__":
