@@ -197,14 +197,14 @@ class _HTTPMixin(ProtocolMixin):
     def _hand_on_body(self, body: BodyFraming) -> bool:
         """Hand on what has come of the body; False if the rest is not all there."""
         data = self._received
-        count = body.take(data)
+        count, handed = body.take(data)
         self._received = data[count:]
         if body.finished:
             self._body = None
             if self._cycle is not None:
                 self._cycle.record.body_complete_at = monotonic()
-        if count:
-            cast(UvicornProtocol, super()).data_received(data if count == len(data) else data[:count])
+        if handed:
+            cast(UvicornProtocol, super()).data_received(handed)
         return body.finished
 
     # -- refusals ------------------------------------------------------------------------------------------------

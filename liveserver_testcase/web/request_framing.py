@@ -2,7 +2,8 @@
 
 An event loop hands over bytes as they come, in pieces of any size.  What is here says how many of them are sound and
 belong to the current body, and refuses a body as soon as it can no longer become a good one: by the rules of
-`request_body`, which reads from a socket.
+`request_body`, which reads from a socket.  The parser is given no chunk extensions, of which parsers understand
+different things, and no trailers, which httptools would add to the headers.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ class BodyFraming:
         self._left = length
         self.finished = length == 0
 
-    def take(self, data: bytes) -> int:
+    def take(self, data: bytes) -> tuple[int, bytes]:
         """Take what has come of the body.
 
         Args:
             data: The next bytes on the connection; those that were not taken are given again, with more behind them.
 
         Returns:
-            How many of them belong to the body and are sound.
+            How many of them belong to the body and are sound, and what the parser is to be given of them.
 
         Raises:
             BadRequest: The body is malformed.
@@ -45,7 +46,7 @@ class BodyFraming:
         count = min(self._left, len(data))
         self._left -= count
         self.finished = self._left == 0
-        return count
+        return count, data if count == len(data) else data[:count]
 
 
 class ChunkedFraming(BodyFraming):
@@ -60,9 +61,11 @@ class ChunkedFraming(BodyFraming):
         self._in_trailers = False
         self._room = _MAX_TRAILERS
 
-    def take(self, data: bytes) -> int:
+    def take(self, data: bytes) -> tuple[int, bytes]:
         """See `BodyFraming.take`; a line is taken when it is complete, and its bytes checked before."""
         position = 0
+        handed: list[bytes] = []  # up to `start`
+        start = 0
         while position < len(data) and not self.finished:
             if self._left:
                 count = min(self._left, len(data) - position)
@@ -84,11 +87,15 @@ class ChunkedFraming(BodyFraming):
                     break
                 if line[-1:] != b"\r":
                     raise BadRequest(400, "a line feed without a carriage return in a chunked body")
-                self._take_line(line[:-1])
+                plain = self._take_line(line[:-1])
+                if len(plain) != len(line) + 1:
+                    handed += [data[start:position], plain]
+                    start = end_of_line + 1
                 position = end_of_line + 1
-        return position
+        return position, b"".join([*handed, data[start:position]])
 
-    def _take_line(self, line: bytes) -> None:
+    def _take_line(self, line: bytes) -> bytes:
+        """Take a line without its end; what the parser is to be given for it."""
         if not self._in_trailers:
             match = _CHUNK.fullmatch(line)
             if match is None:
@@ -96,14 +103,16 @@ class ChunkedFraming(BodyFraming):
             self._left = int(match[1], 16)
             self._must_end = self._left > 0
             self._in_trailers = self._left == 0
-        elif not line:
+            return match[1] + b"\r\n"
+        if not line:
             self.finished = True
-        else:
-            self._room -= len(line) + 2
-            if _TRAILER.fullmatch(line) is None:
-                raise BadRequest(400, "a malformed trailer")
-            if self._room < 0:
-                raise BadRequest(400, f"trailers of more than {_MAX_TRAILERS} bytes")
+            return b"\r\n"
+        self._room -= len(line) + 2
+        if _TRAILER.fullmatch(line) is None:
+            raise BadRequest(400, "a malformed trailer")
+        if self._room < 0:
+            raise BadRequest(400, f"trailers of more than {_MAX_TRAILERS} bytes")
+        return b""
 
 
 def _check_line(line: bytes) -> None:

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import abc
 import argparse
+import asyncio
 import io
+import logging
 import random
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from liveserver_testcase import HTTPStub, RecordedRequest, Reply
+from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.http_server import HTTPServer
 from liveserver_testcase.web.wsgi import WSGIServer
 from tests.web.mutations import mutate
@@ -245,7 +248,167 @@ class StubFuzzer(Fuzzer):
         return Reply(200, b"<%b>" % request.body)
 
 
-FUZZERS: dict[str, type[Fuzzer]] = {"wsgi": WSGIFuzzer, "stub": StubFuzzer}
+class _Transport(asyncio.Transport):
+    """A connection of an event loop that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sock = socket.socket()  # unconnected: nobody reads or writes it
+        self.received = bytearray()
+        self.is_paused = self.is_closed = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        address = ("127.0.0.1", 1)
+        return {"socket": self.sock, "peername": address, "sockname": address}.get(name, default)
+
+    def write(self, data: Any) -> None:
+        self.received += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.is_closed = True  # the client is not asked to read and to leave
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def is_reading(self) -> bool:
+        return not self.is_paused
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def _plain(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers without what is not handed on, without the space that httptools keeps, and in the case that h11 gives."""
+    pairs = [(name.lower(), value.rstrip(b" \t")) for name, value in headers]
+    return [
+        (name, value.lower() if name == b"transfer-encoding" else value) for name, value in pairs if name != b"upgrade"
+    ]
+
+
+class ASGIFuzzer(Fuzzer):
+    """An ASGI application, before one of uvicorn's parsers: a protocol is given the bytes on the server's loop."""
+
+    parser = "httptools"
+    server: ASGIServer  # type: ignore[assignment]
+
+    def make_server(self, **options: Any) -> Any:
+        del options["body_timeout"]
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it warns of methods that it does not know
+        return ASGIServer(self.answer, options={"http": self.parser, "lifespan": "off"}, **options)
+
+    def called_with(self, reading: Reading) -> list[Request]:
+        return reading.requests
+
+    def run(self, data: bytes, random_: random.Random) -> None:
+        """See `Fuzzer.run`."""
+        self.calls.clear()
+        self.server.journal.clear()
+        self.server.take_errors()
+        self.way = random_.randrange(1, 4)
+        sizes = (1, 2, 7, 100, 65536) if random_.randrange(2) else (65536,)
+        assert self.server._run is not None and self.server._run.loop is not None
+        served = asyncio.run_coroutine_threadsafe(self.serve(data, random_, sizes), self.server._run.loop)
+        received = served.result(60.0)
+        records = self.server.journal.entries()
+        reading = read_strictly(data)
+        for record in records:
+            if "parser does not know" in getattr(record, "refused", ""):  # one of its own list of methods
+                reading = Reading(reading.requests[: record.exchange_index], "refused")
+        self.check(self.as_far_as_served(reading), received)
+
+    def as_far_as_served(self, reading: Reading) -> Reading:
+        """The reading, up to a request in HTTP/1.0: uvicorn keeps no such connection."""
+        for index, request in enumerate(reading.requests):
+            if request.version == b"HTTP/1.0" and request.body is not None:
+                return Reading(reading.requests[: index + 1], "closed")
+        return reading
+
+    async def serve(self, data: bytes, random_: random.Random, sizes: tuple[int, ...]) -> bytes:
+        """Serve one connection; what was written on it."""
+        protocol: Any = self.server._make_protocol()
+        transport = _Transport()
+        with transport.sock:
+            protocol.connection_made(transport)
+            while data and not transport.is_closed:
+                size = random_.choice(sizes)
+                protocol.data_received(data[:size])
+                data = data[size:]
+                for _ in range(random_.choice((0, 0, 1, 5))):
+                    await asyncio.sleep(0)
+            connection = protocol._connection
+            await self.settle(lambda: not connection.is_busy)
+            protocol.connection_lost(None)
+            await self.settle(lambda: not connection.cycles)
+        return bytes(transport.received)
+
+    async def settle(self, is_settled: Callable[[], bool]) -> None:
+        """Let the loop go on until nothing is being done."""
+        turns = 0
+        while turns < 5 or not is_settled():
+            turns += 1
+            if turns > 10_000:
+                raise Violation("hangs")
+            await asyncio.sleep(0)
+
+    def check_call(self, request: Request, environ: dict[str, Any], body: bytes | None) -> None:
+        """Hold one call of the application against the request."""
+        self.hold(_plain(request.headers), _plain(environ["headers"]), "the headers")
+        self.hold(request.method, environ["method"].encode(), "the method")
+        self.hold(request.version, b"HTTP/" + environ["http_version"].encode(), "the version")
+        if request.target.startswith(b"/"):
+            path, _, query = request.target.partition(b"?")
+            self.hold((path, query), (environ["raw_path"], environ["query_string"]), "the target")
+        self.hold(request.body, body, "the body")
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """Read the body, and answer with it in one of several ways."""
+        index = len(self.calls)
+        self.calls.append((scope, None))
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message["body"]
+            more = message["more_body"]
+            if self.way == 3:
+                await asyncio.sleep(0)
+        self.calls[index] = (scope, body)
+        answer = b"<%b>" % body
+        headers = [] if self.way == 2 else [(b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"<", body) if self.way == 2 else ():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b">" if self.way == 2 else answer})
+
+
+class H11Fuzzer(ASGIFuzzer):
+    """The same before the other parser."""
+
+    parser = "h11"
+
+
+FUZZERS: dict[str, type[Fuzzer]] = {
+    "wsgi": WSGIFuzzer,
+    "stub": StubFuzzer,
+    "asgi-httptools": ASGIFuzzer,
+    "asgi-h11": H11Fuzzer,
+}
 
 
 def fuzz(count: int, seed: int, server: str = "wsgi") -> Iterator[tuple[int, bytes, Exception]]:

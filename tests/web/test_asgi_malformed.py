@@ -89,6 +89,24 @@ class Requests(ASGICase):
                 self.assertEqual([b"<hello>", b"<abc>", b"<>"], [client.answer().body for _ in range(3)])
                 self.assertEqual([0, 1, 2], [record.exchange_index for record in server.journal.entries()])
 
+    def test_chunk_extensions_and_trailers(self) -> None:
+        """Neither is handed to the application: parsers do not agree on them, and trailers are no headers."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await echo(scope, receive, send)
+            names.append([name for name, _ in scope["headers"]])
+
+        chunked = get("/", "Transfer-Encoding: chunked", method="POST")
+        body = b'2 ; a="b"\r\nab\r\n0001\r\nc\r\n0 ;x\r\nX: y\r\nContent-Length: 1\r\n\r\n'
+        for parser in self.parsers:
+            with self.subTest(parser=parser):
+                names: list[list[bytes]] = []
+                client = self.connect(self.serve(app, parser))
+                client.send(chunked + body + get("/", "Connection: close"))
+                self.assertEqual([b"<abc>", b"<>"], [client.answer().body for _ in range(2)])
+                self.assertTrue(client.is_at_end())
+                self.assertEqual([[b"host", b"transfer-encoding"], [b"host", b"connection"]], names)
+
     def test_empty_lines(self) -> None:
         """One empty line before a request is forgiven, and no second one, however they arrive."""
         for parser in self.parsers:
