@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from liveserver_testcase import LiveServer
 from liveserver_testcase.core.tls import Certificates
 from liveserver_testcase.errors import ServerDied, ServerStartError, UnfinishedWorkWarning, UsageError
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
-from liveserver_testcase.web.live_process import RemoteServer
 from tests.process import apps
 from tests.support import HANG, NoLeaks, run_python, wait_until
 
@@ -32,24 +32,21 @@ APP = "tests.process.apps:app"
 class RemoteCase(NoLeaks):
     """Servers in processes, and a client."""
 
-    def make(self, app: Any = APP, **options: Any) -> RemoteServer:
-        options = {"server": "liveserver_testcase.web.wsgi:WSGIServer", **options}
-        if isinstance(app, str) and options["server"].endswith("WSGIServer"):
-            app = apps.make  # it takes no import strings
-        server = RemoteServer(app, **options)
+    def make(self, app: Any = APP, **options: Any) -> LiveServer:
+        server = LiveServer(app, mode="process", **options)
         self.addCleanup(self.end, server)
         return server
 
-    def end(self, server: RemoteServer) -> None:
+    def end(self, server: LiveServer) -> None:
         with contextlib.suppress(ServerDied, UnfinishedWorkWarning):
             server.stop(0.0)
 
-    def started(self, app: Any = APP, **options: Any) -> RemoteServer:
+    def started(self, app: Any = APP, **options: Any) -> LiveServer:
         server = self.make(app, **options)
         server.start()
         return server
 
-    def get(self, server: RemoteServer, path: str = "/", host: str = "127.0.0.1") -> str:
+    def get(self, server: LiveServer, path: str = "/", host: str = "127.0.0.1") -> str:
         """The body of the answer; empty if there is none."""
         context = server.client_context()
         connection = (
@@ -250,8 +247,8 @@ class ErrorTest(RemoteCase):
         done = run_python(
             """
             import sys, http.client
-            from liveserver_testcase.web.live_process import RemoteServer
-            with RemoteServer("tests.process.apps:app") as server:
+            from liveserver_testcase import LiveServer
+            with LiveServer("tests.process.apps:app", mode="process") as server:
                 client = http.client.HTTPConnection(*server.address)
                 client.request("GET", "/custom")
                 client.getresponse().read()
@@ -284,14 +281,14 @@ class ErrorTest(RemoteCase):
         with self.assertRaises(ServerStartError) as caught:
             server.start()
         self.assertEqual(
-            "<RemoteServer starting at http://127.0.0.1:0> could not start: Particular: 3 and 4", str(caught.exception)
+            "<LiveServer starting at http://127.0.0.1:0> could not start: Particular: 3 and 4", str(caught.exception)
         )
         self.assertIn("in broken\n", str(getattr(caught.exception.__cause__, "__cause__", "")))
         self.assertEqual("looking for the database\n", server.output)
 
     def test_our_own_errors_arrive_as_they_are(self) -> None:
         """An import string that leads nowhere is the same error in a process as in a thread."""
-        server = self.make("tests.process.no_such:app", server="liveserver_testcase.web.live:LiveServer")
+        server = self.make("tests.process.no_such:app")
         with self.assertRaises((UsageError, ServerStartError)) as caught:
             server.start()
         self.assertIn("no_such", str(caught.exception))
@@ -321,7 +318,7 @@ class DeathTest(RemoteCase):
             server.begin("another")
         with self.assertRaisesRegex(ServerDied, again):
             server.journal.entries()
-        self.assertEqual(f"<RemoteServer died at {server.url}>", repr(server))
+        self.assertEqual(f"<LiveServer died at {server.url}>", repr(server))
         server.stop()
 
     def test_a_request_in_flight(self) -> None:
@@ -336,7 +333,7 @@ class DeathTest(RemoteCase):
         self.assertTrue(wait_until(lambda: waited))
         self.assertIn("ended with exit code 3", str(waited[0]))
 
-    def wait_and_catch(self, server: RemoteServer) -> object:
+    def wait_and_catch(self, server: LiveServer) -> object:
         try:
             return server.wait_until_idle(HANG) or "ended with exit code 3"  # asked just after the death
         except ServerDied as error:
@@ -438,7 +435,7 @@ class PatchedTest(RemoteCase):
         self.addCleanup(folder.cleanup)
         (Path(folder.name) / "patching_app.py").write_text(textwrap.dedent(source))
         with mock.patch("sys.path", [folder.name, *sys.path]):
-            server = RemoteServer("patching_app:app", **options)
+            server = LiveServer("patching_app:app", mode="process", **options)
             self.addCleanup(self.end, server)
             with server:
                 server.begin("a test")

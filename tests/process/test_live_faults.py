@@ -10,8 +10,8 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+from liveserver_testcase import LiveServer
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UnfinishedWorkWarning
-from liveserver_testcase.web.live import LiveServer
 from tests.process.base import ProcessCase, is_alive, is_refused
 from tests.support import HANG, wait_until
 

@@ -14,7 +14,7 @@ from tests.support import ROOT
 
 CLASS = """
 import http.client, os, unittest
-from liveserver_testcase.web.live_process import RemoteServer
+from liveserver_testcase import LiveServer
 
 class ShopTest(unittest.TestCase):
     @classmethod
@@ -26,7 +26,7 @@ class ShopTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = RemoteServer(cls.create_app, server="liveserver_testcase.web.wsgi:WSGIServer")
+        cls.server = LiveServer(cls.create_app, mode="process")
         cls.server.start()
         cls.addClassCleanup(cls.server.stop)
 
@@ -45,9 +45,9 @@ def app(environ, start):
 
 ASKING = """
 import http.client
-from liveserver_testcase.web.live_process import RemoteServer
+from liveserver_testcase import LiveServer
 if __name__ == "__main__":
-    with RemoteServer("shop:app") as server:
+    with LiveServer("shop:app", mode="process") as server:
         client = http.client.HTTPConnection(*server.address)
         client.request("GET", "/")
         client.getresponse().read()
@@ -120,18 +120,18 @@ class RunsTest(unittest.TestCase):
         self.write(
             "shop.py",
             """
-            from liveserver_testcase.web.live_process import RemoteServer
+            from liveserver_testcase import LiveServer
 
             def make():
                 return print
 
-            RemoteServer(make).start()
+            LiveServer(make, mode="process").start()
             """,
         )
         done = self.run_python("shop.py")
         self.assertEqual(1, done.returncode)
         self.assertIn(
-            "UsageError: <RemoteServer starting at http://127.0.0.1:0> was to be started while a server's process "
+            "UsageError: <LiveServer starting at http://127.0.0.1:0> was to be started while a server's process "
             "imports the script that runs the tests: call unittest.main(), and whatever else starts servers, under "
             "`if __name__ == '__main__':`",
             done.stderr,
