@@ -14,9 +14,9 @@ __all__ = ["RequestTable", "Row"]
 
 # Duration and status; numbers of window, connection, exchange, port; two times; host, method, version, target; and the
 # index plus 1, which is 0 in a row that was never written, and is stored when the rest is.
-_ROW = struct.Struct("di4idd46s16s8s400sq")
+_ROW = struct.Struct("di4idd46s16s8s256sq")
 _RESULT = struct.Struct("di")
-_ROWS = 4096  # more than come between two looks of a test
+_ROWS = 1024  # the processor keeps so many at hand; a test reads its journal before as many have come
 _IN_PROGRESS = -1.0
 
 
