@@ -40,7 +40,6 @@ __all__ = [
     "Mismatch",
     "TLSWanted",
     "TextWanted",
-    "describe_attachment",
     "difference",
     "in_full",
     "is_wanted",
@@ -98,13 +97,13 @@ class EmailCriteria(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Criteria:
-    r"""Everything that a test wants of one mail; every mail meets criteria of which there are none.
+    r"""Everything that a test wants of one email; every email meets criteria of which there are none.
 
     Build it with `build`.  How a value is compared:
 
     - ``to``, ``cc``, ``bcc``, ``recipients``, ``reply_to``: a str is one of the addresses; a list or tuple is exactly
       these, in any order.  Addresses are compared as addresses: display names and the case of letters do not count,
-      before the ``@`` either (RFC 5321 would let a server tell ``Ann@`` from ``ann@``; none does).
+      before the ``@`` either (RFC 5321 lets a server treat ``Ann@`` and ``ann@`` as two; none does).
     - ``from_``, ``mail_from``: the address, compared likewise; ``mail_from=""`` is the null sender.
     - ``subject``: equal, after decoding.
     - ``text``, ``html``, ``body``: contained, runs of white space being as good as one space; a list means all of
@@ -120,7 +119,7 @@ class Criteria:
     enough.  A callable is given the value (a list for addresses and headers) and decides by the truth of what it
     returns.  ``unittest.mock.ANY`` wants a value to be there and not empty, None wants none.
 
-    A predicate is asked last, and only about mails that meet every other criterion.  What it raises is raised in the
+    A predicate is called last, and only with emails that meet every other criterion.  What it raises is raised in the
     test: a broken predicate must not pass for "no such mail".
     """
 
@@ -128,7 +127,7 @@ class Criteria:
 
     @classmethod
     def build(cls, predicate: EmailPredicate = None, /, **wanted: object) -> Criteria:
-        """Criteria from keywords, and a predicate that is asked about the whole mail.
+        """Make criteria of keywords, and of a predicate that is called with the whole email.
 
         Raises:
             TypeError: A keyword is not known; the message names the nearest.
@@ -150,7 +149,7 @@ class Criteria:
         return cls(tuple(criteria))
 
     def matches(self, email: ReceivedEmail) -> bool:
-        """Whether `email` meets every criterion.
+        """Return True if `email` meets every criterion.
 
         Raises:
             Exception: What a predicate raised.
@@ -165,7 +164,7 @@ class Criteria:
         return True
 
     def mismatches(self, email: ReceivedEmail) -> list[Mismatch]:
-        """What each criterion has against `email`; nothing is raised, not by a predicate either."""
+        """Return how `email` differs from each criterion; nothing is raised, not by a predicate either."""
         email.parse()
         return [mismatch for criterion in self.criteria if (mismatch := criterion.check(email)) is not None]
 
@@ -230,12 +229,12 @@ _ALLOWED: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """What one criterion has against one mail.
+    """How one email differs from one criterion.
 
     Attributes:
         criterion: The criterion's name, as in ``subject`` or ``headers['X-Id']``.
         wanted: As the test gave it.
-        got: What the mail has.
+        got: What the email has.
         error: What a predicate of the test raised; None if nothing was.
     """
 
@@ -246,12 +245,12 @@ class Mismatch:
     _reason: Reason = field(repr=False, compare=False)
 
     def describe(self) -> str:
-        """Name and reason; the reason goes on in further lines if it quotes a text or a difference."""
+        """Return name and reason; the reason goes on in further lines if it quotes a text or a difference."""
         return f"{self.criterion}: {self._reason()}"
 
     @property
     def closeness(self) -> float:
-        """How near the mail came, from 0 to 1, where that can be said: to find the nearest of several."""
+        """How near the email came, from 0 to 1, where that can be said: to find the nearest of several."""
         if not isinstance(self.wanted, str):
             return 0.0
         wanted = self.wanted[:100].casefold()  # comparing takes the product of the lengths
@@ -269,7 +268,7 @@ def _closeness(wanted: str, got: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Criterion(abc.ABC):
-    """One thing that a test wants of a mail, checked for sense when it is made.
+    """One thing that a test wants of an email, checked for sense when it is made.
 
     Attributes:
         name: As in a report.
@@ -281,15 +280,15 @@ class Criterion(abc.ABC):
 
     @property
     def is_predicate(self) -> bool:
-        """Whether the test's own code decides."""
+        """True if the test's own code decides."""
         return callable(self.wanted) and not _is_any(self.wanted)
 
     def check(self, email: ReceivedEmail) -> Mismatch | None:
-        """None if `email` is as wanted.  What a predicate raises is not raised, but in ``Mismatch.error``."""
+        """Return None if `email` is as wanted.  What a predicate raises is in ``Mismatch.error``."""
         got = self._read(email)
         error: Exception | None = None
         try:
-            reason = self._judge(got)
+            reason = self._compare(got)
         except Exception as raised:
             error, reason = raised, self._raised(raised, got)
         if reason is None:
@@ -298,14 +297,14 @@ class Criterion(abc.ABC):
 
     @abc.abstractmethod
     def _read(self, email: ReceivedEmail) -> Any:
-        """What is compared."""
+        """Return what is compared."""
 
     @abc.abstractmethod
-    def _judge(self, got: Any) -> Reason | None:
-        """What is wrong with it."""
+    def _compare(self, got: Any) -> Reason | None:
+        """Return what is wrong with it, as a function that puts it into words; None if nothing is."""
 
     def _shown(self, got: Any) -> str:
-        """What is compared, in a report."""
+        """Return what is compared as a report writes it."""
         return str(got)
 
     def _raised(self, error: Exception, got: Any) -> Reason:
@@ -318,11 +317,11 @@ class Criterion(abc.ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ValueCriterion(Criterion):
-    """A text or address of the mail.
+    """A text or address of the email.
 
     Attributes:
         kind: How values are compared.
-        read: Gives the value of a mail.
+        read: Returns the value of an email.
     """
 
     kind: Kind
@@ -337,7 +336,7 @@ class ValueCriterion(Criterion):
     def _shown(self, got: Value) -> str:
         return in_full(self._plain(got))
 
-    def _judge(self, got: Value) -> Reason | None:
+    def _compare(self, got: Value) -> Reason | None:
         wanted, plain = self.wanted, self._plain(got)
         if _is_any(wanted):
             return None if got else lambda: "ANY is wanted, but there is none"
@@ -356,7 +355,7 @@ class ValueCriterion(Criterion):
         return self._equal(str(wanted), plain)
 
     def _plain(self, got: Value) -> Value:
-        """For a report, the value of a header that is there once, not a list of it."""
+        """Return the value of a header that is there once, for a report, not a list of it."""
         return got[0] if self.kind == "lines" and len(got) == 1 else got
 
     def _equal(self, wanted: str, got: Value) -> Reason | None:
@@ -382,7 +381,7 @@ def _none(wanted: object) -> str:
 
 
 def _address_of(address: str) -> str:
-    """What is compared of an address; of a criterion the display name is taken off."""
+    """Return what is compared of an address; of a criterion the display name is taken off."""
     found = parse_addresses(address)
     return address_key(found[0] if len(found) == 1 else address.removeprefix("<").removesuffix(">"))
 
@@ -402,7 +401,7 @@ def _exactly(wanted: Sequence[str], got: Value) -> Reason | None:
 
 
 def _search(wanted: Sequence[object], got: Value) -> Reason | None:
-    """Every fragment and pattern is in the value, or in one of the values."""
+    """Return which fragments and patterns are in none of the values; None if all are found."""
     values = [got] if isinstance(got, str) else got
     missing = [item for item in wanted if not _is_in(item, values)]
     if not missing:
@@ -417,7 +416,7 @@ def _search(wanted: Sequence[object], got: Value) -> Reason | None:
 
 
 def _is_in(item: object, values: Sequence[str]) -> bool:
-    """A pattern is searched for in the value as it is, a fragment with white space folded in both."""
+    """Search for a pattern in the value as it is, for a fragment with white space folded in both."""
     if isinstance(item, re.Pattern):
         return any(item.search(value) for value in values)
     fragment = _folded(str(item))
@@ -429,7 +428,7 @@ def _folded(text: str) -> str:
 
 
 def _is_any(wanted: object) -> bool:
-    """Whether it is ``unittest.mock.ANY``; not imported for the question: who passes it has done that."""
+    """Return True for ``unittest.mock.ANY``; who passes it has imported the module."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and wanted is mock.ANY
 
@@ -474,7 +473,7 @@ def _refuse_str(name: str, wanted: str, kind: Kind) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PredicateCriterion(Criterion):
-    """The test's own code, asked about the whole mail."""
+    """The test's own code, called with the whole email."""
 
     name: str = "predicate"
 
@@ -488,7 +487,7 @@ class PredicateCriterion(Criterion):
     def _read(self, email: ReceivedEmail) -> ReceivedEmail:
         return email
 
-    def _judge(self, got: ReceivedEmail) -> Reason | None:
+    def _compare(self, got: ReceivedEmail) -> Reason | None:
         return None if cast("Callable[[ReceivedEmail], object]", self.wanted)(got) else lambda: "is not true of it"
 
     def _raised(self, error: Exception, got: ReceivedEmail) -> Reason:
@@ -500,7 +499,7 @@ class PredicateCriterion(Criterion):
 
 @dataclass(frozen=True, kw_only=True)
 class TLSCriterion(Criterion):
-    """Whether, or with which version of TLS, the mail came."""
+    """The version of TLS with which the email came, or that it came with one."""
 
     name: str = "tls"
 
@@ -515,7 +514,7 @@ class TLSCriterion(Criterion):
     def _read(self, email: ReceivedEmail) -> str:
         return (email.session and email.session.tls) or ""
 
-    def _judge(self, got: str) -> Reason | None:
+    def _compare(self, got: str) -> Reason | None:
         wanted = self.wanted
         if wanted is None or wanted is False:
             return (lambda: f"{wanted} is wanted, but it came over {got}") if got else None
@@ -528,7 +527,7 @@ class TLSCriterion(Criterion):
 
 @dataclass(frozen=True, kw_only=True)
 class AttachmentCriterion(Criterion):
-    """What is attached; see `is_wanted` for one attachment.  A list wants each of its items to be there."""
+    """The attachments; see `is_wanted` for one.  A list wants each of its items to be there."""
 
     name: str = "attachment"
 
@@ -542,7 +541,7 @@ class AttachmentCriterion(Criterion):
     def _read(self, email: ReceivedEmail) -> list[Attachment]:
         return [*email.attachments, *email.inline]
 
-    def _judge(self, got: list[Attachment]) -> Reason | None:
+    def _compare(self, got: list[Attachment]) -> Reason | None:
         wanted = self.wanted
         files = [each for each in got if not each.is_inline]
         if _is_any(wanted):
@@ -559,7 +558,7 @@ class AttachmentCriterion(Criterion):
         return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
 
     def _shown(self, got: list[Attachment]) -> str:
-        return ", ".join(map(describe_attachment, got)) or "no attachment"
+        return ", ".join(map(str, got)) or "no attachment"
 
     def __str__(self) -> str:
         return f"{self.name}={shown_attachment(self.wanted)}"
@@ -572,7 +571,7 @@ _LONGEST_BYTES = 40  # of a content in a report
 
 
 def is_wanted(wanted: object, attachment: Attachment) -> bool:
-    """Whether an attachment is the one that is meant.
+    """Return True if an attachment is the one that is meant.
 
     Args:
         wanted: A glob of its name, or with a slash of its content type; its bytes; a pattern to be found in its
@@ -592,7 +591,7 @@ def is_wanted(wanted: object, attachment: Attachment) -> bool:
 
 
 def _missed_facts(wanted: Mapping[str, object], attachment: Attachment) -> list[str]:
-    """Which of ``name``, ``content_type`` and ``content`` the attachment has otherwise."""
+    """Return which of ``name``, ``content_type`` and ``content`` are not as wanted."""
     return [fact for fact, value in wanted.items() if not _has(attachment, fact, value)]
 
 
@@ -657,25 +656,19 @@ def _refuse_fact(name: str, wanted: object, fact: object, value: object) -> None
         raise UsageError(f"{name}={wanted!r} has {value!r} for {fact}; wanted is {kinds}.")
 
 
-def describe_attachment(attachment: Attachment) -> str:
-    """An attachment on one line: name, content type and size."""
-    name = escape(attachment.name) or "unnamed"
-    return f"{name} {escape(attachment.content_type)} {describe_size(len(attachment.content))}"
-
-
 def _explain_attachments(wanted: object, attachments: Iterable[Attachment]) -> str:
-    """Why none of some attachments is the one that is meant."""
-    told = []
+    """Return why none of some attachments is the one that is meant."""
+    described = []
     for attachment in attachments:
-        line = describe_attachment(attachment)
+        line = str(attachment)
         if isinstance(wanted, Mapping):
             line += f" (another {' and '.join(_missed_facts(wanted, attachment))})"
-        told.append(line)
-    return f"{shown_attachment(wanted)} is none of: {', '.join(told)}"
+        described.append(line)
+    return f"{shown_attachment(wanted)} is none of: {', '.join(described)}"
 
 
 def shown_attachment(wanted: object) -> str:
-    """What is wanted, as in a report: bytes are cut, and not printed by the megabyte."""
+    """Return what is wanted as a report writes it: bytes are cut, and not printed by the megabyte."""
     if isinstance(wanted, bytes):
         return (
             repr(wanted)
@@ -697,14 +690,14 @@ _MOST_LINES = 5000  # of a text that is compared line by line: beyond, it would 
 
 
 def in_full(value: str | list[str]) -> str:
-    """A value that was received: on this line if it is short, else on lines of its own, cut if long."""
+    """Return a value that was received: on this line if it is short, else on lines of its own, cut if long."""
     if isinstance(value, list) or (len(value) <= _LONGEST_VALUE and "\n" not in value):
         return shown(value)
     return f"{len(value):,} characters:\n{_block(value.splitlines())}"
 
 
 def _block(lines: Iterable[str], margin: str = "| ") -> str:
-    """Lines behind a margin, printable, cut at `_LONGEST_TEXT` with the full length named."""
+    """Return lines behind a margin, printable, cut at `_LONGEST_TEXT` with the full length named."""
     text = "\n".join(lines)
     cut = [margin + escape(line) for line in text[:_LONGEST_TEXT].split("\n")]
     if len(text) > _LONGEST_TEXT:
@@ -713,7 +706,7 @@ def _block(lines: Iterable[str], margin: str = "| ") -> str:
 
 
 def difference(wanted: str, got: str, *, part: bool = False) -> str:
-    """How two texts differ: side by side if they are short, else as a unified diff.
+    """Return how two texts differ: side by side if they are short, else as a unified diff.
 
     Args:
         wanted: What the test wants.
@@ -732,7 +725,7 @@ def difference(wanted: str, got: str, *, part: bool = False) -> str:
 
 
 def _around(wanted: list[str], got: list[str]) -> list[str]:
-    """The lines of `got` that can stand for `wanted`: around those that both have, and two more each way."""
+    """Return the lines of `got` that can stand for `wanted`: around those that both have, and two more each way."""
     blocks = [
         block
         for block in difflib.SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks()

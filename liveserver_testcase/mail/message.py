@@ -26,7 +26,7 @@ from .content import (
     select_links,
     shown,
 )
-from .criteria import AttachmentWanted, describe_attachment, is_wanted, refuse_attachment, shown_attachment
+from .criteria import AttachmentWanted, is_wanted, refuse_attachment, shown_attachment
 from .headers import POLICY, Headers, read_field, without_addresses
 from .mime import (
     Attachment,
@@ -47,7 +47,7 @@ __tracebackhide__ = True
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """What the sender told the server about an email, which need not be what the email's header says.
+    """What the sender said of an email in SMTP, which need not be what the email's header says.
 
     Attributes:
         mail_from: The address in ``MAIL FROM``; empty for the null sender ``<>`` of bounces.
@@ -123,7 +123,7 @@ class ReceivedEmail(ParsedPart):
 
     Attributes:
         raw: The bytes of the message as sent, dot-stuffing removed, nothing added.
-        envelope: What the sender told the server.
+        envelope: What the sender said of it in SMTP.
         session: What the server knew of the connection; None if that was not recorded.
         received_at: When it was accepted, in seconds since the epoch.  Do not order by it: clocks are turned
             back.
@@ -236,12 +236,12 @@ class ReceivedEmail(ParsedPart):
 
     @property
     def recipients(self) -> list[str]:
-        """Everybody the server was told to deliver to, the blind copies too, in order."""
+        """Everybody the server is to deliver to, the blind copies too, in order."""
         return list(self.envelope.recipients)
 
     @property
     def refused(self) -> list[str]:
-        """Whom the sender named, too, and the server refused; in order."""
+        """Who was named in a RCPT command that the server refused; in order."""
         return list(self.envelope.refused)
 
     @property
@@ -309,7 +309,7 @@ class ReceivedEmail(ParsedPart):
     def text(self) -> str:
         r"""The plain text, decoded, with ``\n`` for line ends and without the last; empty if there is none.
 
-        The last line end is left out because nobody can tell who wrote it: SMTP ends every mail with one.
+        The last line end is left out, as it may be the server's: SMTP ends every email with one.
         """
         return self._content.text
 
@@ -320,21 +320,21 @@ class ReceivedEmail(ParsedPart):
 
     @property
     def body(self) -> str:
-        """What is read: the `text`, or if there is none, the HTML without its tags."""
+        """The text as it is read: `text`, or if there is none, the HTML without its tags."""
         return self.text or self._html_content[0].text
 
     @property
     def attachments(self) -> list[Attachment]:
-        """The files and forwarded mails, in order: all that is not `text`, `html` or `inline`."""
+        """The files and forwarded emails, in order: all that is not `text`, `html` or `inline`."""
         return [attachment for attachment in self._attachments if not attachment.is_inline]
 
     @property
     def inline(self) -> list[Attachment]:
-        """What is shown inside the mail, in order: the pictures of its HTML."""
+        """The pictures that are shown inside the email, in order."""
         return [attachment for attachment in self._attachments if attachment.is_inline]
 
     def attachment(self, wanted: AttachmentWanted = None, /) -> Attachment:
-        """The attachment or inline picture that is meant; without an argument, the only attachment.
+        """Return the attachment or inline picture that is meant; without an argument, the only attachment.
 
         Args:
             wanted: A glob of its name (``"*.pdf"``), or with a slash of its content type (``"image/*"``); its bytes;
@@ -351,11 +351,11 @@ class ReceivedEmail(ParsedPart):
             refuse_attachment("attachment", wanted)
             found = [attachment for attachment in everything if is_wanted(wanted, attachment)]
         what = "" if wanted is None else f"that is {shown_attachment(wanted)}"
-        listed = [describe_attachment(attachment) for attachment in everything]
+        listed = [str(attachment) for attachment in everything]
         return demand_one(found, what, listed, "attachment", "Say more of it, or take it from email.attachments.")
 
     def links(self, text: LinkWanted = None, *, url: LinkWanted = None) -> list[Link]:
-        """The links in the HTML, and those in the text that the HTML does not have; in order.
+        """Return the links in the HTML, and those in the text that the HTML does not have; in order.
 
         Args:
             text: What the link says, a picture's ``alt`` included: contained, white space folded; a pattern is
@@ -368,7 +368,7 @@ class ReceivedEmail(ParsedPart):
         return select_links(self._links, text, url)
 
     def link(self, text: LinkWanted = None, *, url: LinkWanted = None) -> Link:
-        """The link that is meant, as `links` finds it; one that is there twice, in text and HTML, is one.
+        """Return the link that is meant, as `links` finds it; one that is there twice, in text and HTML, is one.
 
         Raises:
             AssertionError: There is none, or several lead to different places; the message lists all.
@@ -380,10 +380,11 @@ class ReceivedEmail(ParsedPart):
         return demand_one(found, describe_wanted(text=text, url=url), listed, "link", advice)
 
     def codes(self, digits: int | None = None, *, pattern: str | re.Pattern[str] | None = None) -> list[str]:
-        """The one-time codes in the body, or if it has none, in the subject; each once, in order.
+        """Return the one-time codes in the body, or if it has none, in the subject; each once, in order.
 
-        A code is a number of 4 to 8 digits that stands alone, or ``123 456`` and ``123-456``, which are given as
-        ``123456``.  Numbers in addresses, prices, dates and words are none.
+        A code is a number of 4 to 8 digits that is no part of something else.  ``123 456``, ``123-456``, digits in
+        boxes of their own and ``G-123456`` are ``123456``.  Numbers in addresses, prices, dates and words are none, nor
+        is the year of a copyright notice.
 
         Args:
             digits: How many it has, if not 4 to 8.
@@ -399,7 +400,7 @@ class ReceivedEmail(ParsedPart):
         return []
 
     def code(self, digits: int | None = None, *, pattern: str | re.Pattern[str] | None = None) -> str:
-        """The one-time code, as `codes` finds it.
+        """Return the one-time code, as `codes` finds it.
 
         Raises:
             AssertionError: There is none, or several; the message lists them, or has the text.
@@ -427,7 +428,7 @@ class ReceivedEmail(ParsedPart):
         self.parser_defects = value  # of an EmailMessage that is made
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the mail as it was sent, to be opened with a mail program.
+        """Write the email as it was sent, to be opened with a mail program.
 
         Args:
             path: A file, as in ``welcome.eml``, which is overwritten; or a folder, in which it gets a name.

@@ -16,6 +16,7 @@ from email.feedparser import BytesFeedParser
 from email.message import EmailMessage
 from typing import Any, TypeVar, cast
 
+from ..core.text import count, escape
 from .charsets import OnDefect, decode_text
 from .headers import POLICY, read_field
 from .transfer import decode_transfer, unwrap_flowed
@@ -65,6 +66,10 @@ class Attachment:
     content_id: str = ""
     charset: str = ""
     is_inline: bool = False
+
+    def __str__(self) -> str:
+        name = escape(self.name) or "unnamed"
+        return f"{name} {escape(self.content_type)} {describe_size(len(self.content))}"
 
     @property
     def text(self) -> str:
@@ -316,7 +321,7 @@ def _read_text(data: bytes, charset: str, what: str, on_defect: OnDefect) -> str
 def describe_size(number: int) -> str:
     """Return a size as in "812 bytes", "12 kB", "1.5 MB"; a kB is 1,000 bytes."""
     if number < 1000:
-        return f"{number} byte{'' if number == 1 else 's'}"
+        return count(number, "byte")
     if number < 999_500:  # more is rounded to 1.0 MB
         return f"{number / 1000:.0f} kB"
     return f"{number / 1_000_000:.1f} MB"

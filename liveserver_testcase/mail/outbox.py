@@ -1,4 +1,7 @@
-"""The mails of a test, as the test takes them: all of them, or those of a block."""
+"""The emails of a test, as the test takes them: all of them, or those of a block.
+
+An email is parsed here, when it is taken, and not while it is received.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,21 @@ __all__ = ["CapturedEmails", "EmailList", "Outbox", "build_criteria"]
 
 
 def build_criteria(predicate: EmailPredicate = None, /, **criteria: Unpack[EmailCriteria]) -> Criteria:
-    """Check what a test wants of its mails; see `Criteria`."""
+    """Check what a test wants of its emails, and return it; see `Criteria`."""
     from .criteria import Criteria  # loaded when the server starts
 
     return Criteria.build(predicate, **criteria)
 
 
 class EmailList(Sequence["ReceivedEmail"], abc.ABC):
-    """Mails in the order of their acceptance; equal to a list of the same.
+    """Emails in the order of their acceptance; equal to a list of the same.
 
-    A mail that is taken from it counts as looked at (``smtp_strict``); to ask how many there are looks at none.
+    An email that is taken from it counts as looked at (``smtp_strict``); to ask how many there are looks at none.
     """
 
     @abc.abstractmethod
     def _emails(self) -> Sequence[ReceivedEmail]:
-        """The mails."""
+        """Return the emails."""
 
     @overload
     def __getitem__(self, index: int) -> ReceivedEmail: ...
@@ -56,7 +59,7 @@ class EmailList(Sequence["ReceivedEmail"], abc.ABC):
 
     @property
     def first(self) -> ReceivedEmail:
-        """The mail that was accepted first.
+        """The email that was accepted first.
 
         Raises:
             IndexError: There is none.
@@ -65,7 +68,7 @@ class EmailList(Sequence["ReceivedEmail"], abc.ABC):
 
     @property
     def last(self) -> ReceivedEmail:
-        """The mail that was accepted last.
+        """The email that was accepted last.
 
         Raises:
             IndexError: There is none.
@@ -73,7 +76,7 @@ class EmailList(Sequence["ReceivedEmail"], abc.ABC):
         return self[-1]
 
     def filter(self, predicate: EmailPredicate = None, /, **criteria: Unpack[EmailCriteria]) -> list[ReceivedEmail]:
-        """The mails that meet all of these, as `Criteria` explains.
+        """Return the emails that meet all of these, as `Criteria` explains.
 
         Raises:
             TypeError: A criterion is not known; the message names the nearest.
@@ -99,7 +102,7 @@ class EmailList(Sequence["ReceivedEmail"], abc.ABC):
 
 
 class Outbox(EmailList):
-    """The mails of the test that runs, as they were when it was taken: it does not change under a test's hands.
+    """The emails of the test that runs, as they were when it was taken: it does not change afterwards.
 
     Args:
         journal: Where the server keeps its mails.
@@ -113,13 +116,13 @@ class Outbox(EmailList):
         return self._taken
 
     def clear(self) -> None:
-        """Forget the mails so far, here and at the server: what comes next is the first."""
+        """Forget the emails so far, here and at the server: what comes next is the first."""
         self._journal.clear()
         self._taken = ()
 
 
 class CapturedEmails(EmailList):
-    """The mails that arrive in a block of a test: while it lasts those so far, and afterwards those of the block.
+    """The emails that arrive in a block of a test: while it lasts those so far, and afterwards those of the block.
 
     Args:
         journal: Where the server keeps its mails.
@@ -138,19 +141,19 @@ class CapturedEmails(EmailList):
         return [email for email in self.everything() if self._criteria.matches(email)]
 
     def everything(self) -> list[ReceivedEmail]:
-        """All mails of the block, wanted or not."""
+        """Return all emails of the block, wanted or not."""
         if self._kept is not None:
             return self._kept
         return [email for email in self._journal.entries(self._journal.window) if email.index >= self._since]
 
     def open(self) -> None:
-        """The block begins: what has come before is not in it."""
+        """Begin the block: what has come before is not in it."""
         entries = self._journal.entries()
         self._since = entries[-1].index + 1 if entries else 0
         self._kept = None
 
     def close(self) -> None:
-        """The block is over: what comes from now on is not in it."""
+        """End the block: what comes from now on is not in it."""
         self._kept = self.everything()
 
 

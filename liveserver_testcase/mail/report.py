@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.text import count, escape, quote
-from .criteria import Criteria, Mismatch, describe_attachment
+from .criteria import Criteria, Mismatch
 from .message import ReceivedEmail
 from .session import SMTPAttempt, SMTPSession
 
@@ -38,7 +38,7 @@ _PREFIX = len("S: 250-")
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostics:
-    """What there is to know besides the mails of a test.
+    """What there is to know besides the emails of a test.
 
     Attributes:
         server_url: As in ``smtp://127.0.0.1:2525``.
@@ -78,7 +78,7 @@ class MatchResult:
 
 
 def explain(result: MatchResult, emails: Sequence[ReceivedEmail], diagnostics: Diagnostics) -> str:
-    """Why an assertion about mail failed.
+    """Return why an assertion about mail failed.
 
     Args:
         result: What was wanted.
@@ -89,8 +89,8 @@ def explain(result: MatchResult, emails: Sequence[ReceivedEmail], diagnostics: D
         Lines without a final line end; the first is a sentence.
     """
     criteria = result.criteria
-    judged = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
-    matched = [number for number, _, mismatches in judged if not mismatches]
+    compared = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
+    matched = [number for number, _, mismatches in compared if not mismatches]
     verb = "matched" if criteria.criteria else "arrived"
     lines = [_headline(len(matched), "email", verb, result.waited, result.times)]
     if result.advice:
@@ -100,7 +100,7 @@ def explain(result: MatchResult, emails: Sequence[ReceivedEmail], diagnostics: D
         more = f", … {len(matched) - _MOST_LISTED} more" if len(matched) > _MOST_LISTED else ""
         lines.append(f"  matched: {', '.join(f'#{number}' for number in matched[:_MOST_LISTED])}{more}")
     if len(matched) < (1 if result.times is None else result.times):
-        lines += _describe_nearest(criteria, [entry for entry in judged if entry[2]])
+        lines += _describe_nearest(criteria, [entry for entry in compared if entry[2]])
     lines += _describe_received(emails, result.place)
     if diagnostics.late:
         lines.append(f"  late, from tests that had ended: {len(diagnostics.late)}")
@@ -109,7 +109,7 @@ def explain(result: MatchResult, emails: Sequence[ReceivedEmail], diagnostics: D
 
 
 def _describe_nearest(criteria: Criteria, missed: Sequence[tuple[int, ReceivedEmail, list[Mismatch]]]) -> list[str]:
-    """The mail that meets most criteria; of several the one that comes nearest to the rest; then the last."""
+    """Describe the email that meets most criteria; of several the nearest to the rest; then the last."""
     if not missed:
         return []
     fewest = min(len(entry[2]) for entry in missed)
@@ -142,13 +142,13 @@ def _describe_received(emails: Sequence[ReceivedEmail], place: str) -> list[str]
 
 
 def one_line(email: ReceivedEmail) -> str:
-    """A mail in a list: sender -> recipients, subject, kinds of text, attachments."""
+    """Return an email on one line: sender -> recipients, subject, kinds of text, attachments."""
     parts = [route(email, " -> "), quote(email.subject) if email.subject else "(no subject)"]
     kinds = [kind for kind, text in (("text", email.text), ("html", email.html)) if text]
     content = "+".join(kinds) or "no text"
     for noun, attachments in (("attachment", email.attachments), ("inline picture", email.inline)):
         if attachments:
-            named = [describe_attachment(attachment) for attachment in attachments[:_MOST_NAMED]]
+            named = list(map(str, attachments[:_MOST_NAMED]))
             if len(attachments) > _MOST_NAMED:
                 named.append(f"{len(attachments) - _MOST_NAMED} more")
             content += f", {count(len(attachments), noun)} ({', '.join(named)})"
@@ -156,7 +156,7 @@ def one_line(email: ReceivedEmail) -> str:
 
 
 def route(email: ReceivedEmail, arrow: str) -> str:
-    """Sender and recipients, of the envelope."""
+    """Return sender and recipients, of the envelope."""
     recipients = [escape(address) for address in email.recipients[:_MOST_NAMED]]
     if len(email.recipients) > _MOST_NAMED:
         recipients.append(f"{len(email.recipients) - _MOST_NAMED} more")
@@ -167,7 +167,7 @@ def route(email: ReceivedEmail, arrow: str) -> str:
 
 
 def describe_diagnostics(diagnostics: Diagnostics, has_emails: bool) -> list[str]:
-    """The lines of a report below the mails.
+    """Return the lines of a report below the emails.
 
     Args:
         diagnostics: The facts.
@@ -188,7 +188,7 @@ def describe_diagnostics(diagnostics: Diagnostics, has_emails: bool) -> list[str
 
 
 def list_attempts(attempts: Sequence[SMTPAttempt]) -> list[str]:
-    """Attempts, one a line, equal ones counted."""
+    """Return attempts, one a line, equal ones counted."""
     counted = Counter(escape(str(attempt)[:_LONGEST_LINE]) for attempt in attempts)
     lines = [f"      {text}{f'  ({number} times)' if number > 1 else ''}" for text, number in counted.items()]
     more = len(lines) - _MOST_LISTED
@@ -196,7 +196,7 @@ def list_attempts(attempts: Sequence[SMTPAttempt]) -> list[str]:
 
 
 def describe_refused(attempts: Sequence[SMTPAttempt]) -> list[str]:
-    """What the server has refused, or left without an answer."""
+    """Return what the server has refused, or left without an answer."""
     refused = [attempt for attempt in attempts if attempt.was_refused and (attempt.code or attempt.reply)]
     return [f"  refused: {len(refused)}", *list_attempts(refused)] if refused else []
 
@@ -214,7 +214,7 @@ def _describe_no_connection(address: str) -> list[str]:
 
 
 def _describe_sessions(sessions: Sequence[SMTPSession], address: str, has_emails: bool) -> list[str]:
-    """How many connections there were, and which of them last; nothing if that says nothing."""
+    """Return how many connections there were, and which of them last; nothing if that says nothing."""
     lasting = [session for session in sessions if session.is_open]
     if not has_emails:
         them = "it" if len(sessions) == 1 else "them"
@@ -228,7 +228,7 @@ def _describe_sessions(sessions: Sequence[SMTPSession], address: str, has_emails
 
 
 def _describe_transcript(sessions: Sequence[SMTPSession], has_emails: bool) -> list[str]:
-    """What was said in the last session that has no happy end."""
+    """Return the transcript of the last session that went wrong."""
     troubled = [session for session in sessions if not has_emails or _is_troubled(session)]
     if not troubled:
         return []
@@ -240,7 +240,7 @@ def _describe_transcript(sessions: Sequence[SMTPSession], has_emails: bool) -> l
 
 
 def _join_answers(lines: Sequence[str]) -> list[str]:
-    """A transcript in which an answer of several lines is one: that to EHLO has ten."""
+    """Return a transcript in which a reply of several lines is one: that to EHLO has ten."""
     joined: list[str] = []
     goes_on = False
     for line in lines:
@@ -257,7 +257,7 @@ def _is_troubled(session: SMTPSession) -> bool:
 
 
 def _was_answered(command: str, code: int, text: str = "") -> Callable[[Diagnostics], bool]:
-    """Whether a command was answered with this, by the server itself and not by a script."""
+    """Return a test for a command that the server answered so by itself, and not by a script."""
 
     def look(diagnostics: Diagnostics) -> bool:
         return any(
@@ -276,7 +276,7 @@ def _has_ended(text: str, other_than: str = "\0") -> Callable[[Diagnostics], boo
 
 _NO_TLS = "WRONG_VERSION_NUMBER"  # what OpenSSL says of it
 
-# what can be seen in the record, and what usually is the reason
+# What can be seen in the record, and what usually is the reason.
 _REASONS: Sequence[tuple[Callable[[Diagnostics], bool], str]] = (
     (
         _has_ended("TLS handshake", other_than=_NO_TLS),
@@ -390,7 +390,7 @@ def explain_attempts(
     waited: float | None,
     advice: str = "",
 ) -> str:
-    """Why an assertion about attempts failed.
+    """Return why an assertion about attempts failed.
 
     Args:
         wanted: Command, argument and code; None for any.
@@ -419,7 +419,7 @@ def explain_attempts(
 
 
 def _headline(matched: int, noun: str, verb: str, waited: float | None, times: int | None) -> str:
-    """As in ``no email matched within 2.0 s, 3 wanted``."""
+    """Return the first line, as in ``no email matched within 2.0 s, 3 wanted``."""
     within = f" within {waited:.{1 if waited >= 0.1 else 2}f} s" if waited else ""
     wanted = {None: "", 0: ", none was wanted"}.get(times, f", {times} wanted")
     return f"{count(matched, noun) if matched else f'no {noun}'} {verb}{within}{wanted}"

@@ -28,6 +28,7 @@ class ReportsTest(unittest.TestCase):
             "a_recipient_is_refused",
             "one_too_many",
             "a_link_that_is_not_there",
+            "no_starttls",
         ):
             with self.subTest(name):
                 output = run("-m", "unittest", f"failing.FailingTest.test_{name}", folder=LETTERS, code=1)

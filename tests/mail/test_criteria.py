@@ -343,3 +343,38 @@ class AMismatch(unittest.TestCase):
         self.assertGreater(closeness(long, text="code: 42"), closeness(long, text="bill: 99"))
         self.assertEqual(closeness(MAIL, subject=re.compile("x")), 0.0)
         self.assertEqual(closeness(BARE, to="a@x"), 0.0)
+
+
+GREETING = receive(letter("Welcome!"))
+
+
+class TheCriteria(unittest.TestCase):
+    def test_all(self) -> None:
+        """A mail matches if it meets every criterion."""
+        criteria = Criteria.build(to="ann@example.com", subject="Welcome!")
+        self.assertTrue(criteria.matches(GREETING))
+        self.assertEqual(criteria.mismatches(GREETING), [])
+
+    def test_one_fails(self) -> None:
+        """A mail that fails one criterion does not match, and the mismatch is that one."""
+        criteria = Criteria.build(to="ann@example.com", subject="Welcome", text="Ann")
+        self.assertFalse(criteria.matches(GREETING))
+        self.assertEqual([each.criterion for each in criteria.mismatches(GREETING)], ["subject"])
+
+    def test_none(self) -> None:
+        """Every mail meets criteria of which there are none."""
+        self.assertTrue(Criteria.build().matches(receive(b"")))
+
+    def test_str(self) -> None:
+        """Criteria look as they were written."""
+        self.assertEqual(
+            str(Criteria.build(to=["a@x"], cc=None, text=ANY, headers={"X": "1"})),
+            "to=['a@x'], cc=None, text=ANY, headers['X']='1'",
+        )
+
+    def test_frozen(self) -> None:
+        """Criteria cannot be changed."""
+        criteria = Criteria.build(subject="x")
+        with self.assertRaises(AttributeError):
+            criteria.criteria = ()  # type: ignore[misc]
+        self.assertEqual(str(criteria), "subject='x'")

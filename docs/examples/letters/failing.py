@@ -33,3 +33,7 @@ class FailingTest(SMTPTestCase):
     def test_a_link_that_is_not_there(self):
         send_reset("ann@example.com", "Ann", self.smtp.host, self.smtp.port)
         self.assertEmailSent().link("Confirm your address")
+
+    def test_no_starttls(self):
+        with smtplib.SMTP(self.smtp.host, self.smtp.port) as client:
+            client.starttls()

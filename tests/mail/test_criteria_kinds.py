@@ -113,7 +113,7 @@ class Attachments(CriterionCase):
             criteria.matches(SHOP)
         self.assertEqual(
             criteria.mismatches(SHOP)[0].describe(),
-            f"attachment: predicate broken (test_kinds.py:{line}) raised ValueError: boom on "
+            f"attachment: predicate broken (test_criteria_kinds.py:{line}) raised ValueError: boom on "
             "list [1].csv text/csv 17 bytes, inv-7.pdf application/pdf 12 kB",
         )
 
@@ -223,7 +223,9 @@ class ThePredicate(unittest.TestCase):
             return False
 
         criteria = Criteria.build(is_short)
-        self.assertEqual(str(criteria), f"predicate is_short (test_kinds.py:{is_short.__code__.co_firstlineno})")
+        self.assertEqual(
+            str(criteria), f"predicate is_short (test_criteria_kinds.py:{is_short.__code__.co_firstlineno})"
+        )
         self.assertEqual([each.describe() for each in criteria.mismatches(PLAIN)], ["predicate: is not true of it"])
         self.assertEqual([each.describe() for each in criteria.mismatches(SHOP)], ["predicate: raised KeyError: 'x'"])
         with self.assertRaises(KeyError):

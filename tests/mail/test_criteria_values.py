@@ -30,7 +30,7 @@ class Values(unittest.TestCase):
     def test_shown_predicates(self) -> None:
         """A predicate has its name, and its place if it is written in Python."""
         line = Values.test_shown_predicates.__code__.co_firstlineno
-        self.assertEqual(shown(lambda _: True), f"predicate <lambda> (test_wording.py:{line + 3})")
+        self.assertEqual(shown(lambda _: True), f"predicate <lambda> (test_criteria_values.py:{line + 3})")
         self.assertEqual(shown(functools.partial(max)), "predicate partial")
         self.assertEqual(shown(str.isdigit), "predicate isdigit")
 
