@@ -82,24 +82,26 @@ def make_from(value: object, whose: str = "") -> Reply:
 
 def _make_from_tuple(value: tuple[Any, ...], whose: str) -> Reply:
     body, *rest = value or (None,)
-    status = rest.pop(0) if rest and isinstance(rest[0], int) else 200
+    status = rest.pop(0) if rest and isinstance(rest[0], int) else None
     headers = rest.pop(0) if rest and isinstance(rest[0], Mapping | list | tuple) else None
     if rest or not value or isinstance(body, tuple) or (len(value) == 3 and headers is None):
         raise _refuse(value, whose)
     if body is None or isinstance(body, int):
         raise _refuse(value, whose)
     if isinstance(body, dict | list):
-        return Reply(status, headers=headers, json=body)
+        return Reply(200 if status is None else status, headers=headers, json=body)
     if isinstance(body, Reply | Response):
-        made = make_from(body)
-        return Reply(status, b"", headers).changed(
-            body=made.body, chunks=made.chunks, stream=made.stream, headers=(*made.headers, *_pairs(headers))
-        )
-    return Reply(status, body, headers)
+        return _change_whole(make_from(body), status, headers, keeps_reason=isinstance(body, Reply))
+    return Reply(200 if status is None else status, body, headers)
 
 
-def _pairs(headers: object) -> tuple[tuple[str, str], ...]:
-    return Reply(headers=headers).headers  # type: ignore[arg-type]
+def _change_whole(made: Reply, status: int | None, headers: Any, *, keeps_reason: bool) -> Reply:
+    """Take another status and further headers for a whole answer, as Flask does: a header replaces its namesake."""
+    more = Reply(made.status if status is None else status, headers=headers)
+    replaced = {name.lower() for name, _ in more.headers}
+    kept = tuple(pair for pair in made.headers if pair[0].lower() not in replaced)
+    reason = made.reason if keeps_reason or status is None else None
+    return made.changed(status=more.status, reason=reason, headers=(*kept, *more.headers)).checked()
 
 
 def _make_from_response(response: Response) -> Reply:
@@ -211,11 +213,13 @@ class Replies:
         answers: At least one.
         then: What comes after the last.
         describe: Says whose they are.
+        get_first_turn: The number, among the requests of the expectation, of the first that they are for.
     """
 
     answers: tuple[Answer, ...]
     then: Then
     describe: Callable[[], str]
+    get_first_turn: Callable[[], int] = int
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """The reply whose turn it is, in the order in which the requests were matched.
@@ -223,7 +227,7 @@ class Replies:
         Raises:
             UsageError: There is none left.
         """
-        turn, known = request.turn, len(self.answers)
+        turn, known = max(0, request.turn - self.get_first_turn()), len(self.answers)
         if turn >= known:
             if self.then == "fail":
                 raise UsageError(

@@ -34,6 +34,12 @@ class Answering:
     """
 
     answer: Answer | None = None
+    first_turn = 0  # how many requests had come when its sequence of replies was given
+
+    @property
+    def times_called(self) -> int:
+        """How many requests it has answered in this test."""
+        raise NotImplementedError
 
     def describe(self) -> str:
         """What it answers, on one line."""
@@ -94,7 +100,9 @@ class Answering:
         if not answers:
             raise UsageError("reply_sequence() was given nothing; wanted one reply or more")
         made = tuple(make_from(answer, "") for answer in answers)
-        return self._say(Replies(made, check_then(then), self.describe))
+        self._say(Replies(made, check_then(then), self.describe, lambda: self.first_turn))
+        self.first_turn = self.times_called
+        return self
 
     def reply_with(self: A, function: Callable[..., object]) -> A:
         """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.

@@ -260,6 +260,7 @@ class Expectation(Answering):
     def begin(self, saved: dict[str, object]) -> None:
         """Count anew, and be as it was; called by the book when a test begins."""
         vars(self).update(saved)
+        self.first_turn = 0
         self._claimed = []
 
     # -- in words --------------------------------------------------------------------------------------------------

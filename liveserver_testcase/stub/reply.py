@@ -132,6 +132,15 @@ class Reply:
         self.__dict__.update(made)
         self._check()
 
+    def checked(self) -> Reply:
+        """Return it, if it can be sent.
+
+        Raises:
+            UsageError: It cannot.
+        """
+        self._check()
+        return self
+
     def _check(self) -> None:
         if self.status in _WITHOUT_BODY and (self.body or self.stream is not None):
             size = count(len(self.body), "byte") if self.body else "unknown length"

@@ -49,8 +49,7 @@ class RecordedRequest(Subject):
         exchange: How the answer went.
         failure: Why it is not whole: what the client did in the middle of it; empty if it is.
         tls: What was agreed upon in the handshake; None without TLS.
-        retry_of: An earlier request with the same content that found no answer, if this one came on a new connection
-            afterwards: clients send again by themselves when a connection that they have kept is gone.
+        is_taken: Whether `HTTPStub.take_request` has returned it.
         held_by: The `Hold` that keeps its answer back; None at all other times.
         is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
         serving: The connection, while an answer is being made; None at all other times.
@@ -68,9 +67,9 @@ class RecordedRequest(Subject):
     reply: Reply | None = None
     failure = ""
     is_paused = False
+    is_taken = False
     held_by: Hold | None = None
     tls: TLSFacts | None = None
-    retry_of: RecordedRequest | None = None
     serving: Serving | None = None
 
     _is_read = True  # until __init__ says otherwise, so that a half-made object (copy.copy) does not recurse

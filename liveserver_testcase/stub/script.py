@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -64,6 +65,7 @@ class Script(Waiting, Scripting, HTTPServer):
         self.unmatched_reply = Reply(501)
         self.siblings: list[Script] = []
         self._book = Book()
+        self._taking = threading.Lock()  # two threads that take a request take two
         self._order: Order | None = None
         self._violations: list[Violation] = []  # that no verdict has told of yet
         self._late: list[Violation] = []  # of earlier tests than the one that was judged
@@ -323,7 +325,6 @@ class Script(Waiting, Scripting, HTTPServer):
         """
         self.journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
         self._unmatched.clear()
-        self._taken = 0
         self._book.begin(lambda: self.journal.begin(name))
 
     def reset(self) -> None:

@@ -30,7 +30,6 @@ from .serving import Wake
 __all__ = ["HTTPStub"]
 
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-_REMEMBERED = 100  # requests without an answer that a later one may repeat
 
 
 class StubHandler:
@@ -84,8 +83,7 @@ class HTTPStub(Disturbing):
         self.loop = HandlerLoop("http-stub handlers")
         self.sleepers: set[Wake] = set()
         self.has_early = False
-        self._failed: dict[tuple[str, str, bytes], RecordedRequest] = {}  # requests that found no answer
-        self._wire_lock = threading.Lock()  # guards the one above, and the two below
+        self._wire_lock = threading.Lock()  # guards the two below
         self._bodies: collections.deque[RecordedRequest] = collections.deque()
         self._bodies_size = 0
 
@@ -97,7 +95,7 @@ class HTTPStub(Disturbing):
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
         body = exchange.body
-        if body is not None or self._failed or self.tls is not None:
+        if body is not None or self.tls is not None:
             request, answer = self._receive(exchange, connection, body)
         else:
             request = RecordedRequest(exchange, b"", self._base)
@@ -124,19 +122,17 @@ class HTTPStub(Disturbing):
     def _receive(
         self, exchange: Exchange, connection: StubConnection, body: Body | None
     ) -> tuple[RecordedRequest, Answer]:
-        """The same for a request that has more to it: a body, TLS, or an earlier one that it may repeat."""
+        """The same for a request that has more to it: a body, or TLS."""
         request = RecordedRequest(exchange, b"", self._base)
         if self.tls is not None:
             request.tls = connection.tls_facts
         if body is None:
-            self._find_retried(request)
             return request, self._settle_answer(exchange, request)
         early = self._decide_early(request) if self.has_early else None
         if early is not None:
             self._fail_early(exchange, connection, request, early)
             return request, early
         self._read_body(exchange, connection, request, body, None)
-        self._find_retried(request)
         answer = self._settle_answer(exchange, request)
         self._keep_body(request)
         return request, answer
@@ -148,9 +144,6 @@ class HTTPStub(Disturbing):
             reply = request.reply = answer.reply_to(request)
             self.journal.notify()
             Delivery(connection, exchange, request, reply).send()
-        except ClientDisconnected:
-            self._remember_failed(request)
-            raise
         finally:
             request.serving = None
 
@@ -215,21 +208,7 @@ class HTTPStub(Disturbing):
         if plan.point is FaultPoint.REQUEST_BODY:
             self._read_body(exchange, connection, request, body, plan.cut(getattr(body, "left", None)))
         if plan.fault is not Fault.NO_READ:
-            self._remember_failed(request)
             connection.misbehave(plan)
-
-    # -- requests that come again ----------------------------------------------------------------------------------
-
-    def _remember_failed(self, request: RecordedRequest) -> None:
-        with self._wire_lock:
-            if len(self._failed) < _REMEMBERED:
-                self._failed[request.method, request.exchange.target, request.body] = request
-
-    def _find_retried(self, request: RecordedRequest) -> None:
-        """Note which request without an answer this one repeats, if it is the first of its connection."""
-        if self._failed and not request.exchange_index:
-            with self._wire_lock:
-                request.retry_of = self._failed.pop((request.method, request.exchange.target, request.body), None)
 
     # -- TLS and subprocesses --------------------------------------------------------------------------------------
 
@@ -261,7 +240,7 @@ class HTTPStub(Disturbing):
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded, held and broken."""
         with self._wire_lock:
-            self._failed, self._bodies_size = {}, 0
+            self._bodies_size = 0
             self._bodies.clear()
         super().begin(name)
         for request in self.requests_in_flight:  # not before: one of the old test may just be coming to its hold

@@ -100,14 +100,7 @@ class Traffic:
         return [*lines, self._loss] if self._loss else lines
 
     def _tell(self, request: RecordedRequest) -> str:
-        return f"  {self.name(request)} -> {get_outcome(request.exchange)}{self._tell_retry(request)}"
-
-    def _tell_retry(self, request: RecordedRequest) -> str:
-        first = request.retry_of
-        if first is None:
-            return ""
-        number = self._numbers.get(id(first))
-        return f" (retry of {f'#{number}' if number else first.describe()} on a new connection)"
+        return f"  {self.name(request)} -> {get_outcome(request.exchange)}"
 
 
 def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
@@ -47,7 +48,7 @@ class Waiting(HTTPServer):
     """The part of an `HTTPStub` that waits until something has come."""
 
     timeout: float
-    _taken = 0  # requests of this test that take_request() has returned
+    _taking: threading.Lock
 
     def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, twin: str) -> T:
         """Wait until ``predicate()`` is true; asked again whenever something has come or was answered.
@@ -95,7 +96,10 @@ class Waiting(HTTPServer):
     # -- the next request ------------------------------------------------------------------------------------------
 
     def take_request(self, timeout: float | None = None) -> RecordedRequest:
-        """The next request of this test that was not taken yet, in the order of arrival; wait for it.
+        """Return the oldest request of this test that was not taken yet; wait for one if there is none.
+
+        A request counts once it has come whole: one that takes longer to arrive is taken after those that came in
+        between.
 
         Raises:
             AssertionError: None came.
@@ -108,14 +112,15 @@ class Waiting(HTTPServer):
         return await self.wait_async(self._take, timeout, self._tell_next())
 
     def _take(self) -> RecordedRequest | None:
-        requests = self.requests
-        if len(requests) <= self._taken:
-            return None
-        self._taken += 1
-        return requests[self._taken - 1]
+        with self._taking:
+            request = next((request for request in self.requests if not request.is_taken), None)
+            if request is not None:
+                request.is_taken = True
+            return request
 
     def _tell_next(self) -> str:
-        return f"request #{self._taken + 1}, after those that were taken" if self._taken else "a request"
+        taken = sum(request.is_taken for request in self.requests)
+        return f"request #{taken + 1}, after those that were taken" if taken else "a request"
 
     # -- a certain request -----------------------------------------------------------------------------------------
 

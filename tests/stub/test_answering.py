@@ -53,6 +53,37 @@ class SequenceTest(ErrorTest):
         self.stub.on().reply_sequence(200, 201, then="cycle")
         self.assertEqual([200, 201, 200, 201, 200], [self.send().status for _ in range(5)])
 
+    def test_after_other_replies(self) -> None:
+        """It begins with its first reply, however often the expectation was called before."""
+        expectation = self.stub.on().reply(204)
+        self.send()
+        expectation.reply_sequence(500, 501)
+        self.assertEqual([500, 501], [self.send().status for _ in range(2)])
+        expectation.reply_sequence(502, 503)
+        self.assertEqual([502, 503], [self.send().status for _ in range(2)])
+        self.begin("a")
+        self.stub.on().reply_sequence(200, 201)
+        self.assertEqual([200, 201], [self.send().status for _ in range(2)])
+
+    def test_a_whole_answer_with_another_status(self) -> None:
+        """It keeps all else; headers replace their namesakes, as in Flask."""
+        whole = Reply(200, "x", {"A": "1", "B": "2"}, reason="Fine", delay=0.01)
+        for answer, wanted in (
+            ((whole, 201), (201, "Fine", 0.01, "1", "2")),
+            ((whole, {"a": "3"}), (200, "Fine", 0.01, "3", "2")),
+            ((Response("x", 404, {"B": "4"}), 410), (410, None, 0, None, "4")),
+        ):
+            with self.subTest(answer=answer):
+                self.begin("a")
+                self.stub.on().reply(answer)
+                sent = self.send()
+                reply = self.stub.requests[0].reply or Reply()
+                self.assertEqual(
+                    wanted, (sent.status, reply.reason, reply.delay, sent.headers.get("a"), sent.headers.get("b"))
+                )
+        with self.assertRaisesRegex(UsageError, "^a response with status 204 has no body"):
+            self.stub.on().reply((whole, 204))
+
     def test_each_test_begins_anew(self) -> None:
         """What the class has scripted starts with the first reply."""
         self.stub.on().reply_sequence(503, 200, then="repeat")

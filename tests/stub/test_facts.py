@@ -25,8 +25,7 @@ class FactsTest(WireTest):
         self.assertIs(expectation, request.expectation)
         self.assertEqual((200, 0, 0, 0), (request.reply.status if request.reply else 0, request.index,
                                           request.connection_index, request.exchange_index))  # fmt: skip
-        self.assertEqual(("", None, None, (), {}), (request.failure, request.tls, request.retry_of,
-                                                    request.chunk_sizes, request.trailers))  # fmt: skip
+        self.assertEqual(("", None, (), {}), (request.failure, request.tls, request.chunk_sizes, request.trailers))
         self.assertEqual((False, None), (request.is_paused, request.serving))
         self.assertGreater(request.received_at, 1.7e9)
         self.assertGreaterEqual(request.duration or -1, 0)

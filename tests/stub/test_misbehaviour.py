@@ -385,34 +385,6 @@ class TogetherTest(FaultTest):
         self.assertEqual("", self.stub.failure_report())
 
 
-class RetryTest(WireTest):
-    """A client that sends again."""
-
-    def test_the_same_request_on_a_new_connection_is_a_retry(self) -> None:
-        """It knows of which one; whatever else comes is none."""
-        self.stub.on().reply_sequence(200, 200, 200, 200, then="repeat").after(lambda _, reply: None)
-        failing = self.stub.expect("POST", "/pay").fail(Fault.CLOSE)
-        self.assertEqual("FIN", self.see(post(b"5", path="/pay")).end)
-        self.stub.wait_until_idle(HANG)
-        for body in ("6", "5", "5"):
-            self.send("POST", "/pay", body)
-        first, other, retry, again = self.stub.requests
-        self.assertEqual([first], failing.requests)
-        self.assertEqual([None, None, first, None], [request.retry_of for request in (first, other, retry, again)])
-
-    def test_on_the_same_connection_it_is_none(self) -> None:
-        """Whoever has its connection has lost nothing."""
-        self.stub.expect("GET", "/a").fail(Fault.CLOSE)
-        self.stub.on().reply(200)
-        self.see(get("/a"))
-        self.stub.wait_until_idle(HANG)
-        client = self.dial()
-        for path in ("/b", "/a"):
-            client.sendall(get(path))
-            receive(client, lambda data: data.endswith(b"\r\n\r\n"))
-        self.assertEqual([None] * 3, [request.retry_of for request in self.stub.requests])
-
-
 class ConnectTest(WireTest):
     """Faults before there is a request."""
 

@@ -118,21 +118,6 @@ class HintsTest(ReportTest):
             "  #1 GET /rates -> 501",
         )
 
-    def test_a_silent_retry(self) -> None:
-        """A client that sends again by itself is recognised."""
-        self.add("POST", "/x")
-        first = self.come("POST", "/x", b"a")
-        first.exchange.aborted = "the connection was reset, as planned"
-        self.come("POST", "/x", b"a").retry_of = first
-        self.assertEqual(
-            [
-                f"the stub at {URL} was sent 2 requests in this test:",
-                "  #1 POST /x (1 byte of no content type) -> the connection was reset, as planned",
-                "  #2 POST /x (1 byte of no content type) -> 200 (retry of #1 on a new connection)",
-            ],
-            self.traffic().list_requests(),
-        )
-
 
 class CurlTest(unittest.TestCase):
     """The command that sends a request again."""

@@ -394,6 +394,20 @@ class WaitTest(ScriptTest):
             "waited 0.01 s for request #3, after those that were taken", str(caught.exception).split("\n")[0]
         )
 
+    def test_take_request_that_comes_slowly(self) -> None:
+        """Neither is it passed over, nor is another one taken twice, if its body is long in coming."""
+        self.stub.on().reply(200)
+        client = self.connect()
+        client.sendall(b"PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
+        self.wait_for(lambda: len(self.stub.journal))
+        self.send("GET", "/quick")
+        taken = [self.stub.take_request(HANG).path]
+        client.sendall(b"c")
+        taken.append(self.stub.take_request(HANG).path)
+        self.assertEqual(["/quick", "/slow"], taken)
+        with self.assertRaisesRegex(AssertionError, "for request #3, after those that were taken"):
+            self.stub.take_request(0)
+
     def test_a_queue_that_is_empty_blocks_nobody(self) -> None:
         """The client is answered at once, and the wait has an end."""
         self.assertEqual([501], self.statuses("/a"))
