@@ -49,6 +49,8 @@ class Owners:
 
 LIBRARIES: Mapping[str, Owners] = {
     "aiosmtpd": Owners(("mail.protocol",), 1),
+    "brotli": Owners(("stub.parsing",), 1),
+    "brotlicffi": Owners(("stub.parsing",), 1),
     "requests": Owners(("web.session",), 1),
     "trustme": Owners(("core.tls",), 1),
     "uvicorn": Owners(("web.uvicorn_config",), 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from werkzeug.datastructures import Authorization
@@ -11,10 +11,24 @@ from werkzeug.datastructures import Authorization
 from ..core.masking import MASK
 from ..core.text import one_line, quote
 from ..errors import UsageError
-from .criterion import Criterion, Mismatch, is_judge, make_mismatch
+from .criterion import Criterion, Mismatch, make_mismatch
 from .differences import Difference, find_differences
+from .parsing import parse_authorization, read_latin1
 from .subject import NO_JSON, Subject
-from .values import ABSENT, Combinator, Masked, accepts, show
+from .values import (
+    ABSENT,
+    INCLUDING,
+    Combinator,
+    Masked,
+    accepts,
+    accepts_each,
+    check_json,
+    is_judge,
+    is_text_pattern,
+    is_type,
+    make_text,
+    show,
+)
 
 __all__ = [
     "AuthCriterion",
@@ -37,31 +51,24 @@ class AuthCriterion(Criterion):
     name = "auth"
 
     def __init__(self, wanted: object) -> None:
-        self.wanted = wanted
-        is_pair = isinstance(wanted, tuple) and len(wanted) == 2
-        if isinstance(wanted, str | Combinator | re.Pattern) or wanted is ABSENT or is_pair or is_judge(wanted):
-            return
-        raise UsageError(
-            f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
-        )
+        self.wanted = self._check(wanted)
+
+    def _check(self, wanted: object) -> object:
+        if isinstance(wanted, Combinator):
+            return wanted.map(self._check)
+        if isinstance(wanted, tuple) and len(wanted) == 2:
+            return make_text(self.name, "name", wanted[0]), make_text(self.name, "password", wanted[1])
+        if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
+            return wanted
+        if is_type(wanted) or not is_judge(wanted):
+            raise UsageError(
+                f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
+            )
+        return wanted
 
     def matches(self, request: Subject) -> bool:
-        raw = request.headers.get("Authorization")
-        got = request.authorization
-        if self.wanted is ABSENT:
-            return raw is None
-        if isinstance(self.wanted, tuple):
-            return got is not None and got.type == "basic" and accepts(self.wanted, (got.username, got.password))
-        if isinstance(self.wanted, str):
-            if " " in self.wanted:
-                return raw is not None and (raw == self.wanted or has_same_credentials(self.wanted, raw))
-            return got is not None and got.type == "bearer" and got.token == self.wanted
-        if isinstance(self.wanted, re.Pattern | Combinator):
-            token = got.token if got is not None and got.type == "bearer" else None
-            return accepts(self.wanted, ABSENT if raw is None else raw) or (
-                token is not None and accepts(self.wanted, token)
-            )
-        return accepts(self.wanted, got)
+        raw, got = request.headers.get("Authorization"), request.authorization
+        return accepts_each(lambda wanted: _accepts_credentials(wanted, raw, got), self.wanted)
 
     def explain(self, request: Subject) -> Mismatch:
         got = request.authorization
@@ -74,8 +81,10 @@ class AuthCriterion(Criterion):
         hint = ""
         if isinstance(self.wanted, tuple) and got.type == "basic" and accepts(self.wanted[0], got.username):
             hint = "the password differs"
-        elif isinstance(self.wanted, str) and " " not in self.wanted and got.type == "bearer":
-            hint = "the token differs"
+        elif isinstance(self.wanted, str) and got.type == "bearer":
+            hint = "the token differs" if " " not in self.wanted else ""
+            if str(got.token).lower().startswith("bearer "):
+                hint = "the token begins with 'Bearer ' once more"
         return Mismatch(self.name, self.describe(), text, hint)
 
     def describe(self) -> str:
@@ -89,6 +98,26 @@ class AuthCriterion(Criterion):
         return show(_mask_parts(self.wanted))
 
 
+def _accepts_credentials(wanted: object, raw: str | None, got: Authorization | None) -> bool:
+    """Whether credentials, as they came and as they were read, are what is wanted."""
+    kind = got.type if got is not None else ""
+    if wanted is ABSENT:
+        return raw is None
+    if isinstance(wanted, tuple):
+        if got is None or kind != "basic":
+            return False
+        name, password = str(got.username), str(got.password)
+        return accepts(wanted, (name, password)) or accepts(wanted, (read_latin1(name), read_latin1(password)))
+    token = got.token if got is not None and kind == "bearer" else None
+    if isinstance(wanted, str):
+        if " " in wanted:
+            return raw is not None and (raw == wanted or has_same_credentials(wanted, raw))
+        return token == wanted
+    if isinstance(wanted, re.Pattern | Combinator):
+        return (raw is not None and accepts(wanted, raw)) or (token is not None and accepts(wanted, token))
+    return accepts(wanted, got)
+
+
 def _mask_parts(wanted: object) -> object:
     """A combination with none of the texts and patterns in it: each is a token, or all of the header."""
     if isinstance(wanted, Combinator):
@@ -98,11 +127,29 @@ def _mask_parts(wanted: object) -> object:
 
 def has_same_credentials(wanted: str, got: str) -> bool:
     """Whether two values of Authorization say the same, whatever the order of their parameters."""
-    first, second = Authorization.from_header(wanted), Authorization.from_header(got)
+    first, second = parse_authorization(wanted), parse_authorization(got)
     return first is not None and first == second
 
 
 # -- the body --------------------------------------------------------------------------------------------------------
+
+
+_JSON_KINDS = (bool, int, float, list, tuple, dict)
+
+
+def _can_be(wanted: object, kind: str | bytes) -> bool:
+    """Whether text, or bytes, which can be text as well, can be what is wanted."""
+    if isinstance(wanted, Combinator):
+        return all(_can_be(part, kind) for part in _parts_of(wanted))
+    if is_type(wanted):
+        return isinstance(kind, wanted)
+    if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
+        return True
+    return is_judge(wanted) or (isinstance(kind, bytes) and isinstance(wanted, bytes | re.Pattern))
+
+
+def _parts_of(wanted: Combinator) -> Sequence[object]:
+    return wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted
 
 
 class BodyCriterion(Criterion):
@@ -111,10 +158,10 @@ class BodyCriterion(Criterion):
     name = "body"
 
     def __init__(self, wanted: object) -> None:
-        if isinstance(wanted, bool | int | float | list | tuple | dict):
-            advice = f": for a JSON value write json={quote(wanted)}"
-            raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
         self.wanted = bytes(wanted) if isinstance(wanted, bytearray | memoryview) else wanted
+        if not _can_be(self.wanted, b""):
+            advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
+            raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
 
     def matches(self, request: Subject) -> bool:
         if isinstance(self.wanted, str):
@@ -139,16 +186,18 @@ class TextCriterion(Criterion):
     name = "text"
 
     def __init__(self, wanted: object) -> None:
-        if isinstance(wanted, bytes | bool | int | float | list | tuple | dict):
+        if not _can_be(wanted, ""):
             raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
         self.wanted = wanted
 
     def matches(self, request: Subject) -> bool:
-        return accepts(self.wanted, request.text)
+        return not request.content_problem and accepts(self.wanted, request.text)
 
     def explain(self, request: Subject) -> Mismatch:
         if not request.body:
             return Mismatch(self.name, self.describe(), "no body")
+        if request.content_problem:
+            return Mismatch(self.name, self.describe(), quote(request.body), request.content_problem)
         return make_mismatch(self, find_differences(self.wanted, request.text))
 
     def describe(self) -> str:
@@ -161,11 +210,12 @@ class JSONCriterion(Criterion):
     name = "json"
 
     def __init__(self, wanted: object) -> None:
+        check_json(wanted)
         self.wanted = wanted
 
     def matches(self, request: Subject) -> bool:
         if not request.body:
-            return self.wanted is ABSENT
+            return accepts(self.wanted, ABSENT)
         got = request.read_json()
         return got is not NO_JSON and accepts(self.wanted, got)
 
@@ -175,7 +225,8 @@ class JSONCriterion(Criterion):
         got = request.read_json()
         if got is NO_JSON:
             hint = explain_kind(request, "JSON")
-            return Mismatch(self.name, self.describe(), f"{quote(request.text)}, which is no JSON", hint)
+            got = quote(request.body) if request.content_problem else quote(request.text)
+            return Mismatch(self.name, self.describe(), f"{got}, which is no JSON", hint)
         return make_mismatch(self, find_differences(self.wanted, got))
 
     def describe(self) -> str:
@@ -185,8 +236,13 @@ class JSONCriterion(Criterion):
 def explain_kind(request: Subject, wanted: str) -> str:
     """What kind of body came instead of the one that is wanted."""
     kind = request.mimetype
+    if request.content_problem:
+        return request.content_problem
     if not request.body:
         return "were the parameters put into the query?" if request.query_string else ""
+    coding = request.headers.get("Content-Encoding", "")
+    if coding and request.content is request.body:
+        return f"its Content-Encoding is {one_line(coding)}, which stays on it"
     if not kind:
         return "it has no Content-Type" if wanted != "JSON" else ""
     fits = kind.endswith("json") if wanted == "JSON" else kind in _FORMS

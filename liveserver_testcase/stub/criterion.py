@@ -13,7 +13,7 @@ from .differences import Difference
 from .subject import Subject
 from .values import show
 
-__all__ = ["Criterion", "Mismatch", "is_judge", "make_mismatch"]
+__all__ = ["Criterion", "Mismatch", "make_mismatch"]
 
 _LONG = 60  # characters of a text from which on a diff says more than the two texts
 
@@ -127,10 +127,3 @@ def _diff_line(wanted: str, got: str) -> tuple[str, ...]:
         f"  wanted {lead}{show(wanted[start : same + 40])}",
         f"  got    {lead}{show(got[start : same + 40])}",
     )
-
-
-def is_judge(value: object) -> bool:
-    """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own."""
-    if isinstance(value, str | bytes | int | float | list | tuple | dict | set | frozenset | type(None)):
-        return False
-    return callable(value) or type(value).__eq__ is not object.__eq__

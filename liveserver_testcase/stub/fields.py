@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.request import parse_http_list
 
 from werkzeug.datastructures import FileStorage, MultiDict
 
@@ -13,10 +15,24 @@ from ..core.masking import is_secret
 from ..core.text import count, one_line, quote
 from ..errors import UsageError
 from .contents import compare_content, explain_kind, has_same_credentials
-from .criterion import Criterion, Mismatch, is_judge, make_mismatch
+from .criterion import Criterion, Mismatch, make_mismatch
 from .differences import Difference, find_differences, find_value_differences
+from .parsing import TOKEN, decode_octets, parse_form, read_latin1
 from .subject import Subject
-from .values import ABSENT, INCLUDING, UNORDERED, Combinator, Masked, accepts, accepts_values, show
+from .values import (
+    ABSENT,
+    INCLUDING,
+    UNORDERED,
+    Combinator,
+    Masked,
+    accepts,
+    accepts_each,
+    accepts_values,
+    is_judge,
+    is_type,
+    make_text,
+    show,
+)
 
 __all__ = ["CookiesCriterion", "FilesCriterion", "FormCriterion", "HeadersCriterion", "QueryCriterion"]
 
@@ -37,11 +53,13 @@ class _Fields(Criterion):
         self.fields: Fields | None = None
         self.is_exact = not self.are_some
         inner = wanted.wanted[0] if isinstance(wanted, INCLUDING) and len(wanted.wanted) == 1 else None
-        if isinstance(inner, Mapping):
-            self.fields, self.is_exact = self._make_fields(inner), False
-        elif isinstance(wanted, Mapping) or (isinstance(wanted, list | tuple) and wanted):
-            self.fields = self._make_fields(wanted)
-        elif not (wanted is ABSENT or isinstance(wanted, Combinator | re.Pattern) or is_judge(wanted)):
+        if _is_mapping(inner):
+            self.fields, self.is_exact = self._make_fields(_list_pairs(inner)), False
+        elif _is_mapping(wanted) or (isinstance(wanted, list | tuple) and wanted):
+            self.fields = self._make_fields(_list_pairs(wanted))
+        elif wanted is ABSENT or isinstance(wanted, Combinator | re.Pattern):
+            return
+        elif is_type(wanted) or not is_judge(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
     def read(self, request: Subject) -> Any:
@@ -56,11 +74,7 @@ class _Fields(Criterion):
         """A name as it is compared."""
         return name
 
-    def _make_fields(self, wanted: object) -> Fields:
-        if isinstance(wanted, MultiDict):
-            pairs: Iterable[Any] = list(wanted.items(multi=True))
-        else:
-            pairs = wanted.items() if isinstance(wanted, Mapping) else wanted  # type: ignore[assignment]
+    def _make_fields(self, pairs: Iterable[object]) -> Fields:
         fields: Fields = {}
         for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
@@ -75,25 +89,23 @@ class _Fields(Criterion):
 
     def make_value(self, name: str, value: object) -> object:
         """A value as it is compared: what comes is always text."""
-        if isinstance(value, bool) or value is None:
-            advice = "'true', 'True' or '1', as it is sent" if value else "the text that is sent"
-            if value is None:
-                advice = "'' for an empty value, or ABSENT"
-            raise UsageError(f"{self.name} wants {value!r} for {name!r}, which no request can carry: write {advice}")
-        if isinstance(value, int | float):
-            return str(value)
-        if isinstance(value, list | tuple):
-            return [self.make_value(name, part) for part in value]
-        return value.map(lambda part: self.make_value(name, part)) if isinstance(value, Combinator) else value
+        return make_text(self.name, name, value)
+
+    def read_values(self, request: Subject, name: str, want: object) -> list[str]:
+        """What came under a name."""
+        return self.read(request).getlist(name)  # type: ignore[no-any-return]
+
+    def accepts(self, request: Subject, name: str, want: object) -> bool:
+        """Whether what came under a name is what is wanted."""
+        return accepts_values(want, self.read_values(request, name, want))
 
     def matches(self, request: Subject) -> bool:
         if self.fields is None:
             return accepts(self.wanted, self.read_whole(request))
-        got = self.read(request)
         for name, want in self.fields.items():
-            if not accepts_values(want, got.getlist(name)):
+            if not self.accepts(request, name, want):
                 return False
-        return not self.is_exact or all(name in self.fields for name in got)
+        return not self.is_exact or all(name in self.fields for name in self.read(request))
 
     def explain(self, request: Subject) -> Mismatch:
         if self.fields is None:
@@ -104,7 +116,9 @@ class _Fields(Criterion):
         found = [
             difference
             for name, want in self.fields.items()
-            for difference in find_value_differences(want, got.getlist(name), name)
+            for difference in find_value_differences(
+                want, self.read_values(request, name, want), name, partial(self.accepts, request, name)
+            )
         ]
         found += [
             Difference(name, "nothing", quote(got[name]), "" if found else "INCLUDING({…}) allows more")
@@ -127,6 +141,22 @@ class _Fields(Criterion):
         return show(pairs) if self.is_exact or self.are_some else f"INCLUDING({show(pairs)})"
 
 
+def _is_mapping(wanted: object) -> bool:
+    """Whether it has names and values: a mapping, or one of the classes for headers that are none."""
+    return isinstance(wanted, Mapping) or (
+        not isinstance(wanted, type) and all(callable(getattr(wanted, name, None)) for name in ("keys", "items"))
+    )
+
+
+def _list_pairs(wanted: Any) -> list[object]:
+    """Its names and values; a name comes as often as it is there."""
+    if isinstance(wanted, list | tuple):
+        return list(wanted)
+    if isinstance(wanted, MultiDict):
+        return list(wanted.items(multi=True))
+    return list(wanted.multi_items() if hasattr(wanted, "multi_items") else wanted.items())  # httpx's have the first
+
+
 class QueryCriterion(_Fields):
     """The parameters of the query, all of them; a text is the raw query, letter by letter."""
 
@@ -140,7 +170,7 @@ class QueryCriterion(_Fields):
     @classmethod
     def parse(cls, query: str) -> QueryCriterion:
         """That of a query as it stands in a URL: its parameters, not its letters."""
-        return cls(parse_qsl(query, keep_blank_values=True) or {})
+        return cls(parse_form(query.encode()) or {})
 
     def read(self, request: Subject) -> Any:
         return request.args
@@ -158,7 +188,7 @@ class QueryCriterion(_Fields):
     def explain(self, request: Subject) -> Mismatch:
         if self.raw is not None:
             raw = request.query_string.decode("latin-1")
-            same = sorted(parse_qsl(raw, keep_blank_values=True)) == sorted(parse_qsl(self.raw, keep_blank_values=True))
+            same = sorted(parse_form(raw.encode())) == sorted(parse_form(self.raw.encode()))
             hint = "the same parameters: a mapping compares those, a text each letter" if same else ""
             return Mismatch(self.name, self.describe(), quote(raw), hint)
         return super().explain(request)
@@ -168,7 +198,10 @@ class QueryCriterion(_Fields):
 
 
 class HeadersCriterion(_Fields):
-    """Some of the headers: others may be there, and names are compared without case."""
+    """Some of the headers: others may be there, and names are compared without case.
+
+    Several lines are one value with commas, and white space around a comma has no meaning: RFC 9110, 5.3 and 5.6.1.
+    """
 
     name = "headers"
     are_some = True
@@ -177,40 +210,40 @@ class HeadersCriterion(_Fields):
         return request.headers
 
     def make_name(self, name: str) -> str:
+        if not TOKEN.fullmatch(name):
+            raise UsageError(f"headers has the name {quote(name)}, which no header can have")
         return name.title()
 
-    def matches(self, request: Subject) -> bool:
-        if self.fields is None:
-            return accepts(self.wanted, request.headers)
-        headers = request.headers
-        return all(_accepts_header(name, want, headers.get(name)) for name, want in self.fields.items())
+    def make_value(self, name: str, value: object) -> object:
+        if isinstance(value, bytes):
+            return decode_octets(value).strip(" \t")
+        return value.strip(" \t") if isinstance(value, str) else super().make_value(name, value)
 
-    def explain(self, request: Subject) -> Mismatch:
-        if self.fields is None:
-            return Mismatch(self.name, self.describe(), "other headers")
-        found = []
-        for name, want in self.fields.items():
-            got = request.headers.get(name)
-            try:
-                fits = _accepts_header(name, want, got)
-            except Exception:
-                fits = False
-            if not fits:
-                found += find_value_differences(
-                    want, _split(got) if _wants_list(want) else [] if got is None else [got], name
-                )
-        parts = [(d.where, request.headers.get(d.where)) for d in found[:1]]
-        if parts and parts[0][1] and "," in parts[0][1] and self.fields[parts[0][0]] in _split(parts[0][1]):
-            found[0] = found[0]._replace(hint="it is one of several values: INCLUDING(…), or a list, allows that")
-        return make_mismatch(self, found or [Difference("", self.describe(), "other headers")])
+    def read_values(self, request: Subject, name: str, want: object) -> list[str]:
+        value = request.headers.get(name)
+        if _wants_list(want):
+            return _split(value)
+        return [] if value is None else [value]
 
+    def accepts(self, request: Subject, name: str, want: object) -> bool:
+        return accepts_each(lambda part: self._accepts_one(request, name, part), want)
 
-def _accepts_header(name: str, want: object, got: str | None) -> bool:
-    if got is not None and name == "Authorization" and isinstance(want, str):
-        return want == got or has_same_credentials(want, got)
-    if _wants_list(want):
-        return accepts_values(want, _split(got))
-    return accepts(want, ABSENT if got is None else got)
+    def _accepts_one(self, request: Subject, name: str, want: object) -> bool:
+        values = self.read_values(request, name, want)
+        if accepts_values(want, values):
+            return True
+        if not isinstance(want, str) or not values:
+            return False
+        got = values[0]
+        if name == "Authorization" and has_same_credentials(want, got):
+            return True
+        return want == read_latin1(got) or ("," in got and _split(want) == _split(got))
+
+    def improve(self, mismatch: Mismatch, request: Subject) -> Mismatch:
+        want = (self.fields or {}).get(mismatch.where)
+        if isinstance(want, str) and want in _split(request.headers.get(mismatch.where)):
+            return replace(mismatch, hint="it is one of several values: INCLUDING(…), or a list, allows that")
+        return mismatch
 
 
 def _wants_list(want: object) -> bool:
@@ -221,17 +254,23 @@ def _wants_list(want: object) -> bool:
 
 def _split(value: str | None) -> list[str]:
     """The parts of a header that came on several lines, or with commas, which is the same: RFC 9110, 5.3."""
-    return [] if value is None else [part.strip() for part in re.findall(r'(?:"(?:\\.|[^"\\])*"|[^,"])+', value)]
+    return [part for part in parse_http_list(value or "") if part]
 
 
 class CookiesCriterion(_Fields):
-    """Some of the cookies: others may be there."""
+    """Some of the cookies: others may be there.  A text in quotes is the same with them and without."""
 
     name = "cookies"
     are_some = True
 
     def read(self, request: Subject) -> Any:
         return request.cookies
+
+    def accepts(self, request: Subject, name: str, want: object) -> bool:
+        quoted = request.raw_cookies.getlist(name)
+        return accepts_each(
+            lambda part: accepts_values(part, request.cookies.getlist(name)) or accepts_values(part, quoted), want
+        )
 
 
 class FormCriterion(_Fields):
@@ -241,6 +280,9 @@ class FormCriterion(_Fields):
 
     def read(self, request: Subject) -> Any:
         return request.form
+
+    def matches(self, request: Subject) -> bool:
+        return not request.content_problem and super().matches(request)
 
     def improve(self, mismatch: Mismatch, request: Subject) -> Mismatch:
         if not request.form:

@@ -23,6 +23,7 @@ from .targets import (
     PathCriterion,
     RuleCriterion,
     SchemeCriterion,
+    find_group,
     make_method,
     make_path,
     split_target,
@@ -109,7 +110,7 @@ class Criteria:
         method = self.method.method if self.method is not None else None
         path = self.path.path if self.path is not None else None
         if isinstance(self.path, RuleCriterion):
-            path = find_group(self.path.rule)
+            path = self.path.group
         return method if isinstance(method, str) else None, path if isinstance(path, str) else None
 
     @cached_property
@@ -161,12 +162,6 @@ def _meets(criteria: tuple[Criterion, ...], request: Subject) -> bool:
     except Exception:  # the report says what was raised: see Criterion.compare
         return False
     return True
-
-
-def find_group(path: str) -> str | None:
-    """What paths with the same first part have in common: rules are looked up by it.  None if that part is no text."""
-    first = path[1:].partition("/")[0]
-    return f"*{first}" if first and "<" not in first else None
 
 
 def make_criteria(method: object = None, path: object = None, **wanted: Unpack[CriteriaKeywords]) -> Criteria:

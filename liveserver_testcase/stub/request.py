@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import functools
 import io
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core.journal import JournalWindow
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.records import Exchange
-from ..web.request_head import parse_head
 from ..web.wsgi import describe_request
 from .criterion import Mismatch
 from .curl import write_curl
 from .keywords import refuse_unknown
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
+from .parsing import decode_path
 from .reply import Reply
 from .serving import Serving
-from .subject import Subject, decode_path
+from .subject import Subject
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -104,14 +104,14 @@ class RecordedRequest(Subject):
             if self._is_read:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             super().__init__(self.make_environ(), populate_request=False)
-            self._cached_data = self.body  # as get_data() leaves it: each reader begins at the beginning
+            self.read_head()
             self._is_read = True
             return getattr(self, name)
 
     def make_environ(self) -> dict[str, Any]:
         """A WSGI environ of the request, with its body to be read from the beginning."""
         exchange = self.exchange
-        environ = describe_request(parse_head(self._block), exchange.address, self._base)
+        environ = describe_request(self.head, exchange.address, self._base)
         return {**environ, "wsgi.input": io.BytesIO(self.body), "liveserver.exchange": exchange}
 
     # -- its place on the wire -------------------------------------------------------------------------------------
@@ -232,16 +232,6 @@ class RecordedRequest(Subject):
         if self.loss:
             raise ValueError(f"the body of {self.describe()} was not kept as a whole") from e
         raise ValueError(f"the body of {self.describe()} is no JSON: {e}: {quote(self.body)}") from e
-
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
-        """Keep an uploaded file in memory, where its body is anyway: nobody would close a temporary file."""
-        return io.BytesIO()
 
     def __repr__(self) -> str:
         return f"<RecordedRequest {self.describe()}>"

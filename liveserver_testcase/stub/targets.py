@@ -12,9 +12,10 @@ from werkzeug.exceptions import HTTPException
 
 from ..core.text import quote
 from ..errors import UsageError
-from .criterion import Criterion, Mismatch, is_judge
-from .subject import Subject, decode_path
-from .values import Combinator, accepts, show
+from .criterion import Criterion, Mismatch
+from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
+from .subject import Subject
+from .values import Combinator, accepts, accepts_each, is_judge, show
 
 __all__ = [
     "HostCriterion",
@@ -24,18 +25,22 @@ __all__ = [
     "RuleCriterion",
     "SchemeCriterion",
     "Target",
+    "find_group",
     "make_method",
     "make_path",
     "split_target",
 ]
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
+# What werkzeug cannot have in a rule, or takes for the beginning of a placeholder, and a private character for each.
+_FOR_RULES = {ord("<"): 0x10FC3C, 0xDC2F: 0x10FC2F} | {0xDC00 + octet: 0x10FC00 + octet for octet in range(0x80, 0x100)}
+_FROM_RULES = {private: char for char, private in _FOR_RULES.items()}
+_PORT = re.compile(r":[0-9]+\Z")
 _COMPARED = 100  # characters of two paths that are looked through for a likeness, which takes time
 
 
 @dataclass(frozen=True)
 class MethodCriterion(Criterion):
-    """The method, in upper case, or a value that stands for several."""
+    """The method, or a value that stands for several."""
 
     method: object
     name = "method"
@@ -74,13 +79,13 @@ class PathCriterion(Criterion):
     def explain(self, request: Subject) -> Mismatch:
         got = request.plain_path
         if not isinstance(self.path, str):
-            return Mismatch(self.name, self.describe(), quote(got), "", 8.0)
+            return Mismatch(self.name, self.describe(), _show(got), "", 8.0)
         hint = _find_slip(self.path, got)
         distance = 1.0 if hint else self.weight - 6.0 * _likeness(self.path, got)
-        return Mismatch(self.name, self.describe(), quote(got), hint, distance)
+        return Mismatch(self.name, self.describe(), _show(got), hint, distance)
 
     def describe(self) -> str:
-        return quote(self.path) if isinstance(self.path, str) else show(self.path)
+        return _show(self.path) if isinstance(self.path, str) else show(self.path)
 
     def find_params(self, request: Subject) -> dict[str, Any]:
         """What the placeholders in it stand for in the path of ``request``, which matches."""
@@ -99,7 +104,7 @@ class PatternCriterion(PathCriterion):
     def explain(self, request: Subject) -> Mismatch:
         part = self.pattern.search(request.plain_path)
         hint = "the pattern matches a part of it, and must match all" if part else ""
-        return Mismatch(self.name, self.describe(), quote(request.plain_path), hint, 2.0 if part else 8.0)
+        return Mismatch(self.name, self.describe(), _show(request.plain_path), hint, 2.0 if part else 8.0)
 
     def describe(self) -> str:
         return f"matching {quote(self.pattern.pattern)}"
@@ -112,6 +117,9 @@ class PatternCriterion(PathCriterion):
 class RuleCriterion(PathCriterion):
     """A rule as Flask's routes have it, such as ``/users/<int:id>``, with werkzeug's converters.
 
+    Attributes:
+        group: The group of the paths that it can match, see `find_group`; None if its first part has a placeholder.
+
     Raises:
         UsageError: It is no such rule.
     """
@@ -119,13 +127,20 @@ class RuleCriterion(PathCriterion):
     has_params = True
 
     def __init__(self, rule: str) -> None:
-        rule = rule if "%3c" in rule.lower() else decode_path(rule)
-        super().__init__(rule)
-        self.rule = rule
+        pieces = re.split("(<[^<>]*>)", rule)
+        pieces[::2] = map(split_path, pieces[::2])
+        super().__init__("".join(write_path(piece) for piece in pieces))
+        self._pieces = pieces
+        head, slash, _ = pieces[0][1:].partition("/")
+        self.group = find_group(f"/{write_path(head)}") if slash else None
+        self._slashes = _count_slashes(pieces[0])
         from werkzeug.routing import Map, Rule  # loaded when a stub starts
 
+        pieces[::2] = [piece.translate(_FOR_RULES) for piece in pieces[::2]]
         try:
-            rules = Map([Rule(rule, endpoint="")], merge_slashes=False, redirect_defaults=False)
+            rules = Map(
+                [Rule("".join(pieces)[self._slashes - 1 :], endpoint="")], merge_slashes=False, redirect_defaults=False
+            )
             self._adapter = rules.bind("stub")
         except (ValueError, LookupError, TypeError) as error:
             raise UsageError(
@@ -134,31 +149,51 @@ class RuleCriterion(PathCriterion):
             ) from error
 
     def matches(self, request: Subject) -> bool:
-        return self._match(request.plain_path) is not None
+        return self._match(split_path(request.raw_path)) is not None
 
     def _match(self, path: str) -> Mapping[str, Any] | None:
+        """What the placeholders stand for in a path that `split_path` made; None if it does not match."""
+        if _count_slashes(path) != self._slashes:  # werkzeug takes several at the beginning for one
+            return None
         try:
-            return self._adapter.match(path)[1]
+            return self._adapter.match(path.translate(_FOR_RULES))[1]
         except HTTPException:  # not found, or found with another slash at the end
             return None
 
     def find_params(self, request: Subject) -> dict[str, Any]:
-        found = self._match(request.plain_path) or {}
-        return {k: v.replace("%2F", "/") if isinstance(v, str) else v for k, v in found.items()}
+        found = self._match(split_path(request.raw_path)) or {}
+        return {
+            name: write_part(value.translate(_FROM_RULES)) if isinstance(value, str) else value
+            for name, value in found.items()
+        }
 
     def explain(self, request: Subject) -> Mismatch:
-        got = request.plain_path
+        got = split_path(request.raw_path)
         other = got[:-1] if got.endswith("/") else f"{got}/"
-        hint, distance = "", 10.0 - 6.0 * _likeness(re.sub("<.*?>", "", self.rule), got)
+        literal = write_path("".join(self._pieces[::2]).translate(_FROM_RULES))
+        hint, distance = "", 10.0 - 6.0 * _likeness(literal, write_path(got))
         if self._match(other) is not None:
             hint, distance = f"it has {'a' if got.endswith('/') else 'no'} slash at the end", 1.0
-        elif self._match_loosely(got):
+        elif self._match_loosely(got.translate(_FOR_RULES)):
             hint, distance = "its parts are there, but a placeholder does not accept its own", 2.0
-        return Mismatch(self.name, self.describe(), quote(got), hint, distance)
+        return Mismatch(self.name, self.describe(), _show(write_path(got)), hint, distance)
 
     def _match_loosely(self, path: str) -> bool:
-        parts = re.split("<.*?>", self.rule)
-        return re.fullmatch("[^/]*".join(map(re.escape, parts)), path) is not None
+        return re.fullmatch("[^/]*".join(map(re.escape, self._pieces[::2])), path) is not None
+
+
+def _count_slashes(path: str) -> int:
+    return len(path) - len(path.lstrip("/"))
+
+
+def _show(path: str) -> str:
+    """A path as it can be written in a test."""
+    return quote(write_octets(path))
+
+
+def find_group(path: str) -> str:
+    """What paths with the same first part have in common: rules are looked up by it."""
+    return f"*{path[1:].partition('/')[0]}"
 
 
 class HostCriterion(Criterion):
@@ -168,20 +203,32 @@ class HostCriterion(Criterion):
     weight = 10.0
 
     def __init__(self, host: object) -> None:
-        self.host = host.lower() if isinstance(host, str) else host
-        self._has_port = isinstance(host, str) and re.search(r":\d+$", host) is not None
+        if not (isinstance(host, str | re.Pattern | Combinator) or is_judge(host)):
+            raise UsageError(f"host is {quote(host)}; wanted a name such as 'api.example.com', with a port or without")
+        self.host = host
 
     def matches(self, request: Subject) -> bool:
-        host = request.host.lower()
-        if isinstance(self.host, str):
-            return self.host == (host if self._has_port else _without_port(host))
-        return accepts(self.host, host) or accepts(self.host, _without_port(host))
+        host = _with_port(request.host.lower(), request.scheme)
+        return accepts_each(lambda wanted: _accepts_host(wanted, host), self.host)
 
     def explain(self, request: Subject) -> Mismatch:
         return Mismatch(self.name, self.describe(), quote(request.host), "", self.weight)
 
     def describe(self) -> str:
         return show(self.host)
+
+
+def _accepts_host(wanted: object, host: str) -> bool:
+    """Whether a host, which has its port, is wanted with its port or without."""
+    if isinstance(wanted, str):
+        wanted = wanted.lower()
+        if wanted.count(":") > 1 and not wanted.startswith("["):  # an IPv6 address, which a URL has in brackets
+            wanted = f"[{wanted}]"
+    return accepts(wanted, host) or accepts(wanted, _PORT.sub("", host))
+
+
+def _with_port(host: str, scheme: str) -> str:
+    return host if _PORT.search(host) else f"{host}:{443 if scheme == 'https' else 80}"
 
 
 @dataclass(frozen=True)
@@ -203,10 +250,6 @@ class SchemeCriterion(Criterion):
         return self.scheme
 
 
-def _without_port(host: str) -> str:
-    return re.sub(r":\d*$", "", host)
-
-
 # -- how paths resemble each other -------------------------------------------------------------------------------------
 
 
@@ -220,13 +263,23 @@ def _find_slip(wanted: str, got: str) -> str:
         return "upper and lower case differ"
     if got.replace("%2F", "/") == wanted:
         return "an encoded slash, %2F, does not separate"
-    if unquote(got) == wanted:
+    if unquote(got) == wanted and "%" in got:
         return "it was percent-encoded twice"
+    if template := _find_template(wanted, got):
+        return template
     if len(wanted) > 1 and got.endswith(wanted):
-        return f"it has {quote(got[: -len(wanted)])} in front: is the base URL right?"
+        return f"it has {_show(got[: -len(wanted)])} in front: is the base URL right?"
     if len(got) > 1 and wanted.endswith(got):
-        return f"it lacks {quote(wanted[: -len(got)])} in front: is the base URL right?"
+        return f"it lacks {_show(wanted[: -len(got)])} in front: is the base URL right?"
     return ""
+
+
+def _find_template(wanted: str, got: str) -> str:
+    """What to write in place of a path that is compared letter by letter, and was meant as a template or a pattern."""
+    parts = re.split(r"\{[^{}]*\}|(?<=/):\w+|\*+", wanted)
+    if len(parts) > 1 and re.fullmatch(".+".join(map(re.escape, parts)), got):
+        return "placeholders are written <name>, <int:name> or <path:name>"
+    return "a pattern is written re.compile(…)" if re.search(r"\\\w|\.[*+]|\[[^]]+\]|\(.*\)|^/?\^|\$$", wanted) else ""
 
 
 def _likeness(wanted: str, got: str) -> float:
@@ -244,28 +297,37 @@ def make_method(method: object) -> MethodCriterion:
     Raises:
         UsageError: No request can have it.
     """
-    if isinstance(method, str) and _TOKEN.fullmatch(method):
-        return MethodCriterion(method.upper())
     if isinstance(method, Combinator):
-        return MethodCriterion(method.map(_upper))
+        method.map(_check_method)
+    elif not isinstance(method, re.Pattern):
+        _check_method(method)
+    return MethodCriterion(method)
+
+
+def _check_method(method: object) -> object:
+    """Refuse what is no method, among several, too; upper and lower case are different.  Source: RFC 9110, 9.1."""
+    if isinstance(method, Combinator):
+        return method.map(_check_method)
     if isinstance(method, re.Pattern) or is_judge(method):
-        return MethodCriterion(method)
+        return method
     advice = ""
-    if isinstance(method, str):
+    if isinstance(method, str) and TOKEN.fullmatch(method):
+        if method == "CONNECT":
+            raise UsageError("method is 'CONNECT', which clients send to a proxy only; the stub refuses it with 501")
+        if method == method.upper():
+            return method
+        advice = f": {method.upper()!r}, for methods differ in upper and lower case"
+    elif isinstance(method, str):
         name, _, rest = method.strip().partition(" ")
         if name.startswith("/"):
             advice = f"; for any method on that path write (None, {method!r})"
         elif rest.strip().startswith("/"):
-            advice = f"; write method and path as two arguments: ({name!r}, {rest.strip()!r})"
+            advice = f"; write method and path as two arguments: ({name.upper()!r}, {rest.strip()!r})"
+        elif TOKEN.fullmatch(name) and not rest:
+            advice = f": {name.upper()!r}"
     elif isinstance(method, list | tuple | set | frozenset):
         advice = "; for one of several write ANY_OF(…)"
     raise UsageError(f"method is {quote(method)}; wanted a name such as 'GET', or None for any{advice}")
-
-
-def _upper(method: object) -> object:
-    return (
-        method.upper() if isinstance(method, str) else method.map(_upper) if isinstance(method, Combinator) else method
-    )
 
 
 class Target(NamedTuple):
@@ -325,4 +387,8 @@ def make_path(path: object) -> PathCriterion:
         )
     if not path.startswith("/") and path != "*":  # OPTIONS *: RFC 9112, 3.2.4
         raise UsageError(f"path is {quote(path)}; wanted one that begins with '/': {quote('/' + path)}")
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"path is {quote(path)}, which no request can carry: {error}") from error
     return RuleCriterion(path) if re.search("<[^<>]+>", path) else PathCriterion(decode_path(path))

@@ -7,11 +7,14 @@ match a whole text; a callable is asked; a type wants an instance of it; an obje
 
 from __future__ import annotations
 
+import enum
+import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
-from ..core.masking import MASK
+from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
 from ..errors import UsageError
 
@@ -25,8 +28,13 @@ __all__ = [
     "Combinator",
     "Masked",
     "accepts",
+    "accepts_each",
     "accepts_values",
+    "check_json",
     "find_odd_item",
+    "is_judge",
+    "is_type",
+    "make_text",
     "merge_values",
     "show",
 ]
@@ -156,6 +164,116 @@ class UNORDERED(Combinator):
         return self.accepts(list(values))
 
 
+# -- what can be wanted ------------------------------------------------------------------------------------------------
+
+_TEXTS = ("uuid.UUID", "decimal.Decimal", "datetime.date", "ipaddress.IPv4Address", "ipaddress.IPv6Address")
+_NO_TEXT = "'' for an empty value, or ABSENT"
+_JSON: tuple[object, ...] = ("", 0, 0.5, True, None, [], {})  # one value of each kind
+
+
+def is_judge(value: object) -> bool:
+    """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own.
+
+    That of Python's own types, such as a date, and the one that a dataclass is given, know their own kind only.
+    """
+    if callable(value):
+        return True
+    owner = next(each for each in type(value).__mro__ if "__eq__" in each.__dict__)
+    root = owner.__module__.partition(".")[0]
+    if root in sys.stdlib_module_names and root != "unittest":
+        return False
+    return not hasattr(owner, "__dataclass_fields__") or owner.__eq__.__code__.co_filename != "<string>"
+
+
+def _is_a(value: object, *names: str) -> bool:
+    """Whether it is of one of these classes, none of which is imported for that."""
+    return any(f"{each.__module__}.{each.__qualname__}" in names for each in type(value).__mro__)
+
+
+def make_text(criterion: str, name: str, value: object) -> object:
+    """What is wanted of something that is always sent as text: numbers and the like as their text.
+
+    Args:
+        criterion: Such as ``query``.
+        name: Of the parameter, header or field.
+        value: What is wanted of it.
+
+    Raises:
+        UsageError: No text can be accepted by it, or it can be sent in several ways.
+    """
+    if isinstance(value, str) or value is ABSENT:
+        return value
+    if isinstance(value, Combinator):
+        return value.map(lambda part: make_text(criterion, name, part))
+    if isinstance(value, list | tuple):
+        return [make_text(criterion, name, part) for part in value]
+    shown = f"{criterion} wants {MASK if is_secret(name) else show(value)} for {name!r}"
+    if isinstance(value, bool) or value is None:
+        advice = f"'{str(value).lower()}', '{value}' or '{value:d}', as it is sent" if value is not None else ""
+        raise UsageError(f"{shown}, which no request can carry: write {advice or _NO_TEXT}")
+    if isinstance(value, int | float) and not isinstance(value, enum.Enum):
+        return str(value)
+    if _is_a(value, *_TEXTS) and not _is_a(value, "datetime.datetime"):
+        return str(value)
+    if is_text_pattern(value) or (issubclass(str, value) if is_type(value) else is_judge(value)):
+        return value
+    what = "a class" if isinstance(value, type) else f"of type {type(value).__name__}"
+    raise UsageError(f"{shown}, {what}; what is sent is text: write {_advise(value)}")
+
+
+def _advise(value: object) -> str:
+    if isinstance(value, bytes):
+        return repr(value.decode("utf-8", "replace"))
+    if isinstance(value, enum.Enum):
+        return f"{type(value).__name__}.{value.name}.value"
+    if _is_a(value, "datetime.datetime"):
+        return f"{str(value)!r} or {str(value).replace(' ', 'T')!r}, as it is sent"
+    if isinstance(value, set | frozenset):
+        return "ANY_OF(…), or UNORDERED(…) for all of them"
+    return "a text, a compiled pattern of one, or a predicate"
+
+
+def check_json(value: object) -> None:
+    """Refuse what no JSON can be equal to.
+
+    Raises:
+        UsageError: It is, or has in it, such a value.
+    """
+    if isinstance(value, Combinator):
+        for part in value.wanted:
+            check_json(part)
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise UsageError(f"json wants the key {show(key)}; in JSON every key is a text: {str(key)!r}")
+            check_json(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            check_json(part)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"json wants {value!r}, which is no JSON")
+    elif isinstance(value, str | int | float | type(None)) or value is ABSENT or is_text_pattern(value):
+        return
+    elif is_type(value):
+        if not any(isinstance(one, value) for one in _JSON):
+            raise UsageError(f"json wants {value.__name__}, and no value of JSON is one")
+    elif not is_judge(value):
+        raise UsageError(
+            f"json wants {show(value)}, of type {type(value).__name__}, which no JSON is; "
+            f"write how it is sent, such as {str(value)!r}"
+        )
+
+
+def is_text_pattern(value: object) -> bool:
+    """Whether it is a compiled pattern of text, and not of bytes."""
+    return isinstance(value, re.Pattern) and isinstance(value.pattern, str)
+
+
+def is_type(value: object) -> TypeGuard[type]:
+    """Whether a value wants an instance of it: it is a class, and does not compare for itself, as dirty-equals' do."""
+    return isinstance(value, type) and type(value).__eq__ is type.__eq__
+
+
 # -- whether -----------------------------------------------------------------------------------------------------------
 
 
@@ -185,11 +303,22 @@ def accepts(wanted: object, got: object) -> bool:
     if isinstance(wanted, bool) or isinstance(got, bool):  # true is not 1, although Python says so
         if wanted.__class__ is bool or isinstance(wanted, int | float):
             return wanted is got
-    if isinstance(wanted, type) and type(wanted).__eq__ is type.__eq__:  # else its metaclass compares for itself
+    if is_type(wanted):
         return isinstance(got, wanted) and not (isinstance(got, bool) and wanted is not bool and wanted is not object)
     if callable(wanted) and not isinstance(wanted, type):
         return bool(wanted(got))
     return bool(wanted == got)
+
+
+def accepts_each(test: Callable[[object], bool], wanted: object) -> bool:
+    """Whether what came is what is wanted, where ``test`` says so of each value that several are combined of."""
+    if isinstance(wanted, ANY_OF):
+        return any(accepts_each(test, part) for part in wanted.wanted)
+    if isinstance(wanted, ALL_OF):
+        return all(accepts_each(test, part) for part in wanted.wanted)
+    if isinstance(wanted, NOT):
+        return not accepts_each(test, wanted.wanted[0])
+    return test(wanted)
 
 
 def accepts_values(wanted: object, values: Sequence[str]) -> bool:

@@ -50,10 +50,11 @@ class AssertRequestedTest(NoClassLeaks, HTTPStubTestCase):
         self.assertRequested("GET", re.compile(r"/users/\d+"))
         self.report("GET", re.compile(r"/users/\d"))
 
-    def test_the_method_may_be_written_in_lower_case(self) -> None:
-        """As for expectations."""
+    def test_a_method_in_lower_case_is_refused(self) -> None:
+        """As for expectations: no request that clients send has it."""
         self.send(("GET", "/a"))
-        self.assertRequested("get", "/a")
+        with self.assertRaisesRegex(UsageError, "^method is 'get'; .*'GET'"):
+            self.assertRequested("get", "/a")
 
     def test_one_request_is_returned_as_itself(self) -> None:
         """``times=1`` means exactly one."""

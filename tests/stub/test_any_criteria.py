@@ -77,7 +77,7 @@ class AnyCriteriaTest(unittest.TestCase):
         for keyword in wanted:
             if keyword in MAPPINGS and self.random.random() < 0.7:
                 wanted[keyword] = {name: self.make_value() for name in self.random.sample(["a", "X-A", "Cookie"], 2)}
-        method = self.random.choice([None, "GET", "post", ANY_OF("get", "put")])
+        method = self.random.choice([None, "GET", "POST", ANY_OF("GET", "PUT")])
         path = self.random.choice([None, "/", "/a/b", "/a/<int:n>", "/a?a=1", re.compile("/a.*"), self.make_value()])
         try:
             return make_criteria(method, path, **wanted)

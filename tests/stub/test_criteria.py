@@ -255,10 +255,10 @@ class TargetTest(CriteriaTest):
     def test_values_follow_the_rule(self) -> None:
         """Predicates, combinators, objects that compare for themselves; for the method, too."""
         request = make_request("PUT", "/a/b")
-        self.assert_matches(request, ANY_OF("put", "post"), ANY_OF("/a/b", "/c"))
+        self.assert_matches(request, ANY_OF("PUT", "POST"), ANY_OF("/a/b", "/c"))
         self.assert_matches(request, re.compile("P.*"), lambda path: path.startswith("/a"))
         self.assert_matches(request, mock.ANY, mock.ANY)
-        self.assert_differs("method: wanted NOT('PUT'), got PUT", request, NOT("put"))
+        self.assert_differs("method: wanted NOT('PUT'), got PUT", request, NOT("PUT"))
         self.assert_differs("path: wanted ANY_OF('/x', '/y'), got '/a/b'", request, None, ANY_OF("/x", "/y"))
 
     def test_several_methods_want_any_of(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unittest
 
-from liveserver_testcase import UsageError
+from liveserver_testcase import ANY_OF, NOT, UsageError
 from liveserver_testcase.stub.criterion import Mismatch
 from liveserver_testcase.stub.matching import make_criteria
 from tests.stub.support import make_request
@@ -18,9 +18,11 @@ class MethodTest(unittest.TestCase):
         """GET is GET."""
         self.assertTrue(make_criteria("GET", None).matches(make_request("GET")))
 
-    def test_a_method_may_be_written_in_lower_case(self) -> None:
-        """What a test author writes is turned into upper case."""
-        self.assertTrue(make_criteria("post", None).matches(make_request("POST")))
+    def test_any_token_is_a_method(self) -> None:
+        """Those of HashiCorp Vault and Varnish, and whatever else an API has."""
+        for method in ("LIST", "BAN", "PURGE", "M-SEARCH", "X!"):
+            with self.subTest(method=method):
+                self.assertTrue(make_criteria(method, None).matches(make_request(method)))
 
     def test_another_method_does_not_match(self) -> None:
         """HEAD is not GET."""
@@ -255,7 +257,19 @@ class MisuseTest(unittest.TestCase):
         """Only a token is a method."""
         self.assert_refused("method is ''; wanted a name such as 'GET', or None for any", "")
         self.assert_refused("method is b'GET'; wanted a name such as 'GET', or None for any", b"GET")
-        self.assert_refused("method is 'GET\\n'; wanted a name such as 'GET', or None for any", "GET\n")
+        self.assert_refused("method is 'GET\\n'; wanted a name such as 'GET', or None for any: 'GET'", "GET\n")
+
+    def test_a_method_in_lower_case(self) -> None:
+        """Methods are compared letter by letter, so the right one is named; among several, too."""
+        message = "method is 'post'; wanted a name such as 'GET', or None for any: 'POST', for methods differ in upper "
+        self.assert_refused(f"{message}and lower case", "post")
+        self.assert_refused(f"{message}and lower case", NOT(ANY_OF("GET", "post")))
+
+    def test_a_method_for_proxies(self) -> None:
+        """The stub is none, and refuses it."""
+        self.assert_refused(
+            "method is 'CONNECT', which clients send to a proxy only; the stub refuses it with 501", "CONNECT"
+        )
 
     def test_a_path_without_its_slash(self) -> None:
         """The path that was meant is shown."""

@@ -28,7 +28,7 @@ class PytestHTTPServerTest(PeerTest):
 
     def test_expect_request(self) -> None:
         """A permanent handler: ``on()``; the method's case is no matter."""
-        self.stub.on("post", "/x").reply(201)
+        self.stub.on("POST", "/x").reply(201)
         self.assertEqual(
             [201, 201, 501], [self.status("POST", "/x"), self.status("POST", "/x"), self.status("GET", "/x")]
         )
@@ -254,7 +254,7 @@ class TestServerTest(PeerTest):
     def test_add_response(self) -> None:
         """``enqueue()``, with a method or without, which is no matter of case; in their order."""
         self.stub.enqueue(201)
-        self.stub.enqueue(202, method="post")
+        self.stub.enqueue(202, method="POST")
         self.assertEqual([202, 201, 501], [self.status("POST"), self.status("POST"), self.status("POST")])
 
     def test_add_response_with_a_count(self) -> None:

