@@ -45,7 +45,7 @@ class HTTPStubTestCase(StubAssertions):
         stub_timeout: Seconds that waits and `assertRequested` last.  Environment: ``STUBSERVER_TIMEOUT``.
         stub_pending_timeout: Seconds after a test for its requests on their way to arrive before it is judged.
             Environment: ``STUBSERVER_PENDING_TIMEOUT``.
-        stub_body_limit: Bytes of requests' bodies that are kept in a test.  Environment: ``STUBSERVER_BODY_LIMIT``.
+        stub_body_limit: Bytes that are kept of each request's body.  Environment: ``STUBSERVER_BODY_LIMIT``.
         stub_journal_limit: Exchanges that are kept.  Environment: ``STUBSERVER_JOURNAL_LIMIT``.
         stub_keep_alive: Whether connections stay open after a response.  Environment: ``STUBSERVER_KEEP_ALIVE``.
     """

@@ -63,6 +63,10 @@ class Journal(Generic[E]):
         size_limit: How many bytes of them are kept; None for any number.
         size_of: The size of an entry, where there is a `size_limit`.
 
+    Attributes:
+        on_drop: Called with each entry that goes because there are too many, under the journal's lock: whoever keeps
+            something for each entry lets go of it.
+
     Raises:
         UsageError: The limit is no such number.
     """
@@ -85,6 +89,7 @@ class Journal(Generic[E]):
         self._generation = 0  # grows with every change that a waiter may care for
         self._dropped = 0
         self._listener: Callable[[E | None], None] | None = None
+        self.on_drop: Callable[[E], None] | None = None
         self._epoch = JournalWindow(0, "before the first test")
 
     @property
@@ -149,6 +154,8 @@ class Journal(Generic[E]):
             while len(self._entries) > self.limit or (self.size_limit is not None and self._size > self.size_limit):
                 oldest = self._entries.popleft()
                 self._dropped += 1
+                if self.on_drop is not None:
+                    self.on_drop(oldest)
                 if self._size_of is not None:
                     self._size -= self._size_of(oldest)
             if self._listener is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 from collections.abc import Callable
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -121,7 +123,9 @@ class Expectation(Answering):
         self.number = 0
         self._reply_headers = reply_headers
         self._owner = owner
-        self._claimed: list[RecordedRequest] = []  # appended to by the book alone, under its lock
+        # Both grow by the book alone, under its lock; what the journal drops is taken out again.
+        self._claimed: collections.deque[RecordedRequest] = collections.deque()
+        self._calls = 0
         if owner is not None:
             self.timeout = owner.timeout
 
@@ -162,30 +166,30 @@ class Expectation(Answering):
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Those it has answered in this test, in order; a snapshot."""
-        return self._claimed.copy()
+        """Those it has answered in this test, in order, as far as the journal keeps them; a snapshot."""
+        return list(self._claimed)
 
     @property
     def times_called(self) -> int:
         """How many requests it has answered in this test."""
-        return len(self._claimed)
+        return self._calls
 
     @property
     def is_satisfied(self) -> bool:
         """Whether it was called as often as it must be, and not more."""
         high = self.times[1]
-        return self.has_enough and (high is None or len(self._claimed) <= high)
+        return self.has_enough and (high is None or self._calls <= high)
 
     @property
     def has_enough(self) -> bool:
         """Whether it was called as often as it must be."""
-        return len(self._claimed) >= self.times[0]
+        return self._calls >= self.times[0]
 
     @property
     def has_room(self) -> bool:
         """Whether it may answer another request."""
         high = self.times[1]
-        return high is None or len(self._claimed) < high
+        return high is None or self._calls < high
 
     def wait(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """Wait until it has been called so often; each request is recorded, with what it is answered, by then.
@@ -219,8 +223,9 @@ class Expectation(Answering):
             raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
 
         def find() -> list[RecordedRequest] | None:
-            recorded = [request for request in self._claimed if request.exchange.handler_data is request]
-            return recorded if len(recorded) >= times else None
+            claimed = self.requests
+            recorded = [request for request in claimed if request.exchange.handler_data is request]
+            return recorded if self._calls - len(claimed) + len(recorded) >= times else None
 
         return find
 
@@ -242,7 +247,8 @@ class Expectation(Answering):
 
     def claim(self, request: RecordedRequest) -> None:
         """Count a request, and take the step that follows; called by the book, under its lock."""
-        request.turn = len(self._claimed)
+        request.turn = self._calls
+        self._calls += 1
         request.expectation = self
         path = self.criteria.path
         if path is not None and path.has_params:
@@ -253,15 +259,20 @@ class Expectation(Answering):
         if self.next_state is not None and self.scenario is not None:
             self.scenario.state = self.next_state
 
+    def forget_request(self, request: RecordedRequest) -> None:
+        """Keep a request no longer that it has answered; it stays counted."""
+        with contextlib.suppress(ValueError):  # a test has begun in between
+            self._claimed.remove(request)
+
     def save(self) -> dict[str, object]:
         """All that can be changed of it; called by the book when the first test begins."""
-        return {name: value for name, value in vars(self).items() if name != "_claimed"}
+        return {name: value for name, value in vars(self).items() if name not in ("_claimed", "_calls")}
 
     def begin(self, saved: dict[str, object]) -> None:
         """Count anew, and be as it was; called by the book when a test begins."""
         vars(self).update(saved)
         self.first_turn = 0
-        self._claimed = []
+        self._claimed, self._calls = collections.deque(), 0
 
     # -- in words --------------------------------------------------------------------------------------------------
 

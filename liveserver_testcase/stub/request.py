@@ -49,6 +49,7 @@ class RecordedRequest(Subject):
         exchange: How the answer went.
         failure: Why it is not whole: what the client did in the middle of it; empty if it is.
         tls: What was agreed upon in the handshake; None without TLS.
+        is_unmatched: Whether nothing answered it.
         is_taken: Whether `HTTPStub.take_request` has returned it.
         held_by: The `Hold` that keeps its answer back; None at all other times.
         is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
@@ -67,6 +68,7 @@ class RecordedRequest(Subject):
     reply: Reply | None = None
     failure = ""
     is_paused = False
+    is_unmatched = False
     is_taken = False
     held_by: Hold | None = None
     tls: TLSFacts | None = None
@@ -208,12 +210,6 @@ class RecordedRequest(Subject):
             return ""
         kept = f"the first {len(self.body):,} are" if self.body else "none is"
         return f", of which {kept} kept: see body_limit"
-
-    def forget_body(self) -> None:
-        """Keep no more than the size of the body; called by the stub when the bodies of a test are too many."""
-        self.__dict__.pop("_cached_data", None)
-        self.body = b""
-        self._is_read = False
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Say what is in the body instead of JSON.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.journal import drain
-from ..core.text import describe_error, quote
+from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
@@ -72,7 +72,8 @@ class Script(Waiting, Scripting, HTTPServer):
         self._unreadable: list[Exchange] = []
         self._late_unreadable: list[Exchange] = []
         self._late_errors: list[tuple[Exchange, BaseException]] = []
-        self._unmatched: list[RecordedRequest] = []
+        self._surplus = 0  # violations of this test beyond as many as the journal keeps
+        self.journal.on_drop = _forget
 
     # -- scripting -------------------------------------------------------------------------------------------------
 
@@ -269,8 +270,7 @@ class Script(Waiting, Scripting, HTTPServer):
     @property
     def unmatched(self) -> list[RecordedRequest]:
         """The requests of this test that nothing answered; a snapshot."""
-        current = self.journal.window.number
-        return [request for request in self._unmatched if request.window.number == current]
+        return [request for request in self.requests if request.is_unmatched]
 
     @property
     def traffic(self) -> Traffic:
@@ -290,9 +290,9 @@ class Script(Waiting, Scripting, HTTPServer):
             return decision.answer
         violation = find_violation(request, decision, self._find_elsewhere(request))
         if decision.expectation is None and not decision.is_late:
-            self._unmatched.append(request)
+            request.is_unmatched = True
         if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
-            self._violations.append(violation)
+            self._hold_against(self._violations, violation)
         reply = self.unmatched_reply
         if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 304):
             return reply
@@ -306,7 +306,14 @@ class Script(Waiting, Scripting, HTTPServer):
         """Hold against the test what came and was no request, or broke off in the middle of one."""
         request = exchange.handler_data
         if self.is_strict and not self._book.allows(request if isinstance(request, RecordedRequest) else None):
-            self._unreadable.append(exchange)
+            self._hold_against(self._unreadable, exchange)
+
+    def _hold_against(self, held: list[T], what: T) -> None:
+        """Note what is held against the test, or count it when as much is noted as the journal keeps requests."""
+        if len(held) < self.journal.limit:
+            held.append(what)
+        else:
+            self._surplus += 1
 
     def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
         """What another stub of the test would have answered, in words."""
@@ -324,7 +331,7 @@ class Script(Waiting, Scripting, HTTPServer):
         What was written before the first test is there again in each.
         """
         self.journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
-        self._unmatched.clear()
+        self._surplus = 0
         self._book.begin(lambda: self.journal.begin(name))
 
     def reset(self) -> None:
@@ -381,7 +388,7 @@ class Script(Waiting, Scripting, HTTPServer):
             self.expectations,
             must_be_met=self.is_verified,
             unreadable=unreadable,
-            more=list(self._find_unanswered(traffic)),
+            more=[*self._find_unanswered(traffic), *self._explain_surplus()],
         )
         return [*failures, Failure(report)] if report else failures
 
@@ -394,6 +401,10 @@ class Script(Waiting, Scripting, HTTPServer):
                 said = hold.report_unanswered(request)
                 if said:
                     yield f"{traffic.name(request)} {said}"
+
+    def _explain_surplus(self) -> list[str]:
+        surplus, self._surplus = self._surplus, 0
+        return [f"… and {count(surplus, 'more request')} without an answer"] if surplus else []
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""
@@ -419,3 +430,10 @@ class Script(Waiting, Scripting, HTTPServer):
         failures = self.take_failures()
         if failures:
             raise AssertionError("\n\n".join(failure.text for failure in failures)) from failures[0].error
+
+
+def _forget(exchange: Exchange) -> None:
+    """Let its expectation go of a request that the journal keeps no longer."""
+    request = exchange.handler_data
+    if isinstance(request, RecordedRequest) and isinstance(request.expectation, Expectation):
+        request.expectation.forget_request(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 import socket
 import ssl
@@ -52,8 +51,7 @@ class HTTPStub(Disturbing):
         tls: See `HTTPServer`; a throw-away certificate is for whatever name a client asks for.
         client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
         keep_alive: Whether connections stay open after a response.
-        body_limit: Bytes of bodies that are kept of a test's requests in all; of what is more only the size is kept,
-            the oldest first.
+        body_limit: Bytes that are kept of each request's body; `RecordedRequest.body_size` is its full size.
 
     Attributes:
         loop: Where coroutines of the script run.
@@ -83,9 +81,6 @@ class HTTPStub(Disturbing):
         self.loop = HandlerLoop("http-stub handlers")
         self.sleepers: set[Wake] = set()
         self.has_early = False
-        self._wire_lock = threading.Lock()  # guards the two below
-        self._bodies: collections.deque[RecordedRequest] = collections.deque()
-        self._bodies_size = 0
 
     # -- serving ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +129,6 @@ class HTTPStub(Disturbing):
             return request, early
         self._read_body(exchange, connection, request, body, None)
         answer = self._settle_answer(exchange, request)
-        self._keep_body(request)
         return request, answer
 
     def _answer(self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, answer: Answer) -> None:
@@ -177,17 +171,6 @@ class HTTPStub(Disturbing):
         finally:
             request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             request.body_size = body.received
-
-    def _keep_body(self, request: RecordedRequest) -> None:
-        """Note how many bytes of bodies are kept, and let go of the oldest if they are too many."""
-        size = len(request.body)
-        with self._wire_lock:
-            self._bodies.append(request)
-            self._bodies_size += size
-            while self._bodies_size > self.body_limit and len(self._bodies) > 1:
-                oldest = self._bodies.popleft()
-                self._bodies_size -= len(oldest.body)
-                oldest.forget_body()
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
@@ -239,9 +222,6 @@ class HTTPStub(Disturbing):
 
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded, held and broken."""
-        with self._wire_lock:
-            self._bodies_size = 0
-            self._bodies.clear()
         super().begin(name)
         for request in self.requests_in_flight:  # not before: one of the old test may just be coming to its hold
             if request.held_by is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import unittest
+import weakref
 
-from liveserver_testcase import HTTPStub, UsageError
+from liveserver_testcase import HTTPStub, RecordedRequest, UsageError
 from tests.stub.support import receive
 from tests.stub.wire import WireTest, get, post
 from tests.support import HANG
@@ -118,18 +120,42 @@ class KeepingTest(WireTest):
         self.stub.start()
         return self.stub
 
-    def test_the_oldest_go_first(self) -> None:
-        """Of all that is beyond the limit the size is kept, and reports say so."""
-        stub = self.serve(100)
+    def test_each_is_capped_by_itself(self) -> None:
+        """What is beyond the limit is counted, and reports say so; no other request loses anything by it."""
+        stub = self.serve(40)
         stub.on().reply(200)
-        for number in range(4):
-            self.send("POST", f"/{number}", bytes([65 + number]) * 40)
-        self.assertEqual([(40, 0), (40, 0), (40, 40), (40, 40)], [(r.body_size, len(r.body)) for r in stub.requests])
+        for size in (40, 41, 40):
+            self.send("POST", "/", b"x" * size)
+        self.assertEqual([(40, 40), (41, 40), (40, 40)], [(r.body_size, len(r.body)) for r in stub.requests])
         self.assertEqual(
-            "POST /0 (40 bytes of no content type, of which none is kept: see body_limit)",
-            stub.requests[0].describe(),
+            "POST / (41 bytes of no content type, of which the first 40 are kept: see body_limit)",
+            stub.requests[1].describe(),
         )
-        self.assertIn("of which none is kept: see body_limit", "\n".join(stub.traffic.list_requests()))
+        self.assertIn("of which the first 40 are kept: see body_limit", "\n".join(stub.traffic.list_requests()))
+
+    def test_none(self) -> None:
+        """The size is all there is."""
+        stub = self.serve(0)
+        stub.on().reply(200)
+        self.send("POST", "/", b"abc")
+        self.assertEqual(
+            "POST / (3 bytes of no content type, of which none is kept: see body_limit)", stub.requests[0].describe()
+        )
+
+    def test_what_a_handler_reads_stays(self) -> None:
+        """Another upload takes nothing from a request that is being answered."""
+        stub = self.serve(100)
+        seen: list[int] = []
+
+        def handle(request: RecordedRequest) -> int:
+            if request.path == "/first":
+                self.see(post(b"y" * 100, "Connection: close", path="/second"))
+            seen.append(len(request.body))
+            return 200
+
+        stub.on().reply_with(handle)
+        self.send("POST", "/first", b"x" * 100)
+        self.assertEqual([100, 100], seen)
 
     def test_one_that_is_too_large_by_itself(self) -> None:
         """Its beginning is kept, the rest is counted; matching and answering go on."""
@@ -155,15 +181,6 @@ class KeepingTest(WireTest):
             str(caught.exception),
         )
 
-    def test_each_test_has_room_of_its_own(self) -> None:
-        """The bodies of the one before do not count."""
-        stub = self.serve(100)
-        for name in ("a", "b"):
-            self.begin(name)
-            stub.on().reply(200)
-            self.send("POST", "/", b"x" * 100)
-            self.assertEqual(100, len(stub.requests[0].body))
-
     def test_misuse(self) -> None:
         """A number of bytes."""
         for limit in (-1, 1.5, True, "64M"):
@@ -171,16 +188,50 @@ class KeepingTest(WireTest):
                 HTTPStub(body_limit=limit)  # type: ignore[arg-type]
             self.assertEqual(f"body_limit is {limit!r}; wanted a number of bytes, 0 or more", str(caught.exception))
 
-    def test_a_thousand_large_ones(self) -> None:
-        """Never more than the limit is kept, however many come."""
-        stub = self.serve(1_000_000)
-        stub.on().reply(200)
-        client = self.dial()
-        for _ in range(100):
-            client.sendall(post(b"x" * 100_000))
-            receive(client, lambda data: data.endswith(b"\r\n\r\n"))
-        self.assertEqual(1_000_000, sum(len(request.body) for request in stub.requests))
-        self.assertEqual(10_000_000, sum(request.body_size for request in stub.requests))
+
+class LimitTest(WireTest):
+    """How many requests are kept: `journal_limit`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stub.stop()
+        self.stub = HTTPStub(journal_limit=3)
+        self.addCleanup(self.stub.stop)
+        self.stub.start()
+
+    def come(self, count: int, path: str = "/") -> None:
+        for _ in range(count):
+            self.send("GET", path)
+
+    def test_an_expectation_keeps_no_more(self) -> None:
+        """It counts all of its requests, and has those that the stub has."""
+        expectation = self.stub.expect("GET", "/a", times=5).reply(200)
+        other = self.stub.on("GET", "/b").reply(200)
+        self.come(5, "/a")
+        self.assertEqual((5, 3), (expectation.times_called, len(expectation.requests)))
+        self.assertEqual(self.stub.requests, expectation.requests)
+        self.assertEqual(expectation.requests, expectation.wait(5, timeout=0))
+        self.come(2, "/b")
+        self.assertEqual((1, 2), (len(expectation.requests), len(other.requests)))
+        self.stub.verify()
+
+    def test_what_nothing_answers(self) -> None:
+        """The first are held against the test one by one, the others by their number."""
+        self.come(5)
+        self.assertEqual(3, len(self.stub.unmatched))
+        report = self.stub.failure_report()
+        self.assertIn("\n… and 2 more requests without an answer\n", report)
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_references(self) -> None:
+        """Nothing of the stub holds a request that is not among its exchanges."""
+        self.stub.on("GET", "/a").reply(200)
+        self.stub.on("GET", "/b").reply_with(lambda request: request.path)
+        self.come(1, "/a")
+        gone = [weakref.ref(request) for request in self.stub.requests]
+        self.come(3, "/b")
+        gc.collect()
+        self.assertEqual([None], [reference() for reference in gone])
 
 
 if __name__ == "__main__":
