@@ -98,11 +98,16 @@ class StubAssertions(ServerTestCase):
             TypeError: An unknown keyword; the message names the nearest.
         """
         of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
-        if len(_find(of, wanted)) < often[0] and (timeout or not runs_loop()):
-            refuse_in_loop("assertRequested()", "await self.assertRequestedAsync(…)")
+        hint = ""
+        if len(_find(of, wanted)) < often[0]:
+            if timeout:
+                refuse_in_loop("assertRequested()", "await self.assertRequestedAsync(…)")
             seconds = of.timeout if timeout is None else timeout
-            of.journal.wait_for(lambda: len(_find(of, wanted)) >= often[0], seconds)
-        return self._judge_count(of, wanted, times, often, msg)
+            if timeout is None and runs_loop():
+                hint = "it did not wait, since an event loop runs here: write await self.assertRequestedAsync(…)"
+            else:
+                of.journal.wait_for(lambda: len(_find(of, wanted)) >= often[0], seconds)
+        return self._judge_count(of, wanted, times, often, msg, hint)
 
     @overload
     async def assertRequestedAsync(  # type: ignore[overload-overlap]  # as above
@@ -147,12 +152,13 @@ class StubAssertions(ServerTestCase):
         return self._judge_count(of, wanted, times, often, msg)
 
     def _judge_count(
-        self, stub: HTTPStub, wanted: Criteria, times: _Times | None, often: Times, msg: str | None
+        self, stub: HTTPStub, wanted: Criteria, times: _Times | None, often: Times, msg: str | None, hint: str = ""
     ) -> RecordedRequest | list[RecordedRequest]:
         low, high = often
         found = _find(stub, wanted)
         if len(found) < low or (high is not None and len(found) > high):
-            self.fail_with(explain_count(wanted, often, stub.traffic), msg)
+            first, _, rest = explain_count(wanted, often, stub.traffic).partition("\n")
+            self.fail_with("\n".join(filter(None, (first, hint and f"  {hint}", rest))), msg)
         return found[0] if times in (None, 1) else found
 
     # -- that nothing came -----------------------------------------------------------------------------------------
@@ -270,11 +276,24 @@ class StubAssertions(ServerTestCase):
         Args:
             stub: Which stub, or its name; None for all.
             msg: What to say besides when it fails.
+
+        Raises:
+            UsageError: It would block a running event loop: await `assertStubSatisfiedAsync` there.
         """
-        all_stubs = [self.stub, *self.stubs.values()] if stub is None else [self._find_stub(stub)]
-        if not runs_loop():
-            for each in all_stubs:
-                each.settle(each.timeout)
+        refuse_in_loop("assertStubSatisfied()", "await self.assertStubSatisfiedAsync(…)")
+        all_stubs = self._find_stubs(stub)
+        for each in all_stubs:
+            each.settle(each.timeout)
+        self._judge_stubs(all_stubs, msg)
+
+    async def assertStubSatisfiedAsync(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> None:
+        """`assertStubSatisfied`, for code on an event loop."""
+        all_stubs = self._find_stubs(stub)
+        for each in all_stubs:
+            await each.settle_async(each.timeout)
+        self._judge_stubs(all_stubs, msg)
+
+    def _judge_stubs(self, all_stubs: Sequence[HTTPStub], msg: str | None) -> None:
         failures = [failure for each in all_stubs for failure in each.take_failures()]
         if failures:
             report = "\n\n".join(failure.text for failure in failures)
@@ -301,11 +320,14 @@ class StubAssertions(ServerTestCase):
             UsageError: No request can match.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        all_stubs = [self.stub, *self.stubs.values()] if stub is None else [self._find_stub(stub)]
+        all_stubs = self._find_stubs(stub)
         with contextlib.ExitStack() as stack:
             for each in all_stubs:
                 stack.enter_context(each.allow_unmatched(method, path, **criteria))
             yield
+
+    def _find_stubs(self, stub: HTTPStub | str | None) -> list[HTTPStub]:
+        return [self.stub, *self.stubs.values()] if stub is None else [self._find_stub(stub)]
 
     def _find_stub(self, stub: HTTPStub | str | None) -> HTTPStub:
         if stub is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.journal import drain
@@ -24,7 +24,7 @@ from .reply import Headers, Reply
 from .request import RecordedRequest
 from .scripting import ScenarioScript, Scripting, Wish
 from .traffic import describe_exchange, find_requests
-from .waiting import Waiting
+from .waiting import Waiting, refuse_in_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,6 +34,8 @@ __all__ = ["Failure", "Script"]
 __unittest = True
 
 T = TypeVar("T")
+
+_DO_NOT_RETRY = ("x-should-retry", "false")  # heeded by the SDKs that Stainless generates: a script has no other answer
 
 
 class Failure(NamedTuple):
@@ -181,18 +183,36 @@ class Script(Waiting, Scripting, HTTPServer):
 
         Raises:
             AssertionError: At the end of the block: an expectation that was written inside is not met.
+            UsageError: It would block a running event loop: write ``async with stub.scope_async()`` there.
         """
-        scope = self._book.begin_scope()
-        try:
+        refuse_in_loop("stub.scope()", "async with stub.scope_async()")
+        with self._scope() as check:
             yield
-        except BaseException:
+            self.settle(self.timeout)
+            check()
+
+    @contextlib.asynccontextmanager
+    async def scope_async(self) -> AsyncIterator[None]:
+        """Like `scope`, for code on an event loop."""
+        with self._scope() as check:
+            yield
+            await self.settle_async(self.timeout)
+            check()
+
+    @contextlib.contextmanager
+    def _scope(self) -> Iterator[Callable[[], None]]:
+        """Strike out at the end of the block what was written in it; what it is given fails if that is not met."""
+        scope = self._book.begin_scope()
+
+        def check() -> None:
+            report = explain_failure(self.traffic, [], self._book.end_scope(scope))
+            if report:
+                raise AssertionError(report)
+
+        try:
+            yield check
+        finally:
             self._book.end_scope(scope)
-            raise
-        self.settle(self.timeout)
-        made = self._book.end_scope(scope)
-        report = explain_failure(self.traffic, [], made)
-        if report:
-            raise AssertionError(report)
 
     def scenario(self, name: str, first: str | None = None) -> ScenarioScript:
         """A view of the stub for a thing with a state, such as an order that is new, paid and then shipped.
@@ -294,6 +314,8 @@ class Script(Waiting, Scripting, HTTPServer):
         if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
             self._hold_against(self._violations, violation)
         reply = self.unmatched_reply
+        if not any(name.lower() == _DO_NOT_RETRY[0] for name, _ in reply.headers):
+            reply = reply.changed(headers=(*reply.headers, _DO_NOT_RETRY))
         if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 304):
             return reply
         named = any(name.lower() == "content-type" for name, _ in reply.headers)
@@ -351,6 +373,10 @@ class Script(Waiting, Scripting, HTTPServer):
         What is kept back on purpose, as by a delay, is not waited for: nothing more will be known at its end.
         """
         self.journal.wait_for(lambda: self._is_idle(self._is_open), timeout)
+
+    async def settle_async(self, timeout: float) -> None:
+        """Like `settle`, for code on an event loop."""
+        await self.journal.wait_for_async(lambda: self._is_idle(self._is_open), timeout)
 
     def _is_open(self, exchange: Exchange) -> bool:
         request = exchange.handler_data
@@ -425,8 +451,18 @@ class Script(Waiting, Scripting, HTTPServer):
 
         Raises:
             AssertionError: The `failure_report`; its cause is what a handler raised, if one did.
+            UsageError: It would block a running event loop: await `verify_async` there.
         """
+        refuse_in_loop("stub.verify()", "await stub.verify_async()")
         self.settle(self.timeout)
+        self._raise_failures()
+
+    async def verify_async(self) -> None:
+        """Like `verify`, for code on an event loop."""
+        await self.settle_async(self.timeout)
+        self._raise_failures()
+
+    def _raise_failures(self) -> None:
         failures = self.take_failures()
         if failures:
             raise AssertionError("\n\n".join(failure.text for failure in failures)) from failures[0].error

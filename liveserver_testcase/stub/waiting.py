@@ -90,6 +90,15 @@ class Waiting(HTTPServer):
 
     @property
     @abc.abstractmethod
+    def unmatched(self) -> list[RecordedRequest]:
+        """The requests of this test that nothing answered."""
+
+    @abc.abstractmethod
+    def failure_report(self) -> str:
+        """What is held against this test."""
+
+    @property
+    @abc.abstractmethod
     def traffic(self) -> Traffic:
         """What it was sent in this test, for a report."""
 
@@ -230,27 +239,42 @@ class Waiting(HTTPServer):
 
     # -- everything ------------------------------------------------------------------------------------------------
 
-    def wait_until_satisfied(self, timeout: float | None = None) -> None:
+    def wait_until_satisfied(self, timeout: float | None = None, *, stop_on_unmatched: bool = False) -> None:
         """Wait until every expectation is met.
+
+        Args:
+            timeout: Seconds; None for the stub's ``timeout``.
+            stop_on_unmatched: Whether to fail at once when there is a request that nothing answers: its sender will
+                hardly send what is expected.
 
         Raises:
             AssertionError: One is not; the message is the report.
             UsageError: It would block a running event loop: await `wait_until_satisfied_async` there.
         """
         refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
-        self.journal.wait_for(self._is_satisfied, self.timeout if timeout is None else timeout)
-        self._check_satisfied()
+        seconds = self.timeout if timeout is None else timeout
+        self.journal.wait_for(lambda: self._is_satisfied() or (stop_on_unmatched and self.unmatched), seconds)
+        self._check_satisfied(stop_on_unmatched=stop_on_unmatched)
 
-    async def wait_until_satisfied_async(self, timeout: float | None = None) -> None:
+    async def wait_until_satisfied_async(
+        self, timeout: float | None = None, *, stop_on_unmatched: bool = False
+    ) -> None:
         """`wait_until_satisfied`, for code on an event loop."""
-        await self.journal.wait_for_async(self._is_satisfied, self.timeout if timeout is None else timeout)
-        self._check_satisfied()
+        seconds = self.timeout if timeout is None else timeout
+        await self.journal.wait_for_async(
+            lambda: self._is_satisfied() or (stop_on_unmatched and self.unmatched), seconds
+        )
+        self._check_satisfied(stop_on_unmatched=stop_on_unmatched)
 
     def _is_satisfied(self) -> bool:
         expected = self.expectations
         return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
 
-    def _check_satisfied(self) -> None:
+    def _check_satisfied(self, *, stop_on_unmatched: bool) -> None:
         report = explain_failure(self.traffic, [], self.expectations)
+        unmatched = self.unmatched
+        if stop_on_unmatched and unmatched:
+            lines = [f"stopped waiting, since nothing answers {self.traffic.name(unmatched[0])}"]
+            report = "\n".join([*lines, self.failure_report() or report])
         if report:
             raise AssertionError(report)

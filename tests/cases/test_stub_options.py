@@ -427,6 +427,9 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
             "await stub.wait_for_request_async(…)": lambda: self.stub.wait_for_request("GET", "/a"),
             "await stub.wait_until_satisfied_async(…)": self.stub.wait_until_satisfied,
             "await expectation.wait_async(…)": expectation.wait,
+            "await self.assertStubSatisfiedAsync(…)": self.assertStubSatisfied,
+            "await stub.verify_async()": self.stub.verify,
+            "async with stub.scope_async()": self.stub.scope().__enter__,
         }
         for advice, call in calls.items():
             with self.subTest(advice=advice):
@@ -438,9 +441,34 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
         self.assertRequested("GET", "/a")
 
     async def test_what_is_not_there_fails_at_once(self) -> None:
-        """Without a time that somebody wants it to wait."""
-        with self.assertRaises(AssertionError):
+        """Without a time that somebody wants it to wait; the report says so."""
+        hint = r"^GET '/a' was .*, and never came\n  it did not wait, since an event loop runs here: write"
+        with self.assertRaisesRegex(AssertionError, hint):
             self.assertRequested("GET", "/a")
+
+    async def test_verifying_on_the_loop(self) -> None:
+        """What is on its way is waited for, and the loop goes on."""
+        with self.assertRaisesRegex(AssertionError, "GET '/b' was expected"):
+            async with self.stub.scope_async():
+                self.stub.expect("GET", "/b").reply(200)
+        self.stub.expect("GET", "/a").reply(200)
+        for verify in (self.stub.verify_async, self.assertStubSatisfiedAsync):
+            with self.assertRaisesRegex(AssertionError, "GET '/a' was expected"):
+                await verify()
+        await self.send_soon("/a")
+        await self.stub.verify_async()
+        await self.assertStubSatisfiedAsync()
+
+    async def test_waiting_stops(self) -> None:
+        """When something comes that nothing answers."""
+        self.stub.expect("GET", "/a").reply(200)
+        task = asyncio.create_task(self.send_soon("/b"))
+        with self.assertRaisesRegex(AssertionError, "^stopped waiting, since nothing answers #1 GET /b\n"):
+            await self.stub.wait_until_satisfied_async(HANG, stop_on_unmatched=True)
+        await task
+        with self.assertRaises(AssertionError):
+            await asyncio.to_thread(self.stub.wait_until_satisfied, HANG, stop_on_unmatched=True)
+        await self.send_soon("/a")
 
 
 if __name__ == "__main__":
