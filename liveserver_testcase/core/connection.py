@@ -33,6 +33,7 @@ RECEIVE = 64 * 1024
 """Bytes that are received at once."""
 
 _FIRST = 8 * 1024  # bytes that are received at once where a request begins: what has a body of some size goes on
+_DO_NOT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # not on Windows
 _SLICE = 256 * 1024  # how much of a large response is handed over at once, so that a stop can see it move
 # a client may take note of the last response before a close that could destroy it, for as long as it goes on sending
 _LINGER = 1.0  # seconds without a byte
@@ -58,44 +59,56 @@ def is_readable(sock: socket.socket) -> bool:
 
 
 class Connection(abc.ABC):
-    """One accepted connection: its socket from the handshake to the last byte, served by one thread.
+    """One accepted connection: its socket from the handshake to the last byte, served by one thread at a time.
 
     Attributes:
         index: Its number among the server's connections, from 0.
+        number: Its socket's descriptor.
+        thread: The thread that serves it, by its identifier; 0 while none does.
         stopping: Set when the server stops: whoever serves looks at it before waiting for the client.
         state: Written by the serving thread alone.
         accepted_at: When it was accepted, on the monotonic clock.
         handshake_done_at: When its TLS handshake was done; None without one.
         since: When the current state's work began, on the monotonic clock.
         sending: Bytes that the response being sent has handed to the system so far; -1 outside of a long one.
-        awaits_client: Whether the serving thread waits for bytes, of which it takes none before this is False again.
+        awaits_client: Whether all has been taken that had come; no byte is taken before this is False again.
         is_done_reading: Whether nothing that the client sends from now on is looked at.
+        waits_first: Whether `serve` is to wait until the client has sent something.
+        is_encrypted: Whether TLS is spoken on it.
+        is_watched: Whether the server's poller knows it.
     """
+
+    # What few connections ever set stands here: an object of more than 30 attributes is a slow one (CPython 3.11).
+    handshake_done_at: float | None = None
+    is_cut = False
+    is_done_reading = False
+    waits_first = False
+    is_encrypted = False
+    _unread = False  # whether the client may have sent what nobody has read
+    _unclean = False  # whether the client must not take the end of the connection for that of a response
+    _resets = False  # whether the connection is to end with a reset
+    _gone: ClientDisconnected | None = None  # why nothing more can be sent
+    _lingers = False  # whether the client gets to read what was sent, although nothing more is
+    # The system writes into it before it takes the bytes off the socket: who finds the socket empty sees them here,
+    # while the serving thread is not even back from the call.  No request begins with a zero.
+    _arriving: bytearray | None = None
 
     def __init__(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
         self.sock = sock
+        self.number = sock.fileno()
+        self.thread = 0
         self.address = address
         self.index = index
         self.stopping = stopping
         self.state = ConnectionState.NEW
         self.since = self.accepted_at = monotonic()
-        self.handshake_done_at: float | None = None
         self.sending = -1
-        self.is_cut = False
         self.awaits_client = False
-        self.is_done_reading = False
-        # The system writes into it before it takes the bytes off the socket: who finds the socket empty sees them here,
-        # while the serving thread is not even back from the call.  No request begins with a zero.
-        self._arriving = bytearray(_FIRST)
+        self.is_watched = False
         # guards the descriptor's end: a shutdown must never hit its reused number
         self._closing = threading.Lock()
         self._timeout: float | None = None
         self._sent = 0
-        self._unread = False  # whether the client may have sent what nobody has read
-        self._unclean = False  # whether the client must not take the end of the connection for that of a response
-        self._resets = False  # whether the connection is to end with a reset
-        self._gone: ClientDisconnected | None = None  # why nothing more can be sent
-        self._lingers = False  # whether the client gets to read what was sent, although nothing more is
 
     @property
     def is_streaming(self) -> bool:
@@ -108,20 +121,28 @@ class Connection(abc.ABC):
         return f"{format_host(self.address[0])}:{self.address[1]}"
 
     @abc.abstractmethod
-    def serve(self) -> None:
-        """Serve the client until the connection is over."""
+    def serve(self) -> bool | None:
+        """Serve the client until the connection is over, or for as long as the client has sent something.
+
+        Returns:
+            True if the connection stays open: this is called again when the client has sent more, or has left.
+        """
 
     @abc.abstractmethod
     def describe(self) -> str:
         """Name what is being served at the moment, in a few words."""
 
     def is_at_rest(self) -> bool:
-        """Return True if the serving thread has taken everything that the client has sent, and waits for more."""
-        # In this order: the thread takes no byte before it has cleared the flag.  Who finds the socket empty and then
-        # the flag set knows that nothing is in between.
+        """Return True if all that the client has sent has been taken, and dealt with."""
+        # In this order: no byte is taken before the flag is cleared.  Who finds the socket empty and then the flag set
+        # knows that nothing is in between.
         if self.is_done_reading:
             return True
-        return not is_readable(self.sock) and self.awaits_client and not self._arriving[0]
+        return not is_readable(self.sock) and self.awaits_client and not (self._arriving and self._arriving[0])
+
+    def rest(self) -> None:
+        """Note that all has been taken that had come."""
+        self.awaits_client = True
 
     def do_handshake(self, context: ssl.SSLContext, timeout: float) -> None:
         """Speak TLS from here on.
@@ -134,6 +155,7 @@ class Connection(abc.ABC):
             with self._closing:  # wrap_socket moves the descriptor into another object
                 self.set_timeout(0.0)
                 self.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+                self.is_encrypted = True
             self._step_through_handshake(self.sock, monotonic() + timeout)
             self.handshake_done_at = monotonic()
             self.set_timeout(None)
@@ -166,39 +188,46 @@ class Connection(abc.ABC):
         """
         if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             return
-        self.awaits_client = True
-        self._on_rest()
+        self.rest()
         try:
             # not SSLSocket.recv, which knows no flags
             ServerSocket.recv(self.sock, 1, socket.MSG_PEEK)
         finally:
-            self._on_bytes()
             self.awaits_client = False
 
-    def receive_first(self) -> bytes:
+    def receive_next(self) -> bytes:
         """Wait until the client has sent something, and take it; empty: it has left.
 
         Raises:
             OSError: The connection is broken, or the timeout that is set has passed.
         """
-        if isinstance(self.sock, ssl.SSLSocket):
+        if self.is_encrypted:
             self.await_client()
             return self.sock.recv(RECEIVE)
+        if self._arriving is None:
+            self._arriving = bytearray(_FIRST)
         arriving = self._arriving
-        self.awaits_client = True
-        self._on_rest()
+        self.rest()
         try:
             return bytes(arriving[: self.sock.recv_into(arriving)])
         finally:
-            self._on_bytes()
             self.awaits_client = False
             arriving[0] = 0
 
-    def _on_rest(self) -> None:  # noqa: B027  # most have nobody to wake
-        """Wake who waits for the connection to be at rest."""
+    def receive_now(self) -> bytes | None:
+        """Take what the client has sent, without waiting; None: nothing, empty: it has left.
 
-    def _on_bytes(self) -> None:  # noqa: B027
-        """Do what is to be done with the first of the bytes that have come, before anything is taken."""
+        Raises:
+            OSError: The connection is broken.
+        """
+        sock = self.sock
+        if self.is_encrypted or not _DO_NOT_WAIT:
+            there_is = is_readable(sock) or (isinstance(sock, ssl.SSLSocket) and sock.pending())
+            return sock.recv(RECEIVE) if there_is else None
+        try:
+            return sock.recv(_FIRST, _DO_NOT_WAIT)
+        except BlockingIOError:
+            return None
 
     def set_timeout(self, timeout: float | None) -> None:
         """Let receiving wait ``timeout`` seconds; None waits for as long as the server runs."""
@@ -296,7 +325,7 @@ class Connection(abc.ABC):
 
     def close(self) -> None:
         """Close the socket, after TLS's close_notify if there is TLS; called by the serving thread when it is done."""
-        if not self._unclean and not self.is_cut:
+        if self.is_encrypted and not self._unclean and not self.is_cut:
             self.state = ConnectionState.READING
             self._send_close_notify()
         with self._closing:
@@ -304,8 +333,8 @@ class Connection(abc.ABC):
 
     def _send_close_notify(self) -> None:
         """Send a TLS client, once, the alert that says that the end is not an attack."""
-        if isinstance(self.sock, ssl.SSLSocket) and not self._unclean:
+        if self.is_encrypted and not self._unclean:
             self._unclean = True
             with contextlib.suppress(OSError, ValueError):
                 self.set_timeout(_LINGER)
-                self.sock.unwrap()
+                self.sock.unwrap()  # type: ignore[attr-defined]

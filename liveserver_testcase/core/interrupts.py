@@ -9,6 +9,7 @@ to its work, or becomes a `RuntimeError`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import threading
 import time
@@ -89,11 +90,10 @@ def _find_clock() -> Callable[[], float]:
     """Pick a reading of the monotonic clock that freezegun and its like do not replace.
 
     They replace ``time.monotonic`` and every module attribute that refers to it, but not
-    ``time.clock_gettime``, and nothing that is held inside a closure.
+    ``time.clock_gettime``, and nothing that is held inside of another object.
     """
     if hasattr(time, "clock_gettime"):
-        read, which = time.clock_gettime, time.CLOCK_MONOTONIC
-        return lambda: read(which)
+        return functools.partial(time.clock_gettime, time.CLOCK_MONOTONIC)
     plain = time.monotonic  # Windows
     return lambda: plain()  # noqa: PLW0108 - the attribute of this module must not be what they look for
 

@@ -64,6 +64,7 @@ class Journal(Generic[E]):
         size_of: The size of an entry, where there is a `size_limit`.
 
     Attributes:
+        window: The current window.
         on_drop: Called with each entry that goes because there are too many, under the journal's lock: whoever keeps
             something for each entry lets go of it.
 
@@ -90,12 +91,7 @@ class Journal(Generic[E]):
         self._dropped = 0
         self._listener: Callable[[E | None], None] | None = None
         self.on_drop: Callable[[E], None] | None = None
-        self._epoch = JournalWindow(0, "before the first test")
-
-    @property
-    def window(self) -> JournalWindow:
-        """The current window."""
-        return self._epoch
+        self.window = JournalWindow(0, "before the first test")
 
     @property
     def dropped(self) -> int:
@@ -117,14 +113,14 @@ class Journal(Generic[E]):
     def begin(self, name: str) -> JournalWindow:
         """Begin the next window; entries of earlier ones stay until `clear`."""
         with self._lock:
-            self._epoch = JournalWindow(self._epoch.number + 1, name)
+            self.window = JournalWindow(self.window.number + 1, name)
             self._announce()
-            return self._epoch
+            return self.window
 
     def resume(self, window: JournalWindow, index: int | None = None) -> None:
         """Go on where another journal has ended: in its window, and with the index that follows its last."""
         with self._lock:
-            self._epoch = window
+            self.window = window
             if index is not None:
                 self._indexes = itertools.count(index)
 
@@ -147,7 +143,7 @@ class Journal(Generic[E]):
         """Append ``entry`` with its index and ``window`` (by default the current one), and wake who waits."""
         with self._lock:
             entry.index = next(self._indexes)
-            entry.window = self._epoch if window is None else window
+            entry.window = self.window if window is None else window
             self._entries.append(entry)
             if self._size_of is not None:
                 self._size += self._size_of(entry)
@@ -160,13 +156,15 @@ class Journal(Generic[E]):
                     self._size -= self._size_of(oldest)
             if self._listener is not None:
                 self._listener(entry)
-            self._announce()
+            if self._waiting:
+                self._announce()
 
     def notify(self, entry: E | None = None) -> None:
         """Wake the waiters because an entry has changed."""
         if self._listener is not None:
             self._listener(entry)
-        self.wake()
+        if self._waiting:
+            self.wake()
 
     def wake(self) -> None:
         """Wake the waiters because something besides the entries has changed."""

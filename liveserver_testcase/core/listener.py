@@ -44,10 +44,14 @@ if hasattr(socket.socket, "_accept"):
     class ServerSocket(socket.socket):
         """A socket that goes on working while a test has replaced ``socket.socket``; so do those that it accepts."""
 
+        _kind: tuple[int, int, int] | None = None
+
         def accept(self) -> tuple[socket.socket, Any]:
             """Accept a connection; the socket's own method would make one of whatever ``socket.socket`` is by now."""
             number, address = self._accept()  # type: ignore[attr-defined]
-            return ServerSocket(self.family, self.type, self.proto, fileno=number), address
+            if self._kind is None:  # once: each of these is a search in an enum
+                self._kind = self.family, self.type, self.proto
+            return ServerSocket(*self._kind, fileno=number), address
 
 else:
     ServerSocket = socket.socket  # type: ignore[misc,assignment]  # gevent has replaced it before we were imported

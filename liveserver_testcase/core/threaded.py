@@ -1,15 +1,27 @@
-"""Accept connections and serve each in a thread, with threads that take turns to accept.
+"""Serve many connections with few threads: one waits for clients and serves them, another takes over where it must.
 
-Every worker waits in ``accept()`` itself and serves the connection it took; the last one to leave the acceptor
-calls another to it.  A connection costs no hand-over between threads, and none but the first few cost a new
-one.
+How it works.  All workers are threads of one kind.  At any time one of them *leads*: it waits at the poller for whoever
+connects or sends, and serves them itself, one after the other, each for as long as it has sent something.  A connection
+that waits for its client's next request costs no thread: it is *idle* and belongs to the poller.  So neither a new
+connection nor the next request of a kept one costs a switch between threads, which is dear under the interpreter lock.
+Only with a client that is alone, and has come again, the worker stays: waiting in ``recv()`` costs less than polling.
+
+A request may take its time, and nobody must wait for it who could be served.  Therefore a second worker *stands by*: a
+leader that has not come to its next client within `_PATIENCE` is held up, and the one that stands by leads in its
+place.  From then on leaders hand over before they serve, until a client has been served quickly.  A worker that comes
+back stands by, or waits with a few others to be needed, or ends.
+
+Where there is no ``epoll`` the leader waits for new clients alone.  It hands over at once, and serves its client to the
+end, waiting for each request in the connection.
 """
 
 from __future__ import annotations
 
 import abc
+import collections
 import contextlib
 import errno
+import functools
 import logging
 import queue
 import select
@@ -21,7 +33,7 @@ from typing import Any
 from ..errors import ServerNotStarted
 from .connection import Connection, ConnectionState, is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
-from .listener import Listener
+from .listener import Listener, ServerSocket
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, stack_of_thread
 
@@ -29,44 +41,89 @@ __all__ = ["Connection", "ConnectionState", "ThreadedServer"]
 
 log = logging.getLogger("liveserver_testcase.core")
 
-_SPARE = 8  # workers kept waiting in accept(): enough that bursts of a browser's size start no thread
+_SPARE = 8  # workers kept for when they are needed: enough that bursts of a browser's size start no thread
+_PATIENCE = 0.005  # seconds that clients wait for a request of another one's before a second worker leads
 _STALL = 0.1  # seconds without a byte after which a stop does not wait for a client any more
 _JOIN = 0.25  # seconds that a thread gets to end once its socket is shut down
 _PAUSE = 0.05  # seconds before accept() is tried again, as when the process has no descriptor left
-_ONE_WORKER = getattr(select, "EPOLLIN", 0) | getattr(select, "EPOLLONESHOT", 0)  # not on macOS and Windows
+_NOBODY = -1  # leads once the server stops
+_EVENTS = 64  # clients that are taken from the poller at once
+_HAS_EPOLL = hasattr(select, "epoll")  # not on macOS and Windows, and not under gevent
 
 
-class _Acceptor:
-    """One listening socket and how many workers wait at it."""
+class _Poller:
+    """Waits for clients: those who connect, and where the system can, those of idle connections who send.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.waiting = 0
-        # a socket of gevent's, in an application's own process, bears but one that waits for it
-        self.spare = 1 if type(sock).__module__.startswith("gevent.") else _SPARE
-        self.is_shut = False
-        # Lets one worker at a time know that there is somebody to accept, and leaves the accepting to it.  A worker
-        # in a blocking accept() would have taken a connection before it could say so.
-        self.poller: Any = None
-        if hasattr(select, "epoll") and self.spare > 1:
-            self.poller = select.epoll()
-            self.poller.register(sock, _ONE_WORKER)
+    Attributes:
+        poll: Waits for somebody; returns pairs, whose first is a descriptor with something to do.
+    """
 
-    def await_client(self) -> None:
-        """Wait until there is somebody to accept; returns for one worker at a time, until `pass_on`."""
-        if self.poller is not None:
-            self.poller.poll()
+    def __init__(self) -> None:
+        self.listeners: dict[int, socket.socket] = {}  # by their descriptors
+        self.poll: Callable[[], list[tuple[int, int]]] = self._select
+        if _HAS_EPOLL:
+            self.epoll = select.epoll()
+            self.poll = functools.partial(self.epoll.poll, -1, _EVENTS)
+            self.waker: socket.socket | None = None
+        else:
+            self.inner, self.outer = socket.socketpair()
 
-    def pass_on(self) -> None:
-        """Let the next worker be woken."""
-        if self.poller is not None:
-            with contextlib.suppress(OSError, ValueError):  # one of the two is closed
-                self.poller.modify(self.sock, _ONE_WORKER)
+    def _select(self) -> list[tuple[int, int]]:
+        watched: list[Any] = [self.inner, *self.listeners]
+        ready = select.select(watched, [], [])[0]
+        if self.inner in ready:
+            self.inner.recv(1)
+        return [(number, 0) for number in self.listeners if number in ready]
+
+    def wake(self) -> None:
+        """Have the one that waits come back, now and whenever it waits again."""
+        if not _HAS_EPOLL:
+            with contextlib.suppress(OSError):  # it is closed
+                self.outer.send(b"!")
+        elif self.waker is None and not self.epoll.closed:
+            with contextlib.suppress(OSError):  # no descriptor is left: the end of the listening sockets wakes it too
+                self.waker = ServerSocket(socket.AF_INET, socket.SOCK_STREAM)
+                self.epoll.register(self.waker, select.EPOLLIN)  # which is ready since it is not connected
+
+    def listen(self, sockets: Iterable[socket.socket]) -> None:
+        """Wait for those who connect to these sockets, and to no others."""
+        if _HAS_EPOLL:
+            for sock in self.listeners.values():
+                with contextlib.suppress(OSError, ValueError):  # somebody else has closed it
+                    self.epoll.unregister(sock)
+        self.listeners = {sock.fileno(): sock for sock in sockets}
+        for number, sock in self.listeners.items():
+            sock.setblocking(False)  # whoever connected may have left again, or another worker may have been faster
+            if _HAS_EPOLL:
+                self.epoll.register(number, select.EPOLLIN)
+            with contextlib.suppress(OSError):  # no TCP
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # those that it accepts inherit this
+        if not _HAS_EPOLL:
+            self.wake()
+
+    def watch(self, connection: Connection) -> None:
+        """Wait also for the client of a connection to send something."""
+        connection.is_watched = True
+        try:
+            self.epoll.register(connection.number, select.EPOLLIN)
+        except (OSError, ValueError):
+            pass  # it is known already, or this or the connection has been closed
+
+    def unwatch(self, connection: Connection) -> None:
+        """Do not wait for the client of a connection."""
+        connection.is_watched = False
+        with contextlib.suppress(OSError, ValueError):  # it is not known, or the poller is closed
+            self.epoll.unregister(connection.number)
 
     def close(self) -> None:
-        """Close what is besides the socket."""
-        if self.poller is not None:
-            self.poller.close()
+        """Let go of everything but the listening sockets; again does nothing."""
+        if not _HAS_EPOLL:
+            self.inner.close()
+            self.outer.close()
+        else:
+            self.epoll.close()
+            if self.waker is not None:
+                self.waker.close()
 
 
 class _Workers:
@@ -78,132 +135,263 @@ class _Workers:
 
     def __init__(self, server: ThreadedServer, listener: Listener, name: str) -> None:
         self.server = server
-        self.listener = listener
         self.name = name
-        self.serving: dict[int, Connection] = {}  # by the identifier of the thread that serves it
-        self.accepting: set[int] = set()  # identifiers of the threads that accept a connection, and are not serving yet
+        self.stopping = OneShotEvent()
+        self.is_stopping = False  # the same, for those who cannot afford a call
+        self.lock = threading.Lock()  # guards `threads` and who has which role
         self.threads: set[threading.Thread] = set()  # ended ones leave it only now and then: a stop joins all
         self.threads_limit = 2 * _SPARE
-        self.stopping = OneShotEvent()
-        self.acceptors = [_Acceptor(sock) for sock in listener.sockets]
-        self.lock = threading.Lock()  # guards `threads` and every acceptor's count of waiting workers
-        self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # gets an item, while stopping, when one has left
+        self.leader = 0  # the thread that leads, by its identifier; the same for the next one
+        self.polling = 0  # the thread that waits at the poller
+        self.stands_by = False  # whether a worker stands by
+        self.spare = 0  # workers that wait to be called
+        self.signals: queue.SimpleQueue[None] = queue.SimpleQueue()  # for the worker that stands by
+        self.calls: queue.SimpleQueue[None] = queue.SimpleQueue()  # for those that are spare
+        self.is_observed = True  # whether the one that stands by looks at the leader every now and then
+        self.is_slow = False  # whether a request has held up the leader, and none has been quick since
+        self.turns = 0  # how often a leader has come to its next client
+        self.ready: collections.deque[tuple[int, int]] = collections.deque()  # who is next, as the poller says it
+        self.accepting: set[int] = set()  # threads with a connection that is not among the following yet
+        self.connections: dict[int, Connection] = {}  # all that are open, by descriptor
+        self.idle: dict[int, Connection] = {}  # those of them that nobody serves: whoever takes one out does
+        self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # gets an item when a worker has left
         self.logged: set[str] = set()
+        self.poller = _Poller()
+        self.open(listener)
 
-    def start(self) -> None:
-        for acceptor in self.acceptors:
-            self.spawn_worker(acceptor)
+    # -- roles -----------------------------------------------------------------------------------------------------
 
-    def spawn_worker(self, acceptor: _Acceptor) -> None:
-        """Start another worker at ``acceptor``, where it counts as waiting from now on.
+    def work(self) -> None:
+        """The life of a worker: stand by, lead, and so on, until it is not needed any more."""
+        try:
+            while True:
+                self.stand_by()
+                self.lead()
+                if not self.is_needed():
+                    break
+        except BaseException as error:
+            self.fail("a thread of %r ended", error)
+            if self.leader == threading.get_ident():
+                self.leader = 0
+                self.signals.put(None)
+        finally:
+            self.left.put(None)
 
-        The thread is started with the lock held: a stop finds either no trace of it, or one that it can join.
+    def call_worker(self) -> None:
+        """Have another worker stand by, or lead if nobody does.
+
+        A thread is started with the lock held: a stop finds either no trace of it, or one that it can join.
+
+        Raises:
+            RuntimeError: The system has no more threads.
         """
         with self.lock:
-            if self.stopping.is_set() or acceptor.is_shut:
+            if self.stopping.is_set() or self.stands_by:
+                return
+            self.stands_by = True
+            if self.spare:
+                self.spare -= 1
+                self.calls.put(None)
                 return
             if len(self.threads) > self.threads_limit:
                 self.threads = {thread for thread in self.threads if thread.is_alive()}
                 self.threads_limit = 2 * len(self.threads) + _SPARE
-            thread = ServerThread(target=self.work, args=(acceptor,), name=self.name, daemon=True)
+            thread = ServerThread(target=self.work, name=self.name, daemon=True)
             self.threads.add(thread)
-            acceptor.waiting += 1
             try:
                 start_thread(thread)
-            except RuntimeError:  # the system has no more threads
+            except RuntimeError:
                 self.threads.discard(thread)
-                acceptor.waiting -= 1
+                self.stands_by = False
                 raise
 
-    def work(self, acceptor: _Acceptor) -> None:
-        """The life of a worker: wait, serve, wait again, until accepting ends or enough others wait."""
-        try:
-            accepted = self.accept(acceptor)
-            while accepted is not None:
-                self.serve(*accepted)
-                accepted = self.accept(acceptor) if self.rejoin(acceptor) else None
-        except BaseException as error:
-            self.fail("a thread of %r ended", error)
-
-    def rejoin(self, acceptor: _Acceptor) -> bool:
-        """Whether a worker that has served is needed at ``acceptor``, where it counts as waiting from now on."""
+    def is_needed(self) -> bool:
+        """Whether a worker that does not lead any more stands by now; waits to be called if that must be."""
         with self.lock:
-            if self.stopping.is_set() or acceptor.is_shut or acceptor.waiting >= acceptor.spare:
+            if self.stopping.is_set():
                 return False
-            acceptor.waiting += 1
-            return True
+            if not self.stands_by:
+                self.stands_by = True
+                return True
+            if self.spare >= _SPARE - 1:
+                return False
+            self.spare += 1
+        self.calls.get()
+        return not self.stopping.is_set()
 
-    def accept(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
-        """Take the next connection, and see to it that somebody waits for the one after; None: stop."""
-        alone = False
-        accepted = None
-        try:
-            accepted = self.accept_next(acceptor)
-        finally:
-            if accepted is None:
-                self.accepting.discard(threading.get_ident())
+    def stand_by(self) -> None:
+        """Wait until the leader hands over or is held up, then lead in its place; returns also for a stop."""
+        is_held_up = False
+        while not self.stopping.is_set():
             with self.lock:
-                acceptor.waiting -= 1
-                alone = not acceptor.waiting
-            if self.stopping.is_set() or acceptor.is_shut:
-                self.left.put(None)
-        if accepted is None:
-            return None
-        if self.stopping.is_set():
-            accepted[0].close()
-            return None
-        if alone:
+                if self.is_stopping:
+                    return
+                if is_held_up or not self.leader:
+                    self.is_slow = self.is_slow or is_held_up
+                    self.leader, self.stands_by = threading.get_ident(), False
+                    return
+            turns = self.turns
             try:
-                self.spawn_worker(acceptor)
-            except RuntimeError as error:  # clients wait in the queue until this thread is back
-                self.log_once("%r has no spare thread: %s", error)
-        return accepted
+                self.signals.get(timeout=_PATIENCE)
+                continue
+            except queue.Empty:
+                is_held_up = self.turns == turns and not self.polling
+            if self.turns == turns and not is_held_up:
+                # Nobody has come.  The leader sees this flag when it has left the poller, or is seen to have left it.
+                self.is_observed = False
+                if self.polling:
+                    self.signals.get()
+                self.is_observed = True
 
-    def accept_next(self, acceptor: _Acceptor) -> tuple[socket.socket, Any] | None:
-        """Wait for the next connection, whatever else comes; None: nobody is accepted any more."""
-        while not (self.stopping.is_set() or acceptor.is_shut):
+    def hand_over(self) -> None:
+        """Let another worker lead, since this one will be busy."""
+        if self.leader == threading.get_ident():
+            with self.lock:
+                if not self.stands_by:
+                    return
+                self.leader = 0
+            self.signals.put(None)
+
+    def lead(self) -> None:
+        """Serve whoever is next, one after the other, for as long as no other worker leads."""
+        me = threading.get_ident()
+        ready = self.ready
+        while self.leader == me or ready:
+            if not ready:
+                self.polling = me
+                try:
+                    ready.extend(self.poller.poll())
+                finally:
+                    if self.polling == me:
+                        self.polling = 0
+                if not self.is_observed:
+                    self.is_observed = True
+                    self.signals.put(None)
             try:
-                self.accepting.discard(threading.get_ident())
-                acceptor.await_client()
-                self.accepting.add(threading.get_ident())
-                return acceptor.sock.accept()
-            except OSError as error:
-                if self.stopping.is_set() or acceptor.is_shut:
-                    break
-                if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
-                    raise  # somebody else has closed the socket: it will never work again
-                if error.errno not in (errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
-                    self.log_once(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
-                    self.stopping.wait(_PAUSE)
-            except ValueError:  # the poller is closed, and with it the acceptor
-                break
-            finally:
-                acceptor.pass_on()
-        return None
+                number, _ = ready.popleft()
+            except IndexError:  # another worker was faster
+                continue
+            self.turns += 1
+            if not self.stands_by:
+                try:
+                    self.call_worker()
+                except RuntimeError as error:  # clients wait until this thread has time for them
+                    self.log_once("%r has no spare thread: %s", error)
+            connection = self.idle.pop(number, None)
+            if connection is not None:
+                self.serve(connection, me)
+            elif number in self.poller.listeners:
+                self.accept(self.poller.listeners[number])
+            else:
+                self.stop_watching(number)
 
-    def serve(self, sock: socket.socket, address: Any) -> None:
-        """Serve a connection from its beginning to its end."""
-        ident = threading.get_ident()
-        connection: Connection | None = None
+    # -- connections -----------------------------------------------------------------------------------------------
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take the next connection and serve it."""
+        me = threading.get_ident()
+        self.accepting.add(me)
         try:
-            if sock.gettimeout() is not None:
-                sock.settimeout(None)  # the tests have called socket.setdefaulttimeout()
-            connection = self.server._connect(sock, address, next(self.server._indexes), self.stopping)
-            self.serving[ident] = connection
-            self.accepting.discard(ident)
-            if not self.stopping.is_set():  # else the stop may have looked at the connections before
-                connection.serve()
+            sock, address = listener.accept()
+            try:
+                if sock.gettimeout() is not None or not _HAS_EPOLL:
+                    sock.settimeout(None)  # the tests have called socket.setdefaulttimeout(), or it is the listener's
+                connection = self.server._connect(sock, address, next(self.server._indexes), self.stopping)
+            except BaseException as error:
+                self.fail("%r failed to serve a connection", error)
+                sock.close()
+                return
+            self.connections[connection.number] = connection
+        except OSError as error:
+            if listener.fileno() in self.poller.listeners and not self.stopping.is_set():
+                self.handle_failed_accept(error, listener)
+            return
+        finally:
+            self.accepting.discard(me)
+            if not self.poller.listeners:
+                self.left.put(None)
+        self.serve(connection, me)
+
+    def handle_failed_accept(self, error: OSError, listener: socket.socket) -> None:
+        """Do what follows from an ``accept()`` that has failed."""
+        if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+            self.poller.listen(sock for sock in self.poller.listeners.values() if sock is not listener)
+            self.fail("%r cannot accept any more: somebody else has closed its socket", error)
+        elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
+            self.log_once(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
+            self.stopping.wait(_PAUSE)
+
+    def serve(self, connection: Connection, me: int) -> None:
+        """Serve a connection until it is idle, or has come to its end."""
+        connection.thread = me
+        connection.awaits_client = False
+        began = 0.0
+        if self.is_slow or not _HAS_EPOLL:
+            self.hand_over()
+            began = monotonic()
+        stays: bool | None = False
+        try:
+            if not self.is_stopping:  # else the stop may have looked at the connections before
+                stays = connection.serve()
+                while stays and (len(self.connections) == 1 or not _HAS_EPOLL) and self.stays_with(connection):
+                    connection.waits_first = True
+                    stays = connection.serve()
         except BaseException as error:
             self.fail("%r failed to serve a connection", error)
+            stays = False
+        if began and monotonic() - began < _PATIENCE:
+            self.is_slow = False
+        if not stays:
+            self.end(connection)
+            return
+        connection.thread, connection.waits_first = 0, False
+        connection.rest()
+        self.idle[connection.number] = connection  # from here on it can be another worker's
+        if not connection.is_watched:
+            self.poller.watch(connection)
+        if self.is_stopping and self.idle.pop(connection.number, None) is not None:
+            self.end(connection)
+
+    def stays_with(self, connection: Connection) -> bool:
+        """Whether this worker itself waits for the next request: that of the only client, if it has come again."""
+        if _HAS_EPOLL and not (connection.is_watched or connection.waits_first):
+            return False
+        self.hand_over()
+        if self.leader == connection.thread:  # nobody is there to lead
+            return False
+        if connection.is_watched:
+            self.poller.unwatch(connection)
+        return True
+
+    def stop_watching(self, number: int) -> None:
+        """Have the poller not wait for a connection that another worker serves: that one will have it wait again."""
+        connection = self.connections.get(number)
+        if connection is not None:
+            self.poller.unwatch(connection)
+            if number in self.idle:  # by now, and the worker may have seen it watched
+                self.poller.watch(connection)
+
+    def end(self, connection: Connection) -> None:
+        """Close a connection and forget it."""
+        try:
+            connection.close()
+        except BaseException as error:
+            self.fail("%r failed to close a connection", error)
         finally:
-            try:
-                (connection or sock).close()
-            finally:
-                self.serving.pop(ident, None)
-                self.accepting.discard(ident)
-                self.server._on_connection_closed()
-                if self.stopping.is_set():
-                    self.left.put(None)
+            if self.connections.get(connection.number) is connection:  # its descriptor may be another one's by now
+                del self.connections[connection.number]
+            self.server._on_connection_closed()
+            if self.stopping.is_set():
+                self.left.put(None)
+
+    def accepted(self) -> list[Connection] | None:
+        """Return the open connections; None while a client waits to be accepted, or just is."""
+        if not self.stopping.is_set():
+            # in this order: a worker is in `accepting` before it takes a client out of the socket's queue, and until
+            # the connection is in `connections`
+            if any(is_readable(sock) for sock in list(self.poller.listeners.values())) or self.accepting:
+                return None
+        return list(self.connections.values())
 
     def fail(self, message: str, error: BaseException) -> None:
         """Keep the error of a thread for the next stop; a thread that was given up may do what it likes."""
@@ -217,72 +405,51 @@ class _Workers:
             self.logged.add(message)
             log.error(message, self.server, error)
 
-    def accepted(self) -> list[Connection] | None:
-        """Return the open connections; None while a client waits to be accepted, or just is."""
-        if not self.stopping.is_set():
-            # in this order: a worker is in `accepting` before it takes a client out of the socket's queue, and until
-            # the connection is in `serving`
-            if any(is_readable(acceptor.sock) for acceptor in self.acceptors if not acceptor.is_shut):
-                return None
-            if self.accepting:
-                return None
-        return list(self.serving.values())
+    # -- pausing and stopping --------------------------------------------------------------------------------------
 
-    # -- accepting ----------------------------------------------------------------------------------------------
+    def open(self, listener: Listener) -> None:
+        """Serve those who connect to ``listener``."""
+        self.listener = listener
+        self.poller.listen(listener.sockets)
 
     def shut(self) -> None:
         """Refuse new clients; those that are being served stay, and the port is kept."""
-        for acceptor in self.acceptors:
-            acceptor.is_shut = True
-        self.wake(self.listener.wake())
-        self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
-        self.close_acceptors()
+        self.poller.listen(())
+        self.wait_until(lambda: not self.accepting, _JOIN)
         self.listener.stop_listening()
-
-    def close_acceptors(self) -> None:
-        for acceptor in self.acceptors:
-            acceptor.close()
-
-    def open(self, listener: Listener) -> None:
-        """Serve new clients again."""
-        self.listener = listener
-        self.acceptors = [_Acceptor(sock) for sock in listener.sockets]
-        self.start()
-
-    def wake(self, woken: bool) -> None:
-        """Wake who waits at an acceptor, where the system has not."""
-        if not woken:
-            with self.lock:
-                waiting = [acceptor.sock for acceptor in self.acceptors for _ in range(acceptor.waiting)]
-            for sock in waiting:
-                self.listener.wake_by_connecting(sock)
-
-    # -- stopping --------------------------------------------------------------------------------------------
 
     def refuse(self) -> None:
         """Stop accepting, and cut whatever is not being answered."""
+        self.is_stopping = True
         self.stopping.set()
-        woken = self.listener.wake()
-        for connection in list(self.serving.values()):
+        with self.lock:
+            self.leader = _NOBODY
+        self.listener.wake()
+        for connection in list(self.connections.values()):
             if connection.state is not ConnectionState.ACTIVE or connection.is_streaming:
                 connection.cut()
-        self.wake(woken)
+        self.poller.wake()
+        self.signals.put(None)
+        for _ in range(_SPARE):
+            self.calls.put(None)
 
     def close(self, timeout: float) -> list[Unfinished]:
         """Wait for the active connections, cut and name those that do not end, join the threads."""
         deadline = monotonic() + timeout
         # not before the workers have left the sockets: a descriptor's number could be in use again
-        self.wait_until(lambda: not any(acceptor.waiting for acceptor in self.acceptors), _JOIN)
-        self.close_acceptors()
+        self.wait_until(lambda: not (self.polling or self.accepting), _JOIN)
+        self.poller.close()
         self.listener.close()
+        while self.idle:
+            self.end(self.idle.popitem()[1])
         self.wait_for_clients(deadline)
-        left = list(self.serving.items())
+        left = list(self.connections.values())
         unfinished = [
-            self.describe(ident, connection)
-            for ident, connection in left
+            self.describe(connection)
+            for connection in left
             if connection.state is ConnectionState.ACTIVE and not connection.is_streaming
         ]
-        for _, connection in left:
+        for connection in left:
             connection.cut()
         self.join(_JOIN)
         return unfinished
@@ -293,7 +460,7 @@ class _Workers:
         That is whoever does not read what is sent, or is not being answered any more and does not leave.
         """
         while True:
-            before = {connection: connection.sending for connection in list(self.serving.values())}
+            before = {connection: connection.sending for connection in list(self.connections.values())}
             if self.wait_until(self.only_streams_are_left, min(_STALL, deadline - monotonic())):
                 return
             if monotonic() >= deadline:
@@ -305,7 +472,7 @@ class _Workers:
 
     def only_streams_are_left(self) -> bool:
         """Whether every client is gone but those whose stream has no end of its own."""
-        return all(connection.is_streaming for connection in list(self.serving.values()))
+        return all(connection.is_streaming for connection in list(self.connections.values()))
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
         """Wait for clients or workers to leave, for ``timeout`` seconds at most; whether they have."""
@@ -326,14 +493,14 @@ class _Workers:
         for thread in threads:
             thread.join(max(0.0, deadline - monotonic()))
 
-    def describe(self, ident: int, connection: Connection) -> Unfinished:
+    def describe(self, connection: Connection) -> Unfinished:
         """Name what a connection is at, and where its thread is."""
         age = monotonic() - connection.since
-        return Unfinished(connection.describe(), connection.peer, age, self.name, stack_of_thread(ident))
+        return Unfinished(connection.describe(), connection.peer, age, self.name, stack_of_thread(connection.thread))
 
 
 class ThreadedServer(Server):
-    """A server that gives each connection a thread of its own for as long as it lasts."""
+    """A server that serves its connections in threads of its own."""
 
     _workers: _Workers | None = None
 
@@ -351,7 +518,7 @@ class ThreadedServer(Server):
     @property
     def connections(self) -> list[Connection]:
         """The connections that are open at the moment."""
-        return list(self._workers.serving.values()) if self._workers is not None else []
+        return list(self._workers.connections.values()) if self._workers is not None else []
 
     def open_sockets(self) -> Iterable[HasDescriptor]:
         """The listening sockets and those of the connections."""
@@ -359,7 +526,7 @@ class ThreadedServer(Server):
 
     def _open(self, listener: Listener) -> None:
         self._workers = _Workers(self, listener, self._thread_name)
-        self._workers.start()
+        self._workers.call_worker()
 
     def _stop_accepting(self) -> None:
         if self._workers is not None:
@@ -369,7 +536,7 @@ class ThreadedServer(Server):
         return self._workers.close(timeout) if self._workers is not None else []
 
     def _is_server_thread(self) -> bool:
-        return self._workers is not None and threading.get_ident() in self._workers.serving
+        return any(connection.thread == threading.get_ident() for connection in self.connections)
 
     def pause_accepting(self) -> None:
         """Refuse new clients, as if nobody listened; connections that are open stay, and the port is kept.
@@ -380,7 +547,7 @@ class ThreadedServer(Server):
         with self._lock:
             if self._workers is None or not self.is_running:
                 raise ServerNotStarted(f"{self!r} is not running; call start() before pause_accepting()")
-            if not self._workers.acceptors[0].is_shut:
+            if self._workers.poller.listeners:
                 self._workers.shut()
 
     def resume_accepting(self) -> None:
@@ -390,7 +557,7 @@ class ThreadedServer(Server):
             ServerStartError: Somebody has taken the port meanwhile.
         """
         with self._lock:
-            if self._workers is not None and self.is_running and self._workers.acceptors[0].is_shut:
+            if self._workers is not None and self.is_running and not self._workers.poller.listeners:
                 self._workers.listener.close()
                 self._listener = Listener(self._host, self.port)
                 self._workers.open(self._listener)

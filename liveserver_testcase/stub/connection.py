@@ -36,7 +36,6 @@ _LONGEST = 24 * 3600.0  # seconds: what one call can wait for; who waits longer 
 class Host(Service, Protocol):
     """What a connection wants of its stub."""
 
-    keep_alive: bool
     loop: HandlerLoop
     sleepers: set[Wake]
 
@@ -81,9 +80,6 @@ class StubConnection(HTTPConnection):
             self.send_plain(_ALERT)
             raise self._end_now("TLS handshake refused", linger=True)
         self.misbehave(plan)
-
-    def _can_keep_alive(self) -> bool:
-        return self.server.keep_alive and super()._can_keep_alive()
 
     def _on_unreadable(self, exchange: Exchange) -> None:
         if not (self.is_cut or self.stopping.is_set()):  # else it was the test that has ended it

@@ -42,6 +42,7 @@ class Service(Protocol):
     journal: Journal[Exchange]
     tls: TLS | None
     handler: Handler
+    keep_alive: bool
     header_timeout: float
     body_timeout: float
 
@@ -68,6 +69,10 @@ class HTTPConnection(Connection):
         exchange: The one that is being served.
     """
 
+    _is_open = False
+    _is_taken_over = False
+    _has_forgiven = False  # one empty line before the request that is to come
+
     def __init__(
         self, server: Service, sock: socket.socket, address: Any, index: int, stopping: threading.Event
     ) -> None:
@@ -77,7 +82,6 @@ class HTTPConnection(Connection):
         self.incoming = ReceiveBuffer(self._receive_body)
         self._exchanges = 0
         self._received_at: float | None = None  # when the first bytes of the next request came
-        self._is_taken_over = False
         # the test in which the first of the bytes came that are in no exchange yet
         self._window = server.journal.window
 
@@ -117,40 +121,53 @@ class HTTPConnection(Connection):
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def serve(self) -> None:
-        """Serve one request after the other, until the client, the server or a mistake ends it."""
+    def serve(self) -> bool:
+        """Serve the requests that have come, until the client, the server or a mistake ends the connection."""
+        incoming = self.incoming
         try:
-            with contextlib.suppress(OSError):  # it is gone already, or no TCP
-                self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._open()
-            while self._serve_one():
+            if not self._is_open:
+                self._is_open = True
+                self._open()
+            while True:
+                if incoming.position == len(incoming.data):
+                    data = self._receive()
+                    if not data:
+                        if data is None:
+                            return True
+                        break
+                    incoming.data, incoming.position = data, 0
+                if not self._serve_one():
+                    break
                 self.state = _IDLE
+                if incoming.position == len(incoming.data) and (not self.is_encrypted or self.waits_first):
+                    return True  # a client sends its next request when it has the answer to this one
                 if self.stopping.is_set():
-                    return
+                    return False
         except BadRequest as refusal:
             self._refuse(refusal)
         except ClientDisconnected as error:
             self._record_no_request(str(error))
         except PlainHTTP:
             self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
-        self._stop_reading()
+        if self._unread or self.is_encrypted:
+            self._stop_reading()  # the end itself may take a while
         if self._unread:
             self.linger()
         if self._is_taken_over:  # a thread of the handler's may still be receiving
             with contextlib.suppress(OSError):
                 ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
+        incoming.receive = bytes  # nothing: a cycle of references would leave each connection to the garbage collector
+        return False
 
     def _stop_reading(self) -> None:
         """Note that no further request can come."""
         self.is_done_reading = True
         self.server.journal.wake()
 
-    def _on_rest(self) -> None:
+    def rest(self) -> None:
+        """Note that all has been taken that had come, and wake who waits for this."""
+        self.awaits_client = True
         self.server.journal.wake()
-
-    def _on_bytes(self) -> None:
-        if not len(self.incoming):
-            self._window = self.server.journal.window
 
     def _open(self) -> None:
         """Do what comes before the first request."""
@@ -158,10 +175,10 @@ class HTTPConnection(Connection):
             self.do_handshake(self.server.tls.context, self.server.header_timeout)
 
     def _serve_one(self) -> bool:
-        """Serve the next request; whether the connection stays."""
+        """Serve the request whose first bytes have come; whether the connection stays."""
         head = self._read_head()
         if head is None:
-            return False
+            return True
         exchange = Exchange(head, self.index, self._exchanges, self.address)
         exchange.accepted_at, exchange.handshake_done_at = self.accepted_at, self.handshake_done_at
         exchange.first_byte_at = self._received_at
@@ -240,7 +257,7 @@ class HTTPConnection(Connection):
             BadRequest: The body turned out malformed, so the application cannot know what it answers.
         """
         exchange = self.exchange
-        if exchange is None or self.stopping.is_set():
+        if exchange is None or not self.server.keep_alive or self.stopping.is_set():
             return False
         body = exchange.body
         if body is None or body.finished:
@@ -253,75 +270,71 @@ class HTTPConnection(Connection):
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
+    def _receive(self) -> bytes | None:
+        """Take what the client has sent where a request begins; None: nothing, empty: it has left."""
+        if self._timeout is not None:
+            self.set_timeout(None)
+        why = ""
+        try:
+            data = self.receive_next() if self.waits_first else self.receive_now()
+        except ssl.SSLError as error:  # such as an alert: the certificate is not trusted
+            raise ClientDisconnected(f"the client broke off TLS: {error}") from error
+        except OSError as error:
+            data, why = b"", f": {error}"
+        if data:
+            self._received_at = monotonic()
+            self._window = self.server.journal.window
+        elif data is not None and not self._exchanges and not self.is_cut:  # between two requests it is worth no word
+            raise ClientDisconnected(f"the client left without having sent a request{why}")
+        return data
+
     def _read_head(self) -> Head | None:
-        """Wait for the head of the next request; None: the client is done."""
+        """Read the head of the next request, which has begun; None: all that came is an empty line."""
         incoming = self.incoming
-        if incoming.position == len(incoming.data) and not self._await_bytes():
-            return None
-        if incoming.data[incoming.position] == 13 and not self._skip_empty_line():
-            return None
+        if incoming.data[incoming.position] == 13 and not self._has_forgiven:  # an empty line: RFC 9112, 2.2
+            if len(incoming) < 2:
+                self._receive_rest(monotonic() + self.server.header_timeout)
+            if incoming.data[incoming.position : incoming.position + 2] == b"\r\n":
+                incoming.position += 2
+                self._has_forgiven = True
+                if not len(incoming):
+                    return None
         end = incoming.data.find(b"\r\n\r\n", incoming.position) + 4
         if end < 4:
             end = self._read_rest_of_head()
         head = parse_head(incoming.data[incoming.position : end])
         incoming.position = end
+        self._has_forgiven = False
         return head
-
-    def _await_bytes(self) -> bool:
-        """Wait for as long as the client likes; whether it sent anything."""
-        if self._timeout is not None:
-            self.set_timeout(None)
-        why = ""
-        try:
-            data = self.receive_first()
-        except ssl.SSLError as error:  # such as an alert: the certificate is not trusted
-            raise ClientDisconnected(f"the client broke off TLS: {error}") from error
-        except OSError as error:
-            data, why = b"", f": {error}"
-        if not data:
-            if not self._exchanges and not self.is_cut:
-                raise ClientDisconnected(f"the client left without having sent a request{why}")
-            return False  # between two requests that is not worth a word
-        self._received_at = monotonic()
-        incoming = self.incoming
-        incoming.data = incoming.data[incoming.position :] + data
-        incoming.position = 0
-        return True
-
-    def _skip_empty_line(self) -> bool:
-        """Forgive one empty line before a request; whether more came.  Source: RFC 9112, 2.2."""
-        incoming = self.incoming
-        while len(incoming) < 2:
-            if not self._await_bytes():
-                return False
-        if incoming.data[incoming.position : incoming.position + 2] == b"\r\n":
-            incoming.position += 2
-        return len(incoming) > 0 or self._await_bytes()
 
     def _read_rest_of_head(self) -> int:
         """Read on until the head is complete, for ``header_timeout`` seconds in all; returns where it ends."""
-        incoming = self.incoming
-        self.state, self.since = _READING, monotonic()
-        deadline = self.since + self.server.header_timeout
+        deadline = monotonic() + self.server.header_timeout
         scanner = HeadValidator()
-        data = incoming.data[incoming.position :]
         while True:
-            incoming.data, incoming.position = data, 0
-            scanner.scan(data)
+            scanner.scan(self.incoming.data[self.incoming.position :])
             if scanner.end >= 0:
-                return scanner.end
-            when = f"after {len(data)} bytes of a request's head"
-            try:
-                self.set_timeout(max(0.001, deadline - monotonic()))
-                more = self.receive_first()
-            except TimeoutError:
-                timeout = f"{self.server.header_timeout:g} s"
-                raise BadRequest(408, f"a head that is not complete after {timeout}") from None
-            except OSError as error:
-                raise ClientDisconnected(self.describe_disconnect(f"{when}: {error}")) from error
-            if not more:
-                raise ClientDisconnected(self.describe_disconnect(when))
-            data += more
+                return self.incoming.position + scanner.end
+            self._receive_rest(deadline)
+
+    def _receive_rest(self, deadline: float) -> None:
+        """Wait for more of a head."""
+        incoming = self.incoming
+        if self.state is not _READING:
+            self.state, self.since = _READING, monotonic()
+        when = f"after {len(incoming)} bytes of a request's head"
+        try:
+            self.set_timeout(max(0.001, deadline - monotonic()))
+            more = self.receive_next()
+        except TimeoutError:
+            timeout = f"{self.server.header_timeout:g} s"
+            raise BadRequest(408, f"a head that is not complete after {timeout}") from None
+        except OSError as error:
+            raise ClientDisconnected(self.describe_disconnect(f"{when}: {error}")) from error
+        if not more:
+            raise ClientDisconnected(self.describe_disconnect(when))
+        incoming.data = incoming.data[incoming.position :] + more
+        incoming.position = 0
 
     def _make_body(self, head: Head) -> Body:
         before = self._send_continue if head.expects_continue else None

@@ -128,6 +128,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
     """
 
     label = "http"
+    keep_alive = True  # whether connections stay open after a response
 
     def __init__(
         self,
@@ -177,10 +178,9 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
 
     def stack_of(self, record: Exchange) -> str:
         """Where the thread is that serves it."""
-        serving = list(self._workers.serving.items()) if self._workers is not None else []
-        for ident, connection in serving:
+        for connection in self.connections:
             if isinstance(connection, HTTPConnection) and connection.exchange is record:
-                return stack_of_thread(ident)
+                return stack_of_thread(connection.thread)
         return ""
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> HTTPConnection:

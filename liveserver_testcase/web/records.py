@@ -22,6 +22,8 @@ __all__ = ["BEFORE", "Exchange", "RequestLog", "RequestRecord"]
 BEFORE = JournalWindow(0, "")
 """The window of a record that is in no journal yet."""
 
+_CLOCK_STARTED_AT = time.time() - monotonic()  # when the monotonic clock was zero, in seconds since 1970
+
 
 class RequestRecord:
     """One request on its way through a server, from the arrival of its head to the end of its response.
@@ -42,7 +44,6 @@ class RequestRecord:
         arrived: When its head was complete.
         body_complete_at: When its body had been read; the same as ``arrived`` for one without a body.
         response_begun_at: When the response's head was about to be sent.
-        received_at: The same as seconds since 1970.
         duration: Seconds from its arrival to its end; None while it is served.
         completed: Whether the whole response has been handed to the system.
         aborted: Why it did not come to its end through the client; empty if it did.
@@ -65,22 +66,20 @@ class RequestRecord:
         "handshake_done_at",
         "index",
         "method",
-        "received_at",
         "response_begun_at",
         "target",
         "version",
         "window",
     )  # fmt: skip
 
-    def __init__(self, method: str, target: str, address: Any = ("unknown", 0)) -> None:
+    def __init__(self, method: str, target: str, address: Any = ("unknown", 0), version: str = "HTTP/1.1") -> None:
         self.arrived = monotonic()
-        self.received_at = time.time()
         self.index = self.connection_index = self.exchange_index = -1
         self.window = BEFORE
         self.address = address
         self.method = method
         self.target = target
-        self.version = "HTTP/1.1"
+        self.version = version
         self.accepted_at: float | None = None
         self.handshake_done_at: float | None = None
         self.first_byte_at: float | None = None
@@ -105,6 +104,11 @@ class RequestRecord:
     @status.setter
     def status(self, status: int | None) -> None:
         self._status = status
+
+    @property
+    def received_at(self) -> float:
+        """When its head was complete, in seconds since 1970."""
+        return _CLOCK_STARTED_AT + self.arrived
 
     @property
     def peer(self) -> str:
@@ -258,37 +262,20 @@ class Exchange(RequestRecord):
 
     __slots__ = ("body", "chunk_sizes", "handler_data", "head", "refused", "response", "trailers")
 
-    # sets every attribute itself: a call of the base's would be a tenth of what the record costs
     def __init__(self, head: Head | None, connection_index: int, exchange_index: int, address: Any) -> None:
-        self.arrived = monotonic()
-        self.received_at = time.time()
-        self.index = -1
-        self.window = BEFORE
+        if head is None:
+            RequestRecord.__init__(self, "", "", address, "")
+        else:
+            RequestRecord.__init__(self, head.method, head.target, address, head.version)
         self.connection_index = connection_index
         self.exchange_index = exchange_index
-        self.address = address
         self.head = head
         self.body: Body | None = None
         self.response: ResponseWriter | None = None
-        self.handler_data: object = None
-        if head is not None:
-            self.method = head.method
-            self.target = head.target
-            self.version = head.version
-        else:
-            self.method = self.target = self.version = ""
-        self.accepted_at: float | None = None
-        self.handshake_done_at: float | None = None
-        self.first_byte_at: float | None = None
-        self.body_complete_at: float | None = None
-        self.response_begun_at: float | None = None
-        self.duration: float | None = None
-        self._status: int | None = None
-        self.completed = False
-        self.aborted = self.refused = ""
+        self.refused = ""
         self.trailers: Sequence[tuple[bytes, bytes]] = ()
         self.chunk_sizes: Sequence[int] = ()
-        self.errors: list[BaseException] = []
+        self.handler_data: object = None
 
     @property
     def is_streaming(self) -> bool:

@@ -12,9 +12,9 @@ from .records import RequestRecord
 
 __all__ = ["RequestTable", "Row"]
 
-# Duration and status; numbers of window, connection, exchange, port; two times; host, method, version, target; and the
-# index plus 1, which is 0 in a row that was never written, and is stored when the rest is.
-_ROW = struct.Struct("di4idd46s16s8s256sq")
+# Duration and status; numbers of window, connection, exchange, port; when it came; host, method, version, target; and
+# the index plus 1, which is 0 in a row that was never written, and is stored when the rest is.
+_ROW = struct.Struct("di4id46s16s8s256sq")
 _RESULT = struct.Struct("di")
 _ROWS = 1024  # the processor keeps so many at hand; a test reads its journal before as many have come
 _IN_PROGRESS = -1.0
@@ -30,7 +30,6 @@ class Row(NamedTuple):
     exchange_index: int
     port: int
     arrived: float
-    received_at: float
     host: bytes
     method: bytes
     version: bytes
@@ -49,7 +48,7 @@ class Row(NamedTuple):
         )
         record = RequestRecord(method, target, (host, self.port))
         record.index, record.version = self.next_index - 1, version
-        record.arrived, record.received_at = self.arrived, self.received_at
+        record.arrived = self.arrived
         record.window = window if window.number == self.window else JournalWindow(self.window, "")
         record.connection_index, record.exchange_index = self.connection_index, self.exchange_index
         self.complete(record)
@@ -90,7 +89,6 @@ class RequestTable:
             record.exchange_index,
             port,
             record.arrived,
-            record.received_at,
             host.encode(),
             record.method.encode(),
             record.version.encode(),

@@ -23,11 +23,13 @@ _STATUS = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
 _TOKEN = re.compile(TOKEN.decode("ascii"))
 _EVENT_STREAM = re.compile(rb"\nContent-Type:[ \t]*text/event-stream\b", re.IGNORECASE)
 _JOIN_LIMIT = 64 * 1024  # up to here copying the body behind the head is cheaper than a second send
-_KNOWN = 1000  # entries that each of the two memories below may have
+_KNOWN = 1000  # header names that are remembered
+_REMEMBERED = 256  # heads that are
+_REMEMBERED_SIZE = 2048  # bytes of the longest of them
 
-# what has been checked once: status lines, and header names with what they mean to the server ("" for nothing)
-_statuses: dict[str, tuple[int, str]] = {}
+# what has been checked once: header names with what they mean to the server ("" for nothing), and whole heads
 _names: dict[str, str] = {}
+_heads: dict[tuple[object, ...], PreparedHead] = {}
 _stamp: tuple[int, bytes] = (0, b"")
 
 _MEANINGS = {
@@ -65,10 +67,7 @@ def _check_status(status: object) -> tuple[int, str]:
         raise InvalidResponse(
             f"status {status!r} is no status: wanted a code and a reason in one line, such as '200 OK'"
         )
-    known = int(status[:3]), f"HTTP/1.1 {status[:3]} {status[4:]}\r\n"
-    if len(_statuses) < _KNOWN:
-        _statuses[status] = known
-    return known
+    return int(status[:3]), f"HTTP/1.1 {status[:3]} {status[4:]}\r\n"
 
 
 def _encode(lines: list[str]) -> bytes:
@@ -103,10 +102,28 @@ for an end; which of Date (1) and Server (2) are there already.  No class: makin
 def prepare_head(status: str, headers: Iterable[tuple[str, str]]) -> PreparedHead:
     """Check status and headers; see `ResponseWriter.begin`.
 
+    Applications repeat themselves: what has been prepared once is remembered.
+
     Raises:
         InvalidResponse: They must not go on the wire.
     """
-    code, line = _statuses.get(status) or _check_status(status)
+    headers = tuple(headers)
+    key = status, headers
+    try:
+        head = _heads.get(key)
+    except TypeError:  # something in it is unhashable, such as a header that is a list
+        return _prepare(status, headers)
+    if head is None:
+        head = _prepare(status, headers)
+        if len(head[1]) <= _REMEMBERED_SIZE:
+            if len(_heads) >= _REMEMBERED:
+                _heads.clear()
+            _heads[key] = head
+    return head
+
+
+def _prepare(status: str, headers: Iterable[tuple[str, str]]) -> PreparedHead:
+    code, line = _check_status(status)
     left: int | None = None
     wants_close, has = False, 0
     lines = [line]

@@ -306,12 +306,16 @@ class Failures(EchoCase):
             self.assertFalse(stopper.is_alive())
 
     def test_somebody_shuts_the_socket(self) -> None:
-        """When code under test shuts the server's own socket, the stop says so."""
+        """When code under test shuts the server's own socket, the stop says so; who is inside is served."""
         self.server.start()
+        client = self.connect()
+        self.connection(client)
         with self.assertLogs(LOG, "ERROR") as logs:
             self.server._listener.wake()  # type: ignore[union-attr]
-            self.assertTrue(wait_until(lambda: not self.threads()))
-        self.assertRegex(logs.output[0], f"^ERROR:{LOG}:a thread of {self.server!r} ended\n")
+            self.assertTrue(wait_until(lambda: self.server._failures))
+        self.connection(client)
+        wanted = f"^ERROR:{LOG}:{self.server!r} cannot accept any more: somebody else has closed its socket\n"
+        self.assertRegex(logs.output[0], wanted)
         with self.assertRaisesRegex(ServerThreadError, "ended with OSError"):
             self.server.stop()
 

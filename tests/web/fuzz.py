@@ -94,7 +94,8 @@ class Fuzzer(abc.ABC):
             theirs.sendall(data)
             theirs.shutdown(socket.SHUT_WR)
             connection = self.server._connect(sock, ("127.0.0.1", 1), 0, self._never)
-            connection.serve()
+            while connection.serve():  # the client has sent all, and its end
+                pass
             connection.close()
             theirs.settimeout(10.0)
             received = b""
