@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, ge
 
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow
+from ..core.listener import connect
 from ..core.server import State
 from ..core.text import describe_error, one_line, suggest_name
 from ..errors import ServerDied, ServerStartError, UsageError
@@ -387,16 +388,17 @@ class LiveServer:
         """The status of a GET; the client's port is added to ``ports``."""
         host, tls = self.host.strip("[]"), self._engine.tls
         connection = http.client.HTTPConnection(host, self.port, timeout=timeout)
-        if tls is not None:
-            # a context of the user's: whom it convinces is not known here
-            context = ssl._create_unverified_context()
-            if self.ca_file is not None:
-                context = tls.client_context()
-                context.check_hostname = False  # a certificate of the user's is for the name that clients use
-            connection = http.client.HTTPSConnection(host, self.port, timeout=timeout, context=context)
         with contextlib.closing(connection):
-            connection.connect()
-            ports.add(connection.sock.getsockname()[1])
+            sock = connect(host, self.port, timeout)
+            connection.sock = sock
+            ports.add(sock.getsockname()[1])
+            if tls is not None:
+                # a context of the user's: whom it convinces is not known here
+                context = ssl._create_unverified_context()
+                if self.ca_file is not None:
+                    context = tls.client_context()
+                    context.check_hostname = False  # a certificate of the user's is for the name that clients use
+                connection.sock = context.wrap_socket(sock, server_hostname=host)
             connection.request("GET", path)
             return connection.getresponse().status
 
