@@ -690,6 +690,13 @@ class ConfigurationTest(NoLeaks):
             outcome.report,
         )
 
+    def test_ready_path_with_replaced_sockets(self) -> None:
+        """It is asked with sockets of our own, also while a test has replaced those of the standard library."""
+        for tls in (False, True):
+            with self.subTest(tls=tls), mock.patch("socket.socket"), mock.patch("socket.create_connection"):
+                with LiveServer(make_app(), ready_path="/", tls=tls) as server:
+                    self.assertEqual(1, len(server.journal.entries()))
+
     def test_import_string(self) -> None:
         """An application can be named by an import string, of itself or of a function that makes it."""
         for text in ("tests.cases.apps:plain", "tests.cases.apps:make_app()"):
