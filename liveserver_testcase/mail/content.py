@@ -276,15 +276,18 @@ def _cut_punctuation(url: str, before: str, behind: str) -> str:
     if opening == "'":
         url = re.split(r"'(?![A-Za-z0-9])", url, maxsplit=1)[0]
     emphasis = len(before) - len(before.rstrip(opening)) if opening and opening in _EMPHASIS else 0
-    while url:
-        last = url[-1]
-        is_unbalanced = last in _BRACKETS and url.count(last) > url.count(_BRACKETS[last])
+    surplus = {bracket: url.count(bracket) - url.count(opener) for bracket, opener in _BRACKETS.items()}
+    end = len(url)
+    while end:
+        last = url[end - 1]
         if emphasis and last == opening:
             emphasis -= 1
-        elif last not in _NEVER_LAST and not is_unbalanced:
+        elif surplus.get(last, 0) > 0:
+            surplus[last] -= 1
+        elif last not in _NEVER_LAST:
             break
-        url = url[:-1]
-    return url
+        end -= 1
+    return url[:end]
 
 
 def select_links(links: Iterable[Link], text: LinkWanted, url: LinkWanted) -> list[Link]:

@@ -14,7 +14,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.errors import InvalidHeaderDefect, NonASCIILocalPartDefect, ObsoleteHeaderDefect
-from email.headerregistry import Address, UnstructuredHeader
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.policy import EmailPolicy
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,9 +24,9 @@ from .charsets import OnDefect, decode_text, remove_surrogates
 from .transfer import decode_base64
 
 __all__ = [
-    "POLICY",
     "Field",
     "Headers",
+    "MailPolicy",
     "address_key",
     "decode_words",
     "parse_addresses",
@@ -48,6 +48,8 @@ _PARAMETER = re.compile(
     re.DOTALL,
 )
 _PARAMETER_HEADERS = frozenset({"content-disposition", "content-type"})
+
+_registry = HeaderRegistry()
 
 _BARE_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@+[^\s<>(),;:\"@]{1,255}")
 _NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.){0,200}"(?!@)|\([^()]{0,200}\)')  # a quoted name, or a comment
@@ -78,17 +80,13 @@ class Field(NamedTuple):
     addresses: tuple[str, ...] = ()
 
 
-class _Policy(EmailPolicy):
-    """`email.policy.default`, on which no header raises."""
+class MailPolicy(EmailPolicy):
+    """`email.policy.default`, under which no header raises."""
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
         if hasattr(value, "name"):  # a header that a user has set
             return value
         return read_field(name, value).value
-
-
-POLICY = _Policy()
-"""Under which every email is parsed."""
 
 
 def read_field(name: str, source: str, on_defect: OnDefect = lambda _: None) -> Field:
@@ -127,7 +125,7 @@ def _read_field(name: str, source: str) -> tuple[Field, tuple[str, ...]]:
     try:
         if len(source) > _LONGEST:
             raise ValueError(f"{len(source):,} characters, more than {_LONGEST:,}")
-        header = POLICY.header_factory(name, source)
+        header: Any = _registry(name, source)
         addresses = _join_addresses(header.addresses) if hasattr(header, "addresses") else None
         defects = [defect for defect in header.defects if _is_defect(defect, addresses is not None)]
         if source == "<>":  # nobody, as in the envelope

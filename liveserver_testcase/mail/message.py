@@ -27,8 +27,9 @@ from .content import (
     shown,
 )
 from .criteria import AttachmentWanted, is_wanted, refuse_attachment, shown_attachment
-from .headers import POLICY, Headers, read_field, without_addresses
+from .headers import Headers, read_field, without_addresses
 from .mime import (
+    POLICY,
     Attachment,
     Content,
     ParsedPart,
@@ -117,7 +118,7 @@ class ReceivedEmail(ParsedPart):
 
     It is an `email.message.EmailMessage`, too, under a policy like `email.policy.default` on which no header raises:
     ``email["Subject"]`` is the decoded header, or None if there is none, ``email.walk()`` gives the parts.  Some of its
-    methods (``get_content``, ``as_bytes``) raise on some hostile emails; what is described here does not.
+    methods (``as_bytes``) raise on some hostile emails; what is described here does not.
 
     While an email is received nothing of it is parsed.  The outbox does that, with `parse`, when a test takes it.
 

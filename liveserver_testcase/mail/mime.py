@@ -12,16 +12,18 @@ import copy
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from email.contentmanager import ContentManager, raw_data_manager
 from email.feedparser import BytesFeedParser
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from typing import Any, TypeVar, cast
 
 from ..core.text import count, escape
 from .charsets import OnDefect, decode_text
-from .headers import POLICY, read_field
+from .headers import MailPolicy, read_field
 from .transfer import decode_transfer, unwrap_flowed
 
 __all__ = [
+    "POLICY",
     "Attachment",
     "Content",
     "ParsedPart",
@@ -74,7 +76,7 @@ class Attachment:
     @property
     def text(self) -> str:
         r"""The content as text, decoded as the email's own text is, with ``\n`` for line ends."""
-        return _read_text(self.content, self.charset, "", lambda _: None)
+        return _read_text(self.content, self.charset, "", _ignore)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,26 @@ class Content:
 
 
 # -- the tree
+
+
+class _Contents(ContentManager):
+    """What ``get_content`` returns: of a text, what it says in its charset, whichever that is."""
+
+    def get_content(self, msg: Message, *args: Any, **kw: Any) -> Any:
+        if isinstance(msg, EmailMessage) and msg.get_content_maintype() == "text" and not msg.is_multipart():
+            return decode_text(_read_bytes(msg, "", _ignore), msg.get_content_charset() or "", "", _ignore)
+        return raw_data_manager.get_content(msg, *args, **kw)
+
+    def set_content(self, msg: Message, obj: Any, *args: Any, **kw: Any) -> None:
+        raw_data_manager.set_content(msg, obj, *args, **kw)
+
+
+def _ignore(_defect: str) -> None:
+    """Leave out a defect that is found elsewhere."""
+
+
+POLICY = MailPolicy(content_manager=_Contents())
+"""The policy under which every email is parsed."""
 
 
 class ParsedPart(EmailMessage):

@@ -310,6 +310,15 @@ class ThePythonMessage(unittest.TestCase):
         email = receive(b"Subject: gr\xfcn\r\nX-A: =?nope?q?gr=FCn?=\r\n\r\n")
         self.assertEqual((email["Subject"], email["X-A"]), ("grün", "grün"))
 
+    def test_content(self) -> None:
+        """``get_content`` gives a text in any charset, also in one that Python does not know."""
+        for charset, data, text in (("nope", b"gr\xfcn", "grün"), ("shift_jis", b"\x87\x40", "①"), ("", b"hi", "hi")):
+            with self.subTest(charset):
+                email = receive(f"Content-Type: text/plain; charset={charset}\r\n\r\n".encode() + data)
+                self.assertEqual(email.get_content(), text)
+        email = receive(letter(text="Hi", attachments={"a.pdf": b"\0"}))
+        self.assertEqual([part.get_content() for part in email.iter_attachments()], [b"\0"])
+
     def test_changes(self) -> None:
         """What is changed in Python's message changes nothing in what was received."""
         email = receive("Subject: a\n\nb\n")
