@@ -37,7 +37,8 @@ __all__ = [
 
 # RFC 2047 §2, and RFC 2231 §5 for the language after "*".  Spaces and question marks inside are not allowed but sent.
 _ENCODED_WORD = re.compile(
-    r"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?((?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*)\?=",
+    r"=\?([^?*\s]{1,60})(?:\*[^?\s]{0,60})?\?"
+    r"(?:[bB]\?([^?\r\n]*)|[qQ]\?((?:[^?=\r\n]|=(?!\?(?!=))|\?(?!=))*))\?="
 )
 _HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
 _TOKEN = re.compile(r"[A-Za-z0-9-]+")
@@ -145,7 +146,9 @@ def _read_field(name: str, source: str) -> tuple[Field, tuple[str, ...]]:
         on_defect(f"{what}: {defect}")
     if is_damaged and addresses is not None:
         seen = _find_addresses(source)
-        return Field(text, seen if None in addresses or not {*seen} <= {*addresses} else _known(addresses)), (*found,)
+        if None not in addresses and {*seen} <= {*addresses}:
+            seen = tuple(address for address in _known(addresses) if "@" in address)
+        return Field(text, seen), (*found,)
     # The structure of a damaged field can lack what its text has.
     is_kept = not is_damaged if is_structured else str(header) == text
     return Field(header if is_kept or key in _PARAMETER_HEADERS else text, _known(addresses or ())), (*found,)
@@ -219,11 +222,11 @@ def _replace_words(text: str, what: str, on_defect: OnDefect, replace: Callable[
     return "".join([*pieces, text[end:]])
 
 
-def _decode_word(encoding: str, content: str, what: str, on_defect: OnDefect) -> bytes:
-    data = content.encode("utf-8", "replace")
-    if encoding in "bB":
-        return decode_base64(data, what, on_defect)
-    return _HEX_PAIR.sub(lambda pair: bytes([int(pair[1], 16)]), data.replace(b"_", b" "))
+def _decode_word(base64_content: str | None, q_content: str, what: str, on_defect: OnDefect) -> bytes:
+    if base64_content is not None:
+        return decode_base64(base64_content.encode("utf-8", "replace"), what, on_defect)
+    data = q_content.encode("utf-8", "replace").replace(b"_", b" ")
+    return _HEX_PAIR.sub(lambda pair: bytes([int(pair[1], 16)]), data)
 
 
 def _encode_word(text: str) -> str:
