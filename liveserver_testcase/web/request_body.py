@@ -16,15 +16,26 @@ from .request_head import TOKEN, BadRequest
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Body", "ChunkedBody", "LengthBody", "ReceiveBuffer", "WSGIInput", "is_client_error"]
+__all__ = [
+    "CHUNK",
+    "MAX_LINE",
+    "MAX_TRAILERS",
+    "TRAILER",
+    "Body",
+    "ChunkedBody",
+    "LengthBody",
+    "ReceiveBuffer",
+    "WSGIInput",
+    "is_client_error",
+]
 
 _QUOTED = rb'"(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?"
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*")  # RFC 9112, 7.1
+CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*")  # RFC 9112, 7.1
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")  # the end of a chunk, and a plain size
-_TRAILER = re.compile(rb"(" + TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
-_MAX_LINE = 4096  # bytes of a chunk's size and extensions, or of a trailer
-_MAX_TRAILERS = 64 * 1024
+TRAILER = re.compile(rb"(" + TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+MAX_LINE = 4096  # bytes of a chunk's size and extensions, or of a trailer
+MAX_TRAILERS = 64 * 1024
 _MAX_SIZES = 100_000  # chunk sizes that are kept for inspection
 _PIECE = 64 * 1024
 
@@ -252,7 +263,7 @@ class ChunkedBody(Body):
         if self._begun:
             self._incoming.take_end_of_chunk()
         self._begun = True
-        match = _CHUNK.fullmatch(self._incoming.take_line(_MAX_LINE))
+        match = CHUNK.fullmatch(self._incoming.take_line(MAX_LINE))
         if match is None:
             raise BadRequest(400, "a chunk size that is no hexadecimal number")
         if self._note_size(match[1]):
@@ -268,14 +279,14 @@ class ChunkedBody(Body):
         return self._left
 
     def _read_trailers(self) -> None:
-        room = _MAX_TRAILERS
-        while line := self._incoming.take_line(_MAX_LINE):
-            match = _TRAILER.fullmatch(line)
+        room = MAX_TRAILERS
+        while line := self._incoming.take_line(MAX_LINE):
+            match = TRAILER.fullmatch(line)
             room -= len(line) + 2
             if match is None:
                 raise BadRequest(400, "a malformed trailer")
             if room < 0:
-                raise BadRequest(400, f"trailers of more than {_MAX_TRAILERS} bytes")
+                raise BadRequest(400, f"trailers of more than {MAX_TRAILERS} bytes")
             self.trailers.append((match[1], match[2]))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from .request_body import _CHUNK, _MAX_LINE, _MAX_TRAILERS, _TRAILER
+from .request_body import CHUNK, MAX_LINE, MAX_TRAILERS, TRAILER
 from .request_head import BadRequest, Head
 
 __all__ = ["BodyFraming", "ChunkedFraming", "drop_upgrade", "make_framing", "wants_websocket"]
@@ -59,7 +59,7 @@ class ChunkedFraming(BodyFraming):
         self.finished = False
         self._must_end = False  # the CRLF behind a chunk is to come
         self._in_trailers = False
-        self._room = _MAX_TRAILERS
+        self._room = MAX_TRAILERS
 
     def take(self, data: bytes) -> tuple[int, bytes]:
         """See `BodyFraming.take`; a line is taken when it is complete, and its bytes checked before."""
@@ -97,7 +97,7 @@ class ChunkedFraming(BodyFraming):
     def _take_line(self, line: bytes) -> bytes:
         """Take a line without its end; what the parser is to be given for it."""
         if not self._in_trailers:
-            match = _CHUNK.fullmatch(line)
+            match = CHUNK.fullmatch(line)
             if match is None:
                 raise BadRequest(400, "a chunk size that is no hexadecimal number")
             self._left = int(match[1], 16)
@@ -108,16 +108,16 @@ class ChunkedFraming(BodyFraming):
             self.finished = True
             return b"\r\n"
         self._room -= len(line) + 2
-        if _TRAILER.fullmatch(line) is None:
+        if TRAILER.fullmatch(line) is None:
             raise BadRequest(400, "a malformed trailer")
         if self._room < 0:
-            raise BadRequest(400, f"trailers of more than {_MAX_TRAILERS} bytes")
+            raise BadRequest(400, f"trailers of more than {MAX_TRAILERS} bytes")
         return b""
 
 
 def _check_line(line: bytes) -> None:
-    if len(line) > _MAX_LINE + 1:
-        raise BadRequest(400, f"a line of more than {_MAX_LINE} bytes in a chunked body")
+    if len(line) > MAX_LINE + 1:
+        raise BadRequest(400, f"a line of more than {MAX_LINE} bytes in a chunked body")
     if b"\r" in line[:-1]:
         raise BadRequest(400, "a carriage return without a line feed in a chunked body")
 
