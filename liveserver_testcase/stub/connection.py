@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..core.connection import RECEIVE
@@ -164,7 +164,16 @@ class StubConnection(HTTPConnection):
         finally:
             request.is_paused = False
 
-    def _pause(self, seconds: float | None, wake: Wake | None) -> bool:
+    def wait_readable(self, sock: socket.socket, seconds: float) -> None:
+        """Wait until another socket than the client's can be read; see `Serving.wait_readable`."""
+        if _is_readable(sock):
+            return
+        if not self._pause(seconds, sock):
+            raise self._end_now("the stub stopped while it waited for another server")
+        if not _is_readable(sock):
+            raise TimeoutError(f"nothing came for {seconds:g} s")
+
+    def _pause(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
         stop = Wake()
         sleepers = self.server.sleepers
         sleepers.add(stop)
@@ -179,7 +188,7 @@ class StubConnection(HTTPConnection):
         self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
         raise self._gone
 
-    def _wait_for(self, seconds: float | None, stop: Wake, wake: Wake | None) -> bool:
+    def _wait_for(self, seconds: float | None, stop: Wake, wake: Wake | socket.socket | None) -> bool:
         """Wait for the time, the stop or ``wake``; False: the client has left."""
         deadline = None if seconds is None else monotonic() + seconds
         watched, wakes = _Watched(self.sock), [stop] if wake is None else [stop, wake]
@@ -231,17 +240,17 @@ class _Watched:
         self._sock = sock
         self._is_deaf = False  # it has sent more, and there is no telling whether it leaves after that
 
-    def wait(self, seconds: float, wakes: list[Wake]) -> bool | None:
+    def wait(self, seconds: float, wakes: Sequence[Wake | socket.socket]) -> bool | None:
         """Wait: True for one of ``wakes``, False for the client's leaving, None for neither."""
         if hasattr(select, "poll"):
             return self._poll(seconds, wakes)
-        watched: list[Any] = wakes if self._is_deaf else [*wakes, self._sock]
+        watched: list[Any] = [*wakes] if self._is_deaf else [*wakes, self._sock]
         ready = select.select(watched, [], [], seconds)[0]
         if any(found in wakes for found in ready):
             return True
         return self._look() if ready else None
 
-    def _poll(self, seconds: float, wakes: list[Wake]) -> bool | None:
+    def _poll(self, seconds: float, wakes: Sequence[Wake | socket.socket]) -> bool | None:
         poll = select.poll()
         # the end of what the client sends shows behind what it has sent on Linux, and nowhere else
         leaving = getattr(select, "POLLRDHUP", 0)
@@ -266,6 +275,14 @@ class _Watched:
             return False
         self._is_deaf = True
         return None
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _await(work: Awaitable[T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
@@ -46,6 +47,14 @@ class Serving(Protocol):
 
         Raises:
             ClientDisconnected: The client has left.
+        """
+
+    def wait_readable(self, sock: socket.socket, seconds: float) -> None:
+        """Wait until another socket than the client's can be read.
+
+        Raises:
+            TimeoutError: It cannot within the time.
+            ClientDisconnected: The client has left, or the stub stops.
         """
 
     def run(self, work: Awaitable[T]) -> T:

@@ -1,39 +1,69 @@
-"""Pass a request on to a real server, and its answer back.  The only file of the stub that is a client."""
+"""Pass a request on to a real server, and its answer back.  The only file of the stub that is a client.
+
+What is sent is what came, octet by octet, and so is what comes back: header fields in their order, with their names and
+values as they are.  Only what is about one connection (RFC 9110, 7.6.1) and the Host are the stub's own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
+import re
+import socket
 import ssl
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ..core.listener import connect
 from ..core.text import describe_error, quote
-from ..errors import UsageError
+from ..errors import ClientDisconnected, UsageError
+from ..web.request_head import split_target
 from .reply import Reply
 from .request import RecordedRequest
+from .serving import Serving
+from .stream import check_seconds
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["Upstream"]
 
 _HOP_BY_HOP = frozenset((
-    "connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
-))  # fmt: skip  # RFC 9110, 7.6.1; the length is that of what is sent
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+))  # fmt: skip  # RFC 9110, 7.6.1
+_OURS = frozenset(("host", "content-length", "expect"))  # of a request: its body is here, so that its length is known
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection that goes on working while a test has replaced ``socket.socket``."""
+class _Answer(io.RawIOBase):
+    """What an upstream sends; who waits for it watches the client, and the stub's stop."""
 
-    def __init__(self, host: str, port: int | None, timeout: float, context: ssl.SSLContext | None) -> None:
-        self.default_port = http.client.HTTPS_PORT if context is not None else http.client.HTTP_PORT
-        super().__init__(host, port, timeout=timeout)
+    def __init__(self, sock: socket.socket, serving: Serving, timeout: float) -> None:
+        self._sock = sock
+        self._serving = serving
         self._timeout = timeout
-        self._context = context
 
-    def connect(self) -> None:
-        """Connect to the host."""
-        self.sock = connect(self.host, self.port, self._timeout)
-        if self._context is not None:
-            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Receive once."""
+        if not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
+            self._serving.wait_readable(self._sock, self._timeout)
+        return self._sock.recv_into(buffer)
+
+
+class _Reader(io.BufferedReader):
+    """A reader, and what ``http.client`` wants of a socket: it stays open, since another response may follow."""
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return itself."""
+        return self
+
+    def close(self) -> None:
+        """Do nothing: the socket is closed by itself."""
 
 
 class Upstream:
@@ -53,8 +83,10 @@ class Upstream:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise UsageError(f"upstream is {quote(url)}; wanted a base URL such as 'https://api.example.com/v1'")
         self.url = url
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._timeout = timeout
+        self._host, self._path = parts.hostname, parts.path.rstrip("/")
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._authority = parts.netloc.rpartition("@")[2]
+        self._timeout = check_seconds("timeout", timeout)
         self._context: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -64,22 +96,67 @@ class Upstream:
                 self._context.load_verify_locations(ca_file)
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """The upstream's answer to ``request``.
+        """Return the upstream's answer to ``request``.
 
         Raises:
-            UsageError: It cannot be reached, or does not answer.
+            UsageError: It cannot be reached, does not answer, or not all of the body was kept.
+            ClientDisconnected: The client has left, or the stub stops.
         """
-        connection = _Connection(self._host, self._port, self._timeout, self._context)
-        target = self._path + request.exchange.target
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP and k.lower() != "host"}
+        serving, what = request.serving, f"{request.describe()} could not be passed on to {self.url}"
+        if serving is None:
+            raise UsageError(f"{what}: no stub serves it")
+        if request.loss:
+            raise UsageError(f"{what}: its body has {request.body_size:,} bytes{request.loss}")
         try:
-            connection.request(request.method, target, request.body or None, headers)
-            response = connection.getresponse()
-            body = response.read()
+            sock = connect(self._host, self._port, self._timeout)
+            try:
+                if self._context is not None:
+                    sock = cast(Any, self._context.wrap_socket(sock, server_hostname=self._host))
+                sock.sendall(self._make_head(request) + request.body)
+                return _receive(request.method, _Reader(_Answer(sock, serving, self._timeout)))
+            finally:
+                sock.close()
+        except ClientDisconnected:
+            raise
         except (OSError, http.client.HTTPException) as error:
-            what = describe_error(error)
-            raise UsageError(f"{request.describe()} could not be passed on to {self.url}: {what}") from error
-        finally:
-            connection.close()
-        pairs = [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
-        return Reply(response.status, body or None, pairs, reason=response.reason)
+            raise UsageError(f"{what}: {describe_error(error)}") from error
+
+    def _make_head(self, request: RecordedRequest) -> bytes:
+        head = request.exchange.head
+        lines = head.block.split(b"\r\n")[1:-2] if head is not None else []
+        named = [(line.partition(b":")[0].decode("latin-1").lower(), line) for line in lines]
+        dropped = _HOP_BY_HOP | _OURS | _list_options(line for name, line in named if name == "connection")
+        kept = [line for name, line in named if name not in dropped]
+        if request.body or any(name in ("content-length", "transfer-encoding") for name, _ in named):
+            kept.append(b"Content-Length: %d" % len(request.body))
+        first = f"{request.method} {self._make_target(request.exchange.target)} HTTP/1.1\r\nHost: {self._authority}"
+        return b"\r\n".join([first.encode("latin-1"), *kept, b"Connection: close", b"", b""])
+
+    def _make_target(self, target: str) -> str:
+        """Make the target that an origin server is sent.  Source: RFC 9112, 3.2.1 and 3.2.4."""
+        if target == "*":
+            return self._path or target
+        path, query, _ = split_target(target)
+        return f"{self._path}{path}{'?' if '?' in target else ''}{query}"
+
+
+def _receive(method: str, reader: _Reader) -> Reply:
+    while True:
+        response = http.client.HTTPResponse(cast(Any, reader), method=method)
+        with contextlib.closing(response):
+            response.begin()
+            if not 100 < response.status < 200:  # interim: http.client passes over 100 alone
+                body = response.read()
+                break
+    headers = response.getheaders()
+    dropped = _HOP_BY_HOP | _list_options(f":{v}".encode("latin-1") for n, v in headers if n.lower() == "connection")
+    if method != "HEAD" and response.status != 304:  # there it is of what a GET would have got
+        dropped |= {"content-length"}
+    pairs = tuple((name, re.sub(r"\r?\n[ \t]+", " ", value)) for name, value in headers if name.lower() not in dropped)
+    return Reply(response.status).changed(body=body, headers=pairs, reason=response.reason or None).checked()
+
+
+def _list_options(lines: Any) -> frozenset[str]:
+    """List the header names in Connection headers, which are about the connection too."""
+    options = (option for line in lines for option in line.partition(b":")[2].decode("latin-1").split(","))
+    return frozenset(option.strip().lower() for option in options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import socket
+import threading
 import unittest
 from typing import Any
 
@@ -12,7 +14,7 @@ import flask
 from werkzeug.wrappers import Response
 
 from liveserver_testcase import HTTPStub, RecordedRequest, Reply, UsageError
-from tests.stub.support import StubTest, make_expectation
+from tests.stub.support import StubTest, make_expectation, receive
 from tests.support import HANG
 
 
@@ -349,6 +351,105 @@ class UpstreamTest(ErrorTest):
         self.assertEqual((418, b"tea", "a=1; Path=/"), (answer.status, answer.body, answer.headers["set-cookie"]))
         self.assertEqual(("c=%2F", b"body", "1"), (request.query_string.decode(), request.body, request.headers["X-A"]))
         self.assertEqual(upstream.url.removeprefix("http://"), request.headers["Host"])
+
+    def exchange(self, request: bytes, answer: bytes, base: str = "") -> tuple[bytes, bytes]:
+        """What an upstream that answers with these bytes is sent, and what the client is."""
+        upstream = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(upstream.close)
+        sent: list[bytes] = []
+
+        def serve() -> None:
+            connection = upstream.accept()[0]
+            with connection:
+                body = request.partition(b"\r\n\r\n")[2]
+                sent.append(receive(connection, lambda data: data.endswith(b"\r\n\r\n" + body)))
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.stub.on().forward_to(f"http://127.0.0.1:{upstream.getsockname()[1]}{base}")
+        with self.connect() as client:
+            client.sendall(request)
+            received = b""
+            while more := client.recv(65536):
+                received += more
+        thread.join(HANG)
+        return sent[0], received
+
+    def test_octets(self) -> None:
+        """Fields go in their order, with their names and values as they came; only the connection's own do not."""
+        request = (
+            b"PUT /caf%E9%2f?a=%zz HTTP/1.1\r\nHost: api.test\r\nx-A: 1\r\nX-a:2\r\nX_B: \xe9\xff\r\n"
+            b"Connection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\nContent-Length: 2\r\n\r\n\0\xff"
+        )
+        answer = (
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+            b"HTTP/1.1 299 Fine\r\nx-C: \xe9\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+            b"Connection: X-Hop\r\nX-Hop: 1\r\n\r\n\0\xfe"
+        )
+        sent, received = self.exchange(request, answer, "/v1")
+        head, _, body = sent.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        self.assertEqual((b"PUT /v1/caf%E9%2f?a=%zz HTTP/1.1", b"\0\xff"), (lines[0], body))
+        self.assertEqual(b"Host: 127.0.0.1", lines[1].rpartition(b":")[0])
+        own = [b"x-A: 1", b"X-a:2", b"X_B: \xe9\xff", b"Content-Length: 2", b"Connection: close"]
+        self.assertEqual(own, lines[2:])
+        head, _, body = received.partition(b"\r\n\r\n")
+        self.assertEqual("", self.stub.failure_report())
+        lines = [line for line in head.split(b"\r\n") if not line.startswith((b"Date:", b"Server:"))]
+        self.assertEqual(
+            [b"HTTP/1.1 299 Fine", b"x-C: \xe9", b"Set-Cookie: a=1", b"Set-Cookie: b=2", b"Content-Length: 2",
+             b"Connection: close"], lines
+        )  # fmt: skip
+        self.assertEqual(b"\0\xfe", body)
+
+    def test_targets(self) -> None:
+        """An origin server is sent a path, or the asterisk."""
+        for target, base, wanted in (
+            (b"http://api.test/x?y=1", "/v1", b"/v1/x?y=1"), (b"http://api.test/x?y=1", "", b"/x?y=1"),
+            (b"http://api.test", "", b"/"), (b"*", "", b"*"), (b"/?", "", b"/?"),
+        ):  # fmt: skip
+            with self.subTest(target=target, base=base):
+                request = b"OPTIONS %b HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n" % target
+                sent, _ = self.exchange(request, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", base)
+                self.assertEqual(b"OPTIONS %b HTTP/1.1" % wanted, sent.split(b"\r\n")[0])
+
+    def test_head(self) -> None:
+        """The length is that of what a GET would get."""
+        request = b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        _, received = self.exchange(request, b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")
+        self.assertIn(b"\r\nContent-Length: 7\r\n", received)
+
+    def test_a_body_that_was_not_kept(self) -> None:
+        """It cannot be passed on, and nothing of it is."""
+        with HTTPStub(body_limit=3) as stub, HTTPStub() as upstream:
+            stub.on().forward_to(upstream.url)
+            self.assertEqual(500, self.send("POST", "/", b"abcdef", stub=stub).status)
+            self.assertEqual([], upstream.requests)
+            with self.assertRaisesRegex(AssertionError, "its body has 6 bytes, of which the first 3 are kept"):
+                stub.verify()
+
+    def test_a_client_that_leaves(self) -> None:
+        """Nobody waits for the upstream any more; nor does a stop."""
+        with HTTPStub() as upstream:
+            hold = upstream.on().hold()
+            self.stub.on().forward_to(upstream.url)
+            for end in (lambda client: client.close(), lambda _client: self.stub.stop()):
+                client = self.connect()
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                hold.wait(HANG)
+                end(client)  # type: ignore[no-untyped-call]
+                self.assertEqual([], self.stub.wait_until_idle(HANG))
+                self.assertTrue(upstream.journal.wait_for(lambda: not hold.requests, HANG))
+
+    def test_an_upstream_that_does_not_answer(self) -> None:
+        """Fails the test after the time that was given."""
+        with HTTPStub() as upstream:
+            upstream.on().hold()
+            self.stub.on("GET", "/a").forward_to(upstream.url, timeout=0.05)
+            self.assert_error(
+                UsageError, f"GET /a could not be passed on to {upstream.url}: TimeoutError: nothing came for 0.05 s"
+            )
 
     def test_over_tls(self) -> None:
         """With whom to trust."""
