@@ -182,18 +182,17 @@ class RecordedRequest(Subject):
         return _make_criteria("difference", method, path, criteria).compare(self)
 
     def curl(self, *, secrets: bool = False) -> str:
-        """The command that sends it again.
+        """The command that sends it again, to the stub's own address, whatever host it names.
+
+        It is given a body that is binary, or longer than 2,000 bytes, on its standard input.
 
         Args:
-            secrets: Whether passwords, tokens and keys are in it; otherwise ``***`` stands for them.
+            secrets: Whether it sends exactly the same: with passwords, tokens and keys, and with what clients send by
+                themselves, such as ``User-Agent``.  Otherwise ``***`` stands for the first, and the second is left out.
         """
-        return write_curl(self, self.url_as_sent, secrets=secrets)
-
-    @property
-    def url_as_sent(self) -> str:
-        """Its whole URL, percent-encoded as it was."""
-        target = self.exchange.target
-        return f"{self.scheme}://{self.host}{target}" if target.startswith("/") else target
+        base = self._base
+        url = f"{base['wsgi.url_scheme']}://{base['SERVER_NAME']}:{base['SERVER_PORT']}"
+        return write_curl(self, url, secrets=secrets)
 
     def describe(self) -> str:
         """Method, target and body on one line, without secrets."""

@@ -70,7 +70,7 @@ class VerdictTest(NoLeaks):
                 "    ok   method POST",
                 "    FAIL path: wanted '/charges', got '/charge'",
                 "  POST '/charges' was expected exactly once, and never came",
-                "  to send it again: curl --data-raw amount=5 http://127.0.0.1:PORT/charge",
+                "  to send it again: curl --noproxy '*' -H Content-Type: --data-raw amount=5 http://127.0.0.1:PORT/charge",
                 "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
                 "  #1 POST /charge (8 bytes of no content type) -> 501",
             ],
@@ -114,7 +114,7 @@ class VerdictTest(NoLeaks):
             [
                 "#1: nothing answers GET /status: what matches it has no reply; add .reply(…)",
                 "  GET '/status', without a reply, written at test_stub.py:N",
-                "  to send it again: curl http://127.0.0.1:PORT/status",
+                "  to send it again: curl --noproxy '*' http://127.0.0.1:PORT/status",
                 "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
                 "  #1 GET /status -> 501",
             ],

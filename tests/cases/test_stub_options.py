@@ -198,7 +198,7 @@ class SeveralStubsTest(NoLeaks):
                     "  the stub 'billing' at http://127.0.0.1:PORT expects it: GET '/invoices', "
                     "written at test_stub_options.py:N"
                 ),
-                "  to send it again: curl http://127.0.0.1:PORT/invoices",
+                "  to send it again: curl --noproxy '*' http://127.0.0.1:PORT/invoices",
                 "the stub 'geo' at http://127.0.0.1:PORT was sent 1 request in this test:",
                 "  #1 GET /invoices -> 501",
             ],

@@ -166,7 +166,7 @@ class UnmatchedTest(StubTest):
                 f"  nearest: GET '/users', written at {HERE}:",
                 "    ok   method GET",
                 "    FAIL path: wanted '/users', got '/users/' (it has a slash at the end)",
-                f"  to send it again: curl {self.stub.url}/users/",
+                f"  to send it again: curl --noproxy '*' {self.stub.url}/users/",
                 "",
             ],
             re.sub(r"(?<=\.py:)\d+", "", answer.text).split("\n"),
