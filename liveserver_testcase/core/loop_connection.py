@@ -22,7 +22,7 @@ class LoopConnection:
     Attributes:
         transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
         index: Its number among the server's connections.
-        peer: The client's address as text, ``host:port``.
+        address: The client's, as the socket module has it.
         is_tls: Whether the server speaks TLS from the first byte.
         is_busy: Whether something is being done for the client, rather than waited for from it.
         what: What is being done, in a few words.
@@ -41,8 +41,12 @@ class LoopConnection:
         self._task: asyncio.Task[Any] | None = None
         self.is_tls = transport.get_extra_info("sslcontext") is not None
         self.socket = transport.get_extra_info("socket")
-        address = transport.get_extra_info("peername") or ("unknown", 0)
-        self.peer = f"{format_host(str(address[0]))}:{address[1]}"
+        self.address = transport.get_extra_info("peername") or ("unknown", 0)
+
+    @property
+    def peer(self) -> str:
+        """The client's address as text, ``host:port``."""
+        return f"{format_host(str(self.address[0]))}:{self.address[1]}"
 
     def mark_busy(self, what: str) -> None:
         """Note that something is being done for the client; called on the loop."""
@@ -90,7 +94,7 @@ class LoopConnection:
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
-        """Give up what a stop has waited for long enough, before its grace is over.
+        """Cancel what a stop has waited for long enough, before its grace is over.
 
         Args:
             waited: Seconds since the stop began.

@@ -59,7 +59,6 @@ class ASGIConnection(LoopConnection):
 
     Attributes:
         server: Its server.
-        address: The client's, as the socket module has it.
         protocol: What speaks on it: for HTTP, and after an upgrade for the WebSocket.
         cycles: The calls of the application that have not ended.
         count: How many requests have come.
@@ -73,7 +72,6 @@ class ASGIConnection(LoopConnection):
     def __init__(self, transport: asyncio.BaseTransport, index: int, server: ASGIServer) -> None:
         super().__init__(transport, index)
         self.server = server
-        self.address = transport.get_extra_info("peername") or ("unknown", 0)
         self.protocol: Any = None
         self.cycles: list[RequestResponseCycle] = []
         self.count = 0
@@ -186,7 +184,7 @@ class ASGIConnection(LoopConnection):
         return super().describe(thread, stack)
 
     def describe_all(self, thread: str) -> list[Unfinished]:
-        """Name every call that has not been given up yet."""
+        """Name every call that has not been cancelled yet."""
         return [cycle.describe(thread) for cycle in self.cycles if not (cycle.was_cancelled or cycle.is_reading)]
 
     def describe_loss(self, when: str) -> str:

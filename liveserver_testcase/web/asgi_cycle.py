@@ -52,7 +52,7 @@ class RequestResponseCycle:
         is_gone: Whether the client is gone as far as the application knows.
         must_raise: Whether a ``send`` after the client has left is to raise, as ASGI says from 2.4 on.
         was_notified: Whether a stop has ended what lasts.
-        was_cancelled: Whether a stop has given it up.
+        was_cancelled: Whether a stop has cancelled it.
         task: The task in which it runs, uvicorn's; None before and after.
     """
 
@@ -282,7 +282,7 @@ class RequestResponseCycle:
         record.aborted = self.connection.describe_loss(when)
 
     def cancel(self) -> None:
-        """Give it up: end the connection, and the task."""
+        """End the connection, and the task."""
         self.was_cancelled = True
         if not self.connection.is_lost:
             self.connection.abort()

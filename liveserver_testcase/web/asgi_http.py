@@ -44,7 +44,7 @@ class _HTTPMixin(ProtocolMixin):
     _cycle: RequestResponseCycle | None = None  # of the current request
     _their_last: object = None  # what ran the application for the request before, in uvicorn's protocol
     _is_answering = False  # the response to it is not complete
-    _discards = False  # a request was refused: what follows is nobody's
+    _discards = False  # a request was refused, and what follows is ignored
 
     def link(self, server: ASGIServer) -> None:
         """Tie a new protocol to its server."""
