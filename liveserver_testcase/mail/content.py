@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from html.entities import html5
@@ -429,8 +429,10 @@ def describe_wanted(**wanted: object) -> str:
 
 def shown(value: object) -> str:
     """Return a value that a test wants, or a short one that was received, as it would be written in code."""
-    if isinstance(value, str):
+    if isinstance(value, (str, bytes)):
         return quote(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {shown(each)}" for key, each in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         more = [f"… {len(value) - _MOST_ITEMS} more"] if len(value) > _MOST_ITEMS else []
         return f"[{', '.join([*map(shown, value[:_MOST_ITEMS]), *more])}]"

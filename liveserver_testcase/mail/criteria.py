@@ -22,7 +22,7 @@ from ..core.text import escape
 from ..errors import UsageError
 from .content import shown
 from .headers import address_key, parse_addresses
-from .mime import Attachment, describe_size
+from .mime import Attachment
 
 if TYPE_CHECKING:
     from .message import ReceivedEmail
@@ -44,7 +44,6 @@ __all__ = [
     "in_full",
     "is_wanted",
     "refuse_attachment",
-    "shown_attachment",
 ]
 
 LineWanted: TypeAlias = "str | re.Pattern[str] | Callable[[str], object] | None"
@@ -554,20 +553,16 @@ class AttachmentCriterion(Criterion):
             return None
         if not got:
             first = missing[0] if len(missing) == 1 else missing
-            return lambda: f"{shown_attachment(first)} is wanted, but there is none"
+            return lambda: f"{shown(first)} is wanted, but there is none"
         return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
 
     def _shown(self, got: list[Attachment]) -> str:
         return ", ".join(map(str, got)) or "no attachment"
 
-    def __str__(self) -> str:
-        return f"{self.name}={shown_attachment(self.wanted)}"
-
 
 # -- attachments
 
 _FACTS = ("name", "content_type", "content")
-_LONGEST_BYTES = 40  # of a content in a report
 
 
 def is_wanted(wanted: object, attachment: Attachment) -> bool:
@@ -664,22 +659,7 @@ def _explain_attachments(wanted: object, attachments: Iterable[Attachment]) -> s
         if isinstance(wanted, Mapping):
             line += f" (another {' and '.join(_missed_facts(wanted, attachment))})"
         described.append(line)
-    return f"{shown_attachment(wanted)} is none of: {', '.join(described)}"
-
-
-def shown_attachment(wanted: object) -> str:
-    """Return what is wanted as a report writes it: bytes are cut, and not printed by the megabyte."""
-    if isinstance(wanted, bytes):
-        return (
-            repr(wanted)
-            if len(wanted) <= _LONGEST_BYTES
-            else f"{wanted[:_LONGEST_BYTES]!r}… ({describe_size(len(wanted))})"
-        )
-    if isinstance(wanted, Mapping):
-        return "{" + ", ".join(f"{key!r}: {shown_attachment(value)}" for key, value in wanted.items()) + "}"
-    if isinstance(wanted, (list, tuple)):
-        return "[" + ", ".join(map(shown_attachment, wanted)) + "]"
-    return shown(wanted)
+    return f"{shown(wanted)} is none of: {', '.join(described)}"
 
 
 # -- texts that differ

@@ -26,7 +26,7 @@ from .content import (
     select_links,
     shown,
 )
-from .criteria import AttachmentWanted, is_wanted, refuse_attachment, shown_attachment
+from .criteria import AttachmentWanted, is_wanted, refuse_attachment
 from .headers import Headers, read_field, without_addresses
 from .mime import (
     POLICY,
@@ -351,7 +351,7 @@ class ReceivedEmail(ParsedPart):
         if wanted is not None:
             refuse_attachment("attachment", wanted)
             found = [attachment for attachment in everything if is_wanted(wanted, attachment)]
-        what = "" if wanted is None else f"that is {shown_attachment(wanted)}"
+        what = "" if wanted is None else f"that is {shown(wanted)}"
         listed = [str(attachment) for attachment in everything]
         return demand_one(found, what, listed, "attachment", "Say more of it, or take it from email.attachments.")
 

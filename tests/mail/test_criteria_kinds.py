@@ -85,8 +85,8 @@ class Attachments(CriterionCase):
         self.check({"attachment": "*.txt"}, f"attachment: '*.txt' is none of: {listed}", email=SHOP)
         self.check({"attachment": "*.txt"}, "attachment: '*.txt' is wanted, but there is none", email=PLAIN)
         self.check(
-            {"attachment": ["*.pdf", "*.txt", b"y" * 50]},
-            f"attachment: '*.txt' is none of: {listed}; {b'y' * 40!r}… (50 bytes) is none of: {listed}",
+            {"attachment": ["*.pdf", "*.txt", b"y" * 150]},
+            f"attachment: '*.txt' is none of: {listed}; {b'y' * 120!r}… (150 bytes) is none of: {listed}",
             email=SHOP,
         )
         self.check(
@@ -120,8 +120,8 @@ class Attachments(CriterionCase):
     def test_shown(self) -> None:
         """In a report the criterion looks as it was written, its bytes cut."""
         self.assertEqual(
-            str(Criteria.build(attachment=[{"content": b"x" * 50}, "*.pdf"])),
-            f"attachment=[{{'content': {b'x' * 40!r}… (50 bytes)}}, '*.pdf']",
+            str(Criteria.build(attachment=[{"content": b"x" * 150}, "*.pdf"])),
+            f"attachment=[{{'content': {b'x' * 120!r}… (150 bytes)}}, '*.pdf']",
         )
 
 
