@@ -15,6 +15,7 @@ from .values import show
 
 __all__ = ["Criterion", "Mismatch", "make_mismatch"]
 
+_MOST_SHOWN = 5  # differences of one criterion that are shown with their values
 _LONG = 60  # characters of a text from which on a diff says more than the two texts
 
 
@@ -78,25 +79,34 @@ class Criterion(abc.ABC):
 
 
 def make_mismatch(criterion: Criterion, found: Sequence[Difference], whole: str = "$") -> Mismatch:
-    """The first of the differences, how many more there are, and a diff if both are long texts.
+    """The first of the differences, a diff if it is one of long texts, and the next four, each with its values.
 
     Args:
         criterion: The criterion that is not met.
         found: At least one difference.
         whole: What stands for the whole value, which needs no place.
     """
-    first, *rest = found
-    more = ""
-    if rest:
-        places = [one_line(difference.where) for difference in rest[:3]]
-        more = f"{count(len(rest), 'more difference')}: {', '.join(places)}{', …' if len(rest) > 3 else ''}"
-    hint = "; ".join(filter(None, [first.hint, more]))
+    first, *rest = map(_without_secrets, found)
+    hint = "; ".join(filter(None, [first.hint, count(len(rest), "more difference") if rest else ""]))
     where = "" if first.where == whole else one_line(first.where)
-    wanted, got = first.wanted, first.got
-    if is_secret(first.where):
-        return Mismatch(criterion.name, MASK, "nothing" if got == "nothing" else "another", hint, 1.0, where)
-    distance = criterion.weight * (1 - 0.5 / (1 + len(found)))
-    return Mismatch(criterion.name, wanted, got, hint, distance, where, _diff(first.texts))
+    lines = [_describe_difference(each) for each in rest[: _MOST_SHOWN - 1]]
+    if len(rest) >= _MOST_SHOWN:
+        lines.append(f"… and {count(len(rest) - _MOST_SHOWN + 1, 'more difference')}")
+    distance = 1.0 if is_secret(first.where) else criterion.weight * (1 - 0.5 / (1 + len(found)))
+    details = (*_diff(first.texts), *lines)
+    return Mismatch(criterion.name, first.wanted, first.got, hint, distance, where, details)
+
+
+def _without_secrets(difference: Difference) -> Difference:
+    if not is_secret(difference.where):
+        return difference
+    got = "nothing" if difference.got == "nothing" else "another"
+    return difference._replace(wanted=MASK, got=got, texts=None)
+
+
+def _describe_difference(difference: Difference) -> str:
+    text = f"at {one_line(difference.where)}: wanted {difference.wanted}, got {difference.got}"
+    return f"{text} ({difference.hint})" if difference.hint else text
 
 
 def _diff(texts: tuple[str, str] | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..core.text import describe_error, quote
@@ -21,7 +22,8 @@ from .values import (
 
 __all__ = ["Difference", "find_differences", "find_value_differences"]
 
-_MOST = 20  # differences that are looked for: the first is shown, and how many more there are
+_MOST_ALIGNED = 10_000  # pairs of items that are compared to find out which belong together: it takes time
+_MOST = 1000  # differences of one value: some are shown, and how many more there are
 
 
 class Difference(NamedTuple):
@@ -53,11 +55,7 @@ def find_differences(wanted: object, got: object, where: str = "$") -> list[Diff
     if isinstance(wanted, Combinator):
         return _compare_combined(wanted, got, where)[:_MOST]
     if isinstance(wanted, dict) and isinstance(got, Mapping):
-        found = _compare_keys(wanted, got, where)
-        extra = [key for key in got if key not in wanted]
-        allow = "" if found else "INCLUDING({…}) allows more"
-        found += [Difference(f"{where}{_step(key)}", "nothing", _show_got(got[key]), allow) for key in extra]
-        return found[:_MOST]
+        return _compare_keys(wanted, got, where, is_exact=True)[:_MOST]
     if isinstance(wanted, list | tuple) and isinstance(got, list | tuple):
         return _compare_items(wanted, got, where)[:_MOST]
     texts = (wanted, got) if isinstance(wanted, str) and isinstance(got, str) else None
@@ -88,21 +86,54 @@ def _compare_combined(wanted: Combinator, got: object, where: str) -> list[Diffe
         parts = [part for part in wanted.wanted if isinstance(part, Mapping)]
         if len(parts) == len(wanted.wanted):
             return [found for part in parts for found in _compare_keys(part, got, where)]
-    if isinstance(wanted, UNORDERED) and isinstance(got, list | tuple) and len(got) != len(wanted.items):
-        return [_other_length(where, len(wanted.items), len(got))]
     if isinstance(wanted, INCLUDING | UNORDERED) and isinstance(got, list | tuple):
-        number = find_odd_item(wanted.items, got)
-        odd = "other items" if number is None else f"an item {show(wanted.items[number])}"
-        return [Difference(where, odd, _show_got(got))]
+        return _compare_unordered(wanted.items, got, where)
     return [Difference(where, show(wanted), _show_got(got), _hint(wanted, got))]
 
 
-def _compare_keys(wanted: Mapping[Any, object], got: Mapping[Any, object], where: str) -> list[Difference]:
-    return [
-        found
-        for key, want in wanted.items()
-        for found in find_differences(want, got.get(key, ABSENT), f"{where}{_step(key)}")
-    ]
+def _compare_unordered(wanted: Sequence[object], got: Sequence[object], where: str) -> list[Difference]:
+    """The first item that is missing, or the first that is too many."""
+    number = find_odd_item(wanted, got)
+    if number is not None:
+        return [Difference(where, f"an item {show(wanted[number])}", _show_got(got))]
+    extra = [item for item in got if not any(accepts(want, item) for want in wanted)]
+    if extra:
+        return [Difference(where, "no other item", f"an item {_show_got(extra[0])}")]
+    return [Difference(where, f"a list of {len(wanted)}", f"a list of {len(got)}")]
+
+
+def _compare_keys(
+    wanted: Mapping[Any, object], got: Mapping[Any, object], where: str, *, is_exact: bool = False
+) -> list[Difference]:
+    extra = [key for key in got if key not in wanted]
+    found: list[Difference] = []
+    for key, want in wanted.items():
+        for difference in find_differences(want, got.get(key, ABSENT), f"{where}{_step(key)}"):
+            misspelt = _find_misspelt(key, extra) if key not in got else None
+            if misspelt is not None:
+                extra.remove(misspelt)
+                difference = difference._replace(hint=f"there is {quote(misspelt)}: is it misspelt?")
+            found.append(difference)
+    if is_exact:
+        allow = "" if found else "INCLUDING({…}) allows more"
+        found += [Difference(f"{where}{_step(key)}", "nothing", _show_got(got[key]), allow) for key in extra]
+    return found
+
+
+def _find_misspelt(key: object, others: Sequence[object]) -> object | None:
+    """Which of the other keys is probably the one that was meant."""
+    names = {_plain(other): other for other in others if isinstance(other, str)}
+    if not isinstance(key, str) or not names:
+        return None
+    from difflib import get_close_matches  # costs a millisecond that no passing test needs
+
+    near = get_close_matches(_plain(key), names, 1, 0.75)
+    return names[near[0]] if near else None
+
+
+def _plain(key: str) -> str:
+    """A key without what styles of writing make of it: ``user_id`` is ``userId``."""
+    return re.sub(r"[\W_]", "", key).lower() or key
 
 
 def _compare_items(wanted: Sequence[object], got: Sequence[object], where: str) -> list[Difference]:
@@ -110,16 +141,59 @@ def _compare_items(wanted: Sequence[object], got: Sequence[object], where: str) 
         return [
             Difference(where, show(wanted), _show_got(got), "the same items in another order: UNORDERED(…) allows it")
         ]
-    found = [
-        difference
-        for index, (want, item) in enumerate(zip(wanted, got, strict=False))
-        for difference in find_differences(want, item, f"{where}[{index}]")
-    ]
-    return [*found, _other_length(where, len(wanted), len(got))] if len(wanted) != len(got) else found
+    found: list[Difference] = []
+    for left, right in _align(wanted, got):
+        if right is None:
+            found.append(Difference(f"{where}[{left}]", show(wanted[left or 0]), "nothing"))
+        elif left is None:
+            found.append(Difference(f"{where}[{right}]", "nothing", _show_got(got[right])))
+        else:
+            found += find_differences(wanted[left], got[right], f"{where}[{right}]")
+    return found
 
 
-def _other_length(where: str, wanted: int, got: int) -> Difference:
-    return Difference(where, f"a list of {wanted}", f"a list of {got}")
+def _align(wanted: Sequence[object], got: Sequence[object]) -> list[tuple[int | None, int | None]]:
+    """Which item belongs to which, by the least cost: so one item more or less is one difference."""
+    start = 0
+    while start < min(len(wanted), len(got)) and not _cost(wanted[start], got[start]):
+        start += 1
+    end = 0
+    while end < min(len(wanted), len(got)) - start and not _cost(wanted[-1 - end], got[-1 - end]):
+        end += 1
+    rows, columns = range(start, len(wanted) - end), range(start, len(got) - end)
+    if len(rows) * len(columns) > _MOST_ALIGNED:
+        return list(zip_longest(rows, columns))
+    costs = {(row, column): _cost(wanted[row], got[column]) for row in rows for column in columns}
+    best: dict[tuple[int, int], tuple[float, int, int]] = {(rows.stop, columns.stop): (0.0, 0, 0)}
+    for row in reversed(range(start, rows.stop + 1)):
+        for column in reversed(range(start, columns.stop + 1)):
+            steps = [
+                (cost + best[row + down, column + along][0], down, along)
+                for cost, down, along in ((costs.get((row, column), 0.0), 1, 1), (1.0, 1, 0), (1.0, 0, 1))
+                if (row + down, column + along) in best
+            ]
+            if steps:
+                best[row, column] = min(steps, key=lambda step: step[0])
+    pairs: list[tuple[int | None, int | None]] = []
+    row = column = start
+    while (row, column) != (rows.stop, columns.stop):
+        _, down, along = best[row, column]
+        pairs.append((row if down else None, column if along else None))
+        row, column = row + down, column + along
+    return pairs
+
+
+def _cost(wanted: object, got: object) -> float:
+    """How different two items are: 0 if they are equal, 1 if they have nothing in common."""
+    try:
+        if accepts(wanted, got):
+            return 0.0
+        if not isinstance(wanted, dict) or not isinstance(got, Mapping):
+            return 1.0
+        same = sum(key in got and accepts(want, got[key]) for key, want in wanted.items())
+    except Exception:  # of a predicate that was made for other items
+        return 1.0
+    return 1 - same / len({*wanted, *got})
 
 
 def _step(key: object) -> str:

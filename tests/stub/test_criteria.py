@@ -430,7 +430,7 @@ class BodyTest(CriteriaTest):
         self.assert_matches(request, json={"id": 1, "tags": ["a"], "on": True, "x": None})
         self.assert_matches(request, json=INCLUDING({"id": int, "tags": [mock.ANY]}))
         self.assert_differs(
-            "json at $.on: wanted 1, got True (a truth value, not a number; 1 more difference: $.tags[0])",
+            "json at $.on: wanted 1, got True (a truth value, not a number; 1 more difference)",
             request,
             json={"id": 1, "on": 1, "tags": ["b"], "x": None},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unittest
 
 from liveserver_testcase.core.masking import mask
@@ -30,12 +31,33 @@ class HintsTest(ReportTest):
         )
 
     def test_several_differences(self) -> None:
-        """The first is shown, and where the others are."""
-        self.add("POST", "/x", json={"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
-        self.come("POST", "/x", b'{"a": 1}', JSON)
+        """Each with its values, up to five."""
+        self.add("POST", "/x", json={"a": 1, "b": 2, "c": 3, "password": 4, "e": 5})
+        self.come("POST", "/x", b'{"a": 1, "password": 5}', JSON)
         self.assertEqual(
-            "    FAIL json at $.b: wanted 2, got nothing (3 more differences: $.c, $.d, $.e)",
-            self.violations[-1].text.split("\n")[-1],
+            [
+                "    FAIL json at $.b: wanted 2, got nothing (3 more differences)",
+                "         at $.c: wanted 3, got nothing",
+                "         at $.password: wanted ***, got another",
+                "         at $.e: wanted 5, got nothing",
+            ],
+            self.violations[-1].text.split("\n")[-4:],
+        )
+
+    def test_many_differences(self) -> None:
+        """Five of them, and how many more there are."""
+        self.add("POST", "/x", json=list(range(20)))
+        self.come("POST", "/x", json.dumps(list(range(100, 120))).encode(), JSON)
+        self.assertEqual(
+            [
+                "    FAIL json at $[0]: wanted 0, got 100 (19 more differences)",
+                "         at $[1]: wanted 1, got 101",
+                "         at $[2]: wanted 2, got 102",
+                "         at $[3]: wanted 3, got 103",
+                "         at $[4]: wanted 4, got 104",
+                "         … and 15 more differences",
+            ],
+            self.violations[-1].text.split("\n")[-6:],
         )
 
     def test_another_content_type(self) -> None:

@@ -270,7 +270,8 @@ class DifferencesTest(unittest.TestCase):
 
     def test_lists(self) -> None:
         """Their length, their order, their items."""
-        self.assertEqual(["$: a list of 2 | a list of 1"], self.explain([1, 2], [1]))
+        self.assertEqual(["$[1]: 2 | nothing"], self.explain([1, 2], [1]))
+        self.assertEqual(["$[1]: nothing | 2"], self.explain([1], [1, 2]))
         self.assertEqual(
             ["$: [1, 2] | [2, 1] (the same items in another order: UNORDERED(…) allows it)"],
             self.explain([1, 2], [2, 1]),
@@ -278,7 +279,46 @@ class DifferencesTest(unittest.TestCase):
         self.assertEqual(["$[1]: 2 | 3"], self.explain([1, 2], [1, 3]))
         self.assertEqual(["$: an item 2 | [1, 3]"], self.explain(INCLUDING(2), [1, 3]))
         self.assertEqual(["$: an item 2 | [1, 3]"], self.explain(UNORDERED(1, 2), [1, 3]))
-        self.assertEqual(["$: a list of 2 | a list of 1"], self.explain(UNORDERED(1, 2), [1]))
+        self.assertEqual(["$: an item 2 | [1]"], self.explain(UNORDERED(1, 2), [1]))
+        self.assertEqual(["$: no other item | an item 3"], self.explain(UNORDERED(1, 2), [1, 3, 2]))
+        self.assertEqual(["$: a list of 1 | a list of 2"], self.explain(UNORDERED(1), [1, 1]))
+
+    def test_one_item_more_or_less_is_one_difference(self) -> None:
+        """Wherever it is; what stays is compared with its own counterpart."""
+        items = [{"id": number, "name": f"n{number}"} for number in range(30)]
+        for place in (0, 1, 15, 29):
+            with self.subTest(place=place):
+                less = items[:place] + items[place + 1 :]
+                self.assertEqual([f"$[{place}]: {items[place]} | nothing"], self.explain(items, less))
+                self.assertEqual([f"$[{place}]: nothing | {items[place]}"], self.explain(less, items))
+        changed = [*items[:5], *items[6:20], {"id": 20, "name": "other"}, *items[21:]]
+        self.assertEqual(
+            ["$[5]: {'id': 5, 'name': 'n5'} | nothing", "$[19].name: 'n20' | 'other'"], self.explain(items, changed)
+        )
+        self.assertEqual(["$[0]: 0 | 1", "$[1]: 1 | 0", "$[2]: 2 | 5"], self.explain([0, 1, 2], [1, 0, 5]))
+
+    def test_long_lists_are_compared_in_bounded_time(self) -> None:
+        """Item by item, where to find out which belong together would take too long."""
+        found = self.explain(list(range(1000)), list(range(1, 1001)))
+        self.assertEqual(("$[0]: 0 | 1", 1000), (found[0], len(found)))
+
+    def test_a_misspelt_key_is_named(self) -> None:
+        """Instead of one that is missing and one that is too many."""
+        for wanted, got, key in (
+            ({"amount": 5}, {"amuont": 5}, "amuont"),
+            ({"user_id": 5}, {"userId": 5}, "userId"),
+            ({"userId": 5, "x": 1}, {"user-id": 6, "x": 1}, "user-id"),
+        ):
+            with self.subTest(key=key):
+                name = next(iter(wanted))
+                self.assertEqual(
+                    [f"$.{name}: 5 | nothing (there is {key!r}: is it misspelt?)"], self.explain(wanted, got)
+                )
+                self.assertEqual(
+                    [f"$.{name}: 5 | nothing (there is {key!r}: is it misspelt?)"],
+                    self.explain(INCLUDING(wanted), {**got, "more": 1}),
+                )
+        self.assertEqual(["$.a: 1 | nothing", "$.b: nothing | 1"], self.explain({"a": 1, "c": 2}, {"b": 1, "c": 2}))
 
     def test_kinds(self) -> None:
         """A number for a text is the commonest mistake."""
@@ -327,9 +367,10 @@ class DifferencesTest(unittest.TestCase):
             self.explain(is_big, "a"),
         )
 
-    def test_many_differences_are_cut(self) -> None:
-        """Twenty are enough."""
-        self.assertEqual(20, len(find_differences(list(range(100)), list(range(1, 101)))))
+    def test_many_differences_are_counted(self) -> None:
+        """Up to a thousand."""
+        self.assertEqual(100, len(find_differences(list(range(100)), list(range(500, 600)))))
+        self.assertEqual(1000, len(find_differences(list(range(2000)), list(range(5000, 7000)))))
 
 
 if __name__ == "__main__":
