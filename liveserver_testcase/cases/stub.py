@@ -80,7 +80,7 @@ class HTTPStubTestCase(StubAssertions):
         """Acquaint the stubs with each other, all of which run now, and have the class write its script."""
         everyone = [*cls.stubs.values(), stub]
         for each in everyone:
-            each.siblings = [other for other in everyone if other is not each]
+            each._inspection.siblings = [other._inspection for other in everyone if other is not each]
         cls.configure_stub(stub)
 
     @classmethod

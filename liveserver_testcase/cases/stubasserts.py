@@ -10,12 +10,12 @@ from ..core.journal import runs_loop
 from ..errors import UsageError
 from ..stub.diagnosis import explain_count, explain_order
 from ..stub.expectation import Expectation
+from ..stub.inspection import refuse_in_loop
 from ..stub.keywords import suggest_more_keywords
 from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
 from ..stub.times import Times, parse_times
-from ..stub.waiting import refuse_in_loop
 from .base import ServerAttribute, ServerTestCase
 from .stubpart import StubsAttribute
 
@@ -81,7 +81,7 @@ class StubAssertions(ServerTestCase):
 
         Args:
             method: Such as ``GET``; None for any.
-            path: The path; see `Scripting.on`.
+            path: The path; see `Script.on`.
             times: How often: ``n`` for exactly n, ``(low, high)``, None for at least once, 0 for never.
             timeout: Seconds to wait for what has not come yet; None for ``stub_timeout``, but on an event loop, which
                 must not be blocked, for none.
@@ -157,7 +157,7 @@ class StubAssertions(ServerTestCase):
         low, high = often
         found = _find(stub, wanted)
         if len(found) < low or (high is not None and len(found) > high):
-            first, _, rest = explain_count(wanted, often, stub.traffic).partition("\n")
+            first, _, rest = explain_count(wanted, often, stub._inspection.traffic).partition("\n")
             self.fail_with("\n".join(filter(None, (first, hint and f"  {hint}", rest))), msg)
         return found[0] if times in (None, 1) else found
 
@@ -178,7 +178,7 @@ class StubAssertions(ServerTestCase):
 
         Args:
             method: Such as ``GET``; None for any.
-            path: The path; see `Scripting.on`.
+            path: The path; see `Script.on`.
             within: Seconds in which it must not come either: without them, what is sent in the background proves
                 nothing by not having come yet.
             stub: Which stub, or its name; None for ``self.stub``.
@@ -249,7 +249,7 @@ class StubAssertions(ServerTestCase):
             position += place + 1
             found.append(requests[position - 1])
         if len(found) < len(wanted) or (exact and len(requests) > len(found)):
-            self.fail_with(explain_order(wanted, found, of.traffic, exact=exact), msg)
+            self.fail_with(explain_order(wanted, found, of._inspection.traffic, exact=exact), msg)
         return found
 
     def assertConnectionReused(self, first: RecordedRequest, second: RecordedRequest, msg: str | None = None) -> None:
@@ -283,18 +283,18 @@ class StubAssertions(ServerTestCase):
         refuse_in_loop("assertStubSatisfied()", "await self.assertStubSatisfiedAsync(…)")
         all_stubs = self._find_stubs(stub)
         for each in all_stubs:
-            each.settle(each.timeout)
+            each._inspection.settle(each.timeout)
         self._judge_stubs(all_stubs, msg)
 
     async def assertStubSatisfiedAsync(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> None:
         """`assertStubSatisfied`, for code on an event loop."""
         all_stubs = self._find_stubs(stub)
         for each in all_stubs:
-            await each.settle_async(each.timeout)
+            await each._inspection.settle_async(each.timeout)
         self._judge_stubs(all_stubs, msg)
 
     def _judge_stubs(self, all_stubs: Sequence[HTTPStub], msg: str | None) -> None:
-        failures = [failure for each in all_stubs for failure in each.take_failures()]
+        failures = [failure for each in all_stubs for failure in each._inspection.take_failures()]
         if failures:
             report = "\n\n".join(failure.text for failure in failures)
             raise self.failureException(report if msg is None else f"{msg}\n{report}") from failures[0].error
@@ -312,7 +312,7 @@ class StubAssertions(ServerTestCase):
 
         Args:
             method: Such as ``GET``; None for any.
-            path: The path; see `Scripting.on`.
+            path: The path; see `Script.on`.
             stub: Which stub, or its name; None for all.
             criteria: What else is wanted of them.
 

@@ -50,13 +50,18 @@ class StubPart(ClassServer[HTTPStub]):
 
     def settle(self) -> None:
         if self.server is not None:
-            self.server.settle(self.settle_timeout)
+            self.server._inspection.settle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
-        return [] if self.server is None else [Problem(*failure) for failure in self.server.take_failures()]
+        failures = self.server._inspection.take_failures() if self.server is not None else ()
+        return [Problem(*failure) for failure in failures]
 
     def leftovers(self) -> list[Problem]:
-        return [] if self.server is None else [Problem(*failure) for failure in self.server.take_late_failures()]
+        return (
+            []
+            if self.server is None
+            else [Problem(*failure) for failure in self.server._inspection.take_late_failures()]
+        )
 
 
 class StubsAttribute:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ..core.journal import JournalWindow
 from ..errors import UsageError
 from .answer import Answer
+from .content import ServedContent
 from .expectation import Expectation, Matches, Order
 from .matching import Criteria
 from .request import RecordedRequest
@@ -52,7 +53,7 @@ class Scope(NamedTuple):
 
     known: dict[Expectation, int]
     queue: tuple[Expectation, ...]
-    content: Answer | None
+    content: ServedContent | None
 
 
 class Book:
@@ -71,13 +72,14 @@ class Book:
         self._shelves = Shelves()
         self._orders: list[Order] = []
         self._queue: list[Expectation] = []
-        self._content: Answer | None = None
+        self._content: ServedContent | None = None
         self._scenarios: dict[str, Scenario] = {}
         self._allowed: list[Criteria] = []
         self._kept: list[tuple[Expectation, dict[str, object]]] | None = None  # of the class; None before any test
         self._kept_queue: tuple[Expectation, ...] = ()
-        self._kept_content: Answer | None = None
+        self._kept_content: ServedContent | None = None
         self._epoch = 0  # the number of the test that runs
+        self.order: Order | None = None  # of what is written now
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -155,10 +157,15 @@ class Book:
         with self._lock:
             self._queue.append(expectation)
 
-    def serve(self, answer: Answer) -> None:
+    def serve(self, content: ServedContent) -> None:
         """Answer with this whatever no expectation matches."""
         with self._lock:
-            self._content = answer
+            self._content = content
+
+    @property
+    def content(self) -> ServedContent | None:
+        """What answers where no expectation matches; None if nothing does."""
+        return self._content
 
     def find_scenario(self, name: str, first: str | None) -> Scenario:
         """The scenario of this name, which begins in the state ``first`` if it is new.
@@ -238,7 +245,7 @@ class Book:
                 self._claim(expectation, request)
                 return Decision(None if expectation.is_never else expectation.answer, expectation)
             if self._content is not None:
-                return Decision(self._content)
+                return Decision(self._content.answer)
             known = [expectation for expectation in self._numbers if not expectation.is_never]
             passed = tuple((each, _explain_pass(each)) for each in known if each.matches(request))
             matching = {each for each, _ in passed}

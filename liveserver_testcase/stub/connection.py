@@ -82,6 +82,10 @@ class StubConnection(HTTPConnection):
         self.misbehave(plan)
 
     def _on_unreadable(self, exchange: Exchange) -> None:
+        self.note_unreadable(exchange)
+
+    def note_unreadable(self, exchange: Exchange) -> None:
+        """Hold it against the test that no request could be made out of what came, or that it broke off."""
         if not (self.is_cut or self.stopping.is_set()):  # else it was the test that has ended it
             self.server.note_unreadable(exchange)
 

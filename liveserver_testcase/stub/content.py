@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..core.text import quote
 from ..errors import UsageError
@@ -12,7 +12,7 @@ from .answer import Answer, ShownForm
 from .bodies import Headers
 from .reply import Reply
 
-__all__ = ["Chunked", "Content", "make_content_answer"]
+__all__ = ["Chunked", "Content", "ServedContent"]
 
 Content: TypeAlias = "str | bytes | Iterable[str | bytes]"
 
@@ -28,39 +28,51 @@ class Chunked(enum.Enum):
         return bool(self.value)
 
 
-def make_content_answer(
-    content: Content,
-    code: int,
-    headers: Headers | None,
-    *,
-    chunked: Chunked | bool | None,
-    cookies: Mapping[str, str] | None,
-    delay: float,
-    show_post_vars: bool,
-) -> Answer:
-    """Make an answer of what `Script.serve_content` is given.
+class ServedContent:
+    """What `Script.serve_content` was given, and the answer that is made of it.
 
     Raises:
         UsageError: One of these cannot be sent.
     """
-    try:
-        mode = Chunked(chunked.value if isinstance(chunked, Chunked) else chunked)
-    except ValueError as error:
-        raise UsageError(f"chunked is {quote(chunked)}; wanted Chunked.YES, Chunked.NO or Chunked.AUTO") from error
-    pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
-    plain = [pair for pair in pairs if len(pair) != 2 or str(pair[0]).lower() != "transfer-encoding"]
-    says_chunked = any("chunked" in str(pair[-1]).lower() for pair in pairs if pair not in plain)
-    in_chunks = mode is Chunked.YES or (mode is Chunked.AUTO and says_chunked)
-    if mode is not Chunked.NO:
-        pairs = plain  # the server says so itself
-    items = _list_items(content)
-    if in_chunks:
-        reply = Reply(code, headers=pairs, chunks=[item for item in items if item], cookies=cookies or {}, delay=delay)
-    else:
-        is_text = all(isinstance(item, str) for item in items)
-        body = "".join(items) if is_text else b"".join(map(_encode, items))  # type: ignore[arg-type]
-        reply = Reply(code, body, pairs, cookies=cookies or {}, delay=delay)
-    return ShownForm(reply) if show_post_vars else reply
+
+    def __init__(
+        self,
+        content: Content = "",
+        code: int = 200,
+        headers: Headers | None = None,
+        chunked: Chunked | bool | None = Chunked.NO,
+        cookies: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        show_post_vars: bool = False,
+    ) -> None:
+        try:
+            mode = Chunked(chunked.value if isinstance(chunked, Chunked) else chunked)
+        except ValueError as error:
+            raise UsageError(f"chunked is {quote(chunked)}; wanted Chunked.YES, Chunked.NO or Chunked.AUTO") from error
+        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        plain = [pair for pair in pairs if len(pair) != 2 or str(pair[0]).lower() != "transfer-encoding"]
+        says_chunked = any("chunked" in str(pair[-1]).lower() for pair in pairs if pair not in plain)
+        in_chunks = mode is Chunked.YES or (mode is Chunked.AUTO and says_chunked)
+        items = _list_items(content)
+        self.content = content if isinstance(content, str | bytes) else items
+        self.code = code
+        self.headers = dict(headers) if isinstance(headers, Mapping) else pairs
+        self.chunked = mode
+        self._options: dict[str, Any] = {"cookies": cookies or {}, "delay": delay}
+        self._show_post_vars = show_post_vars
+        sent = pairs if mode is Chunked.NO else plain  # the server says by itself that it sends chunks
+        if in_chunks:
+            reply = Reply(code, headers=sent, chunks=[item for item in items if item], **self._options)
+        else:
+            is_text = all(isinstance(item, str) for item in items)
+            body = "".join(items) if is_text else b"".join(map(_encode, items))  # type: ignore[arg-type]
+            reply = Reply(code, body, sent, **self._options)
+        self.answer: Answer = ShownForm(reply) if show_post_vars else reply
+
+    def changed(self, **changes: Any) -> ServedContent:
+        """Return the same but for ``changes`` of content, code, headers or chunked."""
+        now = {name: getattr(self, name) for name in ("content", "code", "headers", "chunked")}
+        return ServedContent(**{**now, **changes}, **self._options, show_post_vars=self._show_post_vars)
 
 
 def _list_items(content: object) -> list[str | bytes]:

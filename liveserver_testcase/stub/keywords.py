@@ -1,13 +1,16 @@
-"""Keywords that a function does not know, answered with the one that was meant."""
+"""Names that nobody knows, keywords or attributes: refused with the one that was meant."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from types import MemberDescriptorType
 from typing import ParamSpec, TypeVar
 
-__all__ = ["refuse_unknown", "suggest_keywords", "suggest_more_keywords"]
+from ..core.text import suggest_name
+
+__all__ = ["check_settable", "refuse_unknown", "suggest_keywords", "suggest_more_keywords"]
 
 __unittest = True  # assertions are called through it
 __tracebackhide__ = True
@@ -73,3 +76,24 @@ def _refuse(function: str, name: str, known: Sequence[str], by_position: Sequenc
     near = difflib.get_close_matches(name, known, n=1)
     advice = f"Did you mean {near[0]!r}?" if near else f"It knows {', '.join(map(repr, known))}."
     return f"{function}() got an unexpected keyword argument {name!r}. {advice}"
+
+
+def check_settable(owner: object, name: str) -> None:
+    """Refuse to set an attribute that ``owner`` has no slot and no setter for: a misspelt one would do nothing.
+
+    Raises:
+        AttributeError: It has none; the message has the nearest name that can be set.
+    """
+    kind = type(owner)
+    if _is_settable(kind, name):
+        return
+    if not name.startswith("_") and hasattr(kind, name):
+        raise AttributeError(f"{kind.__name__}.{name} can only be read")
+    settable = [known for known in dir(kind) if not known.startswith("_") and _is_settable(kind, known)]
+    advice = suggest_name(name, settable) if settable else "nothing of it can be set"
+    raise AttributeError(f"cannot set {name!r}: {kind.__name__} has no such attribute: {advice}")
+
+
+def _is_settable(kind: type, name: str) -> bool:
+    found = inspect.getattr_static(kind, name, None)
+    return isinstance(found, MemberDescriptorType) or (isinstance(found, property) and found.fset is not None)

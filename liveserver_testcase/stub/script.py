@@ -1,108 +1,243 @@
-"""The script of a stub: what it is told to answer, and what it says of what happened."""
+"""What a test says to a stub: what may, must and must not come, and what is answered.
+
+A `Script` writes expectations into the registry.  An `HTTPStub` is one, and so are the views of it: what is written
+through `Script.defaults` starts from common criteria, and what is written through `Script.scenario` is part of a
+scenario.  Whatever else a view is asked for, it has of the stub.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import threading
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..core.journal import drain
-from ..core.text import count, describe_error, quote
+from ..core.text import quote
 from ..errors import UsageError
-from ..web.http_server import HTTPServer
-from ..web.records import Exchange
-from .answer import Answer
 from .book import Book
-from .content import Chunked, Content, make_content_answer
-from .diagnosis import Traffic, Violation, explain_failure, explain_late, explain_script, find_violation
+from .content import Chunked, Content, ServedContent
 from .expectation import Expectation, Order
-from .keywords import suggest_keywords
-from .matching import CriteriaKeywords, make_criteria, make_criteria_of
-from .place import find_caller
+from .inspection import Inspection, refuse_in_loop
+from .keywords import check_settable, suggest_keywords, suggest_more_keywords
+from .matching import CRITERIA, CriteriaKeywords, make_criteria, make_criteria_of
 from .reply import Headers, Reply
-from .request import RecordedRequest
-from .scripting import ScenarioScript, Scripting, Wish
-from .traffic import describe_exchange, find_requests
-from .waiting import Waiting, refuse_in_loop
+from .scenario import Scenario
+from .times import Times, parse_limit, parse_times
+from .values import INCLUDING
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Failure", "Script"]
+__all__ = ["Defaults", "ScenarioScript", "Script", "ScriptKeywords"]
 
 __unittest = True
 
-T = TypeVar("T")
-
-_DO_NOT_RETRY = ("x-should-retry", "false")  # heeded by the SDKs that Stainless generates: a script has no other answer
-
-
-class Failure(NamedTuple):
-    """What is held against a test: why, and the exception behind it, if there is one."""
-
-    text: str
-    error: BaseException | None = None
+_PACKAGE = __name__.partition(".")[0]
+_suggest = suggest_more_keywords(*CRITERIA)
+_suggest_all = suggest_more_keywords("times", "name", "state", *CRITERIA)
+TimesArgument: TypeAlias = "int | tuple[int, int | None] | None"
 
 
-class Script(Waiting, Scripting, HTTPServer):
-    """The part of an `HTTPStub` that is scripted, decides and judges; how it answers on the wire is no matter here.
+class ScriptKeywords(CriteriaKeywords, total=False):
+    """The keywords of `Script.on`."""
 
-    Attributes:
-        name: What reports call it, where there are several; empty for the only one.
-        timeout: Seconds that a wait lasts where nothing else is said.
-        is_strict: Whether a request that nothing answers, or that cannot be read, is held against the test.
-        is_verified: Whether an expectation that is not met is held against the test.
-        unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
-        has_early: Whether anything is to fail before a request's body has come.
-        siblings: The other stubs of the test, whose expectations a report looks at, too.
+    times: TimesArgument
+    name: str | None
+    state: str | None
+
+
+class Script:
+    """Says what may, must and must not come.
+
+    Args:
+        registry: Where expectations are written.
+        inspection: What has come.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.name = ""
-        self.timeout = 2.0
-        self.has_early = False
-        self.is_strict = self.is_verified = True
-        self.unmatched_reply = Reply(501)
-        self.siblings: list[Script] = []
-        self._book = Book()
-        self._taking = threading.Lock()  # two threads that take a request take two
-        self._order: Order | None = None
-        self._violations: list[Violation] = []  # that no verdict has told of yet
-        self._late: list[Violation] = []  # of earlier tests than the one that was judged
-        self._unreadable: list[Exchange] = []
-        self._late_unreadable: list[Exchange] = []
-        self._late_errors: list[tuple[Exchange, BaseException]] = []
-        self._surplus = 0  # violations of this test beyond as many as the journal keeps
-        self.journal.on_drop = _forget
+    __slots__ = ("_inspection", "_registry")
 
-    # -- scripting -------------------------------------------------------------------------------------------------
+    def __init__(self, registry: Book, inspection: Inspection) -> None:
+        self._registry = registry
+        self._inspection = inspection
 
-    def _write(self, wish: Wish) -> Expectation:
-        if wish.state is not None and wish.scenario is None:
+    if not TYPE_CHECKING:  # where it would let every name be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            check_settable(self, name)
+            object.__setattr__(self, name, value)
+
+    def _write(
+        self,
+        method: object,
+        path: object,
+        criteria: Mapping[str, Any],
+        times: Times,
+        name: str | None,
+        state: str | None,
+        *,
+        scenario: Scenario | None = None,
+        reply_headers: tuple[tuple[str, str], ...] = (),
+    ) -> Expectation:
+        """Write an expectation; a view adds what it has, and has the next script write it."""
+        if name is not None and not isinstance(name, str):
+            raise UsageError(f"name is {quote(name)}; wanted a str")
+        if state is not None and scenario is None:
             raise UsageError(
-                f"state is {quote(wish.state)}, but of no scenario; "
-                f"write stub.scenario('…').on(…, state={quote(wish.state)})"
+                f"state is {quote(state)}, but of no scenario; write stub.scenario('…').on(…, state={quote(state)})"
             )
-        criteria = make_criteria_of(wish.method, wish.path, wish.wanted)
         expectation = Expectation(
-            criteria,
-            wish.times,
-            written_at=find_caller(),
-            name=wish.name,
-            owner=self,
-            scenario=wish.scenario,
-            state=wish.state,
-            reply_headers=wish.reply_headers,
+            make_criteria_of(method, path, criteria),
+            times,
+            written_at=caller_location(),
+            name=name or "",
+            owner=self._inspection,
+            scenario=scenario,
+            state=state,
+            reply_headers=reply_headers,
         )
-        expectation.order = self._order
-        self._book.add(expectation)
+        expectation.order = self._registry.order
+        self._registry.add(expectation)
         return expectation
 
-    def forget(self, expectation: Expectation) -> None:
-        """Take ``expectation`` out of the script, as its ``remove()`` does."""
-        self._book.remove(expectation)
+    @_suggest
+    def on(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: TimesArgument = None,
+        name: str | None = None,
+        state: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> Expectation:
+        """Answer requests like this, which may come or not.
+
+        Args:
+            method: Such as ``GET``; None for any.
+            path: The path, decoded but for ``%2F``, which is no slash; a rule such as ``/users/<int:id>``; a compiled
+                pattern that matches all of it; with a query, or as a whole URL; None for any.
+            times: How often it may answer at most; None for any number.
+            name: What a report calls it.
+            state: The state in which the scenario must be, of a view that `Script.scenario` made.
+            criteria: What else is wanted of a request: see `CriteriaKeywords`.
+
+        Returns:
+            The expectation, which wants to be told what it answers, by its ``reply()``, ``reply_with()``, ….
+
+        Raises:
+            UsageError: No request can match, or ``times`` says that one must come.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._write(method, path, criteria, parse_limit(times), name, state)
+
+    @_suggest
+    def expect(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: TimesArgument = 1,
+        name: str | None = None,
+        state: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> Expectation:
+        """Answer requests like this, which must come: exactly once, unless ``times`` says otherwise.
+
+        Args:
+            method: See `on`.
+            path: See `on`.
+            times: ``n`` for exactly n, ``(low, high)``, ``at_least(n)``, ``at_most(n)``, None for at least once, 0 for
+                never: see `forbid`.
+            name: See `on`.
+            state: See `on`.
+            criteria: See `on`.
+
+        Returns:
+            The expectation, which wants to be told what it answers, by its ``reply()``, ``reply_with()``, ….
+
+        Raises:
+            UsageError: No request can match, or ``times`` is none of these.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._write(method, path, criteria, parse_times(times), name, state)
+
+    @_suggest
+    def forbid(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        name: str | None = None,
+        state: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> Expectation:
+        """Hold a request like this against the test, whatever else would answer it.
+
+        Args:
+            method: See `on`; so for the rest.
+
+        Raises:
+            UsageError: No request can match.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._write(method, path, criteria, (0, 0), name, state)
+
+    @_suggest_all
+    def get(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("GET", path, …)``."""
+        return self.on("GET", path, **options)
+
+    @_suggest_all
+    def post(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("POST", path, …)``."""
+        return self.on("POST", path, **options)
+
+    @_suggest_all
+    def put(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("PUT", path, …)``."""
+        return self.on("PUT", path, **options)
+
+    @_suggest_all
+    def patch(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("PATCH", path, …)``."""
+        return self.on("PATCH", path, **options)
+
+    @_suggest_all
+    def delete(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("DELETE", path, …)``."""
+        return self.on("DELETE", path, **options)
+
+    @_suggest_all
+    def head(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("HEAD", path, …)``."""
+        return self.on("HEAD", path, **options)
+
+    @_suggest_all
+    def options(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
+        """``on("OPTIONS", path, …)``."""
+        return self.on("OPTIONS", path, **options)
+
+    @_suggest
+    def defaults(
+        self, *, prefix: str = "", reply_headers: Headers | None = None, **criteria: Unpack[CriteriaKeywords]
+    ) -> Defaults:
+        """A view of the stub: what is written through it starts from these criteria.
+
+        Args:
+            prefix: Stands before each path.
+            reply_headers: What each reply has that does not say otherwise.
+            criteria: What is wanted of each request.  Mappings (headers, cookies, query, form) are merged with those of
+                an expectation; anything else is replaced by what that says.
+
+        Raises:
+            UsageError: No request can match.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return Defaults(self, criteria, prefix, reply_headers)
 
     @suggest_keywords
     def serve_content(
@@ -131,16 +266,7 @@ class Script(Waiting, Scripting, HTTPServer):
             UsageError: One of these cannot be sent.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        answer = make_content_answer(
-            content,
-            code,
-            headers,
-            chunked=chunked,
-            cookies=cookies,
-            delay=delay,
-            show_post_vars=show_post_vars,
-        )
-        self._book.serve(answer)
+        self._registry.serve(ServedContent(content, code, headers, chunked, cookies, delay, show_post_vars))
 
     def enqueue(self, reply: object, *, method: str | None = None) -> Expectation:
         """Answer the next request that nothing else answers with this; after those that were enqueued before.
@@ -155,9 +281,9 @@ class Script(Waiting, Scripting, HTTPServer):
         Raises:
             UsageError: It is nothing that can be sent.
         """
-        expectation = Expectation(make_criteria(method), (0, 1), written_at=find_caller(), owner=self)
+        expectation = Expectation(make_criteria(method), (0, 1), written_at=caller_location(), owner=self._inspection)
         expectation.reply(reply)
-        self._book.enqueue(expectation)
+        self._registry.enqueue(expectation)
         return expectation
 
     @contextlib.contextmanager
@@ -169,13 +295,13 @@ class Script(Waiting, Scripting, HTTPServer):
         Raises:
             UsageError: It is inside another order.
         """
-        if self._order is not None:
+        if self._registry.order is not None:
             raise UsageError("in_order() stands inside another in_order(); write one after the other")
-        self._order = Order()
+        self._registry.order = Order()
         try:
             yield
         finally:
-            self._order = None
+            self._registry.order = None
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
@@ -188,7 +314,7 @@ class Script(Waiting, Scripting, HTTPServer):
         refuse_in_loop("stub.scope()", "async with stub.scope_async()")
         with self._scope() as check:
             yield
-            self.settle(self.timeout)
+            self._inspection.settle(self._inspection.timeout)
             check()
 
     @contextlib.asynccontextmanager
@@ -196,23 +322,17 @@ class Script(Waiting, Scripting, HTTPServer):
         """Like `scope`, for code on an event loop."""
         with self._scope() as check:
             yield
-            await self.settle_async(self.timeout)
+            await self._inspection.settle_async(self._inspection.timeout)
             check()
 
     @contextlib.contextmanager
     def _scope(self) -> Iterator[Callable[[], None]]:
         """Strike out at the end of the block what was written in it; what it is given fails if that is not met."""
-        scope = self._book.begin_scope()
-
-        def check() -> None:
-            report = explain_failure(self.traffic, [], self._book.end_scope(scope))
-            if report:
-                raise AssertionError(report)
-
+        scope = self._registry.begin_scope()
         try:
-            yield check
+            yield lambda: self._inspection.check_met(self._registry.end_scope(scope))
         finally:
-            self._book.end_scope(scope)
+            self._registry.end_scope(scope)
 
     def scenario(self, name: str, first: str | None = None) -> ScenarioScript:
         """A view of the stub for a thing with a state, such as an order that is new, paid and then shipped.
@@ -228,8 +348,8 @@ class Script(Waiting, Scripting, HTTPServer):
             UsageError: The name is no text, or the thing begins in another state.
         """
         if not isinstance(name, str) or not name:
-            raise UsageError(f"name is {quote(name)}; wanted a text")
-        return ScenarioScript(self, self._book.find_scenario(name, first))
+            raise UsageError(f"name is {quote(name)}; wanted a str")
+        return ScenarioScript(self, self._registry.find_scenario(name, first))
 
     @contextlib.contextmanager
     def allow_unmatched(
@@ -237,239 +357,134 @@ class Script(Waiting, Scripting, HTTPServer):
     ) -> Iterator[None]:
         """Hold nothing against the test if nothing answers requests like this while the block lasts."""
         allowed = make_criteria(method, path, **criteria)
-        self._book.allow(allowed)
+        self._registry.allow(allowed)
         try:
             yield
         finally:
-            self._book.disallow(allowed)
+            self._registry.disallow(allowed)
 
-    # -- what happened ---------------------------------------------------------------------------------------------
+
+class _View(Script):
+    """Writes through another script, and is that in everything else."""
+
+    __slots__ = ("_through",)
+
+    def __init__(self, through: Script) -> None:
+        super().__init__(through._registry, through._inspection)
+        self._through = through
+
+    if not TYPE_CHECKING:  # a type checker would believe that every name is there
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):  # of a half-made object (copy.copy)
+                raise AttributeError(name)
+            return getattr(self._through, name)
+
+
+class Defaults(_View):
+    """What `Script.defaults` returns."""
+
+    __slots__ = ("_criteria", "_prefix", "_reply_headers")
+
+    def __init__(
+        self, through: Script, criteria: Mapping[str, Any], prefix: str, reply_headers: Headers | None
+    ) -> None:
+        super().__init__(through)
+        if not isinstance(prefix, str) or (prefix and not prefix.startswith("/")):
+            raise UsageError(f"prefix is {quote(prefix)}; wanted one that begins with '/', such as '/v1'")
+        self._criteria = criteria
+        self._prefix = prefix.rstrip("/")
+        self._reply_headers = Reply(headers=reply_headers).headers
+
+    def _write(
+        self,
+        method: object,
+        path: object,
+        criteria: Mapping[str, Any],
+        *arguments: Any,
+        reply_headers: tuple[tuple[str, str], ...] = (),
+        **options: Any,
+    ) -> Expectation:
+        wanted = dict(criteria)
+        for name, value in self._criteria.items():
+            wanted[name] = _merge(name, value, wanted[name]) if name in wanted else value
+        if self._prefix and isinstance(path, str) and path.startswith("/"):
+            path = self._prefix + path
+        elif self._prefix:
+            raise UsageError(f"path is {quote(path)}; wanted a str, before which {self._prefix!r} can stand")
+        own = {name.lower() for name, _ in reply_headers}
+        reply_headers += tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
+        return self._through._write(method, path, wanted, *arguments, reply_headers=reply_headers, **options)
+
+
+def _merge(name: str, default: object, own: object) -> object:
+    """Both, if they are mappings: a header is the same whatever its case."""
+    inner = own.wanted[0] if isinstance(own, INCLUDING) else own
+    if not isinstance(default, Mapping) or not isinstance(inner, Mapping):
+        return own
+    fold = str.lower if name == "headers" else str
+    said = {fold(key) for key in inner}
+    merged = {**{key: value for key, value in default.items() if fold(key) not in said}, **inner}
+    return INCLUDING(merged) if isinstance(own, INCLUDING) else merged
+
+
+class ScenarioScript(_View):
+    """What `Script.scenario` returns: expectations of it can want a state, and move it on.
+
+    Args:
+        through: The stub.
+        scenario: The scenario.
+    """
+
+    __slots__ = ("_scenario",)
+
+    def __init__(self, through: Script, scenario: Scenario) -> None:
+        super().__init__(through)
+        self._scenario = scenario
+
+    def _write(
+        self,
+        method: object,
+        path: object,
+        criteria: Mapping[str, Any],
+        times: Times,
+        name: str | None,
+        state: str | None,
+        **options: Any,
+    ) -> Expectation:
+        if state is not None and (not isinstance(state, str) or not state):
+            raise UsageError(f"state is {quote(state)}; wanted a str")
+        options["scenario"] = self._scenario  # instead of one that it was written through
+        return self._through._write(method, path, criteria, times, name, state, **options)
 
     @property
-    def expectations(self) -> list[Expectation]:
-        """What is in the book, oldest first; a snapshot."""
-        return self._book.expectations
+    def name(self) -> str:
+        """What the test calls it."""
+        return self._scenario.name
 
     @property
-    def exchanges(self) -> list[Exchange]:
-        """All that came in this test, also what was malformed or broke off; a snapshot."""
-        return self.journal.entries(self.journal.window)
+    def state(self) -> str:
+        """The state in which it is; it can be set."""
+        return self._scenario.state
 
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """What it was sent in this test, in the order of arrival; a snapshot.
+    @state.setter
+    def state(self, state: str) -> None:
+        if not isinstance(state, str) or not state:
+            raise UsageError(f"state is {quote(state)}; wanted a str")
+        self._registry.move(self._scenario, state)
 
-        A request is there once its body has arrived and its answer is decided, before the client gets it.
-        """
-        return find_requests(self.exchanges)
-
-    @property
-    def failed_requests(self) -> list[RecordedRequest]:
-        """The requests of this test that broke off in the middle, each with its ``failure``; a snapshot."""
-        records = [exchange.handler_data for exchange in self.exchanges]
-        return [record for record in records if isinstance(record, RecordedRequest) and record.failure]
-
-    @property
-    def requests_in_flight(self) -> list[RecordedRequest]:
-        """The requests that are being answered; a snapshot."""
-        records = [exchange.handler_data for exchange in self.in_flight]
-        return [record for record in records if isinstance(record, RecordedRequest)]
-
-    @property
-    def last_request(self) -> RecordedRequest:
-        """The request that came last in this test.
-
-        Raises:
-            AssertionError: None came.
-        """
-        requests = self.requests
-        if not requests:
-            raise AssertionError("\n".join(self.traffic.list_requests()))
-        return requests[-1]
-
-    @property
-    def unmatched(self) -> list[RecordedRequest]:
-        """The requests of this test that nothing answered; a snapshot."""
-        return [request for request in self.requests if request.is_unmatched]
-
-    @property
-    def traffic(self) -> Traffic:
-        """What it was sent in this test, for a report."""
-        return Traffic(self.url, self.exchanges, self.journal.dropped_message, self.name)
-
-    def explain(self) -> str:
-        """What is in the script, and what came: for a look in between, or a message of one's own."""
-        return explain_script(self.traffic, self.expectations)
-
-    # -- deciding and judging --------------------------------------------------------------------------------------
-
-    def decide(self, request: RecordedRequest) -> Answer:
-        """What answers ``request``; it is counted where it belongs, or noted as one that nothing answers."""
-        decision = self._book.decide(request)
-        if decision.answer is not None:
-            return decision.answer
-        violation = find_violation(request, decision, self._find_elsewhere(request))
-        if decision.expectation is None and not decision.is_late:
-            request.is_unmatched = True
-        if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
-            self._hold_against(self._violations, violation)
-        reply = self.unmatched_reply
-        if not any(name.lower() == _DO_NOT_RETRY[0] for name, _ in reply.headers):
-            reply = reply.changed(headers=(*reply.headers, _DO_NOT_RETRY))
-        if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 304):
-            return reply
-        named = any(name.lower() == "content-type" for name, _ in reply.headers)
-        kind = () if named else (("Content-Type", "text/plain; charset=utf-8"),)
-        return reply.changed(
-            body=f"{violation.text}\n{violation.again}\n".encode(errors="replace"), headers=(*reply.headers, *kind)
-        )
-
-    def note_unreadable(self, exchange: Exchange) -> None:
-        """Hold against the test what came and was no request, or broke off in the middle of one."""
-        request = exchange.handler_data
-        if self.is_strict and not self._book.allows(request if isinstance(request, RecordedRequest) else None):
-            self._hold_against(self._unreadable, exchange)
-
-    def _hold_against(self, held: list[T], what: T) -> None:
-        """Note what is held against the test, or count it when as much is noted as the journal keeps requests."""
-        if len(held) < self.journal.limit:
-            held.append(what)
-        else:
-            self._surplus += 1
-
-    def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
-        """What another stub of the test would have answered, in words."""
-        return [
-            f"the stub {sibling.name or 'stub'!r} at {sibling.url} expects it: {expectation.describe()}, "
-            f"written at {expectation.written_at}"
-            for sibling in self.siblings
-            for expectation in sibling.expectations[-100:]
-            if not expectation.is_never and expectation.criteria.criteria and expectation.matches(request)
-        ]
-
-    def begin(self, name: str) -> None:
-        """Begin a test: forget what the one before has written and recorded.
-
-        What was written before the first test is there again in each.
-        """
-        self.journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
-        self._surplus = 0
-        self._book.begin(lambda: self.journal.begin(name))
-
-    def reset(self) -> None:
-        """Forget what this test has written and what has come, and what is held against it; the class's script stays.
-
-        Of a stub that is used alone, everything is forgotten.
-        """
-        self._violations.clear()
-        self._unreadable.clear()
-        self.take_errors()
-        self._book.clear()
-        self.begin(self.journal.window.name)
-
-    def settle(self, timeout: float) -> None:
-        """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test.
-
-        What is kept back on purpose, as by a delay, is not waited for: nothing more will be known at its end.
-        """
-        self.journal.wait_for(lambda: self._is_idle(self._is_open), timeout)
-
-    async def settle_async(self, timeout: float) -> None:
-        """Like `settle`, for code on an event loop."""
-        await self.journal.wait_for_async(lambda: self._is_idle(self._is_open), timeout)
-
-    def _is_open(self, exchange: Exchange) -> bool:
-        request = exchange.handler_data
-        waits = isinstance(request, RecordedRequest) and request.is_paused
-        return exchange.window.number == self.journal.window.number and not waits
-
-    def failure_report(self) -> str:
-        """Return what is held against this test, as text: see `take_failures`.
-
-        Returns:
-            A report; empty if there is nothing to say.
-        """
-        return "\n\n".join(failure.text for failure in self.take_failures())
-
-    def take_failures(self) -> list[Failure]:
-        """Return what is held against this test: each request once, by the first who asks.
-
-        That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
-        answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
-        expectations that are not met.
-        """
-        current = self.journal.window.number
-        errors, violations = self.take_errors(), drain(self._violations)
-        self._late_errors += [raised for raised in errors if raised[0].window.number != current]
-        self._late += [violation for violation in violations if violation.request.window.number != current]
-        mine = [violation for violation in violations if violation.request.window.number == current]
-        failures = [self._explain_error(*raised) for raised in errors if raised[0].window.number == current]
-        unreadable = drain(self._unreadable)
-        self._late_unreadable += [exchange for exchange in unreadable if exchange.window.number != current]
-        unreadable = [exchange for exchange in unreadable if exchange.window.number == current]
-        traffic = self.traffic
-        report = explain_failure(
-            traffic,
-            mine,
-            self.expectations,
-            must_be_met=self.is_verified,
-            unreadable=unreadable,
-            more=[*self._find_unanswered(traffic), *self._explain_surplus()],
-        )
-        return [*failures, Failure(report)] if report else failures
-
-    def _find_unanswered(self, traffic: Traffic) -> Iterator[str]:
-        """Find the requests that wait for the test to answer them, and whose clients have not left."""
-        current = self.journal.window.number
-        for request in self.requests_in_flight:
-            hold, serving = request.held_by, request.serving
-            if request.window.number == current and hold is not None and serving is not None and not serving.has_left():
-                said = hold.report_unanswered(request)
-                if said:
-                    yield f"{traffic.name(request)} {said}"
-
-    def _explain_surplus(self) -> list[str]:
-        surplus, self._surplus = self._surplus, 0
-        return [f"… and {count(surplus, 'more request')} without an answer"] if surplus else []
-
-    def take_late_failures(self) -> list[Failure]:
-        """Return what is held against tests that were judged already; each is said once and names its test."""
-        errors = drain(self._late_errors) + self.take_errors()
-        failures = [self._explain_error(*raised, late=True) for raised in errors]
-        unreadable = drain(self._late_unreadable) + drain(self._unreadable)
-        report = explain_late(self.name, drain(self._late) + drain(self._violations), unreadable)
-        return [*failures, Failure(report)] if report else failures
-
-    def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:
-        lead = f"stub {quote(self.name)}: " if self.name else ""
-        when = f"left over from {exchange.window.name}: " if late else ""
-        what = f"{describe_exchange(exchange)} could not be answered: {describe_error(error)}"
-        return Failure(f"{lead}{when}{what}", error)
-
-    def verify(self) -> None:
-        """Fail if anything is held against what has happened so far: for a stub that no test case looks after.
-
-        Raises:
-            AssertionError: The `failure_report`; its cause is what a handler raised, if one did.
-            UsageError: It would block a running event loop: await `verify_async` there.
-        """
-        refuse_in_loop("stub.verify()", "await stub.verify_async()")
-        self.settle(self.timeout)
-        self._raise_failures()
-
-    async def verify_async(self) -> None:
-        """Like `verify`, for code on an event loop."""
-        await self.settle_async(self.timeout)
-        self._raise_failures()
-
-    def _raise_failures(self) -> None:
-        failures = self.take_failures()
-        if failures:
-            raise AssertionError("\n\n".join(failure.text for failure in failures)) from failures[0].error
+    def __repr__(self) -> str:
+        return repr(self._scenario)
 
 
-def _forget(exchange: Exchange) -> None:
-    """Let its expectation go of a request that the journal keeps no longer."""
-    request = exchange.handler_data
-    if isinstance(request, RecordedRequest) and isinstance(request.expectation, Expectation):
-        request.expectation.forget_request(request)
+def caller_location() -> str:
+    """Return ``file:line`` of the nearest frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    name = frame.f_code.co_filename
+    try:
+        near = os.path.relpath(name)
+    except (OSError, ValueError):  # the working directory is gone, or on another drive
+        near = name
+    return f"{name if near.startswith(os.pardir) else near}:{frame.f_lineno}"

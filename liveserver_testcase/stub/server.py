@@ -1,64 +1,75 @@
-"""The scripted HTTP server: a book of expectations behind one socket."""
+"""HTTPStub: the scripted HTTP server that a test has in its hands."""
 
 from __future__ import annotations
 
 import os
-import socket
 import ssl
-import threading
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-from ..core.listener import Listener
-from ..core.text import quote
-from ..core.tls import ClientAuth, ClientCertificate, resolve_tls
-from ..core.tracebacks import Unfinished
-from ..errors import ClientDisconnected, UsageError
+from ..core.journal import Journal, JournalWindow
+from ..core.server import State, check_seconds
+from ..core.text import suggest_name
+from ..core.tls import ClientAuth, ClientCertificate
 from ..web.records import Exchange
-from ..web.request_body import Body
-from ..web.wsgi import make_base_environ
-from .answer import Answer, Scripted
-from .connection import StubConnection
-from .delivery import Delivery
-from .disturbing import Disturbing
-from .fault import Fault, FaultPoint
-from .loop import HandlerLoop
-from .reply import Reply
+from .book import Book
+from .content import Chunked, Content, ServedContent
+from .diagnosis import explain_script
+from .engine import StubEngine
+from .expectation import Expectation
+from .fault import Fault
+from .inspection import refuse_in_loop
+from .keywords import suggest_more_keywords
+from .matching import CRITERIA, CriteriaKeywords, make_criteria
+from .outage import ConnectionFault, Outage
+from .reply import Headers, Reply
 from .request import RecordedRequest
-from .serving import Wake
+from .script import Script
+from .times import parse_times
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
 
 __all__ = ["HTTPStub"]
 
+__unittest = True
+
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_suggest = suggest_more_keywords(*CRITERIA)
 
 
-class StubHandler:
-    """Answers what comes to an `HTTPStub`."""
+class HTTPStub(Script):
+    """A scripted HTTP server that plays somebody else's API.
 
-    def __init__(self, stub: HTTPStub) -> None:
-        self._stub = stub
+    Say what it answers with `on` or `expect`, let the code under test call `url`, then look at `requests`::
 
-    def handle(self, exchange: Exchange, connection: StubConnection) -> None:
-        """Answer as the script says."""
-        self._stub._respond(exchange, connection)
-
-
-class HTTPStub(Disturbing):
-    """An HTTP server that a test scripts, and asks afterwards what it was sent.
+        with HTTPStub() as stub:
+            stub.expect("GET", "/status").reply(json={"ok": True})
+            check_status(stub.url)
+            stub.verify()
 
     Args:
-        host: See `HTTPServer`; so for the other keywords.
-        port: See `HTTPServer`.
-        tls: See `HTTPServer`; a throw-away certificate is for whatever name a client asks for.
+        host: Where to listen: an address of this machine, or ``localhost`` for 127.0.0.1 and ::1 on one port.
+        port: A TCP port; 0 lets the system choose at the first start, and later starts use the same.
+        tls: True for a throw-away certificate, which is for whatever name a client asks for, ``(certfile, keyfile)``,
+            or an ``ssl.SSLContext``.
         client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
         keep_alive: Whether connections stay open after a response.
-        body_limit: Bytes that are kept of each request's body; `RecordedRequest.body_size` is its full size.
+        body_limit: Bytes that are kept of a request's body; of one that is longer, the first.
+        external_host: The host in its URLs, where clients know it by another name than the one it listens on.
+        journal_limit: How many exchanges are kept.
+        header_timeout: Seconds from the first byte of a request to the end of its head, and for a TLS handshake.
+        body_timeout: Seconds without a byte of a body that is being read.
+        start_timeout: Seconds that a start may take.
+        stop_timeout: Seconds that requests in flight may take to end when it stops.
 
-    Attributes:
-        loop: Where coroutines of the script run.
-        sleepers: What ends the waits of connections when the stub stops.
+    Raises:
+        UsageError: One of these is of the wrong kind.
     """
 
-    label = "http-stub"
+    __slots__ = ("__weakref__", "_engine")
+
+    stops_at_exit = True
 
     def __init__(
         self,
@@ -69,139 +80,160 @@ class HTTPStub(Disturbing):
         client_auth: ClientAuth = "none",
         keep_alive: bool = True,
         body_limit: int = 64 * 1024 * 1024,
-        **options: Any,
+        external_host: str | None = None,
+        journal_limit: int = 10_000,
+        header_timeout: float = 10.0,
+        body_timeout: float = 30.0,
+        start_timeout: float = 10.0,
+        stop_timeout: float = 2.0,
     ) -> None:
-        super().__init__(StubHandler(self), host, port, **options)
-        if isinstance(body_limit, bool) or not isinstance(body_limit, int) or body_limit < 0:
-            raise UsageError(f"body_limit is {quote(body_limit)}; wanted a number of bytes, 0 or more")
-        self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
-        self.keep_alive = keep_alive
-        self._base_environ: dict[str, Any] | None = None
-        self.body_limit = body_limit
-        self.loop = HandlerLoop("http-stub handlers")
-        self.sleepers: set[Wake] = set()
-        self.has_early = False
+        registry = Book()
+        self._engine = StubEngine(
+            registry,
+            host,
+            port=port,
+            tls=tls,
+            client_auth=client_auth,
+            keep_alive=keep_alive,
+            body_limit=body_limit,
+            external_host=external_host,
+            journal_limit=journal_limit,
+            header_timeout=header_timeout,
+            body_timeout=body_timeout,
+            start_timeout=start_timeout,
+            stop_timeout=stop_timeout,
+        )
+        self._engine.display_name = type(self).__name__
+        super().__init__(registry, self._engine.inspection)
 
-    # -- serving ---------------------------------------------------------------------------------------------------
+    # -- life ------------------------------------------------------------------------------------------------------
 
-    def _respond(self, exchange: Exchange, connection: StubConnection) -> None:
-        """Record the request, decide, answer."""
-        response = exchange.response
-        if response is None:
-            raise RuntimeError(f"{exchange!r} is over")
-        body = exchange.body
-        if body is not None or self.tls is not None:
-            request, answer = self._receive(exchange, connection, body)
-        else:
-            request = RecordedRequest(exchange, b"", self._base)
-            answer = self._settle_answer(exchange, request)
-        if type(answer) is Reply and answer.is_plain:
-            tail = answer.tail
-            if tail is None or not response.send_constant(answer.head, tail, len(answer.body)):
-                response.begin_prepared(answer.head)
-                response.finish(answer.body)
-        else:
-            self._answer(exchange, connection, request, answer)
-
-    def _settle_answer(self, exchange: Exchange, request: RecordedRequest) -> Answer:
-        """Decide what answers, and put the request to the record."""
-        try:
-            answer = self.decide(request)
-            if type(answer) is Reply:
-                request.reply = answer
-            return answer
-        finally:  # not before: who finds it among the requests finds it counted, too
-            exchange.handler_data = request
-            self.journal.notify()
-
-    def _receive(
-        self, exchange: Exchange, connection: StubConnection, body: Body | None
-    ) -> tuple[RecordedRequest, Answer]:
-        """The same for a request that has more to it: a body, or TLS."""
-        request = RecordedRequest(exchange, b"", self._base)
-        if self.tls is not None:
-            request.tls = connection.tls_facts
-        if body is None:
-            return request, self._settle_answer(exchange, request)
-        early = self._decide_early(request) if self.has_early else None
-        if early is not None:
-            self._fail_early(exchange, connection, request, early)
-            return request, early
-        self._read_body(exchange, connection, request, body, None)
-        answer = self._settle_answer(exchange, request)
-        return request, answer
-
-    def _answer(self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, answer: Answer) -> None:
-        """Give an answer that takes more than sending what is known."""
-        request.serving = connection
-        try:
-            reply = request.reply = answer.reply_to(request)
-            self.journal.notify()
-            Delivery(connection, exchange, request, reply).send()
-        finally:
-            request.serving = None
-
-    @property
-    def _base(self) -> dict[str, Any]:
-        """What is the same in the environ of every request; made when the first one comes, and the port is known."""
-        if self._base_environ is None:
-            self._base_environ = make_base_environ(self.scheme, self.host, self.port)
-        return self._base_environ
-
-    # -- the request's body ----------------------------------------------------------------------------------------
-
-    def _read_body(
-        self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, body: Body, most: int | None
-    ) -> None:
-        """Read the body, or its first ``most`` bytes, and keep of it what may be kept.
+    def start(self) -> None:
+        """Bind the socket in this thread and begin to serve; returns when the stub serves.
 
         Raises:
-            ClientDisconnected: The client left in the middle of it, or it is malformed; that much is recorded.
+            ServerStartError: It cannot; the cause is attached and nothing is left behind.
+            ServerStateError: It runs already, or is starting or stopping.
         """
-        pieces: list[bytes] = []
-        try:
-            body.read_into(pieces, self.body_limit if most is None else most)
-            if most is None and not body.finished:
-                body.skip_rest()
-        except ClientDisconnected as error:
-            request.failure = str(error)
-            exchange.handler_data = request
-            connection._on_unreadable(exchange)
-            raise
-        finally:
-            request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            request.body_size = body.received
+        self._engine.start()
 
-    # -- faults ----------------------------------------------------------------------------------------------------
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop serving; does nothing unless the stub runs.
 
-    def _decide_early(self, request: RecordedRequest) -> Scripted | None:
-        """What fails before the body has been read; decided by the head alone."""
-        answer = self._book.decide_early(request)
-        return answer if isinstance(answer, Scripted) else None
+        Args:
+            timeout: Seconds that requests in flight get to end by themselves; ``stop_timeout`` by default.
 
-    def _fail_early(
-        self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, answer: Scripted
+        Raises:
+            ServerThreadError: A thread of the stub had ended with an exception.
+
+        Warns:
+            UnfinishedWorkWarning: Requests had to be cut; each of them is named.
+        """
+        self._engine.stop(timeout)
+
+    def check(self) -> None:
+        """Raise what a thread of the stub has ended with meanwhile; said once, here or by `stop`.
+
+        Raises:
+            ServerThreadError: A thread of the stub has ended with an exception.
+        """
+        self._engine.check()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Fail in the middle of the request, as planned; of what is merely not read the answer is still to come."""
-        plan, body = answer.plan, exchange.body
-        exchange.handler_data = request
-        self.journal.notify()
-        if plan is None or body is None:
-            return
-        if plan.point is FaultPoint.REQUEST_BODY:
-            self._read_body(exchange, connection, request, body, plan.cut(getattr(body, "left", None)))
-        if plan.fault is not Fault.NO_READ:
-            connection.misbehave(plan)
+        self.stop()
 
-    # -- TLS and subprocesses --------------------------------------------------------------------------------------
+    def begin(self, name: str) -> None:
+        """Begin a test: forget what the one before has written, recorded and held, and repair what it has broken.
+
+        What was written before the first test is there again, as it was then, in each.
+        """
+        self._engine.end_disruptions()
+        self._inspection.begin(name)
+
+    def reset(self) -> None:
+        """Forget what this test has written and what has come, and what is held against it; the class's script stays.
+
+        Of a stub that is used alone, everything is forgotten.
+        """
+        self._inspection.reset()
+        self.begin(self.journal.window.name)
+
+    # -- facts -----------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the stub is in its life."""
+        return self._engine.state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the stub serves."""
+        return self._engine.is_running
+
+    @property
+    def host(self) -> str:
+        """The host it listens on, as given."""
+        return self._engine.host
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; it survives stop and start.
+
+        Raises:
+            ServerNotStarted: The port was left to the system, which chooses at the first start.
+        """
+        return self._engine.port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """``(host, port)``, as the socket module wants it."""
+        return self._engine.address
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return self._engine.url
+
+    def url_for(self, path: str = "", /, **query: Any) -> str:
+        """The URL of ``path`` on this stub, with ``query`` as parameters; None leaves one out."""
+        return self._engine.url_for(path, **query)
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether connections stay open after a response."""
+        return self._engine.keep_alive
+
+    @property
+    def body_limit(self) -> int:
+        """Bytes that are kept of a request's body."""
+        return self._engine.body_limit
+
+    @property
+    def ca_file(self) -> str | None:
+        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        return self._engine.ca_file
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the stub's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The stub's context was made by the user: only they know whom to trust.
+        """
+        return self._engine.client_context()
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
         """What a client can show of itself, where the stub asks for a certificate; None where it does not."""
-        return self.tls.client_certificate if self.tls is not None else None
+        return self._engine.tls.client_certificate if self._engine.tls is not None else None
 
     def environ(self, *names: str, **paths: str) -> dict[str, str]:
-        """The environment for a subprocess that talks to the stub: its URL, whom to trust, and no proxy.
+        """The environment for a subprocess that calls the stub: its URL, whom to trust, and no proxy.
 
         Args:
             names: Variables that get the base URL.
@@ -218,31 +250,404 @@ class HTTPStub(Disturbing):
         no_proxy = ",".join(dict.fromkeys(filter(None, ",".join(hosts).split(","))))
         return {**environ, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        return repr(self._engine)
 
-    def begin(self, name: str) -> None:
-        """Begin a test: forget what the one before has written, recorded, held and broken."""
-        super().begin(name)
-        for request in self.requests_in_flight:  # not before: one of the old test may just be coming to its hold
-            if request.held_by is not None:
-                request.held_by.drop_before(self.journal.window.number)
+    def __reduce__(self) -> NoReturn:
+        self._engine.__reduce__()
 
-    def _open(self, listener: Listener) -> None:
-        # Rules in paths need it.  It is loaded now: a class without a test need not wait for it, and a test may have
-        # replaced what an import needs.
-        import werkzeug.routing  # noqa: F401
+    if not TYPE_CHECKING:  # where it would let every name be read
 
-        super()._open(listener)
+        def __getattr__(self, name: str) -> NoReturn:
+            found = getattr(type(self), name, None)
+            if isinstance(found, property):  # which has raised what is an AttributeError, too: ServerNotStarted
+                return found.__get__(self)
+            known = [known for known in dir(HTTPStub) if not known.startswith("_")]
+            raise AttributeError(f"an HTTPStub has no attribute {name!r}: {suggest_name(name, known)}")
 
-    def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
-        return StubConnection(self, sock, address, index, stopping)
+    # -- settings --------------------------------------------------------------------------------------------------
 
-    def _stop_accepting(self) -> None:
-        super()._stop_accepting()
-        for wake in list(self.sleepers):
-            wake.set()
+    @property
+    def name(self) -> str:
+        """What reports call it, where there are several; empty for the only one."""
+        return self._inspection.name
 
-    def _close(self, timeout: float) -> list[Unfinished]:
-        unfinished = super()._close(timeout)
-        self.loop.stop()
-        return unfinished
+    @name.setter
+    def name(self, name: str) -> None:
+        self._inspection.name = name
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a wait lasts where nothing else is said."""
+        return self._inspection.timeout
+
+    @timeout.setter
+    def timeout(self, timeout: float) -> None:
+        self._inspection.timeout = check_seconds("timeout", timeout)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a request that nothing answers, or that cannot be read, is held against the test."""
+        return self._inspection.is_strict
+
+    @is_strict.setter
+    def is_strict(self, is_strict: bool) -> None:
+        self._inspection.is_strict = is_strict
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether an expectation that is not met is held against the test."""
+        return self._inspection.is_verified
+
+    @is_verified.setter
+    def is_verified(self, is_verified: bool) -> None:
+        self._inspection.is_verified = is_verified
+
+    @property
+    def unmatched_reply(self) -> Reply:
+        """What the client gets whose request nothing answers; without a body, the report."""
+        return self._engine.stub_handler.unmatched_reply
+
+    @unmatched_reply.setter
+    def unmatched_reply(self, reply: Reply) -> None:
+        self._engine.stub_handler.unmatched_reply = reply
+
+    # -- what `serve_content` serves, one by one -------------------------------------------------------------------
+
+    @property
+    def content(self) -> Content:
+        """What is served where no expectation matches; setting it serves it, with what `code` and the others are."""
+        return self._served.content
+
+    @content.setter
+    def content(self, content: Content) -> None:
+        self._registry.serve(self._served.changed(content=content))
+
+    @property
+    def code(self) -> int:
+        """The status that `content` is served with."""
+        return self._served.code
+
+    @code.setter
+    def code(self, code: int) -> None:
+        self._registry.serve(self._served.changed(code=code))
+
+    @property
+    def headers(self) -> Headers:
+        """The headers that `content` is served with; a copy: to change one, set them all."""
+        return self._served.headers.copy()
+
+    @headers.setter
+    def headers(self, headers: Headers | None) -> None:
+        self._registry.serve(self._served.changed(headers=headers))
+
+    @property
+    def chunked(self) -> Chunked:
+        """Whether each piece of `content` is sent as a chunk."""
+        return self._served.chunked
+
+    @chunked.setter
+    def chunked(self, chunked: Chunked | bool | None) -> None:
+        self._registry.serve(self._served.changed(chunked=chunked))
+
+    @property
+    def _served(self) -> ServedContent:
+        return self._registry.content or ServedContent()
+
+    # -- what has come ---------------------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal[Exchange]:
+        """The exchanges, in the order of their arrival."""
+        return self._engine.journal
+
+    @property
+    def in_flight(self) -> list[Exchange]:
+        """The exchanges that are being served at the moment."""
+        return self._engine.in_flight
+
+    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[Exchange]:
+        """Wait until every request that was sent is recorded, and none is in flight; see `LiveServer`.
+
+        Args:
+            timeout: Seconds.
+            window: Only those that arrived in this test; None for all.
+
+        Returns:
+            What is still in flight after ``timeout`` seconds.
+        """
+        return self._engine.wait_until_idle(timeout, window)
+
+    @property
+    def expectations(self) -> list[Expectation]:
+        """What is in the script, oldest first; a snapshot."""
+        return self._registry.expectations
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """All that came in this test, also what was malformed or broke off; a snapshot."""
+        return self._inspection.exchanges
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """What it was sent in this test, in the order of arrival; a snapshot.
+
+        A request is there once its body has arrived and its answer is decided, before the client gets it.
+        """
+        return self._inspection.requests
+
+    @property
+    def failed_requests(self) -> list[RecordedRequest]:
+        """The requests of this test that broke off in the middle, each with its ``failure``; a snapshot."""
+        records = [exchange.handler_data for exchange in self.exchanges]
+        return [record for record in records if isinstance(record, RecordedRequest) and record.failure]
+
+    @property
+    def last_request(self) -> RecordedRequest:
+        """The request that came last in this test.
+
+        Raises:
+            AssertionError: None came.
+        """
+        requests = self.requests
+        if not requests:
+            raise AssertionError("\n".join(self._inspection.traffic.list_requests()))
+        return requests[-1]
+
+    @property
+    def unmatched(self) -> list[RecordedRequest]:
+        """The requests of this test that nothing answered; a snapshot."""
+        return self._inspection.unmatched
+
+    def explain(self) -> str:
+        """What is in the script, and what came: for a look in between, or a message of one's own."""
+        return explain_script(self._inspection.traffic, self.expectations)
+
+    def failure_report(self) -> str:
+        """Return what is held against this test, as text: each request once, by the first who asks.
+
+        That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
+        answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
+        expectations that are not met.
+
+        Returns:
+            A report; empty if there is nothing to say.
+        """
+        return "\n\n".join(failure.text for failure in self._inspection.take_failures())
+
+    def verify(self) -> None:
+        """Fail if anything is held against what has happened so far: for a stub that no test case looks after.
+
+        Raises:
+            AssertionError: The `failure_report`; its cause is what a handler raised, if one did.
+            UsageError: It would block a running event loop: await `verify_async` there.
+        """
+        refuse_in_loop("stub.verify()", "await stub.verify_async()")
+        self._inspection.settle(self.timeout)
+        self._inspection.raise_failures()
+
+    async def verify_async(self) -> None:
+        """Like `verify`, for code on an event loop."""
+        await self._inspection.settle_async(self.timeout)
+        self._inspection.raise_failures()
+
+    # -- waits -----------------------------------------------------------------------------------------------------
+
+    def take_request(self, timeout: float | None = None) -> RecordedRequest:
+        """Return the oldest request of this test that was not taken yet; wait for one if there is none.
+
+        A request counts once it has come whole: one that takes longer to arrive is taken after those that came in
+        between.
+
+        Args:
+            timeout: Seconds; None for the stub's ``timeout``.
+
+        Raises:
+            AssertionError: None came.
+            UsageError: It would block a running event loop: await `take_request_async` there.
+        """
+        found = self._inspection
+        return found.wait(found.take_next, timeout, found.describe_next(), "await stub.take_request_async(…)")
+
+    async def take_request_async(self, timeout: float | None = None) -> RecordedRequest:
+        """`take_request`, for code on an event loop."""
+        found = self._inspection
+        return await found.wait_async(found.take_next, timeout, found.describe_next())
+
+    @overload
+    def wait_for_request(  # type: ignore[overload-overlap]  # the literal 1 is not any int
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: Literal[1] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest: ...
+    @overload
+    def wait_for_request(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None],
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> list[RecordedRequest]: ...
+    @_suggest
+    def wait_for_request(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest | list[RecordedRequest]:
+        """Wait until requests like this have come in this test, so often or more.
+
+        Args:
+            method: See `on`; so for the path and the criteria.
+            path: The path.
+            times: How often at least.
+            timeout: Seconds; None for the stub's ``timeout``.
+            criteria: What else is wanted of each.
+
+        Returns:
+            The first that matches; with ``times``, all of them in the order of their arrival.
+
+        Raises:
+            AssertionError: They did not come; the message names the nearest.
+            UsageError: No request can match, or it would block a running event loop: await `wait_for_request_async`
+                there.
+        """
+        refuse_in_loop("stub.wait_for_request()", "await stub.wait_for_request_async(…)")
+        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
+        seconds = self.timeout if timeout is None else timeout
+        self.journal.wait_for(lambda: len(self._inspection.find(wanted)) >= often[0], seconds)
+        found = self._inspection.get_found(wanted, often, seconds)
+        return found[0] if often == (1, 1) else found
+
+    @overload
+    async def wait_for_request_async(  # type: ignore[overload-overlap]  # as above
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: Literal[1] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest: ...
+    @overload
+    async def wait_for_request_async(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None],
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> list[RecordedRequest]: ...
+    @_suggest
+    async def wait_for_request_async(
+        self,
+        method: object = None,
+        path: object = None,
+        /,
+        *,
+        times: int | tuple[int, int | None] = 1,
+        timeout: float | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> RecordedRequest | list[RecordedRequest]:
+        """`wait_for_request`, for code on an event loop."""
+        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
+        seconds = self.timeout if timeout is None else timeout
+        await self.journal.wait_for_async(lambda: len(self._inspection.find(wanted)) >= often[0], seconds)
+        found = self._inspection.get_found(wanted, often, seconds)
+        return found[0] if often == (1, 1) else found
+
+    def wait_until_satisfied(self, timeout: float | None = None, *, stop_on_unmatched: bool = False) -> None:
+        """Wait until every expectation is met.
+
+        Args:
+            timeout: Seconds; None for the stub's ``timeout``.
+            stop_on_unmatched: Whether to fail at once when there is a request that nothing answers: its sender will
+                hardly send what is expected.
+
+        Raises:
+            AssertionError: One is not; the message is the report.
+            UsageError: It would block a running event loop: await `wait_until_satisfied_async` there.
+        """
+        refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
+        found, seconds = self._inspection, self.timeout if timeout is None else timeout
+        self.journal.wait_for(lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds)
+        found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
+
+    async def wait_until_satisfied_async(
+        self, timeout: float | None = None, *, stop_on_unmatched: bool = False
+    ) -> None:
+        """`wait_until_satisfied`, for code on an event loop."""
+        found, seconds = self._inspection, self.timeout if timeout is None else timeout
+        await self.journal.wait_for_async(
+            lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds
+        )
+        found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
+
+    # -- what is done to all of its connections --------------------------------------------------------------------
+
+    def on_connect(self, fault: Fault, *, times: int | None = None) -> ConnectionFault:
+        """Fail whoever connects from now on, before there is a request; connections that are open stay as they are.
+
+        Args:
+            fault: What goes wrong.
+            times: With how many connections; None for all.
+
+        Returns:
+            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
+
+        Raises:
+            UsageError: The fault makes no sense there, or not with a stub like this.
+        """
+        return self._engine.fail_connections(fault, times)
+
+    def refuse_connections(self) -> Outage:
+        """Be gone, as a server that has crashed: connections are cut, and new ones refused.
+
+        Returns:
+            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
+
+        Raises:
+            ServerNotStarted: The stub does not run.
+            UsageError: It cannot be reached already.
+        """
+        return self._engine.go_down()
+
+    def blackhole(self) -> Outage:
+        """Be unreachable, as behind a firewall: connections are cut, and nothing answers an attempt to connect.
+
+        Where the system cannot do that, which is on Windows, connections are refused.
+
+        Returns:
+            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
+
+        Raises:
+            ServerNotStarted: The stub does not run.
+            UsageError: It cannot be reached already.
+        """
+        return self._engine.go_down(blackhole=True)
+
+    def close_connections(self, *, reset: bool = False) -> None:
+        """Cut every connection that is open, whatever it is at; new ones are served.
+
+        Args:
+            reset: Whether with a TCP reset, as when a machine forgets its connections.
+        """
+        if reset:
+            self._engine.reset_connections()
+        else:
+            self._engine.close_connections()

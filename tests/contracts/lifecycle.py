@@ -269,9 +269,9 @@ class Lifecycle(ServerCase):
     # -- facts -------------------------------------------------------------------------------------------------
 
     def test_repr(self) -> None:
-        """The ``repr`` has the class, the state and the URL."""
+        """The ``repr`` has the name, the state and the URL."""
         server = self.make()
-        name = type(server).__name__
+        name = server.display_name
         seen: list[str] = []
         really_open, really_close = server._open, server._close
 

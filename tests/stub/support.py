@@ -109,6 +109,10 @@ class StubTest(NoLeaks):
         """Begin another test."""
         self.stub.begin(name)
 
+    def take_errors(self) -> list[tuple[Exchange, BaseException]]:
+        """What handlers have raised since the last call."""
+        return self.stub._engine.take_errors()
+
     def send(
         self,
         method: str = "GET",
@@ -133,7 +137,7 @@ class StubTest(NoLeaks):
 
     def late_report(self) -> str:
         """What is held against tests that are over."""
-        return "\n".join(failure.text for failure in self.stub.take_late_failures())
+        return "\n".join(failure.text for failure in self.stub._inspection.take_late_failures())
 
     def connect(self) -> socket.socket:
         """A bare connection, closed at the test's end."""

@@ -11,7 +11,7 @@ import unittest
 from typing import Any
 
 from liveserver_testcase import HTTPStub
-from liveserver_testcase.stub.place import find_caller
+from liveserver_testcase.stub.script import caller_location
 from tests.contracts.base import has_ipv6
 from tests.stub.support import StubTest, receive
 from tests.support import HANG, run_python
@@ -108,7 +108,7 @@ class PlaceTest(unittest.TestCase):
 
     def test_a_package_with_a_similar_name_is_not_ours(self) -> None:
         """Only the library's own frames are passed over."""
-        scope: dict[str, Any] = {"__name__": "liveserver_testcase_helpers.stubs", "find": find_caller}
+        scope: dict[str, Any] = {"__name__": "liveserver_testcase_helpers.stubs", "find": caller_location}
         exec(compile("place = find()", "helpers.py", "exec"), scope)
         self.assertEqual("helpers.py:1", scope["place"])
 

@@ -24,7 +24,7 @@ class ErrorTest(StubTest):
     def assert_error(self, kind: type[BaseException], message: str) -> None:
         """The client got a plain 500, and the test is told why."""
         self.assertEqual((500, b"Internal Server Error\n"), self.send("GET", "/a")[::2])
-        ((exchange, error),) = self.stub.take_errors()
+        ((exchange, error),) = self.take_errors()
         self.assertEqual(("/a", kind, message), (exchange.path, type(error), str(error)))
 
 
@@ -253,7 +253,7 @@ class HandlerTest(ErrorTest):
             self.begin("shop.test_a")
             self.stub.on().reply_with(make)
             answer = self.send()
-            errors = self.stub.take_errors()
+            errors = self.take_errors()
             self.assertNotIn("x-evil", answer.headers)
             self.assertTrue(errors or answer.status == 200)
 
@@ -297,7 +297,7 @@ class HookTest(ErrorTest):
         self.assert_error(ZeroDivisionError, "division by zero")
         self.stub.on("GET", "/a").after(lambda _request, _reply: 1.5)
         self.send("GET", "/a")
-        ((_, error),) = self.stub.take_errors()
+        ((_, error),) = self.take_errors()
         self.assertRegex(str(error), r"^the hook \S+<lambda> \(.+\) returned 1\.5, of type float; wanted a Reply")
 
     def test_misuse(self) -> None:

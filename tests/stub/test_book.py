@@ -11,6 +11,7 @@ from collections.abc import Callable
 from liveserver_testcase import Reply
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Book, Decision
+from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.expectation import Expectation
 from tests.stub.support import make_expectation, make_request
 from tests.support import HANG
@@ -69,20 +70,20 @@ class OrderTest(BookTest):
 
     def test_content_goes_last(self) -> None:
         """It answers what no expectation answers."""
-        content = Reply(200, b"content")
+        content = ServedContent("content")
         self.book.serve(content)
         bounded = self.add(times=(0, 1))
-        self.assertEqual([Decision(bounded.answer, bounded), Decision(content)], [self.decide(), self.decide()])
+        self.assertEqual([Decision(bounded.answer, bounded), Decision(content.answer)], [self.decide(), self.decide()])
 
     def test_the_latest_content(self) -> None:
         """A later one replaces an earlier one."""
-        self.book.serve(Reply(200, b"a"))
-        self.book.serve(Reply(200, b"b"))
+        self.book.serve(ServedContent("a"))
+        self.book.serve(ServedContent("b"))
         self.assertEqual(b"b", self.decide().answer.body)  # type: ignore[union-attr]
 
     def test_never_goes_first(self) -> None:
         """What must never come is not answered by anything else, content or expectation, older or newer."""
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         self.add(times=(1, 1))
         never = self.add("GET", "/x", (0, 0))
         self.add()
@@ -161,7 +162,7 @@ class LifeTest(BookTest):
         """Expectations and content."""
         self.begin(1)
         self.add()
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         self.begin(2)
         self.assertEqual(
             ([], Decision(None)),
@@ -171,16 +172,18 @@ class LifeTest(BookTest):
     def test_what_a_test_changed_is_as_it_was(self) -> None:
         """A removal, another reply, another content of the class's script last as long as the test."""
         first, second = self.add("GET", "/a"), self.add("GET", "/b")
-        content = Reply(200, b"class")
+        content = ServedContent("class")
         self.book.serve(content)
         self.begin(1)
         self.book.remove(first)
         second.reply(500)
-        self.book.serve(Reply(404))
+        self.book.serve(ServedContent(code=404))
         self.begin(2)
         self.assertEqual([first, second], self.book.expectations)
         self.assertEqual(Reply(200), second.answer)
-        self.assertEqual(Decision(content), self.book.decide(make_request("GET", "/c", window=JournalWindow(2, ""))))
+        self.assertEqual(
+            Decision(content.answer), self.book.decide(make_request("GET", "/c", window=JournalWindow(2, "")))
+        )
 
     def test_what_was_removed_before_the_first_test_is_gone(self) -> None:
         """The class's script is what is there when the first test begins."""
@@ -191,7 +194,7 @@ class LifeTest(BookTest):
     def test_a_request_of_an_earlier_test_is_nobodys(self) -> None:
         """It is not answered out of this test's script, and not counted, nor forbidden."""
         expectations = [self.add(), self.add(times=(0, 0))]
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         self.begin(2)
         decision = self.book.decide(make_request(window=JournalWindow(1, "")))
         self.assertEqual(Decision(None, is_late=True), decision)
@@ -200,7 +203,7 @@ class LifeTest(BookTest):
     def test_nobody_finds_a_test_half_begun(self) -> None:
         """While the next test is being begun, whoever asks or writes waits, and finds it begun."""
         kept, struck_out, added = self.add("GET", "/kept"), self.add("GET", "/struck-out"), make_expectation()
-        content, request = Reply(200, b"content"), make_request("GET", "/kept", window=JournalWindow(2, ""))
+        content, request = ServedContent("content"), make_request("GET", "/kept", window=JournalWindow(2, ""))
         self.begin(1)
         done: list[object] = []
         calls: list[Callable[[], object]] = [
@@ -226,7 +229,7 @@ class LifeTest(BookTest):
         self.assertEqual(([request], [kept, added]), (kept.requests, self.book.expectations))
         self.book.remove(added)
         self.assertEqual(
-            Decision(content), self.book.decide(make_request("GET", "/other", window=JournalWindow(2, "")))
+            Decision(content.answer), self.book.decide(make_request("GET", "/other", window=JournalWindow(2, "")))
         )
 
 

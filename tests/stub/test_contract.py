@@ -7,23 +7,8 @@ from typing import Any
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.server import Server
-from liveserver_testcase.web.connection import Handler
-from liveserver_testcase.web.records import Exchange
-from tests.contracts.base import ServerCase
 from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks
-
-
-class _WorkingHandler:
-    """Does a test's work before the stub answers."""
-
-    def __init__(self, handler: Handler, case: ServerCase) -> None:
-        self._handler = handler
-        self._case = case
-
-    def handle(self, exchange: Exchange, connection: Any) -> None:
-        self._case.do_work()
-        self._handler.handle(exchange, connection)
 
 
 class HTTPStubContract(ServerContract, NoLeaks):
@@ -36,9 +21,12 @@ class HTTPStubContract(ServerContract, NoLeaks):
 
     def make_server(self, **options: Any) -> Server:
         stub = HTTPStub(**options)
-        stub.handler = _WorkingHandler(stub.handler, self)
-        stub.serve_content("hello")
-        return stub
+        stub.on().reply_with(self.answer)
+        return stub._engine
+
+    def answer(self) -> bytes:
+        self.do_work()
+        return b"hello"
 
     def ask(self, client: socket.socket) -> None:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

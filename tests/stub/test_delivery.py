@@ -263,7 +263,7 @@ class StreamTest(WireTest):
         receive(client, lambda data: b"1\r\nx\r\n" in data)
         self.stop_quietly()
         self.assertEqual(["sync", "async", "sync"], closed)
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
 
     def stop_quietly(self) -> None:
         """Nothing has to be cut."""
@@ -282,7 +282,7 @@ class StreamTest(WireTest):
         seen = self.see()
         self.assertTrue(seen.data.endswith(b"1\r\na\r\n"), seen)
         self.stub.wait_until_idle(HANG)
-        ((_, error),) = self.stub.take_errors()
+        ((_, error),) = self.take_errors()
         self.assertEqual(("LookupError", "no more"), (type(error).__name__, str(error)))
 
     def test_a_piece_that_is_none(self) -> None:
@@ -290,7 +290,7 @@ class StreamTest(WireTest):
         self.stub.on().reply_stream([5])
         self.see()
         self.stub.wait_until_idle(HANG)
-        ((_, error),) = self.stub.take_errors()
+        ((_, error),) = self.take_errors()
         self.assertEqual("the stream gave 5, of type int; wanted bytes, str or Pause(seconds)", str(error))
 
 
@@ -332,7 +332,7 @@ class WaitTest(WireTest):
                 self.assertEqual([], self.stub.wait_until_idle(HANG))
                 (request,) = self.stub.requests
                 self.assertRegex(request.exchange.aborted, "^the client left while it was kept waiting$")
-                self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
+                self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
 
     def test_a_client_that_has_sent_more_and_leaves_ends_them_too(self) -> None:
         """What is still to be read does not hide the end."""
@@ -371,7 +371,7 @@ class WaitTest(WireTest):
         self.assertEqual(b"", seen["/body"].body)
         self.assertEqual(b"a", seen["/slow"].body)
         self.assertEqual(b"", seen["/async"].data)
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
 
     def test_settling_does_not_wait_for_what_is_kept_back(self) -> None:
         """Nothing more will be known when it comes."""
@@ -381,7 +381,7 @@ class WaitTest(WireTest):
         self.stub.on("GET", "/c").hold()
         self.dial().sendall(get("/c"))
         self.wait_for(lambda: len(self.stub.requests) == 3)
-        self.stub.settle(HANG)
+        self.stub._inspection.settle(HANG)
         self.assertEqual(3, len(self.stub.in_flight))
         self.assertTrue(all(request.is_paused for request in self.stub.requests))
 
@@ -407,7 +407,7 @@ class LeavingTest(WireTest):
         client.close()
         self.assertTrue(ended.wait(HANG))
         self.assertEqual([], self.stub.wait_until_idle(HANG))
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
         self.assertTrue(issubclass(ClientDisconnected, ConnectionError))
 
 

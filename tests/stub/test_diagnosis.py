@@ -7,6 +7,7 @@ import unittest
 
 from liveserver_testcase import Reply
 from liveserver_testcase.stub.book import Decision
+from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.diagnosis import (
     explain_count,
     find_violation,
@@ -189,7 +190,7 @@ class ListingTest(ReportTest):
 
     def test_how_each_was_answered(self) -> None:
         """Its status; of a delayed one the delay, of one that its client left the reason."""
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         self.come("GET", "/a")
         delayed = make_request("GET", "/b")
         delayed.reply = Reply(202, delay=30)
@@ -211,7 +212,7 @@ class ListingTest(ReportTest):
 
     def test_what_did_not_come_whole_is_listed_apart(self) -> None:
         """It has no number, since it is not among the requests."""
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         self.add_exchange(make_exchange("PUT", "/big?token=hunter2"), aborted="the client closed the connection")
         self.come("GET", "/a")
         self.add_exchange(make_exchange("PUT", "/slow"), over=False)
@@ -233,7 +234,7 @@ class ListingTest(ReportTest):
 
     def test_a_long_list_is_cut_in_the_middle(self) -> None:
         """The first and the last ten."""
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         for number in range(1, 1201):
             self.come("GET", f"/{number}")
         lines = self.list()
@@ -243,7 +244,7 @@ class ListingTest(ReportTest):
 
     def test_twenty_are_not_cut(self) -> None:
         """As many as there is room for."""
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         for _ in range(20):
             self.come()
         self.assertEqual(21, len(self.list()))
@@ -261,7 +262,7 @@ class CountTest(ReportTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
 
     def test_none_came(self) -> None:
         """The nearest is compared, and everything is listed."""

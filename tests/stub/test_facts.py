@@ -131,7 +131,9 @@ class KeepingTest(WireTest):
             "POST / (41 bytes of no content type, of which the first 40 are kept: see body_limit)",
             stub.requests[1].describe(),
         )
-        self.assertIn("of which the first 40 are kept: see body_limit", "\n".join(stub.traffic.list_requests()))
+        self.assertIn(
+            "of which the first 40 are kept: see body_limit", "\n".join(stub._inspection.traffic.list_requests())
+        )
 
     def test_none(self) -> None:
         """The size is all there is."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unittest
 
-from liveserver_testcase import Reply
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Decision
+from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.diagnosis import explain_late, find_violation
 from tests.stub.support import URL, ReportTest, make_request
 
@@ -127,7 +127,7 @@ class VerdictTest(ReportTest):
 
     def test_an_expectation_that_was_not_met_for_want_of_a_reply(self) -> None:
         """What to add is said, also if something else answered."""
-        self.book.serve(Reply(200))
+        self.book.serve(ServedContent())
         self.add("POST", "/charges", ONCE, reply=False)
         self.come("POST", "/charges")
         self.assert_verdict(

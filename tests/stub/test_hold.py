@@ -75,7 +75,7 @@ class HoldTest(WireTest):
             self.assertEqual((b"", end), self.look(client))
         self.stub.wait_until_idle(HANG)
         self.assertEqual(["the test dropped it"] * 2, [exchange.aborted for exchange in self.stub.exchanges])
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
+        self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
 
     def test_a_client_that_leaves(self) -> None:
         """Is held no longer."""

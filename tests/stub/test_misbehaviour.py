@@ -47,7 +47,7 @@ class FaultTest(WireTest):
         self.stub.wait_until_idle(HANG)
         exchange = self.stub.exchanges[-1]
         self.assertEqual(f"the stub was told to fail: {words}", exchange.aborted)
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
+        self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
 
 
 class ResponseStartTest(FaultTest):
@@ -94,7 +94,7 @@ class ResponseStartTest(FaultTest):
         line, headers, rest = split(seen.data)
         self.assertEqual(("HTTP/1.1 2x0 OK", "100", BODY, "FIN"), (line, headers["content-length"], rest, seen.end))
         self.stub.wait_until_idle(HANG)
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
 
     def test_bad_header(self) -> None:
         """The second line is no header, the rest is as it should be."""
@@ -270,7 +270,7 @@ class RequestTest(FaultTest):
         self.assertTrue(seen.data.startswith(b"HTTP/1.1 413 "), seen)
         self.assertEqual(b"too much", seen.body)
         self.stub.wait_until_idle(HANG)
-        self.assertEqual(([], ""), (self.stub.take_errors(), self.stub.failure_report()))
+        self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
 
     def test_no_read_of_the_rest(self) -> None:
         """A part of it can be read before."""
@@ -334,7 +334,7 @@ class TogetherTest(FaultTest):
             with self.assertRaises(ConnectionResetError):  # below TLS, which tells of an end only
                 while socket.socket.recv(client, 65536):
                     pass
-            self.assertEqual([], stub.take_errors())
+            self.assertEqual([], stub._engine.take_errors())
 
     def test_a_stop_ends_every_one(self) -> None:
         """At once, and without a word: whatever is stalled is given up."""
@@ -381,7 +381,7 @@ class TogetherTest(FaultTest):
         self.look(client, patience=0.01 if stalls else HANG)
         client.close()
         self.assertEqual([], self.stub.wait_until_idle(HANG))
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
         self.assertEqual("", self.stub.failure_report())
 
 
@@ -409,7 +409,7 @@ class ConnectTest(WireTest):
                 self.assertEqual((data, end), self.meet(0.1 if end == "OPEN" else HANG))
         self.stub.on().reply(200)
         self.assertEqual(200, self.send().status)
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
 
     def test_so_many(self) -> None:
         """Only so many connections fail, and the plan knows how many have."""

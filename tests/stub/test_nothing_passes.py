@@ -79,7 +79,7 @@ class RaisedTest(StubTest):
         """Who wants the error takes it."""
         self.stub.on().reply_with(boom)
         self.send("GET", "/x")
-        self.assertEqual(["boom"], [str(error) for _, error in self.stub.take_errors()])
+        self.assertEqual(["boom"], [str(error) for _, error in self.take_errors()])
         self.stub.verify()
 
     def test_reset_forgets_it(self) -> None:

@@ -77,7 +77,7 @@ class PytestHTTPServerTest(WireTest):
         """Are kept with their request, which is recorded, too (theirs is not)."""
         self.stub.on().reply_with(lambda: 1 / 0)
         self.assertEqual(500, self.send("GET", "/a").status)
-        ((exchange, error),) = self.stub.take_errors()
+        ((exchange, error),) = self.take_errors()
         self.assertEqual(("/a", ZeroDivisionError), (exchange.path, type(error)))
         self.assertEqual(["/a"], [request.raw_path for request in self.stub.requests])
 
@@ -173,7 +173,7 @@ class TestServerTest(WireTest):
         self.stub.on().reply_sequence("one", "two")
         self.assertEqual(["one", "two"], [self.send().text for _ in range(2)])
         self.assertEqual(500, self.send().status)
-        self.assertEqual(1, len(self.stub.take_errors()))
+        self.assertEqual(1, len(self.take_errors()))
 
     def test_a_callback_that_yields_sleeps(self) -> None:
         """``reply_stream()`` with `Pause`."""
@@ -312,7 +312,7 @@ class DyingClientTest(WireTest):
         self.wait_for(lambda: any(exchange.aborted for exchange in self.stub.exchanges))
         self.assertRegex(self.stub.exchanges[-1].aborted, wanted)
         held = f" could not be read: .*{wanted}" if "request's" in wanted else "^$"
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
         self.assertRegex(self.stub.failure_report(), held)
 
     def test_each(self) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import unittest
 
-from liveserver_testcase import HTTPStub, RecordedRequest
+from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.stub.answer import Answer
 from tests.stub.support import StubTest, make_exchange
 from tests.support import HANG
 
@@ -54,22 +53,18 @@ class RecordTest(StubTest):
 
     def test_a_request_is_recorded_when_it_is_decided_upon(self) -> None:
         """Who finds it among the requests finds it counted, and with its violation."""
-        seen: list[tuple[int, int]] = []
+        seen: list[tuple[int, bool]] = []
 
-        class LookingStub(HTTPStub):
-            def look(self) -> None:
-                seen.append((len(self.requests), len(self._violations)))
+        def look() -> bool:
+            seen.append((len(self.stub.requests), "GET /x" in self.stub._inspection.take_failures()[0].text))
+            return True
 
-            def decide(self, request: RecordedRequest) -> Answer:
-                self.look()
-                answer = super().decide(request)
-                self.look()
-                return answer
-
-        with LookingStub() as stub:
-            self.send("GET", "/x", stub=stub)
-            stub.look()
-        self.assertEqual([(0, 0), (0, 1), (1, 1)], seen)
+        wait = self.stub.journal.wait_for
+        thread = threading.Thread(target=lambda: wait(lambda: self.stub.requests and look(), HANG))
+        thread.start()
+        self.send("GET", "/x")
+        thread.join(HANG)
+        self.assertEqual([(1, True)], seen)
 
     def test_a_client_that_leaves_before_the_answer_is_recorded(self) -> None:
         """The request counts, and the listing says how it ended."""
@@ -82,8 +77,8 @@ class RecordTest(StubTest):
         (request,) = self.stub.requests
         self.assertFalse(request.exchange.completed)
         self.assertTrue(request.exchange.aborted)
-        self.assertEqual(("", []), (self.stub.failure_report(), self.stub.take_errors()))
-        self.assertRegex(self.stub.traffic.list_requests()[1], r"^  #1 GET /big -> \D+")
+        self.assertEqual(("", []), (self.stub.failure_report(), self.take_errors()))
+        self.assertRegex(self.stub._inspection.traffic.list_requests()[1], r"^  #1 GET /big -> \D+")
 
     def test_a_client_that_leaves_in_the_middle_of_its_request_is_recorded(self) -> None:
         """It is no request, and no expectation's; but reports list it."""
@@ -93,9 +88,7 @@ class RecordTest(StubTest):
         self.wait_for(lambda: len(self.stub.journal))
         client.close()
         self.assertEqual([], self.stub.wait_until_idle(HANG))
-        self.assertEqual(
-            ([], 0, []), (self.stub.requests, self.stub.expectations[0].times_called, self.stub.take_errors())
-        )
+        self.assertEqual(([], 0, []), (self.stub.requests, self.stub.expectations[0].times_called, self.take_errors()))
         report = self.stub.failure_report()
         (exchange,) = self.stub.journal.entries()
         line = f"was sent 1 request that was incomplete or malformed:\n  PUT /big: {exchange.aborted}"
@@ -122,9 +115,7 @@ class RecordTest(StubTest):
         self.assertEqual(b"HTTP/1.1 400", client.recv(4000)[:12])
         client.close()
         self.assertEqual([], self.stub.wait_until_idle(HANG))
-        self.assertEqual(
-            ([], 0, []), (self.stub.requests, self.stub.expectations[0].times_called, self.stub.take_errors())
-        )
+        self.assertEqual(([], 0, []), (self.stub.requests, self.stub.expectations[0].times_called, self.take_errors()))
 
     def test_a_full_journal_is_mentioned(self) -> None:
         """Reports say that the oldest requests are gone."""
@@ -220,13 +211,13 @@ class TestsTest(StubTest):
         client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
         self.wait_for(lambda: len(self.stub.journal))
         threading.Timer(0.05, client.sendall, [b"c"]).start()
-        self.stub.settle(HANG)
+        self.stub._inspection.settle(HANG)
         self.assertEqual(1, len(self.stub.requests))
         client.recv(4000)
 
     def settle(self) -> bool:
         """Settle; whether that is over soon, although it might take very long."""
-        thread = threading.Thread(target=self.stub.settle, args=[6 * HANG])
+        thread = threading.Thread(target=self.stub._inspection.settle, args=[6 * HANG])
         thread.start()
         thread.join(HANG)
         is_over = not thread.is_alive()
@@ -247,7 +238,7 @@ class TestsTest(StubTest):
         client = self.connect()
         client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
         self.wait_for(lambda: len(self.stub.journal))
-        self.stub.settle(0.01)
+        self.stub._inspection.settle(0.01)
         self.assertEqual(1, len(self.stub.in_flight))
 
     def test_settling_cares_for_this_test_only(self) -> None:

@@ -333,7 +333,7 @@ class ScenarioTest(ScriptTest):
             "GET '/x' is part of no scenario; write stub.scenario('…').on(…).then_state('paid')",
             lambda: expectation.then_state("paid"),
         )
-        self.assert_refused("name is ''; wanted a text", lambda: self.stub.scenario(""))
+        self.assert_refused("name is ''; wanted a str", lambda: self.stub.scenario(""))
 
 
 class DefaultsTest(ScriptTest):
@@ -353,7 +353,7 @@ class DefaultsTest(ScriptTest):
         self.assert_refused(
             "prefix is 'v1'; wanted one that begins with '/', such as '/v1'", lambda: self.stub.defaults(prefix="v1")
         )
-        self.assert_refused("path is None; wanted a text, before which '/v1' can stand", lambda: api.on("GET"))
+        self.assert_refused("path is None; wanted a str, before which '/v1' can stand", lambda: api.on("GET"))
 
     def test_replies_start_from_them(self) -> None:
         """Their headers are added, unless the reply says otherwise."""

@@ -119,7 +119,7 @@ class WireTest(StubTest):
         """A Content-Length without a body is what HEAD is for."""
         self.stub.on("HEAD", "/x").reply(200, headers={"Content-Length": "5"})
         self.assertEqual("5", self.send("HEAD", "/x").headers["content-length"])
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
 
     def test_a_header_may_be_sent_twice(self) -> None:
         """Pairs are sent as pairs."""
@@ -148,7 +148,7 @@ class WireTest(StubTest):
         """A length for HEAD that is sent to a GET is recorded, not passed over."""
         self.stub.on().reply(200, headers={"Content-Length": "5"})
         self.assertEqual(500, self.send("GET", "/x").status)
-        ((exchange, error),) = self.stub.take_errors()
+        ((exchange, error),) = self.take_errors()
         self.assertEqual(("GET /x", InvalidResponse), (exchange.describe(), type(error)))
 
 
@@ -266,7 +266,7 @@ class MisuseTest(StubTest):
         self.send()
         exchange = self.stub.requests[0].exchange
         with self.assertRaisesRegex(RuntimeError, "is over$"):
-            self.stub.handler.handle(exchange, None)
+            self.stub._engine.handler.handle(exchange, None)
         self.assertEqual(1, self.stub.expectations[0].times_called)
 
 

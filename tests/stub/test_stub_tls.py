@@ -164,7 +164,7 @@ class FailureTest(TLSTest):
                     shown[fault] = client.recv(1)
         self.assertEqual((None, b""), (shown[Fault.RESET], shown[Fault.CLOSE]))
         self.assertNotIn(shown[Fault.GARBAGE], (None, b"", b"\x15", b"\x16"))  # no record of TLS
-        self.assertEqual([], self.stub.take_errors())
+        self.assertEqual([], self.take_errors())
 
     def test_a_certificate_of_the_users(self) -> None:
         """Nobody can make it fail."""

@@ -1,0 +1,346 @@
+"""What a stub was sent: to look at, to wait for, and to hold against the test.
+
+An `Inspection` reads the journal, in which every exchange is put when it arrives, and keeps what speaks against a test
+until that is asked for, once.  What came in an earlier test than the one that runs is kept apart, and names its test.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from ..core.journal import Journal, drain, runs_loop
+from ..core.text import count, describe_error, quote
+from ..errors import UsageError
+from ..web.records import Exchange
+from .book import Book, Decision
+from .diagnosis import Traffic, Violation, explain_count, explain_failure, explain_late, find_violation
+from .expectation import Expectation
+from .matching import Criteria
+from .request import RecordedRequest
+from .times import Times
+from .traffic import describe_exchange, find_requests
+
+__all__ = ["Failure", "Inspection", "refuse_in_loop"]
+
+__unittest = True
+
+T = TypeVar("T")
+
+
+class Failure(NamedTuple):
+    """What is held against a test: why, and the exception behind it, if there is one."""
+
+    text: str
+    error: BaseException | None = None
+
+
+def refuse_in_loop(what: str, async_name: str) -> None:
+    """Refuse to block an event loop.
+
+    Args:
+        what: What would block it, such as ``stub.take_request()``.
+        async_name: What to write instead.
+
+    Raises:
+        UsageError: One runs in this thread.
+    """
+    if runs_loop():
+        raise UsageError(
+            f"{what} would block the event loop that runs here, and with it the code that it waits for: "
+            f"write {async_name}"
+        )
+
+
+class Log(Protocol):
+    """The engine, as far as an inspection needs it."""
+
+    journal: Journal[Exchange]
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+
+    @property
+    def in_flight(self) -> list[Exchange]:
+        """The exchanges that are being served at the moment."""
+
+    def take_errors(self) -> list[tuple[Exchange, BaseException]]:
+        """What was raised since the last call, each with its exchange."""
+
+    def is_decided(self) -> bool:
+        """Return True if nothing of this test is in flight but what is kept back on purpose."""
+
+
+class Inspection:
+    """The requests of the test that runs, and what is held against it.
+
+    Args:
+        log: The engine.
+        registry: The expectations.
+
+    Attributes:
+        name: What reports call the stub, where there are several; empty for the only one.
+        timeout: Seconds that a wait lasts where nothing else is said.
+        is_strict: Whether a request that nothing answers, or that cannot be read, is held against the test.
+        is_verified: Whether an expectation that is not met is held against the test.
+        has_early: Whether anything is to fail before a request's body has come.
+        siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
+    """
+
+    def __init__(self, log: Log, registry: Book) -> None:
+        self.name = ""
+        self.timeout = 2.0
+        self.is_strict = self.is_verified = True
+        self.has_early = False
+        self.siblings: list[Inspection] = []
+        self._log = log
+        self._registry = registry
+        self._taking = threading.Lock()  # two threads that take a request take two
+        self._surplus = 0  # violations of this test beyond as many as the journal keeps requests
+        # what no report has said yet, and below it what is of earlier tests than the one that was judged
+        self._violations: list[Violation] = []
+        self._unreadable: list[Exchange] = []
+        self._late_violations: list[Violation] = []
+        self._late_unreadable: list[Exchange] = []
+        self._late_errors: list[tuple[Exchange, BaseException]] = []
+
+    # -- what has come ---------------------------------------------------------------------------------------------
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """All that came in this test."""
+        journal = self._log.journal
+        return journal.entries(journal.window)
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Those of them that came whole."""
+        return find_requests(self.exchanges)
+
+    @property
+    def requests_in_flight(self) -> list[RecordedRequest]:
+        """Those that are being answered, of whatever test."""
+        records = [exchange.handler_data for exchange in self._log.in_flight]
+        return [record for record in records if isinstance(record, RecordedRequest)]
+
+    @property
+    def unmatched(self) -> list[RecordedRequest]:
+        """Those that nothing answered."""
+        return [request for request in self.requests if request.is_unmatched]
+
+    @property
+    def expectations(self) -> list[Expectation]:
+        """What is in the script, oldest first."""
+        return self._registry.expectations
+
+    @property
+    def traffic(self) -> Traffic:
+        """What came, for a report."""
+        return Traffic(self._log.url, self.exchanges, self._log.journal.dropped_message, self.name)
+
+    def find(self, criteria: Criteria) -> list[RecordedRequest]:
+        """The requests that match."""
+        return [request for request in self.requests if criteria.matches(request)]
+
+    # -- while requests come ---------------------------------------------------------------------------------------
+
+    def note_unanswered(self, request: RecordedRequest, decision: Decision) -> Violation:
+        """Hold it against the test, unless that allows it, that nothing answers a request; returns why."""
+        violation = find_violation(request, decision, self._find_elsewhere(request))
+        if decision.expectation is None and not decision.is_late:
+            request.is_unmatched = True
+        if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
+            self._hold_against(self._violations, violation)
+        return violation
+
+    def note_unreadable(self, exchange: Exchange) -> None:
+        """Hold against the test what came and was no request, or broke off in the middle of one."""
+        request = exchange.handler_data
+        if self.is_strict and not self._registry.allows(request if isinstance(request, RecordedRequest) else None):
+            self._hold_against(self._unreadable, exchange)
+
+    def _hold_against(self, held: list[T], what: T) -> None:
+        """Note what is held against the test, or count it when as much is noted as the journal keeps requests."""
+        if len(held) < self._log.journal.limit:
+            held.append(what)
+        else:
+            self._surplus += 1
+
+    def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
+        """What another stub of the test would have answered, in words."""
+        return [
+            f"the stub {sibling.name or 'stub'!r} at {sibling._log.url} expects it: {expectation.describe()}, "
+            f"written at {expectation.written_at}"
+            for sibling in self.siblings
+            for expectation in sibling.expectations[-100:]
+            if not expectation.is_never and expectation.criteria.criteria and expectation.matches(request)
+        ]
+
+    def forget(self, expectation: Expectation) -> None:
+        """Take ``expectation`` out of the script, as its ``remove()`` does."""
+        self._registry.remove(expectation)
+
+    # -- a test begins ---------------------------------------------------------------------------------------------
+
+    def begin(self, name: str) -> None:
+        """Begin a test: forget what the one before has written, recorded and held."""
+        journal = self._log.journal
+        journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
+        self._surplus = 0
+        self._registry.begin(lambda: journal.begin(name))
+        for request in self.requests_in_flight:  # not before: one of the old test may just be coming to its hold
+            if request.held_by is not None:
+                request.held_by.drop_before(journal.window.number)
+
+    def reset(self) -> None:
+        """Forget what is held against the test, and what it has written unless that is of the class."""
+        self._violations.clear()
+        self._unreadable.clear()
+        self._log.take_errors()
+        self._registry.clear()
+
+    # -- what is held against a test -------------------------------------------------------------------------------
+
+    def settle(self, timeout: float) -> None:
+        """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test."""
+        self._log.journal.wait_for(self._log.is_decided, timeout)
+
+    async def settle_async(self, timeout: float) -> None:
+        """Like `settle`, for code on an event loop."""
+        await self._log.journal.wait_for_async(self._log.is_decided, timeout)
+
+    def take_failures(self) -> list[Failure]:
+        """Return what is held against this test: each request once, by the first who asks.
+
+        That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
+        answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
+        expectations that are not met.
+        """
+        current = self._log.journal.window.number
+        errors, violations, unreadable = self._log.take_errors(), drain(self._violations), drain(self._unreadable)
+        self._late_errors += [raised for raised in errors if raised[0].window.number != current]
+        self._late_violations += [each for each in violations if each.request.window.number != current]
+        self._late_unreadable += [exchange for exchange in unreadable if exchange.window.number != current]
+        failures = [self._explain_error(*raised) for raised in errors if raised[0].window.number == current]
+        traffic = self.traffic
+        report = explain_failure(
+            traffic,
+            [each for each in violations if each.request.window.number == current],
+            self.expectations,
+            must_be_met=self.is_verified,
+            unreadable=[exchange for exchange in unreadable if exchange.window.number == current],
+            more=[*self._find_unanswered(traffic), *self._explain_surplus()],
+        )
+        return [*failures, Failure(report)] if report else failures
+
+    def _find_unanswered(self, traffic: Traffic) -> Iterator[str]:
+        """Find the requests that wait for the test to answer them, and whose clients have not left."""
+        current = self._log.journal.window.number
+        for request in self.requests_in_flight:
+            hold, serving = request.held_by, request.serving
+            if request.window.number == current and hold is not None and serving is not None and not serving.has_left():
+                said = hold.report_unanswered(request)
+                if said:
+                    yield f"{traffic.name(request)} {said}"
+
+    def _explain_surplus(self) -> list[str]:
+        surplus, self._surplus = self._surplus, 0
+        return [f"… and {count(surplus, 'more request')} without an answer"] if surplus else []
+
+    def take_late_failures(self) -> list[Failure]:
+        """Return what is held against tests that were judged already; each is said once and names its test."""
+        errors = drain(self._late_errors) + self._log.take_errors()
+        failures = [self._explain_error(*raised, late=True) for raised in errors]
+        violations = drain(self._late_violations) + drain(self._violations)
+        report = explain_late(self.name, violations, drain(self._late_unreadable) + drain(self._unreadable))
+        return [*failures, Failure(report)] if report else failures
+
+    def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:
+        lead = f"stub {quote(self.name)}: " if self.name else ""
+        when = f"left over from {exchange.window.name}: " if late else ""
+        what = f"{describe_exchange(exchange)} could not be answered: {describe_error(error)}"
+        return Failure(f"{lead}{when}{what}", error)
+
+    def raise_failures(self) -> None:
+        """Fail if anything is held against this test.
+
+        Raises:
+            AssertionError: The report; its cause is what a handler raised, if one did.
+        """
+        failures = self.take_failures()
+        if failures:
+            raise AssertionError("\n\n".join(failure.text for failure in failures)) from failures[0].error
+
+    def check_met(self, expectations: Sequence[Expectation], *, stop_on_unmatched: bool = False) -> None:
+        """Fail unless these expectations are met, or if a wait for them was stopped by an unmatched request.
+
+        Raises:
+            AssertionError: The report.
+        """
+        report = explain_failure(self.traffic, [], expectations)
+        unmatched = self.unmatched if stop_on_unmatched else []
+        if unmatched:
+            held = "\n\n".join(failure.text for failure in self.take_failures())
+            report = f"stopped waiting, since nothing answers {self.traffic.name(unmatched[0])}\n{held or report}"
+        if report:
+            raise AssertionError(report)
+
+    # -- waits -----------------------------------------------------------------------------------------------------
+
+    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
+        """Wait until ``predicate()`` is true; asked again whenever something has come or was answered.
+
+        Args:
+            predicate: Its first true result is returned.
+            timeout: Seconds; None for the stub's ``timeout``.
+            what: What is waited for, for the message.
+            async_name: What to write on an event loop.
+
+        Raises:
+            AssertionError: It did not become true.
+            UsageError: It would block a running event loop.
+        """
+        refuse_in_loop("this wait", async_name)
+        seconds = self.timeout if timeout is None else timeout
+        return self._check(self._log.journal.wait_for(predicate, seconds), what, seconds)
+
+    async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
+        """`wait`, for code on an event loop."""
+        seconds = self.timeout if timeout is None else timeout
+        return self._check(await self._log.journal.wait_for_async(predicate, seconds), what, seconds)
+
+    def _check(self, result: T | None, what: str, seconds: float) -> T:
+        if not result:
+            raise AssertionError("\n".join([f"waited {seconds:g} s for {what}", *self.traffic.list_requests()]))
+        return result
+
+    def take_next(self) -> RecordedRequest | None:
+        """The oldest request of this test that was not taken yet, which is taken now; None if there is none."""
+        with self._taking:
+            request = next((request for request in self.requests if not request.is_taken), None)
+            if request is not None:
+                request.is_taken = True
+            return request
+
+    def describe_next(self) -> str:
+        """What `take_next` is waited for to return."""
+        taken = sum(request.is_taken for request in self.requests)
+        return f"request #{taken + 1}, after those that were taken" if taken else "a request"
+
+    def get_found(self, criteria: Criteria, times: Times, seconds: float) -> list[RecordedRequest]:
+        """The requests that match.
+
+        Raises:
+            AssertionError: They are fewer than ``times`` says, after so many seconds; the message names the nearest.
+        """
+        found = self.find(criteria)
+        if len(found) < times[0]:
+            raise AssertionError(explain_count(criteria, (times[0], None), self.traffic, waited=seconds))
+        return found
+
+    def is_satisfied(self) -> bool:
+        """Return True if every expectation is met, and the requests for it are recorded."""
+        expected = self.expectations
+        return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
