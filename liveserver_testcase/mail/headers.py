@@ -57,6 +57,7 @@ _NO_ADDRESS = re.compile(r'"(?:[^"\\]|\\.){0,200}"(?!@)|\([^()]{0,200}\)')  # a 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _NEEDS_QUOTES = re.compile(r'[\s<>()\[\],;:"@\\]|\A\Z')
 _LONGEST = 20_000  # characters of a field that Python's parser reads: its time grows with the square of the length
+_LONGEST_KEPT = 2_000  # characters of a field that is kept when it was read
 
 # Defects of an address field with which it still has one meaning: a mailbox of this machine, nobody, a name or a local
 # part in encoded words that touch something.
@@ -101,7 +102,7 @@ def read_field(name: str, source: str, on_defect: OnDefect = lambda _: None) -> 
     Source:
         RFC 5322, RFC 2047, RFC 2231, RFC 6266, RFC 6532.
     """
-    field, defects = _read_field(name, source)
+    field, defects = (_read_field if len(source) <= _LONGEST_KEPT else _read_field.__wrapped__)(name, source)
     for defect in defects:
         on_defect(defect)
     return field
@@ -315,7 +316,7 @@ def _join_addresses(addresses: Iterable[Address]) -> tuple[str | None, ...]:
 def _find_addresses(source: str) -> tuple[str, ...]:
     """Return what looks like an address in a field whose structure is damaged."""
     text = _ENCODED_WORD.sub("", source)
-    if len(text) <= _LONGEST:
+    if len(text) <= 5 * _LONGEST:
         text = _NO_ADDRESS.sub("", text)
         text = re.sub(r"[^<>,;]{0,200}<", "<", text)  # what stands before an angle bracket is a name
     return tuple(_BARE_ADDRESS.findall(text))

@@ -107,6 +107,9 @@ class ScriptTest(MailTestCase):
             self.send()
             with self.assertRaises(smtplib.SMTPDataError):
                 self.send(b"Subject: top secret\r\n\r\nx\r\n")
+        with self.server.reject_message(when=lambda mail: mail["Subject"] == "hello"):
+            with self.assertRaises(smtplib.SMTPDataError):
+                self.send()
         with self.server.reject_message(when="ann@*"), self.assertRaises(smtplib.SMTPDataError):
             self.send()
         self.assertEqual(["hello"], [mail.subject for mail in self.server.outbox])

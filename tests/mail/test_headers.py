@@ -125,6 +125,11 @@ class ParseAddresses(unittest.TestCase):
         self.assertEqual(found, ["ann@x", "bob@x"])
         self.assertEqual(notes, ["To header: malformed address in 'ann@x bob@x'"])
 
+    def test_many(self) -> None:
+        """Of a field that is too long for Python's parser the addresses are found all the same, and no names."""
+        names = [f'"Doe, Ann <no{number}@x>" <ann{number}@example.com>' for number in range(1000)]
+        self.assertEqual(parse(", ".join(names)), ([f"ann{number}@example.com" for number in range(1000)], []))
+
     def test_time(self) -> None:
         """A field of half a million brackets, quotes or spaces is read in linear time."""
         for piece in ("<", "<@", ",", '"', '"\\"', "(", ")", " @", "a ", "\\", "=?", ":", "<@,"):
