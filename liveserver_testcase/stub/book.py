@@ -227,12 +227,6 @@ class Book:
         with self._lock:
             return list(self._numbers)
 
-    @property
-    def enqueued(self) -> list[Expectation]:
-        """What is still to come of what was enqueued."""
-        with self._lock:
-            return list(self._queue)
-
     # -- deciding --------------------------------------------------------------------------------------------------
 
     def decide(self, request: RecordedRequest) -> Decision:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 import contextlib
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from ..core.text import count, quote
+from ..core.text import count, quote, suggest_name
 from ..errors import UsageError
 from .answer import Answer
 from .answering import Answering
@@ -126,8 +126,14 @@ class Expectation(Answering):
         # Both grow by the book alone, under its lock; what the journal drops is taken out again.
         self._claimed: collections.deque[RecordedRequest] = collections.deque()
         self._calls = 0
-        if owner is not None:
-            self.timeout = owner.timeout
+
+    if not TYPE_CHECKING:  # where it would let every name be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in _ATTRIBUTES:
+                advice = suggest_name(name, [known for known in _ATTRIBUTES if not known.startswith("_")])
+                raise AttributeError(f"cannot set {name!r}: an Expectation has no such attribute: {advice}")
+            object.__setattr__(self, name, value)
 
     # -- scripting -------------------------------------------------------------------------------------------------
 
@@ -285,3 +291,9 @@ class Expectation(Answering):
         return (
             f"<Expectation {self.describe()}, {describe_times(self.times)}, called {count(self.times_called, 'time')}>"
         )
+
+
+_ATTRIBUTES = frozenset((
+    "criteria", "times", "name", "is_bounded", "is_never", "answer", "written_at", "order", "scenario", "state",
+    "next_state", "number", "first_turn", "_reply_headers", "_owner", "_claimed", "_calls",
+))  # fmt: skip

@@ -22,9 +22,7 @@ class Fault(enum.Enum):
     RESET = "reset"
     """The connection ends with a TCP reset."""
     CLOSE = "close"
-    """The connection ends in good order, but too early."""
-    EMPTY = "empty"
-    """The request is answered with nothing at all, and an end in good order."""
+    """The connection ends in good order, but too early: where nothing else is said, in place of a response."""
     STALL = "stall"
     """Nothing more is read or sent; the connection stays open until the client, or the stub, has enough."""
     TRUNCATE = "truncate"
@@ -79,7 +77,6 @@ _START, _BODY = (FaultPoint.RESPONSE_START,), (FaultPoint.RESPONSE_BODY,)
 _POINTS: Mapping[Fault, tuple[FaultPoint, ...]] = {  # the first one is meant where none is given
     Fault.RESET: _EVERYWHERE,
     Fault.CLOSE: _EVERYWHERE,
-    Fault.EMPTY: _START,
     Fault.STALL: _EVERYWHERE,
     Fault.TRUNCATE: _BODY,
     Fault.GARBAGE: (FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 import warnings
 
+from liveserver_testcase import Chunked, HTTPStub, ServerNotStarted, UsageError
 from tests.stub.support import StubTest, receive
 from tests.support import HANG
 
@@ -120,6 +121,116 @@ class DelayTest(StubTest):
         self.stub.on().reply(200, delay=0.05)
         self.send()
         self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
+
+
+class ContentAttributesTest(StubTest):
+    """``stub.content``, ``code``, ``headers`` and ``chunked``, as pytest-localserver has them."""
+
+    def test_each_is_set_by_itself(self) -> None:
+        """What was set before stays."""
+        self.stub.code = 404
+        self.stub.headers = {"X-A": "1"}
+        self.stub.content = "none"
+
+        answer = self.send()
+
+        self.assertEqual((404, "none", "1"), (answer.status, answer.text, answer.headers["x-a"]))
+        self.assertEqual(
+            ("none", 404, {"X-A": "1"}, Chunked.NO),
+            (self.stub.content, self.stub.code, self.stub.headers, self.stub.chunked),
+        )
+
+    def test_they_show_what_serve_content_was_given(self) -> None:
+        """A call replaces all of them; what it is not given is as before any call."""
+        self.stub.code = 404
+        self.stub.serve_content(iter(["a", "b"]), chunked=True)
+
+        self.assertEqual((["a", "b"], 200, Chunked.YES), (self.stub.content, self.stub.code, self.stub.chunked))
+        self.stub.chunked = False
+        self.assertEqual("2", self.send().headers["content-length"])
+
+    def test_headers_are_a_copy(self) -> None:
+        """Changing it changes nothing; setting it does."""
+        self.stub.headers = {"X-A": "1"}
+        headers = self.stub.headers
+        assert isinstance(headers, dict)
+        headers["X-B"] = "2"
+
+        self.assertNotIn("x-b", self.send().headers)
+
+    def test_cookies_and_delay_stay(self) -> None:
+        """What `serve_content` alone can say is kept."""
+        self.stub.serve_content("a", cookies={"session": "7"})
+        self.stub.content = "b"
+
+        answer = self.send()
+
+        self.assertEqual(("b", "session=7; Path=/"), (answer.text, answer.headers["set-cookie"]))
+
+    def test_they_end_with_the_test(self) -> None:
+        """The next test finds what the class has served."""
+        self.stub.content = "class"
+        self.begin("a")
+        self.stub.content = "test"
+        self.begin("b")
+
+        self.assertEqual(("class", "class"), (self.stub.content, self.send().text))
+
+    def test_what_cannot_be_sent_changes_nothing(self) -> None:
+        """It is refused where it is written."""
+        self.stub.content = "a"
+        for name, value in (("content", 5), ("code", 99), ("headers", {"a b": "c"}), ("chunked", "yes")):
+            with self.subTest(name=name), self.assertRaises(UsageError):
+                setattr(self.stub, name, value)
+
+        self.assertEqual((200, "a"), (self.stub.code, self.send().text))
+
+
+class AttributesTest(StubTest):
+    """Attributes that a stub, a view of it or an expectation does not have."""
+
+    def test_an_unknown_one_cannot_be_set(self) -> None:
+        """A misspelt setting is an error with the name that was meant; silence would change what a test proves."""
+        view, order = self.stub.defaults(prefix="/v1"), self.stub.scenario("order")
+        expectation = self.stub.on("GET", "/a")
+        cases: list[tuple[object, str, str]] = [
+            (self.stub, "is_stict", "HTTPStub has no such attribute: did you mean 'is_strict'?"),
+            (self.stub, "kontent", "HTTPStub has no such attribute: did you mean 'content'?"),
+            (view, "prefixx", "Defaults has no such attribute: nothing of it can be set"),
+            (view, "is_strict", "Defaults has no such attribute: nothing of it can be set"),
+            (order, "stat", "ScenarioScript has no such attribute: did you mean 'state'?"),
+            (expectation, "tmes", "an Expectation has no such attribute: did you mean 'times'?"),
+        ]
+        for owner, name, message in cases:
+            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
+                setattr(owner, name, True)
+            self.assertEqual(f"cannot set {name!r}: {message}", str(caught.exception))
+        self.assertTrue(self.stub.is_strict)
+
+    def test_what_can_only_be_read(self) -> None:
+        """A method or a fact is no setting."""
+        for name in ("requests", "on", "url", "body_limit"):
+            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
+                setattr(self.stub, name, None)
+            self.assertEqual(f"HTTPStub.{name} can only be read", str(caught.exception))
+
+    def test_an_unknown_one_cannot_be_read(self) -> None:
+        """Of a stub and of a view the message names the nearest."""
+        for owner in (self.stub, self.stub.defaults()):
+            with self.assertRaisesRegex(AttributeError, "^an HTTPStub has no attribute 'request': did you mean "):
+                owner.request  # type: ignore[attr-defined]  # noqa: B018
+
+    def test_a_view_has_the_rest_of_its_stub(self) -> None:
+        """What is not written through it is the stub's own."""
+        view = self.stub.defaults(prefix="/v1")
+        view.get("/a").reply(201)
+        self.assertEqual(201, self.send("GET", "/v1/a").status)
+        self.assertEqual(self.stub.requests, view.requests)  # type: ignore[attr-defined]
+
+    def test_what_is_missing_of_a_fact_is_said(self) -> None:
+        """A stub that never started has no port, which is no unknown attribute."""
+        with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
+            HTTPStub().port  # noqa: B018
 
 
 if __name__ == "__main__":

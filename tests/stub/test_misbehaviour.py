@@ -63,15 +63,9 @@ class ResponseStartTest(FaultTest):
         self.assert_seen(self.provoke(Fault.CLOSE), None, "FIN")
         self.assert_recorded("close at response start")
 
-    def test_empty(self) -> None:
-        """So it does here."""
-        self.assert_seen(self.provoke(Fault.EMPTY), None, "FIN")
-        self.assert_recorded("empty at response start")
-
     def test_an_end_in_good_order_after_a_large_upload(self) -> None:
         """What the client has sent does not turn the end into a reset."""
-        for fault in (Fault.CLOSE, Fault.EMPTY):
-            self.assert_seen(self.provoke(fault, request=post(b"x" * 1_000_000)), None, "FIN")
+        self.assert_seen(self.provoke(Fault.CLOSE, request=post(b"x" * 1_000_000)), None, "FIN")
 
     def test_stall(self) -> None:
         """It sees nothing at all, until it has enough."""
@@ -320,7 +314,7 @@ class TogetherTest(FaultTest):
         """Faults show through TLS, too."""
         with HTTPStub(tls=True) as stub:
             for fault, at, size in (
-                (Fault.CLOSE, None, 0), (Fault.EMPTY, None, 0), (Fault.TRUNCATE, None, 50),
+                (Fault.CLOSE, None, 0), (Fault.TRUNCATE, None, 50),
                 (Fault.CLOSE, FaultPoint.RESPONSE_END, 100),
                 (Fault.GARBAGE, FaultPoint.RESPONSE_BODY, 50 + len(GARBAGE)),
             ):  # fmt: skip

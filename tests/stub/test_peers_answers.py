@@ -272,7 +272,7 @@ class MockWebServerTest(WireTest):
     def test_wiremocks_faults(self) -> None:
         """Its four kinds."""
         for fault, at, end in (
-            (Fault.EMPTY, None, "FIN"), (Fault.RESET, None, "RST"), (Fault.GARBAGE, None, "FIN"),
+            (Fault.CLOSE, None, "FIN"), (Fault.RESET, None, "RST"), (Fault.GARBAGE, None, "FIN"),
             (Fault.GARBAGE, FaultPoint.RESPONSE_BODY, "FIN"),
         ):  # fmt: skip
             self.stub.on().reply(200, b"abcd").fail(fault, at)
