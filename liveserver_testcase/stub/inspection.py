@@ -28,6 +28,8 @@ __unittest = True
 
 T = TypeVar("T")
 
+_MOST_HELD = 1000  # failures that are kept one by one: a report shows the first twenty that differ
+
 
 class Failure(NamedTuple):
     """What is held against a test: why, and the exception behind it, if there is one."""
@@ -98,7 +100,7 @@ class Inspection:
         self._log = log
         self._registry = registry
         self._taking = threading.Lock()  # two threads that take a request take two
-        self._surplus = 0  # violations of this test beyond as many as the journal keeps requests
+        self._surplus = 0  # violations of this test beyond those that are kept
         # what no report has said yet, and below it what is of earlier tests than the one that was judged
         self._violations: list[Violation] = []
         self._unreadable: list[Exchange] = []
@@ -162,8 +164,8 @@ class Inspection:
             self._hold_against(self._unreadable, exchange)
 
     def _hold_against(self, held: list[T], what: T) -> None:
-        """Note what is held against the test, or count it when as much is noted as the journal keeps requests."""
-        if len(held) < self._log.journal.limit:
+        """Note what is held against the test; when there is as much of it as anybody can read, count it."""
+        if len(held) < min(self._log.journal.limit, _MOST_HELD):
             held.append(what)
         else:
             self._surplus += 1
