@@ -108,7 +108,8 @@ def _make_from_response(response: Response) -> Reply:
     pairs = [(name, value) for name, value in response.headers.items() if name.lower() != "content-length"]
     reason = response.status.partition(" ")[2]
     if not response.is_streamed:
-        return Reply(response.status_code, response.get_data(), pairs, reason=reason)
+        whole = Reply(response.status_code, response.get_data(), pairs, reason=reason)
+        return whole.changed(selects=False)  # the application has decided that already
 
     def items(_request: object) -> Iterator[bytes]:
         try:

@@ -133,8 +133,7 @@ class Answering:
         Args:
             source: Pieces of bytes or text, with `Pause` between them: an iterable, an asynchronous one, or a function
                 (also a generator function, asynchronous or not) that is called for each request, with the request if
-                it takes an argument.  What a generator has given is kept, and given to later requests too; an
-                asynchronous generator is for one request.
+                it takes an argument.  Not what such a function returns: that gives its pieces once.
             status: The status code.
             headers: A mapping, or pairs where a name comes twice.
             content_type: The Content-Type.

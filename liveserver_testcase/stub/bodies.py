@@ -6,15 +6,15 @@ import json as json_module
 import mimetypes
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias, TypedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
 from werkzeug.http import dump_cookie
 
 from ..core.text import quote
 from ..errors import UsageError
-from .stream import Stream, make_stream
+from .stream import Stream, make_single_stream
 
 __all__ = [
     "Content",
@@ -25,10 +25,11 @@ __all__ = [
     "make_content",
     "make_cookies",
     "make_pairs",
+    "split_headers",
 ]
 
-Headers: TypeAlias = "Mapping[str, str] | Iterable[tuple[str, str]]"
-"""A mapping, or pairs where a name comes twice."""
+Headers: TypeAlias = "Mapping[str, str | Sequence[str] | None] | Iterable[tuple[str, str | Sequence[str] | None]]"
+"""A mapping, or pairs; several values of one name in a list, and None for a header that is to be left out."""
 
 Cookies: TypeAlias = "Mapping[str, str | Mapping[str, Any]] | Iterable[tuple[str, str | Mapping[str, Any]]]"
 """Names and values; a value can be a mapping with ``value`` and attributes, as ``max_age`` or ``samesite``."""
@@ -57,7 +58,7 @@ class ReplyOptions(TypedDict, total=False):
     delay: float
     body_delay: float
     throttle: float | tuple[int, float] | None
-    compress: bool | str
+    compress: Literal["gzip"] | None
 
 
 Content: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
@@ -89,11 +90,10 @@ def _make_body(body: object, named: str | None) -> Content:
         return "text/html; charset=utf-8", _encode("body", body, named)
     if isinstance(body, bytes | bytearray | memoryview):
         return "application/octet-stream", bytes(body)
-    if isinstance(body, list | tuple):
-        return _make_chunks(body, named, "body")
-    if hasattr(body, "__next__") or hasattr(body, "__anext__"):
-        return "application/octet-stream", make_stream(body)  # type: ignore[arg-type]  # it is one of the two kinds of iterators
-    raise UsageError(f"body is a {type(body).__name__}; wanted bytes or str (or json=… for a JSON value)")
+    if isinstance(body, Iterator | AsyncIterator):
+        return "application/octet-stream", make_single_stream(body)
+    hint = ", chunks=… for pieces" if isinstance(body, list | tuple) else ""
+    raise UsageError(f"body is a {type(body).__name__}; wanted bytes or str (or json=… for a JSON value{hint})")
 
 
 def _make_json(value: object, _named: str | None) -> Content:
@@ -127,21 +127,34 @@ def _make_file(path: object, _named: str | None) -> Content:
         raise UsageError(f"file is a {type(path).__name__}; wanted the path of a file")
     try:
         with open(path, "rb") as file:
-            return mimetypes.guess_type(os.fspath(path))[0] or "application/octet-stream", file.read()
+            return _guess_type(os.fspath(path)), file.read()
     except OSError as error:
         raise UsageError(f"file {os.fspath(path)!r} cannot be read: {error}") from error
 
 
-def _make_chunks(chunks: object, named: str | None, name: str = "chunks") -> Content:
+_COMPRESSED = {
+    "gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz",
+    "compress": "application/x-compress", "br": "application/x-brotli", "zstd": "application/zstd",
+}  # fmt: skip
+
+
+def _guess_type(path: str) -> str:
+    """Guess a file's type by its name; a compressed one is what it is compressed as, whatever is in it."""
+    kind, coding = mimetypes.guess_type(path)
+    if coding is not None:
+        return _COMPRESSED.get(coding, "application/octet-stream")
+    return kind or "application/octet-stream"
+
+
+def _make_chunks(chunks: object, named: str | None) -> Content:
     if isinstance(chunks, str | bytes | Mapping) or not isinstance(chunks, Iterable):
-        raise UsageError(f"{name} is a {type(chunks).__name__}; wanted several pieces of bytes or str")
+        raise UsageError(f"chunks is a {type(chunks).__name__}; wanted several pieces of bytes or str")
     made, kind = [], "application/octet-stream"
     for chunk in chunks:
         if isinstance(chunk, str):
-            kind, chunk = "text/html; charset=utf-8", _encode(name, chunk, named)
+            kind, chunk = "text/html; charset=utf-8", _encode("chunks", chunk, named)
         if not isinstance(chunk, bytes | bytearray | memoryview):
-            hint = " (or json=… for a JSON value)" if name == "body" else ""
-            raise UsageError(f"{name} has the piece {quote(chunk)}; wanted bytes or str{hint}")
+            raise UsageError(f"chunks has the piece {quote(chunk)}; wanted bytes or str")
         made.append(bytes(chunk))
     return kind, tuple(made)
 
@@ -169,8 +182,23 @@ def _encode(name: str, text: str, content_type: str | None) -> bytes:
 # -- headers -------------------------------------------------------------------------------------------------------
 
 
+_NEEDED = ("connection", "content-length", "transfer-encoding")  # they say where the response ends
+
+
 def make_pairs(headers: Headers | None, what: str = "headers") -> list[tuple[str, str]]:
     """Headers as pairs.
+
+    Raises:
+        UsageError: They are none.
+    """
+    made, left_out = split_headers(headers, what)
+    if left_out:
+        raise UsageError(f"{what} have None for {quote(left_out[0])}, and there is nothing to leave out")
+    return made
+
+
+def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[tuple[str, str]], list[str]]:
+    """Headers as pairs, and the names, in lower case, of those that are to be left out.
 
     Raises:
         UsageError: They are none.
@@ -178,20 +206,31 @@ def make_pairs(headers: Headers | None, what: str = "headers") -> list[tuple[str
     pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
     if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
         raise UsageError(f"{what} are {quote(headers)}; wanted a mapping, or pairs of name and value")
-    made = [tuple(pair) if isinstance(pair, list) else pair for pair in pairs]
-    for pair in made:
-        check_pair(pair)
-    return made
+    made: list[tuple[str, str]] = []
+    left_out: list[str] = []
+    for pair in pairs:
+        name, value = pair if isinstance(pair, tuple | list) and len(pair) == 2 else (None, None)
+        if isinstance(name, str) and value is None:
+            if name.lower() in _NEEDED:
+                raise UsageError(f"header {name!r} cannot be left out: it says where the response ends")
+            left_out.append(name.lower())
+        elif isinstance(name, str) and isinstance(value, list | tuple):
+            made += [check_pair((name, item), pair) for item in value]
+        else:
+            made.append(check_pair(tuple(pair) if isinstance(pair, list) else pair, pair))
+    return made, left_out
 
 
-def check_pair(pair: object) -> None:
-    """Refuse what is no pair of texts.
+def check_pair(pair: object, given: object = None) -> tuple[str, str]:
+    """Return ``pair`` if it is one of texts; otherwise the message shows what was ``given``.
 
     Raises:
         UsageError: It is none.
     """
     if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        raise UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
+        shown = pair if given is None else given
+        raise UsageError(f"header {quote(shown)} is no pair of texts: wanted a name and a value, both str")
+    return pair
 
 
 def make_cookies(cookies: Cookies) -> list[tuple[str, str]]:

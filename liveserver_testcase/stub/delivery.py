@@ -40,8 +40,6 @@ class Delivery:
         response = exchange.response
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
-        if reply.compress and request.accept_encodings["gzip"] > 0:
-            reply = request.reply = reply.compressed
         self._connection = connection
         self._exchange = exchange
         self._request = request

@@ -140,7 +140,7 @@ class Expectation(Answering):
     def _answer_with(self, answer: Answer) -> None:
         """Answer with this from now on, and with the headers that its defaults add."""
         if self._reply_headers and isinstance(answer, Reply):
-            own = {name.lower() for name, _ in answer.headers}
+            own = {*(name.lower() for name, _ in answer.headers), *answer.left_out}
             more = tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
             answer = answer.changed(headers=(*more, *answer.headers))
         self.answer = answer

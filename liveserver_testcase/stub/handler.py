@@ -23,6 +23,7 @@ from .fault import Fault, FaultPoint
 from .inspection import Inspection
 from .reply import Reply
 from .request import RecordedRequest
+from .selection import select
 
 __all__ = ["StubHandler"]
 
@@ -63,6 +64,8 @@ class StubHandler:
                 self._read_body(connection, request, body, None)
         if answer is None:
             answer = self._decide(connection, request)
+        if type(answer) is Reply and answer.selects:
+            answer = request.reply = _select(answer, exchange)
         if type(answer) is not Reply or not answer.is_plain:
             self._reply(connection, request, answer)
         elif answer.tail is None or not response.send_constant(answer.head, answer.tail, len(answer.body)):
@@ -96,7 +99,7 @@ class StubHandler:
         reply = self.unmatched_reply
         if not any(name.lower() == _DO_NOT_RETRY[0] for name, _ in reply.headers):
             reply = reply.changed(headers=(*reply.headers, _DO_NOT_RETRY))
-        if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 304):
+        if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 205, 304):
             return reply
         named = any(name.lower() == "content-type" for name, _ in reply.headers)
         kind = () if named else (("Content-Type", "text/plain; charset=utf-8"),)
@@ -148,8 +151,14 @@ class StubHandler:
         """Make a reply for this request alone, and send it."""
         request.serving = connection
         try:
-            reply = request.reply = answer.reply_to(request)
+            reply = answer.reply_to(request)
+            request.reply = reply = _select(reply, request.exchange) if reply.selects else reply
             connection.tell()
             Delivery(connection, request.exchange, request, reply).send()
         finally:
             request.serving = None
+
+
+def _select(reply: Reply, exchange: Exchange) -> Reply:
+    """What the client gets of it, where it asks for a part, or whether it has changed."""
+    return reply if exchange.head is None else select(reply, exchange.method, exchange.head.variables)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gzip
 import re
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
-from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs
+from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs, split_headers
 from .fault import Fault, FaultPoint, Plan
 from .keywords import refuse_unknown
 from .stream import Stream, check_seconds
@@ -24,10 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["Headers", "Reply", "ReplyOptions", "Throttle"]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_WITHOUT_BODY = (204, 304)
-"""Statuses of responses without a body.  Source: RFC 9110, 6.4.1."""
+_WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1: nor have they a length
+_WITHOUT_CONTENT = (*_WITHOUT_BODY, 205)  # RFC 9110, 15.3.6: its length is 0
+_BYTES = (bytes, bytearray, memoryview)
+_STAMPS = (("date", 1), ("server", 2))  # headers that the server adds, and their flags in `PreparedHead`
 _FRAMING = ("content-length", "transfer-encoding", "trailer")  # RFC 9110, 6.5.1: not among trailers
-_CODINGS = ("gzip", "deflate")
 _SMALL = 64 * 1024  # bytes of a body up to which another copy of it costs less than a second send
 _KNOWN = tuple(ReplyOptions.__annotations__)
 _describe_status = functools.cache(describe_status)  # there are no more than 400 of them
@@ -52,9 +52,11 @@ class Reply:
 
     Args:
         status: The status code, 200 to 599.
-        body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``; a list of these is sent in
-            chunks, an item each, and an iterator of them as it goes.
-        headers: A mapping, or pairs where a name comes twice.  Content-Length, Date and Server are added on the way.
+        body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``; or an iterator of these, for
+            one request.  Of bytes, and of a file, a client gets the range that it asks for, with status 206, and 304 if
+            it has what ``ETag`` or ``Last-Modified`` say.
+        headers: A mapping, or pairs; several values of one name in a list.  Content-Length, Date and Server are added
+            on the way; None leaves out what would be added.
         json: Any JSON value, None for ``null``, sent as ``application/json``.
         text: Text, sent as ``text/plain``.
         html: Text, sent as ``text/html``.
@@ -71,8 +73,7 @@ class Reply:
         delay: Seconds before the answer; the client's leaving and the stop of the stub end them.
         body_delay: Seconds between the head and the body.
         throttle: Bytes a second, or ``(bytes, seconds)``: how slowly the body is sent.
-        compress: ``"gzip"`` or ``"deflate"`` for a body that is sent compressed in any case, True for one that is sent
-            so to clients that accept gzip.
+        compress: ``"gzip"`` for a body that is sent compressed, whatever the client accepts.
 
     Attributes:
         body: The body, whole; of chunks all together, of a stream nothing.
@@ -81,6 +82,8 @@ class Reply:
         stream: What gives the body of a streamed reply; None for any other.
         fault: What goes wrong with it.
         raw: What is sent in place of a response, as it is.
+        left_out: The names, in lower case, of headers that it is not to have.
+        selects: Whether a client can ask for a part of its body, or whether that has changed.
 
     Raises:
         UsageError: More than one body, or a value that cannot be sent.
@@ -98,9 +101,10 @@ class Reply:
     delay: float = 0.0
     body_delay: float = 0.0
     throttle: Throttle | None = None
-    compress: bool = False
     fault: Plan | None = None
     raw: tuple[bytes, ...] | None = None
+    left_out: tuple[str, ...] = ()
+    selects: bool = False
 
     def __init__(
         self,
@@ -113,17 +117,21 @@ class Reply:
             refuse_unknown("Reply", options, _KNOWN)
         if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
             raise UsageError(f"status is {quote(status)}; wanted a number from 200 to 599")
-        pairs = make_pairs(headers)
+        pairs, left_out = split_headers(headers)
         named = _name_type(pairs, options.get("content_type"))
         kind, content = make_content(body, options, named)
-        if content and named is None:
+        if content and named is None and "content-type" not in left_out:
             pairs.append(("Content-Type", kind))
         made: dict[str, Any] = {"status": status}
+        if left_out:
+            made["left_out"] = tuple(left_out)
         if options:
             pairs += make_cookies(options.get("cookies") or ())
             content = _make_options(made, options, content, pairs)
         if isinstance(content, bytes):
             made["body"] = content
+            is_file = options.get("file") is not None
+            made["selects"] = bool(content) and status == 200 and (is_file or isinstance(body, _BYTES))
         elif isinstance(content, tuple):
             made["chunks"], made["body"] = content, b"".join(content)
         else:
@@ -142,7 +150,7 @@ class Reply:
         return self
 
     def _check(self) -> None:
-        if self.status in _WITHOUT_BODY and (self.body or self.stream is not None):
+        if self.status in _WITHOUT_CONTENT and (self.body or self.stream is not None):
             size = count(len(self.body), "byte") if self.body else "unknown length"
             raise UsageError(
                 f"a response with status {self.status} has no body, but one of {size} "
@@ -167,7 +175,10 @@ class Reply:
     @functools.cached_property
     def head(self) -> PreparedHead:
         """Status and headers, checked and encoded once."""
-        return prepare_head(self.status_line, self.headers)
+        code, fields, length, wants_close, has = prepare_head(self.status_line, self.headers)
+        for name, flag in _STAMPS:
+            has |= flag if name in self.left_out else 0
+        return code, fields, length, wants_close, has
 
     @functools.cached_property
     def tail(self) -> bytes | None:
@@ -182,7 +193,11 @@ class Reply:
     def is_plain(self) -> bool:
         """Whether it is sent at once, with its length, and as it should be: nearly all are."""
         special = (self.chunks, self.stream, self.throttle, self.fault, self.raw)
-        return not (self.delay or self.body_delay or self.informational or self.compress) and special == (None,) * 5
+        return not (self.delay or self.body_delay or self.informational) and special == (None,) * 5
+
+    def find_header(self, name: str) -> str | None:
+        """Find the first header of this name; None if there is none."""
+        return next((value for known, value in self.headers if known.lower() == name.lower()), None)
 
     def check_fault(self, plan: Plan) -> None:
         """Refuse a fault of which nothing would be seen, as far as that does not depend on the request.
@@ -193,7 +208,7 @@ class Reply:
         is_of_head = plan.fault in (Fault.BAD_STATUS_LINE, Fault.BAD_HEADER)
         if self.raw is not None and (is_of_head or plan.point is FaultPoint.RESPONSE_BODY):
             raise UsageError(f"{plan.describe()} cannot take effect: raw bytes are sent as they are; change those")
-        if self.status in _WITHOUT_BODY and plan.point is FaultPoint.RESPONSE_BODY and self.raw is None:
+        if self.status in _WITHOUT_CONTENT and plan.point is FaultPoint.RESPONSE_BODY and self.raw is None:
             raise UsageError(f"{plan.describe()} cannot take effect: a response with status {self.status} has no body")
         # what comes in chunks is cut at its end too: the last chunk is missing
         in_chunks = self.stream is not None or (self.chunks is not None and plan.fault is not Fault.WRONG_LENGTH)
@@ -221,12 +236,6 @@ class Reply:
         own = {known.name: getattr(self, known.name) for known in fields(self)[1:]}
         said = [f"{name}={quote(value)}" for name, value in own.items() if value != getattr(Reply, name)]
         return f"Reply({', '.join([str(int(self.status)), *said])})"
-
-    @functools.cached_property
-    def compressed(self) -> Reply:
-        """The same with its body compressed, for a client that accepts that."""
-        pairs = [*self.headers, ("Vary", "Accept-Encoding"), ("Content-Encoding", "gzip")]
-        return self.changed(compress=False, **_compress(self.body, self.chunks, pairs, "gzip"))
 
 
 def _name_type(pairs: list[tuple[str, str]], content_type: str | None) -> str | None:
@@ -268,31 +277,21 @@ def _make_options(
             raise UsageError(f"chunk_size is {size}, but the body comes in pieces of its own: leave it out")
         whole = content if isinstance(content, bytes) else b"".join(content)
         content = tuple(whole[start : start + size] for start in range(0, len(whole), size))
-    coding = options.get("compress", False)
-    if coding is True and not isinstance(content, Stream):
-        made["compress"] = True
-    elif coding is not None and coding is not False:
-        if coding not in _CODINGS or isinstance(content, Stream):
-            what = "a stream is compressed by what gives it" if coding in (True, *_CODINGS) else "wanted "
-            what += "" if coding in (True, *_CODINGS) else "True, " + " or ".join(map(repr, _CODINGS))
+    coding = options.get("compress")
+    if coding is not None:
+        if coding != "gzip" or isinstance(content, Stream):
+            what = "a stream is compressed by what gives it" if coding == "gzip" else "wanted 'gzip' or None"
             raise UsageError(f"compress is {quote(coding)}; {what}")
         pairs.append(("Content-Encoding", coding))
-        chunks = content if isinstance(content, tuple) else None
-        done = _compress(b"".join(content) if chunks else content, chunks, pairs, coding)
-        content = done["chunks"] or done["body"]
+        content = gzip.compress(content, mtime=0) if isinstance(content, bytes) else _compress_chunks(content)
     return content  # type: ignore[no-any-return]
 
 
-def _compress(
-    body: bytes, chunks: tuple[bytes, ...] | None, pairs: list[tuple[str, str]], coding: str
-) -> dict[str, Any]:
-    """The attributes that change when a body is compressed."""
-    packed = gzip.compress(body, mtime=0) if coding == "gzip" else zlib.compress(body)
-    pieces = None
-    if chunks is not None:  # as many pieces as there were
-        size = max(1, -(-len(packed) // max(1, len(chunks))))
-        pieces = tuple(packed[start : start + size] for start in range(0, len(packed), size))
-    return {"body": packed, "chunks": pieces, "headers": tuple(pairs)}
+def _compress_chunks(chunks: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Compress what is sent in chunks, into as many as there were."""
+    packed = gzip.compress(b"".join(chunks), mtime=0)
+    size = max(1, -(-len(packed) // max(1, len(chunks))))
+    return tuple(packed[start : start + size] for start in range(0, len(packed), size))
 
 
 def _make_throttle(throttle: object) -> Throttle | None:

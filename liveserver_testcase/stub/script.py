@@ -13,6 +13,8 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from werkzeug.wrappers import Response
+
 from ..core.text import quote
 from ..errors import UsageError
 from .book import Book
@@ -272,7 +274,8 @@ class Script:
         """Answer the next request that nothing else answers with this; after those that were enqueued before.
 
         Args:
-            reply: A `Reply`, a status, or whatever else a view of Flask returns.
+            reply: A `Reply`, a status, or whatever else a view of Flask returns; or a function, see
+                `Expectation.reply_with`.
             method: Only a request with this method, before those for any.
 
         Returns:
@@ -282,7 +285,10 @@ class Script:
             UsageError: It is nothing that can be sent.
         """
         expectation = Expectation(make_criteria(method), (0, 1), written_at=caller_location(), owner=self._inspection)
-        expectation.reply(reply)
+        if callable(reply) and not isinstance(reply, Response):  # which is a WSGI application, too
+            expectation.reply_with(reply)
+        else:
+            expectation.reply(reply)
         self._registry.enqueue(expectation)
         return expectation
 

@@ -21,6 +21,7 @@ __all__ = [
     "check_seconds",
     "encode_piece",
     "format_event",
+    "make_single_stream",
     "make_stream",
     "takes_arguments",
 ]
@@ -86,46 +87,25 @@ class Stream:
         return iter(items)
 
 
-class _Replay:
-    """An iterator that can be gone through once, for those who come later too: what it gave is kept."""
-
-    def __init__(self, items: Iterator[object]) -> None:
-        self._items = items
-        self._given: list[object] = []
-        self._error: Exception | None = None  # what it raised: it does so for everybody
-        self._lock = threading.Lock()  # guards all three
-
-    def __call__(self, _request: Subject) -> Iterator[object]:
-        for index in itertools.count():
-            with self._lock:
-                if index == len(self._given):
-                    if self._error is not None:
-                        raise self._error
-                    try:
-                        self._given.append(next(self._items))
-                    except StopIteration:
-                        return
-                    except Exception as error:
-                        self._error = error
-                        raise
-                item = self._given[index]
-            yield item
-
-
 class _Once:
-    """An asynchronous iterator, which one request can have."""
+    """An iterator, also an asynchronous one, which one request can have: what it gives is not kept."""
 
-    def __init__(self, items: AsyncIterator[object]) -> None:
+    def __init__(self, items: Iterator[object] | AsyncIterator[object]) -> None:
         self._items = items
         self._turns = itertools.count()
 
-    def __call__(self, _request: Subject) -> AsyncIterator[object]:
+    def __call__(self, _request: Subject) -> Iterator[object] | AsyncIterator[object]:
         if next(self._turns):
             raise UsageError(
-                "the asynchronous generator has been used up by an earlier request; "
-                "give the function that makes it, without calling it: reply_stream(ticks), not reply_stream(ticks())"
+                "the iterator that is the body has been used up by an earlier request; "
+                "give reply_stream() the function that makes it, or have reply_with() make the reply"
             )
         return self._items
+
+
+def make_single_stream(items: Iterator[object] | AsyncIterator[object]) -> Stream:
+    """Make a stream of an iterator, for one request: what a function returns as the body of its reply."""
+    return Stream(_Once(items), encode_piece)
 
 
 def make_stream(
@@ -137,10 +117,13 @@ def make_stream(
         UsageError: It is nothing that gives pieces.
     """
     encode = encode or encode_piece
-    if isinstance(source, AsyncIterator):
-        return Stream(_Once(source), encode, keep_open)
-    if isinstance(source, Iterator):
-        return Stream(_Replay(source), encode, keep_open)
+    if isinstance(source, Iterator | AsyncIterator):
+        name = getattr(source, "__name__", "")
+        name = name if name.isidentifier() else "ticks"
+        raise UsageError(
+            f"a stream of {_describe(source)}, which gives its pieces once, and each request wants them; "
+            f"give the function that makes it, without calling it: reply_stream({name}), not reply_stream({name}())"
+        )
     if isinstance(source, str | bytes | bytearray | Mapping):
         raise UsageError(f"a stream of {_describe(source)}; wanted an iterable of bytes and str, or a function")
     if isinstance(source, Iterable | AsyncIterable):

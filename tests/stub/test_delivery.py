@@ -81,17 +81,14 @@ class FramingTest(WireTest):
         self.assertTrue(self.see(CLOSE).data.startswith(b"HTTP/1.1 200 Fine\r\n"))
 
     def test_compressed(self) -> None:
-        """True compresses for clients that accept gzip, and for no other."""
-        self.stub.on().reply(text="a" * 1000, compress=True)
-        for accepted, wanted in (
-            ("gzip", "gzip"), ("br, gzip;q=0.5", "gzip"), ("gzip;q=0", None), ("identity", None), ("*", "gzip"),
-        ):  # fmt: skip
+        """Whatever the client accepts, and with the length that it has then."""
+        self.stub.on().reply(text="a" * 1000, compress="gzip")
+        for accepted in ("gzip", "identity"):
             with self.subTest(accepted=accepted):
                 data = self.see(get("/", "Connection: close", f"Accept-Encoding: {accepted}")).data
                 _, headers, body = split(data)
-                self.assertEqual(wanted, headers.get("content-encoding"))
-                self.assertEqual(b"a" * 1000, gzip.decompress(body) if wanted else body)
-                self.assertEqual(str(len(body)), headers["content-length"])
+                self.assertEqual(("gzip", str(len(body))), (headers["content-encoding"], headers["content-length"]))
+                self.assertEqual(b"a" * 1000, gzip.decompress(body))
 
     def test_continue_is_sent_when_the_body_is_wanted(self) -> None:
         """A client that waits for it is told to send."""
@@ -104,16 +101,17 @@ class FramingTest(WireTest):
 
     def test_the_connection_is_kept(self) -> None:
         """Whatever the reply: what comes next is answered on it."""
-        self.stub.on().reply_sequence(
-            Reply(200, b"abc"), Reply(chunks=[b"a"], trailers={"A": "b"}), Reply(200, iter([b"a", b"b"])), Reply(204),
-            Reply(200, b"abc", delay=0.001), Reply(200, b"abc", throttle=(2, 0.001)), then="cycle",
-        )  # fmt: skip
         client = http.client.HTTPConnection(self.stub.host, self.stub.port, timeout=HANG)
         self.addCleanup(client.close)
-        for number in range(12):
-            client.request("GET", f"/{number}")
-            client.getresponse().read()
-        self.assertEqual(list(range(12)), [request.exchange_index for request in self.stub.requests])
+        for _ in range(2):
+            self.stub.on().reply_sequence(
+                Reply(200, b"abc"), Reply(chunks=[b"a"], trailers={"A": "b"}), Reply(200, iter([b"a", b"b"])),
+                Reply(204), Reply(205), Reply(200, b"abc", delay=0.001), Reply(200, b"abc", throttle=(2, 0.001)),
+            )  # fmt: skip
+            for number in range(7):
+                client.request("GET", f"/{number}")
+                client.getresponse().read()
+        self.assertEqual(list(range(14)), [request.exchange_index for request in self.stub.requests])
 
     def test_connections_that_are_not_kept(self) -> None:
         """A stub can close each connection after its response, and say so."""
@@ -189,16 +187,14 @@ class StreamTest(WireTest):
                 return self.left.pop()
 
         sources: list[Any] = [
-            ["a", Pause(0), "b"], (x for x in "ab"), lambda: ["a", "b"], lambda request: [request.method and "ab"],
-            ticks, Endless,
+            ["a", Pause(0), "b"], lambda: (x for x in "ab"), lambda: ["a", "b"], ticks, Endless,
+            lambda request: [request.method and "ab"],
         ]  # fmt: skip
         for source in sources:
             with self.subTest(source=source):
                 self.stub.on().reply_stream(source)
                 for _ in range(2):
                     self.assertEqual("ab", self.send().text)
-        self.stub.on().reply_stream(ticks())
-        self.assertEqual("ab", self.send().text)
 
     def test_type_and_headers(self) -> None:
         """A stream is bytes of no known type unless something else is said."""

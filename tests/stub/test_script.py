@@ -394,6 +394,12 @@ class WaitTest(ScriptTest):
             "waited 0.01 s for request #3, after those that were taken", str(caught.exception).split("\n")[0]
         )
 
+    def test_a_function_is_enqueued(self) -> None:
+        """It makes the reply to one request."""
+        self.stub.enqueue(lambda request: {"path": request.path})
+        self.stub.enqueue(Reply(202))
+        self.assertEqual([200, 202, 501], self.statuses("/a", "/b", "/c"))
+
     def test_take_request_that_comes_slowly(self) -> None:
         """Neither is it passed over, nor is another one taken twice, if its body is long in coming."""
         self.stub.on().reply(200)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from liveserver_testcase import Pause, UsageError
-from liveserver_testcase.stub.stream import Stream, encode_piece, format_event, make_stream
+from liveserver_testcase.stub.stream import Stream, encode_piece, format_event, make_single_stream, make_stream
 from tests.stub.support import make_request
 
 
@@ -29,38 +29,25 @@ class SourceTest(unittest.TestCase):
         source.append("c")
         self.assertEqual([[b"a", b"b"]] * 2, [take(stream), take(stream)])
 
-    def test_a_generator_is_replayed(self) -> None:
-        """What it has given is kept, for requests that come later or overtake each other."""
-        calls: list[int] = []
+    def test_a_generator_gives_its_pieces_once(self) -> None:
+        """The function that makes it is asked for; what is no generator function has no name to show."""
 
-        def count() -> Iterator[str]:
-            for number in range(4):
-                calls.append(number)
-                yield str(number)
-
-        stream = make_stream(count())
-        first, second = stream.open(make_request()), stream.open(make_request())
-        assert isinstance(first, Iterator) and isinstance(second, Iterator)
-        got = [next(first), next(first), next(second), next(second), next(second), next(first)]
-        self.assertEqual(["0", "1", "0", "1", "2", "2"], got)
-        self.assertEqual([0, 1, 2], calls)
-        self.assertEqual([b"0", b"1", b"2", b"3"], take(stream))
-        self.assertEqual((["3"], ["3"]), (list(first), list(second)))
-
-    def test_what_a_generator_raises_is_replayed_too(self) -> None:
-        """Nobody takes a stream that broke off for one that has ended."""
-
-        def broken() -> Iterator[str]:
+        def ticks() -> Iterator[str]:
             yield "a"
-            raise LookupError("no more")
 
-        stream = make_stream(broken())
-        for _ in range(2):
-            items = stream.open(make_request())
-            assert isinstance(items, Iterator)
-            self.assertEqual("a", next(items))
-            with self.assertRaisesRegex(LookupError, "no more"):
-                next(items)
+        async def later() -> AsyncIterator[str]:
+            yield "a"
+
+        for source, name in (
+            (ticks(), "ticks"),
+            (later(), "later"),
+            (iter(["a"]), "ticks"),
+            ((x for x in "a"), "ticks"),
+        ):
+            with self.subTest(source=source), self.assertRaises(UsageError) as caught:
+                make_stream(source)
+            self.assertIn("which gives its pieces once, and each request wants them; ", str(caught.exception))
+            self.assertTrue(str(caught.exception).endswith(f": reply_stream({name}), not reply_stream({name}())"))
 
     def test_a_function_is_called_anew(self) -> None:
         """For each request, and with the request if it takes one."""
@@ -73,23 +60,12 @@ class SourceTest(unittest.TestCase):
             self.assertEqual([[b"/a"], [b"/b"]], [take(stream, request) for request in requests])
         self.assertEqual([[b"x"]] * 2, [take(make_stream(lambda: ["x"])) for _ in range(2)])
 
-    def test_an_asynchronous_generator_is_for_one_request(self) -> None:
+    def test_an_iterator_as_a_body_is_for_one_request(self) -> None:
         """The second one is told what to give instead."""
-
-        async def ticks() -> AsyncIterator[str]:
-            yield "a"
-
-        stream = make_stream(ticks())
-        self.assertIsInstance(stream.open(make_request()), AsyncIterator)
-        with self.assertRaises(UsageError) as caught:
+        stream = make_single_stream(iter(["a"]))
+        self.assertEqual([b"a"], take(stream))
+        with self.assertRaisesRegex(UsageError, "^the iterator that is the body has been used up by an "):
             stream.open(make_request())
-        self.assertEqual(
-            "the asynchronous generator has been used up by an earlier request; "
-            "give the function that makes it, without calling it: reply_stream(ticks), not reply_stream(ticks())",
-            str(caught.exception),
-        )
-        stream = make_stream(ticks)
-        self.assertIsNot(stream.open(make_request()), stream.open(make_request()))
 
     def test_what_gives_no_pieces(self) -> None:
         """Texts, mappings and numbers are refused."""
