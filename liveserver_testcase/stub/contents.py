@@ -36,6 +36,7 @@ __all__ = [
     "JSONCriterion",
     "TextCriterion",
     "WhereCriterion",
+    "can_be",
     "compare_content",
     "explain_kind",
     "has_same_credentials",
@@ -57,6 +58,10 @@ class AuthCriterion(Criterion):
         if isinstance(wanted, Combinator):
             return wanted.map(self._check)
         if isinstance(wanted, tuple) and len(wanted) == 2:
+            if isinstance(wanted[0], str) and ":" in wanted[0]:  # RFC 7617, 2
+                raise UsageError(
+                    f"auth has the name {quote(wanted[0])}; what follows its colon is sent as the password"
+                )
             return make_text(self.name, "name", wanted[0]), make_text(self.name, "password", wanted[1])
         if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
             return wanted
@@ -137,10 +142,10 @@ def has_same_credentials(wanted: str, got: str) -> bool:
 _JSON_KINDS = (bool, int, float, list, tuple, dict)
 
 
-def _can_be(wanted: object, kind: str | bytes) -> bool:
+def can_be(wanted: object, kind: str | bytes) -> bool:
     """Whether text, or bytes, which can be text as well, can be what is wanted."""
     if isinstance(wanted, Combinator):
-        return all(_can_be(part, kind) for part in _parts_of(wanted))
+        return all(can_be(part, kind) for part in _parts_of(wanted))
     if is_type(wanted):
         return isinstance(kind, wanted)
     if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
@@ -159,7 +164,7 @@ class BodyCriterion(Criterion):
 
     def __init__(self, wanted: object) -> None:
         self.wanted = bytes(wanted) if isinstance(wanted, bytearray | memoryview) else wanted
-        if not _can_be(self.wanted, b""):
+        if not can_be(self.wanted, b""):
             advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
             raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
 
@@ -186,7 +191,7 @@ class TextCriterion(Criterion):
     name = "text"
 
     def __init__(self, wanted: object) -> None:
-        if not _can_be(wanted, ""):
+        if not can_be(wanted, ""):
             raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
         self.wanted = wanted
 

@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from ..core.masking import is_secret
 from ..core.text import count, one_line, quote
 from ..errors import UsageError
-from .contents import compare_content, explain_kind, has_same_credentials
+from .contents import can_be, compare_content, explain_kind, has_same_credentials
 from .criterion import Criterion, Mismatch, make_mismatch
 from .differences import Difference, find_differences, find_value_differences
 from .parsing import TOKEN, decode_octets, parse_form, read_latin1
@@ -36,6 +36,8 @@ from .values import (
 
 __all__ = ["CookiesCriterion", "FilesCriterion", "FormCriterion", "HeadersCriterion", "QueryCriterion"]
 
+_QUERY = re.compile(r"[\x21\x22\x24-\x7e]*")  # visible ASCII, and no fragment
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 Fields: TypeAlias = "dict[str, object]"
 
 
@@ -165,6 +167,10 @@ class QueryCriterion(_Fields):
     def __init__(self, wanted: object) -> None:
         self.raw = wanted.removeprefix("?") if isinstance(wanted, str) else None
         is_none = isinstance(wanted, list | tuple) and not wanted
+        if self.raw is not None and not _QUERY.fullmatch(self.raw):
+            raise UsageError(
+                f"query is {quote(wanted)}, which no request can carry; a text is the raw query, as in 'q=a%20b'"
+            )
         super().__init__(ABSENT if self.raw is not None or is_none else wanted)
 
     @classmethod
@@ -216,11 +222,15 @@ class HeadersCriterion(_Fields):
 
     def make_value(self, name: str, value: object) -> object:
         if isinstance(value, bytes):
-            return decode_octets(value).strip(" \t")
-        return value.strip(" \t") if isinstance(value, str) else super().make_value(name, value)
+            value = decode_octets(value)
+        if not isinstance(value, str):
+            return super().make_value(name, value)
+        if _CONTROL.search(value):
+            raise UsageError(f"headers wants for {name!r} a control character, which no header can have")
+        return value.strip(" \t")
 
     def read_values(self, request: Subject, name: str, want: object) -> list[str]:
-        value = request.headers.get(name)
+        value = request.header_values.get(name.lower(), ("", None))[1]
         if _wants_list(want):
             return _split(value)
         return [] if value is None else [value]
@@ -266,6 +276,11 @@ class CookiesCriterion(_Fields):
     def read(self, request: Subject) -> Any:
         return request.cookies
 
+    def make_name(self, name: str) -> str:
+        if name != name.strip(" \t") or any(char in ";=" for char in name) or _CONTROL.search(name):
+            raise UsageError(f"cookies has the name {quote(name)}, which no cookie can have")
+        return name
+
     def accepts(self, request: Subject, name: str, want: object) -> bool:
         quoted = request.raw_cookies.getlist(name)
         return accepts_each(
@@ -282,7 +297,7 @@ class FormCriterion(_Fields):
         return request.form
 
     def matches(self, request: Subject) -> bool:
-        return not request.content_problem and super().matches(request)
+        return super().matches(request) and not request.content_problem
 
     def improve(self, mismatch: Mismatch, request: Subject) -> Mismatch:
         if not request.form:
@@ -310,7 +325,8 @@ class FilesCriterion(_Fields):
             raise UsageError(
                 f"files wants {quote(value)} for {name!r}; wanted (name, content) or (name, content, type)"
             )
-        if isinstance(value, bool | int | float | dict | type(None)):
+        content = value[1] if isinstance(value, tuple) else value
+        if not (isinstance(content, Combinator) or content is ABSENT or can_be(content, b"")):
             raise UsageError(f"files wants {quote(value)} for {name!r}; wanted its content, as bytes or text")
         return value
 

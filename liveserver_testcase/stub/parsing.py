@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from werkzeug.datastructures import Authorization, Headers
+from werkzeug.datastructures import Authorization
 
 from ..core.text import describe_error
 from ..web import request_head
@@ -28,7 +28,7 @@ __all__ = [
     "decode_path",
     "decode_text",
     "find_charset",
-    "make_headers",
+    "join_lines",
     "parse_authorization",
     "parse_cookies",
     "parse_form",
@@ -116,22 +116,29 @@ def parse_form(data: bytes, charset: str = "utf-8") -> list[tuple[str, str]]:
     errors = "surrogateescape" if charset == "utf-8" else "replace"
 
     def decode(part: bytes) -> str:
+        if b"%" not in part and b"+" not in part:
+            return part.decode(charset, errors)
         return unquote_to_bytes(part.replace(b"+", b" ")).decode(charset, errors)
 
+    if not data:
+        return []
     pairs = [part.partition(b"=") for part in data.split(b"&") if part]
     return [(decode(name), decode(value)) for name, _, value in pairs]
 
 
-def make_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers under their names as they were sent; several lines are one value: RFC 9110, 5.3."""
-    headers = Headers()
-    for octets, value in pairs:
+def join_lines(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, tuple[str, str]]:
+    """Headers by their names in lower case: the name as it was sent, and the value; several lines are one.
+
+    Source: RFC 9110, 5.3.
+    """
+    headers: dict[str, tuple[str, str]] = {}
+    for octets, value in lines:
         name, text = octets.decode("ascii"), decode_octets(value)
-        before = headers.get(name)
-        if before is None:
-            headers.add(name, text)
-        else:
-            headers[name] = before + ("; " if name.lower() == "cookie" else ", ") + text
+        key = name.lower()
+        if key in headers:
+            name, before = headers[key]
+            text = before + ("; " if key == "cookie" else ", ") + text
+        headers[key] = name, text
     return headers
 
 
@@ -253,15 +260,19 @@ def parse_json(content: bytes, find_named: Callable[[], str]) -> Any:
         ValueError: It is none; ``NaN`` and ``Infinity``, which Python reads, are none.
     """
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        name = find_named()
-        if name == "utf-8":
-            raise
-        return json.loads(content.decode(name), parse_constant=_refuse_constant)
+        try:
+            return _JSON.decode(content.decode(json.detect_encoding(content)))
+        except UnicodeDecodeError:
+            name = find_named()
+            if name == "utf-8":
+                raise
+            return _JSON.decode(content.decode(name))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)  # json.loads() would make one for each body

@@ -20,7 +20,7 @@ from .parsing import (
     decode_content,
     decode_text,
     find_charset,
-    make_headers,
+    join_lines,
     parse_authorization,
     parse_cookies,
     parse_form,
@@ -77,9 +77,23 @@ class Subject(Request):
 
     def read_head(self) -> None:
         """Put right what an environ cannot carry: names with ``_``, and octets that are no Latin-1."""
-        self.headers = make_headers(self.header_lines)
-        self._cached_data = self.content
-        self.json_module = SimpleNamespace(loads=self._parse_json, dumps=json.dumps)  # type: ignore[assignment]
+        del self.__dict__["headers"]  # those of an environ; read when they are wanted
+        self._cached_data = self.content if self.body else b""
+
+    @cached_property
+    def json_module(self) -> Any:
+        """What werkzeug reads JSON with."""
+        return SimpleNamespace(loads=self._parse_json, dumps=json.dumps)
+
+    @cached_property
+    def header_values(self) -> Mapping[str, tuple[str, str]]:
+        """Each header by its name in lower case: its name, and its value on however many lines it came."""
+        return join_lines(self.header_lines)
+
+    @cached_property
+    def headers(self) -> Headers:  # werkzeug sets it
+        """The headers; several lines of one are one value, with commas."""
+        return Headers(self.header_values.values())
 
     @cached_property
     def args(self) -> ImmutableMultiDict[str, str]:
@@ -123,11 +137,12 @@ class Subject(Request):
         body = self.body
         known: tuple[bytes, bytes, str] | None = self.__dict__.get("_decoded")
         if known is None or known[0] is not body:
-            coding = self.head.variables.get("HTTP_CONTENT_ENCODING", "") if body else ""
-            known = self.__dict__["_decoded"] = (body, *decode_content(body, coding))
+            coding = self.head.variables.get("HTTP_CONTENT_ENCODING") if body else None
+            known = (body, body, "") if coding is None else (body, *decode_content(body, coding))
+            self.__dict__["_decoded"] = known
         return known
 
-    @property
+    @cached_property
     def charset(self) -> str:
         """The charset of its Content-Type; ``utf-8`` if that names none, or none for text."""
         return find_charset(self.mimetype_params.get("charset"))
@@ -135,7 +150,11 @@ class Subject(Request):
     @property
     def text(self) -> str:
         """The content as text in its `charset`; what does not decode is replaced."""
-        return decode_text(self.content, self.charset)
+        body = self.body
+        known: tuple[bytes, str] | None = self.__dict__.get("_text")
+        if known is None or known[0] is not body:
+            known = self.__dict__["_text"] = body, decode_text(self.content, self.charset)
+        return known[1]
 
     def read_json(self) -> object:
         """The content as JSON, whatever its Content-Type; `NO_JSON` if it is none.

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .criterion import Criterion, Mismatch
 from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
 from .subject import Subject
-from .values import Combinator, accepts, accepts_each, is_judge, show
+from .values import ALL_OF, ANY_OF, NOT, Combinator, accepts, accepts_each, is_judge, list_parts, show
 
 __all__ = [
     "HostCriterion",
@@ -34,6 +34,7 @@ __all__ = [
 # What werkzeug cannot have in a rule, or takes for the beginning of a placeholder, and a private character for each.
 _FOR_RULES = {ord("<"): 0x10FC3C, 0xDC2F: 0x10FC2F} | {0xDC00 + octet: 0x10FC00 + octet for octet in range(0x80, 0x100)}
 _FROM_RULES = {private: char for char, private in _FOR_RULES.items()}
+_HOST = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=%]+(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?|[0-9A-Fa-f:.]+|")
 _PORT = re.compile(r":[0-9]+\Z")
 _COMPARED = 100  # characters of two paths that are looked through for a likeness, which takes time
 
@@ -72,8 +73,11 @@ class PathCriterion(Criterion):
 
     def __init__(self, path: object) -> None:
         self.path = path
+        self._parts = _make_parts(path) if isinstance(path, Combinator) else None
 
     def matches(self, request: Subject) -> bool:
+        if self._parts is not None:
+            return accepts_each(lambda part: _accepts_path(part, request), self._parts)
         return accepts(self.path, request.plain_path)
 
     def explain(self, request: Subject) -> Mismatch:
@@ -90,6 +94,23 @@ class PathCriterion(Criterion):
     def find_params(self, request: Subject) -> dict[str, Any]:
         """What the placeholders in it stand for in the path of ``request``, which matches."""
         return {}
+
+
+def _make_parts(path: object) -> object:
+    """A combination of paths with a criterion in place of each."""
+    if isinstance(path, ANY_OF | ALL_OF | NOT):
+        return path.map(_make_parts)
+    if isinstance(path, Combinator):
+        return path
+    if isinstance(path, str) and split_target(path).path != path:
+        raise UsageError(
+            f"path is combined with {quote(path)}; wanted paths alone: write query=… and host=… for the rest"
+        )
+    return make_path(path)
+
+
+def _accepts_path(part: object, request: Subject) -> bool:
+    return part.matches(request) if isinstance(part, PathCriterion) else accepts(part, request.plain_path)
 
 
 class PatternCriterion(PathCriterion):
@@ -205,6 +226,11 @@ class HostCriterion(Criterion):
     def __init__(self, host: object) -> None:
         if not (isinstance(host, str | re.Pattern | Combinator) or is_judge(host)):
             raise UsageError(f"host is {quote(host)}; wanted a name such as 'api.example.com', with a port or without")
+        for part in list_parts(host):
+            if isinstance(part, str) and not _HOST.fullmatch(part):
+                raise UsageError(
+                    f"host is {quote(part)}, which no request can name; wanted one such as 'api.example.com:8080'"
+                )
         self.host = host
 
     def matches(self, request: Subject) -> bool:

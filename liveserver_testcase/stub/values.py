@@ -34,6 +34,7 @@ __all__ = [
     "find_odd_item",
     "is_judge",
     "is_type",
+    "list_parts",
     "make_text",
     "merge_values",
     "show",
@@ -308,6 +309,13 @@ def accepts(wanted: object, got: object) -> bool:
     if callable(wanted) and not isinstance(wanted, type):
         return bool(wanted(got))
     return bool(wanted == got)
+
+
+def list_parts(wanted: object) -> list[object]:
+    """The values that one is combined of, each of which `accepts_each` asks about; itself, if it is not combined."""
+    if not isinstance(wanted, ANY_OF | ALL_OF | NOT):
+        return [wanted]
+    return [part for each in wanted.wanted for part in list_parts(each)]
 
 
 def accepts_each(test: Callable[[object], bool], wanted: object) -> bool:

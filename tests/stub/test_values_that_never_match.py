@@ -16,9 +16,9 @@ from typing import Any
 
 import requests
 
-from liveserver_testcase import ANY_OF, INCLUDING, NOT, UsageError
+from liveserver_testcase import ALL_OF, ANY_OF, INCLUDING, NOT, UsageError
 from liveserver_testcase.stub.matching import make_criteria
-from tests.stub.support import StubTest
+from tests.stub.support import StubTest, make_request
 
 
 class Colour(enum.Enum):
@@ -127,6 +127,36 @@ class TextTest(StubTest):
             "query wants False for 'v', which no request can carry: write 'false', 'False' or '0', as it is sent",
             str(caught.exception),
         )
+
+
+class TargetTest(unittest.TestCase):
+    """Where a request goes, and who sends it."""
+
+    def test_what_no_request_can_have_is_refused(self) -> None:
+        """With the reason."""
+        for where, wanted, message in (
+            ((), {"host": "http://api.test"}, "host is 'http://api.test', which no request can name"),
+            ((), {"host": ALL_OF("a.test", "a b")}, "host is 'a b', which no request can name"),
+            ((), {"query": "q=grün"}, "query is 'q=grün', which no request can carry; a text is the raw query"),
+            ((), {"headers": {"X-A": "a\nb"}}, "headers wants for 'X-A' a control character"),
+            ((), {"cookies": {"a=b": "1"}}, "cookies has the name 'a=b', which no cookie can have"),
+            ((), {"auth": ("a:b", "x")}, "auth has the name 'a:b'; what follows its colon is sent as the password"),
+            ((), {"files": {"f": MOMENT}}, "files wants datetime.datetime(2026, 1, 2, 3, 4) for 'f'"),
+            ((), {"files": {"f": ("name", 5)}}, "files wants ('name', 5) for 'f'; wanted its content"),
+            ((None, ANY_OF("/a", "b/c")), {}, "path is 'b/c'; wanted one that begins with '/'"),
+            ((None, NOT("/a?b=1")), {}, "path is combined with '/a?b=1'; wanted paths alone"),
+        ):
+            with self.subTest(wanted=wanted, where=where), self.assertRaises(UsageError) as caught:
+                make_criteria(*where, **wanted)  # type: ignore[arg-type]
+            self.assertEqual(message, str(caught.exception)[: len(message)])
+
+    def test_each_path_of_several_is_one(self) -> None:
+        """Decoded, a rule or a pattern."""
+        wanted = ANY_OF("/gr%C3%BCn", "/users/<int:id>", re.compile("/x.*"), NOT(ALL_OF(NOT("/a%2Fb"), INCLUDING("/"))))
+        for path, is_met in (("/gr%C3%BCn", True), ("/users/7", True), ("/users/x", False), ("/xy", True)):
+            with self.subTest(path=path):
+                self.assertEqual(is_met, make_criteria(None, wanted).matches(make_request("GET", path)))
+        self.assertTrue(make_criteria(None, wanted).matches(make_request("GET", "/a%2Fb")))
 
 
 class JSONTest(unittest.TestCase):
