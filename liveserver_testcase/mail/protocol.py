@@ -148,6 +148,7 @@ class SMTPProtocol(SMTP):
     """
 
     command_size_limit = _LONGEST_COMMAND
+    line_length_limit = 2 * _LONGEST_COMMAND  # of the reader that lines are handed to
     record: SMTPSession
     connection: SMTPConnection
     transport: Any  # of TCP, or of TLS over it
@@ -174,7 +175,7 @@ class SMTPProtocol(SMTP):
         self._input = InputBuffer()
         self._turn = Turn.SERVER
         self._arrived: asyncio.Future[None] | None = None  # somebody waits for bytes
-        self._is_reading_paused = False
+        self._is_reading_paused = self._is_writing_paused = False
         # the command that is served
         self._attempt: SMTPAttempt | None = None
         self._last_command = ""
@@ -237,11 +238,23 @@ class SMTPProtocol(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """Note that the client is gone, when everything that it has sent is served."""
         self._input.is_at_end = self._is_lost = True
+        if self._is_writing_paused:  # a command waits until the client has read its replies
+            self.resume_writing()
         is_serving = self._turn is not Turn.NOBODYS and not (self._is_held or self._is_in_handshake)
         if is_serving and self.server.is_running and not self.connection.is_cut:
             self._advance()
         else:
             self._finish()
+
+    def pause_writing(self) -> None:
+        """Have commands wait until the client has read their replies."""
+        self._is_writing_paused = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Have them go on."""
+        self._is_writing_paused = False
+        super().resume_writing()
 
     def _finish(self) -> None:
         """The connection is over; called once it is lost, and nothing is left to be served."""
@@ -560,8 +573,7 @@ class SMTPProtocol(SMTP):
         try:
             await self.apply_faults(attempt)
         except FaultReply as fault:
-            self._is_unwelcome = isinstance(fault.reply, Reply)
-            # QUIT is all that is left, but this reply itself is sent
+            self._is_unwelcome = isinstance(fault.reply, Reply)  # from now on QUIT is all that is served
             raise
         return Reply(220, f"{self.config.hostname} ESMTP")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import socket
+import struct
 import threading
 import unittest
 
@@ -186,6 +188,17 @@ class LimitTest(MailTestCase):
         self.assertEqual("500 5.5.2 The line is too long: more than 4096 octets", client.answer())
         self.assertEqual(250, client.code("NOOP"))
 
+    def test_the_longest_command(self) -> None:
+        """A command of 4096 octets is served, one of an octet more is refused."""
+        self.serve()
+        client = self.client()
+        client.answer()
+        self.assertEqual("250 localhost", client.ask(b"HELO " + b"x" * (4096 - 7)))
+        self.assertEqual(
+            "500 5.5.2 The line is too long: more than 4096 octets", client.ask(b"HELO " + b"x" * (4097 - 7))
+        )
+        self.assertEqual("250 2.0.0 OK", client.ask("NOOP"))
+
     def test_a_bare_line_feed(self) -> None:
         """A command that ends with a line feed alone is answered, not waited for."""
         self.serve()
@@ -332,6 +345,26 @@ class DepartureTest(MailTestCase):
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         client.close()
         self.assertEqual("the client has left in DATA", self.session().close_reason)
+
+    def test_with_its_replies_unread(self) -> None:
+        """A client that reads no reply, and is gone at last, leaves nothing behind."""
+        self.serve()
+        client = self.client()
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
+        client.sock.setblocking(False)
+
+        unsent = bytearray(b"EHLO test\r\n" * 8000)
+
+        def is_stuck() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                del unsent[: client.sock.send(unsent)]
+            return any(protocol.connection.unsent > 65_536 for protocol in self.server.protocols)
+
+        wait_until(is_stuck)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        self.assertIn("the client has left", self.session().close_reason)
+        self.server.stop()
 
     def test_while_it_logs_in(self) -> None:
         """A client that leaves before its password has not logged in."""
