@@ -14,30 +14,33 @@ WORKERS ?= 2
 # The version is part of a stamp's name, so that an environment is made anew when PYTHON has become another one.
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
 
-VENV       ?= .venv
-VENV_LINT  ?= .venv-lint
-VENV_DOCS  ?= .venv-docs
-VENV_BENCH ?= .venv-bench
+VENV         ?= .venv
+VENV_LINT    ?= .venv-lint
+VENV_DOCS    ?= .venv-docs
+VENV_BENCH   ?= .venv-bench
+VENV_PACKAGE ?= .venv-package
 
-# a comma inside an argument of $(call) must hide in a variable
-COMMA := ,
+# where an environment keeps its programs
+BIN := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 MATRIX ?= 3.10 3.11 3.12 3.13 3.14
 PYENV_ROOT ?= $(HOME)/.pyenv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format docs bench matrix clean
+.PHONY: help demo test coverage lint format docs bench package test-package matrix clean
 
 help:
-	@echo "make demo      watch the three mixins test a small shop"
-	@echo "make test      the suite                          (ARGS=... goes to pytest)"
-	@echo "make coverage  the suite, and which lines it did not run"
-	@echo "make lint      ruff and mypy"
-	@echo "make format    let ruff rewrite what it can"
-	@echo "make docs      the documentation, into docs/_build/html"
-	@echo "make bench     us and the peers, side by side     (ARGS=... goes to benchmarks)"
-	@echo "make matrix    the suite on every Python found of: $(MATRIX)"
-	@echo "make clean     remove the environments and everything built"
+	@echo "make demo          watch the three mixins test a small shop"
+	@echo "make test          the suite                          (ARGS=... goes to pytest)"
+	@echo "make coverage      the suite, and which lines it did not run"
+	@echo "make lint          ruff and mypy"
+	@echo "make format        let ruff rewrite what it can"
+	@echo "make docs          the documentation, into docs/_build/html"
+	@echo "make bench         us and the peers, side by side     (ARGS=... goes to benchmarks)"
+	@echo "make package       the sdist and the wheel, into dist"
+	@echo "make test-package  the suite on the wheel in dist, away from the sources"
+	@echo "make matrix        the suite on every Python found of: $(MATRIX)"
+	@echo "make clean         remove the environments and everything built"
 
 # $(call set_up,<environment>,<extras>): make the environment anew and install the project, editable, with extras.
 define set_up
@@ -54,49 +57,65 @@ define set_up
 	    exit 1; }
 	@echo "Setting up $(1) (Python $(PYTHON_VERSION)); this is done once."
 	@$(PYTHON) -m venv --clear $(1)
-	@$(1)/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[$(2)]'
+	@$(1)/$(BIN)/python -m pip --disable-pip-version-check install --quiet --editable '.[$(2)]'
 	@touch $@
 endef
 
-$(VENV)/ready-$(PYTHON_VERSION): setup.py
-	$(call set_up,$(VENV),all$(COMMA)test)
+$(VENV)/ready-$(PYTHON_VERSION): pyproject.toml
+	$(call set_up,$(VENV),test)
 
-$(VENV_LINT)/ready-$(PYTHON_VERSION): setup.py
-	$(call set_up,$(VENV_LINT),all$(COMMA)lint)
+$(VENV_LINT)/ready-$(PYTHON_VERSION): pyproject.toml
+	$(call set_up,$(VENV_LINT),lint)
 
-$(VENV_DOCS)/ready-$(PYTHON_VERSION): setup.py
-	$(call set_up,$(VENV_DOCS),all$(COMMA)docs)
+$(VENV_DOCS)/ready-$(PYTHON_VERSION): pyproject.toml
+	$(call set_up,$(VENV_DOCS),docs)
 
-$(VENV_BENCH)/ready-$(PYTHON_VERSION): setup.py
-	$(call set_up,$(VENV_BENCH),all$(COMMA)bench)
+$(VENV_BENCH)/ready-$(PYTHON_VERSION): pyproject.toml
+	$(call set_up,$(VENV_BENCH),bench)
 
 demo: $(VENV)/ready-$(PYTHON_VERSION)
-	@$(VENV)/bin/python docs/examples/checkout/demo.py
+	@$(VENV)/$(BIN)/python docs/examples/checkout/demo.py
 
 test: $(VENV)/ready-$(PYTHON_VERSION)
-	$(VENV)/bin/python -X dev -W error -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+	$(VENV)/$(BIN)/python -X dev -W error -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 coverage: $(VENV)/ready-$(PYTHON_VERSION)
-	$(VENV)/bin/python -m coverage erase
-	$(VENV)/bin/python -m coverage run -m pytest -q $(ARGS)
-	$(VENV)/bin/python -m coverage combine -q
-	$(VENV)/bin/python -m coverage report
+	$(VENV)/$(BIN)/python -m coverage erase
+	$(VENV)/$(BIN)/python -m coverage run -m pytest -q $(ARGS)
+	$(VENV)/$(BIN)/python -m coverage combine -q
+	$(VENV)/$(BIN)/python -m coverage report
 
 lint: $(VENV_LINT)/ready-$(PYTHON_VERSION)
-	$(VENV_LINT)/bin/ruff check .
-	$(VENV_LINT)/bin/ruff format --check .
-	$(VENV_LINT)/bin/mypy --strict
+	$(VENV_LINT)/$(BIN)/ruff check .
+	$(VENV_LINT)/$(BIN)/ruff format --check .
+	$(VENV_LINT)/$(BIN)/mypy --strict
 
 format: $(VENV_LINT)/ready-$(PYTHON_VERSION)
-	$(VENV_LINT)/bin/ruff check --fix .
-	$(VENV_LINT)/bin/ruff format .
+	$(VENV_LINT)/$(BIN)/ruff check --fix .
+	$(VENV_LINT)/$(BIN)/ruff format .
 
 docs: $(VENV_DOCS)/ready-$(PYTHON_VERSION)
-	$(VENV_DOCS)/bin/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+	$(VENV_DOCS)/$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html."
 
 bench: $(VENV_BENCH)/ready-$(PYTHON_VERSION)
-	$(VENV_BENCH)/bin/python -m benchmarks $(ARGS)
+	$(VENV_BENCH)/$(BIN)/python -m benchmarks $(ARGS)
+
+package: $(VENV)/ready-$(PYTHON_VERSION)
+	rm -rf build dist
+	$(VENV)/$(BIN)/python -m build -o dist .
+
+# The tests run from a copy that has no package beside it, so that they import the installed one.  Two modules are about
+# the sources and stay out.
+test-package:
+	$(PYTHON) -m venv --clear $(VENV_PACKAGE)
+	$(VENV_PACKAGE)/$(BIN)/python -m pip --disable-pip-version-check install --quiet "$$(echo dist/*.whl)[test]"
+	rm -rf build/package
+	mkdir -p build/package
+	cp -R tests docs README.rst CHANGES.rst pyproject.toml build/package
+	rm build/package/tests/test_architecture.py build/package/tests/test_packaging.py
+	cd build/package && $(CURDIR)/$(VENV_PACKAGE)/$(BIN)/python -X dev -W error -m pytest -q \
+	    -n $(WORKERS) --dist loadfile $(ARGS)
 
 # A name on PATH may be a shim that fails, so each candidate is asked for its version; the first that answers is used.
 matrix:

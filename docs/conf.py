@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import re
 import sys
-from importlib.metadata import version as installed_version
 from typing import Any
+
+from liveserver_testcase import __version__
 
 project = "liveserver_testcase"
 author = "liveserver_testcase contributors"
 project_copyright = f"2026, {author}"
-release = version = installed_version("liveserver-testcase")
+release = version = __version__
 
 extensions = [
     "sphinx.ext.autodoc",

@@ -14,6 +14,8 @@ import zipfile
 from email.message import Message
 from pathlib import Path
 
+from liveserver_testcase import __version__
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "liveserver_testcase"
 
@@ -95,8 +97,8 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_file_names(self) -> None:
         """Both files carry the name and the version; the wheel is for every platform."""
-        self.assertEqual("liveserver_testcase-0.1.0-py3-none-any.whl", self.wheel_file.name)
-        self.assertEqual("liveserver_testcase-0.1.0.tar.gz", self.sdist_file.name)
+        self.assertEqual(f"liveserver_testcase-{__version__}-py3-none-any.whl", self.wheel_file.name)
+        self.assertEqual(f"liveserver_testcase-{__version__}.tar.gz", self.sdist_file.name)
 
     def test_the_wheel_holds_the_package_and_nothing_else(self) -> None:
         """Every module and ``py.typed`` are in the wheel; tests, docs and benchmarks are not."""
@@ -114,9 +116,9 @@ class TheDistributions(unittest.TestCase):
         self.wheel.extractall(site)
         code = (
             f"import sys; sys.path.insert(0, {str(site)!r})\n"
-            f"import {PACKAGE} as door\n"
-            "for name in door.__all__: getattr(door, name)\n"
-            "print(door.__file__)\n"
+            f"import {PACKAGE} as package\n"
+            "for name in package.__all__: getattr(package, name)\n"
+            "print(package.__file__)\n"
         )
         origin = run(sys.executable, "-W", "error", "-c", code, cwd=self.work).strip()
         self.assertEqual(str(site / PACKAGE / "__init__.py"), origin)
@@ -138,13 +140,18 @@ class TheDistributions(unittest.TestCase):
     def test_the_metadata_names_the_project(self) -> None:
         """Name, version, licence and Python versions are what the documentation says."""
         self.assertEqual("liveserver-testcase", self.metadata["Name"])
-        self.assertEqual("0.1.0", self.metadata["Version"])
+        self.assertEqual(__version__, self.metadata["Version"])
         self.assertEqual("MIT", self.metadata["License-Expression"] or self.metadata["License"])
         self.assertEqual(">=3.10", self.metadata["Requires-Python"])
         classifiers = self.metadata.get_all("Classifier", [])
         for version in ("3.10", "3.11", "3.12", "3.13", "3.14"):
             self.assertIn(f"Programming Language :: Python :: {version}", classifiers)
         self.assertIn("Typing :: Typed", classifiers)
+
+    def test_the_changelog_begins_with_the_version(self) -> None:
+        """The first version on the page of changes is the one that the package has."""
+        changes = (self.tree / "CHANGES.rst").read_text(encoding="utf-8").splitlines()
+        self.assertEqual(__version__, changes[3].split()[0])
 
     def test_the_description_is_the_readme(self) -> None:
         """The page at a package index is ``README.rst``."""
@@ -155,13 +162,14 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_requirements(self) -> None:
         """Three libraries are installed with the package."""
-        self.assertEqual({"werkzeug", "requests"}, required(self.metadata))
+        self.assertEqual({"werkzeug", "aiosmtpd", "requests"}, required(self.metadata))
 
     def test_the_extras_for_users(self) -> None:
         """``asgi`` and ``tls`` bring what their features need, ``all`` brings both."""
         self.assertEqual({"uvicorn", "httptools", "websockets"}, required(self.metadata, "asgi"))
         self.assertEqual({"trustme"}, required(self.metadata, "tls"))
-        self.assertEqual({"uvicorn", "httptools", "websockets", "trustme"}, required(self.metadata, "all"))
+        requirements = self.metadata.get_all("Requires-Dist", [])
+        self.assertIn("liveserver-testcase[asgi,tls]", {str(line).partition(";")[0].strip() for line in requirements})
 
     def test_the_extras(self) -> None:
         """Beside the extras for users there are four for the project's own work."""

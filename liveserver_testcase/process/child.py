@@ -169,7 +169,7 @@ def _lift(number: int, copies: list[int]) -> int:
 
 def _make_memory() -> int:
     """A descriptor of memory without a name, still empty."""
-    if sys.platform == "linux":
+    if hasattr(os, "memfd_create"):
         return os.memfd_create("liveserver-testcase")
     import tempfile
 
