@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 from ..core.text import count, escape
 from .charsets import OnDefect, decode_text
 from .headers import MailPolicy, read_field
-from .transfer import decode_transfer, unwrap_flowed
+from .transfer import decode_transfer, split_uuencoded, unwrap_flowed
 
 __all__ = [
     "POLICY",
@@ -199,6 +199,7 @@ def read_content(root: ParsedPart) -> Content:
     The body is every ``text/plain`` (or ``text/html``) part that is no attachment, joined by line ends: an email that
     goes on after a picture is one text to its reader.  A text part is an attachment if its disposition says so, or if
     it has a file name and is not the first text part, unless it is an alternative in a ``multipart/alternative``.
+    Files in uuencode inside of a text are attachments, too.
     """
     defects: list[str] = []
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
@@ -207,7 +208,17 @@ def read_content(root: ParsedPart) -> Content:
         leaf = _Leaf(part, defects.append)
         is_first = not any(texts.values())
         if leaf.is_body(is_first=is_first, is_alternative=is_alternative):
-            texts[leaf.content_type].append(leaf.text())
+            text = leaf.text()
+            files: list[tuple[str, bytes]] = []
+            if leaf.content_type == "text/plain":
+                text, files = split_uuencoded(text)
+            texts[leaf.content_type].append(text)
+            attachments += [
+                Attachment(
+                    name=name, content_type="application/octet-stream", content=content, disposition="attachment"
+                )
+                for name, content in files
+            ]
         else:
             attachments.append(leaf.attachment())
     return Content(

@@ -7,11 +7,15 @@ import re
 
 from .charsets import OnDefect
 
-__all__ = ["decode_base64", "decode_transfer", "unwrap_flowed"]
+__all__ = ["decode_base64", "decode_transfer", "split_uuencoded", "unwrap_flowed"]
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+# A file in a text: its name, and lines of which the first character says how many bytes follow, 1 to 45.
+_UUENCODED_FILE = re.compile(
+    r"^begin [0-7]{3,4} (\S[^\n]*)\n((?:[!-M][ -`]{0,84}\n)+)(?:[` ]?\n)?end *(?:\n|\Z)", re.MULTILINE
+)
 _QUOTED_LINE = re.compile(r"(>*) ?(.*)", re.DOTALL)
 
 
@@ -60,6 +64,21 @@ def _decode_uuencode(data: bytes, what: str, on_defect: OnDefect) -> bytes:
         except binascii.Error:
             on_defect(f"{what}: damaged uuencode")
     return bytes(decoded)
+
+
+def split_uuencoded(text: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """Return a text without the files that stand in it in uuencode, as before MIME, and their names and contents."""
+    files: list[tuple[str, bytes]] = []
+
+    def take(match: re.Match[str]) -> str:
+        defects: list[str] = []
+        content = _decode_uuencode(match[0].encode(), "", defects.append)
+        if defects:
+            return match[0]
+        files.append((match[1].strip(), content))
+        return ""
+
+    return (_UUENCODED_FILE.sub(take, text) if "\nend" in text else text), files
 
 
 def unwrap_flowed(text: str, *, delsp: bool) -> str:

@@ -386,6 +386,23 @@ class UUEncode(unittest.TestCase):
         email = receive(mixed(part(f"Content-Type: a/b\nContent-Transfer-Encoding: {encoding}", body)))
         self.assertEqual(([each.content for each in email.attachments], email.defects), ([content], []))
 
+    @given(st.binary(min_size=1, max_size=200), st.booleans())
+    def test_inside_a_text(self, content: bytes, is_stripped: bool) -> None:
+        """A file that stands in a text is an attachment; mail programs may have stripped the ends of its lines."""
+        lines = [binascii.b2a_uu(content[start : start + 45]).decode() for start in range(0, len(content), 45)]
+        if is_stripped:
+            lines = [line.rstrip() + "\n" for line in lines]
+        email = receive(f"\nSee there:\n\nbegin 644 a b.bin\n{''.join(lines)}`\nend\nBye\n")
+        self.assertEqual([(each.name, each.content) for each in email.attachments], [("a b.bin", content)])
+        self.assertEqual((email.text, email.defects), ("See there:\n\nBye", []))
+
+    def test_a_text_about_it(self) -> None:
+        """A text that only begins like a file is a text."""
+        for text in ("begin 644 x\nto code\nend", "begin 644 x\n\nend", "begin 644 a.bin\n#0V%T"):
+            with self.subTest(text):
+                email = receive(f"\n{text}\n")
+                self.assertEqual((email.text, email.attachments), (text, []))
+
     def test_what_is_none(self) -> None:
         """What is not in uuencode though it says so is left as it is."""
         email = receive(mixed(part("Content-Type: a/b\nContent-Transfer-Encoding: x-uuencode", "plain")))
