@@ -91,18 +91,13 @@ def unwrap_flowed(text: str, *, delsp: bool) -> str:
     Source:
         RFC 3676 §4.
     """
-    lines: list[str] = []
+    paragraphs: list[list[str]] = []  # each the pieces of one line
     open_depth: int | None = None  # how deep the line is quoted that goes on; None if it does not
     for line in text.split("\n"):
         quoted, content = _QUOTED_LINE.fullmatch(line).groups()  # type: ignore[union-attr]  # it matches any line
-        is_signature = content == "-- "
-        if open_depth == len(quoted) and not is_signature:
-            lines[-1] += content
-        else:
-            lines.append(f"{quoted} {content}" if quoted else content)
-        open_depth = None
-        if content.endswith(" ") and not is_signature:
-            open_depth = len(quoted)
-            if delsp:
-                lines[-1] = lines[-1][:-1]
-    return "\n".join(lines)
+        goes_on = content.endswith(" ") and content != "-- "  # which stands before a signature
+        if open_depth != len(quoted) or content == "-- ":
+            paragraphs.append([f"{quoted} "] if quoted else [])
+        paragraphs[-1].append(content[:-1] if goes_on and delsp else content)
+        open_depth = len(quoted) if goes_on else None
+    return "\n".join(map("".join, paragraphs))
