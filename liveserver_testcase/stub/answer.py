@@ -48,7 +48,10 @@ DEFAULT_BODY = bytes(range(32, 127)).ljust(1024, b".")
 
 
 class Answer(Protocol):
-    """What an expectation answers with: it makes a reply of a request, outside of any lock."""
+    """What an expectation answers with: it makes a reply of a request, outside of any lock.
+
+    Everything that an expectation answers with is one, a `Reply` too, and so is what a test hands to ``reply_with()``.
+    """
 
     def reply_to(self, request: RecordedRequest, /) -> Reply:
         """The reply to ``request``."""
@@ -254,19 +257,25 @@ class Handler:
     """Asks a function of the test's.
 
     Args:
-        function: Called with the request and, by name, with those path parameters that it has arguments for.
+        function: Called with the request and, by name, with those path parameters that it has arguments for; or an
+            object whose ``reply_to`` is.
 
     Raises:
         UsageError: It cannot be called.
     """
 
-    def __init__(self, function: Callable[..., object]) -> None:
-        if not callable(function):
-            raise UsageError(f"reply_with() was given {quote(function)}; wanted a function")
-        self.function = function
-        self._wants_request = takes_arguments(function)
+    def __init__(self, function: Callable[..., object] | Answer) -> None:
+        if not callable(function) and not hasattr(function, "reply_to"):
+            raise UsageError(
+                f"reply_with() was given {quote(function)}; wanted a function, or an object with reply_to(request)"
+            )
+        if isinstance(function, type) and hasattr(function, "reply_to"):
+            raise UsageError(f"reply_with() was given the class {function.__qualname__}; wanted an object of it")
+        ask: Any = function
+        self.function: Callable[..., object] = getattr(ask, "reply_to", ask)
+        self._wants_request = takes_arguments(self.function)
         try:
-            parameters = list(inspect.signature(function).parameters.values())
+            parameters = list(inspect.signature(self.function).parameters.values())
         except (TypeError, ValueError):  # of a builtin that does not tell
             parameters = []
         named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

@@ -104,14 +104,15 @@ class Answering:
         self.first_turn = self.times_called
         return self
 
-    def reply_with(self: A, function: Callable[..., object]) -> A:
+    def reply_with(self: A, function: Callable[..., object] | Answer) -> A:
         """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.
 
         What it raises fails the test, whatever it is, and answers 500.
 
         Args:
-            function: Called with the `RecordedRequest` and, by name, with the path's parameters.  A coroutine function
-                runs on a loop of the stub's; it is cancelled when the client leaves or the stub stops.
+            function: Called with the `RecordedRequest` and, by name, with the path's parameters; or an object whose
+                ``reply_to(request)`` is.  A coroutine function runs on a loop of the stub's; it is cancelled when the
+                client leaves or the stub stops.
 
         Raises:
             UsageError: It cannot be called.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,8 +35,8 @@ __all__ = [
     "AuthCriterion",
     "BodyCriterion",
     "JSONCriterion",
+    "MatcherCriterion",
     "TextCriterion",
-    "WhereCriterion",
     "can_be",
     "compare_content",
     "explain_kind",
@@ -260,26 +261,37 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # -- anything else ---------------------------------------------------------------------------------------------------
 
 
-class WhereCriterion(Criterion):
-    """A predicate that is asked with the request, or an object whose ``matches(request)`` is."""
+class MatcherCriterion(Criterion):
+    """A matcher of the test's own: a function of the request, or an object with ``matches(request)``.
 
-    name = "where"
+    Such an object may also have ``describe()`` and ``explain(request)``, which say in a report what it wants and what a
+    request has instead: what every other criterion has, too.
+    """
+
+    name = "matcher"
 
     def __init__(self, wanted: Any) -> None:
-        ask = getattr(wanted, "matches", None)
-        if not callable(ask) and not callable(wanted):
-            raise UsageError(f"where is {quote(wanted)}; wanted a function of the request, or an object with matches()")
+        ask = getattr(wanted, "matches", wanted)
+        if isinstance(wanted, type) or not callable(ask) or inspect.iscoroutinefunction(ask):
+            raise UsageError(
+                f"matcher is {quote(wanted)}; wanted a function of the request, or an object with matches(request)"
+            )
         self.wanted = wanted
-        self._ask: Callable[[Subject], object] = ask if callable(ask) else wanted
+        self._ask: Callable[[Subject], object] = ask
 
     def matches(self, request: Subject) -> bool:
         return bool(self._ask(request))
 
     def explain(self, request: Subject) -> Mismatch:
-        return Mismatch(self.name, f"{self.describe()} to be true", "false")
+        explain = getattr(self.wanted, "explain", None)
+        if not callable(explain):
+            return Mismatch(self.name, f"{self.describe()} to be true", "false")
+        found = explain(request)
+        return found if isinstance(found, Mismatch) else Mismatch(self.name, self.describe(), one_line(str(found)))
 
     def describe(self) -> str:
-        return show(self.wanted)
+        describe = getattr(self.wanted, "describe", None)
+        return one_line(str(describe())) if callable(describe) else show(self.wanted)
 
 
 def compare_content(want: object, content: bytes, where: str) -> list[Difference]:

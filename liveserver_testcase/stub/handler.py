@@ -55,7 +55,8 @@ class StubHandler:
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
         request = RecordedRequest(exchange, b"", self._base_environ or self._make_base_environ(connection))
-        request.tls = connection.tls_facts
+        if connection.tls_facts is not None:
+            request.tls = connection.tls_facts
         answer: Answer | None = None
         body = exchange.body
         if body is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..core.text import quote
 from ..errors import UsageError
-from .contents import AuthCriterion, BodyCriterion, JSONCriterion, TextCriterion, WhereCriterion
+from .contents import AuthCriterion, BodyCriterion, JSONCriterion, MatcherCriterion, TextCriterion
 from .criterion import Criterion, Mismatch
 from .fields import CookiesCriterion, FilesCriterion, FormCriterion, HeadersCriterion, QueryCriterion
 from .keywords import refuse_unknown
@@ -56,7 +56,7 @@ class CriteriaKeywords(TypedDict, total=False):
         files: The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)``.
         auth: ``(name, password)`` of Basic, or the token of Bearer.
         host: The host that is named, with or without its port.
-        where: A predicate that is asked with the request.
+        matcher: A function that is asked with the request, or an object with ``matches(request)``.
     """
 
     query: object
@@ -69,7 +69,7 @@ class CriteriaKeywords(TypedDict, total=False):
     files: object
     auth: object
     host: object
-    where: Any
+    matcher: Any
 
 
 CRITERIA: Mapping[str, Callable[[Any], Criterion]] = {
@@ -83,12 +83,12 @@ CRITERIA: Mapping[str, Callable[[Any], Criterion]] = {
     "files": FilesCriterion,
     "text": TextCriterion,
     "body": BodyCriterion,
-    "where": WhereCriterion,
+    "matcher": MatcherCriterion,
 }
 """What makes a criterion of each keyword, in the order in which they are compared: the quickest first."""
 
 _BODIES = ("json", "form", "text", "body")  # and files, which come with a form
-_READING = (*_BODIES, "files", "where")
+_READING = (*_BODIES, "files", "matcher")
 
 
 @dataclass(frozen=True)

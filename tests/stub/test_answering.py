@@ -266,7 +266,9 @@ class HandlerTest(ErrorTest):
         """Only what can be called."""
         with self.assertRaises(UsageError) as caught:
             make_expectation().reply_with("x")  # type: ignore[arg-type]
-        self.assertEqual("reply_with() was given 'x'; wanted a function", str(caught.exception))
+        self.assertEqual(
+            "reply_with() was given 'x'; wanted a function, or an object with reply_to(request)", str(caught.exception)
+        )
 
 
 class HookTest(ErrorTest):

@@ -32,7 +32,7 @@ BODIES = (
 TARGETS = ("/", "/a/b?a=1&a=2&b", "/a%2Fb", "/%ff?%ff=%zz", "//x", "/a/5")
 HEADERS = ([], ["Authorization: Basic !!!"], ["Authorization: Bearer abc", "Cookie: a=b; =; c"], ["X-A: 1", "X-A: 2"])
 MAPPINGS = ("query", "headers", "cookies", "form", "files")
-KEYWORDS = (*MAPPINGS, "body", "text", "json", "auth", "host", "where")
+KEYWORDS = (*MAPPINGS, "body", "text", "json", "auth", "host", "matcher")
 
 
 class AnyCriteriaTest(unittest.TestCase):

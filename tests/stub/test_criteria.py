@@ -534,12 +534,12 @@ class WhereTest(CriteriaTest):
     def test_a_function_is_asked_with_the_request(self) -> None:
         """Anything of it can be looked at."""
         request = make_request("POST", "/x", b"{}", JSON)
-        self.assert_matches(request, where=lambda request: request.json == {} and request.raw_path == "/x")
+        self.assert_matches(request, matcher=lambda request: request.json == {} and request.raw_path == "/x")
 
         def is_big(request: RecordedRequest) -> bool:
             return len(request.body) > 5
 
-        self.assert_differs("where: wanted is_big() to be true, got false", request, where=is_big)
+        self.assert_differs("matcher: wanted is_big() to be true, got false", request, matcher=is_big)
 
     def test_an_object_with_matches_is_asked(self) -> None:
         """As own matchers have it."""
@@ -551,8 +551,40 @@ class WhereTest(CriteriaTest):
             def __repr__(self) -> str:
                 return "Small()"
 
-        self.assert_matches(make_request("GET", "/"), where=Small())
-        self.assert_refused("where is 5; wanted a function of the request, or an object with matches()", where=5)
+        self.assert_matches(make_request("GET", "/"), matcher=Small())
+        self.assert_refused(
+            "matcher is 5; wanted a function of the request, or an object with matches(request)", matcher=5
+        )
+
+    def test_an_object_says_itself_what_it_wants(self) -> None:
+        """``describe()`` and ``explain()`` are what the report has of it, on one line."""
+
+        class Even:
+            def matches(self, request: RecordedRequest) -> bool:
+                return len(request.body) % 2 == 0
+
+            def describe(self) -> str:
+                return "an even\nlength"
+
+            def explain(self, request: RecordedRequest) -> str:
+                return f"{len(request.body)} bytes"
+
+        request = make_request("POST", "/", b"abc")
+        self.assert_differs(r"matcher: wanted an even\nlength, got 3 bytes", request, matcher=Even())
+
+    def test_a_class_and_a_coroutine_function_match_everything(self) -> None:
+        """They are refused, for what they return is always true."""
+
+        class Small:
+            def matches(self, request: RecordedRequest) -> bool:
+                return False
+
+        async def is_small(request: RecordedRequest) -> bool:
+            return False
+
+        for matcher in (Small, is_small):
+            with self.subTest(matcher=matcher), self.assertRaisesRegex(UsageError, "wanted a function of the request"):
+                make_criteria(matcher=matcher)
 
     def test_what_it_raises_is_the_reason(self) -> None:
         """The request does not match, and the report says why."""
@@ -561,7 +593,7 @@ class WhereTest(CriteriaTest):
             return bool(request.get_json(force=True)["amount"] < 5)
 
         request = make_request("POST", "/", b"{}", JSON)
-        self.assert_differs("where: wanted is_cheap(), got raised KeyError: 'amount'", request, where=is_cheap)
+        self.assert_differs("matcher: wanted is_cheap(), got raised KeyError: 'amount'", request, matcher=is_cheap)
 
 
 class MisuseTest(CriteriaTest):

@@ -96,13 +96,13 @@ class PytestHTTPServerTest(PeerTest):
             self.stub.on(body=b"a", json=1)
 
     def test_expect_with_a_request_matcher_of_ones_own(self) -> None:
-        """``where=``, with an object that has ``matches()``."""
+        """``matcher=``, with an object that has ``matches()``."""
 
         class Matcher:
             def matches(self, request: RecordedRequest) -> bool:
                 return request.path.endswith("x")
 
-        self.stub.on(where=Matcher()).reply(201)
+        self.stub.on(matcher=Matcher()).reply(201)
         self.assertEqual([201, 501], [self.status("GET", "/ax"), self.status("GET", "/a")])
 
     def test_difference(self) -> None:

@@ -518,15 +518,15 @@ class AloneTest(ScriptTest):
 
     def test_a_predicate_may_ask_the_stub(self) -> None:
         """It runs while the book is locked, by the thread that has locked it."""
-        self.stub.on("GET", "/x", where=lambda request: len(self.stub.expectations) == 1).reply(201)
+        self.stub.on("GET", "/x", matcher=lambda request: len(self.stub.expectations) == 1).reply(201)
         self.assertEqual([201], self.statuses("/x"))
 
     def test_a_predicate_that_raises_matches_nothing(self) -> None:
         """The report says what it raised."""
-        self.stub.on("GET", "/x", where=lambda request: request.json["a"]).reply(201)
+        self.stub.on("GET", "/x", matcher=lambda request: request.json["a"]).reply(201)
         self.assertEqual([501], self.statuses("/x"))
         self.assertRegex(
-            self.stub.failure_report(), r"    FAIL where: wanted the lambda in line \d+, got raised ValueError: "
+            self.stub.failure_report(), r"    FAIL matcher: wanted the lambda in line \d+, got raised ValueError: "
         )
 
 
