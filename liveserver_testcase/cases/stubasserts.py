@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from ..core.journal import runs_loop
+from ..core.server import check_seconds
 from ..errors import UsageError
 from ..stub.diagnosis import explain_count, explain_order
 from ..stub.expectation import Expectation
@@ -102,7 +103,7 @@ class StubAssertions(ServerTestCase):
         if len(_find(of, wanted)) < often[0]:
             if timeout:
                 refuse_in_loop("assertRequested()", "await self.assertRequestedAsync(…)")
-            seconds = of.timeout if timeout is None else timeout
+            seconds = of.timeout if timeout is None else check_seconds("timeout", timeout)
             if timeout is None and runs_loop():
                 hint = "it did not wait, since an event loop runs here: write await self.assertRequestedAsync(…)"
             else:
@@ -147,7 +148,7 @@ class StubAssertions(ServerTestCase):
     ) -> RecordedRequest | list[RecordedRequest]:
         """`assertRequested`, for code on an event loop: that goes on while requests are waited for."""
         of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
-        seconds = of.timeout if timeout is None else timeout
+        seconds = of.timeout if timeout is None else check_seconds("timeout", timeout)
         await of.journal.wait_for_async(lambda: len(_find(of, wanted)) >= often[0], seconds)
         return self._judge_count(of, wanted, times, often, msg)
 
@@ -191,6 +192,7 @@ class StubAssertions(ServerTestCase):
             TypeError: An unknown keyword; the message names the nearest.
         """
         of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
+        check_seconds("within", within)
         if within:
             refuse_in_loop("assertNotRequested()", "await self.assertNotRequestedAsync(…)")
             of.journal.wait_for(lambda: _find(of, wanted), within)
@@ -209,6 +211,7 @@ class StubAssertions(ServerTestCase):
     ) -> None:
         """`assertNotRequested`, for code on an event loop."""
         of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
+        check_seconds("within", within)
         await of.journal.wait_for_async(lambda: _find(of, wanted), within)
         self._judge_count(of, wanted, 0, (0, 0), msg)
 

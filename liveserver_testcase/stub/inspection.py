@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from ..core.journal import Journal, drain, runs_loop
+from ..core.server import check_seconds
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange
@@ -305,13 +306,21 @@ class Inspection:
             UsageError: It would block a running event loop.
         """
         refuse_in_loop("this wait", async_name)
-        seconds = self.timeout if timeout is None else timeout
+        seconds = self.get_seconds(timeout)
         return self._check(self._log.journal.wait_for(predicate, seconds), what, seconds)
 
     async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """`wait`, for code on an event loop."""
-        seconds = self.timeout if timeout is None else timeout
+        seconds = self.get_seconds(timeout)
         return self._check(await self._log.journal.wait_for_async(predicate, seconds), what, seconds)
+
+    def get_seconds(self, timeout: float | None) -> float:
+        """How long a wait lasts that was given this ``timeout``.
+
+        Raises:
+            UsageError: It is no time.
+        """
+        return self.timeout if timeout is None else check_seconds("timeout", timeout)
 
     def _check(self, result: T | None, what: str, seconds: float) -> T:
         if not result:

@@ -398,6 +398,7 @@ class Defaults(_View):
         super().__init__(through)
         if not isinstance(prefix, str) or (prefix and not prefix.startswith("/")):
             raise UsageError(f"prefix is {quote(prefix)}; wanted one that begins with '/', such as '/v1'")
+        make_criteria_of(None, None, criteria)  # what no request can match is refused here, not where it is used
         self._criteria = criteria
         self._prefix = prefix.rstrip("/")
         self._reply_headers = Reply(headers=reply_headers).headers

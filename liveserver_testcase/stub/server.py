@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from ..core.journal import Journal, JournalWindow
 from ..core.server import State, check_seconds
-from ..core.text import suggest_name
+from ..core.text import quote, suggest_name
 from ..core.tls import ClientAuth, ClientCertificate
+from ..errors import UsageError
 from ..web.records import Exchange
 from .book import Book
 from .content import Chunked, Content, ServedContent
@@ -242,6 +243,9 @@ class HTTPStub(Script):
         Returns:
             The environment of this process with these in it.
         """
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise UsageError(f"environ() was given {quote(name)}; wanted the name of a variable")
         environ = {**os.environ, **dict.fromkeys(names, self.url)}
         environ.update({name: self.url_for(path) for name, path in paths.items()})
         if self.ca_file is not None:
@@ -376,7 +380,7 @@ class HTTPStub(Script):
         Returns:
             What is still in flight after ``timeout`` seconds.
         """
-        return self._engine.wait_until_idle(timeout, window)
+        return self._engine.wait_until_idle(check_seconds("timeout", timeout), window)
 
     @property
     def expectations(self) -> list[Expectation]:
@@ -526,7 +530,7 @@ class HTTPStub(Script):
         """
         refuse_in_loop("stub.wait_for_request()", "await stub.wait_for_request_async(…)")
         wanted, often = make_criteria(method, path, **criteria), parse_times(times)
-        seconds = self.timeout if timeout is None else timeout
+        seconds = self._inspection.get_seconds(timeout)
         self.journal.wait_for(lambda: len(self._inspection.find(wanted)) >= often[0], seconds)
         found = self._inspection.get_found(wanted, often, seconds)
         return found[0] if often == (1, 1) else found
@@ -566,7 +570,7 @@ class HTTPStub(Script):
     ) -> RecordedRequest | list[RecordedRequest]:
         """`wait_for_request`, for code on an event loop."""
         wanted, often = make_criteria(method, path, **criteria), parse_times(times)
-        seconds = self.timeout if timeout is None else timeout
+        seconds = self._inspection.get_seconds(timeout)
         await self.journal.wait_for_async(lambda: len(self._inspection.find(wanted)) >= often[0], seconds)
         found = self._inspection.get_found(wanted, often, seconds)
         return found[0] if often == (1, 1) else found
@@ -584,7 +588,7 @@ class HTTPStub(Script):
             UsageError: It would block a running event loop: await `wait_until_satisfied_async` there.
         """
         refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
-        found, seconds = self._inspection, self.timeout if timeout is None else timeout
+        found, seconds = self._inspection, self._inspection.get_seconds(timeout)
         self.journal.wait_for(lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds)
         found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
 
@@ -592,7 +596,7 @@ class HTTPStub(Script):
         self, timeout: float | None = None, *, stop_on_unmatched: bool = False
     ) -> None:
         """`wait_until_satisfied`, for code on an event loop."""
-        found, seconds = self._inspection, self.timeout if timeout is None else timeout
+        found, seconds = self._inspection, self._inspection.get_seconds(timeout)
         await self.journal.wait_for_async(
             lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds
         )

@@ -126,8 +126,12 @@ def make_stream(
         )
     if isinstance(source, str | bytes | bytearray | Mapping):
         raise UsageError(f"a stream of {_describe(source)}; wanted an iterable of bytes and str, or a function")
-    if isinstance(source, Iterable | AsyncIterable):
-        items = source if isinstance(source, AsyncIterable) else tuple(source)
+    if isinstance(source, AsyncIterable):
+        return Stream(lambda _request: source, encode, keep_open)
+    if isinstance(source, Iterable):
+        items = tuple(source)
+        for item in items:
+            encode(item)  # what cannot be sent is refused here
         return Stream(lambda _request: items, encode, keep_open)
     if not callable(source):
         raise UsageError(f"a stream of {_describe(source)}; wanted an iterable of bytes and str, or a function")

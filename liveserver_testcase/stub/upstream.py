@@ -79,12 +79,13 @@ class Upstream:
     """
 
     def __init__(self, url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> None:
-        parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        parts, port = urlsplit(url) if isinstance(url, str) else urlsplit(""), None
+        with contextlib.suppress(ValueError):  # it is no number
+            port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        if port is None or not parts.hostname or parts.query or parts.fragment:
             raise UsageError(f"upstream is {quote(url)}; wanted a base URL such as 'https://api.example.com/v1'")
         self.url = url
-        self._host, self._path = parts.hostname, parts.path.rstrip("/")
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._host, self._port, self._path = parts.hostname, port, parts.path.rstrip("/")
         self._authority = parts.netloc.rpartition("@")[2]
         self._timeout = check_seconds("timeout", timeout)
         self._context: ssl.SSLContext | None = None
@@ -93,7 +94,10 @@ class Upstream:
             if ca_file is None:
                 self._context.load_default_certs()
             else:
-                self._context.load_verify_locations(ca_file)
+                try:
+                    self._context.load_verify_locations(ca_file)
+                except OSError as error:  # ssl.SSLError is one
+                    raise UsageError(f"ca_file {quote(ca_file)} cannot be used: {describe_error(error)}") from error
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """Return the upstream's answer to ``request``.

@@ -283,7 +283,7 @@ class StreamTest(WireTest):
 
     def test_a_piece_that_is_none(self) -> None:
         """It is kept for the test, too."""
-        self.stub.on().reply_stream([5])
+        self.stub.on().reply_stream(lambda: [5])
         self.see()
         self.stub.wait_until_idle(HANG)
         ((_, error),) = self.take_errors()

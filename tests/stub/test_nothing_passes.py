@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import unittest
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, HTTPStubTestCase, Reply, UsageError
@@ -26,6 +26,15 @@ def boom(*_args: object) -> Any:
     raise ValueError("boom")
 
 
+async def fail_later() -> AsyncIterator[str]:
+    try:
+        while True:
+            yield "a"
+            raise LookupError("first")
+    finally:
+        boom()
+
+
 class RaisedTest(StubTest):
     """What a handler, a hook or an application raises, or returns that is no answer."""
 
@@ -37,6 +46,7 @@ class RaisedTest(StubTest):
         ("application", lambda stub: stub.on().reply_wsgi(boom), "ValueError: boom"),
         ("sequence", lambda stub: stub.on().reply_sequence(201), "has 1 reply, and this was request 2"),
         ("stream", lambda stub: stub.on().reply_stream(boom), "ValueError: boom"),
+        ("asynchronous", lambda stub: stub.on().reply_stream(fail_later), "ValueError: boom"),
     )
 
     def ask(self, stub: HTTPStub) -> None:
