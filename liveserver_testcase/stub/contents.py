@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Authorization
 
@@ -14,8 +14,7 @@ from ..core.text import one_line, quote
 from ..errors import UsageError
 from .criterion import Criterion, Mismatch, make_mismatch
 from .differences import Difference, find_differences
-from .parsing import parse_authorization, read_latin1
-from .subject import NO_JSON, Subject
+from .parsing import NO_JSON, parse_authorization, read_latin1
 from .values import (
     ABSENT,
     INCLUDING,
@@ -30,6 +29,9 @@ from .values import (
     make_text,
     show,
 )
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
 
 __all__ = [
     "AuthCriterion",
@@ -72,11 +74,11 @@ class AuthCriterion(Criterion):
             )
         return wanted
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         raw, got = request.headers.get("Authorization"), request.authorization
         return accepts_each(lambda wanted: _accepts_credentials(wanted, raw, got), self.wanted)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         got = request.authorization
         raw = request.headers.get("Authorization")
         if raw is None:
@@ -169,14 +171,14 @@ class BodyCriterion(Criterion):
             advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
             raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if isinstance(self.wanted, str):
             return request.body == self.wanted.encode()
         return accepts(
             self.wanted, _in_kind(self.wanted, request.body) if request.body or self.wanted is not ABSENT else ABSENT
         )
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
             return Mismatch(self.name, self.describe(), "no body")
         found = find_differences(self.wanted, _in_kind(self.wanted, request.body))
@@ -196,10 +198,10 @@ class TextCriterion(Criterion):
             raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
         self.wanted = wanted
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return not request.content_problem and accepts(self.wanted, request.text)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
             return Mismatch(self.name, self.describe(), "no body")
         if request.content_problem:
@@ -219,13 +221,13 @@ class JSONCriterion(Criterion):
         check_json(wanted)
         self.wanted = wanted
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if not request.body:
             return accepts(self.wanted, ABSENT)
         got = request.read_json()
         return got is not NO_JSON and accepts(self.wanted, got)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
             return Mismatch(self.name, self.describe(), "no body", explain_kind(request, "JSON"))
         got = request.read_json()
@@ -239,7 +241,7 @@ class JSONCriterion(Criterion):
         return show(self.wanted)
 
 
-def explain_kind(request: Subject, wanted: str) -> str:
+def explain_kind(request: RecordedRequest, wanted: str) -> str:
     """What kind of body came instead of the one that is wanted."""
     kind = request.mimetype
     if request.content_problem:
@@ -277,12 +279,12 @@ class MatcherCriterion(Criterion):
                 f"matcher is {quote(wanted)}; wanted a function of the request, or an object with matches(request)"
             )
         self.wanted = wanted
-        self._ask: Callable[[Subject], object] = ask
+        self._ask: Callable[[RecordedRequest], object] = ask
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return bool(self._ask(request))
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         explain = getattr(self.wanted, "explain", None)
         if not callable(explain):
             return Mismatch(self.name, f"{self.describe()} to be true", "false")

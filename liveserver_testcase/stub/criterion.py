@@ -5,13 +5,15 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..core.masking import MASK, is_secret, mask
 from ..core.text import count, describe_error, one_line, quote
 from .differences import Difference
-from .subject import Subject
 from .values import show
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
 
 __all__ = ["Criterion", "Mismatch", "make_mismatch"]
 
@@ -59,18 +61,18 @@ class Criterion(abc.ABC):
     weight: ClassVar[float] = 1.0
 
     @abc.abstractmethod
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         """Whether ``request`` has it; asked of each request, so it is quick."""
 
     @abc.abstractmethod
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         """How ``request``, which does not match, differs; asked for a report only."""
 
     @abc.abstractmethod
     def describe(self) -> str:
         """What it wants, as text."""
 
-    def compare(self, request: Subject) -> Mismatch | None:
+    def compare(self, request: RecordedRequest) -> Mismatch | None:
         """None if ``request`` has it."""
         try:
             return None if self.matches(request) else self.explain(request)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from typing import TYPE_CHECKING
 
 from ..core.masking import mask, mask_header
 from .parsing import decode_octets
-from .subject import Subject
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
 
 __all__ = ["write_curl"]
 
@@ -19,7 +22,7 @@ _GLOBBED = re.compile(r"[][{}]")
 _DOTS = re.compile(r"/(?:\.|%2[Ee]){1,2}(?:[/?]|\Z)")
 
 
-def write_curl(request: Subject, base_url: str, *, secrets: bool = False) -> str:
+def write_curl(request: RecordedRequest, base_url: str, *, secrets: bool = False) -> str:
     """The command that sends ``request`` again, to the stub and to nobody else, whatever host the request names.
 
     Args:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from urllib.request import parse_http_list
 
 from werkzeug.datastructures import FileStorage, MultiDict
@@ -18,7 +18,6 @@ from .contents import can_be, compare_content, explain_kind, has_same_credential
 from .criterion import Criterion, Mismatch, make_mismatch
 from .differences import Difference, find_differences, find_value_differences
 from .parsing import TOKEN, decode_octets, parse_form, read_latin1
-from .subject import Subject
 from .values import (
     ABSENT,
     INCLUDING,
@@ -33,6 +32,9 @@ from .values import (
     make_text,
     show,
 )
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
 
 __all__ = ["CookiesCriterion", "FilesCriterion", "FormCriterion", "HeadersCriterion", "QueryCriterion"]
 
@@ -64,11 +66,11 @@ class _Fields(Criterion):
         elif is_type(wanted) or not is_judge(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
-    def read(self, request: Subject) -> Any:
+    def read(self, request: RecordedRequest) -> Any:
         """The names and values that came: a werkzeug ``MultiDict``, or what behaves like one."""
         raise NotImplementedError
 
-    def read_whole(self, request: Subject) -> object:
+    def read_whole(self, request: RecordedRequest) -> object:
         """What something that is no mapping is asked for."""
         return self.read(request)
 
@@ -93,15 +95,15 @@ class _Fields(Criterion):
         """A value as it is compared: what comes is always text."""
         return make_text(self.name, name, value)
 
-    def read_values(self, request: Subject, name: str, want: object) -> list[str]:
+    def read_values(self, request: RecordedRequest, name: str, want: object) -> list[str]:
         """What came under a name."""
         return self.read(request).getlist(name)  # type: ignore[no-any-return]
 
-    def accepts(self, request: Subject, name: str, want: object) -> bool:
+    def accepts(self, request: RecordedRequest, name: str, want: object) -> bool:
         """Whether what came under a name is what is wanted."""
         return accepts_values(want, self.read_values(request, name, want))
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if self.fields is None:
             return accepts(self.wanted, self.read_whole(request))
         for name, want in self.fields.items():
@@ -109,7 +111,7 @@ class _Fields(Criterion):
                 return False
         return not self.is_exact or all(name in self.fields for name in self.read(request))
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if self.fields is None:
             whole = self.read_whole(request)
             text = "nothing" if whole is ABSENT else one_line(str(whole))
@@ -130,7 +132,7 @@ class _Fields(Criterion):
         mismatch = make_mismatch(self, found)
         return self.improve(mismatch, request)
 
-    def improve(self, mismatch: Mismatch, request: Subject) -> Mismatch:
+    def improve(self, mismatch: Mismatch, request: RecordedRequest) -> Mismatch:
         """Say more, if there is more to say."""
         return mismatch
 
@@ -178,20 +180,20 @@ class QueryCriterion(_Fields):
         """That of a query as it stands in a URL: its parameters, not its letters."""
         return cls(parse_form(query.encode()) or {})
 
-    def read(self, request: Subject) -> Any:
+    def read(self, request: RecordedRequest) -> Any:
         return request.args
 
-    def read_whole(self, request: Subject) -> object:
+    def read_whole(self, request: RecordedRequest) -> object:
         if self.wanted is ABSENT:
             return request.query_string.decode("latin-1") or ABSENT
         return request.query_string.decode("latin-1") if isinstance(self.wanted, re.Pattern) else request.args
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if self.raw is not None:
             return request.query_string.decode("latin-1") == self.raw
         return super().matches(request)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if self.raw is not None:
             raw = request.query_string.decode("latin-1")
             same = sorted(parse_form(raw.encode())) == sorted(parse_form(self.raw.encode()))
@@ -212,7 +214,7 @@ class HeadersCriterion(_Fields):
     name = "headers"
     are_some = True
 
-    def read(self, request: Subject) -> Any:
+    def read(self, request: RecordedRequest) -> Any:
         return request.headers
 
     def make_name(self, name: str) -> str:
@@ -229,16 +231,16 @@ class HeadersCriterion(_Fields):
             raise UsageError(f"headers wants for {name!r} a control character, which no header can have")
         return value.strip(" \t")
 
-    def read_values(self, request: Subject, name: str, want: object) -> list[str]:
+    def read_values(self, request: RecordedRequest, name: str, want: object) -> list[str]:
         value = request.header_values.get(name.lower(), ("", None))[1]
         if _wants_list(want):
             return _split(value)
         return [] if value is None else [value]
 
-    def accepts(self, request: Subject, name: str, want: object) -> bool:
+    def accepts(self, request: RecordedRequest, name: str, want: object) -> bool:
         return accepts_each(lambda part: self._accepts_one(request, name, part), want)
 
-    def _accepts_one(self, request: Subject, name: str, want: object) -> bool:
+    def _accepts_one(self, request: RecordedRequest, name: str, want: object) -> bool:
         values = self.read_values(request, name, want)
         if accepts_values(want, values):
             return True
@@ -249,7 +251,7 @@ class HeadersCriterion(_Fields):
             return True
         return want == read_latin1(got) or ("," in got and _split(want) == _split(got))
 
-    def improve(self, mismatch: Mismatch, request: Subject) -> Mismatch:
+    def improve(self, mismatch: Mismatch, request: RecordedRequest) -> Mismatch:
         want = (self.fields or {}).get(mismatch.where)
         if isinstance(want, str) and want in _split(request.headers.get(mismatch.where)):
             return replace(mismatch, hint="it is one of several values: INCLUDING(…), or a list, allows that")
@@ -273,7 +275,7 @@ class CookiesCriterion(_Fields):
     name = "cookies"
     are_some = True
 
-    def read(self, request: Subject) -> Any:
+    def read(self, request: RecordedRequest) -> Any:
         return request.cookies
 
     def make_name(self, name: str) -> str:
@@ -281,7 +283,7 @@ class CookiesCriterion(_Fields):
             raise UsageError(f"cookies has the name {quote(name)}, which no cookie can have")
         return name
 
-    def accepts(self, request: Subject, name: str, want: object) -> bool:
+    def accepts(self, request: RecordedRequest, name: str, want: object) -> bool:
         quoted = request.raw_cookies.getlist(name)
         return accepts_each(
             lambda part: accepts_values(part, request.cookies.getlist(name)) or accepts_values(part, quoted), want
@@ -293,18 +295,18 @@ class FormCriterion(_Fields):
 
     name = "form"
 
-    def read(self, request: Subject) -> Any:
+    def read(self, request: RecordedRequest) -> Any:
         return request.form
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return super().matches(request) and not request.content_problem
 
-    def improve(self, mismatch: Mismatch, request: Subject) -> Mismatch:
+    def improve(self, mismatch: Mismatch, request: RecordedRequest) -> Mismatch:
         if not request.form:
             return Mismatch(self.name, self.describe(), "no form", explain_kind(request, "a form"), self.weight)
         return mismatch
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if self.fields is None:
             return Mismatch(self.name, self.describe(), quote(request.form.to_dict(flat=False)))
         return super().explain(request)
@@ -315,7 +317,7 @@ class FilesCriterion(_Fields):
 
     name = "files"
 
-    def read(self, request: Subject) -> Any:
+    def read(self, request: RecordedRequest) -> Any:
         return request.files
 
     def make_value(self, name: str, value: object) -> object:
@@ -330,12 +332,12 @@ class FilesCriterion(_Fields):
             raise UsageError(f"files wants {quote(value)} for {name!r}; wanted its content, as bytes or text")
         return value
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if self.fields is None:
             return accepts(self.wanted, request.files or ABSENT)
         return not self._find(request)
 
-    def _find(self, request: Subject) -> list[Difference]:
+    def _find(self, request: RecordedRequest) -> list[Difference]:
         fields, found = self.fields or {}, []
         for name, want in fields.items():
             files = request.files.getlist(name)
@@ -353,7 +355,7 @@ class FilesCriterion(_Fields):
         others = [name for name in request.files if name not in fields] if self.is_exact else []
         return found + [Difference(name, "nothing", "a file") for name in others]
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.files:
             return Mismatch(self.name, self.describe(), "no files", explain_kind(request, "a form with files"))
         found = self._find(request) if self.fields is not None else []

@@ -16,7 +16,6 @@ from .contents import AuthCriterion, BodyCriterion, JSONCriterion, MatcherCriter
 from .criterion import Criterion, Mismatch
 from .fields import CookiesCriterion, FilesCriterion, FormCriterion, HeadersCriterion, QueryCriterion
 from .keywords import refuse_unknown
-from .subject import Subject
 from .targets import (
     HostCriterion,
     MethodCriterion,
@@ -31,6 +30,8 @@ from .targets import (
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from .request import RecordedRequest
 
 __all__ = ["CRITERIA", "Criteria", "CriteriaKeywords", "Key", "find_group", "make_criteria", "make_criteria_of"]
 
@@ -126,21 +127,21 @@ class Criteria:
         """Whether one of them looks, or may look, at the body."""
         return any(criterion.name in _READING for criterion in self.others)
 
-    def matches_head(self, request: Subject) -> bool | None:
+    def matches_head(self, request: RecordedRequest) -> bool | None:
         """Compare a request whose body is still to come; None: it matches as far as is known, and the body decides."""
         if not _meets(tuple(each for each in self.criteria if each.name not in _READING), request):
             return False
         return None if self.reads_body else True
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         """Whether every criterion is met; a predicate that raises is not."""
         return _meets(self.criteria, request)
 
-    def matches_beyond_key(self, request: Subject) -> bool:
+    def matches_beyond_key(self, request: RecordedRequest) -> bool:
         """The same for a request that has the same key."""
         return not self.beyond_key or _meets(self.beyond_key, request)
 
-    def compare(self, request: Subject) -> list[Mismatch]:
+    def compare(self, request: RecordedRequest) -> list[Mismatch]:
         """How ``request`` differs from what is wanted; nothing if it matches."""
         found = [criterion.compare(request) for criterion in self.criteria]
         return [mismatch for mismatch in found if mismatch is not None]
@@ -154,7 +155,7 @@ class Criteria:
         return " ".join([texts.get("method", "any method"), texts.get("path", "any path"), *others])
 
 
-def _meets(criteria: tuple[Criterion, ...], request: Subject) -> bool:
+def _meets(criteria: tuple[Criterion, ...], request: RecordedRequest) -> bool:
     try:
         for criterion in criteria:  # all() costs as much as the comparisons
             if not criterion.matches(request):

@@ -15,14 +15,18 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from werkzeug.datastructures import Authorization
+from werkzeug.datastructures import Authorization, Headers
+from werkzeug.formparser import MultiPartParser
+from werkzeug.http import parse_options_header
 
 from ..core.text import describe_error
 from ..web import request_head
 
 __all__ = [
     "MAX_CONTENT",
+    "NO_JSON",
     "TOKEN",
+    "FormParser",
     "decode_content",
     "decode_octets",
     "decode_path",
@@ -44,6 +48,8 @@ __all__ = [
 MAX_CONTENT = 256 * 1024 * 1024
 """Bytes that a compressed body may have when it is decoded: a few kilobytes can become gigabytes."""
 
+NO_JSON = object()
+"""Stands for a body that is no JSON."""
 TOKEN = re.compile(request_head.TOKEN.decode())
 """What a method or the name of a header is.  Source: RFC 9110, 5.6.2."""
 
@@ -170,6 +176,20 @@ def parse_authorization(header: str | None) -> Authorization | None:
     except ValueError:
         return None
     return Authorization("basic", {"username": name, "password": password})
+
+
+class FormParser(MultiPartParser):
+    """Reads each field of a multipart form in its own charset, else in that of the form.
+
+    Source: RFC 7578, 4.6 and 5.1.2.
+    """
+
+    charset = "utf-8"
+
+    def get_part_charset(self, headers: Headers) -> str:
+        """The charset of one field, called by werkzeug."""
+        named = parse_options_header(headers.get("Content-Type"))[1].get("charset")
+        return find_charset(named or self.charset)
 
 
 # -- content -----------------------------------------------------------------------------------------------------------

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import functools
 import io
-from typing import TYPE_CHECKING, Any, NoReturn
+import json
+from collections.abc import Mapping
+from types import MappingProxyType, SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from werkzeug.datastructures import Authorization, Headers, ImmutableMultiDict
+from werkzeug.sansio.utils import get_host
+from werkzeug.utils import cached_property
+from werkzeug.wrappers import Request
 
 from ..core.journal import JournalWindow
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.records import Exchange
+from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
 from .criterion import Mismatch
 from .curl import write_curl
 from .keywords import refuse_unknown
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
-from .parsing import decode_path
+from .parsing import (
+    NO_JSON,
+    FormParser,
+    decode_content,
+    decode_octets,
+    decode_path,
+    decode_text,
+    find_charset,
+    join_lines,
+    parse_authorization,
+    parse_cookies,
+    parse_form,
+    parse_json,
+    unquote_cookie,
+)
 from .reply import Reply
 from .serving import Serving
-from .subject import Subject
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -28,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordedRequest"]
 
 
-class RecordedRequest(Subject):
+class RecordedRequest(Request):
     """A werkzeug ``Request`` with its body read, and its place on the wire.
 
     Everything of werkzeug's is there (``args``, ``form``, ``files``, ``cookies``, ``headers``, ``json``,
@@ -59,6 +81,8 @@ class RecordedRequest(Subject):
     max_content_length = None
     max_form_memory_size = None
     max_form_parts = None  # type: ignore[assignment]
+
+    path_params: Mapping[str, Any] = MappingProxyType({})
 
     # what most requests have none of is kept by those that have it
     body_size = 0
@@ -106,7 +130,7 @@ class RecordedRequest(Subject):
             if self._is_read:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             super().__init__(self.make_environ(), populate_request=False)
-            self.read_head()
+            self._cached_data = self.content if self.body else b""
             self._is_read = True
             return getattr(self, name)
 
@@ -115,6 +139,142 @@ class RecordedRequest(Subject):
         exchange = self.exchange
         environ = describe_request(self.head, exchange.address, self._base)
         return {**environ, "wsgi.input": io.BytesIO(self.body), "liveserver.exchange": exchange}
+
+    @property
+    def head(self) -> Head:
+        """Its request line and headers."""
+        return parse_head(self._block)
+
+    @property
+    def header_lines(self) -> list[tuple[bytes, bytes]]:
+        """The header lines as they were sent, in order: names, and values without white space around them."""
+        return self.head.headers
+
+    # -- what werkzeug would read otherwise ----------------------------------------------------------------------------
+
+    @cached_property
+    def json_module(self) -> Any:
+        """What werkzeug reads JSON with."""
+        return SimpleNamespace(loads=self._parse_json, dumps=json.dumps)
+
+    @cached_property
+    def header_values(self) -> Mapping[str, tuple[str, str]]:
+        """Each header by its name in lower case: its name, and its value on however many lines it came."""
+        return join_lines(self.header_lines)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers; several lines of one are one value, with commas."""
+        known: Headers | None = self.__dict__.get("_headers")
+        if known is None:
+            known = self.__dict__["_headers"] = Headers(self.header_values.values())
+        return known
+
+    @headers.setter
+    def headers(self, _environ: object) -> None:
+        """Those of an environ are not kept: they lack names with ``_``, and take all octets for Latin-1."""
+
+    @cached_property
+    def args(self) -> ImmutableMultiDict[str, str]:
+        """The parameters of the query."""
+        return ImmutableMultiDict(parse_form(self.query_string))
+
+    @cached_property
+    def host(self) -> str:
+        """The host that it was made to, with its port if that is not the usual one; a target that names one wins."""
+        return get_host(self.scheme, split_target(self.head.target)[2] or self.headers.get("Host"), self.server)
+
+    @cached_property
+    def raw_cookies(self) -> ImmutableMultiDict[str, str]:
+        """The cookies as they were sent."""
+        return ImmutableMultiDict(parse_cookies(self.headers.get("Cookie", "")))
+
+    @cached_property
+    def cookies(self) -> ImmutableMultiDict[str, str]:
+        """The cookies; values without the quotes that servers put around some."""
+        return ImmutableMultiDict((name, unquote_cookie(value)) for name, value in self.raw_cookies.items(multi=True))
+
+    @cached_property
+    def authorization(self) -> Authorization | None:
+        """The credentials; a name and a password may be in UTF-8 or in Latin-1."""
+        return parse_authorization(self.headers.get("Authorization"))
+
+    # -- content -------------------------------------------------------------------------------------------------------
+
+    @property
+    def content(self) -> bytes:
+        """The body without its Content-Encoding, if that is gzip, deflate or br; empty if it cannot be decoded."""
+        return self._decode_body()[1]
+
+    @property
+    def content_problem(self) -> str:
+        """Why the Content-Encoding cannot be taken off; empty if it can, or if there is none."""
+        return self._decode_body()[2]
+
+    def _decode_body(self) -> tuple[bytes, bytes, str]:
+        """The body as it was sent and decoded, and what went wrong; once, since many expectations may ask."""
+        body = self.body
+        known: tuple[bytes, bytes, str] | None = self.__dict__.get("_decoded")
+        if known is None or known[0] is not body:
+            coding = self.head.variables.get("HTTP_CONTENT_ENCODING") if body else None
+            known = (body, body, "") if coding is None else (body, *decode_content(body, coding))
+            self.__dict__["_decoded"] = known
+        return known
+
+    @cached_property
+    def charset(self) -> str:
+        """The charset of its Content-Type; ``utf-8`` if that names none, or none for text."""
+        return find_charset(self.mimetype_params.get("charset"))
+
+    @property
+    def text(self) -> str:
+        """The content as text in its `charset`; what does not decode is replaced."""
+        body = self.body
+        known: tuple[bytes, str] | None = self.__dict__.get("_text")
+        if known is None or known[0] is not body:
+            known = self.__dict__["_text"] = body, decode_text(self.content, self.charset)
+        return known[1]
+
+    def read_json(self) -> object:
+        """The content as JSON, whatever its Content-Type; `NO_JSON` if it is none.
+
+        It is read once, since many expectations may ask.
+        """
+        body = self.body
+        known = self.__dict__.get("_read_json")
+        if known is not None and known[0] is body:
+            return known[1]
+        try:
+            value: object = self._parse_json(self.content)
+        except ValueError:
+            value = NO_JSON
+        self.__dict__["_read_json"] = body, value
+        return value
+
+    def _parse_json(self, content: bytes) -> Any:
+        return parse_json(content, lambda: self.charset)
+
+    def _load_form_data(self) -> None:
+        """Read a form as werkzeug does, but in its charset."""
+        super()._load_form_data()
+        pairs = self.__dict__
+        if self.mimetype == "application/x-www-form-urlencoded":
+            pairs["form"] = ImmutableMultiDict(parse_form(self.content, self.charset))
+        elif pairs["form"]:
+            boundary = self.mimetype_params.get("boundary", "").encode("latin-1")
+            parser = FormParser(self._get_file_stream, cls=ImmutableMultiDict)
+            parser.charset = pairs["form"].get("_charset_") or self.charset
+            pairs["form"] = parser.parse(io.BytesIO(self.content), boundary, len(self.content))[0]
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        """Keep an uploaded file in memory, where its body is anyway: nobody would close a temporary file."""
+        return io.BytesIO()
 
     # -- its place on the wire -------------------------------------------------------------------------------------
 
@@ -157,7 +317,7 @@ class RecordedRequest(Subject):
     def trailers(self) -> dict[str, str]:
         """The headers that followed a body in chunks; their names in lower case, of two with one name the last."""
         pairs = (self.exchange.body or self.exchange).trailers
-        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in pairs}
+        return {name.decode("latin-1").lower(): decode_octets(value) for name, value in pairs}
 
     @property
     def window(self) -> JournalWindow:
@@ -224,6 +384,8 @@ class RecordedRequest(Subject):
             )
         if not self.body_size:
             raise ValueError(f"the body of {self.describe()} is empty, which is no JSON") from e
+        if self.content_problem:
+            raise ValueError(f"the body of {self.describe()} cannot be read: {self.content_problem}") from e
         if self.loss:
             raise ValueError(f"the body of {self.describe()} was not kept as a whole") from e
         raise ValueError(f"the body of {self.describe()} is no JSON: {e}: {quote(self.body)}") from e

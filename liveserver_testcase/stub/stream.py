@@ -8,11 +8,13 @@ import json
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.text import quote
 from ..errors import UsageError
-from .subject import Subject
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
 
 __all__ = [
     "Pause",
@@ -69,11 +71,11 @@ class Stream:
         keep_open: Whether the response stays open when the items are used up.
     """
 
-    source: Callable[[Subject], Iterable[object] | AsyncIterable[object]]
+    source: Callable[[RecordedRequest], Iterable[object] | AsyncIterable[object]]
     encode: Callable[[object], bytes | Pause]
     keep_open: bool = False
 
-    def open(self, request: Subject) -> Iterator[object] | AsyncIterator[object]:
+    def open(self, request: RecordedRequest) -> Iterator[object] | AsyncIterator[object]:
         """Begin to give the items for ``request``.
 
         Raises:
@@ -94,7 +96,7 @@ class _Once:
         self._items = items
         self._turns = itertools.count()
 
-    def __call__(self, _request: Subject) -> Iterator[object] | AsyncIterator[object]:
+    def __call__(self, _request: RecordedRequest) -> Iterator[object] | AsyncIterator[object]:
         if next(self._turns):
             raise UsageError(
                 "the iterator that is the body has been used up by an earlier request; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
@@ -14,8 +14,10 @@ from ..core.text import quote
 from ..errors import UsageError
 from .criterion import Criterion, Mismatch
 from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
-from .subject import Subject
 from .values import ALL_OF, ANY_OF, NOT, Combinator, accepts, accepts_each, is_judge, list_parts, show
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
 
 __all__ = [
     "HostCriterion",
@@ -47,10 +49,10 @@ class MethodCriterion(Criterion):
     name = "method"
     weight = 3.0
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return accepts(self.method, request.method)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         hint = ""
         if request.method == "OPTIONS":
             hint = "a browser asks with OPTIONS before it sends to another origin"
@@ -65,7 +67,7 @@ class MethodCriterion(Criterion):
 
 
 class PathCriterion(Criterion):
-    """The path without the query, decoded as `Subject.plain_path` is: a text, or a value that stands for several."""
+    """The path without the query, decoded as `plain_path` is: a text, or a value that stands for several."""
 
     name = "path"
     weight = 10.0
@@ -75,12 +77,12 @@ class PathCriterion(Criterion):
         self.path = path
         self._parts = _make_parts(path) if isinstance(path, Combinator) else None
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         if self._parts is not None:
             return accepts_each(lambda part: _accepts_path(part, request), self._parts)
         return accepts(self.path, request.plain_path)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         got = request.plain_path
         if not isinstance(self.path, str):
             return Mismatch(self.name, self.describe(), _show(got), "", 8.0)
@@ -91,7 +93,7 @@ class PathCriterion(Criterion):
     def describe(self) -> str:
         return _show(self.path) if isinstance(self.path, str) else show(self.path)
 
-    def find_params(self, request: Subject) -> dict[str, Any]:
+    def find_params(self, request: RecordedRequest) -> dict[str, Any]:
         """What the placeholders in it stand for in the path of ``request``, which matches."""
         return {}
 
@@ -109,7 +111,7 @@ def _make_parts(path: object) -> object:
     return make_path(path)
 
 
-def _accepts_path(part: object, request: Subject) -> bool:
+def _accepts_path(part: object, request: RecordedRequest) -> bool:
     return part.matches(request) if isinstance(part, PathCriterion) else accepts(part, request.plain_path)
 
 
@@ -122,7 +124,7 @@ class PatternCriterion(PathCriterion):
         super().__init__(pattern)
         self.pattern = pattern
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         part = self.pattern.search(request.plain_path)
         hint = "the pattern matches a part of it, and must match all" if part else ""
         return Mismatch(self.name, self.describe(), _show(request.plain_path), hint, 2.0 if part else 8.0)
@@ -130,7 +132,7 @@ class PatternCriterion(PathCriterion):
     def describe(self) -> str:
         return f"matching {quote(self.pattern.pattern)}"
 
-    def find_params(self, request: Subject) -> dict[str, Any]:
+    def find_params(self, request: RecordedRequest) -> dict[str, Any]:
         found = self.pattern.fullmatch(request.plain_path)
         return found.groupdict() if found is not None else {}
 
@@ -169,7 +171,7 @@ class RuleCriterion(PathCriterion):
                 "<path:rest>, or %3C for a plain '<'"
             ) from error
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return self._match(split_path(request.raw_path)) is not None
 
     def _match(self, path: str) -> Mapping[str, Any] | None:
@@ -181,14 +183,14 @@ class RuleCriterion(PathCriterion):
         except HTTPException:  # not found, or found with another slash at the end
             return None
 
-    def find_params(self, request: Subject) -> dict[str, Any]:
+    def find_params(self, request: RecordedRequest) -> dict[str, Any]:
         found = self._match(split_path(request.raw_path)) or {}
         return {
             name: write_part(value.translate(_FROM_RULES)) if isinstance(value, str) else value
             for name, value in found.items()
         }
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         got = split_path(request.raw_path)
         other = got[:-1] if got.endswith("/") else f"{got}/"
         literal = write_path("".join(self._pieces[::2]).translate(_FROM_RULES))
@@ -233,11 +235,11 @@ class HostCriterion(Criterion):
                 )
         self.host = host
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         host = _with_port(request.host.lower(), request.scheme)
         return accepts_each(lambda wanted: _accepts_host(wanted, host), self.host)
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         return Mismatch(self.name, self.describe(), quote(request.host), "", self.weight)
 
     def describe(self) -> str:
@@ -265,10 +267,10 @@ class SchemeCriterion(Criterion):
     name = "scheme"
     weight = 3.0
 
-    def matches(self, request: Subject) -> bool:
+    def matches(self, request: RecordedRequest) -> bool:
         return request.scheme == self.scheme
 
-    def explain(self, request: Subject) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
         hint = "the stub speaks TLS if stub_tls says so" if self.scheme == "https" else "the stub speaks TLS"
         return Mismatch(self.name, self.scheme, request.scheme, hint, self.weight)
 

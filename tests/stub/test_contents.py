@@ -92,6 +92,11 @@ class CodingTest(StubTest):
                     self.assertFalse(make_criteria(text=mock.ANY).matches(request))
                     self.assertFalse(make_criteria(form=mock.ANY).matches(request))
 
+    def test_reading_it_says_so(self) -> None:
+        """Instead of JSON that was never sent."""
+        with self.assertRaisesRegex(ValueError, "cannot be read: its Content-Encoding is gzip, and it is not: "):
+            send_compressed(b'{"id": 1}', "gzip").json  # noqa: B018
+
     def test_a_coding_that_is_not_known_stays_on(self) -> None:
         """As that of Amazon's clients, which is none."""
         self.assertTrue(make_criteria(json={"id": 1}).matches(send_compressed(b'{"id": 1}', "aws-chunked")))

@@ -13,8 +13,8 @@ from werkzeug.test import encode_multipart
 
 from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
 from liveserver_testcase.stub.matching import make_criteria
+from liveserver_testcase.stub.parsing import NO_JSON
 from liveserver_testcase.stub.request import RecordedRequest
-from liveserver_testcase.stub.subject import NO_JSON
 from tests.stub.support import make_request
 
 JSON = "application/json"

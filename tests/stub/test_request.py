@@ -122,6 +122,27 @@ class ReadingTest(unittest.TestCase):
         self.assertEqual("/a%2Fb%2Fc%2", decode_path("/a%2fb%2Fc%252"))
 
 
+class ThreadsTest(unittest.TestCase):
+    """A request that several threads read at once."""
+
+    def test_each_reads_the_same(self) -> None:
+        """Also what an environ cannot carry, while another thread has it read for the first time."""
+        for _ in range(50):
+            request = make_request("GET", "/?a=1", headers=["X_A: 1", "X-A: grün"])
+            barrier, seen = threading.Barrier(4), []
+
+            def read(request: RecordedRequest = request, barrier: threading.Barrier = barrier) -> None:
+                barrier.wait(HANG)
+                seen.append((request.headers.get("X_A"), request.headers["X-A"], request.args["a"]))  # noqa: B023
+
+            threads = [threading.Thread(target=read) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(HANG)
+            self.assertEqual([("1", "grün", "1")] * 4, seen)
+
+
 class JSONTest(unittest.TestCase):
     """What is said when a body is no JSON."""
 
