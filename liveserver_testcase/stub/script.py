@@ -274,8 +274,8 @@ class Script:
         """Answer the next request that nothing else answers with this; after those that were enqueued before.
 
         Args:
-            reply: A `Reply`, a status, or whatever else a view of Flask returns; or a function, see
-                `Expectation.reply_with`.
+            reply: A `Reply`, a status, or whatever else a view of Flask returns; or what
+                `Expectation.reply_with` takes.
             method: Only a request with this method, before those for any.
 
         Returns:
@@ -285,10 +285,10 @@ class Script:
             UsageError: It is nothing that can be sent.
         """
         expectation = Expectation(make_criteria(method), (0, 1), written_at=caller_location(), owner=self._inspection)
-        if callable(reply) and not isinstance(reply, Response):  # which is a WSGI application, too
-            expectation.reply_with(reply)
-        else:
+        if isinstance(reply, Reply | Response) or not (callable(reply) or hasattr(reply, "reply_to")):
             expectation.reply(reply)
+        else:
+            expectation.reply_with(reply)
         self._registry.enqueue(expectation)
         return expectation
 

@@ -120,7 +120,7 @@ _EXPECTATION: Mapping[str, Calls] = {
     "reply_sequence": (
         lambda of: of.reply_sequence(), lambda of: of.reply_sequence(None), lambda of: of.reply_sequence(200, then="x"),
     ),
-    "reply_with": (lambda of: of.reply_with(5), lambda of: of.reply_with(Reply(200))),
+    "reply_with": (lambda of: of.reply_with(5), lambda of: of.reply_with(object())),
     "reply_stream": (
         lambda of: of.reply_stream("abc"), lambda of: of.reply_stream(iter("ab")), lambda of: of.reply_stream([5]),
         lambda of: of.reply_stream(["a"], 99),
