@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .cases.base import Problem as Problem
     from .cases.base import ServerAttribute as ServerAttribute
     from .cases.base import ServerTestCase as ServerTestCase
+    from .cases.django_databases import SharedDatabases as SharedDatabases
     from .cases.live import LiveServerTestCase as LiveServerTestCase
     from .cases.smtp import SMTPTestCase as SMTPTestCase
     from .cases.stub import HTTPStubTestCase as HTTPStubTestCase
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 # The modules, each with those of its names that are public.
 _NAMES = {
     "cases.base": "ClassServer Problem ServerAttribute ServerTestCase",
+    "cases.django_databases": "SharedDatabases",
     "cases.live": "LiveServerTestCase",
     "cases.smtp": "SMTPTestCase",
     "cases.stub": "HTTPStubTestCase",

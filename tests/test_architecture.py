@@ -50,6 +50,7 @@ LIBRARIES: Mapping[str, Owners] = {
     "aiosmtpd": Owners(("mail.protocol",), 1),
     "brotli": Owners(("stub.parsing",), 1),
     "brotlicffi": Owners(("stub.parsing",), 1),
+    "django": Owners(("cases.django_databases",), 1),
     "requests": Owners(("web.session",), 1),
     "trustme": Owners(("core.tls",), 1),
     "uvicorn": Owners(("web.uvicorn_config",), 1),

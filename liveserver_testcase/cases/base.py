@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
+from .mistakes import check_class, refuse_coroutine, suggest_attribute
 from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
 from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
-from .settings import check_spelling, read_setting
+from .settings import read_setting
+from .waiting import StartedAssertion
 
 __all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable", "of_a_test"]
 
@@ -97,6 +99,9 @@ class ServerTestCase(unittest.TestCase):
 
     _class_run: ClassVar[ClassRun | None] = None
     _class_is_over: ClassVar[bool] = False
+    _described_server: str = ""  # the name of a server whose activity a failed assertion has described
+    _started_assertions: Sequence[StartedAssertion] = ()  # the asynchronous ones that the test has called
+    _was_described: bool = False  # whether this test's report has what its servers did
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
@@ -142,7 +147,7 @@ class ServerTestCase(unittest.TestCase):
             return  # a second call, by way of another base
         cls.addClassCleanup(cls._stop_servers)  # before anything runs: unittest calls it also if this fails half-way
         cls._class_is_over = False
-        check_spelling(cls)
+        check_class(cls)
         run = cls._class_run = ClassRun(cls.class_servers())
         try:
             run.start()
@@ -226,11 +231,23 @@ class ServerTestCase(unittest.TestCase):
         if verdict is not None:
             raise verdict
 
-    def fail_with(self, report: str, msg: str | None = None) -> NoReturn:
-        """Fail with a report, and with what the test's author wanted to be said besides."""
-        raise self.failureException(report if msg is None else f"{msg}\n{report}")
+    def fail_with(self, report: str, msg: str | None = None, *, about: str = "") -> NoReturn:
+        """Fail with a report, and with what the test's author wanted to be said besides.
+
+        Args:
+            report: Why.
+            msg: What is said first; without ``longMessage`` all that is said.
+            about: The name of a server whose activity the report has, so that it is not described again.
+        """
+        self._described_server = about
+        if msg is not None:
+            report = f"{msg}\n{report}" if self.longMessage else msg
+        raise self.failureException(report)
 
     def _begin_test(self) -> None:
+        self._was_described, self._described_server = False, ""
+        self._started_assertions = ()
+        refuse_coroutine(self)
         run = self._own_run()
         if run is not None:
             run.begin(self.id())
@@ -242,18 +259,26 @@ class ServerTestCase(unittest.TestCase):
             run.failed(self.id())
 
     def _explain_error(self, error: BaseException) -> str:
-        """What the servers saw that helps with an error that is none of the test's own assertions."""
+        """What the servers saw that helps with an error of the test, and, once, what they did in it."""
         run = self._own_run()
-        if run is None or isinstance(error, self.failureException):
+        if run is None:
             return ""
-        return run.explain(error)
+        texts = [] if isinstance(error, self.failureException) else [suggest_attribute(self, error), run.explain(error)]
+        if not self._was_described:
+            self._was_described = True
+            texts.append(run.describe_activity(without=self._described_server))
+        return "\n\n".join(filter(None, texts))
 
     def _judge(self, skipped: bool = False) -> BaseException | None:
         """What the servers hold against the test that is over, as an exception."""
         method = getattr(type(self), self.id().rpartition(".")[2], None)
+        forgotten = [started.explain_if_forgotten() for started in self._started_assertions]
         run = self._own_run()
         if run is not None:
-            return _make_verdict(run.judge(skipped), self.failureException, method)
+            found = run.judge(skipped)
+            if not skipped:
+                found.problems[:0] = [Problem(text) for text in forgotten if text]
+            return _make_verdict(found, self.failureException, method)
         if skipped:
             return None
         return raise_at(method, ServerNotStarted(f"{self.id()} ran without its servers: {self._explain_absence()}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import sys
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
@@ -103,6 +104,12 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         app = cls.app
         if app is None:
             raise UsageError(f"{cls.__name__} has no application: set `app`, or override the class method create_app()")
+        if isinstance(app, property) or (inspect.isfunction(app) and "self" in inspect.signature(app).parameters):
+            raise UsageError(
+                f"{cls.__name__}.app is a {'property' if isinstance(app, property) else 'method'} with self, and there "
+                "is no test when the server starts: set it to a plain function or an application object, or override "
+                "the class method create_app()"
+            )
         return load_app(app) if isinstance(app, str) else app
 
     @classmethod
@@ -184,6 +191,22 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     # -- how the base drives it --------------------------------------------------------------------------------------
 
     @classmethod
+    def setUpClass(cls) -> None:
+        """Start the servers of the class.
+
+        Raises:
+            UsageError: It is one of Django's ``TestCase``, whose data no other thread sees.
+        """
+        django = sys.modules.get("django.test")
+        if django is not None and issubclass(cls, django.TestCase) and not external_url():
+            raise UsageError(
+                f"{cls.__name__} is a django.test.TestCase, which never commits: the live server, on connections of "
+                "its own, would see nothing of what a test writes. Derive it from django.test.TransactionTestCase, "
+                "and see liveserver_testcase.SharedDatabases for a database in memory"
+            )
+        super().setUpClass()
+
+    @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
         url = external_url()
         return [*super().class_servers(), ExternalPart(_NAME, url) if url else cls._make_live_part()]
@@ -242,10 +265,11 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     def _make_live_server(cls, address: LiveAddress) -> LiveServer:
         """Make the server of this class, or of one of its tests, which is going to listen at ``address``."""
         for name in ("create_app", "live_request_context"):
-            if inspect.isfunction(inspect.getattr_static(cls, name)):
+            found = inspect.getattr_static(cls, name)
+            if inspect.isfunction(found) or isinstance(found, property):
                 raise UsageError(
                     f"{cls.__name__}.{name}() is called for the class, and not for one test: "
-                    "write @classmethod above it"
+                    f"write @classmethod above it{', and no @property' if isinstance(found, property) else ''}"
                 )
         mode = cast(Mode, cls.setting("live_mode", "LIVESERVER_MODE", str, get_args(Mode)))
         app, port = cls._make_app_there, address.wanted_port
@@ -323,6 +347,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
                 f"{cls.__name__}.create_app() is a coroutine function, and no event loop runs yet: write it without "
                 "async, and await what is to be awaited in the application's startup"
             )
+        if app is None:
+            raise UsageError(f"{cls.__name__}.create_app() returned None: is `return app` missing at its end?")
         if not callable(app):
             raise UsageError(
                 f"the application of {cls.__name__} is {app!r}; wanted a WSGI or ASGI callable. "

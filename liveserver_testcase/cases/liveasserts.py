@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..core.journal import runs_loop
 from ..core.text import one_line, quote
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
-from .livepart import ExpectedErrors, LivePart, describe_errors
+from .livepart import ExpectedErrors, LivePart, describe_errors, describe_exchange
 from .outcome import name_error
+from .waiting import Inquiry, Wait, check_seconds, check_times, must_be_awaited
 
 if TYPE_CHECKING:
     from .live_handle import LiveServerHandle
@@ -24,6 +24,9 @@ __unittest = True
 __tracebackhide__ = True
 
 _MOST = 50  # requests that a report lists
+_ADVICE = (
+    "\nthere was no wait, as it would block the event loop of this test; write await self.assertLiveRequestedAsync(…)"
+)
 
 
 class LiveAssertions:
@@ -33,7 +36,7 @@ class LiveAssertions:
         failureException: type[BaseException]
         live_server: LiveServerHandle
 
-        def fail_with(self, report: str, msg: str | None = None) -> Any: ...
+        def fail_with(self, report: str, msg: str | None = None, *, about: str = "") -> Any: ...
         @classmethod
         def _own_part(cls, what: str) -> LivePart: ...
 
@@ -60,7 +63,7 @@ class LiveAssertions:
         Raises:
             AssertionError: They did not come, or not as often.
         """
-        if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
+        if times is not None and check_times(times) == 0:
             raise UsageError(f"times is {times!r}; wanted a whole number, 1 or more, or None for at least one")
         part = self._own_part("expectLiveErrors()")
         before = list(part.gather())
@@ -129,35 +132,14 @@ class LiveAssertions:
             msg: Said first if it fails.
 
         Returns:
-            The first such request; with ``times`` of more than 1 a list, with 0 None.
+            The first such request; with ``times`` of 0, or of more than 1, a list.
 
         Raises:
             AssertionError: It was not, or not as often; the report lists every request of the test.
         """
-        if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 0):
-            raise UsageError(f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one")
-        part = self._own_part("assertLiveRequested()")
-        server = self.live_server
-        blocks = runs_loop()
-        wait = 0.0 if blocks else part.pending_timeout if timeout is None else timeout
+        return self._inquire(method, path, times, status, timeout, msg).run(self.live_server.journal)
 
-        def matching() -> list[RequestRecord]:
-            return [record for record in self.live_server.requests if _matches(record, method, path, status)]
-
-        server.journal.wait_for(lambda: len(matching()) >= (1 if times is None else times), wait)
-        if times is not None:
-            part.await_rest(wait)  # whoever counts wants to know of what is on its way
-        found = matching()
-        if len(found) != times if times is not None else not found:
-            wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
-            what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
-            advice = "\nthere was no wait, as it would block the event loop of this test; write await self."
-            hint = f"{advice}assertLiveRequestedAsync(…)" if blocks and len(found) < (times or 1) else ""
-            self.fail_with(f"{what} {_count(len(found))}; wanted {wanted}{self._list_requests()}{hint}", msg)
-        if times == 0:
-            return None
-        return found if times is not None and times > 1 else found[0]
-
+    @must_be_awaited
     @suggest_keywords
     async def assertLiveRequestedAsync(
         self,
@@ -170,10 +152,42 @@ class LiveAssertions:
         msg: str | None = None,
     ) -> Any:
         """`assertLiveRequested`, for code on an event loop: that goes on while the request is waited for."""
-        import asyncio
+        inquiry = self._inquire(method, path, times, status, timeout, msg)
+        return await inquiry.run_async(self.live_server.journal)
 
-        options = {"times": times, "status": status, "timeout": timeout, "msg": msg}
-        return await asyncio.to_thread(self.assertLiveRequested, method, path, **options)  # type: ignore[arg-type]
+    def _inquire(
+        self,
+        method: str | None,
+        path: str | re.Pattern[str] | None,
+        times: int | None,
+        status: int | None,
+        timeout: float | None,
+        msg: str | None,
+    ) -> Inquiry[Any]:
+        times = check_times(times)
+        part = self._own_part("assertLiveRequested()")
+        seconds = part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+
+        def find() -> list[RequestRecord]:
+            return [record for record in self.live_server.requests if _matches(record, method, path, status)]
+
+        def conclude(could_wait: bool) -> Any:
+            found = find()
+            if len(found) != times if times is not None else not found:
+                wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
+                what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
+                self.fail_with(
+                    f"{what} {_count(len(found))}; wanted {wanted}{self._list_requests()}"
+                    f"{'' if could_wait else _ADVICE}",
+                    msg,
+                    about="live_server",
+                )
+            return found[0] if times in (None, 1) else found
+
+        waits = [Wait(lambda: len(find()) >= (1 if times is None else times), seconds)]
+        if times is not None:  # whoever counts wants to know of what is on its way
+            waits.append(Wait(lambda: not part.await_rest(0), seconds))
+        return Inquiry(waits, conclude)
 
     def _list_requests(self) -> str:
         records = self.live_server.requests
@@ -203,7 +217,7 @@ def _describe_path(path: str | re.Pattern[str] | None) -> str:
 
 def _describe(record: RequestRecord) -> str:
     took = "in progress" if record.duration is None else f"{record.duration * 1000:.0f} ms"
-    return f"  {record.describe()} -> {record.status or record.aborted or 'nothing'}, {took}"
+    return f"  {describe_exchange(record)}, {took}"
 
 
 def _count(number: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import logging
+from collections.abc import Collection
 
+from ..core.masking import mask
 from ..web.live import LiveServer
 
 __all__ = ["LogKeeper"]
@@ -43,6 +45,19 @@ class LogKeeper(logging.Handler):
         last = logging.lastResort
         if last is not None and record.levelno >= last.level and self._is_alone(record.name):
             last.handle(record)
+
+    def describe(self, reported: Collection[BaseException]) -> list[str]:
+        """What was logged as a warning or worse, as lines without secrets.
+
+        Args:
+            reported: Exceptions that the report has, so that a record of one is left out.
+        """
+        lines: list[str] = []
+        for record in list(self._records):
+            error = record.exc_info[1] if record.exc_info else None
+            if record.levelno >= logging.WARNING and not any(error is known for known in reported):
+                lines += mask(_format(record)).splitlines()
+        return lines
 
     @property
     def text(self) -> str:

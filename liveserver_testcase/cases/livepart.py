@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 
 from ..core.listener import Listener
+from ..core.masking import mask
+from ..core.text import count, escape, one_line
 from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.live import LiveServer
@@ -19,7 +21,7 @@ from .servers import ClassServer, Problem
 from .shared import borrow, end_others
 from .thread_watch import ThreadWatch
 
-__all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_pending"]
+__all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_exchange", "describe_pending"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -28,7 +30,8 @@ SCOPES = ("test", "function", "class", "module", "package", "session")
 
 Raised = tuple[RequestRecord, BaseException]
 
-_MOST = 20  # errors that are listed; a page that polls can cause hundreds
+_MOST = 20  # errors or requests that are listed; a page that polls can cause hundreds
+_MOST_LINES = 60  # of what was logged: room for a traceback with what led to it
 
 
 class ExpectedErrors:
@@ -104,6 +107,7 @@ class LivePart(ClassServer[LiveServer]):
         self.should_run = False
         self.found: list[Raised] = []  # of this test, and not judged yet
         self.late: list[Raised] = []
+        self.reported: list[BaseException] = []  # of this test, and in its report
         self.pending: list[tuple[RequestRecord, str]] = []  # each with its stack
         self.fault: LiveServerTestCaseError | None = None  # what the server has died of, as far as it is known
         self._refused: BaseException | None = None  # why the server of this test could not start
@@ -192,6 +196,7 @@ class LivePart(ClassServer[LiveServer]):
         if not self.should_run and self.starts and not self.server.is_running:
             self.switch(True)  # the test before has stopped it
         self.found.clear()
+        self.reported.clear()
         self.server.begin(test_id)
         self.log.begin(self.server)
 
@@ -249,6 +254,7 @@ class LivePart(ClassServer[LiveServer]):
         problems = self._examine()
         mine = list(self.gather())
         self.found.clear()
+        self.reported += [error for _, error in mine]
         if mine:
             problems.append(describe_errors("the application raised", mine))
         pending, self.pending = self.pending, []
@@ -256,6 +262,24 @@ class LivePart(ClassServer[LiveServer]):
             what = f"still in flight {self.pending_timeout:g} s after the test:"
             problems.append(Problem("\n".join([what, describe_pending(pending)])))
         return problems
+
+    def describe_activity(self) -> str:
+        server = self.server
+        if server is None:
+            return ""
+        records = server.journal.entries(server.journal.window)
+        if not records:
+            return f"the live server at {server.url} was sent no request in this test"
+        lines = [f"the live server at {server.url} was sent {count(len(records), 'request')} in this test:"]
+        lines += [f"  … {len(records) - _MOST:,} more …"] if len(records) > _MOST else []
+        lines += [f"  {describe_exchange(record, self.reported)}" for record in records[-_MOST:]]
+        output = server.output
+        logged = self.log.describe(self.reported) if output is None else mask(output).splitlines()
+        if logged:
+            lines.append("it logged:" if output is None else "it printed:")
+            lines += ["  …"] if len(logged) > _MOST_LINES else []
+            lines += [f"  {escape(line)}".rstrip() for line in logged[-_MOST_LINES:]]
+        return "\n".join(lines)
 
     def _examine(self) -> list[Problem]:
         """What has become of the server itself."""
@@ -321,6 +345,13 @@ def describe_errors(what: str, errors: list[Raised]) -> Problem:
             shown.add(text)
             lines += ["", f"{record.describe()}:", text]
     return Problem("\n".join(lines), errors[0][1])
+
+
+def describe_exchange(record: RequestRecord, reported: Collection[BaseException] = ()) -> str:
+    """A request, what it was answered with, and the exceptions behind that which are not ``reported`` elsewhere."""
+    raised = [name_error(error) for error in record.errors if not any(error is known for known in reported)]
+    outcome = str(record.status or record.aborted or ("nothing" if record.is_over else "nothing yet"))
+    return ", raised ".join([f"{record.describe()} -> {outcome}", *map(one_line, raised)])
 
 
 def describe_pending(pending: list[tuple[RequestRecord, str]]) -> str:

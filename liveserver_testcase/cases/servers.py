@@ -49,7 +49,7 @@ class ClassServer(Generic[S]):
     """One server of a test class: how it starts, begins a test, is judged and stops.
 
     Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
-    `settle`, `problems`, `leftovers` and `end`; what they raise is an error of the test.
+    `settle`, `problems`, `describe_activity`, `leftovers` and `end`; what they raise is an error of the test.
 
     Args:
         name: The attribute under which the test finds the server (see `ServerAttribute`).
@@ -90,6 +90,13 @@ class ClassServer(Generic[S]):
 
     def explain(self, error: BaseException) -> str:
         """Return what the server saw that helps with an error of the test; empty for nothing."""
+        return ""
+
+    def describe_activity(self) -> str:
+        """Describe what the server did in the test that is over and has failed; empty for nothing.
+
+        Asked after `problems`, so that what those have said need not be said again.
+        """
         return ""
 
     def failed(self, test_id: str) -> None:
@@ -208,6 +215,16 @@ class ClassRun:
     def explain(self, error: BaseException) -> str:
         """Return what the servers saw that helps with an error of the test; empty for nothing."""
         return "\n\n".join(filter(None, (server.explain(error) for server in self._started)))
+
+    def describe_activity(self, *, without: str = "") -> str:
+        """Describe what the servers did in the test that is over.
+
+        Args:
+            without: The name of a server that the failure's own text describes.
+        """
+        found = Findings()
+        texts = [found.ask(server, "describe_activity") for server in self._started if server.name != without]
+        return "\n\n".join([*filter(None, texts), *(error.text for error in found.errors)])
 
     def judge(self, skipped: bool = False) -> Findings:
         """Let the servers settle and ask what they hold against the test that is over.

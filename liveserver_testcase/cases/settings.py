@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError
 
-__all__ = ["check_spelling", "read_setting"]
+__all__ = ["read_setting"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -22,9 +22,6 @@ _WANTED = {
     bool: "True or False",
     str: "text",
 }
-_PREFIXES = ("live_", "stub_", "smtp_")
-_PACKAGE = __name__.partition(".")[0]
-_ALIKE = 0.87  # how much alike two names are of which one was meant, from 0 to 1
 _TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -53,35 +50,6 @@ def read_setting(case: type, attribute: str, variable: str, kind: type[C], choic
     except (ValueError, KeyError) as error:
         raise _unwanted(what, text, kind, choices) from error
     return _check(what, text, parsed, kind, choices)
-
-
-def check_spelling(case: type) -> None:
-    """Refuse a class attribute that looks like a setting which it is not: it would be passed over in silence.
-
-    Raises:
-        UsageError: There is one; the message names the setting that was meant.
-    """
-    ours = [vars(base) for base in case.__mro__ if base.__module__.partition(".")[0] == _PACKAGE]
-    for base in case.__mro__:
-        for name, value in vars(base).items():
-            if name.startswith(_PREFIXES) and not any(name in names for names in ours) and not _is_code(value):
-                settings = [known for names in ours for known, kept in names.items() if not _is_code(kept)]
-                _refuse_if_misspelt(base, name, value, settings)
-
-
-def _is_code(value: object) -> bool:
-    return callable(value) or hasattr(value, "__get__")
-
-
-def _refuse_if_misspelt(base: type, name: str, value: object, settings: Sequence[str]) -> None:
-    from difflib import get_close_matches  # seldom needed
-
-    nearest = get_close_matches(name, settings, 1, _ALIKE)
-    if nearest:
-        raise UsageError(
-            f"{base.__name__}.{name} = {value!r} is no setting, and would do nothing: did you mean {nearest[0]}? "
-            "If it is an attribute of your own, give it another name."
-        )
 
 
 def _check(what: str, shown: object, value: Any, kind: type[C], choices: Sequence[C]) -> C:

@@ -72,6 +72,16 @@ class SMTPAdapter(ClassServer[SMTPServer]):
 
         return explain_error(error, self.diagnostics())
 
+    def describe_activity(self) -> str:
+        server = self.server
+        emails = [] if server is None else server.journal.entries(server.journal.window)
+        if server is None or not emails:
+            return ""
+        from ..mail.report import one_line  # loaded when the server starts
+
+        listed = [f"  {one_line(email)}" for email in emails[-_MOST_LISTED:]]
+        return "\n".join([f"mail server {server.url}: {count(len(emails), 'email')} came in this test", *listed])
+
     def leftovers(self) -> list[Problem]:
         if self.server is None or not self.is_strict:
             return []

@@ -12,7 +12,7 @@ from ..mail.server import SMTPServer
 from ..mail.session import SMTPAttempt
 from .base import ServerAttribute, ServerTestCase
 from .smtp_adapter import SMTPAdapter
-from .waiting import Inquiry, Wait, check_count, check_seconds, check_times
+from .waiting import Inquiry, Wait, check_count, check_seconds, check_times, must_be_awaited
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -97,7 +97,7 @@ class EmailQuery:
         """Fail the test; without ``longMessage``, and with a ``msg``, with that alone, as in all of unittest."""
         if self.msg is not None and not self.case.longMessage:
             raise self.case.failureException(self.msg)
-        self.case.fail_with(report, self.msg)
+        self.case.fail_with(report, self.msg, about="smtp")
 
     def advice(self, could_wait: bool) -> str:
         """What to say of a wait that there was not."""
@@ -410,6 +410,7 @@ class SMTPAssertions(ServerTestCase):
         msg: str | None = None,
         **criteria: Unpack[EmailCriteria],
     ) -> list[ReceivedEmail]: ...
+    @must_be_awaited
     async def assertEmailSentAsync(
         self,
         predicate: EmailPredicate = None,
@@ -425,6 +426,7 @@ class SMTPAssertions(ServerTestCase):
         found = await query.emails().run_async(self.smtp.journal)
         return found[0] if times in (None, 1) else found
 
+    @must_be_awaited
     async def assertEmailCountAsync(
         self,
         n: int,
@@ -439,6 +441,7 @@ class SMTPAssertions(ServerTestCase):
         query = self._query("assertEmailCount", build_criteria(predicate, **criteria), check_count(n), timeout, msg)
         return await query.emails().run_async(self.smtp.journal)
 
+    @must_be_awaited
     async def assertNoEmailSentAsync(
         self,
         predicate: EmailPredicate = None,
@@ -452,6 +455,7 @@ class SMTPAssertions(ServerTestCase):
         query = self._query("assertNoEmailSent", build_criteria(predicate, **criteria), msg=msg)
         await query.no_email(check_seconds("within", within)).run_async(self.smtp.journal)
 
+    @must_be_awaited
     async def assertEmailAttemptedAsync(
         self,
         command: str = "RCPT",

@@ -19,6 +19,7 @@ from ..stub.server import HTTPStub
 from ..stub.times import Times, parse_times
 from .base import ServerAttribute, ServerTestCase
 from .stubpart import StubsAttribute
+from .waiting import must_be_awaited
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -134,6 +135,7 @@ class StubAssertions(ServerTestCase):
         msg: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> list[RecordedRequest]: ...
+    @must_be_awaited
     @_suggest
     async def assertRequestedAsync(
         self,
@@ -159,7 +161,9 @@ class StubAssertions(ServerTestCase):
         found = _find(stub, wanted)
         if len(found) < low or (high is not None and len(found) > high):
             first, _, rest = explain_count(wanted, often, stub._inspection.traffic).partition("\n")
-            self.fail_with("\n".join(filter(None, (first, hint and f"  {hint}", rest))), msg)
+            self.fail_with(
+                "\n".join(filter(None, (first, hint and f"  {hint}", rest))), msg, about=f"stub {stub.name}".strip()
+            )
         return found[0] if times in (None, 1) else found
 
     # -- that nothing came -----------------------------------------------------------------------------------------
@@ -198,6 +202,7 @@ class StubAssertions(ServerTestCase):
             of.journal.wait_for(lambda: _find(of, wanted), within)
         self._judge_count(of, wanted, 0, (0, 0), msg)
 
+    @must_be_awaited
     @_suggest
     async def assertNotRequestedAsync(
         self,
@@ -252,7 +257,9 @@ class StubAssertions(ServerTestCase):
             position += place + 1
             found.append(requests[position - 1])
         if len(found) < len(wanted) or (exact and len(requests) > len(found)):
-            self.fail_with(explain_order(wanted, found, of._inspection.traffic, exact=exact), msg)
+            self.fail_with(
+                explain_order(wanted, found, of._inspection.traffic, exact=exact), msg, about=f"stub {of.name}".strip()
+            )
         return found
 
     def assertConnectionReused(self, first: RecordedRequest, second: RecordedRequest, msg: str | None = None) -> None:
@@ -289,6 +296,7 @@ class StubAssertions(ServerTestCase):
             each._inspection.settle(each.timeout)
         self._judge_stubs(all_stubs, msg)
 
+    @must_be_awaited
     async def assertStubSatisfiedAsync(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> None:
         """`assertStubSatisfied`, for code on an event loop."""
         all_stubs = self._find_stubs(stub)

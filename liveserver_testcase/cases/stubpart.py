@@ -38,6 +38,7 @@ class StubPart(ClassServer[HTTPStub]):
         super().__init__(name, make, order=20)
         self.settle_timeout = settle_timeout
         self._configure = configure
+        self._lists_requests = False  # whether what it has held against the test lists its requests
 
     def start(self) -> None:
         super().start()
@@ -54,7 +55,13 @@ class StubPart(ClassServer[HTTPStub]):
 
     def problems(self) -> list[Problem]:
         failures = self.server._inspection.take_failures() if self.server is not None else ()
+        self._lists_requests = bool(failures)
         return [Problem(*failure) for failure in failures]
+
+    def describe_activity(self) -> str:
+        if self._lists_requests or self.server is None or not self.server.requests:
+            return ""
+        return "\n".join(self.server._inspection.traffic.list_requests())
 
     def leftovers(self) -> list[Problem]:
         return (

@@ -6,19 +6,24 @@ what is there then, and fails the test or returns what was found.  Both forms of
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from ..core.journal import Journal, runs_loop
 from ..errors import UsageError
 
-__all__ = ["Inquiry", "Wait", "check_count", "check_seconds", "check_times"]
+__all__ = ["Inquiry", "StartedAssertion", "Wait", "check_count", "check_seconds", "check_times", "must_be_awaited"]
 
 __unittest = True
 __tracebackhide__ = True
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -70,6 +75,47 @@ class Inquiry(Generic[T]):
         for wait in self.waits:
             await journal.wait_for_async(wait.until, wait.timeout)
         return self.conclude(True)
+
+
+@dataclass(frozen=True)
+class StartedAssertion:
+    """An assertion that a test has called and is to await.
+
+    Attributes:
+        name: Of its method.
+        place: Where it was called, such as ``test_shop.py:12``.
+        coroutine: What the call returned.
+    """
+
+    name: str
+    place: str
+    coroutine: Coroutine[Any, Any, Any]
+
+    def explain_if_forgotten(self) -> str:
+        """Say that nobody has awaited it; empty if somebody has."""
+        if inspect.getcoroutinestate(self.coroutine) != inspect.CORO_CREATED:
+            return ""
+        self.coroutine.close()  # else Python warns of it, too
+        return (
+            f"self.{self.name}(…) at {self.place} was never awaited, so it has asserted nothing: "
+            f"write await self.{self.name}(…) in an async def test, or self.{self.name.removesuffix('Async')}(…)"
+        )
+
+
+def must_be_awaited(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Have the test fail that calls this asynchronous assertion and does not await it."""
+
+    @functools.wraps(method)
+    def start(*arguments: P.args, **keywords: P.kwargs) -> Coroutine[Any, Any, T]:
+        coroutine = method(*arguments, **keywords)
+        caller = sys._getframe(1)
+        place = f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}"
+        case: Any = arguments[0]
+        started = StartedAssertion(method.__name__, place, coroutine)
+        case._started_assertions = (*case._started_assertions, started)
+        return coroutine
+
+    return start
 
 
 def check_times(times: object) -> int | None:

@@ -19,6 +19,7 @@ from ..errors import ServerStartError, UsageError
 __all__ = ["configured_port", "detect_interface", "load_app"]
 
 _WANTED = "wanted (environ, start_response) of WSGI, or (scope, receive, send) of ASGI"
+_OWN_SERVERS = ("aiohttp", "tornado")  # the frameworks that only their own servers can serve
 _KNOWS_MARKS = hasattr(inspect, "markcoroutinefunction")
 _SAY = 'If it is right as it is, say which one: live_interface = "wsgi" or "asgi".'
 
@@ -43,6 +44,8 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
         raise UsageError(f"the application {quote(app)} does not say what arguments it takes. {_SAY}") from None
     arity = _Arity.of(signature)
     is_async = _is_async(target)
+    if arity.first == "self" or type(app).__module__.partition(".")[0] in _OWN_SERVERS:
+        raise UsageError(_explain(app, signature, arity, is_async))
     if arity.takes(3) and (arity.required == 3 or is_async or arity.first == "scope"):
         return "asgi"
     if arity.takes(2) and arity.required == 2 and not is_async:
@@ -112,8 +115,14 @@ def _explain(app: Any, signature: inspect.Signature, arity: _Arity, is_async: bo
     """Why it is neither, and what to do."""
     name = f"the application {quote(app)}"
     arguments = f"{'awaits' if is_async else 'takes'} {signature}"
-    if arity.required == 0 and arity.most == 0:
-        return f"{name} takes no arguments; {_WANTED}. Is it a factory? Hand over what it returns."
+    library = type(app).__module__.partition(".")[0]
+    if library in _OWN_SERVERS:
+        return f"{name} is neither WSGI nor ASGI: {library} has an HTTP server of its own, which must serve it"
+    if arity.first == "self":
+        return f"{name} takes self: it is a method of an object that there is not; hand over a plain function"
+    if arity.required == 0 and arity.most is not None:
+        told = "takes no arguments" if arity.most == 0 else f"can be called without arguments, {signature}"
+        return f"{name} {told}; {_WANTED}. Is it a factory? Hand over what it returns, or 'module:factory()'."
     if (not is_async and arity.required == 1 and arity.first == "scope") or _is_second_half(app, is_async):
         return (
             f"{name} is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "

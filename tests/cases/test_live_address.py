@@ -204,7 +204,7 @@ class WhileMade(NoLeaks):
 
         for create_app, text in (
             (fail, "ServerStartError: Case.create_app() raised LookupError: no tea"),
-            (forget, "UsageError: the application of Case is None; wanted a WSGI or ASGI callable."),
+            (forget, "UsageError: Case.create_app() returned None: is `return app` missing"),
             (skip, ""),
         ):
             with self.subTest(create_app=create_app.__name__):

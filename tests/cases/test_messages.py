@@ -131,6 +131,9 @@ class ApplicationErrors(ReportCase):
                 self.assertEqual(self.live.get("/boom").status_code, 200)
             AssertionError: 500 != 200
 
+            the live server at http://127.0.0.1:PORT was sent 1 request in this test:
+              GET /boom -> 500
+
             the application raised an error:
               GET /boom: RuntimeError: kaboom
 
@@ -287,8 +290,8 @@ write @classmethod above it
     def test_application_that_is_none(self) -> None:
         self.assert_report(
             """
-            liveserver_testcase.errors.UsageError: the application of Case is None; wanted a WSGI or ASGI callable. \
-Does create_app() return it?
+            liveserver_testcase.errors.UsageError: Case.create_app() returned None: is `return app` missing \
+at its end?
             """,
             make_case(LiveServerTestCase, test=lambda self: None, create_app=classmethod(lambda cls: None)),
         )

@@ -7,12 +7,10 @@ from typing import Any
 
 import django
 from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.signals import request_finished, request_started
-from django.db import connections
 from django.test import TransactionTestCase, modify_settings
 from django.test.utils import setup_databases, setup_test_environment, teardown_databases, teardown_test_environment
 
-from liveserver_testcase import LiveServerTestCase
+from liveserver_testcase import LiveServerTestCase, SharedDatabases
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "guestbook.settings")
 django.setup()  # ``manage.py test`` has done it already, and then this does nothing
@@ -37,40 +35,6 @@ def tearDownModule() -> None:
         teardown_databases(_databases, verbosity=0)
         teardown_test_environment()
         _databases = None
-
-
-class SharedDatabases:
-    """Gives every request the test's own connection to a database in memory, and closes all others after it.
-
-    By Django's signals: they are sent in the thread in which the views run, also under ASGI.
-    """
-
-    def __init__(self, aliases: Any) -> None:
-        databases = {alias: connections[alias] for alias in aliases}
-        self.in_memory = {
-            alias: connection
-            for alias, connection in databases.items()
-            if connection.vendor == "sqlite" and connection.is_in_memory_db()
-        }
-
-    def start(self) -> None:
-        for connection in self.in_memory.values():
-            connection.inc_thread_sharing()
-        request_started.connect(self.begin_request)
-        request_finished.connect(self.end_request)
-
-    def stop(self) -> None:
-        request_started.disconnect(self.begin_request)
-        request_finished.disconnect(self.end_request)
-        for connection in self.in_memory.values():
-            connection.dec_thread_sharing()
-
-    def begin_request(self, **_: object) -> None:
-        for alias, connection in self.in_memory.items():
-            connections[alias] = connection
-
-    def end_request(self, **_: object) -> None:
-        connections.close_all()  # Django leaves one in memory open: the database would be gone
 
 
 @modify_settings(ALLOWED_HOSTS={"append": ["127.0.0.1", "[::1]", "localhost"]})
