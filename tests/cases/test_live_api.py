@@ -253,7 +253,7 @@ class RequestsTest(NoLeaks):
             run_live(few, live_raise_errors=False).report.endswith(
                 "AssertionError: clicked twice\nGET matching '/b.*' -> 500 came once; wanted 2 times. "
                 "In this test came\n"
-                "  GET /boom -> 500, 0 ms"
+                "  GET /boom -> 500, raised RuntimeError: kaboom, 0 ms"
             )
         )
 
