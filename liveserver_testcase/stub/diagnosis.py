@@ -11,6 +11,7 @@ from .book import Decision
 from .expectation import Expectation
 from .matching import Criteria
 from .request import RecordedRequest
+from .targets import suggest_path
 from .times import Times, describe_times
 from .traffic import Traffic, describe_exchange, get_distance, get_outcome, list_criteria, shorten
 
@@ -72,7 +73,7 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     elif decision.others:
         nearest, lines = _explain_unmatched(request, decision.others)
     else:
-        advice = f"stub.on({request.method!r}, {quote(request.plain_path)}).reply(…), or expect(…) if it must come"
+        advice = f"stub.on({request.method!r}, {quote(suggest_path(request))}).reply(…), or expect(…) if it must come"
         lines = [f"nothing answers {what}: no expectation is written", f"  write {advice}"]
     lines += [f"  {line}" for line in elsewhere]
     again = f"  to send it again: {request.curl()}"

@@ -31,6 +31,7 @@ __all__ = [
     "make_method",
     "make_path",
     "split_target",
+    "suggest_path",
 ]
 
 # What werkzeug cannot have in a rule, or takes for the beginning of a placeholder, and a private character for each.
@@ -395,6 +396,14 @@ def _split_query(path: str) -> tuple[str, str, str]:
     """At the first question mark outside placeholders, whose arguments may have one."""
     found = re.match(r"((?:<[^<>]*>|[^?])*)(\??)(.*)", path, re.DOTALL)
     return (found[1], found[2], found[3]) if found else (path, "", "")
+
+
+def suggest_path(request: RecordedRequest) -> str:
+    """The path to write in a test so that ``request`` has it: decoded where that says the same."""
+    plain = request.plain_path
+    if "<" not in plain and write_octets(plain) == plain and decode_path(plain) == plain:
+        return plain
+    return request.raw_path.replace("<", "%3C")
 
 
 def make_path(path: object) -> PathCriterion:

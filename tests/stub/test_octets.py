@@ -15,6 +15,7 @@ from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, Usage
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.parsing import decode_path
 from liveserver_testcase.stub.request import RecordedRequest
+from liveserver_testcase.stub.targets import suggest_path
 from tests.stub.support import StubTest, make_request
 from tests.stub.wire import WireTest, get
 
@@ -65,6 +66,26 @@ class PathTest(StubTest):
         criterion = make_criteria("GET", f"{path}/<name>/<int:id>").path
         self.assertTrue(criterion.matches(request), path)  # type: ignore[union-attr]
         self.assertEqual({"name": "x", "id": 7}, criterion.find_params(request))  # type: ignore[union-attr]
+
+    @settings(max_examples=200, deadline=None)
+    @given(segments, choices)
+    def test_a_report_names_a_path_that_can_be_written(self, parts: list[bytes], encoded: list[bool]) -> None:
+        """What it suggests matches the request."""
+        request = make_request("GET", make_path(parts, encoded))
+        self.assertTrue(make_criteria("GET", suggest_path(request)).matches(request))
+
+    def test_the_suggested_path_is_decoded_where_it_can_be(self) -> None:
+        """It is read by people."""
+        for sent, suggested in (
+            ("/gr%C3%BCn", "/grün"),
+            ("/a%2520b", "/a%2520b"),
+            ("/%E9", "/%E9"),
+            ("/a<b>", "/a%3Cb>"),
+        ):
+            with self.subTest(sent=sent):
+                self.stub.reset()
+                answer = self.send("GET", sent)
+                self.assertIn(f"write stub.on('GET', {suggested!r}).reply(…)", answer.text)
 
     def test_what_is_encoded_twice_is_another_path(self) -> None:
         """``%2F``, ``%252F`` and ``/`` are three."""
@@ -169,6 +190,24 @@ class TargetTest(WireTest):
         )
 
 
+class MethodTest(WireTest):
+    """Methods."""
+
+    def test_any_token_is_a_method(self) -> None:
+        """Those of HashiCorp Vault and Varnish, and whatever else an API has."""
+        for method in ("LIST", "BAN", "PURGE", "APPROVE", "M-SEARCH"):
+            with self.subTest(method=method):
+                self.stub.expect(method, "/v1/secret").reply(200)
+                self.assertEqual(200, requests.request(method, f"{self.stub.url}/v1/secret", timeout=5).status_code)
+        self.stub.verify()
+
+    def test_what_is_not_expected_is_held_against_the_test(self) -> None:
+        """Whatever its method."""
+        self.assertEqual(501, requests.request("LIST", f"{self.stub.url}/x", timeout=5).status_code)
+        with self.assertRaisesRegex(AssertionError, "LIST /x"):
+            self.stub.verify()
+
+
 class QueryTest(StubTest):
     """Queries."""
 
@@ -211,6 +250,12 @@ class HeadersTest(WireTest):
         request = make_request("GET", "/", headers=["X-Tag: red", "X-Tag: blue"])
         self.assertFalse(make_criteria(headers={"X-Tag": "blue, red"}).matches(request))
         self.assertFalse(make_criteria(headers={"X-Tag": "red"}).matches(request))
+
+    def test_several_lines_on_the_wire(self) -> None:
+        """As a client sends them."""
+        self.stub.on("GET", "/", headers={"X-Tag": "red, blue"}).reply(200)
+        self.assertIn(b" 200 ", self.see(get("/", "X-Tag: red", "X-Tag: blue", "Connection: close")).head)
+        self.assertEqual("red, blue", self.stub.requests[0].headers["x-tag"])
 
     def test_a_comma_in_quotes_separates_nothing(self) -> None:
         """The parts are those of the header's own grammar."""
