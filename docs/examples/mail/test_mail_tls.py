@@ -70,5 +70,30 @@ class ImplicitTLSTest(SMTPTestCase):
         self.assertEmailSent(subject="hello", tls=True)
 
 
+def send_with_token(settings, to, token):
+    """Send a mail as Google and Microsoft want it: with a token of OAuth 2.0 in the place of a password."""
+    with smtplib.SMTP(settings["host"], settings["port"], timeout=5) as smtp:
+        smtp.starttls(context=ssl.create_default_context(cafile=settings["ca_file"]))
+        smtp.ehlo()
+        smtp.auth("XOAUTH2", lambda challenge=None: f"user=ann@example.com\1auth=Bearer {token}\1\1")
+        smtp.sendmail("ann@example.com", to, f"To: {to}\r\nSubject: hello\r\n\r\nhello\r\n")
+
+
+class TokenTest(SMTPTestCase):
+    smtp_tls = "starttls"
+    smtp_users = {"ann@example.com": "ya29.token"}
+    smtp_auth_mechanisms = ("XOAUTH2",)
+    smtp_auth_require_tls = True
+
+    def test_a_token(self):
+        send_with_token(self.smtp.settings(), "bob@example.com", "ya29.token")
+        self.assertEmailSent(to="bob@example.com", auth_user="ann@example.com")
+
+    def test_a_token_that_has_expired(self):
+        with self.assertRaises(smtplib.SMTPAuthenticationError):
+            send_with_token(self.smtp.settings(), "bob@example.com", "ya29.old")
+        self.assertEmailAttempted("AUTH", code=535)
+
+
 if __name__ == "__main__":
     unittest.main()
