@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from .mail.session import SMTPSession as SMTPSession
     from .stub.content import Chunked as Chunked
     from .stub.expectation import Expectation as Expectation
+    from .stub.expectation import at_least as at_least
+    from .stub.expectation import at_most as at_most
     from .stub.fault import Fault as Fault
     from .stub.fault import FaultPoint as FaultPoint
     from .stub.hold import Hold as Hold
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
     from .stub.request import RecordedRequest as RecordedRequest
     from .stub.server import HTTPStub as HTTPStub
     from .stub.stream import Pause as Pause
-    from .stub.times import at_least as at_least
-    from .stub.times import at_most as at_most
     from .stub.values import ABSENT as ABSENT
     from .stub.values import ALL_OF as ALL_OF
     from .stub.values import ANY_OF as ANY_OF
@@ -79,7 +79,7 @@ _NAMES = {
     "mail.server": "SMTPServer",
     "mail.session": "SMTPAttempt SMTPSession",
     "stub.content": "Chunked",
-    "stub.expectation": "Expectation",
+    "stub.expectation": "Expectation at_least at_most",
     "stub.fault": "Fault FaultPoint",
     "stub.hold": "Hold",
     "stub.outage": "ConnectionFault Outage",
@@ -87,7 +87,6 @@ _NAMES = {
     "stub.request": "RecordedRequest",
     "stub.server": "HTTPStub",
     "stub.stream": "Pause",
-    "stub.times": "at_least at_most",
     "stub.values": "ABSENT ALL_OF ANY_OF INCLUDING NOT UNORDERED",
     "web.live": "LiveServer",
     "web.records": "RequestRecord",

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 from ..core.journal import runs_loop
 from ..core.server import check_seconds
 from ..errors import UsageError
-from ..stub.diagnosis import explain_count, explain_order
-from ..stub.expectation import Expectation
+from ..stub.expectation import Expectation, Times, parse_times
 from ..stub.inspection import refuse_in_loop
 from ..stub.keywords import suggest_more_keywords
 from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
+from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
-from ..stub.times import Times, parse_times
 from .base import ServerAttribute, ServerTestCase
 from .stubpart import StubsAttribute
 from .waiting import must_be_awaited

@@ -17,10 +17,9 @@ from ..core.journal import JournalWindow
 from ..errors import UsageError
 from .answer import Answer
 from .content import ServedContent
-from .expectation import Expectation, Matches, Order
+from .expectation import Expectation, Matches, Order, Scenario
 from .matching import Criteria
 from .request import RecordedRequest
-from .scenario import Scenario
 from .shelves import Shelves, find_bounded, find_forbidding, find_unbounded
 
 __all__ = ["Book", "Decision", "Scope"]

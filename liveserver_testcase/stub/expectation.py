@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from ..core.text import count, quote, suggest_name
 from ..errors import UsageError
@@ -14,10 +14,11 @@ from .answering import Answering
 from .matching import Criteria
 from .reply import Reply
 from .request import RecordedRequest
-from .scenario import Scenario
-from .times import Times, describe_times
 
-__all__ = ["Expectation", "Matches", "Order", "Owner"]
+__all__ = [
+    "Expectation", "Matches", "Order", "Owner", "Scenario", "Times", "at_least", "at_most", "describe_times",
+    "parse_limit", "parse_times",
+]  # fmt: skip
 
 __unittest = True
 
@@ -25,6 +26,109 @@ T = TypeVar("T")
 
 Matches: TypeAlias = Callable[[Criteria, RecordedRequest], bool]
 """Compares a request with criteria."""
+
+# -- how often ---------------------------------------------------------------------------------------------------------
+
+Times: TypeAlias = tuple[int, int | None]
+"""The fewest and the most; None for no most."""
+
+
+def at_least(number: int) -> Times:
+    """So often or more: ``expect(…, times=at_least(2))``.
+
+    Raises:
+        UsageError: It is no number of times.
+    """
+    if not _is_number(number):
+        raise UsageError(f"at_least({quote(number)}): wanted a whole number, 0 or more")
+    return number, None
+
+
+def at_most(number: int) -> Times:
+    """So often or less, or not at all: ``expect(…, times=at_most(3))``.
+
+    Raises:
+        UsageError: It is no number of times.
+    """
+    if not _is_number(number):
+        raise UsageError(f"at_most({quote(number)}): wanted a whole number, 0 or more")
+    return 0, number
+
+
+def parse_times(times: object) -> Times:
+    """Check ``times=`` of what must happen: None for at least once, ``n`` for exactly n, ``(low, high)`` for a range.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if times is None:
+        return 1, None
+    low, high = times if isinstance(times, tuple) and len(times) == 2 else (times, times)
+    if _is_number(low) and (high is None or (_is_number(high) and low <= high)):
+        return low, high
+    raise UsageError(f"times is {quote(times)}; wanted a number, (low, high), or None for at least once")
+
+
+def parse_limit(times: object) -> Times:
+    """Check ``times=`` of what may happen: None for any number, ``n`` or ``(0, n)`` for at most n.
+
+    Raises:
+        UsageError: It is none of these, or it says what must happen.
+    """
+    if times is None:
+        return 0, None
+    low, high = parse_times(times)
+    if high == 0:
+        raise UsageError(
+            f"times is {quote(times)}, so that this would never answer; for what must never come "
+            "write expect(…, times=0)"
+        )
+    if isinstance(times, tuple) and low:
+        raise UsageError(
+            f"times is {quote(times)}, but what on() writes need not come; for at least {low} "
+            f"write expect(…, times={times!r})"
+        )
+    return 0, high
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def describe_times(times: Times) -> str:
+    """As in ``exactly once``, ``at least 2 times``, ``at most 3 times``, ``1 to 3 times``, ``never``."""
+    low, high = times
+    if high == 0:
+        return "never"
+    if low == high:
+        return f"exactly {_times(low)}"
+    if high is None:
+        return f"at least {_times(low)}" if low else "any number of times"
+    return f"{low} to {_times(high)}" if low else f"at most {_times(high)}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else count(number, "time")
+
+
+# -- what it is a part of ----------------------------------------------------------------------------------------------
+
+
+class Scenario:
+    """A thing with a state.
+
+    Attributes:
+        name: What the test calls it.
+        first: The state in which each test finds it.
+        state: The state in which it is now; read and moved under the book's lock while a request is decided upon.
+    """
+
+    def __init__(self, name: str, first: str) -> None:
+        self.name = name
+        self.first = self.state = first
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name!r} in state {self.state!r}>"
 
 
 class Owner(Protocol):
@@ -36,7 +140,7 @@ class Owner(Protocol):
     def forget(self, expectation: Expectation) -> None:
         """Take ``expectation`` out."""
 
-    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, twin: str) -> T:
+    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
         """Wait until ``predicate()`` is true, or fail the test."""
 
     async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:

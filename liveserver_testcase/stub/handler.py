@@ -18,10 +18,10 @@ from .answer import Answer, Scripted
 from .book import Book
 from .connection import StubConnection
 from .delivery import Delivery
-from .diagnosis import Violation
 from .fault import Fault, FaultPoint
 from .inspection import Inspection
 from .reply import Reply
+from .report import Violation
 from .request import RecordedRequest
 from .selection import select
 

@@ -16,12 +16,19 @@ from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange
 from .book import Book, Decision
-from .diagnosis import Traffic, Violation, explain_count, explain_failure, explain_late, find_violation
-from .expectation import Expectation
+from .expectation import Expectation, Times
 from .matching import Criteria
+from .report import (
+    Traffic,
+    Violation,
+    describe_exchange,
+    explain_count,
+    explain_failure,
+    explain_late,
+    find_requests,
+    find_violation,
+)
 from .request import RecordedRequest
-from .times import Times
-from .traffic import describe_exchange, find_requests
 
 __all__ = ["Failure", "Inspection", "refuse_in_loop"]
 

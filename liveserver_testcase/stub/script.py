@@ -19,13 +19,11 @@ from ..core.text import quote
 from ..errors import UsageError
 from .book import Book
 from .content import Chunked, Content, ServedContent
-from .expectation import Expectation, Order
+from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
 from .inspection import Inspection, refuse_in_loop
 from .keywords import check_settable, suggest_keywords, suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria, make_criteria_of
 from .reply import Headers, Reply
-from .scenario import Scenario
-from .times import Times, parse_limit, parse_times
 from .values import INCLUDING
 
 if TYPE_CHECKING:

@@ -15,18 +15,17 @@ from ..errors import UsageError
 from ..web.records import Exchange
 from .book import Book
 from .content import Chunked, Content, ServedContent
-from .diagnosis import explain_script
 from .engine import StubEngine
-from .expectation import Expectation
+from .expectation import Expectation, parse_times
 from .fault import Fault
 from .inspection import refuse_in_loop
 from .keywords import suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .outage import ConnectionFault, Outage
 from .reply import Headers, Reply
+from .report import explain_script
 from .request import RecordedRequest
 from .script import Script
-from .times import parse_times
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack

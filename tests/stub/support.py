@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Book
-from liveserver_testcase.stub.diagnosis import Traffic, Violation, explain_failure, find_violation
-from liveserver_testcase.stub.expectation import Expectation, Order
+from liveserver_testcase.stub.expectation import Expectation, Order, Times
 from liveserver_testcase.stub.matching import make_criteria
+from liveserver_testcase.stub.report import Traffic, Violation, explain_failure, find_violation
 from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.server import HTTPStub
-from liveserver_testcase.stub.times import Times
 from liveserver_testcase.web.records import Exchange
 from liveserver_testcase.web.request_head import parse_head
 from liveserver_testcase.web.wsgi import make_base_environ

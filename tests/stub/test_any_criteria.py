@@ -11,9 +11,9 @@ from unittest import mock
 
 from liveserver_testcase import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
 from liveserver_testcase.stub.book import Book
-from liveserver_testcase.stub.diagnosis import find_violation
 from liveserver_testcase.stub.expectation import Expectation
 from liveserver_testcase.stub.matching import Criteria, make_criteria
+from liveserver_testcase.stub.report import find_violation
 from liveserver_testcase.stub.request import RecordedRequest
 from tests.stub.support import make_request
 

@@ -6,9 +6,8 @@ import unittest
 from typing import Any
 
 from liveserver_testcase import Reply, UsageError
-from liveserver_testcase.stub.expectation import Expectation
+from liveserver_testcase.stub.expectation import Expectation, describe_times, parse_limit, parse_times
 from liveserver_testcase.stub.matching import make_criteria
-from liveserver_testcase.stub.times import describe_times, parse_limit, parse_times
 from tests.stub.support import make_expectation, make_request
 
 NONSENSE = (-1, 1.0, "1", True, (1,), (1, 2, 3), (2, 1), (None, 1), (1, "2"), (True, 2), (-1, 2), [1, 2])

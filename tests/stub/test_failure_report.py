@@ -7,7 +7,7 @@ import unittest
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.book import Decision
 from liveserver_testcase.stub.content import ServedContent
-from liveserver_testcase.stub.diagnosis import explain_late, find_violation
+from liveserver_testcase.stub.report import explain_late, find_violation
 from tests.stub.support import URL, ReportTest, make_request
 
 ONCE = (1, 1)

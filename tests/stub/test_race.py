@@ -9,10 +9,9 @@ import unittest
 from collections.abc import Callable
 
 from liveserver_testcase.stub.book import Book, Decision
-from liveserver_testcase.stub.expectation import Expectation, Order
+from liveserver_testcase.stub.expectation import Expectation, Order, Scenario
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
-from liveserver_testcase.stub.scenario import Scenario
 from tests.stub.support import make_expectation, make_request
 from tests.support import HANG
 

@@ -1,19 +1,24 @@
-"""Recorded facts to text: why a request found no answer, why an expectation was not met.  Pure."""
+"""Recorded facts to text: why a request found no answer, why an expectation was not met, what came.  Pure.
+
+A report says first what went wrong, then what came nearest to it, criterion by criterion, and at its end lists what
+came.  `Traffic` is all that came in a test, and a `Violation` one request that is held against it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
-from ..core.text import count, quote
+from ..core.text import count, one_line, quote
 from ..web.records import Exchange
 from .book import Decision
-from .expectation import Expectation
+from .criterion import Mismatch
+from .expectation import Expectation, Times, describe_times
 from .matching import Criteria
 from .request import RecordedRequest
 from .targets import suggest_path
-from .times import Times, describe_times
-from .traffic import Traffic, describe_exchange, get_distance, get_outcome, list_criteria, shorten
 
 __all__ = [
     "Traffic",
@@ -24,12 +29,150 @@ __all__ = [
     "explain_late",
     "explain_order",
     "explain_script",
+    "find_requests",
     "find_violation",
 ]
 
 _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
-_MOST_COMPARED = 1000  # expectations among which the nearest is looked for: it takes time
+_MOST_COMPARED = 1000  # requests or expectations among which the nearest is looked for: it takes time
 _MOST_NUMBERS = 5
+
+_SCHEMES = {
+    "TLS handshake on a port": "wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
+    "plain HTTP on a port": "speaks plain HTTP to a stub that wants TLS: does its URL begin with http?",
+}
+
+T = TypeVar("T")
+Miss: TypeAlias = "tuple[RecordedRequest, list[Mismatch]]"
+
+
+# -- what came ---------------------------------------------------------------------------------------------------------
+
+
+class Traffic:
+    """What a stub was sent in a test.
+
+    Args:
+        url: The stub's.
+        exchanges: All of them, in the order of their arrival.
+        loss: What to say about exchanges that are no longer kept.
+        name: The stub's, where there are several.
+
+    Attributes:
+        requests: Those that came whole.
+    """
+
+    def __init__(self, url: str, exchanges: Sequence[Exchange], loss: str = "", name: str = "") -> None:
+        self.url = url
+        self.name_of_stub = name
+        self.requests = find_requests(exchanges)
+        self._broken = [
+            e for e in exchanges if not isinstance(e.handler_data, RecordedRequest) or e.handler_data.failure
+        ]
+        self._loss = loss
+
+    @functools.cached_property
+    def _numbers(self) -> dict[int, int]:
+        return {id(request): number for number, request in enumerate(self.requests, 1)}
+
+    @property
+    def stub(self) -> str:
+        """What the stub is called in a sentence."""
+        return f"the stub {quote(self.name_of_stub)}" if self.name_of_stub else "the stub"
+
+    def name(self, request: RecordedRequest) -> str:
+        """A request with its number: the first of the test is #1; one that is no longer kept has none."""
+        number = self._numbers.get(id(request))
+        return f"#{number} {request.describe()}" if number else request.describe()
+
+    def list_numbers(self, requests: Iterable[RecordedRequest]) -> str:
+        """As in ``#1, #3``; requests that are no longer kept have no number."""
+        found = [f"#{self._numbers[id(r)]}" for r in requests if id(r) in self._numbers]
+        more = f" and {len(found) - _MOST_NUMBERS:,} more" if len(found) > _MOST_NUMBERS else ""
+        return ", ".join(found[:_MOST_NUMBERS]) + more
+
+    def find_nearest(self, criteria: Criteria) -> Miss | None:
+        """The request that misses the criteria by the least."""
+        compared = [(request, criteria.compare(request)) for request in self.requests[-_MOST_COMPARED:]]
+        return min((miss for miss in compared if miss[1]), key=lambda miss: _get_distance(miss[1]), default=None)
+
+    def explain_nearest(self, criteria: Criteria) -> list[str]:
+        """The request that misses the criteria by the least, criterion by criterion."""
+        miss = self.find_nearest(criteria)
+        if miss is None:
+            return []
+        return [f"  nearest: {self.name(miss[0])}", *_list_criteria(criteria, miss[1])]
+
+    def list_requests(self) -> list[str]:
+        """What came, a line each."""
+        lines = []
+        if self.requests:
+            lines.append(f"{self.stub} at {self.url} was sent {count(len(self.requests), 'request')} in this test:")
+            lines += _shorten(self.requests, "  ", self._format_line)
+        if self._broken:
+            what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
+            start = "and" if lines else f"{self.stub} at {self.url} was sent"
+            lines.append(f"{start} {what} incomplete or malformed:")
+            lines += _shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_get_outcome(each)}")
+            reasons = [each.refused or each.aborted for each in self._broken]
+            lines += [f"  a client {hint}" for sign, hint in _SCHEMES.items() if any(sign in each for each in reasons)]
+        if not lines:
+            lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
+        return [*lines, self._loss] if self._loss else lines
+
+    def _format_line(self, request: RecordedRequest) -> str:
+        return f"  {self.name(request)} -> {_get_outcome(request.exchange)}"
+
+
+def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
+    """The requests that came whole."""
+    records = [exchange.handler_data for exchange in exchanges]
+    return [record for record in records if isinstance(record, RecordedRequest) and not record.failure]
+
+
+def describe_exchange(exchange: Exchange) -> str:
+    """Its request line, or that none could be made out, without secrets."""
+    return one_line(exchange.describe())
+
+
+def _get_outcome(exchange: Exchange) -> str:
+    """The status that it was answered with, or why it was not."""
+    request = exchange.handler_data if isinstance(exchange.handler_data, RecordedRequest) else None
+    reason = exchange.refused or exchange.aborted or (request.failure if request is not None else "")
+    if reason:
+        return one_line(reason)
+    reply = request.reply if request is not None else None
+    status = exchange.status or (reply.status if reply is not None else "still coming")
+    return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
+
+
+def _shorten(items: Sequence[T], margin: str, write: Callable[[T], str]) -> list[str]:
+    """A line for each item; for the first and the last of them, if there are many."""
+    if len(items) <= _MOST_LINES:
+        return [write(item) for item in items]
+    half = _MOST_LINES // 2
+    more = f"{margin}… {len(items) - 2 * half:,} more …"
+    return [*map(write, items[:half]), more, *map(write, items[-half:])]
+
+
+def _list_criteria(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[str]:
+    """Each criterion on a line: whether it is met, and how not."""
+    failed = {mismatch.criterion: mismatch for mismatch in mismatches}
+    if "path" in failed and "method" in failed:  # who asks for something else has not mistaken the method
+        failed["method"] = replace(failed["method"], hint="")
+    lines = []
+    for criterion in criteria.criteria:
+        mismatch = failed.get(criterion.name)
+        if mismatch is None:
+            lines.append(f"    ok   {criterion.name} {criterion.describe()}")
+        else:
+            lines += [f"    FAIL {mismatch}", *(f"         {line}" for line in mismatch.details)]
+    return lines
+
+
+def _get_distance(mismatches: Sequence[Mismatch]) -> float:
+    """How far a request is from criteria."""
+    return sum(mismatch.distance for mismatch in mismatches)
 
 
 @dataclass(frozen=True)
@@ -69,7 +212,7 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     elif decision.expectation is not None:
         lines = [f"{what} came, and must never come", f"  never: {_name(decision.expectation)}"]
     elif decision.passed_over:
-        lines = _explain_passed_over(what, decision.passed_over)
+        lines = _explain_skipped(what, decision.passed_over)
     elif decision.others:
         nearest, lines = _explain_unmatched(request, decision.others)
     else:
@@ -80,7 +223,7 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     return Violation(request, "\n".join(lines), again, nearest, decision.newest)
 
 
-def _explain_passed_over(what: str, passed_over: Sequence[tuple[Expectation, str]]) -> list[str]:
+def _explain_skipped(what: str, passed_over: Sequence[tuple[Expectation, str]]) -> list[str]:
     reasons = [reason for _, reason in passed_over]
     if any("no reply" in reason for reason in reasons):
         why = "what matches it has no reply; add .reply(…)"
@@ -88,10 +231,10 @@ def _explain_passed_over(what: str, passed_over: Sequence[tuple[Expectation, str
         why = "what matches it is used up"
     else:
         why = "what matches it cannot answer now"
-    return [f"nothing answers {what}: {why}", *shorten(passed_over, "  ", _tell_pass)]
+    return [f"nothing answers {what}: {why}", *_shorten(passed_over, "  ", _format_skipped)]
 
 
-def _tell_pass(passed: tuple[Expectation, str]) -> str:
+def _format_skipped(passed: tuple[Expectation, str]) -> str:
     expectation, reason = passed
     says_more = not reason.startswith("used up") and "no reply" not in reason
     return f"  {_name(expectation)}" + (f"\n    {reason}" if says_more else "")
@@ -99,12 +242,12 @@ def _tell_pass(passed: tuple[Expectation, str]) -> str:
 
 def _explain_unmatched(request: RecordedRequest, others: Sequence[Expectation]) -> tuple[Expectation, list[str]]:
     compared = [(e, e.criteria.compare(request)) for e in others[-_MOST_COMPARED:]]
-    nearest, mismatches = min(compared, key=lambda pair: get_distance(pair[1]))
+    nearest, mismatches = min(compared, key=lambda pair: _get_distance(pair[1]))
     lines = [f"no expectation matches {request.describe()}", f"  nearest: {_name(nearest)}"]
-    lines += list_criteria(nearest.criteria, mismatches)
+    lines += _list_criteria(nearest.criteria, mismatches)
     rest = [expectation for expectation in others if expectation is not nearest]
     if rest:
-        lines += [f"  {count(len(rest), 'other')}:", *shorten(rest, "    ", lambda each: f"    {_name(each)}")]
+        lines += [f"  {count(len(rest), 'other')}:", *_shorten(rest, "    ", lambda each: f"    {_name(each)}")]
     return nearest, lines
 
 
@@ -147,18 +290,18 @@ def explain_failure(
     for same in groups[:_MOST_LINES]:
         numbers = traffic.list_numbers(v.request for v in same)
         blocks.append(f"{numbers}{': ' if numbers else ''}{same[0].text}")
-        blocks += _tell_written_later(same[0], expectations, unmet)
+        blocks += _format_written_later(same[0], expectations, unmet)
         meant = _find_meant(same, unmet, traffic)
         if meant is not None:  # say in the same breath what follows from it
             unmet.remove(meant)
-            blocks.append(f"  {_tell(meant.describe(), meant.times, meant.times_called)}")
+            blocks.append(f"  {_format_times(meant.describe(), meant.times, meant.times_called)}")
         blocks.append(same[0].again)
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     blocks += [*_explain_unreadable(unreadable), *more]
-    blocks += _tell_passed_over(expectations, unmet, violations, traffic)
+    blocks += _format_skipped_expectations(expectations, unmet, violations, traffic)
     claimed = {id(request): e for e in expectations for request in e.requests} if unmet else {}
-    blocks += [_tell_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
+    blocks += [_format_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
     if len(unmet) > _MOST_LINES:
         blocks.append(f"… and {count(len(unmet) - _MOST_LINES, 'more expectation')} not met")
     return "\n".join([*_mark(blocks, traffic), *traffic.list_requests()]) if blocks else ""
@@ -173,8 +316,8 @@ def _mark(blocks: list[str], traffic: Traffic) -> list[str]:
 
 def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
     """A line for each that could not be read, and for those that say the same one."""
-    texts = dict.fromkeys(f"{describe_exchange(each)} could not be read: {get_outcome(each)}" for each in exchanges)
-    return shorten(list(texts), "", str)
+    texts = dict.fromkeys(f"{describe_exchange(each)} could not be read: {_get_outcome(each)}" for each in exchanges)
+    return _shorten(list(texts), "", str)
 
 
 def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequence[Exchange] = ()) -> str:
@@ -203,7 +346,7 @@ def _group(violations: Iterable[Violation]) -> list[list[Violation]]:
     return list(groups.values())
 
 
-def _tell_written_later(
+def _format_written_later(
     violation: Violation, expectations: Sequence[Expectation], unmet: Sequence[Expectation]
 ) -> list[str]:
     """What would answer a request, had it been written before that came; unmet ones say so themselves."""
@@ -221,20 +364,20 @@ def _find_meant(same: Sequence[Violation], unmet: Sequence[Expectation], traffic
     return nearest if miss is not None and any(v.request is miss[0] for v in same) else None
 
 
-def _tell(what: str, times: Times, called: int, *, none: str = "never came") -> str:
+def _format_times(what: str, times: Times, called: int, *, none: str = "never came") -> str:
     """As in ``POST '/charges' was expected exactly once, and never came``."""
     came = {0: none, 1: "came once"}.get(called, f"came {called:,} times")
     wanted = "must never come" if times[1] == 0 else f"was expected {describe_times(times)}"
     return f"{what} {wanted}, and {came}"
 
 
-def _tell_unmet(expectation: Expectation, claimed: dict[int, Expectation], traffic: Traffic) -> str:
+def _format_unmet(expectation: Expectation, claimed: dict[int, Expectation], traffic: Traffic) -> str:
     """That an expectation was not met, and what came instead."""
     criteria = expectation.criteria
     matching = [r for r in traffic.requests if claimed.get(id(r)) is not expectation and criteria.matches(r)]
     none = "answered none" if matching else "never came"
-    told = _tell(expectation.describe(), expectation.times, expectation.times_called, none=none)
-    lines = [f"{told}, written at {expectation.written_at}"]
+    text = _format_times(expectation.describe(), expectation.times, expectation.times_called, none=none)
+    lines = [f"{text}, written at {expectation.written_at}"]
     for request in matching[:_MOST_NUMBERS]:
         other = claimed.get(id(request))
         line = f"  {traffic.name(request)} matches it, but"
@@ -258,7 +401,7 @@ def _explain_wait(expectation: Expectation) -> str:
     return "something else had to answer"
 
 
-def _tell_passed_over(
+def _format_skipped_expectations(
     expectations: Sequence[Expectation],
     unmet: Sequence[Expectation],
     violations: Sequence[Violation],
@@ -291,7 +434,7 @@ def explain_count(criteria: Criteria, times: Times, traffic: Traffic, *, waited:
         waited: Seconds that were waited for them.
     """
     found = [request for request in traffic.requests if criteria.matches(request)]
-    lines = [_tell(criteria.describe(), times, len(found)) + (f" within {waited:g} s" if waited else "")]
+    lines = [_format_times(criteria.describe(), times, len(found)) + (f" within {waited:g} s" if waited else "")]
     if found:
         lines.append(f"  matching: {traffic.list_numbers(found)}")
     if len(found) < times[0]:
@@ -328,9 +471,9 @@ def explain_order(steps: Sequence[Criteria], found: Sequence[RecordedRequest], t
 def explain_script(traffic: Traffic, expectations: Sequence[Expectation]) -> str:
     """What is in the script of a stub, and what came."""
 
-    def tell(expectation: Expectation) -> str:
+    def format_line(expectation: Expectation) -> str:
         often = f"{describe_times(expectation.times)}, called {count(expectation.times_called, 'time')}"
         return f"  {expectation.describe()}, {often}, written at {expectation.written_at}"
 
     head = f"{traffic.stub} knows {count(len(expectations), 'expectation')}{':' if expectations else ''}"
-    return "\n".join([head, *shorten(expectations, "  ", tell), *traffic.list_requests()])
+    return "\n".join([head, *_shorten(expectations, "  ", format_line), *traffic.list_requests()])
