@@ -357,8 +357,9 @@ class Expectation(Answering):
 
     def claim(self, request: RecordedRequest) -> None:
         """Count a request, and take the step that follows; called by the book, under its lock."""
-        request.turn = self._calls
-        self._calls += 1
+        own = self.__dict__  # what sets attributes checks their names, which takes as long as all of this
+        request.turn = own["_calls"]
+        own["_calls"] += 1
         request.expectation = self
         path = self.criteria.path
         if path is not None and path.has_params:
@@ -371,8 +372,12 @@ class Expectation(Answering):
 
     def forget_request(self, request: RecordedRequest) -> None:
         """Keep a request no longer that it has answered; it stays counted."""
+        claimed = self._claimed
+        if claimed and claimed[0] is request:
+            claimed.popleft()
+            return
         with contextlib.suppress(ValueError):  # a test has begun in between
-            self._claimed.remove(request)
+            claimed.remove(request)
 
     def save(self) -> dict[str, object]:
         """All that can be changed of it; called by the book when the first test begins."""
