@@ -1,4 +1,9 @@
-"""One connection of a stub: it can wait with an eye on its client, and fail on purpose."""
+"""One connection of a stub: it can wait with an eye on its client, and fail on purpose.
+
+Every wait for the sake of a request (a delay, a hold, a coroutine of the script) is a `StubConnection.pause` in the
+thread of its connection: it ends when the time is over, when another thread sets its `Wake`, when the client leaves and
+when the stub stops.  Coroutines run on a `HandlerLoop`, whose thread starts when one is first needed.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,26 @@ import select
 import socket
 import threading
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.connection import RECEIVE
-from ..core.interrupts import monotonic
-from ..core.listener import ServerSocket
+from ..core.interrupts import ServerThread, monotonic, start_thread
+from ..core.listener import ServerSocket, make_socket_pair
 from ..core.threaded import ConnectionState
 from ..core.tls import TLS, TLSFacts
 from ..errors import ClientDisconnected
-from ..web.connection import HTTPConnection, Service
+from ..web.connection import HTTPConnection
 from ..web.records import Exchange
 from .fault import FLAWS, Fault, Plan
-from .loop import HandlerLoop
 from .request import RecordedRequest
-from .serving import Wake
 
-__all__ = ["Host", "StubConnection"]
+if TYPE_CHECKING:
+    import asyncio
+    import concurrent.futures
+
+    from .engine import StubEngine
+
+__all__ = ["HandlerLoop", "StubConnection", "Wake"]
 
 T = TypeVar("T")
 
@@ -30,20 +39,34 @@ GARBAGE = bytes(range(128, 256)) + b"\r\n\r\n" + bytes(range(255, 127, -1))
 """What is sent where no HTTP is: the same each time."""
 
 _ALERT = bytes((21, 3, 3, 0, 2, 2, 40))  # a fatal alert, handshake_failure: RFC 8446, 6
+_JOIN = 0.25  # seconds that the thread of a loop gets to end once its tasks are cancelled
 _LONGEST = 24 * 3600.0  # seconds: what one call can wait for; who waits longer waits again
 
 
-class Host(Service, Protocol):
-    """What a connection wants of its stub."""
+class Wake:
+    """Ends a wait from another thread; it can be waited for together with a client.
 
-    loop: HandlerLoop
-    sleepers: set[Wake]
+    Once it is set it stays so: one that stands for the stub's stop serves every wait of the stub.
+    """
 
-    def plan_connection(self) -> Plan | None:
-        """What goes wrong with the next connection."""
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the sockets' end: a byte must not go into a reused number
+        self._inner, self._outer = make_socket_pair()
 
-    def note_unreadable(self, exchange: Exchange) -> None:
-        """Hold against the test what is no request."""
+    def fileno(self) -> int:
+        """What becomes readable."""
+        return self._inner.fileno()
+
+    def set(self) -> None:
+        """End the wait, also one that has not begun; again, or when it is over, does nothing."""
+        with self._lock, contextlib.suppress(OSError):
+            self._outer.send(b"!")
+
+    def close(self) -> None:
+        """Let go of it; nobody may wait for it any more."""
+        with self._lock:
+            self._inner.close()
+            self._outer.close()
 
 
 class StubConnection(HTTPConnection):
@@ -53,11 +76,14 @@ class StubConnection(HTTPConnection):
         tls_facts: What was agreed upon in the handshake; None without TLS.
     """
 
-    server: Host
+    server: StubEngine
 
-    def __init__(self, server: Host, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
+    def __init__(
+        self, server: StubEngine, sock: socket.socket, address: Any, index: int, stopping: threading.Event
+    ) -> None:
         super().__init__(server, sock, address, index, stopping)
         self.tls_facts: TLSFacts | None = None
+        self._stop_wake = server.stop_wake  # of this run of the stub: a later one has another
 
     def _open(self) -> None:
         plan = self.server.plan_connection()
@@ -162,14 +188,19 @@ class StubConnection(HTTPConnection):
         if not isinstance(request, RecordedRequest):
             return self._pause(seconds, wake)
         request.is_paused = True
-        self.tell()  # whoever waits for this test to settle need not wait for this
+        self.notify()  # whoever waits for this test to settle need not wait for this
         try:
             return self._pause(seconds, wake)
         finally:
             request.is_paused = False
 
     def wait_readable(self, sock: socket.socket, seconds: float) -> None:
-        """Wait until another socket than the client's can be read; see `Serving.wait_readable`."""
+        """Wait until another socket than the client's can be read.
+
+        Raises:
+            TimeoutError: It cannot within the time.
+            ClientDisconnected: The client has left, or the stub stops.
+        """
         if _is_readable(sock):
             return
         if not self._pause(seconds, sock):
@@ -178,24 +209,17 @@ class StubConnection(HTTPConnection):
             raise TimeoutError(f"nothing came for {seconds:g} s")
 
     def _pause(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
-        stop = Wake()
-        sleepers = self.server.sleepers
-        sleepers.add(stop)
-        try:
-            if self.stopping.is_set():
-                return False
-            if self._wait_for(seconds, stop, wake):
-                return not self.stopping.is_set()
-        finally:
-            sleepers.discard(stop)
-            stop.close()
+        if self.stopping.is_set():
+            return False
+        if self._wait_for(seconds, wake):
+            return not self.stopping.is_set()
         self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
         raise self._gone
 
-    def _wait_for(self, seconds: float | None, stop: Wake, wake: Wake | socket.socket | None) -> bool:
+    def _wait_for(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
         """Wait for the time, the stop or ``wake``; False: the client has left."""
         deadline = None if seconds is None else monotonic() + seconds
-        watched, wakes = _Watched(self.sock), [stop] if wake is None else [stop, wake]
+        watched, wakes = _Watched(self.sock), [self._stop_wake, *([] if wake is None else [wake])]
         while True:
             left = _LONGEST if deadline is None else deadline - monotonic()
             if left <= 0:
@@ -204,7 +228,7 @@ class StubConnection(HTTPConnection):
             if found is not None:
                 return found
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake who waits for something to happen to a request."""
         self.server.journal.notify()
 
@@ -242,13 +266,13 @@ class _Watched:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._is_deaf = False  # it has sent more, and there is no telling whether it leaves after that
+        self._half_closed_unknown = False  # it has sent more, and there is no telling whether it leaves after that
 
     def wait(self, seconds: float, wakes: Sequence[Wake | socket.socket]) -> bool | None:
         """Wait: True for one of ``wakes``, False for the client's leaving, None for neither."""
         if hasattr(select, "poll"):
             return self._poll(seconds, wakes)
-        watched: list[Any] = [*wakes] if self._is_deaf else [*wakes, self._sock]
+        watched: list[Any] = [*wakes] if self._half_closed_unknown else [*wakes, self._sock]
         ready = select.select(watched, [], [], seconds)[0]
         if any(found in wakes for found in ready):
             return True
@@ -261,7 +285,7 @@ class _Watched:
         numbers = {wake.fileno() for wake in wakes}
         for number in numbers:
             poll.register(number, select.POLLIN)
-        poll.register(self._sock, leaving or (0 if self._is_deaf else select.POLLIN))
+        poll.register(self._sock, leaving or (0 if self._half_closed_unknown else select.POLLIN))
         ready = poll.poll(seconds * 1000)
         if any(number in numbers for number, _ in ready):
             return True
@@ -277,7 +301,7 @@ class _Watched:
                 return False
         except OSError:
             return False
-        self._is_deaf = True
+        self._half_closed_unknown = True
         return None
 
 
@@ -291,3 +315,62 @@ def _is_readable(sock: socket.socket) -> bool:
 
 async def _await(work: Awaitable[T]) -> T:
     return await work
+
+
+class HandlerLoop:
+    """Runs coroutines for threads that wait for them.
+
+    Args:
+        name: What the thread is called.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()  # guards the two below
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Begin ``work``; cancelling what is returned cancels it."""
+        import asyncio  # 20 ms, which a stub without coroutines need not wait
+
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = ServerThread(target=_run_loop, args=(self._loop,), name=self._name, daemon=True)
+                start_thread(self._thread)
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def finish(self, work: Coroutine[Any, Any, object]) -> None:
+        """Have ``work`` done, and wait for it for a moment; nothing comes of what it raises."""
+        with contextlib.suppress(Exception):
+            self.submit(work).result(_JOIN)
+
+    def stop(self) -> None:
+        """Cancel what runs, and end the thread; one that a handler blocks is left to itself."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
+            return
+        with contextlib.suppress(RuntimeError):  # it is closed
+            loop.call_soon_threadsafe(loop.stop)
+        if thread is not threading.current_thread():
+            thread.join(_JOIN)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """The life of the thread."""
+    import asyncio
+
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

@@ -15,15 +15,13 @@ from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
 from .book import Book
-from .connection import StubConnection
+from .connection import HandlerLoop, StubConnection, Wake
 from .expectation import Expectation
 from .fault import FLAWS, Fault, Plan, plan_connection
 from .handler import StubHandler
 from .inspection import Inspection
-from .loop import HandlerLoop
 from .outage import ConnectionFault, Outage, fill
 from .request import RecordedRequest
-from .serving import Wake
 
 __all__ = ["StubEngine"]
 
@@ -44,7 +42,7 @@ class StubEngine(HTTPServer):
         inspection: What came.
         stub_handler: What answers.
         loop: Where coroutines of the script run.
-        sleepers: What ends the waits of connections when the stub stops.
+        stop_wake: What ends every wait of its connections when the stub stops.
     """
 
     label = "http-stub"
@@ -71,7 +69,6 @@ class StubEngine(HTTPServer):
         self.keep_alive = keep_alive
         self.body_limit = body_limit
         self.loop = HandlerLoop("http-stub handlers")
-        self.sleepers: set[Wake] = set()
         self._faults: list[ConnectionFault] = []
         self._faults_lock = threading.Lock()  # guards that, and the counts in it
         self._outage: Outage | None = None
@@ -163,6 +160,7 @@ class StubEngine(HTTPServer):
     # -- life ------------------------------------------------------------------------------------------------------
 
     def _open(self, listener: Listener) -> None:
+        self.stop_wake = Wake()
         # Rules in paths need it.  It is loaded now: a class without a test need not wait for it, and a test may have
         # replaced what an import needs.
         import werkzeug.routing  # noqa: F401
@@ -175,14 +173,14 @@ class StubEngine(HTTPServer):
 
     def _stop_accepting(self) -> None:
         super()._stop_accepting()
-        for wake in list(self.sleepers):
-            wake.set()
+        self.stop_wake.set()
 
     def _close(self, timeout: float) -> list[Unfinished]:
         if self._outage is not None:
             self._outage.abandon()
         unfinished = super()._close(timeout)
         self.loop.stop()
+        self.stop_wake.close()
         return unfinished
 
 

@@ -93,7 +93,7 @@ class StubHandler:
             return answer
         finally:  # not before: who finds it among the requests finds it counted, too
             request.exchange.handler_data = request
-            connection.tell()
+            connection.notify()
 
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
         """The reply to a request that nothing answers: it says why."""
@@ -119,7 +119,7 @@ class StubHandler:
             return None
         plan = answer.plan
         exchange.handler_data = request
-        connection.tell()
+        connection.notify()
         if plan.point is FaultPoint.REQUEST_BODY:
             self._read_body(connection, request, body, plan.cut(getattr(body, "left", None)))
         if plan.fault is not Fault.NO_READ:
@@ -154,7 +154,7 @@ class StubHandler:
         try:
             reply = answer.reply_to(request)
             request.reply = reply = _select(reply, request.exchange) if reply.selects else reply
-            connection.tell()
+            connection.notify()
             Delivery(connection, request.exchange, request, reply).send()
         finally:
             request.serving = None

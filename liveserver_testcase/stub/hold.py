@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from ..core.text import quote
 from ..errors import UsageError
 from .answer import Answer, combine
+from .connection import Wake
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
-from .serving import Wake
 from .stream import check_seconds
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Hold:
         with self._lock:
             self._held.append(held)
         try:
-            serving.tell()
+            serving.notify()
             # of a test that is over the stub has dropped all requests before this one came
             if serving.is_late(request) or not serving.pause(self._timeout, held.wake):
                 held.is_dropped = True

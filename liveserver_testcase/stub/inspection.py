@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ..core.journal import Journal, drain, runs_loop
+from ..core.journal import drain, runs_loop
 from ..core.server import check_seconds
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
@@ -29,6 +29,9 @@ from .report import (
     find_violation,
 )
 from .request import RecordedRequest
+
+if TYPE_CHECKING:
+    from .engine import StubEngine
 
 __all__ = ["Failure", "Inspection", "refuse_in_loop"]
 
@@ -63,31 +66,11 @@ def refuse_in_loop(what: str, async_name: str) -> None:
         )
 
 
-class Log(Protocol):
-    """The engine, as far as an inspection needs it."""
-
-    journal: Journal[Exchange]
-
-    @property
-    def url(self) -> str:
-        """The base URL."""
-
-    @property
-    def in_flight(self) -> list[Exchange]:
-        """The exchanges that are being served at the moment."""
-
-    def take_errors(self) -> list[tuple[Exchange, BaseException]]:
-        """What was raised since the last call, each with its exchange."""
-
-    def is_decided(self) -> bool:
-        """Return True if nothing of this test is in flight but what is kept back on purpose."""
-
-
 class Inspection:
     """The requests of the test that runs, and what is held against it.
 
     Args:
-        log: The engine.
+        engine: What serves, and keeps the journal.
         registry: The expectations.
 
     Attributes:
@@ -99,13 +82,13 @@ class Inspection:
         siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
     """
 
-    def __init__(self, log: Log, registry: Book) -> None:
+    def __init__(self, engine: StubEngine, registry: Book) -> None:
         self.name = ""
         self.timeout = 2.0
         self.is_strict = self.is_verified = True
         self.has_early = False
         self.siblings: list[Inspection] = []
-        self._log = log
+        self._engine = engine
         self._registry = registry
         self._taking = threading.Lock()  # two threads that take a request take two
         self._surplus = 0  # violations of this test beyond those that are kept
@@ -121,7 +104,7 @@ class Inspection:
     @property
     def exchanges(self) -> list[Exchange]:
         """All that came in this test."""
-        journal = self._log.journal
+        journal = self._engine.journal
         return journal.entries(journal.window)
 
     @property
@@ -132,7 +115,7 @@ class Inspection:
     @property
     def requests_in_flight(self) -> list[RecordedRequest]:
         """Those that are being answered, of whatever test."""
-        records = [exchange.handler_data for exchange in self._log.in_flight]
+        records = [exchange.handler_data for exchange in self._engine.in_flight]
         return [record for record in records if isinstance(record, RecordedRequest)]
 
     @property
@@ -148,7 +131,7 @@ class Inspection:
     @property
     def traffic(self) -> Traffic:
         """What came, for a report."""
-        return Traffic(self._log.url, self.exchanges, self._log.journal.dropped_message, self.name)
+        return Traffic(self._engine.url, self.exchanges, self._engine.journal.dropped_message, self.name)
 
     def find(self, criteria: Criteria) -> list[RecordedRequest]:
         """The requests that match."""
@@ -173,7 +156,7 @@ class Inspection:
 
     def _hold_against(self, held: list[T], what: T) -> None:
         """Note what is held against the test; when there is as much of it as anybody can read, count it."""
-        if len(held) < min(self._log.journal.limit, _MOST_HELD):
+        if len(held) < min(self._engine.journal.limit, _MOST_HELD):
             held.append(what)
         else:
             self._surplus += 1
@@ -181,7 +164,7 @@ class Inspection:
     def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
         """What another stub of the test would have answered, in words."""
         return [
-            f"the stub {sibling.name or 'stub'!r} at {sibling._log.url} expects it: {expectation.describe()}, "
+            f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {expectation.describe()}, "
             f"written at {expectation.written_at}"
             for sibling in self.siblings
             for expectation in sibling.expectations[-100:]
@@ -196,7 +179,7 @@ class Inspection:
 
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded and held."""
-        journal = self._log.journal
+        journal = self._engine.journal
         journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
         self._surplus = 0
         self._registry.begin(lambda: journal.begin(name))
@@ -208,18 +191,18 @@ class Inspection:
         """Forget what is held against the test, and what it has written unless that is of the class."""
         self._violations.clear()
         self._unreadable.clear()
-        self._log.take_errors()
+        self._engine.take_errors()
         self._registry.clear()
 
     # -- what is held against a test -------------------------------------------------------------------------------
 
     def settle(self, timeout: float) -> None:
         """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test."""
-        self._log.journal.wait_for(self._log.is_decided, timeout)
+        self._engine.journal.wait_for(self._engine.is_decided, timeout)
 
     async def settle_async(self, timeout: float) -> None:
         """Like `settle`, for code on an event loop."""
-        await self._log.journal.wait_for_async(self._log.is_decided, timeout)
+        await self._engine.journal.wait_for_async(self._engine.is_decided, timeout)
 
     def take_failures(self) -> list[Failure]:
         """Return what is held against this test: each request once, by the first who asks.
@@ -228,8 +211,8 @@ class Inspection:
         answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
         expectations that are not met.
         """
-        current = self._log.journal.window.number
-        errors, violations, unreadable = self._log.take_errors(), drain(self._violations), drain(self._unreadable)
+        current = self._engine.journal.window.number
+        errors, violations, unreadable = self._engine.take_errors(), drain(self._violations), drain(self._unreadable)
         self._late_errors += [raised for raised in errors if raised[0].window.number != current]
         self._late_violations += [each for each in violations if each.request.window.number != current]
         self._late_unreadable += [exchange for exchange in unreadable if exchange.window.number != current]
@@ -247,7 +230,7 @@ class Inspection:
 
     def _find_unanswered(self, traffic: Traffic) -> Iterator[str]:
         """Find the requests that wait for the test to answer them, and whose clients have not left."""
-        current = self._log.journal.window.number
+        current = self._engine.journal.window.number
         for request in self.requests_in_flight:
             hold, serving = request.held_by, request.serving
             if request.window.number == current and hold is not None and serving is not None and not serving.has_left():
@@ -261,7 +244,7 @@ class Inspection:
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""
-        errors = drain(self._late_errors) + self._log.take_errors()
+        errors = drain(self._late_errors) + self._engine.take_errors()
         failures = [self._explain_error(*raised, late=True) for raised in errors]
         violations = drain(self._late_violations) + drain(self._violations)
         report = explain_late(self.name, violations, drain(self._late_unreadable) + drain(self._unreadable))
@@ -314,12 +297,12 @@ class Inspection:
         """
         refuse_in_loop("this wait", async_name)
         seconds = self.get_seconds(timeout)
-        return self._check(self._log.journal.wait_for(predicate, seconds), what, seconds)
+        return self._check(self._engine.journal.wait_for(predicate, seconds), what, seconds)
 
     async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """`wait`, for code on an event loop."""
         seconds = self.get_seconds(timeout)
-        return self._check(await self._log.journal.wait_for_async(predicate, seconds), what, seconds)
+        return self._check(await self._engine.journal.wait_for_async(predicate, seconds), what, seconds)
 
     def get_seconds(self, timeout: float | None) -> float:
         """How long a wait lasts that was given this ``timeout``.

@@ -40,11 +40,11 @@ from .parsing import (
     unquote_cookie,
 )
 from .reply import Reply
-from .serving import Serving
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .connection import StubConnection
     from .hold import Hold
 
 __all__ = ["RecordedRequest"]
@@ -96,7 +96,7 @@ class RecordedRequest(Request):
     is_taken = False
     held_by: Hold | None = None
     tls: TLSFacts | None = None
-    serving: Serving | None = None
+    serving: StubConnection | None = None
 
     _is_read = True  # until __init__ says otherwise, so that a half-made object (copy.copy) does not recurse
 

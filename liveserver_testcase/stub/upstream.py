@@ -21,11 +21,12 @@ from ..errors import ClientDisconnected, UsageError
 from ..web.request_head import split_target
 from .reply import Reply
 from .request import RecordedRequest
-from .serving import Serving
 from .stream import check_seconds
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from .connection import StubConnection
 
 __all__ = ["Upstream"]
 
@@ -39,7 +40,7 @@ _OURS = frozenset(("host", "content-length", "expect"))  # of a request: its bod
 class _Answer(io.RawIOBase):
     """What an upstream sends; who waits for it watches the client, and the stub's stop."""
 
-    def __init__(self, sock: socket.socket, serving: Serving, timeout: float) -> None:
+    def __init__(self, sock: socket.socket, serving: StubConnection, timeout: float) -> None:
         self._sock = sock
         self._serving = serving
         self._timeout = timeout

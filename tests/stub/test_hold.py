@@ -187,7 +187,7 @@ class HoldTest(WireTest):
         """Is not held: the test that could answer it has ended while it was on its way."""
 
         class LateConnection:
-            def tell(self) -> None: ...
+            def notify(self) -> None: ...
 
             def pause(self, *_arguments: object) -> bool:
                 raise AssertionError("it was held")
