@@ -5,9 +5,9 @@ what it offers these are used, and nothing else: the methods that it documents a
 
 A command on its way: `data_received` puts bytes into the buffer → `_advance` checks a line and hands it on, when it is
 the client's turn → aiosmtpd calls ``smtp_X`` → `_run` records the attempt, runs the body of the command and sends its
-one reply, which is on record before the client can know it.  Bodies refuse by raising `Refused`; `apply_faults` asks
-the script, which may raise a reply of its own, keep the client waiting, or end the connection.  After DATA the bytes of
-a mail go past aiosmtpd, in large slices.
+one reply, which is on record before the client can know it.  Bodies refuse by raising `Refused`; `FaultInjector.apply`
+asks the script, which may raise a reply of its own, keep the client waiting, or end the connection.  After DATA the
+bytes of a mail go past aiosmtpd, in large slices.
 
 A client may leave while commands are still unread, or while one runs.  The end of its bytes, and the loss of its
 connection, are seen when everything that came before them has been served: a mail is not lost because its sender did
@@ -25,35 +25,30 @@ import logging
 import os
 import socket
 import struct
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
-from ..core.interrupts import ServerThread, start_thread
-from ..core.loop_connection import LoopConnection
-from ..core.tracebacks import Unfinished, stack_of_thread
 from .data import MailData, find_long_line
-from .faults import Delay, Drop, Hang, RawReply, Refusal, SMTPFault
+from .fault_injection import KEPT_WAITING, FaultInjector, FaultReply, SMTPConnection
+from .faults import RawReply
 from .sasl import MECHANISMS, decode_response, encode_challenge
 from .session import SMTPAttempt, SMTPSession, Transaction
 from .syntax import HTTP_VERBS, Refused, Reply, decode_line, parse_path, read_size, strip_line
 from .transport import InputBuffer, explain_handshake
 
 if TYPE_CHECKING:
-    from .message import ReceivedEmail
     from .server import SMTPServer
 
-__all__ = ["SMTPConnection", "SMTPProtocol", "silence"]
+__all__ = ["SMTPProtocol", "silence"]
 
 _LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters want more
 _LONGEST_RESPONSE = 12 * 1024  # octets, in an exchange of AUTH: RFC 4954, 4.5
 _LONGEST_WORD = 10  # letters of a command that is on record although nobody knows it: STARTTLS has 8
 _HIGH_WATER = 512 * 1024  # bytes of a client that wait to be taken before it is read no further
 _SLICE = 1024 * 1024  # bytes of a mail that are taken at once
-_THROTTLED = 0.1  # seconds' worth of a throttled client's bytes that are taken at once
 _LINGER = 1.0  # seconds for a client to read the last reply, while it may still be sending
 _NO_TIMEOUT = 1e9  # seconds: aiosmtpd would end an idle connection after 300, and a debugger must not cost a test one
 _RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
@@ -63,7 +58,6 @@ _FUNCTION_FAILED = Reply(451, "4.3.0 The test's own function has failed")
 _NEEDS_TLS = "5.7.0 Must issue a STARTTLS command first"
 _NEEDS_AUTH = "5.7.0 Authentication required"
 _NOT_OFFERED = "5.5.1 {} is not offered"
-_KEPT_WAITING = "the client has left while it was kept waiting"
 
 T = TypeVar("T")
 Body: TypeAlias = "Callable[[Any, SMTPAttempt, str], Awaitable[Reply | None]]"
@@ -82,38 +76,6 @@ class _Silence(logging.Filter):
 
 silence = _Silence()
 logging.getLogger("mail.log").addFilter(silence)
-
-
-class SMTPConnection(LoopConnection):
-    """The connection as a stop sees it.
-
-    Attributes:
-        is_cut: Whether it was ended by the server, from another thread.
-        function_thread: The thread that runs a function of the test's; None while there is none.
-    """
-
-    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
-        super().__init__(transport, index)
-        self.is_cut = False
-        self.function_thread: threading.Thread | None = None
-
-    def cut(self) -> None:
-        """See `LoopConnection.cut`."""
-        self.is_cut = True
-        super().cut()
-
-    def describe(self, thread: str, stack: str = "") -> Unfinished:
-        """See `LoopConnection.describe`; where a function of the test's runs, that is what it is at."""
-        working = self.function_thread
-        return super().describe(thread, stack_of_thread(working.ident) if working is not None else stack)
-
-
-class FaultReply(Exception):
-    """The script replies in place of the server."""
-
-    def __init__(self, reply: Reply | RawReply) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
 
 
 class Turn(enum.Enum):
@@ -144,7 +106,8 @@ class SMTPProtocol(SMTP):
     Attributes:
         record: What is recorded of it; aiosmtpd's own ``session`` is not used.
         transaction: The mail that is on its way.
-        held: The fault that keeps the client waiting for ever.
+        faults: What the script makes of it.
+        is_lost: Whether it is lost; what its client has sent before is served all the same.
     """
 
     command_size_limit = _LONGEST_COMMAND
@@ -169,7 +132,7 @@ class SMTPProtocol(SMTP):
             loop=asyncio.get_running_loop(),
         )
         self.transaction: Transaction | None = None
-        self.held: SMTPFault | None = None
+        self.faults = FaultInjector(self)
         self._offered: frozenset[str] = frozenset()
         # bytes
         self._input = InputBuffer()
@@ -180,16 +143,20 @@ class SMTPProtocol(SMTP):
         self._attempt: SMTPAttempt | None = None
         self._last_command = ""
         self._refused: tuple[str, Refused] = "(unknown)", Refused(500, "5.5.1 Unknown command")
-        self._dropper: tuple[SMTPAttempt, SMTPFault] | None = None  # end the connection when this has been answered
         # the connection
         self._is_greeted = self._is_unwelcome = False
-        self._is_held = self._is_in_handshake = self._is_lost = self._is_finished = False
+        self._is_in_handshake = self.is_lost = self._is_finished = False
         self._is_begun = False  # whether aiosmtpd has been handed the connection
 
     @property
     def is_serving(self) -> bool:
         """Whether a command is being served, and the client is not kept waiting on purpose."""
-        return self._turn is Turn.SERVER and not (self._is_held or self._is_in_handshake)
+        return self._turn is Turn.SERVER and not (self.faults.is_holding or self._is_in_handshake)
+
+    @property
+    def has_sent_all(self) -> bool:
+        """Whether the client sends nothing more."""
+        return self._input.is_at_end
 
     def __dir__(self) -> list[str]:
         """The extension points: aiosmtpd looks for them in each connection, through every name there is."""
@@ -229,18 +196,18 @@ class SMTPProtocol(SMTP):
         self._input.is_at_end = True
         if self._turn is Turn.NOBODYS:
             return False
-        if self._is_held and self.record.state != "in DATA":
-            self.end(_KEPT_WAITING)
+        if self.faults.is_holding and self.record.state != "in DATA":
+            self.end(KEPT_WAITING)
             return False
         self._advance()
         return self.record.tls is None
 
     def connection_lost(self, error: Exception | None) -> None:
         """Note that the client is gone, when everything that it has sent is served."""
-        self._input.is_at_end = self._is_lost = True
+        self._input.is_at_end = self.is_lost = True
         if self._is_writing_paused:  # a command waits until the client has read its replies
             self.resume_writing()
-        is_serving = self._turn is not Turn.NOBODYS and not (self._is_held or self._is_in_handshake)
+        is_serving = self._turn is not Turn.NOBODYS and not (self.faults.is_holding or self._is_in_handshake)
         if is_serving and self.server.is_running and not self.connection.is_cut:
             self._advance()
         else:
@@ -275,8 +242,8 @@ class SMTPProtocol(SMTP):
             return "the server has stopped"
         if self.connection.is_cut:
             return "the server has cut the connection"
-        if self._is_held:
-            return _KEPT_WAITING
+        if self.faults.is_holding:
+            return KEPT_WAITING
         stage = self.record.state
         return f"the client has left {stage}" if stage.startswith("in ") else "the client has left without a QUIT"
 
@@ -287,10 +254,24 @@ class SMTPProtocol(SMTP):
         self._tcp.abort()
         self._finish()
 
-    def _abort(self, reason: str) -> NoReturn:
+    def abort(self, reason: str) -> NoReturn:
         """End the connection at once, and with it the command that is served."""
         self.end(reason)
         raise asyncio.CancelledError  # as aiosmtpd itself ends the task of a connection
+
+    def drop(self, reason: str, *, reset: bool) -> NoReturn:
+        """End the connection as if the network or the server had failed, when what was written is sent."""
+        self.record.end(reason)
+        self._turn = Turn.NOBODYS
+        if reset:
+            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if self._tcp.get_write_buffer_size():
+            self._tcp.close()
+        else:
+            self._tcp.abort()
+        if self.is_lost:
+            self._finish()
+        raise asyncio.CancelledError
 
     def _close(self, reason: str) -> None:
         """End the connection when the client has been sent everything, and has had a chance to read it.
@@ -299,7 +280,7 @@ class SMTPProtocol(SMTP):
         """
         self.record.end(reason)
         self._turn = Turn.NOBODYS
-        if self._is_lost:
+        if self.is_lost:
             self._finish()
         elif reason == "QUIT" and not self._input:
             self.transport.close()
@@ -331,7 +312,7 @@ class SMTPProtocol(SMTP):
                 super().data_received(line)
             elif self._input.is_at_end:
                 self._turn = Turn.NOBODYS
-                if self._is_lost:
+                if self.is_lost:
                     self._finish()
                 else:
                     super().eof_received()  # ends aiosmtpd's task, which closes the connection
@@ -370,7 +351,7 @@ class SMTPProtocol(SMTP):
             self.connection.mark_busy(self.connection.what)
 
     def _set_reading(self, reads: bool) -> None:
-        if self._is_reading_paused is reads and self.transport is not None and not self._is_lost:
+        if self._is_reading_paused is reads and self.transport is not None and not self.is_lost:
             self._is_reading_paused = not reads
             (self.transport.resume_reading if reads else self.transport.pause_reading)()
 
@@ -381,10 +362,8 @@ class SMTPProtocol(SMTP):
         if name == "XREFUSED":
             name, argument = self._refused[0], ""
         self._last_command = name
-        slow = self.server.script.slow_down() if self.server.script.faults else None
-        if slow is not None and name != "CONNECT":
-            slow[0].count_hit()
-            await self._hold((len(name) + len(argument) + 3) / slow[1])
+        if name != "CONNECT":
+            await self.faults.throttle(len(name) + len(argument) + 3)
         await self._perform(self._note(name, "" if name == "AUTH" else argument), body, argument)
         if self._turn is Turn.SERVER:
             self._turn = Turn.COMMAND
@@ -416,7 +395,7 @@ class SMTPProtocol(SMTP):
             raise
         except BaseException as error:  # the test's own function has failed, by SystemExit even
             self.server.note_error(error)
-            self._dropper = None
+            self.faults.forget()
             reply = _FUNCTION_FAILED
         if reply is not None:
             await self._reply(attempt, reply)
@@ -437,141 +416,36 @@ class SMTPProtocol(SMTP):
     async def handle_exception(self, error: Exception) -> str:
         """Record an error of ours, which the stop raises; the connection ends."""
         self.server.note_error(error)
-        self._abort("the server has failed")
+        self.abort("the server has failed")
 
     async def _reply(self, attempt: SMTPAttempt, reply: Reply | RawReply) -> None:
         """Send a reply, and do what follows from it."""
         if isinstance(reply, RawReply):
             attempt.reply = str(reply)
-            if not self._is_lost:
+            if not self.is_lost:
                 self.transport.write(reply.data)
         else:
             attempt.code, attempt.reply = reply
             await self._send(reply.to_wire())
         self.server.journal.notify()
         self.connection.mark_idle()
-        if self._dropper is not None:
-            self._drop(*self._dropper)
+        self.faults.after_reply()
         if isinstance(reply, Reply) and reply.code == 421:
             self._close("the server has ended it with 421")
         elif isinstance(reply, Reply) and reply.code == 221:
             self._close("QUIT" if attempt.command == "QUIT" else "the client spoke HTTP")
 
     async def _send(self, data: bytes) -> None:
-        if not self._is_lost:
+        if not self.is_lost:
             with contextlib.suppress(ConnectionError):  # that it is lost is noted when everything is served
                 await super().push(data.removesuffix(b"\r\n"))
-
-    # -- faults ------------------------------------------------------------------------------------------------------
-
-    async def apply_faults(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
-        """Do what the script says about a command that the server would grant.
-
-        The first fault that applies and is not used up decides; delays before it add up.
-
-        Raises:
-            FaultReply: The script replies instead, and nothing else is to be done.
-            BaseException: Whatever the test's own function raises.
-        """
-        subject: SMTPAttempt | ReceivedEmail = mail if mail is not None else attempt
-        for fault in self.server.script.at(attempt.command):
-            if not await self._applies(fault, subject) or not fault.use(attempt):
-                continue
-            effect, attempt.fault = fault.effect, fault
-            if isinstance(effect, Delay):
-                await self._hold(effect.seconds)
-                continue
-            if isinstance(effect, Refusal):
-                raise FaultReply(effect.reply)
-            if isinstance(effect, RawReply):
-                raise FaultReply(effect)
-            if isinstance(effect, Hang):
-                attempt.reply = "the script never answers"
-                self.held = fault
-                self.server.journal.notify()
-                if fault.is_active:  # else whoever removed it may have looked at the connections before
-                    await self._hold(None)
-                self._abort("the client has been kept waiting in vain")
-            if isinstance(effect, Drop):
-                if mail is not None and effect.record:
-                    self.server.keep(mail, attempt.window)
-                if not effect.after_reply:
-                    self._drop(attempt, fault)
-                self._dropper = attempt, fault
-            return
-
-    async def _applies(self, fault: SMTPFault, subject: SMTPAttempt | ReceivedEmail) -> bool:
-        return await self._call(fault.applies, subject) if fault.has_function else fault.applies(subject)
-
-    async def _call(self, function: Callable[[Any], T], argument: object) -> T:
-        """Call a function of the test's, which may take its time, in a thread of its own."""
-        future: asyncio.Future[T] = self.loop.create_future()
-
-        def set_result(result: Any, error: BaseException | None) -> None:
-            if not future.done():
-                future.set_exception(error) if error is not None else future.set_result(result)
-
-        def work() -> None:
-            result: T | None = None
-            failure: BaseException | None = None
-            try:
-                result = function(argument)
-            except StopIteration as error:  # which no future takes
-                failure = RuntimeError(f"{function!r} raised {error!r}")
-                failure.__cause__ = error
-            except BaseException as error:
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self.loop.call_soon_threadsafe(set_result, result, failure)
-
-        thread = ServerThread(target=work, name=threading.current_thread().name, daemon=True)
-        self.connection.function_thread = thread
-        try:
-            start_thread(thread)
-            return await future
-        finally:
-            self.connection.function_thread = None
-
-    async def _hold(self, seconds: float | None) -> None:
-        """Keep the client waiting; None is for as long as it stays.  A stop does not wait for this."""
-        is_in_data = self.record.state == "in DATA"
-        if self._is_lost or (self._input.is_at_end and not is_in_data):
-            self._abort(_KEPT_WAITING)
-        released = self.loop.create_future()
-        timer = self.loop.call_later(seconds, released.set_result, None) if seconds is not None else None
-        self._is_held = True
-        self.connection.mark_idle()
-        try:
-            await released  # the loss of the connection cancels it
-        finally:
-            if timer is not None:
-                timer.cancel()
-        self._is_held = False
-        self.connection.mark_busy(self.connection.what)
-
-    def _drop(self, attempt: SMTPAttempt, fault: SMTPFault, when: str = "") -> NoReturn:
-        """End the connection as the script says."""
-        attempt.fault = fault
-        if attempt.code is None:
-            attempt.reply = f"the script has dropped the connection{when}"
-        self.record.end(f"the script has dropped the connection at {attempt.command}{when}")
-        self._turn = Turn.NOBODYS
-        if isinstance(fault.effect, Drop) and fault.effect.reset:
-            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        if self._tcp.get_write_buffer_size():
-            self._tcp.close()
-        else:
-            self._tcp.abort()
-        if self._is_lost:
-            self._finish()
-        raise asyncio.CancelledError
 
     # -- what each command does --------------------------------------------------------------------------------------
 
     async def _greet(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         self.record.state = "idle"
         try:
-            await self.apply_faults(attempt)
+            await self.faults.apply(attempt)
         except FaultReply as fault:
             self._is_unwelcome = isinstance(fault.reply, Reply)  # from now on QUIT is all that is served
             raise
@@ -607,7 +481,7 @@ class SMTPProtocol(SMTP):
     async def _hello(self, attempt: SMTPAttempt, argument: str) -> None:
         if not argument:
             raise Refused(501, f"5.5.4 Syntax: {attempt.command} hostname")
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         self._reset()
         self.record.ehlo, self.record.is_extended = argument, attempt.command == "EHLO"
 
@@ -620,7 +494,7 @@ class SMTPProtocol(SMTP):
             raise Refused(502, _NOT_OFFERED.format("STARTTLS"))
         if argument:
             raise Refused(501, "5.5.4 Syntax: STARTTLS")
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         limit = self.config.handshake_timeout
         overdue = f"the TLS handshake failed: it was not done after {limit:g} s"
         timer = self.loop.call_later(limit, self.end, overdue)
@@ -629,12 +503,12 @@ class SMTPProtocol(SMTP):
         try:
             await super().smtp_STARTTLS("")
         except TLSSetupException as error:
-            self._abort(explain_handshake(error.__cause__))
+            self.abort(explain_handshake(error.__cause__))
         finally:
             timer.cancel()
             self._is_in_handshake = False
         if self.record.tls is None:  # lost in the middle of the handshake, which is no error to aiosmtpd
-            self._abort("the client has left in the TLS handshake")
+            self.abort("the client has left in the TLS handshake")
 
     @command
     async def smtp_AUTH(self, attempt: SMTPAttempt, argument: str) -> Reply:
@@ -653,7 +527,7 @@ class SMTPProtocol(SMTP):
             raise Refused(503, "5.5.1 A mail is on its way")
         if mechanism not in self.config.mechanisms:
             raise Refused(504, f"5.5.4 Unknown mechanism; there are {' '.join(self.config.mechanisms)}")
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         exchange = MECHANISMS[mechanism](self.config.users, self.config.hostname)
         challenge = next(exchange)
         response = None if not initial else "" if initial == "=" else initial
@@ -678,7 +552,7 @@ class SMTPProtocol(SMTP):
     async def _read_response(self) -> str:
         while (line := self._input.take_line(_LONGEST_RESPONSE)) is None:
             if self._input.is_at_end:
-                self._abort("the client has left without a QUIT")
+                self.abort("the client has left without a QUIT")
             await self._await_input()
         return strip_line(line).decode("ascii", "replace")
 
@@ -694,7 +568,7 @@ class SMTPProtocol(SMTP):
         limit = self._size_limit()
         if limit is not None and read_size(options) > limit:
             raise self._refuse_size(attempt)
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         self.transaction = Transaction(attempt.window, attempt.address, options)
         self.record.state = "in a mail"
         return Reply(250, "2.1.0 OK")
@@ -712,7 +586,7 @@ class SMTPProtocol(SMTP):
         transaction.attempted_recipients.append(attempt.address)
         if not (attempt.address.isascii() or transaction.is_utf8):
             raise Refused(553, "5.6.7 The address is not in ASCII, and MAIL has no parameter SMTPUTF8")
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         too_many = self.server.script.refuse_recipient(attempt)
         if too_many is not None:
             attempt.fault, reply = too_many
@@ -732,7 +606,7 @@ class SMTPProtocol(SMTP):
             raise Refused(503, "5.5.1 Need MAIL before DATA")
         if not transaction.recipients:
             raise Refused(554, "5.5.1 No valid recipients")
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         await self._reply(attempt, _GO_AHEAD)
         self.record.state = "in DATA"
         data = await self._read_mail(attempt)
@@ -747,26 +621,21 @@ class SMTPProtocol(SMTP):
     async def _read_mail(self, attempt: SMTPAttempt) -> MailData:
         """Read to the line with nothing but a dot, unless the script or the client ends it before."""
         data = MailData(self._size_limit())
-        # It is not counted yet: the mail may end before.
-        cuts = [fault for fault in self.server.script.cuts() if await self._applies(fault, attempt)]
-        cut = cuts[0] if cuts else None
-        limit = cut.effect.after_bytes if cut is not None and isinstance(cut.effect, Drop) else None
+        cut, limit = await self.faults.find_cut(attempt) or (None, None)
         while True:
             if cut is not None and limit is not None and data.received >= limit and cut.use(attempt):
-                self._drop(self._note("END_OF_DATA", f"{data.received} bytes"), cut, f" after {data.received} bytes")
+                left = self._note("END_OF_DATA", f"{data.received} bytes")
+                self.faults.drop(left, cut, f" after {data.received} bytes")
             if not (self._input or self._input.is_at_end):
                 await self._await_input()
-            slow = self.server.script.slow_down() if self.server.script.faults else None
-            size = _SLICE if slow is None else max(1, int(slow[1] * _THROTTLED))
+            size = self.faults.bytes_at_once(_SLICE)
             piece = self._input.take(size if limit is None else max(1, min(size, limit - data.received)))
             self._set_reading(len(self._input) < _HIGH_WATER)
             if not piece:
                 left = self._note("END_OF_DATA", f"{data.received} bytes")
                 left.reply = "the client has left before the end of the mail"
-                self._abort(f"the client has left {self.record.state}")
-            if slow is not None:
-                slow[0].count_hit()
-                await self._hold(len(piece) / slow[1])
+                self.abort(f"the client has left {self.record.state}")
+            await self.faults.throttle(len(piece))
             rest = data.feed(piece)
             if rest is not None:
                 self._input.put_back(rest)
@@ -795,7 +664,7 @@ class SMTPProtocol(SMTP):
         )
         facts = SessionFacts(peer=record.peer, ehlo=record.ehlo, tls=record.tls, auth_user=record.auth_user)
         mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
-        await self.apply_faults(attempt, mail)
+        await self.faults.apply(attempt, mail)
         self.server.keep(mail, transaction.window)
         record.mails += 1
         return Reply(250, "2.0.0 Accepted")
@@ -803,14 +672,14 @@ class SMTPProtocol(SMTP):
     @command
     async def smtp_RSET(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         """Forget the mail that is on its way."""
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         self._reset()
         return Reply(250, "2.0.0 OK")
 
     @command
     async def smtp_NOOP(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         """Do nothing."""
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         return Reply(250, "2.0.0 OK")
 
     @command
@@ -818,7 +687,7 @@ class SMTPProtocol(SMTP):
         """Say nothing about an address."""
         if not argument:
             raise Refused(501, "5.5.4 Syntax: VRFY address")
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         return Reply(252, "2.5.2 Cannot verify, but will accept mail and attempt delivery")
 
     @command
@@ -829,7 +698,7 @@ class SMTPProtocol(SMTP):
     @command
     async def smtp_QUIT(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         """End the session."""
-        await self.apply_faults(attempt)
+        await self.faults.apply(attempt)
         return Reply(221, "2.0.0 Bye")
 
     # -- what several of them need -----------------------------------------------------------------------------------

@@ -26,9 +26,10 @@ from .client_settings import (
     to_mailers,
 )
 from .config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice, ServerConfig, TLSMode
+from .fault_injection import SMTPConnection
 from .faults import NotListening, SMTPFault, check_command
 from .outbox import Outbox
-from .protocol import SMTPConnection, SMTPProtocol, silence
+from .protocol import SMTPProtocol, silence
 from .scripting import ScriptedFaults
 from .session import SMTPAttempt, SMTPSession
 from .transport import ImplicitTLS
@@ -253,7 +254,9 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
     @property
     def in_flight(self) -> list[SMTPSession]:
         """The sessions with a mail on its way that may still be accepted."""
-        return [each.record for each in list(self.protocols) if each.transaction is not None and each.held is None]
+        return [
+            each.record for each in list(self.protocols) if each.transaction is not None and each.faults.fault is None
+        ]
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until no mail is on its way, for ``timeout`` seconds at most; whether none is."""
@@ -313,7 +316,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         ):
             self.resume_accepting()
         for protocol in list(self.protocols):
-            if protocol.held is fault:
+            if protocol.faults.fault is fault:
                 protocol.connection.cut()
 
     # -- the connections' side -------------------------------------------------------------------------------------

@@ -1,0 +1,205 @@
+"""What the script makes of a connection: replies in the place of the server's, waits, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from ..core.interrupts import ServerThread, start_thread
+from ..core.loop_connection import LoopConnection
+from ..core.tracebacks import Unfinished, stack_of_thread
+from .faults import Delay, Drop, Hang, RawReply, Refusal, SMTPFault
+from .session import SMTPAttempt
+from .syntax import Reply
+
+if TYPE_CHECKING:
+    from .message import ReceivedEmail
+    from .protocol import SMTPProtocol
+
+__all__ = ["KEPT_WAITING", "FaultInjector", "FaultReply", "SMTPConnection"]
+
+KEPT_WAITING = "the client has left while it was kept waiting"
+"""How a connection ends that a fault has held for longer than its client waits."""
+
+_THROTTLED = 0.1  # seconds' worth of a throttled client's bytes that are taken at once
+
+T = TypeVar("T")
+
+
+class SMTPConnection(LoopConnection):
+    """The connection as a stop sees it.
+
+    Attributes:
+        is_cut: Whether it was ended by the server, from another thread.
+        function_thread: The thread that runs a function of the test's; None while there is none.
+    """
+
+    def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
+        super().__init__(transport, index)
+        self.is_cut = False
+        self.function_thread: threading.Thread | None = None
+
+    def cut(self) -> None:
+        """See `LoopConnection.cut`."""
+        self.is_cut = True
+        super().cut()
+
+    def describe(self, thread: str, stack: str = "") -> Unfinished:
+        """See `LoopConnection.describe`; where a function of the test's runs, that is what it is at."""
+        working = self.function_thread
+        return super().describe(thread, stack_of_thread(working.ident) if working is not None else stack)
+
+
+class FaultReply(Exception):
+    """The script replies in place of the server."""
+
+    def __init__(self, reply: Reply | RawReply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+
+
+class FaultInjector:
+    """Has the faults of the script happen on one connection.
+
+    Args:
+        protocol: The connection.
+
+    Attributes:
+        fault: The fault that keeps the client waiting for ever; None while there is none.
+        is_holding: Whether the client is kept waiting on purpose: a stop does not wait for this.
+    """
+
+    def __init__(self, protocol: SMTPProtocol) -> None:
+        self._protocol = protocol
+        self._script = protocol.server.script
+        self._dropper: tuple[SMTPAttempt, SMTPFault] | None = None  # end the connection when this has been replied to
+        self.fault: SMTPFault | None = None
+        self.is_holding = False
+
+    async def apply(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
+        """Do what the script says about a command that the server would grant.
+
+        The first fault that applies and is not used up decides; delays before it add up.
+
+        Raises:
+            FaultReply: The script replies instead, and nothing else is to be done.
+            BaseException: Whatever the test's own function raises.
+        """
+        protocol = self._protocol
+        for fault in self._script.at(attempt.command):
+            if not await self._applies(fault, mail if mail is not None else attempt) or not fault.use(attempt):
+                continue
+            effect, attempt.fault = fault.effect, fault
+            if isinstance(effect, Delay):
+                await self.hold(effect.seconds)
+                continue
+            if isinstance(effect, Refusal):
+                raise FaultReply(effect.reply)
+            if isinstance(effect, RawReply):
+                raise FaultReply(effect)
+            if isinstance(effect, Hang):
+                attempt.reply = "the script never answers"
+                self.fault = fault
+                protocol.server.journal.notify()
+                if fault.is_active:  # else whoever removed it may have looked at the connections before
+                    await self.hold(None)
+                protocol.abort("the client has been kept waiting in vain")
+            if isinstance(effect, Drop):
+                if mail is not None and effect.record:
+                    protocol.server.keep(mail, attempt.window)
+                if not effect.after_reply:
+                    self.drop(attempt, fault)
+                self._dropper = attempt, fault
+            return
+
+    async def find_cut(self, attempt: SMTPAttempt) -> tuple[SMTPFault, int] | None:
+        """The fault that ends the connection in the middle of the mail that comes, and after how many bytes.
+
+        It is not counted yet: the mail may end before.
+        """
+        for fault in self._script.cuts():
+            effect = fault.effect
+            if await self._applies(fault, attempt) and isinstance(effect, Drop) and effect.after_bytes is not None:
+                return fault, effect.after_bytes
+        return None
+
+    def bytes_at_once(self, most: int) -> int:
+        """How many bytes are to be taken at once, so that a throttled client is read evenly."""
+        slow = self._script.slow_down() if self._script.faults else None
+        return most if slow is None else max(1, min(most, int(slow[1] * _THROTTLED)))
+
+    async def throttle(self, size: int) -> None:
+        """Wait for as long as ``size`` bytes take, if the script wants them to take their time."""
+        slow = self._script.slow_down() if self._script.faults else None
+        if slow is not None:
+            slow[0].count_hit()
+            await self.hold(size / slow[1])
+
+    async def hold(self, seconds: float | None) -> None:
+        """Keep the client waiting; None is for as long as it stays."""
+        protocol = self._protocol
+        if protocol.is_lost or (protocol.has_sent_all and protocol.record.state != "in DATA"):
+            protocol.abort(KEPT_WAITING)
+        released = protocol.loop.create_future()
+        timer = protocol.loop.call_later(seconds, released.set_result, None) if seconds is not None else None
+        self.is_holding = True
+        protocol.connection.mark_idle()
+        try:
+            await released  # the loss of the connection cancels it
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self.is_holding = False
+        protocol.connection.mark_busy(protocol.connection.what)
+
+    def drop(self, attempt: SMTPAttempt, fault: SMTPFault, when: str = "") -> NoReturn:
+        """End the connection as the script says."""
+        attempt.fault = fault
+        if attempt.code is None:
+            attempt.reply = f"the script has dropped the connection{when}"
+        reason = f"the script has dropped the connection at {attempt.command}{when}"
+        self._protocol.drop(reason, reset=isinstance(fault.effect, Drop) and fault.effect.reset)
+
+    def after_reply(self) -> None:
+        """End the connection if that is due when a command has been replied to."""
+        if self._dropper is not None:
+            self.drop(*self._dropper)
+
+    def forget(self) -> None:
+        """Do not end the connection after all: a function of the test's has failed."""
+        self._dropper = None
+
+    async def _applies(self, fault: SMTPFault, subject: SMTPAttempt | ReceivedEmail) -> bool:
+        return await self._call(fault.applies, subject) if fault.has_function else fault.applies(subject)
+
+    async def _call(self, function: Callable[[Any], T], argument: object) -> T:
+        """Call a function of the test's, which may take its time, in a thread of its own."""
+        future: asyncio.Future[T] = self._protocol.loop.create_future()
+
+        def set_result(result: Any, error: BaseException | None) -> None:
+            if not future.done():
+                future.set_exception(error) if error is not None else future.set_result(result)
+
+        def work() -> None:
+            result: T | None = None
+            failure: BaseException | None = None
+            try:
+                result = function(argument)
+            except StopIteration as error:  # which no future takes
+                failure = RuntimeError(f"{function!r} raised {error!r}")
+                failure.__cause__ = error
+            except BaseException as error:
+                failure = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._protocol.loop.call_soon_threadsafe(set_result, result, failure)
+
+        thread = ServerThread(target=work, name=threading.current_thread().name, daemon=True)
+        self._protocol.connection.function_thread = thread
+        try:
+            start_thread(thread)
+            return await future
+        finally:
+            self._protocol.connection.function_thread = None
