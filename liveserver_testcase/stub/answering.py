@@ -125,7 +125,7 @@ class Answering:
         status: int = 200,
         *,
         headers: Headers | None = None,
-        content_type: str = "application/octet-stream",
+        content_type: str | None = None,
     ) -> A:
         """Answer with a body that is sent piece by piece, as it comes.
 
@@ -137,13 +137,13 @@ class Answering:
                 it takes an argument.  Not what such a function returns: that gives its pieces once.
             status: The status code.
             headers: A mapping, or pairs where a name comes twice.
-            content_type: The Content-Type.
+            content_type: The Content-Type; ``application/octet-stream`` if the headers have none either.
 
         Raises:
             UsageError: It is nothing that gives pieces.
         """
-        reply = Reply(status, None, headers, content_type=content_type)
-        return self._say(reply.changed(stream=make_stream(source)))
+        reply = _add_default(Reply(status, None, headers, content_type=content_type), "application/octet-stream")
+        return self._say(reply.changed(stream=make_stream(source)).checked())
 
     def reply_sse(self: A, events: StreamSource, *, headers: Headers | None = None, keep_open: bool = False) -> A:
         """Answer with server-sent events.
@@ -157,8 +157,9 @@ class Answering:
         Raises:
             UsageError: It is nothing that gives events.
         """
-        pairs = [*Reply(headers=headers).headers, ("Cache-Control", "no-cache")]
-        reply = Reply(200, None, pairs, content_type="text/event-stream")
+        reply = _add_default(Reply(200, None, headers), "text/event-stream")
+        if reply.find_header("Cache-Control") is None and "cache-control" not in reply.left_out:
+            reply = reply.changed(headers=(*reply.headers, ("Cache-Control", "no-cache")))
         return self._say(reply.changed(stream=make_stream(events, format_event, keep_open=keep_open)))
 
     def reply_redirect(self: A, to: str, status: int = 302, *, headers: Headers | None = None) -> A:
@@ -177,7 +178,8 @@ class Answering:
         if not isinstance(to, str) or not to or not to.isascii() or any(char <= " " for char in to):
             raise UsageError(f"to is {quote(to)}; wanted a URL or a path, percent-encoded")
         urlsplit(to)
-        return self._say(Reply(status, None, [*Reply(headers=headers).headers, ("Location", to)]))
+        reply = Reply(status, None, headers)
+        return self._say(reply.changed(headers=(*reply.headers, ("Location", to))))
 
     def reply_raw(self: A, *pieces: bytes) -> A:
         """Answer with these bytes in place of a response, and then end the connection.
@@ -265,3 +267,10 @@ class Answering:
         known = self._scripted()
         self._answer_with(Scripted(known.content, known.plan, (*known.hooks, hook)))
         return self
+
+
+def _add_default(reply: Reply, content_type: str) -> Reply:
+    """Give a reply this Content-Type, unless it says another, or is to have none."""
+    if reply.find_header("Content-Type") is not None or "content-type" in reply.left_out:
+        return reply
+    return reply.changed(headers=(*reply.headers, ("Content-Type", content_type)))

@@ -119,6 +119,8 @@ class Reply:
             raise UsageError(f"status is {quote(status)}; wanted a number from 200 to 599")
         pairs, left_out = split_headers(headers)
         named = _name_type(pairs, options.get("content_type"))
+        if named is not None and "content-type" in left_out:
+            raise UsageError(f"the Content-Type is {quote(named)}, and among the headers it is None: keep one of them")
         kind, content = make_content(body, options, named)
         if content and named is None and "content-type" not in left_out:
             pairs.append(("Content-Type", kind))

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from ..core.text import quote
 from ..errors import UsageError
+from .bodies import make_pairs
 from .book import Book
 from .content import Chunked, Content, ServedContent
 from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
@@ -400,6 +401,7 @@ class Defaults(_View):
         self._criteria = criteria
         self._prefix = prefix.rstrip("/")
         self._reply_headers = Reply(headers=reply_headers).headers
+        make_pairs(reply_headers, "reply_headers")
 
     def _write(
         self,

@@ -80,6 +80,20 @@ class FramingTest(WireTest):
         self.stub.on().reply(200, reason="Fine")
         self.assertTrue(self.see(CLOSE).data.startswith(b"HTTP/1.1 200 Fine\r\n"))
 
+    def test_headers_that_are_left_out(self) -> None:
+        """None leaves out what the stub would add, also on a connection that stays; it is as good for a default."""
+        for name in ("Date", "server", "Content-Type"):
+            with self.subTest(name=name):
+                self.stub.on().reply(json={"a": 1}, headers={name: None})
+                with self.subTest("kept"):
+                    self.assertNotIn(name.lower(), self.send().headers)
+                _, headers, _ = split(self.see(CLOSE).data)
+                self.assertEqual(2, len({"date", "server", "content-type"} & headers.keys()))
+        api = self.stub.defaults(reply_headers={"X-A": "1", "X-B": ["2", "3"]})
+        api.get("/api").reply(200, headers={"X-a": None})
+        head = self.see(get("/api", "Connection: close")).head
+        self.assertEqual((0, 2), (head.count(b"X-A"), head.count(b"X-B")))
+
     def test_compressed(self) -> None:
         """Whatever the client accepts, and with the length that it has then."""
         self.stub.on().reply(text="a" * 1000, compress="gzip")
@@ -203,6 +217,19 @@ class StreamTest(WireTest):
         self.stub.on().reply_stream(["a"], 206, headers={"X-A": "1"}, content_type="text/csv")
         answer = self.send()
         self.assertEqual((206, "1", "text/csv"), (answer.status, answer.headers["x-a"], answer.headers["content-type"]))
+
+    def test_headers_of_streams_events_and_redirects(self) -> None:
+        """They go before what is added by default, and None leaves that out."""
+        kind, none = {"Content-Type": "a/b", "Cache-Control": "no-store"}, {"Content-Type": None, "Cache-Control": None}
+        for headers, wanted in ((kind, ("a/b", "no-store")), (none, (None, None))):
+            for script in (
+                lambda h: self.stub.on().reply_stream(["a"], headers=h),
+                lambda h: self.stub.on().reply_sse(["a"], headers=h),
+                lambda h: self.stub.on().reply_redirect("/a", headers=h),
+            ):
+                script(headers)  # type: ignore[no-untyped-call]
+                got = self.send().headers
+                self.assertEqual(wanted, (got.get("content-type"), got.get("cache-control")))
 
     def test_server_sent_events(self) -> None:
         """Events arrive as a browser wants them."""

@@ -66,6 +66,7 @@ def _content(verb: str) -> Calls:
         lambda of: getattr(of, verb)(200, headers={"X": 1}),
         lambda of: getattr(of, verb)(200, delay=-1),
         lambda of: getattr(of, verb)(200, jsn=1),
+        lambda of: getattr(of, verb)(200, "a", content_type="a/b", headers={"Content-Type": None}),
     )
 
 
@@ -80,7 +81,9 @@ _STUB: Mapping[str, Calls] = {
     "allow_unmatched": tuple(
         (lambda of, call=call: call(of).__enter__()) for call in _with_criteria("allow_unmatched")
     ),
-    "defaults": (*_with_criteria("defaults"), lambda of: of.defaults(prefix="v1"), lambda of: of.defaults(prefx="/v1")),
+    "defaults": (*_with_criteria("defaults"), lambda of: of.defaults(prefix="v1"), lambda of: of.defaults(prefx="/v1"),
+        lambda of: of.defaults(reply_headers={"X-A": None}),
+    ),
     "scenario": (lambda of: of.scenario(""), lambda of: (of.scenario("a", "new"), of.scenario("a", "old"))),
     "in_order": (lambda of: of.in_order(5), _enter_twice),
     "serve_content": (
@@ -123,7 +126,8 @@ _EXPECTATION: Mapping[str, Calls] = {
     "reply_with": (lambda of: of.reply_with(5), lambda of: of.reply_with(object())),
     "reply_stream": (
         lambda of: of.reply_stream("abc"), lambda of: of.reply_stream(iter("ab")), lambda of: of.reply_stream([5]),
-        lambda of: of.reply_stream(["a"], 99),
+        lambda of: of.reply_stream(["a"], 99), lambda of: of.reply_stream(["a"], 204),
+        lambda of: of.reply_stream(["a"], headers={"Content-Type": "a/b"}, content_type="a/b"),
     ),
     "reply_sse": (
         lambda of: of.reply_sse("abc"), lambda of: of.reply_sse(iter("ab")), lambda of: of.reply_sse([5]),
