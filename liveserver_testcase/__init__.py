@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from .stub.expectation import Expectation as Expectation
     from .stub.expectation import at_least as at_least
     from .stub.expectation import at_most as at_most
-    from .stub.fault import Fault as Fault
-    from .stub.fault import FaultPoint as FaultPoint
+    from .stub.faults import ConnectionFault as ConnectionFault
+    from .stub.faults import Fault as Fault
+    from .stub.faults import FaultPoint as FaultPoint
+    from .stub.faults import Outage as Outage
     from .stub.hold import Hold as Hold
-    from .stub.outage import ConnectionFault as ConnectionFault
-    from .stub.outage import Outage as Outage
     from .stub.reply import Reply as Reply
     from .stub.request import RecordedRequest as RecordedRequest
     from .stub.server import HTTPStub as HTTPStub
@@ -80,9 +80,8 @@ _NAMES = {
     "mail.session": "SMTPAttempt SMTPSession",
     "stub.content": "Chunked",
     "stub.expectation": "Expectation at_least at_most",
-    "stub.fault": "Fault FaultPoint",
+    "stub.faults": "ConnectionFault Fault FaultPoint Outage",
     "stub.hold": "Hold",
-    "stub.outage": "ConnectionFault Outage",
     "stub.reply": "Reply",
     "stub.request": "RecordedRequest",
     "stub.server": "HTTPStub",

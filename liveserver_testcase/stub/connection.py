@@ -22,7 +22,7 @@ from ..core.tls import TLS, TLSFacts
 from ..errors import ClientDisconnected
 from ..web.connection import HTTPConnection
 from ..web.records import Exchange
-from .fault import FLAWS, Fault, Plan
+from .faults import FLAWS, Fault, FaultPlan
 from .request import RecordedRequest
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class StubConnection(HTTPConnection):
         if tls is not None:
             self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
 
-    def _fail(self, plan: Plan, tls: TLS | None) -> None:
+    def _fail(self, plan: FaultPlan, tls: TLS | None) -> None:
         """Do to a new connection what is planned for it."""
         if plan.fault in FLAWS and tls is not None:
             self.do_handshake(tls.flawed_context(FLAWS[plan.fault]), self.server.header_timeout)
@@ -117,7 +117,7 @@ class StubConnection(HTTPConnection):
 
     # -- misbehaving -----------------------------------------------------------------------------------------------
 
-    def misbehave(self, plan: Plan) -> None:
+    def misbehave(self, plan: FaultPlan) -> None:
         """Do what is planned, where it is only about the connection, whatever has been sent before.
 
         Raises:

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from ..core.text import quote
 from ..errors import UsageError
-from .answer import Answer, ShownForm
 from .bodies import Headers
 from .reply import Reply
+from .responders import FormResponder, Responder
 
 __all__ = ["Chunked", "Content", "ServedContent"]
 
@@ -67,7 +67,7 @@ class ServedContent:
             is_text = all(isinstance(item, str) for item in items)
             body = "".join(items) if is_text else b"".join(map(_encode, items))  # type: ignore[arg-type]
             reply = Reply(code, body, sent, **self._options)
-        self.answer: Answer = ShownForm(reply) if show_post_vars else reply
+        self.answer: Responder = FormResponder(reply) if show_post_vars else reply
 
     def changed(self, **changes: Any) -> ServedContent:
         """Return the same but for ``changes`` of content, code, headers or chunked."""

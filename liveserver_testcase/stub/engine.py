@@ -14,13 +14,12 @@ from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
-from .book import Book
 from .connection import HandlerLoop, StubConnection, Wake
 from .expectation import Expectation
-from .fault import FLAWS, Fault, Plan, plan_connection
+from .faults import FLAWS, ConnectionFault, Fault, FaultPlan, Outage, fill, plan_connection
 from .handler import StubHandler
 from .inspection import Inspection
-from .outage import ConnectionFault, Outage, fill
+from .registry import ExpectationRegistry
 from .request import RecordedRequest
 
 __all__ = ["StubEngine"]
@@ -49,7 +48,7 @@ class StubEngine(HTTPServer):
 
     def __init__(
         self,
-        registry: Book,
+        registry: ExpectationRegistry,
         host: str,
         *,
         tls: bool | tuple[str, str] | ssl.SSLContext | None,
@@ -75,7 +74,7 @@ class StubEngine(HTTPServer):
 
     # -- for its connections ---------------------------------------------------------------------------------------
 
-    def plan_connection(self) -> Plan | None:
+    def plan_connection(self) -> FaultPlan | None:
         """What goes wrong with the next connection, which is counted; None if nothing does."""
         if not self._faults:
             return None

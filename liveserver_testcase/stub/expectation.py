@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from ..core.text import count, quote, suggest_name
 from ..errors import UsageError
-from .answer import Answer
-from .answering import Answering
 from .matching import Criteria
 from .reply import Reply
+from .reply_verbs import ReplyVerbs
 from .request import RecordedRequest
+from .responders import Responder
 
 __all__ = [
     "Expectation", "Matches", "Order", "Owner", "Scenario", "Times", "at_least", "at_most", "describe_times",
@@ -120,7 +120,7 @@ class Scenario:
     Attributes:
         name: What the test calls it.
         first: The state in which each test finds it.
-        state: The state in which it is now; read and moved under the book's lock while a request is decided upon.
+        state: The state in which it is now; read and moved under the registry's lock while a request is decided upon.
     """
 
     def __init__(self, name: str, first: str) -> None:
@@ -182,7 +182,7 @@ class Order:
         return head is not None and members.index(expectation) > members.index(head)
 
 
-class Expectation(Answering):
+class Expectation(ReplyVerbs):
     """What the stub answers to the requests that match, and how often they must come.
 
     Made by the stub's ``on()``, ``expect()`` and their like.  It takes part once it has been told what to answer.
@@ -198,7 +198,7 @@ class Expectation(Answering):
         scenario: The scenario that it is a part of; None if it is part of none.
         state: The state in which its scenario must be; None for any.
         next_state: The state to which it moves its scenario; None to leave it.
-        number: Its number in the book, which grows from one to the next.
+        number: Its number in the registry, which grows from one to the next.
     """
 
     def __init__(
@@ -218,7 +218,7 @@ class Expectation(Answering):
         self.name = name
         self.is_bounded = times[1] is not None
         self.is_never = times[1] == 0
-        self.answer: Answer | None = None
+        self.answer: Responder | None = None
         self.written_at = written_at
         self.order: Order | None = None
         self.scenario = scenario
@@ -227,7 +227,7 @@ class Expectation(Answering):
         self.number = 0
         self._reply_headers = reply_headers
         self._owner = owner
-        # Both grow by the book alone, under its lock; what the journal drops is taken out again.
+        # Both grow by the registry alone, under its lock; what the journal drops is taken out again.
         self._claimed: collections.deque[RecordedRequest] = collections.deque()
         self._calls = 0
 
@@ -241,7 +241,7 @@ class Expectation(Answering):
 
     # -- scripting -------------------------------------------------------------------------------------------------
 
-    def _answer_with(self, answer: Answer) -> None:
+    def _answer_with(self, answer: Responder) -> None:
         """Answer with this from now on, and with the headers that its defaults add."""
         if self._reply_headers and isinstance(answer, Reply):
             own = {*(name.lower() for name, _ in answer.headers), *answer.left_out}
@@ -342,7 +342,7 @@ class Expectation(Answering):
     def _tell_wanted(self, times: int) -> str:
         return f"{self.describe()}, written at {self.written_at}, to come {describe_times((times, None))}"
 
-    # -- for the book ----------------------------------------------------------------------------------------------
+    # -- for the registry ----------------------------------------------------------------------------------------------
 
     @property
     def is_ready(self) -> bool:
@@ -356,7 +356,7 @@ class Expectation(Answering):
         return self.criteria.matches(request)
 
     def claim(self, request: RecordedRequest) -> None:
-        """Count a request, and take the step that follows; called by the book, under its lock."""
+        """Count a request, and take the step that follows; called by the registry, under its lock."""
         own = self.__dict__  # what sets attributes checks their names, which takes as long as all of this
         request.turn = own["_calls"]
         own["_calls"] += 1
@@ -380,11 +380,11 @@ class Expectation(Answering):
             claimed.remove(request)
 
     def save(self) -> dict[str, object]:
-        """All that can be changed of it; called by the book when the first test begins."""
+        """All that can be changed of it; called by the registry when the first test begins."""
         return {name: value for name, value in vars(self).items() if name not in ("_claimed", "_calls")}
 
     def begin(self, saved: dict[str, object]) -> None:
-        """Count anew, and be as it was; called by the book when a test begins."""
+        """Count anew, and be as it was; called by the registry when a test begins."""
         vars(self).update(saved)
         self.first_turn = 0
         self._claimed, self._calls = collections.deque(), 0

@@ -14,16 +14,16 @@ from ..errors import ClientDisconnected
 from ..web.records import Exchange
 from ..web.request_body import Body
 from ..web.wsgi import make_base_environ
-from .answer import Answer, Scripted
-from .book import Book
 from .connection import StubConnection
-from .delivery import Delivery
-from .fault import Fault, FaultPoint
+from .faults import Fault, FaultPoint
 from .inspection import Inspection
+from .registry import ExpectationRegistry
 from .reply import Reply
 from .report import Violation
 from .request import RecordedRequest
+from .responders import FaultyResponder, Responder
 from .selection import select
+from .sending import ResponseSender
 
 __all__ = ["StubHandler"]
 
@@ -42,7 +42,7 @@ class StubHandler:
         unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
     """
 
-    def __init__(self, registry: Book, inspection: Inspection, body_limit: int) -> None:
+    def __init__(self, registry: ExpectationRegistry, inspection: Inspection, body_limit: int) -> None:
         self.unmatched_reply = Reply(501)
         self._registry = registry
         self._inspection = inspection
@@ -57,7 +57,7 @@ class StubHandler:
         request = RecordedRequest(exchange, b"", self._base_environ or self._make_base_environ(connection))
         if connection.tls_facts is not None:
             request.tls = connection.tls_facts
-        answer: Answer | None = None
+        answer: Responder | None = None
         body = exchange.body
         if body is not None:
             answer = self._fail_early(exchange, connection, request, body) if self._inspection.has_early else None
@@ -81,7 +81,7 @@ class StubHandler:
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
-    def _decide(self, connection: StubConnection, request: RecordedRequest) -> Answer:
+    def _decide(self, connection: StubConnection, request: RecordedRequest) -> Responder:
         """Decide what answers, count it, and put the request to the record."""
         try:
             decision = self._registry.decide(request)
@@ -109,13 +109,13 @@ class StubHandler:
 
     def _fail_early(
         self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, body: Body
-    ) -> Answer | None:
+    ) -> Responder | None:
         """Fail in the middle of the request, if that is planned; else None.
 
         Of a body that is merely not read the answer, which is returned, is still to come.
         """
         answer = self._registry.decide_early(request)
-        if not isinstance(answer, Scripted) or answer.plan is None:
+        if not isinstance(answer, FaultyResponder) or answer.plan is None:
             return None
         plan = answer.plan
         exchange.handler_data = request
@@ -148,14 +148,14 @@ class StubHandler:
             request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             request.body_size = body.received
 
-    def _reply(self, connection: StubConnection, request: RecordedRequest, answer: Answer) -> None:
+    def _reply(self, connection: StubConnection, request: RecordedRequest, answer: Responder) -> None:
         """Make a reply for this request alone, and send it."""
         request.serving = connection
         try:
             reply = answer.reply_to(request)
             request.reply = reply = _select(reply, request.exchange) if reply.selects else reply
             connection.notify()
-            Delivery(connection, request.exchange, request, reply).send()
+            ResponseSender(connection, request.exchange, request, reply).send()
         finally:
             request.serving = None
 

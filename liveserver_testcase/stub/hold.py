@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..core.text import quote
 from ..errors import UsageError
-from .answer import Answer, combine
 from .connection import Wake
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
+from .responders import Responder, combine
 from .stream import check_seconds
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _Held:
 
     def __init__(self, request: RecordedRequest) -> None:
         self.request = request
-        self.answer: Answer | None = None
+        self.answer: Responder | None = None
         self.is_dropped = False
         self.resets = False
         self.is_reported = False
@@ -135,7 +135,7 @@ class Hold:
         """Answer a request that is held; takes what an expectation's ``reply()`` takes.
 
         Args:
-            status: See `Answering.reply`; so for what is not named here.
+            status: See `ReplyVerbs.reply`; so for what is not named here.
             body: The body.
             request: Which one; None for the one that has been held for longest.
             headers: The headers.

@@ -15,9 +15,9 @@ from ..core.server import check_seconds
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange
-from .book import Book, Decision
 from .expectation import Expectation, Times
 from .matching import Criteria
+from .registry import Decision, ExpectationRegistry
 from .report import (
     Traffic,
     Violation,
@@ -82,7 +82,7 @@ class Inspection:
         siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
     """
 
-    def __init__(self, engine: StubEngine, registry: Book) -> None:
+    def __init__(self, engine: StubEngine, registry: ExpectationRegistry) -> None:
         self.name = ""
         self.timeout = 2.0
         self.is_strict = self.is_verified = True

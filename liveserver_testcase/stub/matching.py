@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..core.text import quote
 from ..errors import UsageError
-from .contents import AuthCriterion, BodyCriterion, JSONCriterion, MatcherCriterion, TextCriterion
-from .criterion import Criterion, Mismatch
-from .fields import CookiesCriterion, FilesCriterion, FormCriterion, HeadersCriterion, QueryCriterion
+from .body_matchers import AuthMatcher, BodyMatcher, CustomMatcher, JSONMatcher, TextMatcher
+from .field_matchers import CookiesMatcher, FilesMatcher, FormMatcher, HeadersMatcher, QueryMatcher
 from .keywords import refuse_unknown
-from .targets import (
-    HostCriterion,
-    MethodCriterion,
-    PathCriterion,
-    RuleCriterion,
-    SchemeCriterion,
+from .matcher import Matcher, Mismatch
+from .target_matchers import (
+    HostMatcher,
+    MethodMatcher,
+    PathMatcher,
+    RuleMatcher,
+    SchemeMatcher,
     find_group,
     make_method,
     make_path,
@@ -73,18 +73,18 @@ class CriteriaKeywords(TypedDict, total=False):
     matcher: Any
 
 
-CRITERIA: Mapping[str, Callable[[Any], Criterion]] = {
-    "host": HostCriterion,
-    "query": QueryCriterion,
-    "headers": HeadersCriterion,
-    "auth": AuthCriterion,
-    "cookies": CookiesCriterion,
-    "json": JSONCriterion,
-    "form": FormCriterion,
-    "files": FilesCriterion,
-    "text": TextCriterion,
-    "body": BodyCriterion,
-    "matcher": MatcherCriterion,
+CRITERIA: Mapping[str, Callable[[Any], Matcher]] = {
+    "host": HostMatcher,
+    "query": QueryMatcher,
+    "headers": HeadersMatcher,
+    "auth": AuthMatcher,
+    "cookies": CookiesMatcher,
+    "json": JSONMatcher,
+    "form": FormMatcher,
+    "files": FilesMatcher,
+    "text": TextMatcher,
+    "body": BodyMatcher,
+    "matcher": CustomMatcher,
 }
 """What makes a criterion of each keyword, in the order in which they are compared: the quickest first."""
 
@@ -96,12 +96,12 @@ _READING = (*_BODIES, "files", "matcher")
 class Criteria:
     """All that is wanted of one request; any request meets criteria of which there are none."""
 
-    method: MethodCriterion | None = None
-    path: PathCriterion | None = None
-    others: tuple[Criterion, ...] = ()
+    method: MethodMatcher | None = None
+    path: PathMatcher | None = None
+    others: tuple[Matcher, ...] = ()
 
     @cached_property
-    def criteria(self) -> tuple[Criterion, ...]:
+    def criteria(self) -> tuple[Matcher, ...]:
         """All of them, in the order in which a report shows them."""
         return tuple(criterion for criterion in (self.method, self.path, *self.others) if criterion is not None)
 
@@ -110,16 +110,16 @@ class Criteria:
         """Method and path, or of a rule `find_group`, as far as they are plain: who has another key cannot match."""
         method = self.method.method if self.method is not None else None
         path = self.path.path if self.path is not None else None
-        if isinstance(self.path, RuleCriterion):
+        if isinstance(self.path, RuleMatcher):
             path = self.path.group
         return method if isinstance(method, str) else None, path if isinstance(path, str) else None
 
     @cached_property
-    def beyond_key(self) -> tuple[Criterion, ...]:
+    def beyond_key(self) -> tuple[Matcher, ...]:
         """Those that a request with the same key can still miss."""
         method, path = self.key
         rest = [self.method] if method is None else []
-        rest += [self.path] if path is None or isinstance(self.path, RuleCriterion) else []  # type: ignore[list-item]
+        rest += [self.path] if path is None or isinstance(self.path, RuleMatcher) else []  # type: ignore[list-item]
         return tuple(criterion for criterion in (*rest, *self.others) if criterion is not None)
 
     @cached_property
@@ -155,12 +155,12 @@ class Criteria:
         return " ".join([texts.get("method", "any method"), texts.get("path", "any path"), *others])
 
 
-def _meets(criteria: tuple[Criterion, ...], request: RecordedRequest) -> bool:
+def _meets(criteria: tuple[Matcher, ...], request: RecordedRequest) -> bool:
     try:
         for criterion in criteria:  # all() costs as much as the comparisons
             if not criterion.matches(request):
                 return False
-    except Exception:  # the report says what was raised: see Criterion.compare
+    except Exception:  # the report says what was raised: see Matcher.compare
         return False
     return True
 
@@ -186,25 +186,25 @@ def make_criteria_of(method: object, path: object, wanted: Mapping[str, Any]) ->
     """The same, of keywords that are known."""
     target = split_target(path)
     given = {name: value for name, value in wanted.items() if value is not None or name == "json"}
-    made: dict[str, Criterion] = {}
+    made: dict[str, Matcher] = {}
     if target.query is not None:
         if "query" in given:
             raise UsageError(
                 f"path is {quote(path)}, with a query in it, and query is {quote(given['query'])}: keep one of them"
             )
-        made["query"] = QueryCriterion.parse(target.query)
+        made["query"] = QueryMatcher.parse(target.query)
     if target.host is not None:
         if "host" in given:
             raise UsageError(
                 f"path is {quote(path)}, with a host in it, and host is {quote(given['host'])}: keep one of them"
             )
-        made["host"] = HostCriterion(target.host)
+        made["host"] = HostMatcher(target.host)
     bodies = [name for name in _BODIES if name in given]
     if len(bodies) > 1:
         raise UsageError(f"a request has one body, but {' and '.join(bodies)} were given: keep one of them")
     made |= {name: CRITERIA[name](value) for name, value in given.items()}
     if target.scheme is not None:
-        made["scheme"] = SchemeCriterion(target.scheme)
+        made["scheme"] = SchemeMatcher(target.scheme)
     order = ["scheme", *CRITERIA]
     others = tuple(made[name] for name in order if name in made)
     return Criteria(

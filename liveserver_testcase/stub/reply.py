@@ -13,7 +13,7 @@ from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
 from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs, split_headers
-from .fault import Fault, FaultPoint, Plan
+from .faults import Fault, FaultPlan, FaultPoint
 from .keywords import refuse_unknown
 from .stream import Stream, check_seconds
 
@@ -101,7 +101,7 @@ class Reply:
     delay: float = 0.0
     body_delay: float = 0.0
     throttle: Throttle | None = None
-    fault: Plan | None = None
+    fault: FaultPlan | None = None
     raw: tuple[bytes, ...] | None = None
     left_out: tuple[str, ...] = ()
     selects: bool = False
@@ -201,7 +201,7 @@ class Reply:
         """Find the first header of this name; None if there is none."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
 
-    def check_fault(self, plan: Plan) -> None:
+    def check_fault(self, plan: FaultPlan) -> None:
         """Refuse a fault of which nothing would be seen, as far as that does not depend on the request.
 
         Raises:

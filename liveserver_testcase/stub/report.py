@@ -13,12 +13,12 @@ from typing import TypeAlias, TypeVar
 
 from ..core.text import count, one_line, quote
 from ..web.records import Exchange
-from .book import Decision
-from .criterion import Mismatch
 from .expectation import Expectation, Times, describe_times
+from .matcher import Mismatch
 from .matching import Criteria
+from .registry import Decision
 from .request import RecordedRequest
-from .targets import suggest_path
+from .target_matchers import suggest_path
 
 __all__ = [
     "Traffic",
@@ -202,7 +202,7 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
 
     Args:
         request: The request.
-        decision: What the book said.
+        decision: What the registry said.
         elsewhere: What other stubs have for it, in words.
     """
     what = request.describe()
@@ -279,7 +279,7 @@ def explain_failure(
     Args:
         traffic: What was sent in it.
         violations: Its own.
-        expectations: Those in the book at its end.
+        expectations: Those in the registry at its end.
         must_be_met: Whether an expectation that is not met is held against it.
         unreadable: What came in it and was no request, or broke off in the middle of one.
         more: What is held against it besides.

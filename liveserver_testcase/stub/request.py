@@ -20,9 +20,9 @@ from ..core.tls import TLSFacts
 from ..web.records import Exchange
 from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
-from .criterion import Mismatch
 from .curl import write_curl
 from .keywords import refuse_unknown
+from .matcher import Mismatch
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
 from .parsing import (
     NO_JSON,

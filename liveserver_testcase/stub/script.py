@@ -18,12 +18,12 @@ from werkzeug.wrappers import Response
 from ..core.text import quote
 from ..errors import UsageError
 from .bodies import make_pairs
-from .book import Book
 from .content import Chunked, Content, ServedContent
 from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
 from .inspection import Inspection, refuse_in_loop
 from .keywords import check_settable, suggest_keywords, suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria, make_criteria_of
+from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .values import INCLUDING
 
@@ -58,7 +58,7 @@ class Script:
 
     __slots__ = ("_inspection", "_registry")
 
-    def __init__(self, registry: Book, inspection: Inspection) -> None:
+    def __init__(self, registry: ExpectationRegistry, inspection: Inspection) -> None:
         self._registry = registry
         self._inspection = inspection
 

@@ -13,15 +13,14 @@ from ..core.text import quote, suggest_name
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError
 from ..web.records import Exchange
-from .book import Book
 from .content import Chunked, Content, ServedContent
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
-from .fault import Fault
+from .faults import ConnectionFault, Fault, Outage
 from .inspection import refuse_in_loop
 from .keywords import suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
-from .outage import ConnectionFault, Outage
+from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .report import explain_script
 from .request import RecordedRequest
@@ -87,7 +86,7 @@ class HTTPStub(Script):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        registry = Book()
+        registry = ExpectationRegistry()
         self._engine = StubEngine(
             registry,
             host,

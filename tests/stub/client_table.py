@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from liveserver_testcase import Fault, FaultPoint, HTTPStub
-from liveserver_testcase.stub.fault import Plan, plan_connection, plan_exchange
+from liveserver_testcase.stub.faults import FaultPlan, plan_connection, plan_exchange
 from tests.stub.clients import CLIENTS, Wish
 
 __all__ = ["ROWS", "TABLE", "observe", "read_table", "spoil"]
@@ -26,7 +26,7 @@ _BODY = b"x" * 300_000
 _PATIENCE = 0.15  # seconds after which a client has enough of a stub that stalls
 
 
-def _list_plans() -> Iterator[tuple[str, Plan]]:
+def _list_plans() -> Iterator[tuple[str, FaultPlan]]:
     for make in (plan_connection, *[lambda fault, at=at: plan_exchange(fault, at) for at in list(FaultPoint)[1:]]):
         for fault in Fault:
             with contextlib.suppress(Exception):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.stub.book import Book
 from liveserver_testcase.stub.expectation import Expectation, Order, Times
 from liveserver_testcase.stub.matching import make_criteria
+from liveserver_testcase.stub.registry import ExpectationRegistry
 from liveserver_testcase.stub.report import Traffic, Violation, explain_failure, find_violation
 from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.server import HTTPStub
@@ -155,7 +155,7 @@ class ReportTest(unittest.TestCase):
     maxDiff = None
 
     def setUp(self) -> None:
-        self.book = Book()
+        self.book = ExpectationRegistry()
         self.exchanges: list[Exchange] = []
         self.violations: list[Violation] = []
         self.line = 0

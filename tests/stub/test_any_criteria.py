@@ -10,9 +10,9 @@ from typing import Any
 from unittest import mock
 
 from liveserver_testcase import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
-from liveserver_testcase.stub.book import Book
 from liveserver_testcase.stub.expectation import Expectation
 from liveserver_testcase.stub.matching import Criteria, make_criteria
+from liveserver_testcase.stub.registry import ExpectationRegistry
 from liveserver_testcase.stub.report import find_violation
 from liveserver_testcase.stub.request import RecordedRequest
 from tests.stub.support import make_request
@@ -94,7 +94,7 @@ class AnyCriteriaTest(unittest.TestCase):
             with self.subTest(number=number, criteria=criteria.describe(), request=request):
                 mismatches = criteria.compare(request)
                 self.assertEqual(not mismatches, criteria.matches(request))
-                book, expectation = Book(), Expectation(criteria, (0, 1)).reply(200)
+                book, expectation = ExpectationRegistry(), Expectation(criteria, (0, 1)).reply(200)
                 book.add(expectation)
                 decision = book.decide(request)
                 self.assertEqual(None if mismatches else expectation, decision.expectation)

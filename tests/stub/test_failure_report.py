@@ -5,8 +5,8 @@ from __future__ import annotations
 import unittest
 
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.stub.book import Decision
 from liveserver_testcase.stub.content import ServedContent
+from liveserver_testcase.stub.registry import Decision
 from liveserver_testcase.stub.report import explain_late, find_violation
 from tests.stub.support import URL, ReportTest, make_request
 

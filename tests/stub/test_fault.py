@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from liveserver_testcase import UsageError
-from liveserver_testcase.stub.fault import Fault, FaultPoint, Plan, plan_connection, plan_exchange
+from liveserver_testcase.stub.faults import Fault, FaultPlan, FaultPoint, plan_connection, plan_exchange
 
 
 class PlanTest(unittest.TestCase):
@@ -32,7 +32,7 @@ class PlanTest(unittest.TestCase):
         for place, faults in homes.items():
             for fault in faults:
                 with self.subTest(fault=fault):
-                    self.assertEqual(Plan(fault, place), plan_exchange(fault))
+                    self.assertEqual(FaultPlan(fault, place), plan_exchange(fault))
 
     def test_every_combination_is_decided(self) -> None:
         """It is a plan, or it is refused with the places where it would make sense."""
@@ -40,7 +40,7 @@ class PlanTest(unittest.TestCase):
         for fault, place in itertools.product(Fault, FaultPoint):
             with self.subTest(fault=fault, place=place):
                 try:
-                    self.assertEqual(Plan(fault, place), plan_exchange(fault, place))
+                    self.assertEqual(FaultPlan(fault, place), plan_exchange(fault, place))
                     made += 1
                 except UsageError as error:
                     self.assertRegex(
@@ -90,7 +90,7 @@ class PlanTest(unittest.TestCase):
 
     def can_connect(self, fault: Fault) -> bool:
         try:
-            return plan_connection(fault) == Plan(fault, FaultPoint.CONNECT)
+            return plan_connection(fault) == FaultPlan(fault, FaultPoint.CONNECT)
         except UsageError as error:
             self.assertRegex(str(error), f"^{fault} at FaultPoint.CONNECT makes no sense; it can happen at ")
             return False
@@ -129,7 +129,7 @@ class PlanTest(unittest.TestCase):
 
     def test_what_comes_before_the_body_is_read(self) -> None:
         """Those places are early."""
-        early = {place for place in FaultPoint if Plan(Fault.RESET, place).is_early}
+        early = {place for place in FaultPoint if FaultPlan(Fault.RESET, place).is_early}
         self.assertEqual({FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY}, early)
 
     def test_the_table_in_the_documentation(self) -> None:
@@ -149,7 +149,7 @@ class PlanTest(unittest.TestCase):
                     self.assertEqual(self.is_possible(fault, place), cell != "", cell)
             home = list(FaultPoint)[shown[fault.name].index("**yes**")]
             if home is not FaultPoint.CONNECT:
-                self.assertEqual(Plan(fault, home), plan_exchange(fault))
+                self.assertEqual(FaultPlan(fault, home), plan_exchange(fault))
 
     def is_possible(self, fault: Fault, place: FaultPoint) -> bool:
         try:

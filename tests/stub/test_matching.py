@@ -6,7 +6,7 @@ import re
 import unittest
 
 from liveserver_testcase import ANY_OF, NOT, UsageError
-from liveserver_testcase.stub.criterion import Mismatch
+from liveserver_testcase.stub.matcher import Mismatch
 from liveserver_testcase.stub.matching import make_criteria
 from tests.stub.support import make_request
 

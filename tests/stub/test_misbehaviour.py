@@ -8,7 +8,7 @@ import warnings
 
 from liveserver_testcase import Fault, FaultPoint, HTTPStub, Reply, UsageError
 from liveserver_testcase.stub.connection import GARBAGE
-from liveserver_testcase.stub.fault import Plan, plan_exchange
+from liveserver_testcase.stub.faults import FaultPlan, plan_exchange
 from tests.stub.support import receive
 from tests.stub.wire import GET, Seen, WireTest, get, post, split
 from tests.support import HANG
@@ -362,7 +362,7 @@ class TogetherTest(FaultTest):
                     with self.subTest(plan=plan, reply=reply):
                         self.perform(plan, reply)
 
-    def perform(self, plan: Plan, reply: Reply) -> None:
+    def perform(self, plan: FaultPlan, reply: Reply) -> None:
         self.begin("shop.test_a")
         if plan.point is FaultPoint.RESPONSE_BODY and reply.status == 204:
             with self.assertRaisesRegex(UsageError, " cannot take effect: a response with status 204 has no body$"):

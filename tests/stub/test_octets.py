@@ -15,7 +15,7 @@ from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, Usage
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.parsing import decode_path
 from liveserver_testcase.stub.request import RecordedRequest
-from liveserver_testcase.stub.targets import suggest_path
+from liveserver_testcase.stub.target_matchers import suggest_path
 from tests.stub.support import StubTest, make_request
 from tests.stub.wire import WireTest, get
 

@@ -8,9 +8,9 @@ import threading
 import unittest
 from collections.abc import Callable
 
-from liveserver_testcase.stub.book import Book, Decision
 from liveserver_testcase.stub.expectation import Expectation, Order, Scenario
 from liveserver_testcase.stub.matching import make_criteria
+from liveserver_testcase.stub.registry import Decision, ExpectationRegistry
 from liveserver_testcase.stub.request import RecordedRequest
 from tests.stub.support import make_expectation, make_request
 from tests.support import HANG
@@ -23,7 +23,7 @@ class RaceTest(unittest.TestCase):
     """The book alone: decisions of twenty threads, which are switched as often as can be."""
 
     def setUp(self) -> None:
-        self.book = Book()
+        self.book = ExpectationRegistry()
         self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(1e-6)
 

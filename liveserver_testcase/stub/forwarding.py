@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .connection import StubConnection
 
-__all__ = ["Upstream"]
+__all__ = ["ForwardingResponder"]
 
 _HOP_BY_HOP = frozenset((
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
@@ -67,7 +67,7 @@ class _Reader(io.BufferedReader):
         """Do nothing: the socket is closed by itself."""
 
 
-class Upstream:
+class ForwardingResponder:
     """A server that requests are passed on to, each on a connection of its own.
 
     Args:

@@ -15,7 +15,7 @@ from .values import show
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = ["Criterion", "Mismatch", "make_mismatch"]
+__all__ = ["Matcher", "Mismatch", "make_mismatch"]
 
 _MOST_SHOWN = 5  # differences of one criterion that are shown with their values
 _LONG = 60  # characters of a text from which on a diff says more than the two texts
@@ -49,7 +49,7 @@ class Mismatch:
         return f"{text} ({self.hint})" if self.hint else text
 
 
-class Criterion(abc.ABC):
+class Matcher(abc.ABC):
     """One thing that is wanted of a request.
 
     Attributes:
@@ -80,7 +80,7 @@ class Criterion(abc.ABC):
             return Mismatch(self.name, self.describe(), f"raised {describe_error(error)}", distance=self.weight)
 
 
-def make_mismatch(criterion: Criterion, found: Sequence[Difference], whole: str = "$") -> Mismatch:
+def make_mismatch(criterion: Matcher, found: Sequence[Difference], whole: str = "$") -> Mismatch:
     """The first of the differences, a diff if it is one of long texts, and the next four, each with its values.
 
     Args:

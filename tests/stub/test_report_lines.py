@@ -6,9 +6,9 @@ import re
 import unittest
 
 from liveserver_testcase import Reply
-from liveserver_testcase.stub.book import Decision
 from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.matching import make_criteria
+from liveserver_testcase.stub.registry import Decision
 from liveserver_testcase.stub.report import (
     explain_count,
     find_violation,

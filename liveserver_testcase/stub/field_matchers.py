@@ -14,9 +14,9 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from ..core.masking import is_secret
 from ..core.text import count, one_line, quote
 from ..errors import UsageError
-from .contents import can_be, compare_content, explain_kind, has_same_credentials
-from .criterion import Criterion, Mismatch, make_mismatch
+from .body_matchers import can_be, compare_content, explain_kind, has_same_credentials
 from .differences import Difference, find_differences, find_value_differences
+from .matcher import Matcher, Mismatch, make_mismatch
 from .parsing import TOKEN, decode_octets, parse_form, read_latin1
 from .values import (
     ABSENT,
@@ -36,14 +36,14 @@ from .values import (
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = ["CookiesCriterion", "FilesCriterion", "FormCriterion", "HeadersCriterion", "QueryCriterion"]
+__all__ = ["CookiesMatcher", "FilesMatcher", "FormMatcher", "HeadersMatcher", "QueryMatcher"]
 
 _QUERY = re.compile(r"[\x21\x22\x24-\x7e]*")  # visible ASCII, and no fragment
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 Fields: TypeAlias = "dict[str, object]"
 
 
-class _Fields(Criterion):
+class _Fields(Matcher):
     """Names with values, each of which can come several times.
 
     Args:
@@ -161,7 +161,7 @@ def _list_pairs(wanted: Any) -> list[object]:
     return list(wanted.multi_items() if hasattr(wanted, "multi_items") else wanted.items())  # httpx's have the first
 
 
-class QueryCriterion(_Fields):
+class QueryMatcher(_Fields):
     """The parameters of the query, all of them; a text is the raw query, letter by letter."""
 
     name = "query"
@@ -176,7 +176,7 @@ class QueryCriterion(_Fields):
         super().__init__(ABSENT if self.raw is not None or is_none else wanted)
 
     @classmethod
-    def parse(cls, query: str) -> QueryCriterion:
+    def parse(cls, query: str) -> QueryMatcher:
         """That of a query as it stands in a URL: its parameters, not its letters."""
         return cls(parse_form(query.encode()) or {})
 
@@ -205,7 +205,7 @@ class QueryCriterion(_Fields):
         return quote(self.raw) if self.raw is not None else super().describe()
 
 
-class HeadersCriterion(_Fields):
+class HeadersMatcher(_Fields):
     """Some of the headers: others may be there, and names are compared without case.
 
     Several lines are one value with commas, and white space around a comma has no meaning: RFC 9110, 5.3 and 5.6.1.
@@ -269,7 +269,7 @@ def _split(value: str | None) -> list[str]:
     return [part for part in parse_http_list(value or "") if part]
 
 
-class CookiesCriterion(_Fields):
+class CookiesMatcher(_Fields):
     """Some of the cookies: others may be there.  A text in quotes is the same with them and without."""
 
     name = "cookies"
@@ -290,7 +290,7 @@ class CookiesCriterion(_Fields):
         )
 
 
-class FormCriterion(_Fields):
+class FormMatcher(_Fields):
     """The fields of a form, all of them, however they were encoded."""
 
     name = "form"
@@ -312,7 +312,7 @@ class FormCriterion(_Fields):
         return super().explain(request)
 
 
-class FilesCriterion(_Fields):
+class FilesMatcher(_Fields):
     """The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)`` of each."""
 
     name = "files"

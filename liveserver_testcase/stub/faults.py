@@ -1,19 +1,35 @@
-"""How the stub misbehaves, and where in an exchange: a fault is *what* times *where*.  Pure."""
+"""How the stub misbehaves: a fault is *what* times *where* in an exchange; and what lasts until it is ended.
+
+A `FaultPlan` is checked when it is made: what makes no sense at a place is refused where it is written.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import enum
-from collections.abc import Mapping
+import select
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
 
+from ..core.listener import ServerSocket
 from ..core.text import quote
 from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..core.tls import Flaw
 
-__all__ = ["FLAWS", "Fault", "FaultPoint", "Plan", "plan_connection", "plan_exchange"]
+__all__ = [
+    "FLAWS", "ConnectionFault", "Disruption", "Fault", "FaultPlan", "FaultPoint", "Outage", "fill", "plan_connection",
+    "plan_exchange",
+]  # fmt: skip
+
+D = TypeVar("D", bound="Disruption")
+
+_FILL = 0.05  # seconds in which a connection over the loopback is made, if it is
+_MOST = 16  # connections that fill a queue of none: Linux takes one more than it is told to
 
 
 class Fault(enum.Enum):
@@ -109,7 +125,7 @@ _BODIES = frozenset((FaultPoint.REQUEST_BODY, FaultPoint.RESPONSE_BODY))
 
 
 @dataclass(frozen=True)
-class Plan:
+class FaultPlan:
     """A fault at a point.
 
     Attributes:
@@ -139,7 +155,7 @@ class Plan:
         return f"{self.fault.value} at {self.point.value}{after}"
 
 
-def plan_exchange(fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None) -> Plan:
+def plan_exchange(fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None) -> FaultPlan:
     """The plan for a request that an expectation matches.
 
     Raises:
@@ -155,7 +171,7 @@ def plan_exchange(fault: Fault, at: FaultPoint | None = None, after_bytes: int |
     return _make_plan(fault, point, after_bytes)
 
 
-def plan_connection(fault: Fault) -> Plan:
+def plan_connection(fault: Fault) -> FaultPlan:
     """The plan for a connection, before there is a request.
 
     Raises:
@@ -170,7 +186,7 @@ def _check(fault: object) -> None:
         raise UsageError(f"fault is {quote(fault)}; wanted one of {', '.join(map(str, Fault))}")
 
 
-def _make_plan(fault: Fault, point: FaultPoint, after_bytes: int | None) -> Plan:
+def _make_plan(fault: Fault, point: FaultPoint, after_bytes: int | None) -> FaultPlan:
     if not isinstance(point, FaultPoint):
         raise UsageError(f"at is {quote(point)}; wanted one of {', '.join(map(str, FaultPoint))}")
     if point not in _POINTS[fault]:
@@ -184,4 +200,101 @@ def _make_plan(fault: Fault, point: FaultPoint, after_bytes: int | None) -> Plan
                 f"after_bytes is {after_bytes}, but {point} is a moment without bytes; "
                 "it goes with FaultPoint.REQUEST_BODY and FaultPoint.RESPONSE_BODY"
             )
-    return Plan(fault, point, after_bytes)
+    return FaultPlan(fault, point, after_bytes)
+
+
+# -- what lasts --------------------------------------------------------------------------------------------------------
+
+
+class Disruption:
+    """Something that lasts until its ``with`` block ends, until `end` is called, or until the test is over."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    def end(self) -> None:
+        """End it; a second time does nothing."""
+        if not self.is_over:
+            self.is_over = True
+            self._end()
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self: D) -> D:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+class Outage(Disruption):
+    """A time in which a stub cannot be reached.
+
+    Args:
+        reopen: Called at its end.
+    """
+
+    def __init__(self, reopen: Callable[[], None]) -> None:
+        super().__init__()
+        self.sockets: list[socket.socket] = []
+        self._reopen = reopen
+
+    def abandon(self) -> None:
+        """Let go of what it holds; called when the stub stops, too."""
+        while self.sockets:
+            self.sockets.pop().close()
+
+    def _end(self) -> None:
+        self.abandon()
+        self._reopen()
+
+
+def fill(sock: socket.socket) -> list[socket.socket]:
+    """Have a bound socket listen so that nobody gets through: its queue is full of the connections that are returned.
+
+    Linux and macOS then answer no attempt to connect at all; Windows refuses it.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of connections that were cut something is left
+    sock.listen(0)
+    clients: list[socket.socket] = []
+    for _ in range(_MOST):
+        client = ServerSocket(sock.family, socket.SOCK_STREAM)
+        clients.append(client)
+        client.setblocking(False)
+        with contextlib.suppress(OSError):
+            client.connect(sock.getsockname())
+        if not select.select([], [client], [], _FILL)[1]:
+            break
+    return clients
+
+
+class ConnectionFault(Disruption):
+    """What goes wrong with new connections.
+
+    Attributes:
+        plan: What goes wrong.
+        times: With how many of them; None for all.
+        count: With how many it has gone wrong.
+    """
+
+    def __init__(self, plan: FaultPlan, times: int | None, forget: Callable[[ConnectionFault], None]) -> None:
+        super().__init__()
+        self.plan = plan
+        self.times = times
+        self.count = 0
+        self._forget = forget
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another connection is to fail."""
+        return self.times is None or self.count < self.times
+
+    def _end(self) -> None:
+        self._forget(self)
+
+    def __repr__(self) -> str:
+        often = "" if self.times is None else f" {self.count}/{self.times}"
+        return f"<ConnectionFault {self.plan.describe()}{often}>"

@@ -11,12 +11,12 @@ from ..errors import ClientDisconnected, UsageError
 from ..web.records import Exchange
 from ..web.response import ResponseWriter, describe_status
 from .connection import GARBAGE, StubConnection
-from .fault import Fault, FaultPoint, Plan
+from .faults import Fault, FaultPlan, FaultPoint
 from .reply import Reply
 from .request import RecordedRequest
 from .stream import Pause
 
-__all__ = ["Delivery"]
+__all__ = ["ResponseSender"]
 
 _NO_PIECE = object()
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
@@ -26,7 +26,7 @@ class _Enough(Exception):
     """No more of the body is to be sent."""
 
 
-class Delivery:
+class ResponseSender:
     """One reply on its way to one client.
 
     Args:
@@ -72,7 +72,7 @@ class Delivery:
         if plan is not None:
             self._fail_after(plan)
 
-    def _check_fault(self, plan: Plan) -> None:
+    def _check_fault(self, plan: FaultPlan) -> None:
         """Refuse a fault of which nothing would be seen: the client would get a perfect response.
 
         Raises:
@@ -89,7 +89,7 @@ class Delivery:
         if why:
             raise UsageError(f"{plan.describe()} cannot take effect: {why}")
 
-    def _is_due(self, plan: Plan) -> bool:
+    def _is_due(self, plan: FaultPlan) -> bool:
         """Whether it is to happen before anything of the response; a request that has no body fails no earlier."""
         return plan.point is FaultPoint.RESPONSE_START or (plan.is_early and plan.fault is not Fault.NO_READ)
 
@@ -100,7 +100,7 @@ class Delivery:
             if self._exchange.version == "HTTP/1.1":
                 self._connection.send("\r\n".join(lines).encode("latin-1"))
 
-    def _send_raw(self, pieces: tuple[bytes, ...], plan: Plan | None) -> NoReturn:
+    def _send_raw(self, pieces: tuple[bytes, ...], plan: FaultPlan | None) -> NoReturn:
         for piece in pieces:
             self._connection.send(piece)
         match = re.match(rb"HTTP/1\.[01] (\d{3})", pieces[0]) if pieces else None
@@ -198,7 +198,7 @@ class Delivery:
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
-    def _spoil_head(self, plan: Plan) -> bool:
+    def _spoil_head(self, plan: FaultPlan) -> bool:
         """Have the head leave with a mistake in it; False: the fault is not about the head."""
         if plan.fault is Fault.BAD_STATUS_LINE:
             spoil = _spoil_status_line
@@ -222,7 +222,7 @@ class Delivery:
 
         self._response.wrap_send(wrap)
 
-    def _spoil_body(self, plan: Plan) -> None:
+    def _spoil_body(self, plan: FaultPlan) -> None:
         """Send the head and a part of the body, and then what is planned."""
         reply, response = self._reply, self._response
         whole = None if reply.stream is not None else len(reply.body)
@@ -278,14 +278,14 @@ class Delivery:
         self._each_piece(lambda piece: pieces.append(piece) if isinstance(piece, bytes) else None)
         return b"".join(pieces)
 
-    def _fail_as(self, plan: Plan, fault: Fault) -> None:
+    def _fail_as(self, plan: FaultPlan, fault: Fault) -> None:
         try:
-            self._connection.misbehave(Plan(fault, plan.point))
+            self._connection.misbehave(FaultPlan(fault, plan.point))
         except ClientDisconnected as gone:
             gone.args = (f"the stub was told to fail: {plan.describe()}",)
             raise
 
-    def _fail_after(self, plan: Plan) -> None:
+    def _fail_after(self, plan: FaultPlan) -> None:
         """Do what is planned for when the response has been sent."""
         if plan.point is FaultPoint.RESPONSE_END:
             self._connection.misbehave(plan)

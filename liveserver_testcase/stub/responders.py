@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from ..core.text import count, quote
 from ..errors import UsageError
-from .fault import Plan
+from .faults import FaultPlan
 from .keywords import refuse_unknown
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 __all__ = [
-    "Answer",
-    "Application",
-    "Handler",
+    "FaultyResponder",
+    "FormResponder",
+    "FunctionResponder",
     "Hook",
-    "Replies",
-    "Scripted",
-    "ShownForm",
+    "Responder",
+    "SequenceResponder",
     "Then",
+    "WSGIResponder",
     "check_then",
     "combine",
     "make_from",
@@ -47,7 +47,7 @@ DEFAULT_BODY = bytes(range(32, 127)).ljust(1024, b".")
 """What is cut, held up or spoilt where a fault wants a body and nothing was said of one."""
 
 
-class Answer(Protocol):
+class Responder(Protocol):
     """What an expectation answers with: it makes a reply of a request, outside of any lock.
 
     Everything that an expectation answers with is one, a `Reply` too, and so is what a test hands to ``reply_with()``.
@@ -167,7 +167,7 @@ def combine(
 
 
 @dataclass(frozen=True)
-class Scripted:
+class FaultyResponder:
     """An answer, what goes wrong with it, and who has a look at it first.
 
     Attributes:
@@ -176,8 +176,8 @@ class Scripted:
         hooks: Called in their order.
     """
 
-    content: Answer | None = None
-    plan: Plan | None = None
+    content: Responder | None = None
+    plan: FaultPlan | None = None
     hooks: tuple[Hook, ...] = ()
 
     @property
@@ -210,7 +210,7 @@ class Scripted:
 
 
 @dataclass(frozen=True)
-class Replies:
+class SequenceResponder:
     """One answer after the other.
 
     Attributes:
@@ -220,7 +220,7 @@ class Replies:
         get_first_turn: The number, among the requests of the expectation, of the first that they are for.
     """
 
-    answers: tuple[Answer, ...]
+    answers: tuple[Responder, ...]
     then: Then
     describe: Callable[[], str]
     get_first_turn: Callable[[], int] = int
@@ -253,7 +253,7 @@ def check_then(then: object) -> Then:
     return then  # type: ignore[return-value]
 
 
-class Handler:
+class FunctionResponder:
     """Asks a function of the test's.
 
     Args:
@@ -264,7 +264,7 @@ class Handler:
         UsageError: It cannot be called.
     """
 
-    def __init__(self, function: Callable[..., object] | Answer) -> None:
+    def __init__(self, function: Callable[..., object] | Responder) -> None:
         if not callable(function) and not hasattr(function, "reply_to"):
             raise UsageError(
                 f"reply_with() was given {quote(function)}; wanted a function, or an object with reply_to(request)"
@@ -309,7 +309,7 @@ def describe_function(function: Callable[..., object]) -> str:
 
 
 @dataclass(frozen=True)
-class Application:
+class WSGIResponder:
     """Asks a WSGI application."""
 
     app: WSGIApplication
@@ -320,10 +320,10 @@ class Application:
 
 
 @dataclass(frozen=True)
-class ShownForm:
+class FormResponder:
     """Answers a POST of a form with the form, as pytest-localserver's ``show_post_vars`` does; all else as usual."""
 
-    content: Answer
+    content: Responder
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """Each field with its first value, as JSON."""

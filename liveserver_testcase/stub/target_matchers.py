@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..core.text import quote
 from ..errors import UsageError
-from .criterion import Criterion, Mismatch
+from .matcher import Matcher, Mismatch
 from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
 from .values import ALL_OF, ANY_OF, NOT, Combinator, accepts, accepts_each, is_judge, list_parts, show
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
 
 __all__ = [
-    "HostCriterion",
-    "MethodCriterion",
-    "PathCriterion",
-    "PatternCriterion",
-    "RuleCriterion",
-    "SchemeCriterion",
+    "HostMatcher",
+    "MethodMatcher",
+    "PathMatcher",
+    "PatternMatcher",
+    "RuleMatcher",
+    "SchemeMatcher",
     "Target",
     "find_group",
     "make_method",
@@ -43,7 +43,7 @@ _COMPARED = 100  # characters of two paths that are looked through for a likenes
 
 
 @dataclass(frozen=True)
-class MethodCriterion(Criterion):
+class MethodMatcher(Matcher):
     """The method, or a value that stands for several."""
 
     method: object
@@ -67,7 +67,7 @@ class MethodCriterion(Criterion):
         return self.method if isinstance(self.method, str) else show(self.method)
 
 
-class PathCriterion(Criterion):
+class PathMatcher(Matcher):
     """The path without the query, decoded as `plain_path` is: a text, or a value that stands for several."""
 
     name = "path"
@@ -113,10 +113,10 @@ def _make_parts(path: object) -> object:
 
 
 def _accepts_path(part: object, request: RecordedRequest) -> bool:
-    return part.matches(request) if isinstance(part, PathCriterion) else accepts(part, request.plain_path)
+    return part.matches(request) if isinstance(part, PathMatcher) else accepts(part, request.plain_path)
 
 
-class PatternCriterion(PathCriterion):
+class PatternMatcher(PathMatcher):
     """A pattern that matches the whole path; what its named groups match is handed on."""
 
     has_params = True
@@ -138,7 +138,7 @@ class PatternCriterion(PathCriterion):
         return found.groupdict() if found is not None else {}
 
 
-class RuleCriterion(PathCriterion):
+class RuleMatcher(PathMatcher):
     """A rule as Flask's routes have it, such as ``/users/<int:id>``, with werkzeug's converters.
 
     Attributes:
@@ -220,7 +220,7 @@ def find_group(path: str) -> str:
     return f"*{path[1:].partition('/')[0]}"
 
 
-class HostCriterion(Criterion):
+class HostMatcher(Matcher):
     """The host that the request names: of a text without a port the port is no matter."""
 
     name = "host"
@@ -261,7 +261,7 @@ def _with_port(host: str, scheme: str) -> str:
 
 
 @dataclass(frozen=True)
-class SchemeCriterion(Criterion):
+class SchemeMatcher(Matcher):
     """What a whole URL begins with."""
 
     scheme: str
@@ -320,7 +320,7 @@ def _likeness(wanted: str, got: str) -> float:
 # -- what a test author writes -----------------------------------------------------------------------------------------
 
 
-def make_method(method: object) -> MethodCriterion:
+def make_method(method: object) -> MethodMatcher:
     """Check a method.
 
     Raises:
@@ -330,7 +330,7 @@ def make_method(method: object) -> MethodCriterion:
         method.map(_check_method)
     elif not isinstance(method, re.Pattern):
         _check_method(method)
-    return MethodCriterion(method)
+    return MethodMatcher(method)
 
 
 def _check_method(method: object) -> object:
@@ -406,7 +406,7 @@ def suggest_path(request: RecordedRequest) -> str:
     return request.raw_path.replace("<", "%3C")
 
 
-def make_path(path: object) -> PathCriterion:
+def make_path(path: object) -> PathMatcher:
     """Check a path, without query and host.
 
     Raises:
@@ -415,9 +415,9 @@ def make_path(path: object) -> PathCriterion:
     if isinstance(path, re.Pattern):
         if not isinstance(path.pattern, str):
             raise UsageError(f"path is {path!r}, a pattern of bytes; compile it from a str")
-        return PatternCriterion(path)
+        return PatternMatcher(path)
     if isinstance(path, Combinator) or is_judge(path):
-        return PathCriterion(path)
+        return PathMatcher(path)
     if not isinstance(path, str):
         raise UsageError(
             f"path is {quote(path)}; wanted a text that begins with '/', a compiled pattern, or None for any"
@@ -428,4 +428,4 @@ def make_path(path: object) -> PathCriterion:
         path.encode()
     except UnicodeEncodeError as error:
         raise UsageError(f"path is {quote(path)}, which no request can carry: {error}") from error
-    return RuleCriterion(path) if re.search("<[^<>]+>", path) else PathCriterion(decode_path(path))
+    return RuleMatcher(path) if re.search("<[^<>]+>", path) else PathMatcher(decode_path(path))

@@ -1,4 +1,4 @@
-"""The book of expectations: a request in, a decision out.
+"""The registry of expectations: a request in, a decision out.
 
 Which expectation answers a request: none, if one that matches says that it must never come (``forbid()``, ``times=0``);
 else the one of an order (``in_order()``) whose turn it is; else the oldest bounded one (``expect()``, or ``times=n``)
@@ -10,19 +10,18 @@ scenario is in another state, is passed over.  All of that is decided, counted a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ..core.journal import JournalWindow
 from ..errors import UsageError
-from .answer import Answer
 from .content import ServedContent
 from .expectation import Expectation, Matches, Order, Scenario
-from .matching import Criteria
+from .matching import Criteria, Key, find_group
 from .request import RecordedRequest
-from .shelves import Shelves, find_bounded, find_forbidding, find_unbounded
+from .responders import Responder
 
-__all__ = ["Book", "Decision", "Scope"]
+__all__ = ["Decision", "ExpectationRegistry", "Scope"]
 
 
 class Decision(NamedTuple):
@@ -38,7 +37,7 @@ class Decision(NamedTuple):
         newest: The number of the newest expectation that was there.
     """
 
-    answer: Answer | None
+    answer: Responder | None
     expectation: Expectation | None = None
     passed_over: tuple[tuple[Expectation, str], ...] = ()
     others: tuple[Expectation, ...] = ()
@@ -48,14 +47,14 @@ class Decision(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What was in the book when a scope began."""
+    """What was in the registry when a scope began."""
 
     known: dict[Expectation, int]
     queue: tuple[Expectation, ...]
     content: ServedContent | None
 
 
-class Book:
+class ExpectationRegistry:
     """Holds the expectations, and decides and counts in one atomic step.
 
     What is written before the first `begin` belongs to the class and is there again, as it was then, in each test;
@@ -68,7 +67,7 @@ class Book:
         self._lock = threading.RLock()
         self._numbers: dict[Expectation, int] = {}  # every expectation but the enqueued, oldest first
         self._next_number = 0
-        self._shelves = Shelves()
+        self._index = _Index()
         self._orders: list[Order] = []
         self._queue: list[Expectation] = []
         self._content: ServedContent | None = None
@@ -115,7 +114,7 @@ class Book:
 
     def _write_anew(self, expectations: list[Expectation]) -> None:
         orders: dict[Order, Order] = {}
-        self._numbers, self._shelves, self._orders = {}, Shelves(), []
+        self._numbers, self._index, self._orders = {}, _Index(), []
         for expectation in expectations:
             order = expectation.order
             if order is not None:
@@ -123,7 +122,7 @@ class Book:
             self._put(expectation)
 
     def add(self, expectation: Expectation) -> None:
-        """Write an expectation into the book."""
+        """Write an expectation into the registry."""
         with self._lock:
             self._put(expectation)
 
@@ -136,7 +135,7 @@ class Book:
                 self._orders.append(order)
             order.members.append(expectation)
         elif expectation.has_room or expectation.is_never:
-            self._shelves.put(self._next_number, expectation)
+            self._index.put(self._next_number, expectation)
 
     def remove(self, expectation: Expectation) -> None:
         """Strike an expectation out; nothing happens if it is not there."""
@@ -149,7 +148,7 @@ class Book:
                 order.position -= order.members.index(expectation) < order.position
                 order.members.remove(expectation)
             elif number is not None:
-                self._shelves.take(number, expectation)
+                self._index.take(number, expectation)
 
     def enqueue(self, expectation: Expectation) -> None:
         """Have it answer one request that nothing else answers, after those that were enqueued before."""
@@ -206,7 +205,7 @@ class Book:
             )
 
     def begin_scope(self) -> Scope:
-        """Note what is in the book."""
+        """Note what is in the registry."""
         with self._lock:
             return Scope(dict(self._numbers), tuple(self._queue), self._content)
 
@@ -222,7 +221,7 @@ class Book:
 
     @property
     def expectations(self) -> list[Expectation]:
-        """What is in the book, oldest first."""
+        """What is in the registry, oldest first."""
         with self._lock:
             return list(self._numbers)
 
@@ -252,9 +251,9 @@ class Book:
         if self._queue and expectation in self._queue:
             self._queue.remove(expectation)
         if not (expectation.is_never or expectation.has_room or expectation.order) and expectation in self._numbers:
-            self._shelves.take(self._numbers[expectation], expectation)
+            self._index.take(self._numbers[expectation], expectation)
 
-    def decide_early(self, request: RecordedRequest) -> Answer | None:
+    def decide_early(self, request: RecordedRequest) -> Responder | None:
         """Decide upon ``request``, of which the body is still to come, if its answer is to fail before that is read.
 
         It is the decision that `decide` would make.  Where something that has precedence looks at the body, None is
@@ -277,7 +276,7 @@ class Book:
         matches: Matches = Criteria.matches,
         matches_beyond_key: Matches = Criteria.matches_beyond_key,
     ) -> Expectation | None:
-        near = self._shelves.near(request)
+        near = self._index.near(request)
         forbidding = find_forbidding(near, request, matches_beyond_key)
         if forbidding is not None:
             return forbidding
@@ -327,3 +326,91 @@ def _explain_pass(expectation: Expectation) -> str:
     if order is not None and head is not None and order.is_later(expectation):
         return f"it is later in its order: first must come {head.describe()}, written at {head.written_at}"
     return "its turn in the order is over" if order is not None else "it matches now, and did not then"
+
+
+# -- the index ---------------------------------------------------------------------------------------------------------
+
+
+class _IndexEntry:
+    """The expectations with one key: each with its number in the registry, oldest first."""
+
+    __slots__ = ("bounded", "forbidding", "unbounded")
+
+    def __init__(self) -> None:
+        self.forbidding: list[tuple[int, Expectation]] = []
+        self.bounded: list[tuple[int, Expectation]] = []  # those that have room
+        self.unbounded: list[tuple[int, Expectation]] = []
+
+    def of(self, expectation: Expectation) -> list[tuple[int, Expectation]]:
+        """The list in which an expectation stands."""
+        if expectation.is_never:
+            return self.forbidding
+        return self.bounded if expectation.is_bounded else self.unbounded
+
+
+class _Index:
+    """The entries by their keys; the registry's lock guards them."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, _IndexEntry] = {}
+        self._has_loose = False  # whether any of their keys leaves something open
+
+    def put(self, number: int, expectation: Expectation) -> None:
+        """Put an expectation, which is newer than all that are there, under its key."""
+        method, path = key = expectation.criteria.key
+        self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
+        self._entries.setdefault(key, _IndexEntry()).of(expectation).append((number, expectation))
+
+    def take(self, number: int, expectation: Expectation) -> None:
+        """Take an expectation out; nothing happens if it is not there."""
+        entry = self._entries.get(expectation.criteria.key)
+        place = (number, expectation)
+        if entry is not None and place in entry.of(expectation):
+            entry.of(expectation).remove(place)
+
+    def near(self, request: RecordedRequest) -> list[_IndexEntry]:
+        """Where what matches can be: by method and path, one of them, or neither."""
+        entries = self._entries
+        method, path = request.method, request.plain_path
+        exact = entries.get((method, path))
+        if not self._has_loose:
+            return [] if exact is None else [exact]
+        group = find_group(path)
+        keys = (None, path), (method, group), (None, group), (method, None), (None, None)
+        found = [entries[key] for key in dict.fromkeys(keys) if key in entries]
+        return found if exact is None else [exact, *found]
+
+
+def find_forbidding(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:
+    """One that matches, and says that it must never come."""
+    for entry in near:
+        for _, expectation in entry.forbidding:
+            if matches(expectation.criteria, request):
+                return expectation
+    return None
+
+
+def find_bounded(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:
+    """The oldest that matches: those in an entry have room."""
+    best: tuple[int, Expectation] | None = None
+    for entry in near:
+        for number, expectation in entry.bounded:
+            if best is not None and number > best[0]:
+                break
+            if expectation.is_ready and matches(expectation.criteria, request):
+                best = number, expectation
+                break
+    return best[1] if best is not None else None
+
+
+def find_unbounded(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:
+    """The newest that matches."""
+    best: tuple[int, Expectation] | None = None
+    for entry in near:
+        for number, expectation in reversed(entry.unbounded):
+            if best is not None and number < best[0]:
+                break
+            if expectation.is_ready and matches(expectation.criteria, request):
+                best = number, expectation
+                break
+    return best[1] if best is not None else None

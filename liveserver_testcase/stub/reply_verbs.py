@@ -8,32 +8,43 @@ from urllib.parse import urlsplit
 
 from ..core.text import quote
 from ..errors import UsageError
-from .answer import Answer, Application, Handler, Hook, Replies, Scripted, Then, check_then, combine, make_from
-from .fault import Fault, FaultPoint, plan_exchange
+from .faults import Fault, FaultPoint, plan_exchange
+from .forwarding import ForwardingResponder
 from .hold import DEFAULT_TIMEOUT, Hold
 from .reply import Headers, Reply, ReplyOptions
+from .responders import (
+    FaultyResponder,
+    FunctionResponder,
+    Hook,
+    Responder,
+    SequenceResponder,
+    Then,
+    WSGIResponder,
+    check_then,
+    combine,
+    make_from,
+)
 from .stream import StreamSource, format_event, make_stream
-from .upstream import Upstream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Unpack
 
-__all__ = ["Answering"]
+__all__ = ["ReplyVerbs"]
 
-A = TypeVar("A", bound="Answering")
+A = TypeVar("A", bound="ReplyVerbs")
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
-class Answering:
+class ReplyVerbs:
     """The half of an expectation that says how requests are answered.
 
     Attributes:
         answer: What it answers with; None until the test has said so.
     """
 
-    answer: Answer | None = None
+    answer: Responder | None = None
     first_turn = 0  # how many requests had come when its sequence of replies was given
 
     @property
@@ -45,20 +56,20 @@ class Answering:
         """What it answers, on one line."""
         raise NotImplementedError
 
-    def _answer_with(self, answer: Answer) -> None:
+    def _answer_with(self, answer: Responder) -> None:
         """Answer with this from now on."""
         self.answer = answer
 
-    def _say(self: A, content: Answer) -> A:
+    def _say(self: A, content: Responder) -> A:
         """Answer with ``content``, with whatever goes wrong and whoever has a look at it as before."""
-        if isinstance(self.answer, Scripted):
-            scripted = content = Scripted(content, self.answer.plan, self.answer.hooks)
+        if isinstance(self.answer, FaultyResponder):
+            scripted = content = FaultyResponder(content, self.answer.plan, self.answer.hooks)
             scripted.check()
         self._answer_with(content)
         return self
 
-    def _scripted(self) -> Scripted:
-        return self.answer if isinstance(self.answer, Scripted) else Scripted(self.answer)
+    def _scripted(self) -> FaultyResponder:
+        return self.answer if isinstance(self.answer, FaultyResponder) else FaultyResponder(self.answer)
 
     def reply(
         self: A,
@@ -100,11 +111,11 @@ class Answering:
         if not answers:
             raise UsageError("reply_sequence() was given nothing; wanted one reply or more")
         made = tuple(make_from(answer, "") for answer in answers)
-        self._say(Replies(made, check_then(then), self.describe, lambda: self.first_turn))
+        self._say(SequenceResponder(made, check_then(then), self.describe, lambda: self.first_turn))
         self.first_turn = self.times_called
         return self
 
-    def reply_with(self: A, function: Callable[..., object] | Answer) -> A:
+    def reply_with(self: A, function: Callable[..., object] | Responder) -> A:
         """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.
 
         What it raises fails the test, whatever it is, and answers 500.
@@ -117,7 +128,7 @@ class Answering:
         Raises:
             UsageError: It cannot be called.
         """
-        return self._say(Handler(function))
+        return self._say(FunctionResponder(function))
 
     def reply_stream(
         self: A,
@@ -203,7 +214,7 @@ class Answering:
         """
         if not callable(app):
             raise UsageError(f"reply_wsgi() was given {quote(app)}; wanted a WSGI application")
-        return self._say(Application(app))
+        return self._say(WSGIResponder(app))
 
     def forward_to(self: A, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> A:
         """Pass the request on to another server, and its answer back.
@@ -216,7 +227,7 @@ class Answering:
         Raises:
             UsageError: It is no such URL.
         """
-        return self._say(Upstream(upstream_url, timeout=timeout, ca_file=ca_file))
+        return self._say(ForwardingResponder(upstream_url, timeout=timeout, ca_file=ca_file))
 
     def fail(self: A, fault: Fault, at: FaultPoint | None = None, *, after_bytes: int | None = None) -> A:
         """Misbehave; what else it was told to answer, before or afterwards, is what goes wrong.
@@ -231,7 +242,7 @@ class Answering:
                 truncated.  Where that shows only when the request is here, it fails the test then.
         """
         known, plan = self._scripted(), plan_exchange(fault, at, after_bytes)
-        scripted = Scripted(known.content, plan, known.hooks)
+        scripted = FaultyResponder(known.content, plan, known.hooks)
         scripted.check()
         owner = getattr(self, "_owner", None)
         if plan.is_early and owner is not None:
@@ -265,7 +276,7 @@ class Answering:
         if not callable(hook):
             raise UsageError(f"after() was given {quote(hook)}; wanted a function of a request and a reply")
         known = self._scripted()
-        self._answer_with(Scripted(known.content, known.plan, (*known.hooks, hook)))
+        self._answer_with(FaultyResponder(known.content, known.plan, (*known.hooks, hook)))
         return self
 
 

@@ -12,8 +12,8 @@ from werkzeug.datastructures import Authorization
 from ..core.masking import MASK
 from ..core.text import one_line, quote
 from ..errors import UsageError
-from .criterion import Criterion, Mismatch, make_mismatch
 from .differences import Difference, find_differences
+from .matcher import Matcher, Mismatch, make_mismatch
 from .parsing import NO_JSON, parse_authorization, read_latin1
 from .values import (
     ABSENT,
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
 
 __all__ = [
-    "AuthCriterion",
-    "BodyCriterion",
-    "JSONCriterion",
-    "MatcherCriterion",
-    "TextCriterion",
+    "AuthMatcher",
+    "BodyMatcher",
+    "CustomMatcher",
+    "JSONMatcher",
+    "TextMatcher",
     "can_be",
     "compare_content",
     "explain_kind",
@@ -49,7 +49,7 @@ __all__ = [
 # -- credentials -----------------------------------------------------------------------------------------------------
 
 
-class AuthCriterion(Criterion):
+class AuthMatcher(Matcher):
     """The credentials: ``(name, password)`` of Basic, the token of Bearer, or all of the header."""
 
     name = "auth"
@@ -160,7 +160,7 @@ def _parts_of(wanted: Combinator) -> Sequence[object]:
     return wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted
 
 
-class BodyCriterion(Criterion):
+class BodyMatcher(Matcher):
     """The body: bytes, or text that is compared as UTF-8."""
 
     name = "body"
@@ -188,7 +188,7 @@ class BodyCriterion(Criterion):
         return show(self.wanted)
 
 
-class TextCriterion(Criterion):
+class TextMatcher(Matcher):
     """The body as text, in its own charset."""
 
     name = "text"
@@ -212,7 +212,7 @@ class TextCriterion(Criterion):
         return show(self.wanted)
 
 
-class JSONCriterion(Criterion):
+class JSONMatcher(Matcher):
     """The body as JSON, whatever its Content-Type: ``1`` is not ``true``, and an object has no further keys."""
 
     name = "json"
@@ -263,7 +263,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # -- anything else ---------------------------------------------------------------------------------------------------
 
 
-class MatcherCriterion(Criterion):
+class CustomMatcher(Matcher):
     """A matcher of the test's own: a function of the request, or an object with ``matches(request)``.
 
     Such an object may also have ``describe()`` and ``explain(request)``, which say in a report what it wants and what a
