@@ -7,16 +7,16 @@ import http.client
 import ssl
 import threading
 from collections.abc import Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..core.interrupts import monotonic
-from ..core.journal import Journal, JournalWindow
+from ..core.journal import JournalWindow
 from ..core.listener import connect
 from ..core.server import State
 from ..core.text import describe_error, one_line, suggest_name
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
+from .facade import HTTPServerFacade
 from .framework_errors import Around, FrameworkErrors
 from .http_server import HTTPEndpoint
 from .records import RequestRecord
@@ -34,10 +34,8 @@ Mode: TypeAlias = Literal["thread", "process"]
 _START = JournalWindow(-1, "the start of the server")  # for requests that no test has caused
 _READY_PAUSE = 0.05  # seconds between two looks at an application that is not ready yet
 
-L = TypeVar("L", bound="LiveServer")
 
-
-class LiveServer:
+class LiveServer(HTTPServerFacade[RequestRecord]):
     """Serves an application of your own and keeps what it raises, also what its framework answers with a 500 by itself.
 
     Usable alone: ``with LiveServer(app) as server: requests.get(server.url_for("/"))``.
@@ -69,8 +67,6 @@ class LiveServer:
     """
 
     __slots__ = ("__weakref__", "_app", "_engine", "_framework_errors", "_mode", "_ready_path")
-
-    stops_at_exit = True
 
     def __init__(
         self,
@@ -156,23 +152,6 @@ class LiveServer:
         if self._framework_errors is not None and self._engine.state not in (State.RUNNING, State.STOPPING):
             self._framework_errors.disconnect()
 
-    def check(self) -> None:
-        """Raise what has gone wrong with the server meanwhile; said once.  See `Server.check`."""
-        self._engine.check()
-
-    def close_connections(self) -> None:
-        """Close every connection at once, also those with a request in flight; the server goes on."""
-        self._engine.close_connections()
-
-    def __enter__(self: L) -> L:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def silence(self) -> None:
         """See `Server.silence`."""
         self._engine.silence()
@@ -186,16 +165,6 @@ class LiveServer:
         self._engine.adopt(listener)
 
     # -- what happened -----------------------------------------------------------------------------------------------
-
-    @property
-    def journal(self) -> Journal[RequestRecord]:
-        """The requests, in the order of their arrival."""
-        return self._engine.journal
-
-    @property
-    def in_flight(self) -> list[RequestRecord]:
-        """The requests that are being served at the moment."""
-        return self._engine.in_flight
 
     @property
     def output(self) -> str | None:
@@ -220,10 +189,6 @@ class LiveServer:
         """
         return self._engine.take_errors()
 
-    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[RequestRecord]:
-        """Wait until no request is in flight; see `RequestLog.wait_until_idle`."""
-        return self._engine.wait_until_idle(timeout, window)
-
     def stack_of(self, record: RequestRecord) -> str:
         """Where the application is with a request that is in flight, as `traceback` formats it; empty if unknown."""
         return self._engine.stack_of(record)
@@ -245,16 +210,6 @@ class LiveServer:
         return self._mode
 
     @property
-    def state(self) -> State:
-        """Where the server is in its life."""
-        return self._engine.state
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the server serves; in process mode its process has not died either."""
-        return self._engine.is_running
-
-    @property
     def death(self) -> ServerDied | None:
         """How the server's process has died by itself; None if it has not, or there is none."""
         return getattr(self._engine, "death", None)
@@ -264,83 +219,14 @@ class LiveServer:
         """The number of the server's process; None where there is none."""
         return getattr(self._engine, "pid", None)
 
-    @property
-    def start_timeout(self) -> float:
-        """Seconds that a start may take."""
-        return self._engine.start_timeout
-
-    @property
-    def stop_timeout(self) -> float:
-        """Seconds that requests in flight may take to end when it stops."""
-        return self._engine.stop_timeout
-
-    @property
-    def host(self) -> str:
-        """The host it listens on, as given."""
-        return self._engine.host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on; it survives stop and start.
-
-        Raises:
-            ServerNotStarted: The port was left to the system, which chooses at the first start.
-        """
-        return self._engine.port
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """``(host, port)``, as the socket module wants it."""
-        return self._engine.address
-
-    @property
-    def external_host(self) -> str | None:
-        """The host in its URLs, where clients know it by another name than the one it listens on."""
-        return self._engine.external_host
-
-    @property
-    def url(self) -> str:
-        """The base URL, without a slash at its end."""
-        return self._engine.url
-
-    @property
-    def ws_url(self) -> str:
-        """The same for WebSockets: ``ws://`` or ``wss://``."""
-        return self._engine.ws_url
-
-    def url_for(self, path: str = "", /, **query: Any) -> str:
-        """The URL of ``path`` on this server, with ``query`` as parameters; None leaves one out."""
-        return self._engine.url_for(path, **query)
-
-    @property
-    def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
-        return self._engine.ca_file
-
-    def client_context(self) -> ssl.SSLContext | None:
-        """A client's context that trusts the server's certificate and no other; None without TLS.
-
-        Raises:
-            UsageError: The server's context was made by the user: only they know whom to trust.
-        """
-        return self._engine.client_context()
-
-    def __repr__(self) -> str:
-        return repr(self._engine)
-
-    def __reduce__(self) -> NoReturn:
-        self._engine.__reduce__()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"a LiveServer has no attribute {name!r}: {suggest_name(name, _PUBLIC)}")
-
     if not TYPE_CHECKING:  # where it would let every name be set
 
         def __setattr__(self, name: str, value: object) -> None:
-            if name in _PUBLIC:
+            names = self._public_names()
+            if name in names:
                 raise AttributeError(f"LiveServer.{name} can only be read; give it to LiveServer() if that takes it")
             if name not in self.__slots__:
-                advice = suggest_name(name, _PUBLIC)
+                advice = suggest_name(name, names)
                 raise AttributeError(f"cannot set {name!r}: a LiveServer has no such attribute: {advice}")
             object.__setattr__(self, name, value)
 
@@ -401,6 +287,3 @@ class LiveServer:
                 connection.sock = context.wrap_socket(sock, server_hostname=host)
             connection.request("GET", path)
             return connection.getresponse().status
-
-
-_PUBLIC = [name for name in dir(LiveServer) if not name.startswith("_")]

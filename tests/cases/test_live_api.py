@@ -19,7 +19,7 @@ from unittest import mock
 import flask
 import requests
 
-from liveserver_testcase import LiveServer, LiveServerTestCase, UsageError, WildcardAddressWarning
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, UsageError, WildcardAddressWarning
 from tests.cases.apps import Gate, Routes, answer, make_app
 from tests.cases.running import Outcome, is_refused, make_case, run_case
 from tests.support import NoLeaks
@@ -929,6 +929,8 @@ class Misuse(NoLeaks):
         with self.assertRaisesRegex(AttributeError, "LiveServer.app can only be read"):
             server.app = make_app()
         self.assertIn("LiveServer new at http://127.0.0.1:0", repr(server))
+        with self.assertRaisesRegex(ServerNotStarted, "has no port yet: the system chooses one when it starts"):
+            server.port  # noqa: B018
 
     def test_server(self) -> None:
         """A LiveServer says what it was given and what it wants."""
