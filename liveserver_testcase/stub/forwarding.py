@@ -83,11 +83,11 @@ class ForwardingResponder:
         parts, port = urlsplit(url) if isinstance(url, str) else urlsplit(""), None
         with contextlib.suppress(ValueError):  # it is no number
             port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-        if port is None or not parts.hostname or parts.query or parts.fragment:
+        if port is None or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
             raise UsageError(f"upstream is {quote(url)}; wanted a base URL such as 'https://api.example.com/v1'")
         self.url = url
         self._host, self._port, self._path = parts.hostname, port, parts.path.rstrip("/")
-        self._authority = parts.netloc.rpartition("@")[2]
+        self._authority = parts.netloc
         self._timeout = check_seconds("timeout", timeout)
         self._context: ssl.SSLContext | None = None
         if parts.scheme == "https":

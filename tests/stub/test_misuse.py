@@ -138,6 +138,7 @@ _EXPECTATION: Mapping[str, Calls] = {
     "forward_to": (
         lambda of: of.forward_to("example.com"), lambda of: of.forward_to("http://a", timeout=-1),
         lambda of: of.forward_to("https://a", ca_file="/no/such/file"), lambda of: of.forward_to("http://a:x"),
+        lambda of: of.forward_to("http://user:secret@a"),
     ),
     "fail": (
         lambda of: of.fail("reset"), lambda of: of.fail(Fault.RESET, FaultPoint.CONNECT),
