@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -260,7 +261,7 @@ class RecordedRequest(Request):
         pairs = self.__dict__
         if self.mimetype == "application/x-www-form-urlencoded":
             pairs["form"] = ImmutableMultiDict(parse_form(self.content, self.charset))
-        elif pairs["form"]:
+        elif pairs["form"] and (self.charset != "utf-8" or re.search(rb"(?i)charset", self.content)):
             boundary = self.mimetype_params.get("boundary", "").encode("latin-1")
             parser = FormParser(self._get_file_stream, cls=ImmutableMultiDict)
             parser.charset = pairs["form"].get("_charset_") or self.charset
