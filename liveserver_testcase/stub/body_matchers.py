@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Authorization
@@ -23,6 +23,7 @@ from .values import (
     accepts,
     accepts_each,
     check_json,
+    freeze,
     is_judge,
     is_text_pattern,
     is_type,
@@ -178,6 +179,10 @@ class BodyMatcher(Matcher):
             self.wanted, _in_kind(self.wanted, request.body) if request.body or self.wanted is not ABSENT else ABSENT
         )
 
+    def make_key(self) -> Hashable | None:
+        wanted = self.wanted.encode() if isinstance(self.wanted, str) else self.wanted
+        return wanted if wanted.__class__ is bytes else None
+
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
             return Mismatch(self.name, self.describe(), "no body")
@@ -200,6 +205,9 @@ class TextMatcher(Matcher):
 
     def matches(self, request: RecordedRequest) -> bool:
         return not request.content_problem and accepts(self.wanted, request.text)
+
+    def make_key(self) -> Hashable | None:
+        return self.wanted if self.wanted.__class__ is str else None
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
@@ -226,6 +234,12 @@ class JSONMatcher(Matcher):
             return accepts(self.wanted, ABSENT)
         got = request.read_json()
         return got is not NO_JSON and accepts(self.wanted, got)
+
+    def make_key(self) -> Hashable | None:
+        try:
+            return (freeze(self.wanted),)  # None is a value, too
+        except (TypeError, RecursionError):
+            return None
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:

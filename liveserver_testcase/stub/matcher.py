@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -59,6 +59,10 @@ class Matcher(abc.ABC):
 
     name: ClassVar[str]
     weight: ClassVar[float] = 1.0
+
+    def make_key(self) -> Hashable | None:
+        """The content that it wants, to be looked up by; None if that has to be compared."""
+        return None
 
     @abc.abstractmethod
     def matches(self, request: RecordedRequest) -> bool:

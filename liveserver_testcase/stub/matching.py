@@ -5,7 +5,7 @@ A criterion compares one thing and returns None, or a `Mismatch` that describes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -16,6 +16,7 @@ from .body_matchers import AuthMatcher, BodyMatcher, CustomMatcher, JSONMatcher,
 from .field_matchers import CookiesMatcher, FilesMatcher, FormMatcher, HeadersMatcher, QueryMatcher
 from .keywords import refuse_unknown
 from .matcher import Matcher, Mismatch
+from .parsing import NO_JSON
 from .target_matchers import (
     HostMatcher,
     MethodMatcher,
@@ -27,13 +28,23 @@ from .target_matchers import (
     make_path,
     split_target,
 )
+from .values import freeze
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .request import RecordedRequest
 
-__all__ = ["CRITERIA", "Criteria", "CriteriaKeywords", "Key", "find_group", "make_criteria", "make_criteria_of"]
+__all__ = [
+    "CRITERIA",
+    "Criteria",
+    "CriteriaKeywords",
+    "Key",
+    "find_group",
+    "make_criteria",
+    "make_criteria_of",
+    "read_content",
+]
 
 Key = tuple[str | None, str | None]
 """A method and a path, or the first part of one; None for any."""
@@ -115,6 +126,15 @@ class Criteria:
         return method if isinstance(method, str) else None, path if isinstance(path, str) else None
 
     @cached_property
+    def content_key(self) -> tuple[str, Hashable] | None:
+        """The matcher of a content that is plain, and the content: a request with another cannot match."""
+        for criterion in self.others:
+            content = criterion.make_key()
+            if content is not None:
+                return criterion.name, content
+        return None
+
+    @cached_property
     def beyond_key(self) -> tuple[Matcher, ...]:
         """Those that a request with the same key can still miss."""
         method, path = self.key
@@ -163,6 +183,17 @@ def _meets(criteria: tuple[Matcher, ...], request: RecordedRequest) -> bool:
     except Exception:  # the report says what was raised: see Matcher.compare
         return False
     return True
+
+
+def read_content(request: RecordedRequest, name: str) -> Hashable:
+    """What a request has of the content that the criterion ``name`` is looked up by; None if it has none."""
+    if name != "json":
+        return request.text if name == "text" else request.body
+    value = request.read_json()
+    try:
+        return None if value is NO_JSON else (freeze(value),)
+    except RecursionError:
+        return None
 
 
 def make_criteria(method: object = None, path: object = None, **wanted: Unpack[CriteriaKeywords]) -> Criteria:

@@ -10,14 +10,14 @@ scenario is in another state, is passed over.  All of that is decided, counted a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
 from ..core.journal import JournalWindow
 from ..errors import UsageError
 from .content import ServedContent
 from .expectation import Expectation, Matches, Order, Scenario
-from .matching import Criteria, Key, find_group
+from .matching import Criteria, Key, find_group, read_content
 from .request import RecordedRequest
 from .responders import Responder
 
@@ -276,7 +276,7 @@ class ExpectationRegistry:
         matches: Matches = Criteria.matches,
         matches_beyond_key: Matches = Criteria.matches_beyond_key,
     ) -> Expectation | None:
-        near = self._index.near(request)
+        near = self._index.near(request, is_body_known=matches is not _match_head)
         forbidding = find_forbidding(near, request, matches_beyond_key)
         if forbidding is not None:
             return forbidding
@@ -349,36 +349,62 @@ class _IndexEntry:
 
 
 class _Index:
-    """The entries by their keys; the registry's lock guards them."""
+    """The entries by their keys, and below those by the content that is wanted; the registry's lock guards them."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, _IndexEntry] = {}
+        self._contents: dict[Key, dict[str, dict[Hashable, _IndexEntry]]] = {}  # by the matcher that wants a content
         self._has_loose = False  # whether any of their keys leaves something open
 
     def put(self, number: int, expectation: Expectation) -> None:
-        """Put an expectation, which is newer than all that are there, under its key."""
+        """Add an expectation, which is newer than all that are there."""
         method, path = key = expectation.criteria.key
         self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
-        self._entries.setdefault(key, _IndexEntry()).of(expectation).append((number, expectation))
+        wanted = expectation.criteria.content_key
+        if wanted is None:
+            entry = self._entries.setdefault(key, _IndexEntry())
+        else:
+            name, content = wanted
+            entry = self._contents.setdefault(key, {}).setdefault(name, {}).setdefault(content, _IndexEntry())
+        entry.of(expectation).append((number, expectation))
 
     def take(self, number: int, expectation: Expectation) -> None:
         """Take an expectation out; nothing happens if it is not there."""
-        entry = self._entries.get(expectation.criteria.key)
+        key, wanted = expectation.criteria.key, expectation.criteria.content_key
+        if wanted is None:
+            entry = self._entries.get(key)
+        else:
+            entry = self._contents.get(key, {}).get(wanted[0], {}).get(wanted[1])
         place = (number, expectation)
         if entry is not None and place in entry.of(expectation):
             entry.of(expectation).remove(place)
 
-    def near(self, request: RecordedRequest) -> list[_IndexEntry]:
-        """Where what matches can be: by method and path, one of them, or neither."""
+    def near(self, request: RecordedRequest, *, is_body_known: bool = True) -> list[_IndexEntry]:
+        """Where what matches can be: by method and path, one of them, or neither; and by the content.
+
+        Args:
+            request: The request.
+            is_body_known: Whether its body has been read; otherwise it can have any content.
+        """
         entries = self._entries
         method, path = request.method, request.plain_path
-        exact = entries.get((method, path))
-        if not self._has_loose:
+        if not self._has_loose and not self._contents:
+            exact = entries.get((method, path))
             return [] if exact is None else [exact]
-        group = find_group(path)
-        keys = (None, path), (method, group), (None, group), (method, None), (None, None)
-        found = [entries[key] for key in dict.fromkeys(keys) if key in entries]
-        return found if exact is None else [exact, *found]
+        keys: list[Key] = [(method, path)]
+        if self._has_loose:
+            group = find_group(path)
+            keys += dict.fromkeys(((None, path), (method, group), (None, group), (method, None), (None, None)))
+        found = [entries[key] for key in keys if key in entries]
+        if self._contents:
+            for key in keys:
+                for name, contents in self._contents.get(key, {}).items():
+                    if is_body_known:
+                        entry = contents.get(read_content(request, name))
+                        found += [] if entry is None else [entry]
+                    else:
+                        found += contents.values()
+        return found
 
 
 def find_forbidding(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:

@@ -11,7 +11,7 @@ import enum
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from ..core.masking import MASK, is_secret
@@ -32,6 +32,7 @@ __all__ = [
     "accepts_values",
     "check_json",
     "find_odd_item",
+    "freeze",
     "is_judge",
     "is_type",
     "list_parts",
@@ -375,6 +376,27 @@ def find_odd_item(wanted: Sequence[object], got: Sequence[object]) -> int | None
         return False
 
     return next((number for number in range(len(wanted)) if not place(number, set())), None)
+
+
+# -- looked up -------------------------------------------------------------------------------------------------------
+
+
+def freeze(value: object) -> Hashable:
+    """A plain value as a key: two values have the same if and only if each accepts the other.
+
+    Raises:
+        TypeError: It is not plain: what it accepts must be asked of it.
+    """
+    kind = value.__class__
+    if kind is str or kind is int or kind is float or value is None:
+        return value
+    if kind is bool:
+        return bool, value
+    if kind is dict:
+        return dict, frozenset((key, freeze(part)) for key, part in value.items())  # type: ignore[attr-defined]
+    if kind is list or kind is tuple:
+        return list, tuple(map(freeze, value))  # type: ignore[call-overload]
+    raise TypeError(f"{kind.__name__} is not plain")
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------
