@@ -14,8 +14,8 @@ from ..errors import UsageError
 from ..stub.reply import Reply
 from ..stub.server import HTTPStub
 from .base import ClassServer
-from .stubasserts import StubAssertions
-from .stubpart import StubPart
+from .stub_adapter import StubAdapter
+from .stub_assertions import StubAssertions
 
 __all__ = ["HTTPStubTestCase"]
 
@@ -72,8 +72,8 @@ class HTTPStubTestCase(StubAssertions):
     def class_servers(cls) -> list[ClassServer[Any]]:
         settle = cls.setting("stub_pending_timeout", "STUBSERVER_PENDING_TIMEOUT", float)
         names = _check_names(cls.__name__, cls.stub_names)
-        more = [StubPart(f"stub {name}", functools.partial(cls._make_stub, name), settle) for name in names]
-        return [*super().class_servers(), *more, StubPart("stub", cls._make_stub, settle, cls._begin_script)]
+        more = [StubAdapter(f"stub {name}", functools.partial(cls._make_stub, name), settle) for name in names]
+        return [*super().class_servers(), *more, StubAdapter("stub", cls._make_stub, settle, cls._begin_script)]
 
     @classmethod
     def _begin_script(cls, stub: HTTPStub) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from ..core.text import count, quote, suggest_name
 from ..errors import UsageError
@@ -15,14 +15,15 @@ from .reply_verbs import ReplyVerbs
 from .request import RecordedRequest
 from .responders import Responder
 
+if TYPE_CHECKING:
+    from .inspection import Inspection
+
 __all__ = [
-    "Expectation", "Matches", "Order", "Owner", "Scenario", "Times", "at_least", "at_most", "describe_times",
+    "Expectation", "Matches", "Order", "Scenario", "Times", "at_least", "at_most", "describe_times",
     "parse_limit", "parse_times",
 ]  # fmt: skip
 
 __unittest = True
-
-T = TypeVar("T")
 
 Matches: TypeAlias = Callable[[Criteria, RecordedRequest], bool]
 """Compares a request with criteria."""
@@ -131,22 +132,6 @@ class Scenario:
         return f"<Scenario {self.name!r} in state {self.state!r}>"
 
 
-class Owner(Protocol):
-    """The stub, as far as an expectation needs it."""
-
-    timeout: float
-    has_early: bool
-
-    def forget(self, expectation: Expectation) -> None:
-        """Take ``expectation`` out."""
-
-    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
-        """Wait until ``predicate()`` is true, or fail the test."""
-
-    async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
-        """The same on an event loop."""
-
-
 class Order:
     """Expectations whose requests must come in this order: the next one's turn is once the one before has had its own.
 
@@ -208,7 +193,7 @@ class Expectation(ReplyVerbs):
         *,
         written_at: str = "",
         name: str = "",
-        owner: Owner | None = None,
+        inspection: Inspection | None = None,
         scenario: Scenario | None = None,
         state: str | None = None,
         reply_headers: tuple[tuple[str, str], ...] = (),
@@ -226,7 +211,7 @@ class Expectation(ReplyVerbs):
         self.next_state: str | None = None
         self.number = 0
         self._reply_headers = reply_headers
-        self._owner = owner
+        self._inspection = inspection
         # Both grow by the registry alone, under its lock; what the journal drops is taken out again.
         self._claimed: collections.deque[RecordedRequest] = collections.deque()
         self._calls = 0
@@ -269,8 +254,8 @@ class Expectation(ReplyVerbs):
 
         What was written for the whole class is back for the next test.
         """
-        if self._owner is not None:
-            self._owner.forget(self)
+        if self._inspection is not None:
+            self._inspection.forget(self)
 
     # -- what happened ---------------------------------------------------------------------------------------------
 
@@ -315,18 +300,18 @@ class Expectation(ReplyVerbs):
             AssertionError: They did not come; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        owner, predicate = self._get_owner("wait"), self._waiting_for(times)
-        return owner.wait(predicate, timeout, self._tell_wanted(times), "await expectation.wait_async(…)")
+        inspection, predicate = self._get_inspection("wait"), self._waiting_for(times)
+        return inspection.wait(predicate, timeout, self._describe_wanted(times), "await expectation.wait_async(…)")
 
     async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """`wait`, for code on an event loop."""
-        owner, predicate = self._get_owner("wait_async"), self._waiting_for(times)
-        return await owner.wait_async(predicate, timeout, self._tell_wanted(times))
+        inspection, predicate = self._get_inspection("wait_async"), self._waiting_for(times)
+        return await inspection.wait_async(predicate, timeout, self._describe_wanted(times))
 
-    def _get_owner(self, what: str) -> Owner:
-        if self._owner is None:
+    def _get_inspection(self, what: str) -> Inspection:
+        if self._inspection is None:
             raise UsageError(f"{what}() waits for requests, and {self!r} is in no stub that could get any")
-        return self._owner
+        return self._inspection
 
     def _waiting_for(self, times: int) -> Callable[[], list[RecordedRequest] | None]:
         if not isinstance(times, int) or isinstance(times, bool) or times < 1:
@@ -339,7 +324,7 @@ class Expectation(ReplyVerbs):
 
         return find
 
-    def _tell_wanted(self, times: int) -> str:
+    def _describe_wanted(self, times: int) -> str:
         return f"{self.describe()}, written at {self.written_at}, to come {describe_times((times, None))}"
 
     # -- for the registry ----------------------------------------------------------------------------------------------
@@ -404,5 +389,5 @@ class Expectation(ReplyVerbs):
 
 _ATTRIBUTES = frozenset((
     "criteria", "times", "name", "is_bounded", "is_never", "answer", "written_at", "order", "scenario", "state",
-    "next_state", "number", "first_turn", "_reply_headers", "_owner", "_claimed", "_calls",
+    "next_state", "number", "first_turn", "_reply_headers", "_inspection", "_claimed", "_calls",
 ))  # fmt: skip

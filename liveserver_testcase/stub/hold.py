@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from ..core.text import quote
 from ..errors import UsageError
@@ -18,26 +18,16 @@ from .stream import check_seconds
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .inspection import Inspection
+
 __all__ = ["DEFAULT_TIMEOUT", "Hold"]
 
 __unittest = True
-
-T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
 """Seconds for which a request is held at most: longer than most clients wait, and shorter than a runner does."""
 
 _ADVICE = "call hold.reply(…) or hold.drop(), or give hold() a timeout"
-
-
-class Waiter(Protocol):
-    """The stub, as far as a hold needs it."""
-
-    def wait(self, predicate: Callable[[], T], timeout: float | None, what: str, twin: str) -> T:
-        """Wait until ``predicate()`` is true, or fail the test."""
-
-    async def wait_async(self, predicate: Callable[[], T], timeout: float | None, what: str) -> T:
-        """The same on an event loop."""
 
 
 class _Held:
@@ -60,7 +50,7 @@ class Hold:
 
     Args:
         describe: Says whose it is.
-        waiter: Waits for requests.
+        inspection: Waits for requests.
         timeout: Seconds for which a request is held at most.
 
     Raises:
@@ -68,10 +58,10 @@ class Hold:
     """
 
     def __init__(
-        self, describe: Callable[[], str], waiter: Waiter | None = None, *, timeout: float = DEFAULT_TIMEOUT
+        self, describe: Callable[[], str], inspection: Inspection | None = None, *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         self._describe = describe
-        self._waiter = waiter
+        self._inspection = inspection
         self._timeout = check_seconds("timeout", timeout)
         self._lock = threading.Lock()  # guards what is below
         self._held: list[_Held] = []
@@ -91,22 +81,22 @@ class Hold:
             AssertionError: None came; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        return self._get_waiter().wait(self._list, timeout, self._tell_wanted(), "await hold.wait_async(…)")[0]
+        return self._get_inspection().wait(self._list, timeout, self._describe_wanted(), "await hold.wait_async(…)")[0]
 
     async def wait_async(self, timeout: float | None = None) -> RecordedRequest:
         """`wait`, for code on an event loop."""
-        return (await self._get_waiter().wait_async(self._list, timeout, self._tell_wanted()))[0]
+        return (await self._get_inspection().wait_async(self._list, timeout, self._describe_wanted()))[0]
 
-    def _get_waiter(self) -> Waiter:
-        if self._waiter is None:
+    def _get_inspection(self) -> Inspection:
+        if self._inspection is None:
             raise UsageError(f"{self._describe()} is in no stub that could hold a request")
-        return self._waiter
+        return self._inspection
 
     def _list(self) -> list[RecordedRequest]:
         with self._lock:
             return [held.request for held in self._held]
 
-    def _tell_wanted(self) -> str:
+    def _describe_wanted(self) -> str:
         return f"a request to {self._describe()} to be held"
 
     @property

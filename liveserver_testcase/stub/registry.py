@@ -30,7 +30,7 @@ class Decision(NamedTuple):
     Attributes:
         answer: The answer; None if there is none.
         expectation: Who gives it, or forbids it; None for ``serve_content()``, and for an unmatched request.
-        passed_over: If nobody answers: those that match, and why each does not answer.
+        skipped: If nobody answers: those that match, and why each does not answer.
         others: If nobody answers: those that do not match.
         is_late: Whether it came in an earlier test than the one that runs now.
         is_allowed: Whether nothing is held against the test although nobody answers.
@@ -39,7 +39,7 @@ class Decision(NamedTuple):
 
     answer: Responder | None
     expectation: Expectation | None = None
-    passed_over: tuple[tuple[Expectation, str], ...] = ()
+    skipped: tuple[tuple[Expectation, str], ...] = ()
     others: tuple[Expectation, ...] = ()
     is_late: bool = False
     is_allowed: bool = False
@@ -244,7 +244,7 @@ class ExpectationRegistry:
             others = tuple(each for each in known if each not in matching)
             allowed = self.allows(request)
             request.newest = self._next_number
-            return Decision(None, passed_over=passed, others=others, is_allowed=allowed, newest=self._next_number)
+            return Decision(None, skipped=passed, others=others, is_allowed=allowed, newest=self._next_number)
 
     def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
         expectation.claim(request)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Unpack
 
+    from .inspection import Inspection
+
 __all__ = ["ReplyVerbs"]
 
 A = TypeVar("A", bound="ReplyVerbs")
@@ -45,6 +47,7 @@ class ReplyVerbs:
     """
 
     answer: Responder | None = None
+    _inspection: Inspection | None = None
     first_turn = 0  # how many requests had come when its sequence of replies was given
 
     @property
@@ -244,9 +247,8 @@ class ReplyVerbs:
         known, plan = self._scripted(), plan_exchange(fault, at, after_bytes)
         scripted = FaultyResponder(known.content, plan, known.hooks)
         scripted.check()
-        owner = getattr(self, "_owner", None)
-        if plan.is_early and owner is not None:
-            owner.has_early = True
+        if plan.is_early and self._inspection is not None:
+            self._inspection.has_early = True
         self._answer_with(scripted)
         return self
 
@@ -260,7 +262,7 @@ class ReplyVerbs:
         Raises:
             UsageError: It is no time.
         """
-        hold = Hold(self.describe, getattr(self, "_owner", None), timeout=timeout)
+        hold = Hold(self.describe, self._inspection, timeout=timeout)
         self._say(hold)
         return hold
 

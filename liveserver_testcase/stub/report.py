@@ -211,8 +211,8 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
         lines = [f"{what} was complete only when its test was over, so nothing answered it"]
     elif decision.expectation is not None:
         lines = [f"{what} came, and must never come", f"  never: {_name(decision.expectation)}"]
-    elif decision.passed_over:
-        lines = _explain_skipped(what, decision.passed_over)
+    elif decision.skipped:
+        lines = _explain_skipped(what, decision.skipped)
     elif decision.others:
         nearest, lines = _explain_unmatched(request, decision.others)
     else:
@@ -223,15 +223,15 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     return Violation(request, "\n".join(lines), again, nearest, decision.newest)
 
 
-def _explain_skipped(what: str, passed_over: Sequence[tuple[Expectation, str]]) -> list[str]:
-    reasons = [reason for _, reason in passed_over]
+def _explain_skipped(what: str, skipped: Sequence[tuple[Expectation, str]]) -> list[str]:
+    reasons = [reason for _, reason in skipped]
     if any("no reply" in reason for reason in reasons):
         why = "what matches it has no reply; add .reply(…)"
     elif all(reason.startswith("used up") for reason in reasons):
         why = "what matches it is used up"
     else:
         why = "what matches it cannot answer now"
-    return [f"nothing answers {what}: {why}", *_shorten(passed_over, "  ", _format_skipped)]
+    return [f"nothing answers {what}: {why}", *_shorten(skipped, "  ", _format_skipped)]
 
 
 def _format_skipped(passed: tuple[Expectation, str]) -> str:
@@ -339,7 +339,7 @@ def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequenc
 
 
 def _group(violations: Iterable[Violation]) -> list[list[Violation]]:
-    """Those that say the same: a client that tries again and again is told of once."""
+    """Those that say the same: a client that tries again and again is named once."""
     groups: dict[tuple[int, str], list[Violation]] = {}
     for violation in violations:
         groups.setdefault((violation.request.window.number, violation.text), []).append(violation)

@@ -92,7 +92,7 @@ class Script:
             times,
             written_at=caller_location(),
             name=name or "",
-            owner=self._inspection,
+            inspection=self._inspection,
             scenario=scenario,
             state=state,
             reply_headers=reply_headers,
@@ -283,7 +283,9 @@ class Script:
         Raises:
             UsageError: It is nothing that can be sent.
         """
-        expectation = Expectation(make_criteria(method), (0, 1), written_at=caller_location(), owner=self._inspection)
+        expectation = Expectation(
+            make_criteria(method), (0, 1), written_at=caller_location(), inspection=self._inspection
+        )
         if isinstance(reply, Reply | Response) or not (callable(reply) or hasattr(reply, "reply_to")):
             expectation.reply(reply)
         else:

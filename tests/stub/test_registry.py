@@ -96,7 +96,7 @@ class OrderTest(BookTest):
         wanted = self.add()
         self.assertIs(wanted, self.decide().expectation)
 
-    def test_one_without_a_reply_is_passed_over(self) -> None:
+    def test_one_without_a_reply_is_skipped(self) -> None:
         """Another one answers, and it has its turn once it has a reply."""
         first = self.add("GET", "/x", (1, 1), reply=False)
         second = self.add()
@@ -134,7 +134,7 @@ class UnmatchedTest(BookTest):
         self.decide()
         self.assertEqual(
             Decision(
-                None, passed_over=((used_up, "used up 1/1"), (mute, "it has no reply; add .reply(…)")), others=(other,)
+                None, skipped=((used_up, "used up 1/1"), (mute, "it has no reply; add .reply(…)")), others=(other,)
             ),
             self.decide(),
         )

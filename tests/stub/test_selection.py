@@ -48,7 +48,7 @@ class RangeTest(SelectionTest):
         answer = self.ask(Range="bytes=100-")
         self.assertEqual((416, b"", "bytes */100"), (answer.status, answer.body, answer.headers["content-range"]))
 
-    def test_what_is_passed_over(self) -> None:
+    def test_what_is_skipped(self) -> None:
         """Other units, several parts, nonsense, other methods: all of it, as a server may answer."""
         self.reply()
         for wanted in ("lines=0-9", "bytes=0-1,5-6", "bytes=9-5", "bytes", "0-9"):

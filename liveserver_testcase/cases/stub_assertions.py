@@ -17,7 +17,7 @@ from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
 from .base import ServerAttribute, ServerTestCase
-from .stubpart import StubsAttribute
+from .stub_adapter import StubsAttribute
 from .waiting import must_be_awaited
 
 if TYPE_CHECKING:

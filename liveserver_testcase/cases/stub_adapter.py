@@ -13,12 +13,12 @@ from .servers import ClassServer, Problem
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["StubPart", "StubsAttribute"]
+__all__ = ["StubAdapter", "StubsAttribute"]
 
 __unittest = True
 
 
-class StubPart(ClassServer[HTTPStub]):
+class StubAdapter(ClassServer[HTTPStub]):
     """A stub of a class.
 
     Args:
