@@ -70,7 +70,10 @@ class _Poller:
 
     def _select(self) -> list[tuple[int, int]]:
         watched: list[Any] = [self.inner, *self.listeners]
-        ready = select.select(watched, [], [])[0]
+        try:
+            ready = select.select(watched, [], [])[0]
+        except OSError:  # a socket has been closed: by `shut`, which has emptied the list, or else accept() will say so
+            return [(number, 0) for number in self.listeners]
         if self.inner in ready:
             self.inner.recv(1)
         return [(number, 0) for number in self.listeners if number in ready]
@@ -282,7 +285,7 @@ class _Workers:
                 self.serve(connection, me)
             elif number in self.poller.listeners:
                 self.accept(self.poller.listeners[number])
-            else:
+            elif _HAS_EPOLL:
                 self.stop_watching(number)
 
     # -- connections -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import os
 import select
 import socket
 from collections.abc import Callable, Mapping
@@ -257,7 +258,8 @@ def fill(sock: socket.socket) -> list[socket.socket]:
 
     Linux and macOS then answer no attempt to connect at all; Windows refuses it.
     """
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of connections that were cut something is left
+    if os.name != "nt":  # where the port is exclusive, and nothing of a connection that was cut is in the way
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.listen(0)
     clients: list[socket.socket] = []
     for _ in range(_MOST):

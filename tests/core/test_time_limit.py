@@ -8,6 +8,7 @@ import types
 import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 from liveserver_testcase.core.time_limit import TimeLimitExceeded, time_limit
 from tests.support import HANG, NoLeaks
@@ -118,6 +119,15 @@ class TimeLimit(NoLeaks):
         thread.start()
         thread.join(HANG)
         self.assertEqual([signal.SIG_DFL], handlers)
+
+    def test_no_timer(self) -> None:
+        """Where the system has no timer, nothing can be done either."""
+        timer = mock.patch.object(signal, "setitimer")
+        timer.start()
+        self.addCleanup(timer.stop)
+        del signal.setitimer
+        with time_limit(HANG):
+            self.assertEqual(signal.SIG_DFL, signal.getsignal(signal.SIGALRM))
 
 
 if __name__ == "__main__":
