@@ -1,19 +1,20 @@
-"""Servers of a test class: started before its first test, judged after each, stopped after its last."""
+"""Servers of a test class: started before its first test, asked about each test, stopped after the last."""
 
 from __future__ import annotations
 
 import unittest
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
+from .class_server import ClassRun, ClassServer, Findings, Problem
+from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
 from .mistakes import check_class, refuse_coroutine, suggest_attribute
-from .outcome import JudgedResult, add_note, as_note, format_error, is_all_ours, raise_at
-from .servers import ClassRun, ClassServer, Findings, Problem, S, Startable
+from .result import DelayedResult
 from .settings import read_setting
 from .waiting import StartedAssertion
 
-__all__ = ["ClassServer", "Problem", "ServerAttribute", "ServerTestCase", "Startable", "of_a_test"]
+__all__ = ["ServerTestCase"]
 
 __unittest = True  # unittest leaves the frames of this module out of its tracebacks
 __tracebackhide__ = True  # and so does pytest
@@ -21,76 +22,8 @@ __tracebackhide__ = True  # and so does pytest
 C = TypeVar("C", str, int, float, bool)
 
 
-class ServerAttribute(Generic[S]):
-    """A class attribute through which a test class and its tests reach the server of the same name.
-
-    Before the server is there a test gets a `ServerNotStarted`, and a class something that raises it when it is used:
-    nose2 looks at every attribute of a class when it collects tests, and would give up.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type[ServerTestCase]) -> S: ...
-    @overload
-    def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> S: ...
-    def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> S:
-        run = owner._own_run()
-        server = run.find(self._name) if run is not None else None
-        if server is None:
-            absent = _Absent(owner, self._name)
-            if instance is not None:
-                raise absent._error
-            return absent  # type: ignore[return-value]
-        return server  # type: ignore[no-any-return]
-
-
-class _Absent:
-    """Stands for a server that is not there; it cannot be used."""
-
-    def __init__(self, owner: type[ServerTestCase], name: str) -> None:
-        self._owner = owner
-        self._name = name
-
-    @property
-    def _error(self) -> ServerNotStarted:
-        """The error that says why."""
-        reason = self._owner._explain_absence(self._name)
-        return ServerNotStarted(f"{self._owner.__name__}.{self._name} is not there: {reason}")
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise self._error
-
-    def __repr__(self) -> str:
-        return f"<{self._owner.__name__}.{self._name}, not started>"
-
-
-class _NoTest:
-    """What a class gets that asks for what is a test's own; it cannot be used."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise ServerNotStarted(f"{self._name} is one test's own: use it in setUp() or in a test")
-
-
-if TYPE_CHECKING:
-    of_a_test = property
-else:
-
-    class of_a_test(property):
-        """A property whose class is not its own value: nose2 looks at each, and an exception would end it."""
-
-        def __get__(self, instance: object, owner: type | None = None) -> Any:
-            if instance is None:
-                return _NoTest(f"{owner.__name__}.{self.fget.__name__}")
-            return super().__get__(instance, owner)
-
-
 class ServerTestCase(unittest.TestCase):
-    """The base of every test class with servers: it runs them, and has the last word on each test.
+    """The base of every test class with servers: it runs them, and fails each test against which they hold something.
 
     A subclass says which servers there are in `class_servers`.  They run from ``setUpClass`` to ``tearDownClass``,
     whatever a test class overrides: a forgotten ``super()`` in ``setUp``, ``tearDown`` or ``tearDownClass`` changes
@@ -168,9 +101,9 @@ class ServerTestCase(unittest.TestCase):
         if run is None:
             return
         cls._class_run, cls._class_is_over = None, True
-        verdict = _make_verdict(run.stop(), cls.failureException, cls)
-        if verdict is not None:
-            raise verdict
+        failure = _make_failure(run.stop(), cls.failureException, cls)
+        if failure is not None:
+            raise failure
 
     @classmethod
     def _own_run(cls) -> ClassRun | None:
@@ -199,7 +132,7 @@ class ServerTestCase(unittest.TestCase):
     # -- the life of a test ------------------------------------------------------------------------------------------
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
-        """Run the test, judge it by what its servers saw, and tell the runner."""
+        """Run the test, and fail it if its servers hold something against it."""
         stop_run = None
         if result is None:
             result = self.defaultTestResult()
@@ -207,29 +140,29 @@ class ServerTestCase(unittest.TestCase):
             stop_run = getattr(result, "stopTestRun", None)
         try:
             self._begin_test()
-            super().run(JudgedResult(result, self, self._judge, self._failed, self._explain_error))  # type: ignore[arg-type]
+            super().run(DelayedResult(result, self, self._find_failure, self._failed, self._explain_error))  # type: ignore[arg-type]
         finally:
             if stop_run is not None:
                 stop_run()
         return result
 
     def debug(self) -> None:
-        """Run the test without collecting its result; a verdict against it is raised."""
+        """Run the test without collecting its result; what its servers hold against it is raised."""
         self._begin_test()
         try:
             super().debug()
         except unittest.SkipTest:
-            self._judge(skipped=True)
+            self._find_failure(skipped=True)
             raise
         except Exception as error:
-            verdict = self._judge()
-            for note in (self._explain_error(error), verdict and as_note(verdict)):
+            failure = self._find_failure()
+            for note in (self._explain_error(error), failure and as_note(failure)):
                 if note:
                     add_note(error, note)
             raise
-        verdict = self._judge()
-        if verdict is not None:
-            raise verdict
+        failure = self._find_failure()
+        if failure is not None:
+            raise failure
 
     def fail_with(self, report: str, msg: str | None = None, *, about: str = "") -> NoReturn:
         """Fail with a report, and with what the test's author wanted to be said besides.
@@ -253,7 +186,7 @@ class ServerTestCase(unittest.TestCase):
             run.begin(self.id())
 
     def _failed(self) -> None:
-        """The test has just failed: tell the servers, while they run."""
+        """Pass on to the servers, while they run, that the test has just failed."""
         run = self._own_run()
         if run is not None:
             run.failed(self.id())
@@ -269,22 +202,22 @@ class ServerTestCase(unittest.TestCase):
             texts.append(run.describe_activity(without=self._described_server))
         return "\n\n".join(filter(None, texts))
 
-    def _judge(self, skipped: bool = False) -> BaseException | None:
+    def _find_failure(self, skipped: bool = False) -> BaseException | None:
         """What the servers hold against the test that is over, as an exception."""
         method = getattr(type(self), self.id().rpartition(".")[2], None)
         forgotten = [started.explain_if_forgotten() for started in self._started_assertions]
         run = self._own_run()
         if run is not None:
-            found = run.judge(skipped)
+            found = run.end_test(skipped)
             if not skipped:
                 found.problems[:0] = [Problem(text) for text in forgotten if text]
-            return _make_verdict(found, self.failureException, method)
+            return _make_failure(found, self.failureException, method)
         if skipped:
             return None
         return raise_at(method, ServerNotStarted(f"{self.id()} ran without its servers: {self._explain_absence()}"))
 
 
-def _make_verdict(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:
+def _make_failure(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:
     """One exception for all that was found, or None: the first cause is chained to it, further ones are printed.
 
     Args:
@@ -303,6 +236,6 @@ def _make_verdict(found: Findings, failure: type[BaseException], where: object) 
         for problem in everything
     ]
     kind = failure if found.problems else LiveServerTestCaseError
-    verdict = kind("\n\n".join(texts))
-    verdict.__cause__ = chained
-    return raise_at(where, verdict)
+    error = kind("\n\n".join(texts))
+    error.__cause__ = chained
+    return raise_at(where, error)

@@ -15,15 +15,16 @@ from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import configured_port, load_app
 from ..web.live import Interface, LiveServer, Mode
 from ..web.records import RequestRecord
-from .base import ClassServer, ServerTestCase, of_a_test
-from .childview import VARIABLE, ChildView, describe_servers
-from .external import ExternalPart, ExternalServer, external_url, skip_external
+from .attributes import instance_property
+from .base import ServerTestCase
+from .class_server import ClassRun, ClassServer
+from .failure_text import name_error
+from .live_adapter import SCOPES, LiveAdapter, check_kinds
 from .live_address import LiveAddress, check_port
+from .live_assertions import LiveAssertions
+from .live_child import VARIABLE, ChildClassRun, describe_servers
+from .live_external import ExternalAdapter, ExternalServer, external_url, skip_external
 from .live_handle import LiveServerAttribute
-from .liveasserts import LiveAssertions
-from .livepart import SCOPES, LivePart, check_kinds
-from .outcome import name_error
-from .servers import ClassRun
 
 if TYPE_CHECKING:
     import ssl
@@ -131,7 +132,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ServerNotStarted: The server does not run: ``setUpClass()`` was overridden without ``super()``.
             ServerThreadError: A thread of the server has died.
         """
-        part = cls._live_part()
+        part = cls._live_adapter()
         if part is not None and part.server is not None:
             part.server.check()
         return cls.live_server.url_for(path, **query)
@@ -149,7 +150,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             UsageError: The application is not Flask's, or lives in another process.
             werkzeug.routing.BuildError: There is no such endpoint, or it wants other values.
         """
-        if cls._live_part() is None:
+        if cls._live_adapter() is None:
             skip_external("live_url_for()", external_url())
         app = getattr(cls.live_server, "app", None)
         if cls.live_server.mode == "process":
@@ -167,7 +168,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             path = url_for(endpoint, _external=False, **values)
         return cls.live_server.url_for(path)
 
-    @of_a_test
+    @instance_property
     def live(self) -> LiveSession:
         """A requests session for which ``/path`` is a path on the live server; closed when the test is over.
 
@@ -177,7 +178,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             url = self.live_url()
             from ..web.session import LiveSession  # requests takes 60 ms to import, and not every class needs it
 
-            is_ours = self._live_part() is not None
+            is_ours = self._live_adapter() is not None
             session = LiveSession(url.rstrip("/"), ca_file=self.live_server.ca_file, trust_env=not is_ours)
             self._live_session = session
             self.addCleanup(self._close_live_session)
@@ -209,27 +210,27 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
         url = external_url()
-        return [*super().class_servers(), ExternalPart(_NAME, url) if url else cls._make_live_part()]
+        return [*super().class_servers(), ExternalAdapter(_NAME, url) if url else cls._make_live_adapter()]
 
     @classmethod
-    def _live_part(cls) -> LivePart | None:
+    def _live_adapter(cls) -> LiveAdapter | None:
         """What drives the server of this class; None for somebody else's."""
         run = cls._own_run()
         part = run.part(_NAME) if run is not None else None
-        return part if isinstance(part, LivePart) else None
+        return part if isinstance(part, LiveAdapter) else None
 
     @classmethod
-    def _own_part(cls, what: str) -> LivePart:
-        part = cls._live_part()
+    def _own_adapter(cls, what: str) -> LiveAdapter:
+        part = cls._live_adapter()
         if part is None:
             if isinstance(cls.live_server, ExternalServer):
                 skip_external(what, cls.live_server.url)
             cls.live_server.start  # noqa: B018  # says why it is not there
-        return cast(LivePart, part)
+        return cast(LiveAdapter, part)
 
     @classmethod
-    def _make_live_part(cls) -> LivePart:
-        return LivePart(
+    def _make_live_adapter(cls) -> LiveAdapter:
+        return LiveAdapter(
             _NAME,
             cls._make_live_server,
             locate=cls._make_live_address,
@@ -311,7 +312,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     @classmethod
     def _make_app_there(cls) -> Any:
         """Make the application in the server's process, where no ``setUpClass`` has run."""
-        view = ChildView()
+        view = ChildClassRun()
         cls._class_run = cast(ClassRun, view)
         app = cls._make_app()
         own, port = view.find(_NAME), configured_port(app)
@@ -326,7 +327,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         """What `create_app` returns, or an error that says what went wrong in it."""
         seconds = cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float)
         # in a process of its own its parent ends it in time
-        limit = time_limit(seconds) if cls._live_part() is not None else contextlib.nullcontext()
+        limit = time_limit(seconds) if cls._live_adapter() is not None else contextlib.nullcontext()
         try:
             with limit:
                 app = cls.create_app()

@@ -11,9 +11,10 @@ from ..core.text import suggest_name
 from ..errors import ServerNotStarted
 from ..web.live import LiveServer, Mode
 from ..web.records import RequestRecord
-from .base import ServerAttribute, ServerTestCase
+from .attributes import ServerAttribute
+from .base import ServerTestCase
+from .live_adapter import LiveAdapter, describe_pending
 from .live_address import LiveAddress
-from .livepart import LivePart, describe_pending
 
 if TYPE_CHECKING:
     from ..core.journal import Journal
@@ -33,7 +34,7 @@ class LiveServerHandle:
 
     __slots__ = ("_owner", "_part")
 
-    def __init__(self, owner: type[ServerTestCase], part: LivePart) -> None:
+    def __init__(self, owner: type[ServerTestCase], part: LiveAdapter) -> None:
         self._owner = owner
         self._part = part
 
@@ -221,6 +222,6 @@ class LiveServerAttribute(ServerAttribute[LiveServer]):
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> LiveServerHandle:
         run = owner._own_run()
         part = run.part(self._name) if run is not None else None
-        if isinstance(part, LivePart) and (part.server is not None or part.address is not None):
+        if isinstance(part, LiveAdapter) and (part.server is not None or part.address is not None):
             return LiveServerHandle(owner, part)
         return super().__get__(instance, owner)  # type: ignore[return-value]  # of somebody else, or not there

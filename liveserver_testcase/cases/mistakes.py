@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
 from ..errors import UsageError
-from .outcome import raise_at
+from .failure_text import raise_at
 
 __all__ = ["check_class", "refuse_coroutine", "suggest_attribute"]
 

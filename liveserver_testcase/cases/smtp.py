@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from ..errors import UsageError
 from ..mail.config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice
 from ..mail.server import SMTPServer
-from .base import ClassServer
+from .class_server import ClassServer
 from .smtp_adapter import SMTPAdapter
 from .smtp_assertions import SMTPAssertions
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..core.text import count
 from ..errors import UsageError
 from ..mail.server import SMTPServer
-from .servers import ClassServer, Problem
+from .class_server import ClassServer, Problem
 
 if TYPE_CHECKING:
     from ..mail.message import ReceivedEmail
@@ -82,7 +82,7 @@ class SMTPAdapter(ClassServer[SMTPServer]):
         listed = [f"  {one_line(email)}" for email in emails[-_MOST_LISTED:]]
         return "\n".join([f"mail server {server.url}: {count(len(emails), 'email')} came in this test", *listed])
 
-    def leftovers(self) -> list[Problem]:
+    def late_problems(self) -> list[Problem]:
         if self.server is None or not self.is_strict:
             return []
         found = [each for each in self.late() if each[0].index not in self._reported]

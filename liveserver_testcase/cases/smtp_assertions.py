@@ -10,7 +10,8 @@ from ..mail.faults import check_command
 from ..mail.outbox import CapturedEmails, Outbox, build_criteria
 from ..mail.server import SMTPServer
 from ..mail.session import SMTPAttempt
-from .base import ServerAttribute, ServerTestCase
+from .attributes import ServerAttribute
+from .base import ServerTestCase
 from .smtp_adapter import SMTPAdapter
 from .waiting import Inquiry, Wait, check_count, check_seconds, check_times, must_be_awaited
 

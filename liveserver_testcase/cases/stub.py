@@ -13,7 +13,7 @@ from ..core.tls import ClientAuth
 from ..errors import UsageError
 from ..stub.reply import Reply
 from ..stub.server import HTTPStub
-from .base import ClassServer
+from .class_server import ClassServer
 from .stub_adapter import StubAdapter
 from .stub_assertions import StubAssertions
 

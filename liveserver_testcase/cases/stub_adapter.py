@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ..errors import ServerNotStarted, UsageError
 from ..stub.server import HTTPStub
 from .base import ServerTestCase
-from .servers import ClassServer, Problem
+from .class_server import ClassServer, Problem
 
 if TYPE_CHECKING:
     from typing import Any
@@ -63,7 +63,7 @@ class StubAdapter(ClassServer[HTTPStub]):
             return ""
         return "\n".join(self.server._inspection.traffic.list_requests())
 
-    def leftovers(self) -> list[Problem]:
+    def late_problems(self) -> list[Problem]:
         return (
             []
             if self.server is None

@@ -16,7 +16,8 @@ from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria,
 from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
-from .base import ServerAttribute, ServerTestCase
+from .attributes import ServerAttribute
+from .base import ServerTestCase
 from .stub_adapter import StubsAttribute
 from .waiting import must_be_awaited
 

@@ -171,7 +171,7 @@ class Threads(NoLeaks):
 
 
 class AfterTheLastTest(NoLeaks):
-    """Requests that begin when the last test has been judged."""
+    """Requests that begin when the last test is over."""
 
     def check(self, **members: Any) -> None:
         outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=visit, **members))

@@ -25,8 +25,8 @@ from tests.support import HANG, NoLeaks, run_python
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Held(NoLeaks):
-    """``LIVESERVER_HOLD=1``."""
+class PauseOnFailure(NoLeaks):
+    """``LIVESERVER_PAUSE_ON_FAILURE=1``."""
 
     script = """
         import sys, unittest, urllib.request
@@ -53,11 +53,11 @@ class Held(NoLeaks):
         unittest.main(verbosity=0)
     """
 
-    def test_held(self) -> None:
+    def test_the_first_failure_waits(self) -> None:
         """The first test that fails waits for Enter with its server running; the second does not."""
         with subprocess.Popen(
             [sys.executable, "-X", "dev", "-W", "error", "-u", "-c", textwrap.dedent(self.script)],
-            env={**os.environ, "LIVESERVER_HOLD": "1", "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "LIVESERVER_PAUSE_ON_FAILURE": "1", "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -71,13 +71,13 @@ class Held(NoLeaks):
                 lines.append(process.stderr.readline())
                 self.assertTrue(lines[-1], "".join(lines))
             url = lines[-1].strip()
-            self.assertIn("ShopTest.test_2_fails has failed, and its server is held at\n", "".join(lines))
+            self.assertIn("ShopTest.test_2_fails has failed, and its server still runs at\n", "".join(lines))
             self.assertEqual(200, requests.get(url, timeout=HANG).status_code)
             process.stdin.write("\n")
             process.stdin.flush()
             rest = process.stderr.read()
             process.wait(HANG)
-        self.assertNotIn("held", rest)
+        self.assertNotIn("still runs", rest)
         self.assertIn("FAILED (failures=2)", rest)
         if sys.version_info >= (3, 11):  # before, unittest tells of a failure when the clean-ups are over
             self.assertEqual(1, lines.count("tearDown\n"))
@@ -86,7 +86,7 @@ class Held(NoLeaks):
         """Where nobody can press Enter, nobody is waited for; without the variable nothing is held."""
         for value in ("1", "0"):
             with self.subTest(value=value):
-                script = f"import os; os.environ['LIVESERVER_HOLD'] = '{value}'; os.setsid()\n"
+                script = f"import os; os.environ['LIVESERVER_PAUSE_ON_FAILURE'] = '{value}'; os.setsid()\n"
                 done = run_python(script + textwrap.dedent(self.script))
                 self.assertEqual(1, done.returncode)
                 self.assertEqual(value == "1", "is held at" in done.stderr)

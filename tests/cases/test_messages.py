@@ -180,7 +180,7 @@ class ApplicationErrors(ReportCase):
 
 
 class LateErrors(ReportCase):
-    """What came to light when its test had been judged."""
+    """What came to light when its test was over."""
 
     def make_case(self, **members: Any) -> type[Any]:
         """A class whose first test leaves something behind."""

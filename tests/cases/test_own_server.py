@@ -86,8 +86,8 @@ class ToyPart(ClassServer[Toy]):
         self.heard.append(f"problems {self.name}")
         return []
 
-    def leftovers(self) -> list[Problem]:
-        self.heard.append(f"leftovers {self.name}")
+    def late_problems(self) -> list[Problem]:
+        self.heard.append(f"late_problems {self.name}")
         return []
 
 
@@ -116,9 +116,9 @@ class TheSeam(unittest.TestCase):
                 "clean up",
                 "settle toy",
                 "problems toy",
-                "leftovers toy",
+                "late_problems toy",
                 "stop toy",
-                "leftovers toy",
+                "late_problems toy",
             ],
             heard,
         )
@@ -177,11 +177,11 @@ class TheSeam(unittest.TestCase):
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         self.assertTrue(outcome.report.endswith("Mine: the toy is broken"))
 
-    def test_leftovers_of_the_class(self) -> None:
+    def test_late_problems_of_the_class(self) -> None:
         """What comes to light when the server has stopped is an error of the class."""
 
         class Part(ToyPart):
-            def leftovers(self) -> list[Problem]:
+            def late_problems(self) -> list[Problem]:
                 return [Problem("left over")] if "stop toy" in self.heard else []
 
         outcome = run_case(make_toys(Part("toy", []), test=lambda self: None))
@@ -191,7 +191,7 @@ class TheSeam(unittest.TestCase):
 
     def test_errors_of_the_hooks(self) -> None:
         """What begin() or settle() raises is an error of the test, which runs all the same."""
-        for hook in ("begin", "settle", "problems", "leftovers"):
+        for hook in ("begin", "settle", "problems", "late_problems"):
             with self.subTest(hook=hook):
                 reached: list[str] = []
 
@@ -293,17 +293,17 @@ class UnderPytest(unittest.TestCase):
     """The seam under pytest."""
 
     def test_debugger(self) -> None:
-        """``--pdb`` stops at a verdict, with the test's server still there to be asked, and goes on."""
+        """``--pdb`` stops at what a server holds against a test, while that server still runs, and goes on."""
         process = run_python(
             """
             import io, sys, pytest
-            sys.stdin = io.StringIO("p 'name is ' + self.stub.label\\nc\\n")
+            sys.stdin = io.StringIO("p 'running: ' + str(self.stub.is_running)\\nc\\n")
             arguments = ["--pdb", "-s", "-p", "no:cacheprovider", "-o", "python_files=suite_*.py"]
             sys.exit(pytest.main([*arguments, "tests/cases/suites/suite_outcomes.py", "-k", "failed_already"]))
             """
         )
         self.assertEqual(1, process.returncode, process.stdout + process.stderr)
-        self.assertIn("'name is http-stub'", process.stdout)
+        self.assertIn("'running: True'", process.stdout)
         self.assertIn("1 failed", process.stdout)
 
 

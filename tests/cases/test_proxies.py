@@ -19,7 +19,7 @@ from unittest import mock
 import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServer, LiveServerTestCase, SMTPTestCase
-from liveserver_testcase.cases.livelog import LogKeeper
+from liveserver_testcase.cases.live_debug import LogCapture
 from liveserver_testcase.cases.proxies import bypass_proxies, exempt_host, restore_proxies
 from tests.cases.apps import Routes, answer, make_app
 from tests.cases.running import make_case, run_case
@@ -209,7 +209,7 @@ class TheVariables(unittest.TestCase):
 
 def kept(handlers: list[logging.Handler]) -> list[logging.Handler]:
     """The handlers without the one that a live server's test has while it runs."""
-    return [handler for handler in handlers if not isinstance(handler, LogKeeper)]
+    return [handler for handler in handlers if not isinstance(handler, LogCapture)]
 
 
 def process_state() -> dict[str, object]:

@@ -186,7 +186,7 @@ class Late(EpochCase):
         self.assertEqual(self.run_tests(first, second).summary, {"run": 2})
 
     def test_between_two_tests(self) -> None:
-        """So it is with mail that came when one test had been judged and the next not begun."""
+        """So it is with mail that came when one test was over and the next not begun."""
         clients: list[smtplib.SMTP] = []
 
         def first(case: SMTPTestCase) -> None:

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from ..web.http_server import build_url
-from .servers import ClassServer
+from .class_server import ClassServer
 
-__all__ = ["VARIABLE", "ExternalPart", "ExternalServer", "external_url"]
+__all__ = ["VARIABLE", "ExternalAdapter", "ExternalServer", "external_url"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -83,8 +83,8 @@ class ExternalServer:
         return f"<{type(self).__name__} at {self.url}>"
 
 
-class ExternalPart(ClassServer[ExternalServer]):
-    """The place of the live application in the base: nothing is started, judged or stopped."""
+class ExternalAdapter(ClassServer[ExternalServer]):
+    """The place of the live application in the base: nothing is started, asked or stopped."""
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name, lambda: ExternalServer(url), order=30)

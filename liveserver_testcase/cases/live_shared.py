@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..web.live import LiveServer
 from .thread_watch import ThreadWatch
 
-__all__ = ["borrow", "end_others"]
+__all__ = ["end_others", "get_shared"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -21,7 +21,7 @@ log = logging.getLogger("liveserver_testcase.cases")
 
 
 @dataclass
-class _Loan:
+class _SharedServer:
     """A server that classes share.
 
     Attributes:
@@ -45,11 +45,11 @@ class _Loan:
         return self.scope == "session" or module == self.owner
 
 
-_loans: dict[Hashable, _Loan] = {}  # runners run the classes of a process one after the other
+_shared: dict[Hashable, _SharedServer] = {}  # runners run the classes of a process one after the other
 _watched: set[str] = set()  # modules that unittest will tell us the end of
 
 
-def borrow(
+def get_shared(
     key: Hashable, module: str, make: Callable[[], LiveServer], *, scope: str = "session", starts: bool = True
 ) -> LiveServer:
     """The server of this key; made when it is first wanted.
@@ -72,42 +72,42 @@ def borrow(
         _watched.add(module)
         unittest.addModuleCleanup(end_module, module)
     key = scope, owner, key
-    loan = _loans.get(key)
-    if loan is not None and loan.pid != os.getpid():  # a forked child: the server is its parent's
-        loan = None
-    if loan is None:
+    shared = _shared.get(key)
+    if shared is not None and shared.pid != os.getpid():  # a forked child: the server is its parent's
+        shared = None
+    if shared is None:
         threads = ThreadWatch()
         server = make()
         if starts:
             server.start()
-        loan = _loans[key] = _Loan(server, owner, scope, os.getpid(), threads)
-    elif starts and not loan.server.is_running:
-        loan.server.start()
-    return loan.server
+        shared = _shared[key] = _SharedServer(server, owner, scope, os.getpid(), threads)
+    elif starts and not shared.server.is_running:
+        shared.server.start()
+    return shared.server
 
 
 def end_others(module: str) -> None:
     """Stop the servers that are for other modules than this one, whose class begins."""
     with contextlib.suppress(Exception):  # it is said in the log, and is not this class's doing
-        _end([known for known, loan in _loans.items() if not loan.is_for(module)])
+        _end([known for known, shared in _shared.items() if not shared.is_for(module)])
 
 
 def end_module(module: str) -> None:
     """Stop the servers of a module."""
     _watched.discard(module)
-    _end([key for key, loan in _loans.items() if loan.scope == "module" and loan.owner == module])
+    _end([key for key, shared in _shared.items() if shared.scope == "module" and shared.owner == module])
 
 
 def _end(keys: list[Hashable]) -> None:
     """Stop these servers, whatever goes wrong with one of them."""
     failure: Exception | None = None
     for key in keys:
-        loan = _loans.pop(key)
+        shared = _shared.pop(key)
         try:
-            loan.server.stop()
-            loan.threads.warn(loan.server)
+            shared.server.stop()
+            shared.threads.warn(shared.server)
         except Exception as error:
-            log.error("stopping a server of the %s %s: %s", loan.scope, loan.owner, error)
+            log.error("stopping a server of the %s %s: %s", shared.scope, shared.owner, error)
             failure = error
     if failure is not None:
         raise failure

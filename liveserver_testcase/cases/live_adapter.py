@@ -13,15 +13,14 @@ from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.live import LiveServer
 from ..web.records import RequestRecord
-from .hold import hold
+from .class_server import ClassServer, Problem
+from .failure_text import format_error, members_of, name_error
 from .live_address import LiveAddress
-from .livelog import LogKeeper
-from .outcome import format_error, members_of, name_error
-from .servers import ClassServer, Problem
-from .shared import borrow, end_others
+from .live_debug import LogCapture, pause_on_failure
+from .live_shared import end_others, get_shared
 from .thread_watch import ThreadWatch
 
-__all__ = ["SCOPES", "ExpectedErrors", "LivePart", "describe_errors", "describe_exchange", "describe_pending"]
+__all__ = ["SCOPES", "ExpectedErrors", "LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -57,7 +56,7 @@ class ExpectedErrors:
         return names if self.regex is None else f"{names} matching {self.regex.pattern!r}"
 
 
-class LivePart(ClassServer[LiveServer]):
+class LiveAdapter(ClassServer[LiveServer]):
     """The live application of a class.
 
     Args:
@@ -103,9 +102,9 @@ class LivePart(ClassServer[LiveServer]):
         self.pending_timeout = pending_timeout
         self.raises = raises
         self.ignored = ignored
-        self.log = LogKeeper()
+        self.log = LogCapture()
         self.should_run = False
-        self.found: list[Raised] = []  # of this test, and not judged yet
+        self.found: list[Raised] = []  # of this test, and not reported yet
         self.late: list[Raised] = []
         self.reported: list[BaseException] = []  # of this test, and in its report
         self.pending: list[tuple[RequestRecord, str]] = []  # each with its stack
@@ -123,7 +122,7 @@ class LivePart(ClassServer[LiveServer]):
             if self.starts:
                 self.server.start()
         else:
-            self.server = borrow(self.key(), self.module, self._make, scope=self.scope, starts=self.starts)
+            self.server = get_shared(self.key(), self.module, self._make, scope=self.scope, starts=self.starts)
         self.should_run = self.server.is_running
 
     def _make_server(self) -> LiveServer:
@@ -206,7 +205,7 @@ class LivePart(ClassServer[LiveServer]):
         before, self.server, self._refused = self.server, None, None
         self.should_run = False
         if before is not None:
-            self._end_own(before)  # the test was not judged
+            self._end_own(before)  # the test has not ended properly
         try:
             server = self._make()
             if self.starts:
@@ -296,10 +295,10 @@ class LivePart(ClassServer[LiveServer]):
             return [Problem(f"{self.server!r} does not run any more, and no test has stopped it")]
         return []
 
-    def leftovers(self) -> list[Problem]:
+    def late_problems(self) -> list[Problem]:
         if self.server is None:
             return []
-        late = self.late + self.gather()  # the test whose these are has been judged
+        late = self.late + self.gather()  # the test whose these are has been reported
         self.late, self.found = [], []
         tests = dict.fromkeys(record.window for record, _ in late)
         return [
@@ -311,7 +310,7 @@ class LivePart(ClassServer[LiveServer]):
 
     def failed(self, test_id: str) -> None:
         if self.server is not None and self.server.is_running:
-            hold(test_id, self.server.url)
+            pause_on_failure(test_id, self.server.url)
 
     def end(self) -> None:
         self.log.end()

@@ -1,4 +1,4 @@
-"""The servers of a test class: started in order, told of each test, asked about it, stopped in reverse."""
+"""The servers of a test class: started in order, asked about each test, stopped in reverse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import LiveServerTestCaseError, UsageError
-from .outcome import is_all_ours, name_error
+from .failure_text import is_all_ours, name_error
 from .proxies import bypass_proxies, exempt_host, restore_proxies
 
 __all__ = ["ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
@@ -46,10 +46,10 @@ class Problem:
 
 
 class ClassServer(Generic[S]):
-    """One server of a test class: how it starts, begins a test, is judged and stops.
+    """One server of a test class: how it starts, begins a test, is asked about it, and stops.
 
     Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
-    `settle`, `problems`, `describe_activity`, `leftovers` and `end`; what they raise is an error of the test.
+    `settle`, `problems`, `describe_activity`, `late_problems` and `end`; what they raise is an error of the test.
 
     Args:
         name: The attribute under which the test finds the server (see `ServerAttribute`).
@@ -102,15 +102,15 @@ class ClassServer(Generic[S]):
     def failed(self, test_id: str) -> None:
         """The test has just failed, and its servers still run: a moment to look at them."""
 
-    def leftovers(self) -> list[Problem]:
-        """What came to light since, about tests that were judged already; each problem once, and says whose it is.
+    def late_problems(self) -> list[Problem]:
+        """What came to light since, about tests that are over already; each problem once, and says whose it is.
 
         Asked after `problems`, and once more when the server has stopped.
         """
         return []
 
     def end(self) -> None:
-        """The test has been judged."""
+        """The test is over, and its servers have been asked."""
 
     @property
     def host(self) -> str | None:
@@ -170,7 +170,7 @@ class ClassRun:
         names = [server.name for server in self.servers]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise UsageError(f"class_servers() lists two servers named {twice!r}; each wants a name of its own")
+            raise UsageError(f"class_servers() lists two servers named {twice!r}; each needs a name of its own")
         self._started: list[ClassServer[Any]] = []
         self._errors: list[Problem] = []  # of beginning the test
         self._late: list[Problem] = []  # seen during a test that was skipped
@@ -197,7 +197,7 @@ class ClassRun:
         return next((server.server for server in self._started if server.name == name), None)
 
     def begin(self, test_id: str) -> None:
-        """Tell every server that a test begins; what goes wrong is found when the test is judged."""
+        """Begin a test on every server; what goes wrong is reported when the test is over."""
         found = Findings()
         for server in self._started:
             found.ask(server, "begin", test_id)
@@ -208,7 +208,7 @@ class ClassRun:
         return next((server for server in self.servers if server.name == name), None)
 
     def failed(self, test_id: str) -> None:
-        """Tell every server that the test has just failed."""
+        """Pass on to every server that the test has just failed."""
         for server in self._started:
             server.failed(test_id)
 
@@ -226,7 +226,7 @@ class ClassRun:
         texts = [found.ask(server, "describe_activity") for server in self._started if server.name != without]
         return "\n\n".join([*filter(None, texts), *(error.text for error in found.errors)])
 
-    def judge(self, skipped: bool = False) -> Findings:
+    def end_test(self, skipped: bool = False) -> Findings:
         """Let the servers settle and ask what they hold against the test that is over.
 
         Args:
@@ -238,7 +238,7 @@ class ClassRun:
             found.ask(server, "settle")
         for server in self._started:
             found.problems += found.ask(server, "problems") or ()
-            late += found.ask(server, "leftovers") or ()
+            late += found.ask(server, "late_problems") or ()
             found.ask(server, "end")
         if skipped:
             self._late = late
@@ -255,9 +255,9 @@ class ClassRun:
         for server in reversed(started) if self._pid == os.getpid() else ():  # a forked child's are its parent's
             try:
                 found.ask(server, "stop")
-            except BaseException as error:  # the other servers want to be stopped all the same
+            except BaseException as error:  # the other servers must be stopped all the same
                 interrupt = error
-            found.problems += found.ask(server, "leftovers") or ()
+            found.problems += found.ask(server, "late_problems") or ()
         restore_proxies()
         if interrupt is not None:
             raise interrupt

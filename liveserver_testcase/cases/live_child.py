@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UsageError
 from ..web.http_server import build_url
 
-__all__ = ["VARIABLE", "ChildView", "ServerView", "describe_servers"]
+__all__ = ["VARIABLE", "ChildClassRun", "ServerView", "describe_servers"]
 
 VARIABLE = "LIVESERVER_TESTCASE_SERVERS"
 """The environment variable by which the child knows them."""
@@ -71,7 +71,7 @@ class ServerView:
         return f"<{self._name} of the test's process at {self._facts.get('url')}>"
 
 
-class ChildView:
+class ChildClassRun:
     """Stands for the `ClassRun` of a class in the child."""
 
     def __init__(self) -> None:

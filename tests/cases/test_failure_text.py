@@ -1,4 +1,4 @@
-"""How a verdict is put to a reader: as a note on another exception, and at which place."""
+"""How a failure is put to a reader: as a note on another exception, and at which place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from liveserver_testcase.cases.outcome import add_note, as_note, name_error, raise_at
+from liveserver_testcase.cases.result import add_note, as_note, name_error, raise_at
 
 
 class OwnText(Exception):
@@ -60,10 +60,10 @@ class Notes(unittest.TestCase):
         self.assertIs(error, other.__context__)
 
     def test_with_a_cause(self) -> None:
-        """A verdict with a cause is noted with the cause's traceback."""
-        verdict = AssertionError("the verdict")
-        verdict.__cause__ = ValueError("the cause")
-        self.assertEqual("\nthe verdict\n\nValueError: the cause", as_note(verdict))
+        """A failure with a cause is noted with the cause's traceback."""
+        failure = AssertionError("the failure")
+        failure.__cause__ = ValueError("the cause")
+        self.assertEqual("\nthe failure\n\nValueError: the cause", as_note(failure))
 
 
 def _decorate(function: Callable[[], None]) -> Callable[[], None]:
@@ -81,7 +81,7 @@ def _somewhere() -> None:
 
 
 class Places(unittest.TestCase):
-    """Where a verdict is raised."""
+    """Where a failure is raised."""
 
     def place(self, function: object) -> traceback.FrameSummary:
         error = raise_at(function, ValueError("here"))
@@ -111,7 +111,7 @@ class Places(unittest.TestCase):
         self.assertTrue(lines[-2].endswith("def _somewhere() -> None:\n"), lines)
 
     def test_without_a_place(self) -> None:
-        """Anything else that runs as a test gets its verdict too."""
+        """Anything else that runs as a test gets its failure too."""
         for function in (len, functools.partial(print), None, "test", object()):
             with self.subTest(function=function):
                 self.assertIsNotNone(self.place(function))
@@ -129,7 +129,7 @@ class Places(unittest.TestCase):
         self.assertIs(cause, raise_at(_somewhere, error).__cause__)
 
     def test_where_it_cannot_be_placed(self) -> None:
-        """A place that Python refuses costs the verdict its place, not more."""
+        """A place that Python refuses costs the failure its place, not more."""
 
         def function() -> None:
             pass

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from liveserver_testcase import ServerTestCase
-from liveserver_testcase.cases.outcome import JudgedResult
+from liveserver_testcase.cases.result import DelayedResult
 from tests.cases.running import make_case, run_case
 
 
@@ -37,7 +37,7 @@ class Listener(unittest.TestResult):
 
 
 class Bodies:
-    """Tests that end in every way; mixed into a plain test case and into one with a judge."""
+    """Tests that end in every way; mixed into a plain test case and into one with servers."""
 
     def tearDown(self: Any) -> None:
         if "tear_down" in self.id():
@@ -88,14 +88,14 @@ class Bodies:
 
 
 class SameAsUnittest(unittest.TestCase):
-    """Where there is nothing to judge, nothing changes."""
+    """Where there is nothing to ask, nothing changes."""
 
     def compare(self, name: str) -> None:
-        plain, judged = make_case(Bodies, unittest.TestCase), make_case(Bodies, ServerTestCase)
-        judged.setUpClass()
-        self.addCleanup(judged.tearDownClass)
+        plain, served = make_case(Bodies, unittest.TestCase), make_case(Bodies, ServerTestCase)
+        served.setUpClass()
+        self.addCleanup(served.tearDownClass)
         heard = []
-        for case in (plain, judged):
+        for case in (plain, served):
             result = Listener()
             case(name).run(result)
             heard.append((result.heard, [text for _, text in [*result.failures, *result.errors]]))
@@ -135,12 +135,12 @@ class Minimal:
 class OtherRunners(unittest.TestCase):
     """Results that are not unittest's own."""
 
-    def run_with_minimal(self, test: Callable[[Any], None], verdict: BaseException | None = None) -> list[str]:
+    def run_with_minimal(self, test: Callable[[Any], None], failure: BaseException | None = None) -> list[str]:
         result = Minimal()
         case = type("Case", (unittest.TestCase,), {"test_it": test})("test_it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # unittest's, about what the result has not got
-            case.run(JudgedResult(result, case, lambda skipped: verdict))
+            case.run(DelayedResult(result, case, lambda skipped: failure))
         return result.heard
 
     def test_without_subtests_and_durations(self) -> None:
@@ -152,8 +152,8 @@ class OtherRunners(unittest.TestCase):
 
         self.assertEqual(["start", "success", "stop"], self.run_with_minimal(test))
 
-    def test_verdict_without_subtests(self) -> None:
-        """It hears the verdict, too."""
+    def test_failure_without_subtests(self) -> None:
+        """It hears the failure, too."""
 
         def test(self: Any) -> None:
             with self.subTest("one"):
@@ -162,8 +162,8 @@ class OtherRunners(unittest.TestCase):
         heard = self.run_with_minimal(test, AssertionError("no"))
         self.assertEqual(["start", "failure no", "stop"], heard)
 
-    def test_verdict_of_another_kind(self) -> None:
-        """A verdict that is no failure is an error."""
+    def test_error_of_the_servers(self) -> None:
+        """What is no failureException is an error."""
         heard = self.run_with_minimal(lambda self: None, ValueError("no"))
         self.assertEqual(["start", "error no", "stop"], heard)
 
@@ -179,19 +179,19 @@ class OtherRunners(unittest.TestCase):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             with self.assertRaises(KeyboardInterrupt):
-                case.run(JudgedResult(result, case, lambda skipped: None))
+                case.run(DelayedResult(result, case, lambda skipped: None))
         self.assertEqual(["start", "stop"], result.heard)
 
 
-def make_judged(test: Callable[[Any], None], verdict: BaseException | None = None, **members: Any) -> type[Any]:
-    """A class whose one test gets this verdict."""
+def make_failing(test: Callable[[Any], None], failure: BaseException | None = None, **members: Any) -> type[Any]:
+    """A class whose one test gets this failure."""
 
     class Judged(ServerTestCase):
-        verdicts: list[bool] = []
+        asked: list[bool] = []
 
-        def _judge(self, skipped: bool = False) -> BaseException | None:
-            self.verdicts.append(skipped)
-            return None if skipped else verdict
+        def _find_failure(self, skipped: bool = False) -> BaseException | None:
+            self.asked.append(skipped)
+            return None if skipped else failure
 
     return make_case(Judged, test=test, **members)
 
@@ -201,7 +201,7 @@ class Runs(unittest.TestCase):
 
     def test_without_a_result(self) -> None:
         """``run()`` makes a result, begins and ends its run, and returns it."""
-        case = make_judged(lambda self: None, AssertionError("no"))
+        case = make_failing(lambda self: None, AssertionError("no"))
         heard: list[str] = []
 
         class Result(unittest.TestResult):
@@ -218,23 +218,23 @@ class Runs(unittest.TestCase):
     def test_returns_the_runners_result(self) -> None:
         """``run()`` returns the result that it was given."""
         result = unittest.TestResult()
-        self.assertIs(result, make_judged(lambda self: None)("test_it").run(result))
+        self.assertIs(result, make_failing(lambda self: None)("test_it").run(result))
 
     def test_twice(self) -> None:
-        """A test that is run twice is judged twice."""
-        case = make_judged(lambda self: None, AssertionError("no"))
+        """A test that is run twice is asked about twice."""
+        case = make_failing(lambda self: None, AssertionError("no"))
         test, result = case("test_it"), unittest.TestResult()
         test.run(result)
         test.run(result)
         self.assertEqual((2, 2), (result.testsRun, len(result.failures)))
 
     def test_failfast(self) -> None:
-        """A verdict stops a run that is to stop at the first failure."""
-        case = make_judged(lambda self: None, AssertionError("no"), test_later=lambda self: None)
+        """A failure stops a run that is to stop at the first failure."""
+        case = make_failing(lambda self: None, AssertionError("no"), test_later=lambda self: None)
         self.assertEqual({"run": 1, "failures": 1}, run_case(case, failfast=True).summary)
 
     def test_failfast_in_a_subtest(self) -> None:
-        """A subtest that fails ends its test, as it does without a judge."""
+        """A subtest that fails ends its test, as it does without servers."""
         reached = []
 
         def test(self: Any) -> None:
@@ -243,17 +243,17 @@ class Runs(unittest.TestCase):
                     reached.append(number)
                     self.fail("it does")
 
-        run_case(make_judged(test), failfast=True)
+        run_case(make_failing(test), failfast=True)
         self.assertEqual([0], reached)
 
     def test_buffer(self) -> None:
-        """What a test has printed stands in its report, also when only the verdict is against it."""
+        """What a test has printed stands in its report, also when only the failure is against it."""
 
         def test(self: Any) -> None:
             print("printed by the test")
 
         with contextlib.redirect_stdout(io.StringIO()) as stdout:
-            outcome = run_case(make_judged(test, AssertionError("no")), buffer=True)
+            outcome = run_case(make_failing(test, AssertionError("no")), buffer=True)
         self.assertIn("Stdout:\nprinted by the test", outcome.report)
         self.assertIn("printed by the test", stdout.getvalue())
 
@@ -264,24 +264,24 @@ class Runs(unittest.TestCase):
             print("printed by the test")
 
         with contextlib.redirect_stdout(io.StringIO()) as stdout:
-            run_case(make_judged(test), buffer=True)
+            run_case(make_failing(test), buffer=True)
         self.assertEqual("", stdout.getvalue())
 
     def test_debug(self) -> None:
-        """``debug()`` raises the verdict."""
-        verdict = AssertionError("no")
+        """``debug()`` raises the failure."""
+        failure = AssertionError("no")
         with self.assertRaises(AssertionError) as caught:
-            make_judged(lambda self: None, verdict)("test_it").debug()
-        self.assertIs(verdict, caught.exception)
+            make_failing(lambda self: None, failure)("test_it").debug()
+        self.assertIs(failure, caught.exception)
 
     def test_debug_of_a_test_that_fails(self) -> None:
-        """``debug()`` raises the test's own exception with the verdict in it."""
+        """``debug()`` raises the test's own exception with the failure in it."""
 
         def test(self: Any) -> None:
             raise ValueError("of the test")
 
         with self.assertRaises(ValueError) as caught:
-            make_judged(test, AssertionError("of the servers"))("test_it").debug()
+            make_failing(test, AssertionError("of the servers"))("test_it").debug()
         text = "".join(traceback.format_exception(caught.exception))
         self.assertIn("ValueError: of the test\n\nof the servers", text)
 
@@ -291,34 +291,34 @@ class Runs(unittest.TestCase):
         def test(self: Any) -> None:
             self.skipTest("not now")
 
-        case = make_judged(test, AssertionError("no"))
+        case = make_failing(test, AssertionError("no"))
         with self.assertRaises(unittest.SkipTest):
             case("test_it").debug()
-        self.assertEqual([True], case.verdicts)
+        self.assertEqual([True], case.asked)
 
-    def test_debug_without_a_verdict(self) -> None:
+    def test_debug_without_a_failure(self) -> None:
         """``debug()`` of a test that passes raises nothing."""
-        case = make_judged(lambda self: None)
+        case = make_failing(lambda self: None)
         case("test_it").debug()
-        self.assertEqual([False], case.verdicts)
+        self.assertEqual([False], case.asked)
 
 
 class Interrupts(unittest.TestCase):
     """Ctrl-C."""
 
     def test_in_the_body(self) -> None:
-        """It goes through at once: nothing is judged, and the runner hears that the test has ended."""
+        """It goes through at once: nothing is asked, and the runner hears that the test has ended."""
 
         def test(self: Any) -> None:
             raise KeyboardInterrupt
 
-        case, result = make_judged(test, AssertionError("no")), Listener()
+        case, result = make_failing(test, AssertionError("no")), Listener()
         with self.assertRaises(KeyboardInterrupt):
             case("test_it").run(result)
-        self.assertEqual((["startTest", "stopTest"], []), (result.heard, case.verdicts))
+        self.assertEqual((["startTest", "stopTest"], []), (result.heard, case.asked))
 
     def test_after_a_failure(self) -> None:
-        """A failure before it is told as plain unittest would, and not judged."""
+        """A failure before it is told as plain unittest would, and nobody is asked."""
 
         def test(self: Any) -> None:
             self.fail("first")
@@ -327,19 +327,19 @@ class Interrupts(unittest.TestCase):
             raise KeyboardInterrupt
 
         heard = []
-        judged = make_judged(test, AssertionError("no"), tearDown=tearDown)
-        for case in (judged, make_case(unittest.TestCase, test=test, tearDown=tearDown)):
+        served = make_failing(test, AssertionError("no"), tearDown=tearDown)
+        for case in (served, make_case(unittest.TestCase, test=test, tearDown=tearDown)):
             result = Listener()
             with self.assertRaises(KeyboardInterrupt):
                 case("test_it").run(result)
             heard.append(result.heard)
-        self.assertEqual((heard[1], []), (heard[0], judged.verdicts))
+        self.assertEqual((heard[1], []), (heard[0], served.asked))
 
     def test_while_judging(self) -> None:
         """It goes through, and the runner hears what the test itself has come to."""
 
         class Case(ServerTestCase):
-            def _judge(self, skipped: bool = False) -> BaseException | None:
+            def _find_failure(self, skipped: bool = False) -> BaseException | None:
                 raise KeyboardInterrupt
 
             def test_it(self) -> None:
@@ -357,7 +357,7 @@ class TheResult(unittest.TestCase):
 
     def setUp(self) -> None:
         self.theirs = Listener()
-        self.result = JudgedResult(self.theirs, self, lambda skipped: None)
+        self.result = DelayedResult(self.theirs, self, lambda skipped: None)
 
     def test_attributes(self) -> None:
         """What is set on it is set on the runner's."""
@@ -369,7 +369,7 @@ class TheResult(unittest.TestCase):
         self.assertFalse(hasattr(self.result, "addSomething"))
 
     def test_failures_so_far(self) -> None:
-        """A tearDown that looks for its own failure among the result's finds it, as without a judge."""
+        """A tearDown that looks for its own failure among the result's finds it, as without servers."""
         error = ValueError("it does")
         self.result.addError(self, (ValueError, error, None))
         self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))

@@ -1,22 +1,57 @@
-"""What the application logs while a test runs."""
+"""Look at a live server whose test has failed: what its application has logged, and the server itself.
+
+``LIVESERVER_PAUSE_ON_FAILURE=1`` stops at the first test that fails, and goes on serving until somebody presses Enter.
+"""
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
-from collections.abc import Collection
+import os
+import sys
+from collections.abc import Collection, Iterator
+from typing import TextIO
 
 from ..core.masking import mask
 from ..web.live import LiveServer
 
-__all__ = ["LogKeeper"]
+__all__ = ["VARIABLE", "LogCapture", "pause_on_failure"]
+
+VARIABLE = "LIVESERVER_PAUSE_ON_FAILURE"
 
 _MOST = 1000  # records that are kept of a test
 
 _format = logging.Formatter("%(levelname)s %(name)s: %(message)s").format
+_has_paused = False
 
 
-class LogKeeper(logging.Handler):
+def pause_on_failure(test_id: str, url: str) -> None:
+    """Say where the server is and wait for Enter; only for the first failure of a run, and only if asked to."""
+    global _has_paused
+    if _has_paused or os.environ.get(VARIABLE, "").strip().lower() in ("", "0", "false", "no", "off"):
+        return
+    _has_paused = True
+    with _terminal() as (reader, writer):
+        if reader is None or writer is None:
+            return
+        writer.write(f"\n{test_id} has failed, and its server still runs at\n\n    {url}\n\nPress Enter to go on. ")
+        writer.flush()
+        with contextlib.suppress(OSError, ValueError):  # nobody can press anything
+            reader.readline()
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[tuple[TextIO | None, TextIO | None]]:
+    """The terminal itself, since runners capture what stands for it; else what the process began with."""
+    try:
+        with open("/dev/tty", encoding="utf-8") as reader, open("/dev/tty", "w", encoding="utf-8") as writer:
+            yield reader, writer
+    except OSError:
+        yield sys.__stdin__, sys.__stderr__
+
+
+class LogCapture(logging.Handler):
     """Keeps what is logged while a request of a server is handled, from whatever thread or task.
 
     It is a handler of the root logger while a test runs, and only then.  Without one, warnings go to stderr; those of

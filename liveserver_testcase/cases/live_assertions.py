@@ -11,8 +11,8 @@ from ..core.text import one_line, quote
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
-from .livepart import ExpectedErrors, LivePart, describe_errors, describe_exchange
-from .outcome import name_error
+from .failure_text import name_error
+from .live_adapter import ExpectedErrors, LiveAdapter, describe_errors, describe_exchange
 from .waiting import Inquiry, Wait, check_seconds, check_times, must_be_awaited
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class LiveAssertions:
 
         def fail_with(self, report: str, msg: str | None = None, *, about: str = "") -> Any: ...
         @classmethod
-        def _own_part(cls, what: str) -> LivePart: ...
+        def _own_adapter(cls, what: str) -> LiveAdapter: ...
 
     # -- errors ------------------------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class LiveAssertions:
         """
         if times is not None and check_times(times) == 0:
             raise UsageError(f"times is {times!r}; wanted a whole number, 1 or more, or None for at least one")
-        part = self._own_part("expectLiveErrors()")
+        part = self._own_adapter("expectLiveErrors()")
         before = list(part.gather())
         expected = ExpectedErrors(kinds, regex)
         try:
@@ -91,7 +91,7 @@ class LiveAssertions:
         Raises:
             AssertionError: It has.
         """
-        part = self._own_part("assertNoLiveErrors()")
+        part = self._own_adapter("assertNoLiveErrors()")
         self.live_server.wait_until_idle()
         mine = list(part.gather())
         part.found.clear()
@@ -165,7 +165,7 @@ class LiveAssertions:
         msg: str | None,
     ) -> Inquiry[Any]:
         times = check_times(times)
-        part = self._own_part("assertLiveRequested()")
+        part = self._own_adapter("assertLiveRequested()")
         seconds = part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
 
         def find() -> list[RequestRecord]:

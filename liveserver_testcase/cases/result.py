@@ -1,0 +1,155 @@
+"""Did this test fail?  A result that stands between a test and its runner until the servers have been asked.
+
+`unittest` reports a failure to the result at once on Python 3.11 and later, and after the clean-ups on 3.10.  Runners
+print an event when they get it, so a failure that is known only later could not be added to it.
+Therefore the events of a test are kept back until its clean-ups are over and its servers have been asked, and then
+passed on in their order.
+Nothing private of `unittest` is used, and the runner may be any that takes a result.
+"""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from ..errors import ServerNotStarted
+from .failure_text import add_note, as_note, format_error
+
+__all__ = ["DelayedResult"]
+
+__unittest = True
+__tracebackhide__ = True
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_ERRORS = ("addError", "addFailure", "addExpectedFailure")
+_OUTCOMES = frozenset((*_ERRORS, "addSuccess", "addSkip", "addUnexpectedSuccess", "addSubTest"))
+_EVENTS = _OUTCOMES | {"addDuration"}
+_LISTS = {"failures": "addFailure", "errors": "addError"}
+_REPORTS_AFTER_CLEAN_UPS = sys.version_info < (3, 11)
+
+
+class _Event(NamedTuple):
+    """Something that a test reported to its result."""
+
+    name: str
+    arguments: tuple[Any, ...]
+
+    @property
+    def error(self) -> ExcInfo | None:
+        """The exception that it reports, if it reports one."""
+        if self.name in _ERRORS:
+            return self.arguments[1]  # type: ignore[no-any-return]
+        return self.arguments[2] if self.name == "addSubTest" else None
+
+
+class DelayedResult:
+    """The result that a test is run with in place of the runner's.
+
+    Args:
+        result: The runner's; everything but the events of the test goes straight to it.
+        test: The test.
+        find_failure: Called once, when the test's clean-ups are over, with whether it was skipped; returns an exception
+            if its servers fail it, or None.
+        on_failure: Called the moment the test is seen to fail: on Python 3.11 and later before its tearDown.
+        explain: Called then with each exception of the test; returns what its note is to say besides.
+    """
+
+    __slots__ = ("_explain", "_failure", "_find_failure", "_kept", "_on_failure", "_result", "_test", "_was_asked")
+
+    def __init__(
+        self,
+        result: Any,
+        test: unittest.TestCase,
+        find_failure: Callable[[bool], BaseException | None],
+        on_failure: Callable[[], None] = lambda: None,
+        explain: Callable[[BaseException], str] = lambda _: "",
+    ) -> None:
+        self._result = result
+        self._test = test
+        self._find_failure = find_failure
+        self._on_failure = on_failure
+        self._explain = explain
+        self._kept: list[_Event] = []
+        self._was_asked = False
+        self._failure: BaseException | None = None  # until it was passed on
+
+    def __getattr__(self, name: str) -> Any:
+        target = getattr(self._result, name)  # an AttributeError is the answer for what the runner's has not got
+        if name in _LISTS:
+            return self._with_kept(name, target)
+        if name not in _EVENTS:
+            return target
+
+        def keep(*arguments: Any) -> None:
+            event = _Event(name, arguments)
+            self._kept.append(event)
+            if event.error is not None and name != "addExpectedFailure":
+                self._on_failure()
+            if _REPORTS_AFTER_CLEAN_UPS and name in _OUTCOMES:  # pytest needs it before the test is over
+                self._pass_all_on()
+
+        return keep
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__slots__:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._result, name, value)
+
+    def stopTest(self, test: Any) -> None:
+        """The test and its clean-ups are over: ask its servers, and pass on what happened."""
+        try:
+            if self._kept:  # else it was interrupted
+                self._pass_all_on()
+            if self._failure is not None:
+                self._on_failure()
+                self._pass_on(self._as_event(self._failure))
+        finally:
+            self._result.stopTest(test)
+
+    def _pass_all_on(self) -> None:
+        """Pass on what was kept back, with what the servers say."""
+        events, self._kept = self._kept, []
+        try:
+            if not self._was_asked and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+                self._was_asked = True
+                skipped = any(event.name == "addSkip" and event.arguments[0] is self._test for event in events)
+                self._failure = self._find_failure(skipped)
+        finally:  # also when somebody interrupts the servers' answers
+            for event in events:
+                if event.error is not None and event.name != "addExpectedFailure":
+                    explanation = self._explain(event.error[1])
+                    if explanation:
+                        add_note(event.error[1], f"\n{explanation}")
+                self._pass_on(event if self._failure is None else self._amend(event, self._failure))
+
+    def _amend(self, event: _Event, failure: BaseException) -> _Event:
+        """The event with the failure in it, if it is one that the failure can go with."""
+        if event.error is not None:
+            self._failure = None
+            if not isinstance(event.error[1], type(failure)) or not isinstance(failure, ServerNotStarted):
+                add_note(event.error[1], as_note(failure))  # else it says the same already
+        elif event.name == "addSuccess":
+            self._on_failure()
+            return self._as_event(failure)
+        elif event.name == "addUnexpectedSuccess":  # the test was expected to fail, and this is how it did
+            return self._as_event(failure)._replace(name="addExpectedFailure")
+        return event
+
+    def _as_event(self, failure: BaseException) -> _Event:
+        """The servers' failure as the test's own failure or error, which is passed on next."""
+        self._failure = None
+        name = "addFailure" if isinstance(failure, self._test.failureException) else "addError"
+        return _Event(name, (self._test, (type(failure), failure, failure.__traceback__)))
+
+    def _pass_on(self, event: _Event) -> None:
+        getattr(self._result, event.name)(*event.arguments)
+
+    def _with_kept(self, name: str, known: list[Any]) -> list[Any]:
+        """``failures`` or ``errors`` as a ``tearDown`` expects them that looks there for its own test's."""
+        kept = [event for event in self._kept if event.name == _LISTS[name]]
+        return [*known, *((e.arguments[0], format_error(e.arguments[1][1])) for e in kept)] if kept else known
