@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from liveserver_testcase.cases.result import add_note, as_note, name_error, raise_at
+from liveserver_testcase.cases.failure_text import add_note, as_note, name_error, raise_at
 
 
 class OwnText(Exception):

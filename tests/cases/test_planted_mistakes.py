@@ -310,6 +310,11 @@ class Coroutines(NoLeaks):
 class Activity(NoLeaks):
     """A test that fails says what its servers did in it."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(logging.disable, logging.root.manager.disable)
+        logging.disable(logging.NOTSET)  # the tests of frameworks disable errors
+
     def test_logged_exception(self) -> None:
         """What the application caught itself and only logged is in the report, without secrets."""
 
