@@ -154,7 +154,7 @@ class NamesTest(unittest.TestCase):
     """What pages name is there."""
 
     THEIRS = frozenset({"live_server_url", "live_server_ws_url", "live_server_scope"})  # of those whom one comes from
-    MODULES = frozenset({"live_handle"})
+    MODULES = frozenset({"live_adapter", "live_handle"})
 
     def test_members_of_the_live_mixin(self) -> None:
         """Each name of the live mixin on a page is one of its members, or a file."""

@@ -312,7 +312,7 @@ has started the servers of Case; if the class overrides setUpClass(), it must ca
         servers = classmethod(lambda cls: [ClassServer("toy", list), ClassServer("toy", list)])
         self.assert_report(
             """
-            liveserver_testcase.errors.UsageError: class_servers() lists two servers named 'toy'; each wants a name \
+            liveserver_testcase.errors.UsageError: class_servers() lists two servers named 'toy'; each needs a name \
 of its own
             """,
             make_case(ServerTestCase, test=lambda self: None, class_servers=servers),

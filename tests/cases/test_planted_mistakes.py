@@ -324,7 +324,7 @@ class Activity(NoLeaks):
             try:
                 raise RuntimeError("kaboom")
             except RuntimeError:
-                logging.getLogger("shop").exception("no tea: password=%s", secret)
+                logging.getLogger("planted").exception("no tea: password=%s", secret)
             return answer(start_response, "sorry", "500 Internal Server Error")
 
         def test(self: Any) -> None:
@@ -336,7 +336,7 @@ class Activity(NoLeaks):
             "the live server at http://127.0.0.1:PORT was sent 1 request in this test:\n"
             "  GET /tea?password=*** -> 500\n"
             "it logged:\n"
-            "  ERROR shop: no tea: password=***\n"
+            "  ERROR planted: no tea: password=***\n"
             "  Traceback (most recent call last):\n",
             report,
         )
