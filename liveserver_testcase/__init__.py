@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from .mail.server import SMTPServer as SMTPServer
     from .mail.session import SMTPAttempt as SMTPAttempt
     from .mail.session import SMTPSession as SMTPSession
-    from .stub.content import Chunked as Chunked
     from .stub.expectation import Expectation as Expectation
     from .stub.expectation import at_least as at_least
     from .stub.expectation import at_most as at_most
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from .stub.hold import Hold as Hold
     from .stub.reply import Reply as Reply
     from .stub.request import RecordedRequest as RecordedRequest
+    from .stub.responders import Chunked as Chunked
     from .stub.server import HTTPStub as HTTPStub
     from .stub.stream import Pause as Pause
     from .stub.values import ABSENT as ABSENT
@@ -80,7 +80,7 @@ _NAMES = {
     "mail.message": "Attachment Link ReceivedEmail",
     "mail.server": "SMTPServer",
     "mail.session": "SMTPAttempt SMTPSession",
-    "stub.content": "Chunked",
+    "stub.responders": "Chunked",
     "stub.expectation": "Expectation at_least at_most",
     "stub.faults": "ConnectionFault Fault FaultPoint Outage",
     "stub.hold": "Hold",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..core.text import quote
 from ..errors import UsageError
 from .connection import Wake
+from .keywords import suggest_keywords
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .responders import Responder, combine
@@ -140,6 +141,7 @@ class Hold:
         held.answer = answer
         held.wake.set()
 
+    @suggest_keywords
     def drop(self, *, request: RecordedRequest | None = None, reset: bool = False) -> None:
         """End the connection of a request that is held, without an answer.
 

@@ -39,10 +39,12 @@ def suggest_more_keywords(*more: str) -> Callable[[Callable[P, R]], Callable[P, 
         known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
         by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name != "self"]
         known += more
+        # of a class, not of its __init__
+        called = function.__qualname__.split(".")[-2] if function.__name__ == "__init__" else function.__name__
 
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            refuse_unknown(function.__name__, kwargs, known, by_position)
+            refuse_unknown(called, kwargs, known, by_position)
             return function(*args, **kwargs)
 
         return checked

@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 from ..core.journal import JournalWindow
 from ..errors import UsageError
-from .content import ServedContent
 from .expectation import Expectation, Matches, Order, Scenario
 from .matching import Criteria, Key, find_group, read_content
 from .request import RecordedRequest
-from .responders import Responder
+from .responders import Responder, ServedContent
 
 __all__ = ["Decision", "ExpectationRegistry", "Scope"]
 

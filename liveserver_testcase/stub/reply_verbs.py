@@ -11,6 +11,7 @@ from ..errors import UsageError
 from .faults import Fault, FaultPoint, plan_exchange
 from .forwarding import ForwardingResponder
 from .hold import DEFAULT_TIMEOUT, Hold
+from .keywords import suggest_keywords
 from .reply import Headers, Reply, ReplyOptions
 from .responders import (
     FaultyResponder,
@@ -100,6 +101,7 @@ class ReplyVerbs:
         """
         return self._say(combine("reply", status, body, headers, options))
 
+    @suggest_keywords
     def reply_sequence(self: A, *answers: object, then: Then = "fail") -> A:
         """Answer with one after the other.
 
@@ -133,6 +135,7 @@ class ReplyVerbs:
         """
         return self._say(FunctionResponder(function))
 
+    @suggest_keywords
     def reply_stream(
         self: A,
         source: StreamSource,
@@ -159,6 +162,7 @@ class ReplyVerbs:
         reply = _add_default(Reply(status, None, headers, content_type=content_type), "application/octet-stream")
         return self._say(reply.changed(stream=make_stream(source)).checked())
 
+    @suggest_keywords
     def reply_sse(self: A, events: StreamSource, *, headers: Headers | None = None, keep_open: bool = False) -> A:
         """Answer with server-sent events.
 
@@ -176,6 +180,7 @@ class ReplyVerbs:
             reply = reply.changed(headers=(*reply.headers, ("Cache-Control", "no-cache")))
         return self._say(reply.changed(stream=make_stream(events, format_event, keep_open=keep_open)))
 
+    @suggest_keywords
     def reply_redirect(self: A, to: str, status: int = 302, *, headers: Headers | None = None) -> A:
         """Answer with a redirection.
 
@@ -219,6 +224,7 @@ class ReplyVerbs:
             raise UsageError(f"reply_wsgi() was given {quote(app)}; wanted a WSGI application")
         return self._say(WSGIResponder(app))
 
+    @suggest_keywords
     def forward_to(self: A, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> A:
         """Pass the request on to another server, and its answer back.
 
@@ -232,6 +238,7 @@ class ReplyVerbs:
         """
         return self._say(ForwardingResponder(upstream_url, timeout=timeout, ca_file=ca_file))
 
+    @suggest_keywords
     def fail(self: A, fault: Fault, at: FaultPoint | None = None, *, after_bytes: int | None = None) -> A:
         """Misbehave; what else it was told to answer, before or afterwards, is what goes wrong.
 
@@ -252,6 +259,7 @@ class ReplyVerbs:
         self._answer_with(scripted)
         return self
 
+    @suggest_keywords
     def hold(self, *, timeout: float = DEFAULT_TIMEOUT) -> Hold:
         """Hold the requests until the test answers them through the `Hold` that this returns.
 

@@ -18,13 +18,13 @@ from werkzeug.wrappers import Response
 from ..core.text import quote
 from ..errors import UsageError
 from .bodies import make_pairs
-from .content import Chunked, Content, ServedContent
 from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
 from .inspection import Inspection, refuse_in_loop
 from .keywords import check_settable, suggest_keywords, suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria, make_criteria_of
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
+from .responders import Chunked, Content, ServedContent
 from .values import INCLUDING
 
 if TYPE_CHECKING:
@@ -269,6 +269,7 @@ class Script:
         """
         self._registry.serve(ServedContent(content, code, headers, chunked, cookies, delay, show_post_vars))
 
+    @suggest_keywords
     def enqueue(self, reply: object, *, method: str | None = None) -> Expectation:
         """Answer the next request that nothing else answers with this; after those that were enqueued before.
 

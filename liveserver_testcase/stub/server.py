@@ -13,17 +13,17 @@ from ..core.text import quote, suggest_name
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError
 from ..web.records import Exchange
-from .content import Chunked, Content, ServedContent
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
 from .inspection import refuse_in_loop
-from .keywords import suggest_more_keywords
+from .keywords import suggest_keywords, suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .report import explain_script
 from .request import RecordedRequest
+from .responders import Chunked, Content, ServedContent
 from .script import Script
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class HTTPStub(Script):
 
     stops_at_exit = True
 
+    @suggest_keywords
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -573,6 +574,7 @@ class HTTPStub(Script):
         found = self._inspection.get_found(wanted, often, seconds)
         return found[0] if often == (1, 1) else found
 
+    @suggest_keywords
     def wait_until_satisfied(self, timeout: float | None = None, *, stop_on_unmatched: bool = False) -> None:
         """Wait until every expectation is met.
 
@@ -590,6 +592,7 @@ class HTTPStub(Script):
         self.journal.wait_for(lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds)
         found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
 
+    @suggest_keywords
     async def wait_until_satisfied_async(
         self, timeout: float | None = None, *, stop_on_unmatched: bool = False
     ) -> None:
@@ -602,6 +605,7 @@ class HTTPStub(Script):
 
     # -- what is done to all of its connections --------------------------------------------------------------------
 
+    @suggest_keywords
     def on_connect(self, fault: Fault, *, times: int | None = None) -> ConnectionFault:
         """Fail whoever connects from now on, before there is a request; connections that are open stay as they are.
 
@@ -643,6 +647,7 @@ class HTTPStub(Script):
         """
         return self._engine.go_down(blackhole=True)
 
+    @suggest_keywords
     def close_connections(self, *, reset: bool = False) -> None:
         """Cut every connection that is open, whatever it is at; new ones are served.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unittest
 
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.registry import Decision
 from liveserver_testcase.stub.report import explain_late, find_violation
+from liveserver_testcase.stub.responders import ServedContent
 from tests.stub.support import URL, ReportTest, make_request
 
 ONCE = (1, 1)

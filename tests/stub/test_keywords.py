@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import unittest
+from collections.abc import Callable
 
+from liveserver_testcase import HTTPStub, Reply
 from liveserver_testcase.stub.keywords import suggest_keywords
 
 
@@ -42,6 +44,25 @@ class KeywordsTest(unittest.TestCase):
         with self.assertRaises(TypeError) as caught:
             brew(kind="coffee")  # type: ignore[call-arg]
         self.assertEqual("brew() takes 'kind' by its position, without its name: brew(kind, …)", str(caught.exception))
+
+    def test_every_verb_with_keywords_names_the_nearest(self) -> None:
+        """On every Python, for the stub, for views of it, for expectations and for holds."""
+        stub = HTTPStub()
+        expectation = stub.on("GET", "/a")
+        calls: dict[str, Callable[..., object]] = {"HTTPStub": HTTPStub, "Reply": Reply}
+        for owner in (stub, stub.defaults(), expectation, expectation.hold()):
+            for name, function in inspect.getmembers(type(owner), inspect.isfunction):
+                kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+                if inspect.Parameter.KEYWORD_ONLY in kinds and not name.startswith("_"):
+                    calls[f"{type(owner).__name__}.{name}"] = getattr(owner, name)
+
+        for name, call in calls.items():
+            with self.subTest(name=name), self.assertRaises(TypeError) as caught:
+                call(xyz=1)
+            self.assertIn(
+                f"{name.rpartition('.')[2]}() got an unexpected keyword argument 'xyz'", str(caught.exception)
+            )
+            self.assertIn("It knows ", str(caught.exception))
 
     def test_the_signature_stays(self) -> None:
         """Editors and documentation see the function as it was written."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from liveserver_testcase import Reply
 from liveserver_testcase.core.journal import JournalWindow
-from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.expectation import Expectation
 from liveserver_testcase.stub.registry import Decision, ExpectationRegistry
+from liveserver_testcase.stub.responders import ServedContent
 from tests.stub.support import make_expectation, make_request
 from tests.support import HANG
 

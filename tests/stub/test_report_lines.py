@@ -6,13 +6,13 @@ import re
 import unittest
 
 from liveserver_testcase import Reply
-from liveserver_testcase.stub.content import ServedContent
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.registry import Decision
 from liveserver_testcase.stub.report import (
     explain_count,
     find_violation,
 )
+from liveserver_testcase.stub.responders import ServedContent
 from liveserver_testcase.web.records import Exchange
 from tests.stub.support import URL, ReportTest, make_exchange, make_expectation, make_request
 

@@ -13,6 +13,12 @@ class FromPytestLocalserverTest(HTTPStubTestCase):
         answer = requests.get(self.stub.url, timeout=5)
         self.assertEqual((201, "<h1>hello</h1>", "1"), (answer.status_code, answer.text, answer.headers["X-Mark"]))
 
+    def test_attributes(self):
+        self.stub.content = "<h1>gone</h1>"
+        self.stub.code = 410
+        answer = requests.get(self.stub.url, timeout=5)
+        self.assertEqual((410, "<h1>gone</h1>"), (answer.status_code, answer.text))
+
     def test_chunked(self):
         self.stub.serve_content(["one", "two"], chunked=Chunked.YES)
         answer = requests.get(self.stub.url, timeout=5)
