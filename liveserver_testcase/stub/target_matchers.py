@@ -401,7 +401,7 @@ def _split_query(path: str) -> tuple[str, str, str]:
 def suggest_path(request: RecordedRequest) -> str:
     """The path to write in a test so that ``request`` has it: decoded where that says the same."""
     plain = request.plain_path
-    if "<" not in plain and write_octets(plain) == plain and decode_path(plain) == plain:
+    if not re.search("[<?#]", plain) and write_octets(plain) == plain and decode_path(plain) == plain:
         return plain
     return request.raw_path.replace("<", "%3C")
 

@@ -42,7 +42,7 @@ class WritingTest(unittest.TestCase):
                 self.assertEqual(f"curl --noproxy '*' {command}", request.curl())
 
     def test_curl_changes_nothing(self) -> None:
-        """It expands brackets, takes dots out of paths, drops empty headers and adds some, unless it is told not to."""
+        """It would expand brackets, take dots out of paths, drop empty headers and add some."""
         for request, command in (
             (make_request("GET", "/items/{x}?f[1-3]=a"), f"--globoff '{URL}/items/{{x}}?f[1-3]=a'"),
             (make_request("GET", "/a/../b"), f"--path-as-is {URL}/a/../b"),

@@ -62,7 +62,7 @@ class Controls(NoLeaks):
 
     def test_chunk_sizes(self) -> None:
         """A server that takes more than digits for a chunk size."""
-        with mock.patch.object(body, "_CHUNK", re.compile(rb"[ +]*([0-9A-Fa-f]{1,16})[^\r\n]*")):
+        with mock.patch.object(body, "CHUNK", re.compile(rb"[ +]*([0-9A-Fa-f]{1,16})[^\r\n]*")):
             self.assert_found_out("a lenient chunk size")
 
     def test_ends_of_chunks(self) -> None:
