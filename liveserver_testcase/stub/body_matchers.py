@@ -24,7 +24,7 @@ from .values import (
     accepts_each,
     check_json,
     freeze,
-    is_judge,
+    is_custom_comparator,
     is_text_pattern,
     is_type,
     make_text,
@@ -69,7 +69,7 @@ class AuthMatcher(Matcher):
             return make_text(self.name, "name", wanted[0]), make_text(self.name, "password", wanted[1])
         if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
             return wanted
-        if is_type(wanted) or not is_judge(wanted):
+        if is_type(wanted) or not is_custom_comparator(wanted):
             raise UsageError(
                 f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
             )
@@ -154,7 +154,7 @@ def can_be(wanted: object, kind: str | bytes) -> bool:
         return isinstance(kind, wanted)
     if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
         return True
-    return is_judge(wanted) or (isinstance(kind, bytes) and isinstance(wanted, bytes | re.Pattern))
+    return is_custom_comparator(wanted) or (isinstance(kind, bytes) and isinstance(wanted, bytes | re.Pattern))
 
 
 def _parts_of(wanted: Combinator) -> Sequence[object]:

@@ -15,7 +15,7 @@ from .values import (
     UNORDERED,
     Combinator,
     accepts,
-    find_odd_item,
+    first_unassigned,
     merge_values,
     show,
 )
@@ -93,7 +93,7 @@ def _compare_combined(wanted: Combinator, got: object, where: str) -> list[Diffe
 
 def _compare_unordered(wanted: Sequence[object], got: Sequence[object], where: str) -> list[Difference]:
     """The first item that is missing, or the first that is too many."""
-    number = find_odd_item(wanted, got)
+    number = first_unassigned(wanted, got)
     if number is not None:
         return [Difference(where, f"an item {show(wanted[number])}", _show_got(got))]
     extra = [item for item in got if not any(accepts(want, item) for want in wanted)]

@@ -178,7 +178,7 @@ class Expectation(ReplyVerbs):
         name: What the test calls it; may be empty.
         is_bounded: Whether there is a most.
         is_never: Whether the most is 0: a request that matches is held against the test.
-        written_at: Where in the test it was written, ``file:line``.
+        location: Where in the test it was written, ``file:line``.
         order: The order in which it stands; None if it stands in none.
         scenario: The scenario that it is a part of; None if it is part of none.
         state: The state in which its scenario must be; None for any.
@@ -191,7 +191,7 @@ class Expectation(ReplyVerbs):
         criteria: Criteria,
         times: Times,
         *,
-        written_at: str = "",
+        location: str = "",
         name: str = "",
         inspection: Inspection | None = None,
         scenario: Scenario | None = None,
@@ -204,7 +204,7 @@ class Expectation(ReplyVerbs):
         self.is_bounded = times[1] is not None
         self.is_never = times[1] == 0
         self.answer: Responder | None = None
-        self.written_at = written_at
+        self.location = location
         self.order: Order | None = None
         self.scenario = scenario
         self.state = state
@@ -325,7 +325,7 @@ class Expectation(ReplyVerbs):
         return find
 
     def _describe_wanted(self, times: int) -> str:
-        return f"{self.describe()}, written at {self.written_at}, to come {describe_times((times, None))}"
+        return f"{self.describe()}, written at {self.location}, to come {describe_times((times, None))}"
 
     # -- for the registry ----------------------------------------------------------------------------------------------
 
@@ -388,6 +388,6 @@ class Expectation(ReplyVerbs):
 
 
 _ATTRIBUTES = frozenset((
-    "criteria", "times", "name", "is_bounded", "is_never", "answer", "written_at", "order", "scenario", "state",
+    "criteria", "times", "name", "is_bounded", "is_never", "answer", "location", "order", "scenario", "state",
     "next_state", "number", "first_turn", "_reply_headers", "_inspection", "_claimed", "_calls",
 ))  # fmt: skip

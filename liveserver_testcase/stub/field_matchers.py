@@ -27,7 +27,7 @@ from .values import (
     accepts,
     accepts_each,
     accepts_values,
-    is_judge,
+    is_custom_comparator,
     is_type,
     make_text,
     show,
@@ -63,7 +63,7 @@ class _Fields(Matcher):
             self.fields = self._make_fields(_list_pairs(wanted))
         elif wanted is ABSENT or isinstance(wanted, Combinator | re.Pattern):
             return
-        elif is_type(wanted) or not is_judge(wanted):
+        elif is_type(wanted) or not is_custom_comparator(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
     def read(self, request: RecordedRequest) -> Any:

@@ -165,7 +165,7 @@ class Inspection:
         """What another stub of the test would have answered, in words."""
         return [
             f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {expectation.describe()}, "
-            f"written at {expectation.written_at}"
+            f"written at {expectation.location}"
             for sibling in self.siblings
             for expectation in sibling.expectations[-100:]
             if not expectation.is_never and expectation.criteria.criteria and expectation.matches(request)

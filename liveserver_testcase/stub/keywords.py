@@ -92,7 +92,7 @@ def check_settable(owner: object, name: str) -> None:
     if not name.startswith("_") and hasattr(kind, name):
         raise AttributeError(f"{kind.__name__}.{name} can only be read")
     settable = [known for known in dir(kind) if not known.startswith("_") and _is_settable(kind, known)]
-    advice = suggest_name(name, settable) if settable else "nothing of it can be set"
+    advice = suggest_name(name, settable) if settable else "set it on the stub itself"
     raise AttributeError(f"cannot set {name!r}: {kind.__name__} has no such attribute: {advice}")
 
 

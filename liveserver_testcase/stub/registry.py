@@ -238,7 +238,7 @@ class ExpectationRegistry:
             if self._content is not None:
                 return Decision(self._content.answer)
             known = [expectation for expectation in self._numbers if not expectation.is_never]
-            passed = tuple((each, _explain_pass(each)) for each in known if each.matches(request))
+            passed = tuple((each, _explain_skip(each)) for each in known if each.matches(request))
             matching = {each for each, _ in passed}
             others = tuple(each for each in known if each not in matching)
             allowed = self.allows(request)
@@ -311,7 +311,7 @@ def _match_head(criteria: Criteria, request: RecordedRequest) -> bool:
     return known
 
 
-def _explain_pass(expectation: Expectation) -> str:
+def _explain_skip(expectation: Expectation) -> str:
     """Why an expectation that matches does not answer."""
     if expectation.answer is None:
         return "it has no reply; add .reply(…)"
@@ -323,7 +323,7 @@ def _explain_pass(expectation: Expectation) -> str:
     order = expectation.order
     head = order.get_head() if order is not None else None
     if order is not None and head is not None and order.is_later(expectation):
-        return f"it is later in its order: first must come {head.describe()}, written at {head.written_at}"
+        return f"it is later in its order: first must come {head.describe()}, written at {head.location}"
     return "its turn in the order is over" if order is not None else "it matches now, and did not then"
 
 

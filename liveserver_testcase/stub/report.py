@@ -259,7 +259,7 @@ def _name(expectation: Expectation) -> str:
             state = ", without a reply"
         elif not expectation.has_room:
             state = f", used up {expectation.times_called}/{expectation.times[1]}"
-    return f"{expectation.describe()}{state}, written at {expectation.written_at}"
+    return f"{expectation.describe()}{state}, written at {expectation.location}"
 
 
 # -- a whole test ------------------------------------------------------------------------------------------------------
@@ -352,7 +352,7 @@ def _format_written_later(
     """What would answer a request, had it been written before that came; unmet ones say so themselves."""
     later = [e for e in expectations if e.number > violation.newest and not e.is_never and e not in unmet]
     found = [e for e in later[:_MOST_COMPARED] if e.criteria.criteria and e.matches(violation.request)]
-    return [f"  {e.describe()}, written at {e.written_at}, was written when it had come already" for e in found[:1]]
+    return [f"  {e.describe()}, written at {e.location}, was written when it had come already" for e in found[:1]]
 
 
 def _find_meant(same: Sequence[Violation], unmet: Sequence[Expectation], traffic: Traffic) -> Expectation | None:
@@ -377,14 +377,14 @@ def _format_unmet(expectation: Expectation, claimed: dict[int, Expectation], tra
     matching = [r for r in traffic.requests if claimed.get(id(r)) is not expectation and criteria.matches(r)]
     none = "answered none" if matching else "never came"
     text = _format_times(expectation.describe(), expectation.times, expectation.times_called, none=none)
-    lines = [f"{text}, written at {expectation.written_at}"]
+    lines = [f"{text}, written at {expectation.location}"]
     for request in matching[:_MOST_NUMBERS]:
         other = claimed.get(id(request))
         line = f"  {traffic.name(request)} matches it, but"
         if expectation.answer is None:
             lines.append(f"{line} it has no reply: add .reply(…)")
         elif other is not None:
-            lines.append(f"{line} was answered by {other.describe()}, written at {other.written_at}")
+            lines.append(f"{line} was answered by {other.describe()}, written at {other.location}")
         elif request.newest >= expectation.number:
             lines.append(f"{line} not while it could answer: {_explain_wait(expectation)}")
         else:
@@ -416,7 +416,7 @@ def _format_skipped_expectations(
             if passed:
                 blocks.append(
                     f"{traffic.name(passed[0])} was answered by something else, because {expectation.describe()}, "
-                    f"written at {expectation.written_at}, has no reply: add .reply(…)"
+                    f"written at {expectation.location}, has no reply: add .reply(…)"
                 )
     return blocks
 
@@ -473,7 +473,7 @@ def explain_script(traffic: Traffic, expectations: Sequence[Expectation]) -> str
 
     def format_line(expectation: Expectation) -> str:
         often = f"{describe_times(expectation.times)}, called {count(expectation.times_called, 'time')}"
-        return f"  {expectation.describe()}, {often}, written at {expectation.written_at}"
+        return f"  {expectation.describe()}, {often}, written at {expectation.location}"
 
     head = f"{traffic.stub} knows {count(len(expectations), 'expectation')}{':' if expectations else ''}"
     return "\n".join([head, *_shorten(expectations, "  ", format_line), *traffic.list_requests()])

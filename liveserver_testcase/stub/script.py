@@ -90,7 +90,7 @@ class Script:
         expectation = Expectation(
             make_criteria_of(method, path, criteria),
             times,
-            written_at=caller_location(),
+            location=caller_location(),
             name=name or "",
             inspection=self._inspection,
             scenario=scenario,
@@ -285,7 +285,7 @@ class Script:
             UsageError: It is nothing that can be sent.
         """
         expectation = Expectation(
-            make_criteria(method), (0, 1), written_at=caller_location(), inspection=self._inspection
+            make_criteria(method), (0, 1), location=caller_location(), inspection=self._inspection
         )
         if isinstance(reply, Reply | Response) or not (callable(reply) or hasattr(reply, "reply_to")):
             expectation.reply(reply)

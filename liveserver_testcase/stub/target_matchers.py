@@ -14,7 +14,7 @@ from ..core.text import quote
 from ..errors import UsageError
 from .matcher import Matcher, Mismatch
 from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
-from .values import ALL_OF, ANY_OF, NOT, Combinator, accepts, accepts_each, is_judge, list_parts, show
+from .values import ALL_OF, ANY_OF, NOT, Combinator, accepts, accepts_each, is_custom_comparator, list_parts, show
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
@@ -87,8 +87,8 @@ class PathMatcher(Matcher):
         got = request.plain_path
         if not isinstance(self.path, str):
             return Mismatch(self.name, self.describe(), _show(got), "", 8.0)
-        hint = _find_slip(self.path, got)
-        distance = 1.0 if hint else self.weight - 6.0 * _likeness(self.path, got)
+        hint = _path_hint(self.path, got)
+        distance = 1.0 if hint else self.weight - 6.0 * _similarity(self.path, got)
         return Mismatch(self.name, self.describe(), _show(got), hint, distance)
 
     def describe(self) -> str:
@@ -195,7 +195,7 @@ class RuleMatcher(PathMatcher):
         got = split_path(request.raw_path)
         other = got[:-1] if got.endswith("/") else f"{got}/"
         literal = write_path("".join(self._pieces[::2]).translate(_FROM_RULES))
-        hint, distance = "", 10.0 - 6.0 * _likeness(literal, write_path(got))
+        hint, distance = "", 10.0 - 6.0 * _similarity(literal, write_path(got))
         if self._match(other) is not None:
             hint, distance = f"it has {'a' if got.endswith('/') else 'no'} slash at the end", 1.0
         elif self._match_loosely(got.translate(_FOR_RULES)):
@@ -227,7 +227,7 @@ class HostMatcher(Matcher):
     weight = 10.0
 
     def __init__(self, host: object) -> None:
-        if not (isinstance(host, str | re.Pattern | Combinator) or is_judge(host)):
+        if not (isinstance(host, str | re.Pattern | Combinator) or is_custom_comparator(host)):
             raise UsageError(f"host is {quote(host)}; wanted a name such as 'api.example.com', with a port or without")
         for part in list_parts(host):
             if isinstance(part, str) and not _HOST.fullmatch(part):
@@ -282,7 +282,7 @@ class SchemeMatcher(Matcher):
 # -- how paths resemble each other -------------------------------------------------------------------------------------
 
 
-def _find_slip(wanted: str, got: str) -> str:
+def _path_hint(wanted: str, got: str) -> str:
     """What small mistake makes one path of the other; empty if none that is known."""
     if wanted.rstrip("/") == got.rstrip("/"):
         return f"it has {'a' if len(got) > len(wanted) else 'no'} slash at the end"
@@ -311,7 +311,7 @@ def _find_template(wanted: str, got: str) -> str:
     return "a pattern is written re.compile(…)" if re.search(r"\\\w|\.[*+]|\[[^]]+\]|\(.*\)|^/?\^|\$$", wanted) else ""
 
 
-def _likeness(wanted: str, got: str) -> float:
+def _similarity(wanted: str, got: str) -> float:
     from difflib import SequenceMatcher  # costs a millisecond that no passing test needs
 
     return SequenceMatcher(None, wanted[:_COMPARED], got[:_COMPARED], autojunk=False).ratio()
@@ -337,7 +337,7 @@ def _check_method(method: object) -> object:
     """Refuse what is no method, among several, too; upper and lower case are different.  Source: RFC 9110, 9.1."""
     if isinstance(method, Combinator):
         return method.map(_check_method)
-    if isinstance(method, re.Pattern) or is_judge(method):
+    if isinstance(method, re.Pattern) or is_custom_comparator(method):
         return method
     advice = ""
     if isinstance(method, str) and TOKEN.fullmatch(method):
@@ -416,7 +416,7 @@ def make_path(path: object) -> PathMatcher:
         if not isinstance(path.pattern, str):
             raise UsageError(f"path is {path!r}, a pattern of bytes; compile it from a str")
         return PatternMatcher(path)
-    if isinstance(path, Combinator) or is_judge(path):
+    if isinstance(path, Combinator) or is_custom_comparator(path):
         return PathMatcher(path)
     if not isinstance(path, str):
         raise UsageError(

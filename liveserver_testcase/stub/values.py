@@ -31,9 +31,9 @@ __all__ = [
     "accepts_each",
     "accepts_values",
     "check_json",
-    "find_odd_item",
+    "first_unassigned",
     "freeze",
-    "is_judge",
+    "is_custom_comparator",
     "is_type",
     "list_parts",
     "make_text",
@@ -143,7 +143,7 @@ class INCLUDING(Combinator):
             )
         if isinstance(got, str | bytes):
             return all(_is_part(part, got) for part in self.items)
-        return isinstance(got, list | tuple) and find_odd_item(self.items, got) is None
+        return isinstance(got, list | tuple) and first_unassigned(self.items, got) is None
 
     def accepts_values(self, values: Sequence[str]) -> bool:
         is_list = len(values) > 1 or len(self.wanted) > 1 or isinstance(self.wanted[0], list | tuple)
@@ -160,7 +160,9 @@ class UNORDERED(Combinator):
         return first if isinstance(first, list | tuple) else self.wanted
 
     def accepts(self, got: object) -> bool:
-        return isinstance(got, list | tuple) and len(got) == len(self.items) and find_odd_item(self.items, got) is None
+        return (
+            isinstance(got, list | tuple) and len(got) == len(self.items) and first_unassigned(self.items, got) is None
+        )
 
     def accepts_values(self, values: Sequence[str]) -> bool:
         return self.accepts(list(values))
@@ -173,7 +175,7 @@ _NO_TEXT = "'' for an empty value, or ABSENT"
 _JSON: tuple[object, ...] = ("", 0, 0.5, True, None, [], {})  # one value of each kind
 
 
-def is_judge(value: object) -> bool:
+def is_custom_comparator(value: object) -> bool:
     """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own.
 
     That of Python's own types, such as a date, and the one that a dataclass is given, know their own kind only.
@@ -217,7 +219,7 @@ def make_text(criterion: str, name: str, value: object) -> object:
         return str(value)
     if _is_a(value, *_TEXTS) and not _is_a(value, "datetime.datetime"):
         return str(value)
-    if is_text_pattern(value) or (issubclass(str, value) if is_type(value) else is_judge(value)):
+    if is_text_pattern(value) or (issubclass(str, value) if is_type(value) else is_custom_comparator(value)):
         return value
     what = "a class" if isinstance(value, type) else f"of type {type(value).__name__}"
     raise UsageError(f"{shown}, {what}; what is sent is text: write {_advise(value)}")
@@ -259,7 +261,7 @@ def check_json(value: object) -> None:
     elif is_type(value):
         if not any(isinstance(one, value) for one in _JSON):
             raise UsageError(f"json wants {value.__name__}, and no value of JSON is one")
-    elif not is_judge(value):
+    elif not is_custom_comparator(value):
         raise UsageError(
             f"json wants {show(value)}, of type {type(value).__name__}, which no JSON is; "
             f"write how it is sent, such as {str(value)!r}"
@@ -359,7 +361,7 @@ def _is_part(part: object, got: str | bytes) -> bool:
     return isinstance(part, bytes) and part in got
 
 
-def find_odd_item(wanted: Sequence[object], got: Sequence[object]) -> int | None:
+def first_unassigned(wanted: Sequence[object], got: Sequence[object]) -> int | None:
     """Find an item of its own for each that is wanted; None if that succeeds, else the first for which there is none.
 
     Several can be accepted by the same item, so that the first choice is not always right: augmenting paths.

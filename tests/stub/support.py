@@ -68,7 +68,7 @@ def make_expectation(
     **criteria: Any,
 ) -> Expectation:
     """An expectation as the stub makes it, written at ``shop.py:line``."""
-    expectation = Expectation(make_criteria(method, path, **criteria), times, written_at=f"shop.py:{line}")
+    expectation = Expectation(make_criteria(method, path, **criteria), times, location=f"shop.py:{line}")
     return expectation.reply(200) if reply else expectation
 
 

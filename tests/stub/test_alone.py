@@ -84,7 +84,7 @@ class AloneTest(StubTest):
         result = run_python(
             """
             from liveserver_testcase import HTTPStub
-            print(HTTPStub().on("GET", "/x").written_at)
+            print(HTTPStub().on("GET", "/x").location)
             """
         )
         self.assertEqual(("<string>:3\n", ""), (result.stdout, result.stderr))
@@ -97,7 +97,7 @@ class AloneTest(StubTest):
             import liveserver_testcase.stub.server
             with tempfile.TemporaryDirectory() as directory:
                 os.chdir(directory)
-            print(liveserver_testcase.stub.server.HTTPStub().on("GET", "/x").written_at)
+            print(liveserver_testcase.stub.server.HTTPStub().on("GET", "/x").location)
             """
         )
         self.assertEqual(("<string>:6\n", ""), (result.stdout, result.stderr))

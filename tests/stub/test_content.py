@@ -196,8 +196,8 @@ class AttributesTest(StubTest):
         cases: list[tuple[object, str, str]] = [
             (self.stub, "is_stict", "HTTPStub has no such attribute: did you mean 'is_strict'?"),
             (self.stub, "kontent", "HTTPStub has no such attribute: did you mean 'content'?"),
-            (view, "prefixx", "Defaults has no such attribute: nothing of it can be set"),
-            (view, "is_strict", "Defaults has no such attribute: nothing of it can be set"),
+            (view, "prefixx", "Defaults has no such attribute: set it on the stub itself"),
+            (view, "is_strict", "Defaults has no such attribute: set it on the stub itself"),
             (order, "stat", "ScenarioScript has no such attribute: did you mean 'state'?"),
             (expectation, "tmes", "an Expectation has no such attribute: did you mean 'times'?"),
         ]

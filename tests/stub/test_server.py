@@ -92,14 +92,14 @@ class ScriptTest(StubTest):
         """File and line of the test, not of the library."""
         line = sys._getframe().f_lineno + 1
         expectations = [self.stub.on("GET", "/a"), self.stub.expect("GET", "/b").reply(200)]
-        self.assertEqual([f"{HERE}:{line}"] * 2, [expectation.written_at for expectation in expectations])
+        self.assertEqual([f"{HERE}:{line}"] * 2, [expectation.location for expectation in expectations])
 
     def test_the_place_is_absolute_if_it_is_elsewhere(self) -> None:
         """A file that is not below the working directory is named in full."""
         self.addCleanup(os.chdir, os.getcwd())
         path = os.path.abspath(__file__)
         os.chdir(os.path.dirname(os.__file__))
-        self.assertEqual(path, self.stub.on("GET", "/a").written_at.rpartition(":")[0])
+        self.assertEqual(path, self.stub.on("GET", "/a").location.rpartition(":")[0])
 
     def test_urls_are_made(self) -> None:
         """The path is joined with one slash, and parameters are encoded."""
