@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.text import one_line, quote
@@ -12,13 +10,13 @@ from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
 from .failure_text import name_error
-from .live_adapter import ExpectedErrors, LiveAdapter, describe_errors, describe_exchange
-from .waiting import Inquiry, Wait, check_seconds, check_times, must_be_awaited
+from .live_adapter import ExpectedErrors, LiveAdapter, Raised, describe_errors, describe_exchange
+from .waiting import Inquiry, Wait, check_seconds, check_times, must_be_awaited, refuse_on_loop
 
 if TYPE_CHECKING:
     from .live_handle import LiveServerHandle
 
-__all__ = ["LiveAssertions"]
+__all__ = ["LiveAssertions", "LiveErrorsBlock"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -42,46 +40,31 @@ class LiveAssertions:
 
     # -- errors ------------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
     def expectLiveErrors(
         self,
         kinds: type[BaseException] | tuple[type[BaseException], ...] = Exception,
         /,
         regex: str | re.Pattern[str] | None = None,
         times: int | None = None,
-    ) -> Iterator[ExpectedErrors]:
+    ) -> LiveErrorsBlock:
         """The application is to raise such exceptions in this block; they do not fail the test.
+
+        Write ``with self.expectLiveErrors(…)``, and ``async with`` in a coroutine.
 
         Args:
             kinds: An exception type, or a tuple of them.  A group of nothing else counts as one of them.
             regex: What their text must contain (`re.search`); None for any.
             times: How many, 1 or more; None for at least one.
 
-        Yields:
-            An object whose ``errors`` are theirs, once the block is over.
+        Returns:
+            A context manager; it yields an object whose ``errors`` are theirs, once the block is over.
 
         Raises:
             AssertionError: They did not come, or not as often.
         """
         if times is not None and check_times(times) == 0:
             raise UsageError(f"times is {times!r}; wanted a whole number, 1 or more, or None for at least one")
-        part = self._own_adapter("expectLiveErrors()")
-        before = list(part.gather())
-        expected = ExpectedErrors(kinds, regex)
-        try:
-            yield expected
-            self.live_server.wait_until_idle()
-        finally:
-            for raised in list(part.gather()):
-                if raised not in before and expected.takes(raised[1]):
-                    part.found.remove(raised)
-                    expected.errors.append(raised[1])
-        found = len(expected.errors)
-        if found != times if times is not None else not found:
-            wanted = "at least one" if times is None else str(times)
-            self.fail_with(
-                f"the application raised {found or 'no'} {expected} in this block; wanted {wanted}{self._list_errors()}"
-            )
+        return LiveErrorsBlock(self, self._own_adapter("expectLiveErrors()"), ExpectedErrors(kinds, regex), times)
 
     def assertNoLiveErrors(self, msg: str | None = None) -> None:
         """The application has raised nothing in this test so far that was not expected; requests in flight are awaited.
@@ -91,14 +74,27 @@ class LiveAssertions:
         Raises:
             AssertionError: It has.
         """
+        refuse_on_loop("assertNoLiveErrors()", "await self.assertNoLiveErrorsAsync(…)")
         part = self._own_adapter("assertNoLiveErrors()")
         self.live_server.wait_until_idle()
+        self._fail_if_raised(part, msg)
+
+    @must_be_awaited
+    async def assertNoLiveErrorsAsync(self, msg: str | None = None) -> None:
+        """`assertNoLiveErrors`, for code on an event loop: that goes on meanwhile."""
+        part = self._own_adapter("assertNoLiveErrors()")
+        await self.live_server.wait_until_idle_async()
+        self._fail_if_raised(part, msg)
+
+    def _fail_if_raised(self, part: LiveAdapter, msg: str | None) -> None:
         mine = list(part.gather())
         part.found.clear()
         if mine:
             problem = describe_errors("the application raised", mine)
-            text = problem.text if msg is None else f"{msg}\n{problem.text}"
-            raise self.failureException(text) from problem.cause
+            try:
+                self.fail_with(problem.text, msg)
+            except self.failureException as failure:
+                raise failure from problem.cause
 
     def _list_errors(self) -> str:
         errors = self.live_server.errors
@@ -197,6 +193,60 @@ class LiveAssertions:
         if len(records) > _MOST:
             lines.append(f"  … and {len(records) - _MOST} more")
         return "\n".join([". In this test came", *lines])
+
+
+class LiveErrorsBlock:
+    """A block in which the application is to raise exceptions; entered with ``with`` or ``async with``."""
+
+    def __init__(self, case: LiveAssertions, adapter: LiveAdapter, expected: ExpectedErrors, times: int | None) -> None:
+        self._case = case
+        self._adapter = adapter
+        self._expected = expected
+        self._times = times
+        self._before: list[Raised] = []
+
+    def __enter__(self) -> ExpectedErrors:
+        refuse_on_loop("with self.expectLiveErrors(…)", "async with self.expectLiveErrors(…)")
+        self._before = list(self._adapter.gather())
+        return self._expected
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._case.live_server.wait_until_idle()
+        finally:
+            self._take()
+        if kind is None:
+            self._check()
+
+    async def __aenter__(self) -> ExpectedErrors:
+        self._before = list(self._adapter.gather())
+        return self._expected
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                await self._case.live_server.wait_until_idle_async()
+        finally:
+            self._take()
+        if kind is None:
+            self._check()
+
+    def _take(self) -> None:
+        """Take the expected ones from those that fail the test."""
+        for raised in list(self._adapter.gather()):
+            if raised not in self._before and self._expected.takes(raised[1]):
+                self._adapter.found.remove(raised)
+                self._expected.errors.append(raised[1])
+
+    def _check(self) -> None:
+        found, times = len(self._expected.errors), self._times
+        if found != times if times is not None else not found:
+            wanted = "at least one" if times is None else str(times)
+            self._case.fail_with(
+                f"the application raised {found or 'no'} {self._expected} in this block; "
+                f"wanted {wanted}{self._case._list_errors()}"
+            )
 
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:

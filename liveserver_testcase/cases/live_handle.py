@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from ..core.text import suggest_name
@@ -15,6 +15,7 @@ from .attributes import ServerAttribute
 from .base import ServerTestCase
 from .live_adapter import LiveAdapter, describe_pending
 from .live_address import LiveAddress
+from .waiting import check_seconds, refuse_on_loop
 
 if TYPE_CHECKING:
     from ..core.journal import Journal
@@ -109,12 +110,21 @@ class LiveServerHandle:
         Raises:
             AssertionError: One still is; it is named, with where the application is.
         """
-        server = self._server
-        wait = self._part.pending_timeout if timeout is None else timeout
-        pending = server.wait_until_idle(wait)
+        refuse_on_loop("live_server.wait_until_idle()", "await self.live_server.wait_until_idle_async(…)")
+        seconds = self._part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+        self._refuse_pending(self._server.wait_until_idle(seconds), seconds)
+
+    async def wait_until_idle_async(self, timeout: float | None = None) -> None:
+        """`wait_until_idle`, for code on an event loop: that goes on meanwhile."""
+        seconds = self._part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+        await self.journal.wait_for_async(lambda: not self._server.wait_until_idle(0), seconds)
+        self._refuse_pending(self._server.wait_until_idle(0), seconds)
+
+    def _refuse_pending(self, pending: Sequence[RequestRecord], seconds: float) -> None:
+        """Fail if any request is in flight; name each."""
         if pending:
-            with_stacks = [(record, server.stack_of(record)) for record in pending]
-            raise self._owner.failureException(f"still in flight after {wait:g} s:\n{describe_pending(with_stacks)}")
+            listed = describe_pending([(record, self._server.stack_of(record)) for record in pending])
+            raise self._owner.failureException(f"still in flight after {seconds:g} s:\n{listed}")
 
     # -- facts -------------------------------------------------------------------------------------------------------
 

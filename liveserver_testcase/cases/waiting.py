@@ -18,7 +18,16 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from ..core.journal import Journal, runs_loop
 from ..errors import UsageError
 
-__all__ = ["Inquiry", "StartedAssertion", "Wait", "check_count", "check_seconds", "check_times", "must_be_awaited"]
+__all__ = [
+    "Inquiry",
+    "StartedAssertion",
+    "Wait",
+    "check_count",
+    "check_seconds",
+    "check_times",
+    "must_be_awaited",
+    "refuse_on_loop",
+]
 
 __unittest = True
 __tracebackhide__ = True
@@ -116,6 +125,16 @@ def must_be_awaited(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, 
         return coroutine
 
     return start
+
+
+def refuse_on_loop(what: str, instead: str) -> None:
+    """Refuse a wait that would block the event loop of a test.
+
+    Raises:
+        UsageError: A loop runs in this thread.
+    """
+    if runs_loop():
+        raise UsageError(f"{what} would block the event loop of this test; write {instead}")
 
 
 def check_times(times: object) -> int | None:

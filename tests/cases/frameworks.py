@@ -139,7 +139,7 @@ class FrameworkSuite:
         """A client in the test's own loop talks to it."""
         async with httpx.AsyncClient(base_url=self.live_url(), trust_env=False) as client:
             self.assertEqual("fine", (await client.get("/")).text)
-            with self.expectLiveErrors(RuntimeError):
+            async with self.expectLiveErrors(RuntimeError):
                 self.assertEqual(500, (await client.get("/boom")).status_code)
 
     async def test_aiohttp(self: Any) -> None:

@@ -22,7 +22,7 @@ import requests
 from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, UsageError, WildcardAddressWarning
 from tests.cases.apps import Gate, Routes, answer, make_app
 from tests.cases.running import Outcome, is_refused, make_case, run_case
-from tests.support import NoLeaks
+from tests.support import HANG, NoLeaks
 
 
 def run_live(test: Any, **members: Any) -> Outcome:
@@ -279,8 +279,48 @@ class RequestsTest(NoLeaks):
 class InCoroutines(NoLeaks):
     """The same questions where an event loop runs."""
 
-    def test_async_twin(self) -> None:
-        """The twin waits without blocking the loop, on which the client runs."""
+    def test_all_waits(self) -> None:
+        """Each wait has a form for coroutines, and the plain form is refused."""
+        gate = Gate()
+
+        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+            app = make_app(gate=gate)
+
+            async def test_idle(self) -> None:
+                request = asyncio.create_task(asyncio.to_thread(self.live.get, "/gate"))
+                await asyncio.to_thread(gate.entered.wait, HANG)
+                with self.assertRaisesRegex(AssertionError, "still in flight after 0 s:\n  GET /gate"):
+                    await self.live_server.wait_until_idle_async(0)
+                asyncio.get_running_loop().call_soon(gate.open.set)
+                await self.live_server.wait_until_idle_async()
+                await self.assertNoLiveErrorsAsync()
+                await request
+
+            async def test_errors(self) -> None:
+                async with self.expectLiveErrors(RuntimeError) as expected:
+                    await asyncio.to_thread(self.live.get, "/boom")
+                self.assertEqual(["kaboom"], [str(error) for error in expected.errors])
+                await asyncio.to_thread(self.live.get, "/boom")
+                with self.assertRaisesRegex(AssertionError, "RuntimeError: kaboom"):
+                    await self.assertNoLiveErrorsAsync()
+                with self.assertRaisesRegex(AssertionError, "raised no ValueError in this block"):
+                    async with self.expectLiveErrors(ValueError):
+                        pass
+
+            async def test_refused(self) -> None:
+                with self.assertRaisesRegex(UsageError, r"write await self\.live_server\.wait_until_idle_async"):
+                    self.live_server.wait_until_idle()
+                with self.assertRaisesRegex(UsageError, r"write await self\.assertNoLiveErrorsAsync"):
+                    self.assertNoLiveErrors()
+                expected = self.expectLiveErrors(ValueError)
+                with self.assertRaisesRegex(UsageError, r"write async with self\.expectLiveErrors"), expected:
+                    pass
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 3}, outcome.summary, outcome.printed)
+
+    def test_async_form(self) -> None:
+        """The asynchronous form waits without blocking the loop, on which the client runs."""
 
         class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
             app = make_app()
