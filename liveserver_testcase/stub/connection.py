@@ -219,7 +219,7 @@ class StubConnection(HTTPConnection):
     def _wait_for(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
         """Wait for the time, the stop or ``wake``; False: the client has left."""
         deadline = None if seconds is None else monotonic() + seconds
-        watched, wakes = _Watched(self.sock), [self._stop_wake, *([] if wake is None else [wake])]
+        watched, wakes = _Watched(self.sock), [each for each in (self._stop_wake, wake) if each is not None]
         while True:
             left = _LONGEST if deadline is None else deadline - monotonic()
             if left <= 0:

@@ -7,6 +7,7 @@ import ssl
 import threading
 from typing import Any
 
+from ..core.interrupts import defer_sigint
 from ..core.listener import Listener
 from ..core.text import quote
 from ..core.tls import ClientAuth, resolve_tls
@@ -71,6 +72,7 @@ class StubEngine(HTTPServer):
         self._faults: list[ConnectionFault] = []
         self._faults_lock = threading.Lock()  # guards that, and the counts in it
         self._outage: Outage | None = None
+        self.stop_wake: Wake | None = None
 
     # -- for its connections ---------------------------------------------------------------------------------------
 
@@ -159,7 +161,7 @@ class StubEngine(HTTPServer):
     # -- life ------------------------------------------------------------------------------------------------------
 
     def _open(self, listener: Listener) -> None:
-        self.stop_wake = Wake()
+        defer_sigint(self._make_wake)  # an interrupt in the middle of it would leave descriptors behind
         # Rules in paths need it.  It is loaded now: a class without a test need not wait for it, and a test may have
         # replaced what an import needs.
         import werkzeug.routing  # noqa: F401
@@ -170,16 +172,23 @@ class StubEngine(HTTPServer):
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
         return StubConnection(self, sock, address, index, stopping)
 
+    def _make_wake(self) -> None:
+        self.stop_wake = Wake()
+
     def _stop_accepting(self) -> None:
         super()._stop_accepting()
-        self.stop_wake.set()
+        if self.stop_wake is not None:  # a start may fail before
+            self.stop_wake.set()
 
     def _close(self, timeout: float) -> list[Unfinished]:
         if self._outage is not None:
             self._outage.abandon()
-        unfinished = super()._close(timeout)
-        self.loop.stop()
-        self.stop_wake.close()
+        try:
+            unfinished = super()._close(timeout)
+            self.loop.stop()
+        finally:
+            if self.stop_wake is not None:
+                self.stop_wake.close()
         return unfinished
 
 

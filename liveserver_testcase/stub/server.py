@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import ssl
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from ..core.journal import Journal, JournalWindow
-from ..core.server import State, check_seconds
-from ..core.text import quote, suggest_name
+from ..core.server import check_seconds
+from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError
+from ..web.facade import HTTPServerFacade
 from ..web.records import Exchange
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
@@ -27,7 +26,7 @@ from .responders import Chunked, Content, ServedContent
 from .script import Script
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
 __all__ = ["HTTPStub"]
 
@@ -37,7 +36,7 @@ _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_C
 _suggest = suggest_more_keywords(*CRITERIA)
 
 
-class HTTPStub(Script):
+class HTTPStub(HTTPServerFacade[Exchange], Script):
     """A scripted HTTP server that plays somebody else's API.
 
     Say what it answers with `on` or `expect`, let the code under test call `url`, then look at `requests`::
@@ -68,7 +67,7 @@ class HTTPStub(Script):
 
     __slots__ = ("__weakref__", "_engine")
 
-    stops_at_exit = True
+    _engine: StubEngine
 
     @suggest_keywords
     def __init__(
@@ -108,46 +107,6 @@ class HTTPStub(Script):
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Bind the socket in this thread and begin to serve; returns when the stub serves.
-
-        Raises:
-            ServerStartError: It cannot; the cause is attached and nothing is left behind.
-            ServerStateError: It runs already, or is starting or stopping.
-        """
-        self._engine.start()
-
-    def stop(self, timeout: float | None = None) -> None:
-        """Stop serving; does nothing unless the stub runs.
-
-        Args:
-            timeout: Seconds that requests in flight get to end by themselves; ``stop_timeout`` by default.
-
-        Raises:
-            ServerThreadError: A thread of the stub had ended with an exception.
-
-        Warns:
-            UnfinishedWorkWarning: Requests had to be cut; each of them is named.
-        """
-        self._engine.stop(timeout)
-
-    def check(self) -> None:
-        """Raise what a thread of the stub has ended with meanwhile; said once, here or by `stop`.
-
-        Raises:
-            ServerThreadError: A thread of the stub has ended with an exception.
-        """
-        self._engine.check()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     def begin(self, name: str) -> None:
         """Begin a test: forget what the one before has written, recorded and held, and repair what it has broken.
 
@@ -167,44 +126,6 @@ class HTTPStub(Script):
     # -- facts -----------------------------------------------------------------------------------------------------
 
     @property
-    def state(self) -> State:
-        """Where the stub is in its life."""
-        return self._engine.state
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the stub serves."""
-        return self._engine.is_running
-
-    @property
-    def host(self) -> str:
-        """The host it listens on, as given."""
-        return self._engine.host
-
-    @property
-    def port(self) -> int:
-        """The port it listens on; it survives stop and start.
-
-        Raises:
-            ServerNotStarted: The port was left to the system, which chooses at the first start.
-        """
-        return self._engine.port
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """``(host, port)``, as the socket module wants it."""
-        return self._engine.address
-
-    @property
-    def url(self) -> str:
-        """The base URL, without a slash at its end."""
-        return self._engine.url
-
-    def url_for(self, path: str = "", /, **query: Any) -> str:
-        """The URL of ``path`` on this stub, with ``query`` as parameters; None leaves one out."""
-        return self._engine.url_for(path, **query)
-
-    @property
     def keep_alive(self) -> bool:
         """Whether connections stay open after a response."""
         return self._engine.keep_alive
@@ -213,19 +134,6 @@ class HTTPStub(Script):
     def body_limit(self) -> int:
         """Bytes that are kept of a request's body."""
         return self._engine.body_limit
-
-    @property
-    def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
-        return self._engine.ca_file
-
-    def client_context(self) -> ssl.SSLContext | None:
-        """A client's context that trusts the stub's certificate and no other; None without TLS.
-
-        Raises:
-            UsageError: The stub's context was made by the user: only they know whom to trust.
-        """
-        return self._engine.client_context()
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
@@ -252,21 +160,6 @@ class HTTPStub(Script):
         hosts = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", self.host]
         no_proxy = ",".join(dict.fromkeys(filter(None, ",".join(hosts).split(","))))
         return {**environ, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
-
-    def __repr__(self) -> str:
-        return repr(self._engine)
-
-    def __reduce__(self) -> NoReturn:
-        self._engine.__reduce__()
-
-    if not TYPE_CHECKING:  # where it would let every name be read
-
-        def __getattr__(self, name: str) -> NoReturn:
-            found = getattr(type(self), name, None)
-            if isinstance(found, property):  # which has raised what is an AttributeError, too: ServerNotStarted
-                return found.__get__(self)
-            known = [known for known in dir(HTTPStub) if not known.startswith("_")]
-            raise AttributeError(f"an HTTPStub has no attribute {name!r}: {suggest_name(name, known)}")
 
     # -- settings --------------------------------------------------------------------------------------------------
 
@@ -358,28 +251,6 @@ class HTTPStub(Script):
         return self._registry.content or ServedContent()
 
     # -- what has come ---------------------------------------------------------------------------------------------
-
-    @property
-    def journal(self) -> Journal[Exchange]:
-        """The exchanges, in the order of their arrival."""
-        return self._engine.journal
-
-    @property
-    def in_flight(self) -> list[Exchange]:
-        """The exchanges that are being served at the moment."""
-        return self._engine.in_flight
-
-    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[Exchange]:
-        """Wait until every request that was sent is recorded, and none is in flight; see `LiveServer`.
-
-        Args:
-            timeout: Seconds.
-            window: Only those that arrived in this test; None for all.
-
-        Returns:
-            What is still in flight after ``timeout`` seconds.
-        """
-        return self._engine.wait_until_idle(check_seconds("timeout", timeout), window)
 
     @property
     def expectations(self) -> list[Expectation]:

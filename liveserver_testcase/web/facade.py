@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from ..core.journal import Journal, JournalWindow
-from ..core.server import State
+from ..core.server import State, check_seconds
 from ..core.text import suggest_name
 from .http_server import HTTPEndpoint
 from .records import R
@@ -66,7 +66,7 @@ class HTTPServerFacade(Generic[R]):
 
     def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[R]:
         """Wait until no request is in flight; see `RequestLog.wait_until_idle`."""
-        return self._engine.wait_until_idle(timeout, window)
+        return self._engine.wait_until_idle(check_seconds("timeout", timeout), window)
 
     # -- facts -------------------------------------------------------------------------------------------------------
 
@@ -153,8 +153,8 @@ class HTTPServerFacade(Generic[R]):
             found = getattr(type(self), name, None)
             if isinstance(found, property):  # which has raised what is an AttributeError, too: ServerNotStarted
                 return found.__get__(self)
-            kind = type(self).__name__
-            raise AttributeError(f"a {kind} has no attribute {name!r}: {suggest_name(name, self._public_names())}")
+            known = self._public_names()
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: {suggest_name(name, known)}")
 
     @classmethod
     def _public_names(cls) -> list[str]:

@@ -217,7 +217,7 @@ class AttributesTest(StubTest):
     def test_an_unknown_one_cannot_be_read(self) -> None:
         """Of a stub and of a view the message names the nearest."""
         for owner in (self.stub, self.stub.defaults()):
-            with self.assertRaisesRegex(AttributeError, "^an HTTPStub has no attribute 'request': did you mean "):
+            with self.assertRaisesRegex(AttributeError, "^HTTPStub has no attribute 'request': did you mean "):
                 owner.request  # type: ignore[attr-defined]  # noqa: B018
 
     def test_a_view_has_the_rest_of_its_stub(self) -> None:
