@@ -32,7 +32,7 @@ from typing import Any
 
 from ..errors import ServerNotStarted
 from .connection import Connection, ConnectionState, is_readable
-from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
+from .interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
 from .listener import Listener, ServerSocket
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, stack_of_thread
@@ -528,8 +528,12 @@ class ThreadedServer(Server):
         return [*super().open_sockets(), *(connection.sock for connection in self.connections)]
 
     def _open(self, listener: Listener) -> None:
-        self._workers = _Workers(self, listener, self._thread_name)
-        self._workers.call_worker()
+        def make_workers() -> None:
+            self._workers = _Workers(self, listener, self._thread_name)
+
+        defer_sigint(make_workers)  # an interrupt in the middle of it would leave a descriptor to the garbage
+        if self._workers is not None:
+            self._workers.call_worker()
 
     def _stop_accepting(self) -> None:
         if self._workers is not None:
