@@ -121,10 +121,10 @@ class ServerTestCase(unittest.TestCase):
                 f"no setUpClass() has started the servers of {cls.__name__}; "
                 "if the class overrides setUpClass(), it must call super().setUpClass() first"
             )
-        part = run.part(name)
-        if part is not None and part.explain_absence():
-            return part.explain_absence()
-        if part is not None:
+        adapter = run.adapter(name)
+        if adapter is not None and adapter.explain_absence():
+            return adapter.explain_absence()
+        if adapter is not None:
             names = [server.name for server in run.servers]
             return f"the servers of {cls.__name__} start in the order {', '.join(names)}, and its turn has not come"
         return f"{cls.__name__}.class_servers() does not list it; does it extend super().class_servers()?"

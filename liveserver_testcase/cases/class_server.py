@@ -203,7 +203,7 @@ class ClassRun:
             found.ask(server, "begin", test_id)
         self._errors = found.errors
 
-    def part(self, name: str) -> ClassServer[Any] | None:
+    def adapter(self, name: str) -> ClassServer[Any] | None:
         """The class server of this name."""
         return next((server for server in self.servers if server.name == name), None)
 

@@ -132,9 +132,9 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ServerNotStarted: The server does not run: ``setUpClass()`` was overridden without ``super()``.
             ServerThreadError: A thread of the server has died.
         """
-        part = cls._live_adapter()
-        if part is not None and part.server is not None:
-            part.server.check()
+        adapter = cls._live_adapter()
+        if adapter is not None and adapter.server is not None:
+            adapter.server.check()
         return cls.live_server.url_for(path, **query)
 
     @classmethod
@@ -216,17 +216,17 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     def _live_adapter(cls) -> LiveAdapter | None:
         """What drives the server of this class; None for somebody else's."""
         run = cls._own_run()
-        part = run.part(_NAME) if run is not None else None
-        return part if isinstance(part, LiveAdapter) else None
+        adapter = run.adapter(_NAME) if run is not None else None
+        return adapter if isinstance(adapter, LiveAdapter) else None
 
     @classmethod
     def _own_adapter(cls, what: str) -> LiveAdapter:
-        part = cls._live_adapter()
-        if part is None:
+        adapter = cls._live_adapter()
+        if adapter is None:
             if isinstance(cls.live_server, ExternalServer):
                 skip_external(what, cls.live_server.url)
             cls.live_server.start  # noqa: B018  # says why it is not there
-        return cast(LiveAdapter, part)
+        return cast(LiveAdapter, adapter)
 
     @classmethod
     def _make_live_adapter(cls) -> LiveAdapter:
@@ -306,7 +306,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     def _make_environment(cls, address: LiveAddress) -> Mapping[str, str]:
         """Make the environment that the server's process has besides this one's."""
         run = cls._own_run()
-        servers = {part.name: part.server for part in (run.servers if run is not None else ())}
+        servers = {adapter.name: adapter.server for adapter in (run.servers if run is not None else ())}
         return {**(cls.live_env or {}), VARIABLE: describe_servers({**servers, _NAME: address})}
 
     @classmethod

@@ -75,20 +75,20 @@ class LiveAssertions:
             AssertionError: It has.
         """
         refuse_on_loop("assertNoLiveErrors()", "await self.assertNoLiveErrorsAsync(…)")
-        part = self._own_adapter("assertNoLiveErrors()")
+        adapter = self._own_adapter("assertNoLiveErrors()")
         self.live_server.wait_until_idle()
-        self._fail_if_raised(part, msg)
+        self._fail_if_raised(adapter, msg)
 
     @must_be_awaited
     async def assertNoLiveErrorsAsync(self, msg: str | None = None) -> None:
         """`assertNoLiveErrors`, for code on an event loop: that goes on meanwhile."""
-        part = self._own_adapter("assertNoLiveErrors()")
+        adapter = self._own_adapter("assertNoLiveErrors()")
         await self.live_server.wait_until_idle_async()
-        self._fail_if_raised(part, msg)
+        self._fail_if_raised(adapter, msg)
 
-    def _fail_if_raised(self, part: LiveAdapter, msg: str | None) -> None:
-        mine = list(part.gather())
-        part.found.clear()
+    def _fail_if_raised(self, adapter: LiveAdapter, msg: str | None) -> None:
+        mine = list(adapter.gather())
+        adapter.found.clear()
         if mine:
             problem = describe_errors("the application raised", mine)
             try:
@@ -161,8 +161,8 @@ class LiveAssertions:
         msg: str | None,
     ) -> Inquiry[Any]:
         times = check_times(times)
-        part = self._own_adapter("assertLiveRequested()")
-        seconds = part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+        adapter = self._own_adapter("assertLiveRequested()")
+        seconds = adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
 
         def find() -> list[RequestRecord]:
             return [record for record in self.live_server.requests if _matches(record, method, path, status)]
@@ -182,7 +182,7 @@ class LiveAssertions:
 
         waits = [Wait(lambda: len(find()) >= (1 if times is None else times), seconds)]
         if times is not None:  # whoever counts wants to know of what is on its way
-            waits.append(Wait(lambda: not part.await_rest(0), seconds))
+            waits.append(Wait(lambda: not adapter.await_rest(0), seconds))
         return Inquiry(waits, conclude)
 
     def _list_requests(self) -> str:

@@ -84,10 +84,10 @@ class ChildClassRun:
         """The server of this name."""
         return self._views.get(name)
 
-    def part(self, name: str) -> None:
+    def adapter(self, name: str) -> None:
         """No server of the class is driven from here."""
 
     @property
     def servers(self) -> list[Any]:
-        """See `part`."""
+        """See `adapter`."""
         return []

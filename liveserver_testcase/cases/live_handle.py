@@ -33,11 +33,11 @@ class LiveServerHandle:
     ``LIVESERVER_URL`` set, what needs a server of ours skips the test.
     """
 
-    __slots__ = ("_owner", "_part")
+    __slots__ = ("_adapter", "_owner")
 
-    def __init__(self, owner: type[ServerTestCase], part: LiveAdapter) -> None:
+    def __init__(self, owner: type[ServerTestCase], adapter: LiveAdapter) -> None:
         self._owner = owner
-        self._part = part
+        self._adapter = adapter
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -46,11 +46,11 @@ class LiveServerHandle:
 
         If it runs, nothing happens.
         """
-        self._part.switch(True)
+        self._adapter.switch(True)
 
     def stop(self) -> None:
         """Stop the server and keep its port; the next test starts it again.  If it is stopped, nothing happens."""
-        self._part.switch(False)
+        self._adapter.switch(False)
 
     def restart(self) -> None:
         """Stop the server and start it again, on the same port and with the same application."""
@@ -94,7 +94,7 @@ class LiveServerHandle:
         What the loggers let through: a level that is not enabled is not there.
         """
         output = self._server.output
-        return output if output is not None else self._part.log.text
+        return output if output is not None else self._adapter.log.text
 
     @property
     def journal(self) -> Journal[RequestRecord]:
@@ -111,12 +111,12 @@ class LiveServerHandle:
             AssertionError: One still is; it is named, with where the application is.
         """
         refuse_on_loop("live_server.wait_until_idle()", "await self.live_server.wait_until_idle_async(…)")
-        seconds = self._part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+        seconds = self._adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
         self._refuse_pending(self._server.wait_until_idle(seconds), seconds)
 
     async def wait_until_idle_async(self, timeout: float | None = None) -> None:
         """`wait_until_idle`, for code on an event loop: that goes on meanwhile."""
-        seconds = self._part.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+        seconds = self._adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
         await self.journal.wait_for_async(lambda: not self._server.wait_until_idle(0), seconds)
         self._refuse_pending(self._server.wait_until_idle(0), seconds)
 
@@ -187,15 +187,15 @@ class LiveServerHandle:
     @property
     def _location(self) -> LiveServer | LiveAddress:
         """What knows where the server listens, or is going to listen while `create_app` makes its application."""
-        return self._part.address or self._server
+        return self._adapter.address or self._server
 
     @property
     def _server(self) -> LiveServer:
         """The server that this stands for at the moment."""
-        server = self._part.server
+        server = self._adapter.server
         if server is None:
-            reason = self._owner._explain_absence(self._part.name)
-            raise ServerNotStarted(f"{self._owner.__name__}.{self._part.name} is not there: {reason}")
+            reason = self._owner._explain_absence(self._adapter.name)
+            raise ServerNotStarted(f"{self._owner.__name__}.{self._adapter.name} is not there: {reason}")
         return server
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -212,7 +212,7 @@ class LiveServerHandle:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        return f"<live_server of {self._owner.__name__}: {self._part.server!r}>"
+        return f"<live_server of {self._owner.__name__}: {self._adapter.server!r}>"
 
 
 def _refuse(name: str) -> str:
@@ -231,7 +231,7 @@ class LiveServerAttribute(ServerAttribute[LiveServer]):
     def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> LiveServerHandle: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> LiveServerHandle:
         run = owner._own_run()
-        part = run.part(self._name) if run is not None else None
-        if isinstance(part, LiveAdapter) and (part.server is not None or part.address is not None):
-            return LiveServerHandle(owner, part)
+        adapter = run.adapter(self._name) if run is not None else None
+        if isinstance(adapter, LiveAdapter) and (adapter.server is not None or adapter.address is not None):
+            return LiveServerHandle(owner, adapter)
         return super().__get__(instance, owner)  # type: ignore[return-value]  # of somebody else, or not there
