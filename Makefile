@@ -112,7 +112,7 @@ test-package:
 	$(VENV_PACKAGE)/$(BIN)/python -m pip --disable-pip-version-check install --quiet "$$(echo dist/*.whl)[test]"
 	rm -rf build/package
 	mkdir -p build/package
-	cp -R tests docs README.rst CHANGES.rst pyproject.toml build/package
+	cp -R tests docs benchmarks *.rst pyproject.toml build/package
 	rm build/package/tests/test_architecture.py build/package/tests/test_packaging.py
 	cd build/package && $(CURDIR)/$(VENV_PACKAGE)/$(BIN)/python -X dev -W error -m pytest -q \
 	    -n $(WORKERS) --dist loadfile $(ARGS)

@@ -60,9 +60,30 @@ else:
 def make_socket_pair() -> tuple[socket.socket, socket.socket]:
     """Two sockets that are connected; `socket.socketpair` would make them of whatever ``socket.socket`` is by now."""
     if not hasattr(_socket, "socketpair"):  # Windows
-        return socket.socketpair()
+        return _make_tcp_pair()
     one, other = (ServerSocket(s.family, s.type, s.proto, fileno=s.detach()) for s in _socket.socketpair())
     return one, other
+
+
+def _make_tcp_pair() -> tuple[socket.socket, socket.socket]:
+    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener, client = _socket.socket(*kind), _socket.socket(*kind)
+    number = -1
+    try:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        client.connect(listener.getsockname())
+        number, peer = listener._accept()  # type: ignore[attr-defined]
+        if peer != client.getsockname():
+            raise ConnectionError(f"wanted to connect two sockets of this process, and {peer} was faster; start again")
+        return ServerSocket(*kind, fileno=client.detach()), ServerSocket(*kind, fileno=number)
+    except BaseException:
+        client.close()
+        if number >= 0:
+            socket.close(number)
+        raise
+    finally:
+        listener.close()
 
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:

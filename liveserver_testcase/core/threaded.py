@@ -33,7 +33,7 @@ from typing import Any
 from ..errors import ServerNotStarted
 from .connection import Connection, ConnectionState, is_readable
 from .interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
-from .listener import Listener, ServerSocket
+from .listener import Listener, ServerSocket, make_socket_pair
 from .server import HasDescriptor, Server
 from .tracebacks import Unfinished, stack_of_thread
 
@@ -66,7 +66,7 @@ class _Poller:
             self.poll = functools.partial(self.epoll.poll, -1, _EVENTS)
             self.waker: socket.socket | None = None
         else:
-            self.inner, self.outer = socket.socketpair()
+            self.inner, self.outer = make_socket_pair()
 
     def _select(self) -> list[tuple[int, int]]:
         watched: list[Any] = [self.inner, *self.listeners]

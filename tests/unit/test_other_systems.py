@@ -85,7 +85,7 @@ class OtherSystemsTest(unittest.TestCase):
 
     def test_without_what_posix_has(self) -> None:
         """Threads, the stub, the mail server and an ASGI loop work; child processes are refused there."""
-        done = run_without(LIKE_WINDOWS, *THREADS, *STUB, "mail.test_engine", "web.test_asgi_stop")
+        done = run_without(LIKE_WINDOWS, *THREADS, *STUB, "core.test_looped", "mail.test_engine", "web.test_asgi_stop")
         self.assertEqual(0, done.returncode, done.stderr)
 
 
