@@ -152,20 +152,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         """
         if cls._live_adapter() is None:
             skip_external("live_url_for()", external_url())
-        app = getattr(cls.live_server, "app", None)
-        if cls.live_server.mode == "process":
-            raise UsageError(
-                f"live_url_for({endpoint!r}) asks the application, and {cls.__name__}'s lives in another process: "
-                "use live_url() with the path"
-            )
-        make_context, url_for = (getattr(app, name, None) for name in ("test_request_context", "url_for"))
-        if make_context is None or url_for is None:
-            raise UsageError(
-                f"live_url_for({endpoint!r}) needs a Flask application, and {cls.__name__}'s is {app!r}: "
-                "use live_url() with the path"
-            )
-        with make_context(base_url=f"{cls.live_server.url}/"):
-            path = url_for(endpoint, _external=False, **values)
+        with cls.live_server.request_context():
+            path = cls.live_server.app.url_for(endpoint, _external=False, **values)
         return cls.live_server.url_for(path)
 
     @instance_property

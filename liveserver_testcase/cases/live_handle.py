@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from ..core.text import suggest_name
-from ..errors import ServerNotStarted
+from ..errors import ServerNotStarted, UsageError
 from ..web.live import LiveServer, Mode
 from ..web.records import RequestRecord
 from .attributes import ServerAttribute
@@ -170,6 +170,23 @@ class LiveServerHandle:
     def url_for(self, path: str = "", /, **query: Any) -> str:
         """The URL of ``path`` on this server, with ``query`` as parameters."""
         return self._location.url_for(path, **query)
+
+    def request_context(self, path: str = "/", /) -> contextlib.AbstractContextManager[Any]:
+        """A request context of the Flask application, as of a request to ``path`` on this server.
+
+        In it ``url_for(…, _external=True)`` has the live address, whatever ``SERVER_NAME`` says.
+
+        Raises:
+            UsageError: The application is not Flask's, or lives in another process.
+        """
+        app, owner = self.app, self._owner.__name__
+        if self.mode == "process":
+            raise UsageError(f"{owner}'s application lives in another process: use live_url() with the path")
+        if not hasattr(app, "test_request_context"):
+            raise UsageError(f"{owner}'s application is {app!r}, and not Flask's: use live_url() with the path")
+        context = app.test_request_context(path, base_url=f"{self.url}/")
+        context.url_adapter = app.url_map.bind_to_environ(context.request.environ)
+        return context  # type: ignore[no-any-return]
 
     @property
     def ca_file(self) -> str | None:

@@ -838,6 +838,22 @@ class FlaskURLs(NoLeaks):
                 outcome = run_live(test, create_app=classmethod(create_app), **members)
                 self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
 
+    def test_request_context(self) -> None:
+        """``live_server.request_context()`` has the live address, whatever SERVER_NAME says, and the path."""
+        app = flask.Flask("shop")
+        app.config["SERVER_NAME"] = "shop.example"
+        app.add_url_rule("/here", "here", str)
+
+        def test(self: Any) -> None:
+            with self.live_server.request_context("/here?full=1"):
+                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
+                self.assertEqual(("here", "1"), (flask.request.endpoint, flask.request.args["full"]))
+
+        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
+            with self.subTest(members=members):
+                outcome = run_live(test, app=app, **members)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
     def test_server_name(self) -> None:
         """In an application context it has the live address if `create_app` has set SERVER_NAME to it."""
 
@@ -860,8 +876,7 @@ class FlaskURLs(NoLeaks):
         report = run_live(lambda self: self.live_url_for("order"), app=Routes()).report
         self.assertRegex(
             report,
-            r"UsageError: live_url_for\('order'\) needs a Flask application, and Case's is <.*>: "
-            r"use live_url\(\) with the path",
+            r"UsageError: Case's application is <.*>, and not Flask's: use live_url\(\) with the path",
         )
 
 

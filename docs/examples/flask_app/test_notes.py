@@ -72,7 +72,7 @@ class NotesTest(LiveServerTestCase):
         self.assertEqual(self.live.get(url).text, "Ann: buy tea")
 
     def test_a_link_outside_of_a_request(self) -> None:
-        with self.live_server.app.test_request_context(base_url=self.live_url()):
+        with self.live_server.request_context():
             link = url_for("show", number=1, _external=True)
 
         self.assertEqual(link, self.live_url("/notes/1"))
