@@ -56,7 +56,9 @@ def interrupted(move):
     counts[move if move in frames else "neither"] += 1
     return move in frames
 
-for attempt in range(100):
+for attempt in range(1000):  # at least 100, and as many more as it takes for both to have been interrupted
+    if attempt >= 100 and counts["start"] and counts["stop"]:
+        break
     if interrupted("start"):
         assert server.state.value in ("failed", "stopped", "new"), server
     if server.is_running:
