@@ -1,4 +1,4 @@
-"""SMTPTestCase: a mail server that keeps what it is sent."""
+"""SMTPTestCase: an SMTP server that captures all email."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The mail server: it keeps what it is sent, and tells what matches."""
+"""The SMTP server that captures all email, the emails, and what is asserted of them."""

@@ -1,4 +1,4 @@
-"""The mail server: speaks SMTP, keeps what it is sent, and misbehaves when it is told to."""
+"""SMTPServer: captures all email that it is sent, and fails as its script says."""
 
 from __future__ import annotations
 

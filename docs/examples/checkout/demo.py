@@ -60,7 +60,7 @@ def run(case: type[unittest.TestCase], result: type[unittest.TextTestResult]) ->
 
 def main() -> int:
     """Run the tests that pass and the one that does not; 0 if it went that way."""
-    print("A Flask shop on a live port, a payment API that is a script, a mail server that keeps what it is sent.")
+    print("A Flask shop on a live port, a payment API that is a script, an SMTP server that captures all email.")
     print("Three real servers, started once for the class:")
     began = time.perf_counter()
     good = run(ShownCheckoutTest, Narrator)
