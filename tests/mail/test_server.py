@@ -154,12 +154,12 @@ class SMTPServerTest(NoLeaks, unittest.TestCase):
     def test_nothing_is_logged(self) -> None:
         """What aiosmtpd logs is not seen by a test that looks at its own logs."""
         with self.assertLogs(level="INFO") as logs:
-            logging.getLogger("shop").info("sending")
+            logging.getLogger(f"{__name__}.test_nothing_is_logged").info("sending")
             with smtplib.SMTP(*self.server.addr, timeout=HANG) as smtp:
                 smtp.ehlo()
                 smtp.docmd("NONSENSE")
                 smtp.sendmail("a@example.com", "b@example.com", "Subject: x\r\n\r\n")
-        self.assertEqual(["INFO:shop:sending"], logs.output)
+        self.assertEqual([f"INFO:{__name__}.test_nothing_is_logged:sending"], logs.output)
 
     def test_a_misspelt_attribute(self) -> None:
         """An attribute that the server does not have is refused, with the nearest name."""

@@ -223,7 +223,8 @@ class Refusals(unittest.TestCase):
 
         self.assert_refused(
             create_app,
-            f"the application {create_app!r} takes no arguments; {WANTED}. Is it a factory? Hand over what it returns.",
+            f"the application {create_app!r} takes no arguments; {WANTED}. Is it a factory? Hand over what it "
+            "returns, or 'module:factory()'.",
         )
 
     def test_any_arguments(self) -> None:
