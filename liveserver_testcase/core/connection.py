@@ -52,7 +52,10 @@ def is_readable(sock: socket.socket) -> bool:
     if number < 0:
         return True
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([number], [], [], 0)[0])
+        try:
+            return bool(select.select([number], [], [], 0)[0])
+        except OSError:  # another thread has closed it meanwhile, which poll() says without an error
+            return True
     poll = select.poll()
     poll.register(number, select.POLLIN)
     return bool(poll.poll(0))
