@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ..core.server import check_seconds
 from ..core.text import one_line, quote
 from ..errors import UsageError
 from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
 from .failure_text import name_error
 from .live_adapter import ExpectedErrors, LiveAdapter, Raised, describe_errors, describe_exchange
-from .waiting import Inquiry, Wait, check_seconds, check_times, must_be_awaited, refuse_on_loop
+from .waiting import Inquiry, Wait, check_times, must_be_awaited, refuse_on_loop
 
 if TYPE_CHECKING:
     from .live_handle import LiveServerHandle

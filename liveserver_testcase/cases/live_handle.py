@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
+from ..core.server import check_seconds
 from ..core.text import suggest_name
 from ..errors import ServerNotStarted, UsageError
 from ..web.live import LiveServer, Mode
@@ -15,7 +16,7 @@ from .attributes import ServerAttribute
 from .base import ServerTestCase
 from .live_adapter import LiveAdapter, describe_pending
 from .live_address import LiveAddress
-from .waiting import check_seconds, refuse_on_loop
+from .waiting import refuse_on_loop
 
 if TYPE_CHECKING:
     from ..core.journal import Journal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, overload
 
+from ..core.server import check_seconds
 from ..errors import UsageError
 from ..mail.faults import check_command
 from ..mail.outbox import CapturedEmails, Outbox, build_criteria
@@ -13,7 +14,7 @@ from ..mail.session import SMTPAttempt
 from .attributes import ServerAttribute
 from .base import ServerTestCase
 from .smtp_adapter import SMTPAdapter
-from .waiting import Inquiry, Wait, check_count, check_seconds, check_times, must_be_awaited
+from .waiting import Inquiry, Wait, check_count, check_times, must_be_awaited
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -111,8 +112,8 @@ class EmailQuery:
         from ..mail.report import MatchResult, explain  # loaded when the server starts
 
         place = "in this test" if self.block is None else "in this block"
-        verdict = MatchResult(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
-        self.fail(explain(verdict, self.everything(), self.adapter.diagnostics()))
+        result = MatchResult(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
+        self.fail(explain(result, self.everything(), self.adapter.diagnostics()))
 
     # -- what is inquired --------------------------------------------------------------------------------------------
 

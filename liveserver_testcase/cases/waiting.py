@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -23,7 +22,6 @@ __all__ = [
     "StartedAssertion",
     "Wait",
     "check_count",
-    "check_seconds",
     "check_times",
     "must_be_awaited",
     "refuse_on_loop",
@@ -159,14 +157,3 @@ def check_count(n: object) -> int:
     if not isinstance(n, int) or isinstance(n, bool) or n < 0:
         raise UsageError(f"n is {n!r}; wanted a whole number of emails, 0 or more")
     return n
-
-
-def check_seconds(name: str, seconds: object) -> float:
-    """A number of seconds.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds < math.inf:
-        raise UsageError(f"{name} is {seconds!r}; wanted a number of seconds, 0 or more")
-    return float(seconds)

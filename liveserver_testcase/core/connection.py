@@ -17,7 +17,7 @@ from ..errors import ClientDisconnected
 from .interrupts import monotonic
 from .listener import ServerSocket, format_host
 
-__all__ = ["RECEIVE", "Connection", "ConnectionState", "PlainHTTP", "is_readable"]
+__all__ = ["RECEIVE", "RESET", "Connection", "ConnectionState", "PlainHTTP", "is_readable"]
 
 
 class ConnectionState(enum.Enum):
@@ -39,7 +39,7 @@ _SLICE = 256 * 1024  # how much of a large response is handed over at once, so t
 _LINGER = 1.0  # seconds without a byte
 _LINGER_TIME = 10.0  # seconds in all
 _LINGER_BYTES = 4 * 1024 * 1024
-_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
+RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 
 class PlainHTTP(Exception):
@@ -307,7 +307,7 @@ class Connection(abc.ABC):
         if reset:
             self._resets = True
             with contextlib.suppress(OSError):
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def abandon(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
         """Send nothing more, for a reason of ours.

@@ -20,7 +20,6 @@ import atexit
 import contextlib
 import enum
 import itertools
-import math
 import os
 import threading
 import warnings
@@ -41,6 +40,7 @@ from .interrupts import ServerThread
 from .journal import drain
 from .listener import Listener, check_address, format_host, warn_of_wildcard
 from .masking import mask
+from .text import quote
 from .tracebacks import Unfinished, callers_level, describe_all
 
 __all__ = [
@@ -456,12 +456,12 @@ class Server(abc.ABC):
         )
 
 
-def check_seconds(name: str, value: float) -> float:
-    """Return ``value``, if it is a number of seconds.
+def check_seconds(name: str, value: object) -> float:
+    """Return ``value``, if it is a number of seconds that a thread can wait for.
 
     Raises:
         UsageError: It is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise UsageError(f"{name} is {value!r}; wanted a number of seconds, 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= threading.TIMEOUT_MAX:
+        raise UsageError(f"{name} is {quote(value)}; wanted a number of seconds, 0 or more")
     return value

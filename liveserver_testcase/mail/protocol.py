@@ -22,15 +22,14 @@ import contextlib
 import enum
 import functools
 import logging
-import os
 import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
+from ..core.connection import RESET
 from .data import MailData, find_long_line
 from .fault_injection import KEPT_WAITING, FaultInjector, FaultReply, SMTPConnection
 from .faults import RawReply
@@ -51,7 +50,6 @@ _HIGH_WATER = 512 * 1024  # bytes of a client that wait to be taken before it is
 _SLICE = 1024 * 1024  # bytes of a mail that are taken at once
 _LINGER = 1.0  # seconds for a client to read the last reply, while it may still be sending
 _NO_TIMEOUT = 1e9  # seconds: aiosmtpd would end an idle connection after 300, and a debugger must not cost a test one
-_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER with no time: close() sends RST
 
 _GO_AHEAD = Reply(354, "End data with <CR><LF>.<CR><LF>")
 _FUNCTION_FAILED = Reply(451, "4.3.0 The test's own function has failed")
@@ -264,7 +262,7 @@ class SMTPProtocol(SMTP):
         self.record.end(reason)
         self._turn = Turn.NOBODYS
         if reset:
-            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         if self._tcp.get_write_buffer_size():
             self._tcp.close()
         else:
@@ -407,7 +405,7 @@ class SMTPProtocol(SMTP):
             return
         if not self._is_greeted:
             self._is_greeted = True
-            await self._run("CONNECT", type(self)._greet, "")
+            await self._run("CONNECT", type(self)._reply_to_connect, "")
         elif self._attempt is not None and self._attempt.command == "STARTTLS":
             await self._reply(self._attempt, Reply(220, "2.0.0 Ready to start TLS"))
         else:
@@ -442,7 +440,7 @@ class SMTPProtocol(SMTP):
 
     # -- what each command does --------------------------------------------------------------------------------------
 
-    async def _greet(self, attempt: SMTPAttempt, _argument: str) -> Reply:
+    async def _reply_to_connect(self, attempt: SMTPAttempt, _argument: str) -> Reply:
         self.record.state = "idle"
         try:
             await self.faults.apply(attempt)

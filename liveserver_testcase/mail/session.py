@@ -130,7 +130,7 @@ class SMTPAttempt:
 
     @property
     def order(self) -> int:
-        """Orders the attempts of all sessions as they came."""
+        """Its number among the attempts of all sessions, as they came."""
         return self._order
 
     @property

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ..core.listener import connect
+from ..core.server import check_seconds
 from ..core.text import describe_error, quote
 from ..errors import ClientDisconnected, UsageError
 from ..web.request_head import split_target
 from .reply import Reply
 from .request import RecordedRequest
-from .stream import check_seconds
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..core.server import check_seconds
 from ..core.text import quote
 from ..errors import UsageError
 from .connection import Wake
@@ -14,7 +15,6 @@ from .keywords import suggest_keywords
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .responders import Responder, combine
-from .stream import check_seconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..core.server import check_seconds
 from ..core.text import quote
 from ..errors import UsageError
 
@@ -20,7 +20,6 @@ __all__ = [
     "Pause",
     "Stream",
     "StreamSource",
-    "check_seconds",
     "encode_piece",
     "format_event",
     "make_single_stream",
@@ -47,18 +46,6 @@ class Pause:
 
     def __post_init__(self) -> None:
         check_seconds("Pause", self.seconds)
-
-
-def check_seconds(name: str, value: object) -> float:
-    """A time that a thread can wait for.
-
-    Raises:
-        UsageError: It is none.
-    """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= threading.TIMEOUT_MAX:  # type: ignore[operator]
-        raise UsageError(f"{name} is {quote(value)}; wanted a number of seconds, 0 or more")
-    return value  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
