@@ -27,7 +27,7 @@ MATRIX ?= 3.10 3.11 3.12 3.13 3.14
 PYENV_ROOT ?= $(HOME)/.pyenv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format docs bench package test-package matrix clean
+.PHONY: help demo test coverage lint format pages docs bench package test-package matrix clean
 
 help:
 	@echo "make demo          watch the three mixins test a small shop"
@@ -35,6 +35,7 @@ help:
 	@echo "make coverage      the suite, and which lines it did not run"
 	@echo "make lint          ruff and mypy"
 	@echo "make format        let ruff rewrite what it can"
+	@echo "make pages         write the examples into the pages, where they have changed"
 	@echo "make docs          the documentation, into docs/_build/html"
 	@echo "make bench         us and the peers, side by side     (ARGS=... goes to benchmarks)"
 	@echo "make package       the sdist and the wheel, into dist"
@@ -93,6 +94,9 @@ lint: $(VENV_LINT)/ready-$(PYTHON_VERSION)
 format: $(VENV_LINT)/ready-$(PYTHON_VERSION)
 	$(VENV_LINT)/$(BIN)/ruff check --fix .
 	$(VENV_LINT)/$(BIN)/ruff format .
+
+pages: $(VENV)/ready-$(PYTHON_VERSION)
+	@$(VENV)/$(BIN)/python docs/embed.py
 
 docs: $(VENV_DOCS)/ready-$(PYTHON_VERSION)
 	$(VENV_DOCS)/$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
