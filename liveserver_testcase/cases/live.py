@@ -66,6 +66,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         live_ignored_errors: Exception types that never do.
         live_env: More environment variables of the process.
         live_asgi_options: Keywords for ``uvicorn.Config``.
+        live_capture: Whether headers and bodies of requests and responses are kept, to look at or to save.
+            Environment: ``LIVESERVER_CAPTURE``.
         live_server: The handle of the class's server, a `LiveServerHandle`.
     """
 
@@ -86,6 +88,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     live_ignored_errors: ClassVar[tuple[type[BaseException], ...]] = ()
     live_env: ClassVar[Mapping[str, str] | None] = None
     live_asgi_options: ClassVar[Mapping[str, Any]] = {}
+    live_capture: ClassVar[bool] = False
     live_server = LiveServerAttribute()
 
     _live_session: LiveSession | None = None
@@ -282,6 +285,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ready_path=_text(cls, "live_ready_path", "LIVESERVER_READY_PATH"),
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
+            capture=cls.setting("live_capture", "LIVESERVER_CAPTURE", bool),
             env=cls._make_environment(address) if mode == "process" else cls.live_env,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),

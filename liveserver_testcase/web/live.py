@@ -57,6 +57,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         around: Called with each request's record before the application is; returns a context manager that is entered
             around it, in the same thread or task.
         asgi_options: Keywords for ``uvicorn.Config``.
+        capture: Whether headers and bodies are kept of each request and response: see `web.capture.Capture`.
         env: Environment variables that the process has besides this one's.
         journal_limit: How many requests are kept.
         start_timeout: See `Server`.
@@ -81,6 +82,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         ready_path: str | None = None,
         around: Around | None = None,
         asgi_options: Mapping[str, Any] | None = None,
+        capture: bool = False,
         env: Mapping[str, str] | None = None,
         journal_limit: int = 10_000,
         start_timeout: float = 10.0,
@@ -105,7 +107,12 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
 
             self._app = app
             self._framework_errors = None  # the frameworks are in the other process, and a LiveServer there has theirs
-            there = {"interface": interface, "asgi_options": dict(asgi_options or {}), "around": around}
+            there = {
+                "interface": interface,
+                "asgi_options": dict(asgi_options or {}),
+                "around": around,
+                "capture": capture,
+            }
             self._engine = RemoteServer(app, host, port, options=there, env=env, **options)
         else:
             if env:
@@ -113,14 +120,20 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
             self._app = load_app(app, start_timeout) if isinstance(app, str) else app
             self._framework_errors = FrameworkErrors(self.note_error, around)
             options |= {"port": port or configured_port(self._app), "around": self._framework_errors.surround}
-            if (detect_interface(self._app) if interface == "auto" else interface) == "asgi":
+            interface = detect_interface(self._app) if interface == "auto" else interface
+            served = self._app
+            if capture:
+                from .capture import capture_exchanges
+
+                served = capture_exchanges(served, interface)
+            if interface == "asgi":
                 from .asgi import ASGIServer  # with uvicorn, which not everybody has installed
 
-                self._engine = ASGIServer(self._app, host, options=asgi_options, **options)
+                self._engine = ASGIServer(served, host, options=asgi_options, **options)
             else:
                 if asgi_options:
                     raise UsageError(f"asgi_options is {dict(asgi_options)!r}, but {self._app!r} is a WSGI application")
-                self._engine = WSGIServer(self._app, host, **options)
+                self._engine = WSGIServer(served, host, **options)
         self._engine.display_name = type(self).__name__
 
     # -- life --------------------------------------------------------------------------------------------------------

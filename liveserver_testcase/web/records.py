@@ -6,7 +6,7 @@ import abc
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow, drain
@@ -16,6 +16,9 @@ from ..core.tracebacks import is_libraries
 from .request_body import Body, is_client_error
 from .request_head import Head, split_target
 from .response import ResponseWriter
+
+if TYPE_CHECKING:
+    from .capture import Capture
 
 __all__ = ["BEFORE", "Exchange", "RequestLog", "RequestRecord"]
 
@@ -48,6 +51,7 @@ class RequestRecord:
         completed: Whether the whole response has been handed to the system.
         aborted: Why it did not come to its end through the client; empty if it did.
         errors: The exceptions of the application.
+        capture: Headers and bodies, where the server keeps them (``LiveServer(capture=True)``); None elsewhere.
     """
 
     __slots__ = (
@@ -57,6 +61,7 @@ class RequestRecord:
         "address",
         "arrived",
         "body_complete_at",
+        "capture",
         "completed",
         "connection_index",
         "duration",
@@ -90,6 +95,7 @@ class RequestRecord:
         self.completed = False
         self.aborted = ""
         self.errors: list[BaseException] = []
+        self.capture: Capture | None = None
 
     @property
     def is_streaming(self) -> bool:

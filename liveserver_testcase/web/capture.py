@@ -1,0 +1,258 @@
+"""Headers and bodies of what a live application was sent and answered, for who wants to look at them or save them.
+
+How it works: a middleware stands around the application, so that both engines and a process of its own are served
+alike.  It puts a `Capture` on the request's record and adds to it what the application reads and sends.  Without it,
+which is the rule, a record has no `Capture` and a request costs nothing more.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.interrupts import monotonic
+from .asgi_cycle import current_cycle
+from .records import RequestRecord
+from .request_body import WSGIInput
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+    from .lifespan import ASGIApplication
+
+__all__ = ["Capture", "CapturedMessage", "WebSocketMessage", "capture_exchanges"]
+
+_BODY_LIMIT = 1024 * 1024  # bytes that are kept of one body, enough for a page and its pictures
+_TOTAL_LIMIT = 64 * 1024 * 1024  # bytes of bodies that a server keeps in all; the oldest are given up
+_MESSAGE_LIMIT = 1000  # messages that are kept of one WebSocket
+
+
+@dataclass
+class CapturedMessage:
+    """A request or a response.
+
+    Attributes:
+        headers: Names and values in the order in which they were sent.
+        body: What the application has read or sent, without transfer coding; of a long one the beginning.
+        size: Bytes that the body had; more than are in ``body`` if not all were kept.
+    """
+
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    size: int = 0
+
+
+@dataclass
+class WebSocketMessage:
+    """A message on a WebSocket.
+
+    Attributes:
+        sent: Whether the application sent it; else it was received.
+        at: When, on the monotonic clock.
+        data: What it was, text or bytes; of a long one the beginning.
+    """
+
+    sent: bool
+    at: float
+    data: str | bytes
+
+
+@dataclass
+class Capture:
+    """What was exchanged for one request.
+
+    Attributes:
+        request: As far as the application has read it.
+        response: As the application sent it; without headers while there is none.
+        messages: Of a WebSocket, the first 1,000.
+    """
+
+    request: CapturedMessage
+    response: CapturedMessage = field(default_factory=CapturedMessage)
+    messages: list[WebSocketMessage] = field(default_factory=list)
+
+
+class _Captures:
+    """The captures of a server, which together keep no more bytes of bodies than there is room for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards what follows
+        self._order: collections.deque[CapturedMessage] = collections.deque()
+        self._kept = 0
+
+    def begin(self, record: RequestRecord, headers: Iterable[tuple[bytes, bytes]]) -> Capture:
+        """Begin to capture a request."""
+        capture = Capture(CapturedMessage(_decode(headers)))
+        record.capture = capture
+        return capture
+
+    def add(self, message: CapturedMessage, data: bytes) -> None:
+        """Add to a body."""
+        message.size += len(data)
+        room = _BODY_LIMIT - len(message.body)
+        if room <= 0 or not data:
+            return
+        data = data[:room]
+        with self._lock:
+            if not message.body:
+                self._order.append(message)
+            message.body += data
+            self._kept += len(data)
+            while self._kept > _TOTAL_LIMIT:
+                oldest = self._order.popleft()
+                self._kept -= len(oldest.body)
+                oldest.body = b""
+
+
+def capture_exchanges(app: Any, interface: Literal["wsgi", "asgi"]) -> Any:
+    """Return an application that does what ``app`` does, and puts a `Capture` on the record of each request."""
+    return _CapturingASGI(app) if interface == "asgi" else _CapturingWSGI(app)
+
+
+class _CapturingWSGI:
+    """A WSGI application around another one; captures what passes.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self.app = app
+        self._captures = _Captures()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        exchange = environ["liveserver.exchange"]
+        captures = self._captures
+        capture = captures.begin(exchange, exchange.head.headers)
+        if exchange.body is not None:
+            environ["wsgi.input"] = WSGIInput(
+                _TeeBody(exchange.body, captures, capture.request)  # type: ignore[arg-type]  # it reads like one
+            )
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+            write = start_response(status, headers, exc_info)
+            capture.response.headers = list(headers)
+
+            def write_on(data: bytes) -> object:
+                captures.add(capture.response, data)
+                return write(data)
+
+            return write_on
+
+        result = self.app(environ, start)
+        if type(result) is list or type(result) is tuple:  # which are sent as one, with a length
+            for item in result:
+                _add(captures, capture.response, item)
+            return result
+        if isinstance(result, str | bytes) or not hasattr(result, "__iter__"):
+            return result  # which the server refuses, and says why
+        return _TeeResponse(result, captures, capture.response)
+
+    def __repr__(self) -> str:
+        return repr(self.app)
+
+
+class _TeeBody(io.RawIOBase):
+    """The body of a request; what is read of it is captured."""
+
+    def __init__(self, body: io.RawIOBase, captures: _Captures, message: CapturedMessage) -> None:
+        self._body, self._captures, self._message = body, captures, message
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        count = self._body.readinto(buffer)
+        if count:
+            self._captures.add(self._message, bytes(memoryview(buffer).cast("B")[:count]))
+        return count
+
+
+class _TeeResponse:
+    """The items of a response; each is captured before it is sent."""
+
+    def __init__(self, items: Iterable[bytes], captures: _Captures, message: CapturedMessage) -> None:
+        self._items, self._captures, self._message = items, captures, message
+
+    def __iter__(self) -> Iterator[bytes]:
+        for item in self._items:
+            _add(self._captures, self._message, item)
+            yield item
+
+    def close(self) -> None:
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            close()
+
+
+class _CapturingASGI:
+    """An ASGI application around another one; captures what passes.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: ASGIApplication) -> None:
+        self.app = app
+        self._captures = _Captures()
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> object:
+        cycle = current_cycle() if scope["type"] in ("http", "websocket") else None
+        if cycle is None:
+            return await self._call(scope, receive, send)
+        captures = self._captures
+        capture = captures.begin(cycle.record, scope["headers"])
+
+        async def receive_on() -> dict[str, Any]:
+            message = await receive()
+            if message["type"] == "http.request":
+                captures.add(capture.request, message.get("body", b""))
+            elif message["type"] == "websocket.receive":
+                _note(capture, message, sent=False)
+            return message
+
+        async def send_on(message: dict[str, Any]) -> None:
+            kind = message.get("type")
+            if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+                capture.response.headers = _decode(message.get("headers", ()))
+            elif kind in ("http.response.body", "websocket.http.response.body"):
+                _add(captures, capture.response, message.get("body", b""))
+            elif kind == "websocket.send":
+                _note(capture, message, sent=True)
+            await send(message)
+
+        return await self._call(scope, receive_on, send_on)
+
+    async def _call(self, scope: Any, receive: Any, send: Any) -> object:
+        result: object = await self.app(scope, receive, send)  # type: ignore[func-returns-value]
+        return result
+
+    def __repr__(self) -> str:
+        return repr(self.app)
+
+
+def _decode(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]
+
+
+def _add(captures: _Captures, message: CapturedMessage, item: object) -> None:
+    """Capture an item of a response's body; of another type it is refused by who sends it."""
+    if isinstance(item, bytes | bytearray | memoryview):
+        captures.add(message, bytes(item))
+
+
+def _note(capture: Capture, message: dict[str, Any], *, sent: bool) -> None:
+    if len(capture.messages) < _MESSAGE_LIMIT:
+        text = message.get("text")
+        data = text if text is not None else message.get("bytes") or b""
+        capture.messages.append(WebSocketMessage(sent, monotonic(), data[:_BODY_LIMIT]))
