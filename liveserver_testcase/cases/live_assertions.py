@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ..core.names import suggest_keywords
 from ..core.server import check_seconds
 from ..core.text import one_line, quote
 from ..errors import UsageError
-from ..stub.keywords import suggest_keywords
 from ..web.records import RequestRecord
 from .failure_text import name_error
 from .live_adapter import ExpectedErrors, LiveAdapter, Raised, describe_errors, describe_exchange

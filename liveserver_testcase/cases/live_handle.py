@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, Any, overload
 
+from ..core.names import KnownAttributes
 from ..core.server import check_seconds
-from ..core.text import suggest_name
 from ..errors import ServerNotStarted, UsageError
 from ..web.live import LiveServer, Mode
 from ..web.records import RequestRecord
@@ -27,7 +27,7 @@ __unittest = True
 __tracebackhide__ = True
 
 
-class LiveServerHandle:
+class LiveServerHandle(KnownAttributes):
     """The live server of a test class, whichever runs at the moment.
 
     A stop here is the test's own and is not held against it; the next test starts the server again.  With
@@ -216,28 +216,8 @@ class LiveServerHandle:
             raise ServerNotStarted(f"{self._owner.__name__}.{self._adapter.name} is not there: {reason}")
         return server
 
-    def __getattr__(self, name: str) -> NoReturn:
-        known = getattr(type(self), name, None)
-        if isinstance(known, property) and known.fget is not None:
-            known.fget(self)  # raises once more what led here: a ServerNotStarted is an AttributeError
-        raise AttributeError(_refuse(name))
-
-    if not TYPE_CHECKING:  # where it would let every name be set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            if name not in self.__slots__:
-                raise AttributeError(f"cannot set it: {_refuse(name)}")
-            object.__setattr__(self, name, value)
-
     def __repr__(self) -> str:
         return f"<live_server of {self._owner.__name__}: {self._adapter.server!r}>"
-
-
-def _refuse(name: str) -> str:
-    known = [each for each in dir(LiveServerHandle) if not each.startswith("_")]
-    if name in known:
-        return f"live_server.{name} can only be read"
-    return f"live_server has no attribute {name!r}: {suggest_name(name, known)}"
 
 
 class LiveServerAttribute(ServerAttribute[LiveServer]):

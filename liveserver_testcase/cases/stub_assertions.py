@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from ..core.journal import runs_loop
+from ..core.names import suggest_more_keywords
 from ..core.server import check_seconds
 from ..errors import UsageError
 from ..stub.expectation import Expectation, Times, parse_times
 from ..stub.inspection import refuse_in_loop
-from ..stub.keywords import suggest_more_keywords
 from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
 from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest

@@ -8,11 +8,11 @@ direction of writing reaches the terminal, no length of it buries the report, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .masking import mask
 
-__all__ = ["count", "describe_error", "escape", "one_line", "quote", "suggest_name"]
+__all__ = ["count", "describe_error", "escape", "one_line", "quote"]
 
 _LONGEST = 120  # characters of one value: it is still read at a glance
 _LONGEST_ERROR = 1000  # of an exception: its text may be all that is known
@@ -22,14 +22,6 @@ _WINDOW = 10_000  # characters that are searched for secrets where 120 are shown
 def escape(text: str) -> str:
     r"""``text`` on one line and printable: any other character is written as ``\x1b`` or ``\u202e``."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def suggest_name(name: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown name: the nearest of the known ones, or else all of them."""
-    import difflib  # seldom needed
-
-    near = difflib.get_close_matches(name, known := list(known), 1)
-    return f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
 
 
 def quote(value: object) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, TypeAlias
 
+from ..core.names import suggest_name
 from ..core.server import check_seconds
 from ..core.tls import Flaw
 from ..errors import UsageError
@@ -98,9 +98,7 @@ class ServerConfig:
             raise UsageError(f"auth_mechanisms is {self.auth_mechanisms!r}; wanted a tuple of {', '.join(MECHANISMS)}")
         for name in self.auth_mechanisms:
             if not isinstance(name, str) or name.upper() not in MECHANISMS:
-                near = difflib.get_close_matches(str(name).upper(), MECHANISMS, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else "."
-                raise UsageError(f"auth_mechanisms has {name!r}{hint} There are {', '.join(MECHANISMS)}")
+                raise UsageError(f"auth_mechanisms has {name!r}: {suggest_name(str(name).upper(), MECHANISMS)}")
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
+from ..core.names import suggest_name
 from ..core.text import escape
 from ..errors import UsageError
 from .content import shown
@@ -144,7 +145,8 @@ class Criteria:
                 kind, read = KNOWN[name]
                 criteria.append(ValueCriterion(name=name, wanted=value, kind=kind, read=read))
             else:
-                raise TypeError(_unknown(name))
+                known = sorted([*KNOWN, "attachment", "headers", "tls"])
+                raise TypeError(f"unknown criterion {name!r}; {suggest_name(name, known)}")
         return cls(tuple(criteria))
 
     def matches(self, email: ReceivedEmail) -> bool:
@@ -182,12 +184,6 @@ def _header_criteria(wanted: object) -> list[Criterion]:
         ValueCriterion(name=f"headers[{name!r}]", wanted=value, kind="lines", read=reader(name))
         for name, value in wanted.items()
     ]
-
-
-def _unknown(name: str) -> str:
-    known = sorted([*KNOWN, "attachment", "headers", "tls"])
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"unknown criterion {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
 
 
 # -- one criterion
@@ -637,9 +633,7 @@ def refuse_attachment(name: str, wanted: object) -> None:
 
 def _refuse_fact(name: str, wanted: object, fact: object, value: object) -> None:
     if fact not in _FACTS:
-        near = difflib.get_close_matches(str(fact), _FACTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_FACTS)}."
-        raise UsageError(f"{name}={wanted!r} has the unknown key {fact!r}; {hint}")
+        raise UsageError(f"{name}={wanted!r} has the unknown key {fact!r}; {suggest_name(fact, _FACTS)}")
     if isinstance(value, re.Pattern):
         if fact != "content" and not isinstance(value.pattern, str):
             raise UsageError(f"{name}={wanted!r} has a pattern of bytes for {fact}; compile it from a str.")

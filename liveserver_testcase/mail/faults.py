@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 import threading
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from ..core.names import suggest_name
 from ..errors import UsageError
 from .session import SMTPAttempt
 from .syntax import Reply
@@ -261,9 +261,7 @@ def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:
     name = command.upper() if isinstance(command, str) else ""
     if name in among:
         return name
-    near = difflib.get_close_matches(name, among, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise UsageError(f"there is no command {command!r}{hint} Wanted one of {', '.join(among)}")
+    raise UsageError(f"there is no command {command!r}: {suggest_name(name, among)}")
 
 
 def check_answer(reply: object) -> Refusal | RawReply:

@@ -9,7 +9,6 @@ then is given as plain text.
 from __future__ import annotations
 
 import base64
-import difflib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from ..core.names import suggest_name
 from .charsets import OnDefect, decode_text, remove_surrogates
 from .transfer import decode_base64
 
@@ -374,9 +374,7 @@ class Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         for value in self.get_all(name):
             return value
-        near = difflib.get_close_matches(name.lower(), [known.lower() for known in self], n=1)
-        hint = f"; there is {next(known for known in self if known.lower() == near[0])!r}" if near else ""
-        raise KeyError(f"no header {name!r}{hint}")
+        raise KeyError(f"no header {name!r}: {suggest_name(name.title(), self)}")
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of the field `name`, in the email's order; an empty list if there is none."""

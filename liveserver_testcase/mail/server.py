@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core.event_loop import EventLoopServer
 from ..core.journal import Journal, JournalWindow, drain
-from ..core.text import suggest_name
+from ..core.names import suggest_name
 from ..core.tls import TLS, resolve_tls
 from ..core.tracebacks import Unfinished
 from .client_settings import (

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
-from ..core.text import count, quote, suggest_name
+from ..core.names import suggest_name
+from ..core.text import count, quote
 from ..errors import UsageError
 from .matching import Criteria
 from .reply import Reply
@@ -221,7 +222,7 @@ class Expectation(ReplyVerbs):
         def __setattr__(self, name: str, value: object) -> None:
             if name not in _ATTRIBUTES:
                 advice = suggest_name(name, [known for known in _ATTRIBUTES if not known.startswith("_")])
-                raise AttributeError(f"cannot set {name!r}: an Expectation has no such attribute: {advice}")
+                raise AttributeError(f"cannot set {name!r}: Expectation has no such attribute: {advice}")
             object.__setattr__(self, name, value)
 
     # -- scripting -------------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..core.names import suggest_keywords
 from ..core.server import check_seconds
 from ..core.text import quote
 from ..errors import UsageError
 from .connection import Wake
-from .keywords import suggest_keywords
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .responders import Responder, combine

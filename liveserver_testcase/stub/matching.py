@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ..core.names import refuse_unknown
 from ..core.text import quote
 from ..errors import UsageError
 from .body_matchers import AuthMatcher, BodyMatcher, CustomMatcher, JSONMatcher, TextMatcher
 from .field_matchers import CookiesMatcher, FilesMatcher, FormMatcher, HeadersMatcher, QueryMatcher
-from .keywords import refuse_unknown
 from .matcher import Matcher, Mismatch
 from .parsing import NO_JSON
 from .target_matchers import (

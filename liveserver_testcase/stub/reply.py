@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ..core.names import refuse_unknown
 from ..core.server import check_seconds
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
 from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs, split_headers
 from .faults import Fault, FaultPlan, FaultPoint
-from .keywords import refuse_unknown
 from .stream import Stream
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from ..core.names import suggest_keywords
 from ..core.text import quote
 from ..errors import UsageError
 from .faults import Fault, FaultPoint, plan_exchange
 from .forwarding import ForwardingResponder
 from .hold import DEFAULT_TIMEOUT, Hold
-from .keywords import suggest_keywords
 from .reply import Headers, Reply, ReplyOptions
 from .responders import (
     FaultyResponder,

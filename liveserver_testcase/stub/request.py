@@ -16,13 +16,13 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request
 
 from ..core.journal import JournalWindow
+from ..core.names import refuse_unknown
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.records import Exchange
 from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
 from .curl import write_curl
-from .keywords import refuse_unknown
 from .matcher import Mismatch
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
 from .parsing import (

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from werkzeug.wrappers import Response
 
+from ..core.names import refuse_unknown
 from ..core.text import count, quote
 from ..errors import UsageError
 from .faults import FaultPlan
-from .keywords import refuse_unknown
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .stream import Stream, encode_piece, takes_arguments

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from werkzeug.wrappers import Response
 
+from ..core.names import KnownAttributes, suggest_keywords, suggest_more_keywords
 from ..core.text import quote
 from ..errors import UsageError
 from .bodies import make_pairs
 from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
 from .inspection import Inspection, refuse_in_loop
-from .keywords import check_settable, suggest_keywords, suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria, make_criteria_of
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
@@ -48,7 +48,7 @@ class ScriptKeywords(CriteriaKeywords, total=False):
     state: str | None
 
 
-class Script:
+class Script(KnownAttributes):
     """Says what may, must and must not come.
 
     Args:
@@ -61,12 +61,6 @@ class Script:
     def __init__(self, registry: ExpectationRegistry, inspection: Inspection) -> None:
         self._registry = registry
         self._inspection = inspection
-
-    if not TYPE_CHECKING:  # where it would let every name be set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            check_settable(self, name)
-            object.__setattr__(self, name, value)
 
     def _write(
         self,
@@ -376,6 +370,8 @@ class _View(Script):
     """Writes through another script, and is that in everything else."""
 
     __slots__ = ("_through",)
+
+    _settable_elsewhere = "set it on the stub itself"
 
     def __init__(self, through: Script) -> None:
         super().__init__(through._registry, through._inspection)

@@ -6,6 +6,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Literal, overload
 
+from ..core.names import suggest_keywords, suggest_more_keywords
 from ..core.server import check_seconds
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
@@ -16,7 +17,6 @@ from .engine import StubEngine
 from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
 from .inspection import refuse_in_loop
-from .keywords import suggest_keywords, suggest_more_keywords
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply

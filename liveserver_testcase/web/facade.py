@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ssl
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from ..core.journal import Journal, JournalWindow
+from ..core.names import KnownAttributes
 from ..core.server import State, check_seconds
-from ..core.text import suggest_name
 from .http_server import HTTPEndpoint
 from .records import R
 
@@ -17,7 +17,7 @@ __all__ = ["HTTPServerFacade"]
 F = TypeVar("F", bound="HTTPServerFacade[Any]")
 
 
-class HTTPServerFacade(Generic[R]):
+class HTTPServerFacade(KnownAttributes, Generic[R]):
     """A server as users see it; another one, its engine, serves."""
 
     __slots__ = ()
@@ -146,16 +146,3 @@ class HTTPServerFacade(Generic[R]):
 
     def __reduce__(self) -> NoReturn:
         self._engine.__reduce__()
-
-    if not TYPE_CHECKING:  # where it would let every name be read
-
-        def __getattr__(self, name: str) -> NoReturn:
-            found = getattr(type(self), name, None)
-            if isinstance(found, property):  # which has raised what is an AttributeError, too: ServerNotStarted
-                return found.__get__(self)
-            known = self._public_names()
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: {suggest_name(name, known)}")
-
-    @classmethod
-    def _public_names(cls) -> list[str]:
-        return [name for name in dir(cls) if not name.startswith("_")]

@@ -13,7 +13,7 @@ from ..core.interrupts import monotonic
 from ..core.journal import JournalWindow
 from ..core.listener import connect
 from ..core.server import State
-from ..core.text import describe_error, one_line, suggest_name
+from ..core.text import describe_error, one_line
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
 from .facade import HTTPServerFacade
@@ -231,17 +231,6 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
     def pid(self) -> int | None:
         """The number of the server's process; None where there is none."""
         return getattr(self._engine, "pid", None)
-
-    if not TYPE_CHECKING:  # where it would let every name be set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            names = self._public_names()
-            if name in names:
-                raise AttributeError(f"LiveServer.{name} can only be read; give it to LiveServer() if that takes it")
-            if name not in self.__slots__:
-                advice = suggest_name(name, names)
-                raise AttributeError(f"cannot set {name!r}: a LiveServer has no such attribute: {advice}")
-            object.__setattr__(self, name, value)
 
     # -- readiness ---------------------------------------------------------------------------------------------------
 

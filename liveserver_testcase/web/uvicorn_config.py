@@ -10,7 +10,6 @@ without end, and answers a failed start with ``SystemExit``.
 from __future__ import annotations
 
 import asyncio
-import difflib
 import functools
 import inspect
 import logging
@@ -20,6 +19,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
+from ..core.names import suggest_name
 from ..core.text import describe_error, quote
 from ..errors import ServerStartError, UsageError
 from .lifespan import ASGIApplication
@@ -57,14 +57,9 @@ def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> 
     known = sorted(_OPTIONS & parameters.keys())
     for name, value in options.items():
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
             instead = next((text for start, text in _INSTEAD.items() if str(name).startswith(start)), None)
-            if instead is not None:
-                advice = f"{instead[0].upper()}{instead[1:]}."
-            else:
-                advice = f"Did you mean {near[0]!r}?" if near else f"Wanted one of {', '.join(map(repr, known))}."
             what = "cannot be set here" if name in parameters else "is unknown"
-            raise UsageError(f"the uvicorn option {name!r} {what}. {advice}")
+            raise UsageError(f"the uvicorn option {name!r} {what}: {instead or suggest_name(name, known)}")
         if name == "lifespan" and value not in _LIFESPANS:
             raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
 

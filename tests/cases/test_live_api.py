@@ -979,7 +979,7 @@ class Misuse(NoLeaks):
         server = LiveServer(make_app())
         with self.assertRaisesRegex(AttributeError, "has no attribute 'ulr': did you mean 'url'"):
             server.ulr  # noqa: B018
-        with self.assertRaisesRegex(AttributeError, "cannot set 'ap': a LiveServer has .* did you mean 'app'"):
+        with self.assertRaisesRegex(AttributeError, "cannot set 'ap': LiveServer has .* did you mean 'app'"):
             server.ap = make_app()
         with self.assertRaisesRegex(AttributeError, "LiveServer.app can only be read"):
             server.app = make_app()

@@ -145,7 +145,7 @@ class AttachmentMisuse(unittest.TestCase):
     def test_keys(self) -> None:
         """An unknown key is answered with the nearest, or with all."""
         self.refuse({"nam": "x"}, "attachment={'nam': 'x'} has the unknown key 'nam'; did you mean 'name'?")
-        self.refuse({1: "x"}, "attachment={1: 'x'} has the unknown key 1; known are name, content_type, content.")
+        self.refuse({1: "x"}, "attachment={1: 'x'} has the unknown key 1; known are name, content_type, content")
 
     def test_values(self) -> None:
         """A value that cannot be compared is refused."""

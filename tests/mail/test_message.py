@@ -137,13 +137,13 @@ class HeadersMapping(unittest.TestCase):
         self.assertEqual((self.headers["x-A"], self.headers.get("nope")), ("1", None))
 
     def test_unknown(self) -> None:
-        """A name that is not there raises KeyError, which tells the nearest name."""
+        """A name that is not there raises KeyError, which has the nearest name, or all."""
         with self.assertRaises(KeyError) as caught:
             self.headers["Subjekt"]
-        self.assertEqual(caught.exception.args, ("no header 'Subjekt'; there is 'Subject'",))
+        self.assertEqual(caught.exception.args, ("no header 'Subjekt': did you mean 'Subject'?",))
         with self.assertRaises(KeyError) as caught:
             self.headers["Zzz"]
-        self.assertEqual(caught.exception.args, ("no header 'Zzz'",))
+        self.assertEqual(caught.exception.args, ("no header 'Zzz': known are X-A, Subject",))
 
     def test_all(self) -> None:
         """All values of a name, and all fields, come in the mail's order."""

@@ -154,9 +154,7 @@ class AttemptTest(MailTestCase):
 
     def test_a_slip_of_the_pen(self) -> None:
         """A command that does not exist is no command that nobody has tried."""
-        with self.assertRaisesRegex(
-            UsageError, r"^there is no command 'RCTP'; did you mean 'RCPT'\? Wanted one of CONNECT, "
-        ):
+        with self.assertRaisesRegex(UsageError, r"^there is no command 'RCTP': did you mean 'RCPT'\?$"):
             self.server.attempts("RCTP")
 
     def test_in_the_order_in_which_they_came(self) -> None:

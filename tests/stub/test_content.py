@@ -69,8 +69,8 @@ class ContentTest(StubTest):
         with self.assertRaises(TypeError) as caught:
             self.stub.serve_content("a", status=404)  # type: ignore[call-arg]
         self.assertEqual(
-            "serve_content() got an unexpected keyword argument 'status'. It knows 'content', 'code', "
-            "'headers', 'chunked', 'cookies', 'delay', 'show_post_vars'.",
+            "serve_content() got an unexpected keyword argument 'status'. Known are content, code, "
+            "headers, chunked, cookies, delay, show_post_vars",
             str(caught.exception),
         )
 
@@ -199,7 +199,7 @@ class AttributesTest(StubTest):
             (view, "prefixx", "Defaults has no such attribute: set it on the stub itself"),
             (view, "is_strict", "Defaults has no such attribute: set it on the stub itself"),
             (order, "stat", "ScenarioScript has no such attribute: did you mean 'state'?"),
-            (expectation, "tmes", "an Expectation has no such attribute: did you mean 'times'?"),
+            (expectation, "tmes", "Expectation has no such attribute: did you mean 'times'?"),
         ]
         for owner, name, message in cases:
             with self.subTest(name=name), self.assertRaises(AttributeError) as caught:

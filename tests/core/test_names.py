@@ -7,7 +7,7 @@ import unittest
 from collections.abc import Callable
 
 from liveserver_testcase import HTTPStub, Reply
-from liveserver_testcase.stub.keywords import suggest_keywords
+from liveserver_testcase.core.names import suggest_keywords
 
 
 @suggest_keywords
@@ -36,7 +36,7 @@ class KeywordsTest(unittest.TestCase):
         with self.assertRaises(TypeError) as caught:
             brew(x=1)  # type: ignore[call-arg]
         self.assertEqual(
-            "brew() got an unexpected keyword argument 'x'. It knows 'sugar', 'minutes'.", str(caught.exception)
+            "brew() got an unexpected keyword argument 'x'. Known are sugar, minutes", str(caught.exception)
         )
 
     def test_an_argument_without_a_name_is_explained(self) -> None:
@@ -62,7 +62,7 @@ class KeywordsTest(unittest.TestCase):
             self.assertIn(
                 f"{name.rpartition('.')[2]}() got an unexpected keyword argument 'xyz'", str(caught.exception)
             )
-            self.assertIn("It knows ", str(caught.exception))
+            self.assertIn("Known are ", str(caught.exception))
 
     def test_the_signature_stays(self) -> None:
         """Editors and documentation see the function as it was written."""

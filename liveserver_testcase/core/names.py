@@ -1,0 +1,131 @@
+"""Names that nobody knows, attributes or keywords: refused with the one that was meant."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from types import MemberDescriptorType
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
+
+__all__ = ["KnownAttributes", "refuse_unknown", "suggest_keywords", "suggest_more_keywords", "suggest_name"]
+
+__unittest = True  # assertions are called through it
+__tracebackhide__ = True
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def suggest_name(name: object, known: Iterable[str]) -> str:
+    """What to write instead of an unknown name: the nearest of the known ones, or else all of them."""
+    import difflib  # costs a millisecond that no passing test needs
+
+    near = difflib.get_close_matches(str(name), known := list(known), 1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+
+
+# -- attributes
+
+
+class KnownAttributes:
+    """Refuses an attribute that there is none of: to set one that is misspelt would do nothing.
+
+    What can be set are slots, and properties with a setter.  A subclass without ``__slots__`` can have more.
+    """
+
+    __slots__ = ()
+
+    _settable_elsewhere = ""
+    """What to say in place of a suggestion, where nothing can be set."""
+
+    if not TYPE_CHECKING:  # where it would let every name be read and set
+
+        def __getattr__(self, name: str) -> NoReturn:
+            found = getattr(type(self), name, None)
+            if isinstance(found, property):  # which has raised what is an AttributeError, too: ServerNotStarted
+                return found.__get__(self)
+            advice = suggest_name(name, _public_names(type(self)))
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}: {advice}")
+
+        def __setattr__(self, name: str, value: object) -> None:
+            kind = type(self)
+            if not _is_settable(kind, name):
+                if not name.startswith("_") and hasattr(kind, name):
+                    raise AttributeError(f"{kind.__name__}.{name} can only be read")
+                if not kind.__dictoffset__:
+                    public = _public_names(kind)
+                    settable = [known for known in public if _is_settable(kind, known)]
+                    advice = (not settable and self._settable_elsewhere) or suggest_name(name, settable or public)
+                    raise AttributeError(f"cannot set {name!r}: {kind.__name__} has no such attribute: {advice}")
+            object.__setattr__(self, name, value)
+
+
+def _public_names(kind: type) -> list[str]:
+    return [name for name in dir(kind) if not name.startswith("_")]
+
+
+def _is_settable(kind: type, name: str) -> bool:
+    found = getattr(kind, name, None)
+    return isinstance(found, MemberDescriptorType) or (isinstance(found, property) and found.fset is not None)
+
+
+# -- keywords
+
+
+def suggest_keywords(function: Callable[P, R]) -> Callable[P, R]:
+    """Have ``function`` refuse an unknown keyword with the nearest one that it knows.
+
+    Its signature stays what it is, for type checkers, editors and `inspect`.  Python says this itself from 3.13 on.
+
+    Raises:
+        TypeError: When it is called with a keyword that it does not know, or with the name of an argument that it
+            takes by position.
+    """
+    return suggest_more_keywords()(function)
+
+
+def suggest_more_keywords(*more: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """The same for a function that takes ``**keywords``, of which it knows these."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        parameters = inspect.signature(function).parameters.values()
+        known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
+        by_position = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.name != "self"]
+        known += more
+        # of a class, not of its __init__
+        called = function.__qualname__.split(".")[-2] if function.__name__ == "__init__" else function.__name__
+
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            refuse_unknown(called, kwargs, known, by_position)
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def refuse_unknown(function: str, given: Iterable[str], known: Sequence[str], by_position: Sequence[str] = ()) -> None:
+    """Refuse the first keyword that is not known.
+
+    Args:
+        function: Whose keywords they are.
+        given: Those that it was called with.
+        known: Those that it takes.
+        by_position: The names of arguments that it takes without a name.
+
+    Raises:
+        TypeError: There is one.
+    """
+    for name in given:
+        if name not in known:
+            raise TypeError(_refuse(function, name, known, by_position))
+
+
+def _refuse(function: str, name: str, known: Sequence[str], by_position: Sequence[str]) -> str:
+    if name in by_position:
+        order = ", ".join(by_position)
+        return f"{function}() takes {name!r} by its position, without its name: {function}({order}, …)"
+    advice = suggest_name(name, known)
+    return f"{function}() got an unexpected keyword argument {name!r}. {advice[0].upper()}{advice[1:]}"
