@@ -3,7 +3,7 @@
 What a test has in its hands: `server` (HTTPStub), `script` (its verbs, and views of it), `expectation` and the verbs of
 its replies in `reply_verbs`, `reply`, `hold`, `faults`, `request`, and the values that stand for many in `values`.
 
-The way of a request, in the order in which to read: `engine` accepts, `connection` serves one client, `handler`
-records the request and asks `registry`, which decides by `matching` and the matchers; one of `responders` makes a
-reply, and `sending` sends it.  `inspection` holds against the test what found no answer, and `report` says why.
+The way of a request, in the order in which to read: `connection` serves one client, `engine` records the request and
+asks `registry`, which decides by `matching` and the matchers; one of `responders` makes a reply, and `sending` sends
+it.  `inspection` holds against the test what found no answer, and `report` says why.
 """

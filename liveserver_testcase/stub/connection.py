@@ -12,17 +12,16 @@ import select
 import socket
 import threading
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from ..core.connection import RECEIVE
+from ..core.connection import RECEIVE, ConnectionState, is_readable
 from ..core.interrupts import ServerThread, monotonic, start_thread
 from ..core.listener import ServerSocket, make_socket_pair
-from ..core.threaded import ConnectionState
-from ..core.tls import TLS, TLSFacts
+from ..core.tls import TLSFacts
 from ..errors import ClientDisconnected
 from ..web.connection import HTTPConnection
 from ..web.records import Exchange
-from .faults import FLAWS, Fault, FaultPlan
+from .faults import FaultPlan
 from .request import RecordedRequest
 
 if TYPE_CHECKING:
@@ -35,10 +34,6 @@ __all__ = ["HandlerLoop", "StubConnection", "Wake"]
 
 T = TypeVar("T")
 
-GARBAGE = bytes(range(128, 256)) + b"\r\n\r\n" + bytes(range(255, 127, -1))
-"""What is sent where no HTTP is: the same each time."""
-
-_ALERT = bytes((21, 3, 3, 0, 2, 2, 40))  # a fatal alert, handshake_failure: RFC 8446, 6
 _JOIN = 0.25  # seconds that the thread of a loop gets to end once its tasks are cancelled
 _LONGEST = 24 * 3600.0  # seconds: what one call can wait for; who waits longer waits again
 
@@ -86,61 +81,40 @@ class StubConnection(HTTPConnection):
         self._stop_wake = server.stop_wake  # of this run of the stub: a later one has another
 
     def _open(self) -> None:
-        plan = self.server.plan_connection()
-        tls = self.server.tls
-        if plan is not None:
-            self._fail(plan, tls)
+        plan, tls = self.server.plan_connection(), self.server.tls
+        flaw = plan.effect.flaw if plan is not None else None
+        if plan is not None and flaw is None:
+            self.inject_fault(plan)
         elif tls is not None:
-            self.do_handshake(tls.context, self.server.header_timeout)
-        if tls is not None:
+            self.do_handshake(tls.context if flaw is None else tls.flawed_context(flaw), self.server.header_timeout)
             self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
-
-    def _fail(self, plan: FaultPlan, tls: TLS | None) -> None:
-        """Do to a new connection what is planned for it."""
-        if plan.fault in FLAWS and tls is not None:
-            self.do_handshake(tls.flawed_context(FLAWS[plan.fault]), self.server.header_timeout)
-            return
-        if plan.fault is Fault.TLS_HANDSHAKE:
-            self._stop_reading()
-            self._receive_plain()
-            self.send_plain(_ALERT)
-            raise self._end_now("TLS handshake refused", linger=True)
-        self.misbehave(plan)
-
-    def _on_unreadable(self, exchange: Exchange) -> None:
-        self.note_unreadable(exchange)
 
     def note_unreadable(self, exchange: Exchange) -> None:
         """Hold it against the test that no request could be made out of what came, or that it broke off."""
         if not (self.is_cut or self.stopping.is_set()):  # else it was the test that has ended it
-            self.server.note_unreadable(exchange)
+            self.server.inspection.note_unreadable(exchange)
 
-    # -- misbehaving -----------------------------------------------------------------------------------------------
+    _on_unreadable = note_unreadable
 
-    def misbehave(self, plan: FaultPlan) -> None:
-        """Do what is planned, where it is only about the connection, whatever has been sent before.
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def inject_fault(self, plan: FaultPlan) -> NoReturn:
+        """Fail as planned, as far as it is about the connection, whatever has been sent before.
 
         Raises:
             ClientDisconnected: Always.
         """
         self._stop_reading()
-        reason = f"the stub was told to fail: {plan.describe()}"
-        if plan.fault is Fault.RESET:
-            raise self._end_now(reason, reset=True)
-        if plan.fault is Fault.STALL:
-            self.state = ConnectionState.READING  # a stop need not wait for this
+        effect = plan.effect
+        if effect.data:
             with contextlib.suppress(ClientDisconnected):
-                self.pause(None)
-            raise self._end_now(reason)
-        if plan.fault is Fault.HALF_CLOSE:
-            self._half_close()
-            raise self._end_now(reason)
-        if plan.fault is Fault.GARBAGE:
-            with contextlib.suppress(ClientDisconnected):
-                self.send(GARBAGE)
-        raise self._end_now(reason, linger=True)
+                self.send(effect.data)
+        if effect.before_end is not None:
+            effect.before_end(self)
+        raise self.end_now(f"scripted fault: {plan.describe()}", reset=effect.resets, linger=effect.lingers)
 
-    def _end_now(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+    def end_now(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
+        """Have the connection end, although the response may say nothing of it; see `abandon`."""
         exchange = self.exchange
         if exchange is not None:
             exchange.aborted = reason  # also if the response has come to its end
@@ -149,25 +123,15 @@ class StubConnection(HTTPConnection):
         self._unread = linger  # where there is no exchange that would say so
         return self.abandon(reason, reset=reset, linger=linger)
 
-    def end_early(self, reason: str, *, linger: bool = False) -> ClientDisconnected:
-        """Have the connection end with the response, although the response says nothing of it; see `abandon`."""
-        return self._end_now(reason, linger=linger)
-
-    def _half_close(self) -> None:
+    def half_close(self) -> None:
         """Say that nothing more comes, and read on until the client has enough."""
         self.state = ConnectionState.READING
         self._send_close_notify()
         with contextlib.suppress(OSError):
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            ServerSocket.shutdown(self.sock, socket.SHUT_WR)
             self.set_timeout(None)
             while not self.stopping.is_set() and ServerSocket.recv(self.sock, RECEIVE):
                 pass
-
-    def _receive_plain(self) -> None:
-        """Receive once what the client sends, whatever it is."""
-        with contextlib.suppress(OSError):
-            self.set_timeout(self.server.header_timeout)
-            self.sock.recv(RECEIVE)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
@@ -201,32 +165,21 @@ class StubConnection(HTTPConnection):
             TimeoutError: It cannot within the time.
             ClientDisconnected: The client has left, or the stub stops.
         """
-        if _is_readable(sock):
+        if is_readable(sock):
             return
         if not self._pause(seconds, sock):
-            raise self._end_now("the stub stopped while it waited for another server")
-        if not _is_readable(sock):
+            raise self.end_now("the stub stopped while it waited for another server")
+        if not is_readable(sock):
             raise TimeoutError(f"nothing came for {seconds:g} s")
 
     def _pause(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
         if self.stopping.is_set():
             return False
-        if self._wait_for(seconds, wake):
-            return not self.stopping.is_set()
-        self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
-        raise self._gone
-
-    def _wait_for(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
-        """Wait for the time, the stop or ``wake``; False: the client has left."""
-        deadline = None if seconds is None else monotonic() + seconds
-        watched, wakes = _Watched(self.sock), [each for each in (self._stop_wake, wake) if each is not None]
-        while True:
-            left = _LONGEST if deadline is None else deadline - monotonic()
-            if left <= 0:
-                return True
-            found = watched.wait(min(left, _LONGEST), wakes)
-            if found is not None:
-                return found
+        wakes = [each for each in (self._stop_wake, wake) if each is not None]
+        if _wait_for_client(self.sock, seconds, wakes) is False:
+            self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
+            raise self._gone
+        return not self.stopping.is_set()
 
     def notify(self) -> None:
         """Wake who waits for something to happen to a request."""
@@ -235,7 +188,7 @@ class StubConnection(HTTPConnection):
     def has_left(self) -> bool:
         """Return True if the client has left, as far as it shows without waiting."""
         with self._closing:  # so that the descriptor's number is still this connection's
-            return self.sock.fileno() < 0 or _Watched(self.sock).wait(0, []) is False
+            return self.sock.fileno() < 0 or _wait_for_client(self.sock, 0, ()) is False
 
     def is_late(self, request: RecordedRequest) -> bool:
         """Whether the test in which a request came is over."""
@@ -254,63 +207,50 @@ class StubConnection(HTTPConnection):
         future.add_done_callback(lambda _: done.set())
         try:
             if not self._pause(None, done):
-                raise self._end_now("the stub stopped while a coroutine of its script ran")
+                raise self.end_now("the stub stopped while a coroutine of its script ran")
             return future.result(timeout=0)
         finally:
             future.cancel()
             done.close()
 
 
-class _Watched:
-    """A client that is watched for leaving, while it may well send more."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._half_closed_unknown = False  # it has sent more, and there is no telling whether it leaves after that
-
-    def wait(self, seconds: float, wakes: Sequence[Wake | socket.socket]) -> bool | None:
-        """Wait: True for one of ``wakes``, False for the client's leaving, None for neither."""
+def _wait_for_client(
+    client: socket.socket, seconds: float | None, wakes: Sequence[Wake | socket.socket]
+) -> bool | None:
+    """Wait: True for one of ``wakes``, False for the client's leaving, None when the time is over."""
+    deadline = None if seconds is None else monotonic() + seconds
+    # The end of what the client sends shows behind what it has sent on Linux, and nowhere else.
+    leaving = getattr(select, "POLLRDHUP", 0)
+    has_sent_more = False  # and there is no telling whether it leaves after that
+    while True:
+        left = _LONGEST if deadline is None else min(max(0.0, deadline - monotonic()), _LONGEST)
         if hasattr(select, "poll"):
-            return self._poll(seconds, wakes)
-        watched: list[Any] = [*wakes] if self._half_closed_unknown else [*wakes, self._sock]
-        ready = select.select(watched, [], [], seconds)[0]
-        if any(found in wakes for found in ready):
+            poll = select.poll()
+            for wake in wakes:
+                poll.register(wake, select.POLLIN)
+            poll.register(client, leaving or (0 if has_sent_more else select.POLLIN))
+            events = dict(poll.poll(left * 1000))
+            is_woken = any(wake.fileno() in events for wake in wakes)
+            event = events.get(client.fileno(), 0)
+            has_left = event & (leaving | select.POLLHUP | select.POLLERR | select.POLLNVAL)
+        else:
+            ready = select.select([*wakes] if has_sent_more else [*wakes, client], [], [], left)[0]
+            is_woken, event, has_left = any(wake in ready for wake in wakes), client in ready, False
+        if is_woken:
             return True
-        return self._look() if ready else None
-
-    def _poll(self, seconds: float, wakes: Sequence[Wake | socket.socket]) -> bool | None:
-        poll = select.poll()
-        # the end of what the client sends shows behind what it has sent on Linux, and nowhere else
-        leaving = getattr(select, "POLLRDHUP", 0)
-        numbers = {wake.fileno() for wake in wakes}
-        for number in numbers:
-            poll.register(number, select.POLLIN)
-        poll.register(self._sock, leaving or (0 if self._half_closed_unknown else select.POLLIN))
-        ready = poll.poll(seconds * 1000)
-        if any(number in numbers for number, _ in ready):
-            return True
-        if not ready:
-            return None
-        gone = ready[0][1] & (leaving | select.POLLHUP | select.POLLERR | select.POLLNVAL)
-        return False if gone else self._look()
-
-    def _look(self) -> bool | None:
-        """Whether the client has left, as far as what it has sent tells."""
-        try:
-            if not ServerSocket.recv(self._sock, 1, socket.MSG_PEEK):
-                return False
-        except OSError:
+        if has_left or (event and not _has_sent(client)):
             return False
-        self._half_closed_unknown = True
-        return None
+        has_sent_more = has_sent_more or bool(event)
+        if not event and deadline is not None and monotonic() >= deadline:
+            return None
 
 
-def _is_readable(sock: socket.socket) -> bool:
-    if not hasattr(select, "poll"):
-        return bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+def _has_sent(client: socket.socket) -> bool:
+    """Whether there is something to read, and not the end."""
+    try:
+        return bool(ServerSocket.recv(client, 1, socket.MSG_PEEK))
+    except OSError:
+        return False
 
 
 async def _await(work: Awaitable[T]) -> T:

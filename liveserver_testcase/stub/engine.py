@@ -1,4 +1,10 @@
-"""What serves a stub: threads and connections, and what is done to all of them, as when it cannot be reached."""
+"""What serves a stub: its connections, what is done to all of them, and the way of a request.
+
+A request is recorded before its body is read, since one that breaks off is held against the test, too; it is decided
+upon when it is whole, or, where something is scripted to fail before that, by its head.  What was decided is in the
+record before the client reads of it, so that a test that has the response has the request.  A reply that is always the
+same is sent as it is; any other is made outside of every lock and sent by `ResponseSender`.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +18,151 @@ from ..core.listener import Listener
 from ..core.text import quote
 from ..core.tls import ClientAuth, resolve_tls
 from ..core.tracebacks import Unfinished
-from ..errors import UsageError
+from ..errors import ClientDisconnected, UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
+from ..web.request_body import Body
+from ..web.wsgi import make_base_environ
 from .connection import HandlerLoop, StubConnection, Wake
 from .expectation import Expectation
-from .faults import FLAWS, ConnectionFault, Fault, FaultPlan, Outage, fill, plan_connection
-from .handler import StubHandler
+from .faults import ConnectionFault, Fault, FaultPlan, FaultPoint, Outage, fill, plan_connection
 from .inspection import Inspection
 from .registry import ExpectationRegistry
+from .reply import Reply
+from .report import Violation
 from .request import RecordedRequest
+from .responders import FaultyResponder, Responder
+from .sending import ResponseSender, select
 
-__all__ = ["StubEngine"]
+__all__ = ["StubEngine", "StubHandler"]
+
+_DO_NOT_RETRY = ("x-should-retry", "false")  # heeded by the SDKs that Stainless generates: a script has no other answer
+
+
+class StubHandler:
+    """Answers what comes to a stub.
+
+    Args:
+        registry: What decides.
+        inspection: Where unanswered requests are held against the test.
+        body_limit: Bytes that are kept of a body.
+
+    Attributes:
+        unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
+    """
+
+    def __init__(self, registry: ExpectationRegistry, inspection: Inspection, body_limit: int) -> None:
+        self.unmatched_reply = Reply(501)
+        self._registry = registry
+        self._inspection = inspection
+        self._body_limit = body_limit
+        self._base_environ: dict[str, Any] | None = None
+
+    def handle(self, exchange: Exchange, connection: StubConnection) -> None:
+        """Answer one request; runs in the thread of its connection."""
+        response = exchange.response
+        if response is None:
+            raise RuntimeError(f"{exchange!r} is over")
+        request = RecordedRequest(exchange, b"", self._base_environ or self._make_base_environ(connection))
+        if connection.tls_facts is not None:
+            request.tls = connection.tls_facts
+        answer: Responder | None = None
+        body = exchange.body
+        if body is not None:
+            answer = self._fail_early(exchange, connection, request, body) if self._inspection.has_early else None
+            if answer is None:
+                self._read_body(connection, request, body, None)
+        if answer is None:
+            answer = self._decide(connection, request)
+        if type(answer) is not Reply or not answer.is_plain:
+            request.serving = connection
+            try:
+                reply = request.reply = select(answer.reply_to(request), request)
+                connection.notify()
+                ResponseSender(connection, exchange, response, request, reply).send()
+            finally:
+                request.serving = None
+            return
+        if answer.selects:
+            answer = request.reply = select(answer, request)
+        if answer.tail is None or not response.send_constant(answer.head, answer.tail, len(answer.body)):
+            response.begin_prepared(answer.head)
+            response.finish(answer.body)
+
+    def _make_base_environ(self, connection: StubConnection) -> dict[str, Any]:
+        """What is the same in the environ of every request; made when the first one comes, and the port is known."""
+        server = connection.server
+        self._base_environ = make_base_environ(server.scheme, server.host, server.port)
+        return self._base_environ
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def _decide(self, connection: StubConnection, request: RecordedRequest) -> Responder:
+        """Decide what answers, count it, and put the request to the record."""
+        try:
+            decision = self._registry.decide(request)
+            answer = decision.answer
+            if answer is None:
+                answer = self._make_unmatched_reply(self._inspection.note_unanswered(request, decision))
+            if type(answer) is Reply:
+                request.reply = answer
+            return answer
+        finally:  # not before: who finds it among the requests finds it counted, too
+            request.exchange.handler_data = request
+            connection.notify()
+
+    def _make_unmatched_reply(self, violation: Violation) -> Reply:
+        """The reply to a request that nothing answers: it says why."""
+        reply = self.unmatched_reply
+        if not any(name.lower() == _DO_NOT_RETRY[0] for name, _ in reply.headers):
+            reply = reply.changed(headers=(*reply.headers, _DO_NOT_RETRY))
+        if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 205, 304):
+            return reply
+        named = any(name.lower() == "content-type" for name, _ in reply.headers)
+        kind = () if named else (("Content-Type", "text/plain; charset=utf-8"),)
+        body = f"{violation.text}\n{violation.again}\n".encode(errors="replace")
+        return reply.changed(body=body, headers=(*reply.headers, *kind))
+
+    def _fail_early(
+        self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, body: Body
+    ) -> Responder | None:
+        """Fail in the middle of the request, if that is planned; else None.
+
+        Of a body that is merely not read the answer, which is returned, is still to come.
+        """
+        answer = self._registry.decide_early(request)
+        if not isinstance(answer, FaultyResponder) or answer.plan is None:
+            return None
+        plan = answer.plan
+        exchange.handler_data = request
+        connection.notify()
+        if plan.point is FaultPoint.REQUEST_BODY:
+            self._read_body(connection, request, body, plan.cut(getattr(body, "left", None)))
+        if plan.precedes_response:
+            connection.inject_fault(plan)
+        return answer
+
+    # -- receiving and sending -------------------------------------------------------------------------------------
+
+    def _read_body(self, connection: StubConnection, request: RecordedRequest, body: Body, most: int | None) -> None:
+        """Read the body, or its first ``most`` bytes, and keep of it what may be kept.
+
+        Raises:
+            ClientDisconnected: The client left in the middle of it, or it is malformed; that much is recorded.
+        """
+        pieces: list[bytes] = []
+        try:
+            body.read_into(pieces, self._body_limit if most is None else most)
+            if most is None and not body.finished:
+                body.skip_rest()
+        except ClientDisconnected as error:
+            request.failure = str(error)
+            request.exchange.handler_data = request
+            connection.note_unreadable(request.exchange)
+            raise
+        finally:
+            request.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            request.body_size = body.received
 
 
 class StubEngine(HTTPServer):
@@ -87,10 +226,6 @@ class StubEngine(HTTPServer):
             planned.count += 1
             return planned.plan
 
-    def note_unreadable(self, exchange: Exchange) -> None:
-        """See `Inspection.note_unreadable`."""
-        self.inspection.note_unreadable(exchange)
-
     def is_decided(self) -> bool:
         """Return True if it is decided what answers each request of this test.
 
@@ -114,11 +249,10 @@ class StubEngine(HTTPServer):
         plan = plan_connection(fault)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
-        if fault is Fault.TLS_HANDSHAKE or fault in FLAWS:
-            if self.tls is None:
-                raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")
-            if fault in FLAWS:
-                self.tls.flawed_context(FLAWS[fault])  # which knows whether there can be one
+        if plan.effect.needs_tls and self.tls is None:
+            raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")
+        if plan.effect.flaw is not None and self.tls is not None:
+            self.tls.flawed_context(plan.effect.flaw)  # which knows whether there can be one
         planned = ConnectionFault(plan, times, self._forget_fault)
         with self._faults_lock:
             self._faults.append(planned)

@@ -1,6 +1,9 @@
 """How the stub misbehaves: a fault is *what* times *where* in an exchange; and what lasts until it is ended.
 
-A `FaultPlan` is checked when it is made: what makes no sense at a place is refused where it is written.
+A new fault is a member of `Fault` and its row in ``_EFFECTS``: where it can happen, and how it is done.
+
+A `FaultPlan` is checked when it is made: what makes no sense at a point is refused where it is written.  A fault of
+which nothing would be seen is refused as soon as that is known.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import re
 import select
 import socket
 from collections.abc import Callable, Mapping
@@ -15,20 +19,28 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from ..core.connection import RECEIVE, ConnectionState
 from ..core.listener import ServerSocket
-from ..core.text import quote
-from ..errors import UsageError
+from ..core.text import count, quote
+from ..errors import ClientDisconnected, UsageError
 
 if TYPE_CHECKING:
     from ..core.tls import Flaw
+    from ..web.records import Exchange
+    from .connection import StubConnection
+    from .reply import Reply
 
 __all__ = [
-    "FLAWS", "ConnectionFault", "Disruption", "Fault", "FaultPlan", "FaultPoint", "Outage", "fill", "plan_connection",
+    "GARBAGE", "ConnectionFault", "Disruption", "Fault", "FaultPlan", "FaultPoint", "Outage", "fill", "plan_connection",
     "plan_exchange",
 ]  # fmt: skip
 
 D = TypeVar("D", bound="Disruption")
 
+GARBAGE = bytes(range(128, 256)) + b"\r\n\r\n" + bytes(range(255, 127, -1))
+"""What is sent where no HTTP is: the same each time."""
+
+_ALERT = bytes((21, 3, 3, 0, 2, 2, 40))  # a fatal alert, handshake_failure: RFC 8446, 6
 _FILL = 0.05  # seconds in which a connection over the loopback is made, if it is
 _MOST = 16  # connections that fill a queue of none: Linux takes one more than it is told to
 
@@ -85,44 +97,94 @@ class FaultPoint(enum.Enum):
     """When the whole response has been sent."""
 
 
+# -- how each is done --------------------------------------------------------------------------------------------------
+
+
+def _stall(connection: StubConnection) -> None:
+    connection.state = ConnectionState.READING  # a stop need not wait for this
+    with contextlib.suppress(ClientDisconnected):
+        connection.pause(None)
+
+
+def _refuse_handshake(connection: StubConnection) -> None:
+    with contextlib.suppress(OSError):
+        connection.set_timeout(connection.server.header_timeout)
+        ServerSocket.recv(connection.sock, RECEIVE)
+    connection.send_plain(_ALERT)
+
+
+def _spoil_status_line(head: bytes, _size: int) -> bytes:
+    return re.sub(rb"^HTTP/1\.1 \d{3}", b"HTTP/1.1 2x0", head)
+
+
+def _spoil_header(head: bytes, _size: int) -> bytes:
+    return head.replace(b"\r\n", b"\r\nthis is no header\r\n", 1)
+
+
+def _spoil_length(head: bytes, size: int) -> bytes:
+    return re.sub(rb"\r\nContent-Length: \d+\r\n", b"\r\nContent-Length: %d\r\n" % size, head, count=1)
+
+
+_START, _BODY, _CONNECT = (FaultPoint.RESPONSE_START,), (FaultPoint.RESPONSE_BODY,), (FaultPoint.CONNECT,)
+_ON_THE_WAY_BACK = (
+    FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
+)  # fmt: skip
 _EVERYWHERE = (
     FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY,
     FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
 )  # fmt: skip
-_START, _BODY = (FaultPoint.RESPONSE_START,), (FaultPoint.RESPONSE_BODY,)
-
-_POINTS: Mapping[Fault, tuple[FaultPoint, ...]] = {  # the first one is meant where none is given
-    Fault.RESET: _EVERYWHERE,
-    Fault.CLOSE: _EVERYWHERE,
-    Fault.STALL: _EVERYWHERE,
-    Fault.TRUNCATE: _BODY,
-    Fault.GARBAGE: (FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END),
-    Fault.BAD_STATUS_LINE: _START,
-    Fault.BAD_HEADER: _START,
-    Fault.BAD_CHUNK: _BODY,
-    Fault.WRONG_LENGTH: _BODY,
-    Fault.HALF_CLOSE: (
-        FaultPoint.RESPONSE_START,
-        FaultPoint.CONNECT,
-        FaultPoint.RESPONSE_BODY,
-        FaultPoint.RESPONSE_END,
-    ),
-    Fault.NO_READ: (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY),
-    Fault.TLS_HANDSHAKE: (FaultPoint.CONNECT,),
-    Fault.EXPIRED_CERT: (FaultPoint.CONNECT,),
-    Fault.WRONG_HOST_CERT: (FaultPoint.CONNECT,),
-    Fault.UNTRUSTED_CERT: (FaultPoint.CONNECT,),
-}
-
-FLAWS: Mapping[Fault, Flaw] = {
-    Fault.EXPIRED_CERT: "expired",
-    Fault.WRONG_HOST_CERT: "wrong-host",
-    Fault.UNTRUSTED_CERT: "untrusted",
-}
-"""The faults that are those of a certificate."""
-
 _EARLY = frozenset((FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY))
 _BODIES = frozenset((FaultPoint.REQUEST_BODY, FaultPoint.RESPONSE_BODY))
+
+
+@dataclass(frozen=True)
+class _Effect:
+    """How a fault is done: with the response, if there is one, and then with the connection, which ends.
+
+    Attributes:
+        points: Where it can happen; the first one is meant where none is given.
+        sends_all: Whether the response is sent as a whole.
+        spoil_head: Changes the bytes in which the response's head is; it gets, too, after how many bytes of the body
+            the fault happens.
+        is_chunked: Whether the body is sent in chunks, whatever the reply says.
+        data: What is sent before the end.
+        before_end: What is done before the end.
+        resets: Whether it is a TCP reset.
+        lingers: Whether the client gets to read what it was sent.
+        needs_tls: Whether it goes wrong in TLS.
+        flaw: What is wrong with the certificate; the connection then goes on as the client likes.
+    """
+
+    points: tuple[FaultPoint, ...]
+    sends_all: bool = False
+    spoil_head: Callable[[bytes, int], bytes] | None = None
+    is_chunked: bool = False
+    data: bytes = b""
+    before_end: Callable[[StubConnection], None] | None = None
+    resets: bool = False
+    lingers: bool = True
+    needs_tls: bool = False
+    flaw: Flaw | None = None
+
+
+_EFFECTS: Mapping[Fault, _Effect] = {
+    Fault.RESET: _Effect(_EVERYWHERE, resets=True, lingers=False),
+    Fault.CLOSE: _Effect(_EVERYWHERE),
+    Fault.STALL: _Effect(_EVERYWHERE, before_end=_stall, lingers=False),
+    Fault.TRUNCATE: _Effect(_BODY),
+    Fault.GARBAGE: _Effect(_ON_THE_WAY_BACK, data=GARBAGE),
+    Fault.BAD_STATUS_LINE: _Effect(_START, sends_all=True, spoil_head=_spoil_status_line),
+    Fault.BAD_HEADER: _Effect(_START, sends_all=True, spoil_head=_spoil_header),
+    Fault.BAD_CHUNK: _Effect(_BODY, is_chunked=True, data=b"zz\r\n" + GARBAGE),
+    Fault.WRONG_LENGTH: _Effect(_BODY, sends_all=True, spoil_head=_spoil_length),
+    Fault.HALF_CLOSE: _Effect(_ON_THE_WAY_BACK, before_end=lambda connection: connection.half_close(), lingers=False),
+    # Its end resets the connection, since there is something in it that was not read.
+    Fault.NO_READ: _Effect((FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY), sends_all=True, lingers=False),
+    Fault.TLS_HANDSHAKE: _Effect(_CONNECT, before_end=_refuse_handshake, needs_tls=True),
+    Fault.EXPIRED_CERT: _Effect(_CONNECT, needs_tls=True, flaw="expired"),
+    Fault.WRONG_HOST_CERT: _Effect(_CONNECT, needs_tls=True, flaw="wrong-host"),
+    Fault.UNTRUSTED_CERT: _Effect(_CONNECT, needs_tls=True, flaw="untrusted"),
+}
 
 
 @dataclass(frozen=True)
@@ -140,9 +202,19 @@ class FaultPlan:
     after_bytes: int | None = None
 
     @property
+    def effect(self) -> _Effect:
+        """How it is done."""
+        return _EFFECTS[self.fault]
+
+    @property
     def is_early(self) -> bool:
         """Whether it happens before the request's body has been read as a whole."""
         return self.point in _EARLY
+
+    @property
+    def precedes_response(self) -> bool:
+        """Whether it happens before anything of the response; a request that has no body fails no earlier."""
+        return (self.is_early or self.point is FaultPoint.RESPONSE_START) and not self.effect.sends_all
 
     def cut(self, size: int | None) -> int:
         """After how many bytes of a body it happens; ``size`` is None for a body whose end nobody knows."""
@@ -155,44 +227,75 @@ class FaultPlan:
         after = "" if self.after_bytes is None else f", after {self.after_bytes:,} bytes"
         return f"{self.fault.value} at {self.point.value}{after}"
 
+    def check(self, reply: Reply, exchange: Exchange | None = None) -> None:
+        """Refuse a fault of which nothing would be seen: the client would get a perfect response.
+
+        Args:
+            reply: What goes wrong.
+            exchange: The request that it answers; None where only what holds for every request is known.
+
+        Raises:
+            UsageError: Nothing would be.
+        """
+        effect, is_of_body, why = self.effect, self.point is FaultPoint.RESPONSE_BODY, ""
+        # What comes in pieces is cut at its end, too: the last chunk is missing.
+        in_pieces = reply.stream is not None or (reply.chunks is not None and not effect.sends_all)
+        size = len(reply.body)
+        if reply.raw is not None:
+            if is_of_body or effect.spoil_head is not None:
+                why = "raw bytes are sent as they are; change those"
+        elif is_of_body and reply.has_no_content:
+            why = f"a response with status {reply.status} has no body"
+        elif is_of_body and not in_pieces and not effect.is_chunked and self.cut(size) >= size:
+            why = (
+                f"the body has {count(size, 'byte')}, and the client would get all of it; give a longer body, "
+                "or a smaller after_bytes"
+            )
+        if exchange is not None and not why:
+            body = exchange.body
+            if self.is_early and effect.sends_all and (body is None or body.finished):
+                why = "the request has no body" if body is None else "the body was read, since criteria look at it"
+            elif is_of_body and exchange.method == "HEAD":
+                why = "a response to HEAD has no body"
+            elif effect.is_chunked and exchange.version != "HTTP/1.1":
+                why = f"a client of {exchange.version} gets no chunks"
+        if why:
+            raise UsageError(f"{self.describe()} cannot take effect: {why}")
+
 
 def plan_exchange(fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None) -> FaultPlan:
-    """The plan for a request that an expectation matches.
+    """Plan what goes wrong with a request that an expectation matches.
 
     Raises:
         UsageError: There is no such fault or point, it makes no sense there, or it comes before any request.
     """
-    _check(fault)
-    point = _POINTS[fault][0] if at is None else at
-    if point is FaultPoint.CONNECT:
+    plan = _make_plan(fault, at, after_bytes)
+    if plan.point is FaultPoint.CONNECT:
         raise UsageError(
             f"{fault} at FaultPoint.CONNECT happens before there is a request that an expectation could match; "
             f"write stub.on_connect({fault})"
         )
-    return _make_plan(fault, point, after_bytes)
+    return plan
 
 
 def plan_connection(fault: Fault) -> FaultPlan:
-    """The plan for a connection, before there is a request.
+    """Plan what goes wrong with a connection, before there is a request.
 
     Raises:
         UsageError: There is no such fault, or it makes no sense there.
     """
-    _check(fault)
     return _make_plan(fault, FaultPoint.CONNECT, None)
 
 
-def _check(fault: object) -> None:
+def _make_plan(fault: Fault, at: FaultPoint | None, after_bytes: int | None) -> FaultPlan:
     if not isinstance(fault, Fault):
         raise UsageError(f"fault is {quote(fault)}; wanted one of {', '.join(map(str, Fault))}")
-
-
-def _make_plan(fault: Fault, point: FaultPoint, after_bytes: int | None) -> FaultPlan:
+    points = _EFFECTS[fault].points
+    point = points[0] if at is None else at
     if not isinstance(point, FaultPoint):
         raise UsageError(f"at is {quote(point)}; wanted one of {', '.join(map(str, FaultPoint))}")
-    if point not in _POINTS[fault]:
-        wanted = " or ".join(str(known) for known in _POINTS[fault])
-        raise UsageError(f"{fault} at {point} makes no sense; it can happen at {wanted}")
+    if point not in points:
+        raise UsageError(f"{fault} at {point} makes no sense; it can happen at {' or '.join(map(str, points))}")
     if after_bytes is not None:
         if isinstance(after_bytes, bool) or not isinstance(after_bytes, int) or after_bytes < 0:
             raise UsageError(f"after_bytes is {quote(after_bytes)}; wanted a number of bytes, 0 or more")

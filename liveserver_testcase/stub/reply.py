@@ -15,7 +15,7 @@ from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
 from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs, split_headers
-from .faults import Fault, FaultPlan, FaultPoint
+from .faults import FaultPlan
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Reply:
         return self
 
     def _check(self) -> None:
-        if self.status in _WITHOUT_CONTENT and (self.body or self.stream is not None):
+        if self.has_no_content and (self.body or self.stream is not None):
             size = count(len(self.body), "byte") if self.body else "unknown length"
             raise UsageError(
                 f"a response with status {self.status} has no body, but one of {size} "
@@ -202,31 +202,10 @@ class Reply:
         """Find the first header of this name; None if there is none."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
 
-    def check_fault(self, plan: FaultPlan) -> None:
-        """Refuse a fault of which nothing would be seen, as far as that does not depend on the request.
-
-        Raises:
-            UsageError: Nothing would be.
-        """
-        is_of_head = plan.fault in (Fault.BAD_STATUS_LINE, Fault.BAD_HEADER)
-        if self.raw is not None and (is_of_head or plan.point is FaultPoint.RESPONSE_BODY):
-            raise UsageError(f"{plan.describe()} cannot take effect: raw bytes are sent as they are; change those")
-        if self.status in _WITHOUT_CONTENT and plan.point is FaultPoint.RESPONSE_BODY and self.raw is None:
-            raise UsageError(f"{plan.describe()} cannot take effect: a response with status {self.status} has no body")
-        # what comes in chunks is cut at its end too: the last chunk is missing
-        in_chunks = self.stream is not None or (self.chunks is not None and plan.fault is not Fault.WRONG_LENGTH)
-        size = len(self.body)
-        if (
-            plan.point is FaultPoint.RESPONSE_BODY
-            and self.raw is None
-            and not in_chunks
-            and plan.fault is not Fault.BAD_CHUNK
-            and plan.cut(size) >= size
-        ):
-            raise UsageError(
-                f"{plan.describe()} cannot take effect: the body has {count(size, 'byte')}, and the client would get "
-                "all of it; give a longer body, or a smaller after_bytes"
-            )
+    @property
+    def has_no_content(self) -> bool:
+        """Whether its status is one of a response without a body."""
+        return self.status in _WITHOUT_CONTENT
 
     def changed(self, **values: Any) -> Reply:
         """The same with other values for some of its attributes; unlike the keywords, these are not checked."""

@@ -212,7 +212,7 @@ class FaultyResponder:
         """
         reply = self._default if self.content is None else self.content
         if self.plan is not None and isinstance(reply, Reply) and not self.hooks:
-            reply.check_fault(self.plan)
+            self.plan.check(reply)
 
 
 @dataclass(frozen=True)

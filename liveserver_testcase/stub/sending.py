@@ -1,25 +1,28 @@
-"""Send a reply as it says: with its delays, in its pieces, and with its fault."""
+"""Send a reply as it says: the part that the client asks for, with its delays, in its pieces, and with its fault."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, NoReturn
 
+from werkzeug.datastructures import Range
+from werkzeug.http import parse_date, parse_etags, parse_range_header, unquote_etag
+
 from ..core.text import count
-from ..errors import ClientDisconnected, UsageError
+from ..errors import UsageError
 from ..web.records import Exchange
 from ..web.response import ResponseWriter, describe_status
-from .connection import GARBAGE, StubConnection
-from .faults import Fault, FaultPlan, FaultPoint
+from .connection import StubConnection
+from .faults import FaultPlan, FaultPoint
 from .reply import Reply
 from .request import RecordedRequest
 from .stream import Pause
 
-__all__ = ["ResponseSender"]
+__all__ = ["ResponseSender", "select"]
 
 _NO_PIECE = object()
-_LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n")
 
 
 class _Enough(Exception):
@@ -32,66 +35,55 @@ class ResponseSender:
     Args:
         connection: The client's.
         exchange: The exchange, while it is served.
+        response: Writes the response.
         request: What is answered.
         reply: What it is answered with.
     """
 
-    def __init__(self, connection: StubConnection, exchange: Exchange, request: RecordedRequest, reply: Reply) -> None:
-        response = exchange.response
-        if response is None:
-            raise RuntimeError(f"{exchange!r} is over")
+    def __init__(
+        self,
+        connection: StubConnection,
+        exchange: Exchange,
+        response: ResponseWriter,
+        request: RecordedRequest,
+        reply: Reply,
+    ) -> None:
         self._connection = connection
         self._exchange = exchange
+        self._response = response
         self._request = request
         self._reply = reply
-        self._response: ResponseWriter = response
 
     def send(self) -> None:
         """Send all of it.
 
         Raises:
             ClientDisconnected: The client has left, the stub stops, or the reply is to end in another way.
+            UsageError: Its fault cannot take effect.
         """
         reply, plan = self._reply, self._reply.fault
         self._inform()
         if reply.delay:
             self._connection.pause(reply.delay)  # a stop ends it: then the reply comes at once
         if plan is not None:
-            self._check_fault(plan)
-        if plan is not None and self._is_due(plan) and not self._spoil_head(plan):
-            self._connection.misbehave(plan)
+            plan.check(reply, self._exchange)
+            if plan.precedes_response:
+                self._connection.inject_fault(plan)
+            if plan.effect.spoil_head is not None:
+                self._spoil_head(
+                    plan.effect.spoil_head, plan.cut(None if reply.stream is not None else len(reply.body))
+                )
         if reply.raw is not None:
             self._send_raw(reply.raw, plan)
         self._response.begin_prepared(reply.head)
         if plan is not None and plan.point is FaultPoint.RESPONSE_BODY:
-            self._spoil_body(plan)
+            self._send_faulty_body(plan)
         elif reply.stream is not None:
             self._send_stream()
         else:
             self._send_body()
         if plan is not None:
-            self._fail_after(plan)
-
-    def _check_fault(self, plan: FaultPlan) -> None:
-        """Refuse a fault of which nothing would be seen: the client would get a perfect response.
-
-        Raises:
-            UsageError: Nothing would be; nothing has been sent.
-        """
-        self._reply.check_fault(plan)
-        body, why = self._exchange.body, ""
-        if plan.fault is Fault.NO_READ and (body is None or body.finished):
-            why = "the request has no body" if body is None else "the body was read, since criteria look at it"
-        elif plan.point is FaultPoint.RESPONSE_BODY and self._exchange.method == "HEAD":
-            why = "a response to HEAD has no body"
-        elif plan.fault is Fault.BAD_CHUNK and self._exchange.version != "HTTP/1.1":
-            why = f"a client of {self._exchange.version} gets no chunks"
-        if why:
-            raise UsageError(f"{plan.describe()} cannot take effect: {why}")
-
-    def _is_due(self, plan: FaultPlan) -> bool:
-        """Whether it is to happen before anything of the response; a request that has no body fails no earlier."""
-        return plan.point is FaultPoint.RESPONSE_START or (plan.is_early and plan.fault is not Fault.NO_READ)
+            self._connection.inject_fault(plan)
 
     def _inform(self) -> None:
         """Send what comes before the response; HTTP/1.0 knows none of it."""
@@ -107,7 +99,7 @@ class ResponseSender:
         if match is not None:
             self._exchange.status = int(match[1])
         if plan is not None and plan.point is FaultPoint.RESPONSE_END:
-            self._connection.misbehave(plan)
+            self._connection.inject_fault(plan)
         raise self._connection.abandon("", linger=True)
 
     # -- the body --------------------------------------------------------------------------------------------------
@@ -198,54 +190,36 @@ class ResponseSender:
 
     # -- faults ----------------------------------------------------------------------------------------------------
 
-    def _spoil_head(self, plan: FaultPlan) -> bool:
-        """Have the head leave with a mistake in it; False: the fault is not about the head."""
-        if plan.fault is Fault.BAD_STATUS_LINE:
-            spoil = _spoil_status_line
-        elif plan.fault is Fault.BAD_HEADER:
-            spoil = _spoil_header
-        else:
-            return False
-        self._divert(spoil)
-        return True
-
-    def _divert(self, spoil: Callable[[bytes], bytes]) -> None:
+    def _spoil_head(self, spoil: Callable[[bytes, int], bytes], size: int) -> None:
         """Send the first bytes, where the head is, as ``spoil`` changes them."""
 
         def wrap(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
             heads = [spoil]
 
             def changed(data: bytes) -> None:
-                send(heads.pop()(data) if heads else data)
+                send(heads.pop()(data, size) if heads else data)
 
             return changed
 
         self._response.wrap_send(wrap)
 
-    def _spoil_body(self, plan: FaultPlan) -> None:
-        """Send the head and a part of the body, and then what is planned."""
+    def _send_faulty_body(self, plan: FaultPlan) -> None:
+        """Send the head, and the body as far as the fault lets it come."""
         reply, response = self._reply, self._response
         whole = None if reply.stream is not None else len(reply.body)
         left = plan.cut(whole)
-        if plan.fault is Fault.WRONG_LENGTH:
-            self._divert(lambda data: _LENGTH.sub(b"\r\nContent-Length: %d\r\n" % left, data, count=1))
+        if plan.effect.sends_all:
             body = self._collect()
             if left >= len(body):
                 raise UsageError(f"{plan.describe()} cannot take effect: the stream gave {count(len(body), 'byte')}")
             response.finish(body)
-            raise self._connection.end_early(f"the stub was told to fail: {plan.describe()}", linger=True)
-        chunked = plan.fault is Fault.BAD_CHUNK or reply.chunks is not None or whole is None
+            return
+        chunked = plan.effect.is_chunked or reply.chunks is not None
         response.send_head(None if chunked else whole)
         self._pause(reply.body_delay)
         if not self._send_part(left) and not response.framed:
             what = f"{plan.describe()} cannot take effect: the stream gave {count(response.sent, 'byte')} only"
             raise UsageError(f"{what}, and the end of the connection is the end of the body")
-        if plan.fault is Fault.BAD_CHUNK:
-            self._connection.send(b"zz\r\n" + GARBAGE)
-        elif plan.fault is Fault.GARBAGE:
-            self._connection.send(GARBAGE)
-        kind = Fault.CLOSE if plan.fault in (Fault.TRUNCATE, Fault.BAD_CHUNK, Fault.GARBAGE) else plan.fault
-        self._fail_as(plan, kind)
 
     def _send_part(self, size: int) -> bool:
         """Send the first ``size`` bytes of the body; whether there are as many."""
@@ -278,30 +252,76 @@ class ResponseSender:
         self._each_piece(lambda piece: pieces.append(piece) if isinstance(piece, bytes) else None)
         return b"".join(pieces)
 
-    def _fail_as(self, plan: FaultPlan, fault: Fault) -> None:
-        try:
-            self._connection.misbehave(FaultPlan(fault, plan.point))
-        except ClientDisconnected as gone:
-            gone.args = (f"the stub was told to fail: {plan.describe()}",)
-            raise
-
-    def _fail_after(self, plan: FaultPlan) -> None:
-        """Do what is planned for when the response has been sent."""
-        if plan.point is FaultPoint.RESPONSE_END:
-            self._connection.misbehave(plan)
-        elif plan.fault is Fault.NO_READ:
-            raise self._connection.end_early(f"the stub was told to fail: {plan.describe()}")
-        elif plan.point is FaultPoint.RESPONSE_START:  # a spoilt head, after which nobody knows where they are
-            self._fail_as(plan, Fault.CLOSE)
-
 
 async def _next_of(items: AsyncIterator[object]) -> object:
     return await anext(items, _NO_PIECE)
 
 
-def _spoil_status_line(data: bytes) -> bytes:
-    return re.sub(rb"^HTTP/1\.1 \d{3}", b"HTTP/1.1 2x0", data)
+# -- parts and conditions: RFC 9110, 13 and 14 -------------------------------------------------------------------------
+
+_CONDITIONS = frozenset((
+    "HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_NONE_MATCH", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_RANGE",
+))  # fmt: skip
 
 
-def _spoil_header(data: bytes) -> bytes:
-    return data.replace(b"\r\n", b"\r\nthis is no header\r\n", 1)
+def select(reply: Reply, request: RecordedRequest) -> Reply:
+    """Return what a client gets of ``reply``: all of it, a part, or that it has, or has not, changed.  Pure."""
+    head = request.exchange.head if reply.selects and request.method in ("GET", "HEAD") else None
+    if head is None or _CONDITIONS.isdisjoint(head.variables):
+        return reply
+    variables = head.variables
+    etag, modified = reply.find_header("ETag"), parse_date(reply.find_header("Last-Modified"))
+    status = _evaluate(etag, modified, variables)
+    if status:
+        left = tuple(pair for pair in reply.headers if not pair[0].lower().startswith("content-"))
+        return reply.changed(status=status, reason=None, body=b"", headers=left, selects=False)
+    wanted = parse_range_header(variables.get("HTTP_RANGE"))
+    accepts = reply.find_header("Accept-Ranges") != "none"
+    if request.method == "GET" and accepts and wanted is not None and _is_current(etag, modified, variables):
+        return _cut(reply, wanted)
+    return reply
+
+
+def _evaluate(etag: str | None, modified: datetime | None, variables: Mapping[str, Any]) -> int:
+    """Return 412 or 304, or 0 where the conditions let the request go on.  Source: RFC 9110, 13.2.2."""
+    tag, is_weak = unquote_etag(etag)
+    if "HTTP_IF_MATCH" in variables:
+        known = parse_etags(variables["HTTP_IF_MATCH"])
+        if not (known.star_tag or (tag is not None and not is_weak and known.is_strong(tag))):
+            return 412
+    elif modified is not None:
+        unchanged_since = parse_date(variables.get("HTTP_IF_UNMODIFIED_SINCE"))
+        if unchanged_since is not None and modified > unchanged_since:
+            return 412
+    if "HTTP_IF_NONE_MATCH" in variables:
+        known = parse_etags(variables["HTTP_IF_NONE_MATCH"])
+        return 304 if known.star_tag or (tag is not None and known.contains_weak(tag)) else 0
+    changed_since = parse_date(variables.get("HTTP_IF_MODIFIED_SINCE"))
+    return 304 if modified is not None and changed_since is not None and modified <= changed_since else 0
+
+
+def _is_current(etag: str | None, modified: datetime | None, variables: Mapping[str, Any]) -> bool:
+    """Return True if the parts that the client has are of this body.  Source: RFC 9110, 13.1.5."""
+    condition = variables.get("HTTP_IF_RANGE")
+    if condition is None:
+        return True
+    if '"' in condition:
+        return etag is not None and not etag.startswith("W/") and condition == etag
+    return modified is not None and parse_date(condition) == modified
+
+
+def _cut(reply: Reply, wanted: Range) -> Reply:
+    """Return one part; a request for several gets all, as a server may answer it.  Source: RFC 9110, 14.2."""
+    size = len(reply.body)
+    if wanted.units != "bytes" or len(wanted.ranges) != 1:
+        return reply
+    start, stop = wanted.ranges[0]  # of the last bytes the start is negative, and may be beyond the beginning
+    start = max(0, size + start) if start < 0 else start
+    stop = size if stop is None else min(stop, size)
+    left = tuple(pair for pair in reply.headers if pair[0].lower() != "content-length")
+    if start >= stop:
+        left = tuple(pair for pair in left if not pair[0].lower().startswith("content-"))
+        headers = (*left, ("Content-Range", f"bytes */{size}"))
+        return reply.changed(status=416, reason=None, body=b"", headers=headers, selects=False)
+    headers = (*left, ("Content-Range", f"bytes {start}-{stop - 1}/{size}"))
+    return reply.changed(status=206, reason=None, body=reply.body[start:stop], headers=headers, selects=False)

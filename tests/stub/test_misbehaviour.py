@@ -7,8 +7,7 @@ import unittest
 import warnings
 
 from liveserver_testcase import Fault, FaultPoint, HTTPStub, Reply, UsageError
-from liveserver_testcase.stub.connection import GARBAGE
-from liveserver_testcase.stub.faults import FaultPlan, plan_exchange
+from liveserver_testcase.stub.faults import GARBAGE, FaultPlan, plan_exchange
 from tests.stub.support import receive
 from tests.stub.wire import GET, Seen, WireTest, get, post, split
 from tests.support import HANG
@@ -46,7 +45,7 @@ class FaultTest(WireTest):
         """The exchange says what was done, and nothing is held against the test."""
         self.stub.wait_until_idle(HANG)
         exchange = self.stub.exchanges[-1]
-        self.assertEqual(f"the stub was told to fail: {words}", exchange.aborted)
+        self.assertEqual(f"scripted fault: {words}", exchange.aborted)
         self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
 
 
@@ -439,7 +438,7 @@ class ConnectTest(WireTest):
         self.stub.on_connect(Fault.RESET)
         self.meet()
         self.wait_for(lambda: self.stub.exchanges)
-        self.assertEqual("the stub was told to fail: reset at connect", self.stub.exchanges[0].aborted)
+        self.assertEqual("scripted fault: reset at connect", self.stub.exchanges[0].aborted)
 
     def test_misuse(self) -> None:
         """What makes no sense is refused where it is written."""
