@@ -1,1 +1,1 @@
-"""Tests of several parts together, through the public API."""
+"""The public API with real servers."""

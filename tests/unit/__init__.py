@@ -1,1 +1,1 @@
-"""Parts that decide something by themselves."""
+"""Internals that decide something: parsing, matching, framing, texts."""

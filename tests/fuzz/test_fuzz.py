@@ -1,0 +1,122 @@
+"""A small run of the fuzzer, and proof that it, and the oracle, would notice."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import re
+import unittest
+from unittest import mock
+
+from liveserver_testcase.web import request_body as body
+from liveserver_testcase.web import request_head as head
+from tests.fuzz.http import FUZZERS, fuzz, main
+from tests.fuzz.mutations import GOOD, mutate
+from tests.fuzz.oracle import read_strictly
+from tests.integration.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES, SIZES
+from tests.support import NoLeaks
+
+
+class Fuzzing(NoLeaks):
+    """The server reads mutated requests as the oracle does, or not at all."""
+
+    def test_small_run(self) -> None:
+        """3,000 connections to each server show no violation."""
+        for server in FUZZERS:
+            with self.subTest(server=server):
+                found = [(number, data, str(error)) for number, data, error in fuzz(3000, 20261120, server)]
+                self.assertEqual([], found)
+
+    def test_malformed_requests(self) -> None:
+        """Every malformed request is refused by each server; the application is not called with it."""
+        table = [*REQUEST_LINES, *HEADERS, *FRAMING, *CHUNKS, *OTHER_PROTOCOLS]
+        for server, make in FUZZERS.items():
+            with contextlib.closing(make()) as fuzzer:
+                for payload, _, reason in table:
+                    with self.subTest(server=server, reason=reason, payload=payload):
+                        fuzzer.run(payload, random.Random(reason))
+
+    def test_command_line(self) -> None:
+        """The command line says what it has found, and its exit status tells."""
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            self.assertEqual(0, main(["--count", "20", "--seed", "7"]))
+        self.assertRegex(output.getvalue(), r"^20 connections, seed 7: 0 violations, \d+\.\d s\n$")
+
+    def test_same_seed(self) -> None:
+        """The same seed makes the same bytes."""
+        self.assertEqual(mutate(random.Random("1 2")), mutate(random.Random("1 2")))
+
+
+class Controls(NoLeaks):
+    """A server that is less strict in one place is found out."""
+
+    def setUp(self) -> None:
+        patch = mock.patch.object(head, "_heads", {})  # what a lenient parser accepts must not be remembered
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def assert_found_out(self, what: str) -> None:
+        self.assertTrue(any(fuzz(3000, seed=1)), f"nobody noticed {what}")
+
+    def test_chunk_sizes(self) -> None:
+        """A server that takes more than digits for a chunk size."""
+        with mock.patch.object(body, "CHUNK", re.compile(rb"[ +]*([0-9A-Fa-f]{1,16})[^\r\n]*")):
+            self.assert_found_out("a lenient chunk size")
+
+    def test_ends_of_chunks(self) -> None:
+        """A server that does not look at the end of a chunk."""
+
+        def skip(incoming: body.ReceiveBuffer) -> None:
+            while len(incoming) < 2:
+                incoming.fill()
+            incoming.position += 2
+
+        with mock.patch.object(body.ReceiveBuffer, "take_end_of_chunk", skip):
+            self.assert_found_out("a lenient end of chunk")
+
+    def test_repeated_lengths(self) -> None:
+        """A server that takes one of two lengths."""
+        with mock.patch.object(head, "_ONCE", frozenset()):
+            self.assert_found_out("a repeated header")
+
+    def test_lengths(self) -> None:
+        """A server that takes whatever `int` takes for a length."""
+        with mock.patch.object(head, "_LENGTH", re.compile(r"[+_ 0-9]+")):
+            self.assert_found_out("a lenient length")
+
+    def test_control_characters(self) -> None:
+        """A server that takes control characters in headers."""
+        lenient = re.compile(head._HEAD.pattern.replace(rb"[^\x00-\x08\x0a-\x1f\x7f]*", rb"[^\r\n]*"))
+        with mock.patch.object(head, "_HEAD", lenient):
+            self.assert_found_out("a control character")
+
+
+class Oracle(unittest.TestCase):
+    """The oracle is strict."""
+
+    def test_good_requests(self) -> None:
+        """Every request that mutations start from is good, and has its body."""
+        for data in GOOD:
+            reading = read_strictly(data)
+            self.assertEqual(("closed", 1), (reading.end, len(reading.requests)), data)
+            self.assertIsNotNone(reading.requests[0].body)
+
+    def test_malformed_requests(self) -> None:
+        """Every malformed request is refused; the size of trailers, which nobody can misread, excepted."""
+        for payload, _, reason in [*REQUEST_LINES, *HEADERS, *FRAMING, *CHUNKS, *OTHER_PROTOCOLS, *SIZES]:
+            if not reason.startswith("trailers"):
+                with self.subTest(reason=reason, payload=payload[:100]):
+                    self.assertEqual("refused", read_strictly(payload).end)
+
+    def test_readings(self) -> None:
+        """Requests are read one after the other, up to the one that is the last."""
+        reading = read_strictly(GOOD[7] + b"\r\n" + GOOD[11] + GOOD[3] + GOOD[0])
+        self.assertEqual([b"hello", b"hello", b""], [request.body for request in reading.requests])
+        self.assertEqual("cut", read_strictly(GOOD[7][:-1]).end)
+        self.assertIsNone(read_strictly(GOOD[7][:-1]).requests[0].body)
+
+
+if __name__ == "__main__":
+    unittest.main()

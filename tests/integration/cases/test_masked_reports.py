@@ -1,0 +1,197 @@
+"""What a failing test prints of its requests has no secrets in it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import unittest
+import urllib.request
+from typing import Any
+
+from liveserver_testcase import HTTPStub, HTTPStubTestCase, LiveServer, LiveServerTestCase, ServerDied, ServerStartError
+from tests.integration.running import make_case, run_case
+from tests.support import HANG, wait_until
+
+TARGET = "/boom?password=hunter2&next=http%3A%2F%2Fann%3Ahunter2%40h%2F&a=1"
+MASKED = "GET /boom?password=***&next=http%3A%2F%2Fann%3A***%40h%2F&a=1"
+
+
+def fail(environ: Any, start_response: Any) -> list[bytes]:
+    """Raise something."""
+    raise LookupError("no tea")
+
+
+class MaskedReportsTest(unittest.TestCase):
+    """Names and shapes of secrets are masked, whichever server prints them."""
+
+    def test_an_error_of_the_live_application(self) -> None:
+        """The request that caused it is named without its secrets; its record keeps them."""
+        targets: list[str] = []
+
+        def test_it(self: Any) -> None:
+            self.live.get(TARGET)
+            targets.extend(record.target for record in self.live_server.journal.entries())
+            self.assertNotIn("hunter2", repr(self.live_server.journal.entries()))
+
+        case = make_case(LiveServerTestCase, test_it=test_it, create_app=classmethod(lambda cls: fail))
+        report = run_case(case).report
+        self.assertIn(MASKED, report)
+        self.assertNotIn("hunter2", report)
+        self.assertEqual([TARGET], targets)
+
+    def test_a_request_that_no_stub_expects(self) -> None:
+        """Its target, its headers and its body are masked, of whatever type a secret is."""
+
+        def test_it(self: Any) -> None:
+            self.stub.expect("POST", "/boom", json={"a": 1}).reply(200)
+            for body in (b'{"credentials": {"a": ["hunter2"]}', b"<a><password>hunter2</password></a>"):
+                request = urllib.request.Request(
+                    self.stub.url.rstrip("/") + TARGET, body, {"X-Api-Key": "hunter2"}, method="POST"
+                )
+                with self.assertRaises(OSError) as caught:
+                    urllib.request.urlopen(request, timeout=5)
+                caught.exception.close()
+
+        report = run_case(make_case(HTTPStubTestCase, test_it=test_it)).report
+        self.assertIn("POST /boom?password=***", report)
+        self.assertNotIn("hunter2", report)
+
+    def test_an_error_that_names_a_secret(self) -> None:
+        """What the application raises is named without the secrets in its text."""
+        messages: list[str] = []
+
+        def connect(environ: Any, start_response: Any) -> list[bytes]:
+            raise OSError("cannot reach postgres://ann:hunter2@db.invalid/shop?password=hunter2")
+
+        def test_it(self: Any) -> None:
+            self.live.get("/")
+            with self.assertRaises(AssertionError) as caught:
+                self.assertNoLiveErrors()
+            messages.append(str(caught.exception))
+
+        run_case(make_case(LiveServerTestCase, test_it=test_it, create_app=classmethod(lambda cls: connect)))
+        self.assertIn("OSError: cannot reach postgres://ann:***@db.invalid/shop?password=***", messages[0])
+        self.assertNotIn("hunter2", messages[0])
+
+    def test_a_request_in_flight(self) -> None:
+        """One that is not answered when its test is over is named without its secrets."""
+        go = threading.Event()
+        self.addCleanup(go.set)
+
+        def wait(environ: Any, start_response: Any) -> list[bytes]:
+            go.wait(10)
+            start_response("200 OK", [])
+            return []
+
+        def test_it(self: Any) -> None:
+            client = socket.create_connection((self.live_server.host, self.live_server.port))
+            self.addClassCleanup(client.close)
+            client.sendall(f"GET {TARGET} HTTP/1.1\r\nHost: a\r\nCookie: a=hunter2\r\n\r\n".encode())
+            self.live_server.journal.wait_for(lambda: self.live_server.requests, 10)
+            messages.append(repr(self.live_server.requests))
+
+        messages: list[str] = []
+        case = make_case(
+            LiveServerTestCase,
+            test_it=test_it,
+            create_app=classmethod(lambda cls: wait),
+            live_pending_timeout=0.0,
+            live_stop_timeout=0.0,
+        )
+        messages += run_case(case).reports()
+        for message in messages:
+            self.assertIn(MASKED, message)
+            self.assertNotIn("hunter2", message)
+
+    def test_a_request_that_never_came(self) -> None:
+        """The path that was wanted, and the requests that came, are listed without their secrets."""
+        messages: list[str] = []
+
+        def test_it(self: Any) -> None:
+            with self.assertRaises(AssertionError) as caught:
+                self.assertLiveRequested("GET", TARGET, timeout=0)
+            messages.append(str(caught.exception))
+            self.live.get("/other?api_key=hunter2")
+            with self.assertRaises(AssertionError) as caught:
+                self.assertLiveRequested("GET", re.compile(r"/a\?password=hunter2"), timeout=0)
+            messages.append(str(caught.exception))
+
+        def answer(environ: Any, start_response: Any) -> list[bytes]:
+            start_response("204 No Content", [])
+            return []
+
+        run_case(make_case(LiveServerTestCase, test_it=test_it, create_app=classmethod(lambda cls: answer)))
+        self.assertIn(MASKED, messages[0])
+        self.assertIn("GET /other?api_key=***", messages[1])
+        self.assertNotIn("hunter2", "".join(messages))
+
+    def test_an_application_that_is_not_ready(self) -> None:
+        """The path that is asked, and what goes wrong, are named without their secrets."""
+
+        def refuse(environ: Any, start_response: Any) -> list[bytes]:
+            start_response("503 Service Unavailable", [])
+            return []
+
+        server = LiveServer(refuse, ready_path="/ready?token=hunter2", start_timeout=0.2)
+        with self.assertRaisesRegex(ServerStartError, r"GET /ready\?token=\*\*\*: it answered 503") as caught:
+            server.start()
+        self.assertNotIn("hunter2", str(caught.exception))
+
+    def test_a_start_that_fails(self) -> None:
+        """The error of an ASGI application's startup is named without the secrets in its text."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no postgres://ann:hunter2@db.invalid/"})
+
+        with self.assertRaises(ServerStartError) as caught:
+            LiveServer(app, start_timeout=5).start()
+        self.assertIn("postgres://ann:***@db.invalid/", str(caught.exception))
+
+    def test_a_process_that_dies(self) -> None:
+        """Of what it has printed the last is in the report, without its secrets."""
+        with LiveServer("tests.integration.process.apps:app", mode="process") as server:
+            urllib.request.urlopen(server.url_for("/print?a=1&token=hunter2"), timeout=HANG).close()
+            with self.assertRaises(OSError):
+                urllib.request.urlopen(server.url_for("/exit"), timeout=HANG)
+            self.assertTrue(wait_until(lambda: not server.is_running))
+            with self.assertRaisesRegex(ServerDied, r"printed a=1&token=\*\*\*") as caught:
+                server.check()
+        self.assertNotIn("hunter2", str(caught.exception))
+
+    def test_a_response_that_cannot_be_sent(self) -> None:
+        """A header that is refused is named without what is secret in it."""
+
+        def app(environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [("Set-Cookie", "session=hunter2\r\n")])
+            return []
+
+        report = run_case(
+            make_case(
+                LiveServerTestCase, test_it=lambda case: case.live.get("/"), create_app=classmethod(lambda _: app)
+            )
+        ).report
+        self.assertIn("header 'Set-Cookie' has the value '***'", report)
+        self.assertNotIn("hunter2", report.replace('("Set-Cookie", "session=hunter2', ""))
+
+    def test_requests_of_a_stub(self) -> None:
+        """Their ``repr``, and that of what was expected, have no secrets."""
+        with HTTPStub() as stub:
+            stub.on("POST", "/a", headers={"X-Api-Key": "hunter2"}, json={"password": "hunter2"}).reply(204)
+            request = urllib.request.Request(
+                stub.url.rstrip("/") + TARGET,
+                b'{"pin": 1234, "password": "hunter2"}',
+                {"Authorization": "Bearer hunter2"},
+            )
+            with self.assertRaises(OSError) as caught:
+                urllib.request.urlopen(request, timeout=5)
+            caught.exception.close()  # type: ignore[attr-defined]
+            texts = [repr(stub.requests), *map(repr, stub.journal.entries()), stub.failure_report()]
+        self.assertIn("/boom?password=***", texts[0])
+        self.assertNotIn("hunter2", "\n".join(texts))
+        self.assertNotIn("1234", "\n".join(texts))
+
+
+if __name__ == "__main__":
+    unittest.main()

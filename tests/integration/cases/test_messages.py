@@ -1,0 +1,420 @@
+"""What a person reads when something went wrong, letter by letter."""
+
+from __future__ import annotations
+
+import textwrap
+import unittest
+from typing import Any
+
+import requests
+
+from liveserver_testcase import ClassServer, LiveServerTestCase, Problem, ServerTestCase
+from tests.integration.apps import Gate, make_app
+from tests.integration.running import make_case, normalise, run_case
+from tests.support import NoLeaks
+
+
+class ReportCase(NoLeaks):
+    """Compares whole reports."""
+
+    maxDiff = None
+
+    def assert_report(self, wanted: str, case: type[unittest.TestCase]) -> None:
+        """The only report of the class's run reads so."""
+        self.assertEqual(textwrap.dedent(wanted).strip("\n"), run_case(case).report)
+
+
+class ApplicationErrors(ReportCase):
+    """What the application raised."""
+
+    def test_one(self) -> None:
+        """The traceback in the application comes first, then the request; it is placed at the test's def."""
+
+        def test(self: Any) -> None:
+            self.live.get("/boom?a=1")
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "apps.py", line N, in __call__
+                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+              File "apps.py", line N, in _boom
+                raise RuntimeError("kaboom")
+            RuntimeError: kaboom
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            AssertionError: the application raised an error:
+              GET /boom?a=1: RuntimeError: kaboom
+            """,
+            make_case(LiveServerTestCase, app=make_app(), test=test),
+        )
+
+    def test_several(self) -> None:
+        """Each request is listed; a traceback that is the same as one before is not printed again."""
+
+        def test(self: Any) -> None:
+            for path in ("/boom", "/bang", "/boom"):
+                self.live.get(path)
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "apps.py", line N, in __call__
+                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+              File "apps.py", line N, in _boom
+                raise RuntimeError("kaboom")
+            RuntimeError: kaboom
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            AssertionError: the application raised 3 errors:
+              GET /boom: RuntimeError: kaboom
+              GET /bang: LookupError: no such thing
+              GET /boom: RuntimeError: kaboom
+
+            GET /bang:
+            Traceback (most recent call last):
+              File "apps.py", line N, in __call__
+                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+              File "apps.py", line N, in _bang
+                raise LookupError("no such thing")
+            LookupError: no such thing
+            """,
+            make_case(LiveServerTestCase, app=make_app(), test=test),
+        )
+
+    def test_many(self) -> None:
+        """Beyond twenty they are counted."""
+
+        def test(self: Any) -> None:
+            for _ in range(23):
+                self.live.get("/boom")
+
+        report = run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).report
+        lines = report.partition("AssertionError: ")[2].splitlines()
+        self.assertEqual(["the application raised 23 errors:", *["  GET /boom: RuntimeError: kaboom"] * 20], lines[:-1])
+        self.assertEqual("  … and 3 more", lines[-1])
+
+    def test_several_lines_and_notes(self) -> None:
+        """The list has the first line of an exception's text; the rest stands in its traceback."""
+
+        class LongError(Exception):
+            pass
+
+        def fail(environ: Any, start: Any) -> Any:
+            raise LongError("first line\nsecond line")
+
+        def test(self: Any) -> None:
+            self.live.get("/long")
+
+        report = run_case(make_case(LiveServerTestCase, app=make_app(long=fail), test=test)).report
+        self.assertTrue(report.endswith("first line"), report)
+        self.assertIn("second line\n\nThe above exception was", report)
+
+    def test_as_a_note(self) -> None:
+        """A test that failed already keeps its own failure, with the report and the traceback below."""
+
+        def test(self: Any) -> None:
+            self.assertEqual(self.live.get("/boom").status_code, 200)
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                self.assertEqual(self.live.get("/boom").status_code, 200)
+            AssertionError: 500 != 200
+
+            the live server at http://127.0.0.1:PORT was sent 1 request in this test:
+              GET /boom -> 500
+
+            the application raised an error:
+              GET /boom: RuntimeError: kaboom
+
+            Traceback (most recent call last):
+              File "apps.py", line N, in __call__
+                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+              File "apps.py", line N, in _boom
+                raise RuntimeError("kaboom")
+            RuntimeError: kaboom
+            """,
+            make_case(LiveServerTestCase, app=make_app(), test=test),
+        )
+
+    def test_in_flight(self) -> None:
+        """A request that has not ended is named with its age, and where the application is with it."""
+        gate = Gate()
+        self.addCleanup(gate.open.set)
+
+        def test(self: Any) -> None:
+            with self.assertRaises(OSError):
+                self.live.get("/gate", timeout=0.05)
+
+        case = make_case(
+            LiveServerTestCase,
+            app=make_app(gate=gate),
+            test=test,
+            live_pending_timeout=0.01,
+            tearDownClass=classmethod(lambda cls: gate.open.set()),
+        )
+        wanted = """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            AssertionError: still in flight 0.01 s after the test:
+              GET /gate, N s old, at
+                  File "apps.py", line N, in __call__
+                    return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+                  File "apps.py", line N, in __call__
+                    self.open.wait(30)
+            """
+        report = run_case(case).report
+        beginning = report[: report.index('    File "threading.py"')].rstrip()  # which differs from Python to Python
+        self.assertEqual(textwrap.dedent(wanted).strip("\n"), beginning)
+
+
+class LateErrors(ReportCase):
+    """What came to light when its test was over."""
+
+    def make_case(self, **members: Any) -> type[Any]:
+        """A class whose first test leaves something behind."""
+
+        def run(self: Any, result: Any = None) -> Any:
+            super(case, self).run(result)
+            if self.id().endswith("test_a"):
+                requests.get(self.live_url("/boom"), timeout=10)
+
+        case = make_case(LiveServerTestCase, app=make_app(), run=run, test_a=_nothing(), **members)
+        return case
+
+    def test_in_the_next_test(self) -> None:
+        """The next test reports it, and whose it is."""
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "apps.py", line N, in __call__
+                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+              File "apps.py", line N, in _boom
+                raise RuntimeError("kaboom")
+            RuntimeError: kaboom
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            AssertionError: left over from made.Case.test_a: the application raised an error:
+              GET /boom: RuntimeError: kaboom
+            """,
+            self.make_case(test_b=_nothing()),
+        )
+
+    def test_after_the_last_test(self) -> None:
+        """The class reports it, at its first line if it has one."""
+        outcome = run_case(self.make_case())
+        self.assertIn("ERROR: tearDownClass (made.Case)\n", outcome.printed)
+        wanted = """
+            The above exception was the direct cause of the following exception:
+
+            AssertionError: left over from made.Case.test_a: the application raised an error:
+              GET /boom: RuntimeError: kaboom
+            """
+        self.assertTrue(outcome.report.endswith(textwrap.dedent(wanted).strip("\n")), outcome.report)
+
+
+class ClassErrors(ReportCase):
+    """What keeps a class from running."""
+
+    def test_no_application(self) -> None:
+        self.assert_report(
+            """
+            liveserver_testcase.errors.UsageError: Case has no application: set `app`, or override the class method \
+create_app()
+            """,
+            make_case(LiveServerTestCase, test=lambda self: None),
+        )
+
+    def test_at_the_class(self) -> None:
+        """What is wrong with a class is placed at its first line."""
+
+        class Nameless(LiveServerTestCase):
+            def test_it(self) -> None:
+                pass
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in Nameless
+                class Nameless(LiveServerTestCase):
+            liveserver_testcase.errors.UsageError: Nameless has no application: set `app`, or override the class \
+method create_app()
+            """,
+            Nameless,
+        )
+
+    def test_create_app_that_raises(self) -> None:
+        """What create_app() raises has the traceback of its author, and none of ours."""
+
+        def create_app(cls: Any) -> Any:
+            raise LookupError("no configuration")
+
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in create_app
+                raise LookupError("no configuration")
+            LookupError: no configuration
+
+            The above exception was the direct cause of the following exception:
+
+            liveserver_testcase.errors.ServerStartError: Case.create_app() raised LookupError: no configuration
+            """,
+            make_case(LiveServerTestCase, test=_nothing(), create_app=classmethod(create_app)),
+        )
+
+    def test_create_app_of_an_instance(self) -> None:
+        self.assert_report(
+            """
+            liveserver_testcase.errors.UsageError: Case.create_app() is called for the class, and not for one test: \
+write @classmethod above it
+            """,
+            make_case(LiveServerTestCase, test=lambda self: None, create_app=lambda self: make_app()),
+        )
+
+    def test_application_that_is_none(self) -> None:
+        self.assert_report(
+            """
+            liveserver_testcase.errors.UsageError: Case.create_app() returned None: is `return app` missing \
+at its end?
+            """,
+            make_case(LiveServerTestCase, test=lambda self: None, create_app=classmethod(lambda cls: None)),
+        )
+
+    def test_set_up_class_without_super(self) -> None:
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            liveserver_testcase.errors.ServerNotStarted: made.Case.test_it ran without its servers: no setUpClass() \
+has started the servers of Case; if the class overrides setUpClass(), it must call super().setUpClass() first
+            """,
+            make_case(LiveServerTestCase, test=_nothing(), setUpClass=classmethod(lambda cls: None)),
+        )
+
+    def test_two_servers_of_one_name(self) -> None:
+        servers = classmethod(lambda cls: [ClassServer("toy", list), ClassServer("toy", list)])
+        self.assert_report(
+            """
+            liveserver_testcase.errors.UsageError: class_servers() lists two servers named 'toy'; each needs a name \
+of its own
+            """,
+            make_case(ServerTestCase, test=lambda self: None, class_servers=servers),
+        )
+
+
+def _nothing() -> Any:
+    def test(self: Any) -> None:
+        pass
+
+    return test
+
+
+class Quiet:
+    """A server that does nothing."""
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+class BrokenServers(ReportCase):
+    """What goes wrong with a server itself."""
+
+    def make_case(self, **methods: Any) -> type[Any]:
+        """A class with a server of which these methods are overridden."""
+        part = type("Part", (ClassServer,), methods)
+        return make_case(ServerTestCase, test=_nothing(), class_servers=classmethod(lambda cls: [part("toy", Quiet)]))
+
+    def test_judging(self) -> None:
+        """An exception in ``problems()`` is an error of the test that names the server."""
+
+        def problems(self: Any) -> list[Problem]:
+            raise KeyError("oh")
+
+        case = self.make_case(problems=problems)
+        self.assertEqual({"run": 1, "errors": 1}, run_case(case).summary)
+        self.assert_report(
+            """
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in problems
+                raise KeyError("oh")
+            KeyError: 'oh'
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            liveserver_testcase.errors.LiveServerTestCaseError: problems() of the server 'toy' raised KeyError: 'oh'
+            """,
+            case,
+        )
+
+    def test_stopping(self) -> None:
+        """An exception in ``stop()`` is an error of the class."""
+
+        def stop(self: Any) -> None:
+            raise OSError("stuck")
+
+        report = run_case(self.make_case(stop=stop)).report
+        self.assertTrue(
+            report.endswith("LiveServerTestCaseError: stop() of the server 'toy' raised OSError: stuck"), report
+        )
+
+    def test_several_causes(self) -> None:
+        """The first cause is chained, the traceback of the second one is printed in the report."""
+
+        def problems(self: Any) -> list[Problem]:
+            return [Problem("one thing", ValueError("one")), Problem("another", ValueError("two")), Problem("a third")]
+
+        self.assert_report(
+            """
+            ValueError: one
+
+            The above exception was the direct cause of the following exception:
+
+            Traceback (most recent call last):
+              File "test_messages.py", line N, in test
+                def test(self: Any) -> None:
+            AssertionError: one thing
+
+            another
+
+            ValueError: two
+
+            a third
+            """,
+            self.make_case(problems=problems),
+        )
+
+
+class Normalising(unittest.TestCase):
+    """The helper that makes reports comparable."""
+
+    def test_keeps_what_matters(self) -> None:
+        """Only numbers that differ from run to run are replaced."""
+        text = 'File "/a/b.py", line 12, in f\n    x()\n    ^^^\nValueError: 127.0.0.1:8000 said 12'
+        self.assertEqual('File "b.py", line N, in f\n    x()\nValueError: 127.0.0.1:PORT said 12', normalise(text))
+
+
+if __name__ == "__main__":
+    unittest.main()

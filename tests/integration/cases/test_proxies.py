@@ -1,0 +1,252 @@
+"""Proxy variables do not divert what is meant for the servers, and the process is left as it was."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import unittest
+import urllib.request
+import warnings
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import requests
+
+from liveserver_testcase import HTTPStubTestCase, LiveServer, LiveServerTestCase, SMTPTestCase
+from liveserver_testcase.cases.live_debug import LogCapture
+from liveserver_testcase.cases.proxies import bypass_proxies, exempt_host, restore_proxies
+from tests.integration.apps import Routes, answer, make_app
+from tests.integration.running import make_case, run_case
+from tests.support import NoLeaks
+
+NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+BOTH = {case for name in NAMES for case in (name, name.upper())}
+LOOPBACK = "127.0.0.1,localhost,::1"
+
+
+def environ(**variables: str) -> Any:
+    """These proxy variables, and no others, for a while."""
+    rest = {name: value for name, value in os.environ.items() if name not in BOTH}
+    return mock.patch.dict(os.environ, {**rest, **variables}, clear=True)
+
+
+def get_with_urllib(url: str) -> str:
+    """Get with an opener that looks at the environment now, which the shared one has done long ago."""
+    with urllib.request.build_opener().open(url, timeout=10) as response:
+        return str(response.read().decode())
+
+
+def get_with_httpx(url: str) -> str:
+    """Get with httpx."""
+    import httpx
+
+    return httpx.get(url, timeout=10).text
+
+
+CLIENTS: dict[str, Callable[[str], str]] = {
+    "requests": lambda url: requests.get(url, timeout=10).text,
+    "urllib": get_with_urllib,
+}
+if importlib.util.find_spec("httpx"):
+    CLIENTS["httpx"] = get_with_httpx
+
+
+class ARecordingProxy(NoLeaks):
+    """With every proxy variable pointing to a proxy that writes down what it is asked for."""
+
+    def setUp(self) -> None:
+        self.asked: list[str] = []
+
+        def record(environ: Any, start: Any) -> Any:
+            self.asked.append(environ["REQUEST_URI"])
+            return answer(start, "from the proxy")
+
+        proxy = LiveServer(record)
+        proxy.start()
+        self.addCleanup(proxy.stop)
+        patch = environ(**{name: proxy.url for name in BOTH if not name.lower().startswith("no")})
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_it_is_used(self) -> None:
+        """Every client uses it for others."""
+        for name, get in CLIENTS.items():
+            with self.subTest(client=name):
+                self.assertEqual("from the proxy", get("http://shop.example/"))
+
+    def test_from_the_test(self) -> None:
+        """A test reaches the live server with any client."""
+        for name, get in CLIENTS.items():
+            with self.subTest(client=name):
+
+                def test(self: Any, get: Callable[[str], str] = get) -> None:
+                    self.assertEqual("fine", get(self.live_url("/")))
+                    self.assertEqual("fine", self.live.get("/").text)
+
+                self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
+        self.assertEqual([], self.asked)
+
+    def test_from_the_application(self) -> None:
+        """The application reaches the stub with any client, also one that it makes beforehand."""
+        for name, get in CLIENTS.items():
+            with self.subTest(client=name):
+
+                class Case(LiveServerTestCase, HTTPStubTestCase):
+                    @classmethod
+                    def create_app(cls, get: Callable[[str], str] = get) -> Routes:
+                        return Routes(pay=lambda environ, start: answer(start, get(cls.stub.url_for("/pay"))))
+
+                    def test_it(self) -> None:
+                        self.stub.expect("GET", "/pay").reply(text="paid")
+                        self.assertEqual("paid", self.live.get("/pay").text)
+
+                self.assertEqual({"run": 1}, run_case(Case).summary)
+        self.assertEqual([], self.asked)
+
+    def test_at_another_address(self) -> None:
+        """A server that listens on another address of this machine is reached, too."""
+
+        def test(self: Any) -> None:
+            self.assertEqual("fine", requests.get(self.live_url("/"), timeout=10).text)
+
+        case = make_case(LiveServerTestCase, app=make_app(), live_host="127.0.0.2", test=test)
+        try:
+            with socket.create_server(("127.0.0.2", 0)):
+                pass
+        except OSError:
+            self.skipTest("127.0.0.2 is no address of this machine")
+        self.assertEqual({"run": 1}, run_case(case).summary)
+        self.assertEqual([], self.asked)
+
+    def test_restored(self) -> None:
+        """When the class is over the environment is what it was, to the letter."""
+        before = dict(os.environ)
+        run_case(make_case(LiveServerTestCase, HTTPStubTestCase, app=make_app(), test=lambda self: None))
+        self.assertEqual(before, dict(os.environ))
+
+    def test_restored_after_a_failed_start(self) -> None:
+        """So it is after a class that could not start."""
+        before = dict(os.environ)
+        run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=lambda self: None))
+        self.assertEqual(before, dict(os.environ))
+
+
+class TheVariables(unittest.TestCase):
+    """What is written into them."""
+
+    def during(self, **variables: str) -> dict[str, str]:
+        """The variables while a class runs."""
+        with environ(**variables):
+            bypass_proxies()
+            found = {name: os.environ[name] for name in BOTH if name in os.environ}
+            restore_proxies()
+            self.assertEqual(variables, {name: os.environ[name] for name in BOTH if name in os.environ})
+        return {name: value for name, value in found.items() if name.lower() == "no_proxy"}
+
+    def test_without_a_proxy(self) -> None:
+        """Where no proxy is set nothing changes."""
+        self.assertEqual({}, self.during())
+        self.assertEqual({"no_proxy": "intra"}, self.during(no_proxy="intra"))
+        self.assertEqual({}, self.during(http_proxy=""))
+
+    def test_with_a_proxy(self) -> None:
+        """With any proxy, in either case, both spellings name the loopback addresses."""
+        for name in ("http_proxy", "HTTPS_PROXY", "all_proxy"):
+            with self.subTest(name=name):
+                self.assertEqual({"no_proxy": LOOPBACK, "NO_PROXY": LOOPBACK}, self.during(**{name: "http://p"}))
+
+    def test_what_was_there_stays(self) -> None:
+        """Hosts that were named stay, each spelling its own."""
+        found = self.during(http_proxy="http://p", no_proxy="a, ::1", NO_PROXY="b")
+        self.assertEqual({"no_proxy": "a,::1,127.0.0.1,localhost", "NO_PROXY": f"b,{LOOPBACK}"}, found)
+
+    def test_one_spelling(self) -> None:
+        """Where one spelling is set the other one says the same."""
+        found = self.during(http_proxy="http://p", NO_PROXY="b")
+        self.assertEqual({"no_proxy": f"b,{LOOPBACK}", "NO_PROXY": f"b,{LOOPBACK}"}, found)
+
+    def test_star(self) -> None:
+        """A star, which only alone means every host, stays alone."""
+        self.assertEqual({"no_proxy": "*", "NO_PROXY": "*"}, self.during(http_proxy="http://p", no_proxy="*"))
+
+    def test_nested(self) -> None:
+        """The last of several users restores them."""
+        with environ(http_proxy="http://p"):
+            bypass_proxies()
+            bypass_proxies()
+            restore_proxies()
+            self.assertEqual(LOOPBACK, os.environ["no_proxy"])
+            restore_proxies()
+            self.assertNotIn("no_proxy", os.environ)
+
+    def test_changed_since(self) -> None:
+        """What somebody has set in the meantime stays."""
+        with environ(http_proxy="http://p"):
+            bypass_proxies()
+            os.environ["no_proxy"] = "mine"
+            restore_proxies()
+            self.assertEqual("mine", os.environ["no_proxy"])
+            self.assertNotIn("NO_PROXY", os.environ)
+
+    def test_another_host(self) -> None:
+        """A host can be added while they are changed, and only then."""
+        with environ(http_proxy="http://p"):
+            exempt_host("before")
+            self.assertNotIn("no_proxy", os.environ)
+            bypass_proxies()
+            exempt_host("example")
+            exempt_host(None)
+            self.assertEqual(f"{LOOPBACK},example", os.environ["NO_PROXY"])
+            restore_proxies()
+            self.assertNotIn("NO_PROXY", os.environ)
+
+
+def kept(handlers: list[logging.Handler]) -> list[logging.Handler]:
+    """The handlers without the one that a live server's test has while it runs."""
+    return [handler for handler in handlers if not isinstance(handler, LogCapture)]
+
+
+def process_state() -> dict[str, object]:
+    """What a library could change behind the back of a test: not counted is what keeps the application's log."""
+    loggers = [logging.getLogger(name) for name in ("", "liveserver_testcase", "mail.log", "urllib3", "asyncio")]
+    return {
+        "environment": dict(os.environ),
+        "directory": os.getcwd(),
+        "logging": [(log.name, log.level, log.propagate, log.disabled, kept(log.handlers)) for log in loggers],
+        "signals": {number: signal.getsignal(number) for number in signal.valid_signals()},
+        "warnings": list(warnings.filters),
+        "hooks": (sys.excepthook, sys.unraisablehook, threading.excepthook, sys.displayhook, sys.gettrace()),
+        "timeout": socket.getdefaulttimeout(),
+        "streams": (sys.stdin, sys.stdout, sys.stderr),
+    }
+
+
+class TheProcess(unittest.TestCase):
+    """The rest of the process."""
+
+    def test_nothing_changes(self) -> None:
+        """Neither while a class with all three servers runs nor afterwards is anything changed that others share."""
+        during: list[dict[str, object]] = []
+
+        def test(self: Any) -> None:
+            self.live.get("/")
+            during.append(process_state())
+
+        case = make_case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase, app=make_app(), test=test)
+        with environ():
+            before = process_state()
+            case.setUpClass()
+            case("test_it").run(unittest.TestResult())
+            case.tearDownClass()
+            self.assertEqual(before, during[0])
+            self.assertEqual(before, process_state())
+
+
+if __name__ == "__main__":
+    unittest.main()

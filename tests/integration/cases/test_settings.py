@@ -1,0 +1,177 @@
+"""Configuration attributes, and the environment variables that override them for one run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import unittest
+from typing import Any
+from unittest import mock
+
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase, UsageError
+from tests.integration.apps import make_app
+from tests.integration.running import make_case, run_case
+from tests.support import NoLeaks
+
+
+def environ(**variables: str) -> Any:
+    """Set environment variables for a while."""
+    return mock.patch.dict(os.environ, variables)
+
+
+def find_free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Settings(ServerTestCase):
+    """Attributes of each kind."""
+
+    word = "attribute"
+    count = 3
+    seconds = 1.5
+
+
+class Spelling(NoLeaks):
+    """Class attributes that look like settings."""
+
+    def test_misspelt(self) -> None:
+        """One that is misspelt would do nothing, and is refused."""
+        for name, meant in (("live_modes", "live_mode"), ("live_stop_timout", "live_stop_timeout")):
+            with self.subTest(name=name):
+                case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **{name: 1})
+                self.assertIn(
+                    f"UsageError: Case.{name} = 1 is no setting, and would do nothing: did you mean {meant}? "
+                    "If it is an attribute of your own, give it another name.",
+                    run_case(case).report,
+                )
+
+    def test_of_ones_own(self) -> None:
+        """Attributes and methods of a class's own are left alone, whatever they are called."""
+        own = {
+            "live_user": "ann",
+            "live_server_url": "x",
+            "live_modes": lambda self: None,
+            "stub_answer": b"",
+            "lives": 9,
+        }
+        case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **own)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+
+class Kinds(unittest.TestCase):
+    """``setting()``."""
+
+    def test_attribute(self) -> None:
+        """Without a variable, or with an empty one, the attribute counts."""
+        for text in ("", " "):
+            with environ(WORD=text):
+                self.assertEqual("attribute", Settings.setting("word", "WORD", str))
+        self.assertEqual(3, Settings.setting("count", "COUNT", int))
+        self.assertEqual(1.5, Settings.setting("seconds", "SECONDS", float))
+
+    def test_variable(self) -> None:
+        """A variable wins, as a value of the kind."""
+        with environ(WORD=" variable", COUNT="8 ", SECONDS="0.25"):
+            self.assertEqual("variable", Settings.setting("word", "WORD", str))
+            self.assertEqual(8, Settings.setting("count", "COUNT", int))
+            self.assertEqual(0.25, Settings.setting("seconds", "SECONDS", float))
+
+    def test_truths_and_choices(self) -> None:
+        """A truth can be said in several words; a value that is none of the choices is refused."""
+        case = type("Case", (Settings,), {"flag": False})
+        for text, value in (("1", True), ("Yes", True), ("on", True), ("0", False), ("FALSE", False)):
+            with environ(FLAG=text):
+                self.assertIs(value, case.setting("flag", "FLAG", bool))
+        with environ(FLAG="perhaps"), self.assertRaisesRegex(UsageError, "FLAG is 'perhaps'; wanted True or False$"):
+            case.setting("flag", "FLAG", bool)
+        with self.assertRaisesRegex(UsageError, r"^Settings.word is 'attribute'; wanted one of 'a', 'b'$"):
+            Settings.setting("word", "WORD", str, ("a", "b"))
+
+    def test_whole_seconds(self) -> None:
+        """A number of seconds may be a whole one."""
+        case = type("Case", (Settings,), {"seconds": 2})
+        self.assertEqual(2, case.setting("seconds", "SECONDS", float))
+
+    def test_nonsense_in_a_variable(self) -> None:
+        """A value that cannot be is refused, with the name of the variable."""
+        whole = "wanted a whole number, 0 or more"
+        seconds = "wanted a number of seconds, 0 or more"
+        for name, kind, text, wanted in (
+            ("COUNT", int, "many", whole),
+            ("COUNT", int, "1.5", whole),
+            ("COUNT", int, "-1", whole),
+            ("SECONDS", float, "soon", seconds),
+            ("SECONDS", float, "-1", seconds),
+            ("SECONDS", float, "nan", seconds),
+            ("SECONDS", float, "inf", seconds),
+        ):
+            with self.subTest(text=text, kind=kind), environ(**{name: text}):
+                with self.assertRaises(UsageError) as caught:
+                    Settings.setting(name.lower(), name, kind)
+                self.assertEqual(f"the environment variable {name} is {text!r}; {wanted}", str(caught.exception))
+
+    def test_nonsense_in_an_attribute(self) -> None:
+        """So is an attribute, with its class."""
+        for name, kind, value, wanted in (
+            ("count", int, "8000", "wanted a whole number, 0 or more"),
+            ("count", int, True, "wanted a whole number, 0 or more"),
+            ("count", int, None, "wanted a whole number, 0 or more"),
+            ("seconds", float, "1", "wanted a number of seconds, 0 or more"),
+            ("seconds", float, float("inf"), "wanted a number of seconds, 0 or more"),
+            ("word", str, 8, "wanted text"),
+        ):
+            with self.subTest(name=name, value=value):
+                case = type("Case", (Settings,), {name: value})
+                with self.assertRaises(UsageError) as caught:
+                    case.setting(name, "NO_SUCH_VARIABLE", kind)
+                self.assertEqual(f"Case.{name} is {value!r}; {wanted}", str(caught.exception))
+
+
+class OfTheMixins(NoLeaks):
+    """The variables of the three mixins."""
+
+    def test_ports(self) -> None:
+        """Each server listens where its variables say."""
+        for bases, variable, find in (
+            (LiveServerTestCase, "LIVESERVER", lambda case: case.live_server._server),
+            (HTTPStubTestCase, "STUBSERVER", lambda case: case.stub),
+            (SMTPTestCase, "SMTPSERVER", lambda case: case.smtp),
+        ):
+            port = find_free_port()
+            with self.subTest(variable=variable):
+                with environ(**{f"{variable}_HOST": "localhost", f"{variable}_PORT": str(port)}):
+                    case = make_case(bases, app=make_app())
+                    case.setUpClass()
+                    self.addCleanup(case.tearDownClass)
+                    self.assertEqual(("localhost", port), find(case).address)
+
+    def test_timeouts(self) -> None:
+        """The live server's times come from the environment, too."""
+        with environ(LIVESERVER_START_TIMEOUT="3", LIVESERVER_STOP_TIMEOUT="0.5"):
+            case = make_case(LiveServerTestCase, app=make_app())
+            case.setUpClass()
+            self.addCleanup(case.tearDownClass)
+        self.assertEqual((3.0, 0.5), (case.live_server._server.start_timeout, case.live_server._server.stop_timeout))
+
+    def test_nonsense(self) -> None:
+        """A value that cannot be is one clear error in setUpClass."""
+        for name in ("PORT", "START_TIMEOUT", "STOP_TIMEOUT", "PENDING_TIMEOUT"):
+            with self.subTest(name=name), environ(**{f"LIVESERVER_{name}": "soon"}):
+                outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: None))
+                self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+                self.assertIn("setUpClass (made.Case)", outcome.printed)
+                self.assertIn(f"UsageError: the environment variable LIVESERVER_{name} is 'soon'; ", outcome.report)
+
+    def test_host_that_is_none(self) -> None:
+        """A host that is no address of this machine is an error that names it."""
+        with environ(LIVESERVER_HOST="192.0.2.1"):
+            outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: None))
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertIn("192.0.2.1", outcome.report)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,256 @@
+"""A real browser against a live server: headless Chromium, driven by Selenium.
+
+Skipped where chromium and chromedriver are not installed (Debian: ``apt-get install chromium chromium-driver``); the
+tests of TLS also want certutil (``libnss3-tools``), with which Chromium is told whom to trust.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from typing import Any
+
+from liveserver_testcase import LiveServerTestCase
+from liveserver_testcase.core.tls import Certificates
+from tests.integration.apps import Routes, answer
+from tests.integration.running import make_case, run_case
+from tests.support import HANG, NoLeaks, wait_until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+CERTUTIL = shutil.which("certutil")
+
+browser: Any = None
+home: tempfile.TemporaryDirectory[str] | None = None
+
+
+def setUpModule() -> None:
+    """One browser for all of them, with a home of its own in which our authority is trusted."""
+    global browser, home
+    if CHROMIUM is None or DRIVER is None:
+        raise unittest.SkipTest("chromium and chromedriver are not installed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    home = tempfile.TemporaryDirectory(prefix="liveserver-testcase-browser-", ignore_cleanup_errors=True)
+    if CERTUTIL is not None:
+        trust(home.name, Certificates.shared().ca_file)
+    options = Options()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    environment = {**os.environ, "HOME": home.name}
+    browser = webdriver.Chrome(options=options, service=Service(DRIVER, env=environment))
+    browser.set_page_load_timeout(HANG)
+
+
+def tearDownModule() -> None:
+    """Away with it."""
+    if browser is not None:
+        browser.quit()
+    if home is not None:
+        home.cleanup()
+
+
+def trust(directory: str, ca_file: str) -> None:
+    """Make a home in which Chromium trusts an authority."""
+    database = os.path.join(directory, ".pki", "nssdb")
+    os.makedirs(database)
+    where = ["-d", f"sql:{database}"]
+    for arguments in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "tests", "-i", ca_file]):
+        subprocess.run([str(CERTUTIL), *where, *arguments], check=True, capture_output=True, timeout=HANG)
+
+
+def page(body: str, title: str = "loading") -> Any:
+    """A route that answers with a page."""
+
+    def route(environ: Any, start: Any) -> list[bytes]:
+        text = f"<!doctype html><title>{title}</title><body>{body}</body>".encode()
+        start("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(text)))])
+        return [text]
+
+    return route
+
+
+def script(environ: Any, start: Any) -> list[bytes]:
+    """A script that counts itself."""
+    text = b"window.count = (window.count || 0) + 1; if (window.count == 10) document.title = 'loaded'"
+    start("200 OK", [("Content-Type", "text/javascript"), ("Content-Length", str(len(text)))])
+    return [text]
+
+
+def has_title(title: str) -> bool:
+    """Whether the page has got so far."""
+    return wait_until(lambda: browser.title == title)
+
+
+class BrowserCase(NoLeaks):
+    """Has the browser leave the page of the test before."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(browser.get, "about:blank")
+
+
+class Pages(BrowserCase):
+    """Pages of a WSGI application."""
+
+    def test_ten_assets(self) -> None:
+        """A page of ten scripts loads over several connections at once, and every request is known to the test."""
+        names = [f"script{n}" for n in range(10)]
+        index = page("".join(f'<script async src="/{name}"></script>' for name in names))
+        app = Routes(index=index, **dict.fromkeys(names, script))
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            self.assertTrue(has_title("loaded"), browser.page_source)
+            for name in names:
+                self.assertLiveRequested("GET", f"/{name}", status=200, times=1)
+            connections = {record.connection_index for record in self.live_server.requests}
+            self.assertGreater(len(connections), 1)
+            self.assertLess(len(connections), len(self.live_server.requests))
+
+        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+
+    def test_form(self) -> None:
+        """A form that is posted, and the redirect after it."""
+        from selenium.webdriver.common.by import By
+
+        posted: list[bytes] = []
+
+        def buy(environ: Any, start: Any) -> list[bytes]:
+            posted.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+            start("303 See Other", [("Location", "/thanks"), ("Content-Length", "0")])
+            return []
+
+        form = '<form method="post" action="/buy"><input name="tea"><button>Buy</button></form>'
+        app = Routes(index=page(form, "shop"), buy=buy, thanks=page("Thank you", "thanks"))
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            browser.find_element(By.NAME, "tea").send_keys("Earl Grey")
+            browser.find_element(By.TAG_NAME, "button").click()
+            self.assertTrue(has_title("thanks"))
+            self.assertLiveRequested("POST", "/buy", status=303)
+            self.assertEqual([b"tea=Earl+Grey"], posted)
+
+        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+
+    def test_error(self) -> None:
+        """A page whose script asks for what the application cannot do fails the test, though nobody looked."""
+
+        def boom(environ: Any, start: Any) -> list[bytes]:
+            raise RuntimeError("kaboom")
+
+        app = Routes(index=page("<script>fetch('/boom').then(() => document.title = 'asked')</script>"), boom=boom)
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            self.assertTrue(has_title("asked"))
+
+        outcome = run_case(make_case(LiveServerTestCase, app=app, test=test))
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertTrue(outcome.report.endswith("an error:\n  GET /boom: RuntimeError: kaboom"), outcome.report)
+
+    def test_page_left_open(self) -> None:
+        """A class ends while the page is open, with its idle connections: nothing is waited for, and nothing is left.
+
+        The grace of the stop is longer than this test may take.
+        """
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            self.assertTrue(has_title("open"))
+
+        app = Routes(index=page("hello", "open"))
+        case = make_case(LiveServerTestCase, app=app, test=test, live_stop_timeout=10 * HANG)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+        self.assertEqual("open", browser.title)
+
+    def test_restart_under_the_page(self) -> None:
+        """A page that is open goes on with the server that was started again on its port."""
+        app = Routes(index=page("hello", "open"), more=lambda environ, start: answer(start, "more"))
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            self.live_server.restart()
+            browser.execute_script("fetch('/more').then(r => r.text()).then(t => document.title = t)")
+            self.assertTrue(has_title("more"))
+
+        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+
+
+class WebSockets(BrowserCase):
+    """A WebSocket of an ASGI application."""
+
+    @staticmethod
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Answers with a page that opens a WebSocket, and echoes what that sends."""
+        if scope["type"] not in ("http", "websocket"):
+            raise ValueError("no lifespan here")
+        if scope["type"] == "http":
+            text = b"""<!doctype html><title>loading</title><script>
+                const socket = new WebSocket("ws://" + location.host + "/echo");
+                socket.onopen = () => socket.send("echoed");
+                socket.onmessage = event => { document.title = event.data; };
+                socket.onclose = event => { window.code = event.code; };
+            </script>"""
+            headers = [(b"content-type", b"text/html"), (b"content-length", str(len(text)).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": text})
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    def test_echo_and_end(self) -> None:
+        """It talks, it is known to the test, and it is closed properly when the class ends under it."""
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            self.assertTrue(has_title("echoed"))
+            self.assertLiveRequested("WEBSOCKET", "/echo")
+            browser.execute_script("window.keep = socket")
+
+        case = make_case(LiveServerTestCase, app=WebSockets.app, test=test)
+        outcome = run_case(case)
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        self.assertTrue(wait_until(lambda: browser.execute_script("return window.code") in (1001, 1012)))
+
+
+@unittest.skipIf(CERTUTIL is None, "certutil is not installed")
+class Encrypted(BrowserCase):
+    """TLS that Chromium verifies."""
+
+    def test_trusted(self) -> None:
+        """With the authority given, a page loads from 127.0.0.1 and localhost without a warning."""
+
+        def test(self: Any) -> None:
+            for host in ("127.0.0.1", "localhost"):
+                browser.get(f"https://{host}:{self.live_server.port}/")
+                self.assertEqual("secret", browser.title)
+                self.assertTrue(browser.execute_script("return window.isSecureContext"))
+
+        case = make_case(LiveServerTestCase, app=Routes(index=page("hello", "secret")), live_tls=True, test=test)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+    def test_untrusted(self) -> None:
+        """A certificate of another authority stops the browser: the one above is really verified."""
+
+        def test(self: Any) -> None:
+            browser.get(self.live_url("/"))
+            self.assertIn("ERR_CERT_AUTHORITY_INVALID", browser.page_source)
+
+        context = Certificates.shared().server_context(flaw="untrusted")
+        case = make_case(LiveServerTestCase, app=Routes(index=page("hello")), live_tls=context, test=test)
+        outcome = run_case(case)
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,999 @@
+"""LiveServerTestCase: errors that are wanted, requests that are counted, times without a server, what is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import logging
+import re
+import socket
+import ssl
+import sys
+import threading
+import unittest
+import urllib.error
+import urllib.request
+from typing import Any
+from unittest import mock
+
+import flask
+import requests
+
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, UsageError, WildcardAddressWarning
+from tests.integration.apps import Gate, Routes, answer, make_app
+from tests.integration.running import Outcome, is_refused, make_case, run_case
+from tests.support import HANG, NoLeaks
+
+
+def run_live(test: Any, **members: Any) -> Outcome:
+    """Run one test of a class with the usual application."""
+    return run_case(make_case(LiveServerTestCase, **{"app": make_app(), **members}, test=test))
+
+
+class ExpectedErrorsTest(NoLeaks):
+    """``expectLiveErrors`` and those that are ignored."""
+
+    def test_wanted(self) -> None:
+        """An error that is wanted does not fail the test, and can be looked at."""
+        seen: list[Any] = []
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors(RuntimeError) as expected:
+                self.live.get("/boom")
+            seen.extend([*expected.errors, *self.live_server.errors])
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+        self.assertEqual(["kaboom", "kaboom"], [str(error) for error in seen])
+
+    def test_absent(self) -> None:
+        """One that does not come fails it."""
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors((RuntimeError, KeyError), regex="kab.om"):
+                self.live.get("/")
+
+        self.assertIn(
+            "AssertionError: the application raised no RuntimeError or KeyError matching 'kab.om' in this block; "
+            "wanted at least one",
+            run_live(test).report,
+        )
+
+    def test_another(self) -> None:
+        """One of another kind, or text, fails it, and is named by both."""
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors(RuntimeError, regex="other"):
+                self.live.get("/boom")
+
+        report = run_live(test).report
+        self.assertIn(
+            "the application raised no RuntimeError matching 'other' in this block; wanted at least one. "
+            "In this test it has raised\n  RuntimeError: kaboom",
+            report,
+        )
+        self.assertIn("the application raised an error:\n  GET /boom: RuntimeError: kaboom", report)
+
+    def test_times(self) -> None:
+        """As many as are wanted, and no fewer."""
+        for times, wanted in ((2, {"run": 1}), (3, {"run": 1, "failures": 1})):
+            with self.subTest(times=times):
+
+                def test(self: Any, times: int = times) -> None:
+                    with self.expectLiveErrors(RuntimeError, times=times):
+                        self.live.get("/boom")
+                        self.live.get("/boom")
+
+                outcome = run_live(test)
+                self.assertEqual(wanted, outcome.summary)
+        self.assertIn("the application raised 2 RuntimeError in this block; wanted 3", outcome.report)
+
+    def test_before_and_after(self) -> None:
+        """Errors outside of the block are held against the test all the same."""
+
+        def test(self: Any) -> None:
+            self.live.get("/bang")
+            with self.expectLiveErrors(Exception):
+                self.live.get("/boom")
+
+        self.assertIn("an error:\n  GET /bang: LookupError: no such thing", run_live(test).report)
+
+    def test_misuse(self) -> None:
+        """What is no exception type, or no number, is refused."""
+        for options, message in (
+            (("boom",), "expectLiveErrors() got 'boom'; wanted an exception type, or a tuple of them"),
+            ((ValueError, None, 0), "times is 0; wanted a whole number, 1 or more, or None for at least one"),
+        ):
+            with self.subTest(options=options):
+
+                def test(self: Any, options: Any = options) -> None:
+                    with self.expectLiveErrors(*options):
+                        pass
+
+                self.assertIn(message, run_live(test).report)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "Python 3.10 has no exception groups")
+    def test_groups(self) -> None:
+        """A group is what is in it: as a task group raises what its one task has raised."""
+
+        make_group: Any = vars(builtins)["ExceptionGroup"]  # which linters for Python 3.10 do not know
+
+        def group(environ: Any, start: Any) -> Any:
+            raise make_group("in a task group", [ValueError("tea"), make_group("more", [ValueError("milk")])])
+
+        def wanted(self: Any) -> None:
+            with self.expectLiveErrors(ValueError, "tea|milk", times=1) as expected:
+                self.live.get("/group")
+            self.assertIsInstance(expected.errors[0], make_group)
+
+        def other(self: Any) -> None:
+            with self.expectLiveErrors(ValueError, "tea"):
+                self.live.get("/group")
+
+        def visit(self: Any) -> None:
+            self.live.get("/group")
+
+        app = make_app(group=group)
+        self.assertEqual({"run": 1}, run_live(wanted, app=app).summary)
+        self.assertEqual({"run": 1}, run_live(visit, app=app, live_ignored_errors=(ValueError,)).summary)
+        self.assertIn(
+            "an error:\n  GET /group: ExceptionGroup: in a task group (2 sub-exceptions), with ValueError: tea; "
+            "ExceptionGroup: more (1 sub-exception), with ValueError: milk",
+            "".join(run_live(other, app=app).reports()),
+        )
+
+    def test_ignored(self) -> None:
+        """What the class ignores fails no test; the rest does."""
+
+        def test(self: Any) -> None:
+            self.live.get("/bang")
+            self.live.get("/boom")
+
+        outcome = run_live(test, live_ignored_errors=(LookupError,))
+        self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"), outcome.report)
+        self.assertEqual({"run": 1}, run_live(test, live_raise_errors=False).summary)
+
+    def test_assert_none(self) -> None:
+        """``assertNoLiveErrors`` fails there and then, with the application's exception as its cause; and only once."""
+
+        def test(self: Any) -> None:
+            self.assertNoLiveErrors()
+            self.live.get("/boom")
+            with self.assertRaises(AssertionError) as caught:
+                self.assertNoLiveErrors("after the click")
+            self.assertIsInstance(caught.exception.__cause__, RuntimeError)
+            self.assertEqual(
+                "after the click\nthe application raised an error:\n  GET /boom: RuntimeError: kaboom",
+                str(caught.exception),
+            )
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+
+class RequestsTest(NoLeaks):
+    """``live_server.requests`` and ``assertLiveRequested``."""
+
+    def test_records(self) -> None:
+        """Each request of this test, with what it was answered."""
+
+        def test(self: Any) -> None:
+            self.live.get("/a?b=1")
+            self.live.post("/nothing")
+            self.live_server.wait_until_idle()
+            first, second = self.live_server.requests
+            self.assertEqual(("GET", "/a", "/a?b=1", 404), (first.method, first.path, first.target, first.status))
+            self.assertEqual(("POST", "/nothing", 404), (second.method, second.path, second.status))
+            self.assertGreater(first.duration, 0)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_each_test_its_own(self) -> None:
+        """A test sees nothing of the one before."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                self.live.get("/one")
+                self.assertLiveRequested("GET", "/one")
+
+            def test_2(self) -> None:
+                self.assertEqual([], self.live_server.requests)
+                self.assertLiveRequested("GET", "/one", times=0)
+
+        self.assertEqual({"run": 2}, run_case(Case).summary)
+
+    def test_waits(self) -> None:
+        """The assertion waits for a request that somebody else is about to make."""
+
+        def test(self: Any) -> None:
+            url = self.live_url("/later")
+            gate = threading.Event()
+
+            def visit() -> None:
+                gate.wait(30)
+                requests.get(url, timeout=30)
+
+            thread = threading.Thread(target=visit)
+            thread.start()
+            gate.set()
+            self.assertEqual("/later", self.assertLiveRequested("GET", re.compile("/l.*r"), status=404).path)
+            thread.join(30)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_several(self) -> None:
+        """With ``times`` it returns them all."""
+
+        def test(self: Any) -> None:
+            self.live.get("/a?n=1")
+            self.live.get("/a?n=2")
+            self.assertEqual(["/a?n=1", "/a?n=2"], [r.target for r in self.assertLiveRequested(path="/a", times=2)])
+            self.assertEqual("/a?n=2", self.assertLiveRequested(path="/a?n=2").target)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_messages(self) -> None:
+        """What it says when there was no such request, too few, or too many."""
+
+        def none(self: Any) -> None:
+            self.assertLiveRequested("POST", "/buy", timeout=0.0)
+
+        def few(self: Any) -> None:
+            self.live.get("/boom")
+            self.live_server.wait_until_idle()
+            self.live_server.requests[0].duration = 0.0
+            self.assertLiveRequested("GET", re.compile("/b.*"), times=2, status=500, timeout=0.0, msg="clicked twice")
+
+        self.assertTrue(
+            run_live(none).report.endswith(
+                "AssertionError: POST /buy never came; wanted at least once. In this test no request came."
+            )
+        )
+        self.assertTrue(
+            run_live(few, live_raise_errors=False).report.endswith(
+                "AssertionError: clicked twice\nGET matching '/b.*' -> 500 came once; wanted 2 times. "
+                "In this test came\n"
+                "  GET /boom -> 500, raised RuntimeError: kaboom, 0 ms"
+            )
+        )
+
+    def test_idle(self) -> None:
+        """``live_server.wait_until_idle`` names what is still in flight."""
+        gate = Gate()
+
+        def test(self: Any) -> None:
+            thread = threading.Thread(target=lambda: self.live.get("/gate"))
+            thread.start()
+            gate.entered.wait(30)
+            with self.assertRaisesRegex(
+                AssertionError, r"still in flight after 0.01 s:\n  GET /gate, \d\.\d s old, at"
+            ):
+                self.live_server.wait_until_idle(0.01)
+            gate.open.set()
+            self.live_server.wait_until_idle()
+            thread.join(30)
+
+        self.assertEqual({"run": 1}, run_live(test, app=make_app(gate=gate)).summary)
+
+
+class InCoroutines(NoLeaks):
+    """The same questions where an event loop runs."""
+
+    def test_all_waits(self) -> None:
+        """Each wait has a form for coroutines, and the plain form is refused."""
+        gate = Gate()
+
+        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+            app = make_app(gate=gate)
+
+            async def test_idle(self) -> None:
+                request = asyncio.create_task(asyncio.to_thread(self.live.get, "/gate"))
+                await asyncio.to_thread(gate.entered.wait, HANG)
+                with self.assertRaisesRegex(AssertionError, "still in flight after 0 s:\n  GET /gate"):
+                    await self.live_server.wait_until_idle_async(0)
+                asyncio.get_running_loop().call_soon(gate.open.set)
+                await self.live_server.wait_until_idle_async()
+                await self.assertNoLiveErrorsAsync()
+                await request
+
+            async def test_errors(self) -> None:
+                async with self.expectLiveErrors(RuntimeError) as expected:
+                    await asyncio.to_thread(self.live.get, "/boom")
+                self.assertEqual(["kaboom"], [str(error) for error in expected.errors])
+                await asyncio.to_thread(self.live.get, "/boom")
+                with self.assertRaisesRegex(AssertionError, "RuntimeError: kaboom"):
+                    await self.assertNoLiveErrorsAsync()
+                with self.assertRaisesRegex(AssertionError, "raised no ValueError in this block"):
+                    async with self.expectLiveErrors(ValueError):
+                        pass
+
+            async def test_refused(self) -> None:
+                with self.assertRaisesRegex(UsageError, r"write await self\.live_server\.wait_until_idle_async"):
+                    self.live_server.wait_until_idle()
+                with self.assertRaisesRegex(UsageError, r"write await self\.assertNoLiveErrorsAsync"):
+                    self.assertNoLiveErrors()
+                expected = self.expectLiveErrors(ValueError)
+                with self.assertRaisesRegex(UsageError, r"write async with self\.expectLiveErrors"), expected:
+                    pass
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 3}, outcome.summary, outcome.printed)
+
+    def test_async_form(self) -> None:
+        """The asynchronous form waits without blocking the loop, on which the client runs."""
+
+        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+            app = make_app()
+
+            async def test_it(self) -> None:
+                later = asyncio.create_task(asyncio.to_thread(self.live.get, "/"))
+                self.assertEqual("/", (await self.assertLiveRequestedAsync("GET", "/", status=200)).path)
+                await later
+                self.assertEqual("/", self.assertLiveRequested("GET").path)
+
+        self.assertEqual({"run": 1}, run_case(Case).summary)
+
+    def test_plain_form(self) -> None:
+        """The plain form does not wait there, and says what to write."""
+
+        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+            app = make_app()
+
+            async def test_it(self) -> None:
+                self.assertLiveRequested("GET", "/")
+
+        self.assertTrue(
+            run_case(Case).report.endswith(
+                "AssertionError: GET / never came; wanted at least once. In this test no request came.\n"
+                "there was no wait, as it would block the event loop of this test; "
+                "write await self.assertLiveRequestedAsync(…)"
+            )
+        )
+
+    def test_keywords(self) -> None:
+        """An unknown keyword is answered with the nearest."""
+        report = run_live(lambda self: self.assertLiveRequested("GET", timeot=1)).report
+        self.assertIn("unexpected keyword argument 'timeot'. Did you mean 'timeout'?", report)
+
+
+class OutputTest(NoLeaks):
+    """What the application logs."""
+
+    def test_log(self) -> None:
+        """What is logged while a request is handled is the output of its test, tracebacks and all."""
+        log = logging.getLogger("tests.shop")
+
+        def sell(environ: Any, start: Any) -> Any:
+            try:
+                raise ValueError("sold out")
+            except ValueError:
+                log.exception("nothing left")
+            return answer(start)
+
+        def test(self: Any) -> None:
+            with self.assertLogs("tests.other"):
+                logging.getLogger("tests.other").warning("not the application")
+            logging.getLogger("tests").addHandler(logging.NullHandler())
+            self.live.get("/sell")
+            self.live_server.wait_until_idle()
+            self.assertRegex(
+                self.live_server.output, r"\AERROR tests\.shop: nothing left\nTraceback[^$]*ValueError: sold out\n\Z"
+            )
+            logging.getLogger("tests").warning("not the application either")
+            self.assertNotIn("either", self.live_server.output)
+
+        handlers = list(logging.getLogger().handlers)
+        self.assertEqual({"run": 1}, run_live(test, app=make_app(sell=sell)).summary)
+        self.assertEqual(handlers, logging.getLogger().handlers)
+
+
+class SwitchingTest(NoLeaks):
+    """A server that is stopped and started by its test."""
+
+    def test_down(self) -> None:
+        """``live_server.down`` refuses connections, and then serves on the same port."""
+
+        def test(self: Any) -> None:
+            url = self.live_url()
+            with self.live_server.down():
+                self.assertTrue(is_refused(url))
+            self.assertEqual(url, self.live_url())
+            self.assertEqual(200, self.live.get("/").status_code)
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_restart(self) -> None:
+        """``live_server.restart`` closes every connection and keeps the port."""
+
+        def test(self: Any) -> None:
+            url = self.live_url("/")
+            self.live.get("/")
+            self.live_server.restart()
+            self.assertEqual((200, url), (self.live.get("/").status_code, self.live_url("/")))
+            self.assertEqual([0, 1], [record.connection_index for record in self.live_server.requests])
+
+        self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_stopped_by_a_test(self) -> None:
+        """A server that a test has stopped serves the next one."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                self.live_server.stop()
+                self.live_server.stop()
+
+            def test_2(self) -> None:
+                self.assertEqual(200, self.live.get("/").status_code)
+                self.live_server.start()
+
+        self.assertEqual({"run": 2}, run_case(Case).summary)
+
+    def test_autostart(self) -> None:
+        """Without autostart the application can be changed before the class starts its server."""
+
+        class Case(LiveServerTestCase):
+            live_autostart = False
+
+            @classmethod
+            def create_app(cls) -> Any:
+                return Routes()
+
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+                cls.live_server.app.routes["late"] = lambda environ, start: answer(start, "added late")
+                cls.live_server.start()
+
+            def test_it(self) -> None:
+                self.assertEqual("added late", self.live.get("/late").text)
+
+        self.assertEqual({"run": 1}, run_case(Case).summary)
+
+    def test_a_thread_that_dies(self) -> None:
+        """A thread of the server that has died is heard of by the next call and by the test."""
+
+        def test(self: Any) -> None:
+            self.live_server._server._engine._record_failure(ZeroDivisionError("in a thread"))
+            self.live_url()
+
+        self.assertIn(
+            "ServerThreadError: a thread of <LiveServer running at http://127.0.0.1:PORT> ended with "
+            "ZeroDivisionError: in a thread",
+            run_live(test).report,
+        )
+
+        def later(self: Any) -> None:
+            self.live_server._server._engine._record_failure(ZeroDivisionError("in a thread"))
+
+        outcome = run_live(later)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertIn("ended with ZeroDivisionError: in a thread", outcome.report)
+
+    def test_a_server_that_stopped_by_itself(self) -> None:
+        """A server that somebody has stopped behind the test's back is said to be gone, in each test."""
+
+        class Case(LiveServerTestCase):
+            app = make_app()
+
+            def test_1(self) -> None:
+                self.live_server._server.stop()
+
+            def test_2(self) -> None:
+                pass
+
+        outcome = run_case(Case)
+        self.assertEqual({"run": 2, "failures": 2}, outcome.summary)
+        for report in outcome.reports():
+            self.assertIn("<LiveServer stopped at http://127.0.0.1:PORT> does not run any more", report)
+
+
+class ScopesTest(NoLeaks):
+    """How long a server lasts."""
+
+    def make_classes(self, scope: str, count: int = 2, **members: Any) -> tuple[list[type[Any]], list[Any], list[str]]:
+        """Classes with one application, the applications that were made for them, and the URLs of each test."""
+        made: list[Any] = []
+        urls: list[str] = []
+
+        class Base(LiveServerTestCase):
+            live_scope = scope
+
+            @classmethod
+            def create_app(cls) -> Any:
+                made.append(make_app())
+                return made[-1]
+
+            def visit(self) -> None:
+                urls.append(self.live_url())
+                self.assertEqual(200, self.live.get("/").status_code)
+
+            def tearDown(self) -> None:
+                self.assertLiveRequested("GET", "/", times=1)
+
+        tests = {"test_1": Base.visit, "test_2": Base.visit}
+        return [type(f"Case{n}", (Base,), {**tests, **members}) for n in range(count)], made, urls
+
+    def test_test(self) -> None:
+        """Each test has a server of its own, and an application."""
+        cases, made, urls = self.make_classes("test")
+        self.assertEqual({"run": 4}, run_case(*cases).summary)
+        self.assertEqual(4, len(made))
+        self.assertTrue(all(is_refused(url) for url in urls))
+
+    def test_test_errors(self) -> None:
+        """With a server a test, the errors are the test's too; one that cannot start fails its test."""
+
+        def test(self: Any) -> None:
+            self.live.get("/boom")
+
+        self.assertIn("GET /boom: RuntimeError: kaboom", run_live(test, live_scope="test").report)
+
+        def fail(cls: Any) -> Any:
+            raise ZeroDivisionError("no app today")
+
+        report = run_live(test, live_scope="test", create_app=classmethod(fail)).report
+        self.assertIn("Case.live_server is not there: it could not start: ", report)
+        self.assertIn("Case.create_app() raised ZeroDivisionError: no app today", report)
+
+    def test_test_before(self) -> None:
+        """Before the first test there is none yet, and the message says why."""
+
+        def set_up(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.live_url()
+
+        case = make_case(LiveServerTestCase, app=make_app(), live_scope="test", setUpClass=classmethod(set_up))
+        case.test_it = lambda self: None
+        self.assertIn(
+            "Case.live_server is not there: with live_scope = 'test' each test gets a server of its own, "
+            "when it begins",
+            run_case(case).report,
+        )
+
+    def test_class(self) -> None:
+        """Each class has its own."""
+        cases, made, urls = self.make_classes("class")
+        self.assertEqual({"run": 4}, run_case(*cases).summary)
+        self.assertEqual((2, 2), (len(made), len(set(urls))))
+
+    def test_module(self) -> None:
+        """The classes of a module share one, which ends with the module."""
+        cases, made, urls = self.make_classes("module")
+        others, others_made, _ = self.make_classes("module", __module__=LiveServerTestCase.__module__)
+        self.assertEqual({"run": 8}, run_case(*cases, *others).summary)
+        self.assertEqual((1, 1, 1), (len(made), len(set(urls)), len(others_made)))
+        self.assertTrue(is_refused(urls[0]))
+
+    def test_function(self) -> None:
+        """``function`` is another word for ``test``."""
+        cases, made, _ = self.make_classes("function")
+        self.assertEqual({"run": 4}, run_case(*cases).summary)
+        self.assertEqual(4, len(made))
+
+    def test_package(self) -> None:
+        """The modules of a package share one, which goes on in packages of it and ends with a class elsewhere."""
+        cases, made, urls = self.make_classes("package", count=3)
+        for case, module in zip(cases, ("shop.test_a", "shop.test_b", "shop.cart.test_c"), strict=True):
+            case.__module__ = module
+        others, others_made, _ = self.make_classes("package", count=1, __module__="shopping.test_d")
+        last, last_made, last_urls = self.make_classes("module", count=1)
+        self.assertEqual({"run": 10}, run_case(*cases, *others, *last).summary)
+        self.assertEqual((2, 2, 1, 1), (len(made), len(set(urls)), len(others_made), len(last_made)))
+        self.assertTrue(all(is_refused(url) for url in (*urls, *last_urls)))
+
+    def test_session(self) -> None:
+        """A whole run shares one, across modules; other settings make another."""
+        cases, made, urls = self.make_classes("session", count=3)
+        cases[1].__module__ = LiveServerTestCase.__module__
+        cases[2].live_stop_timeout = 1.0
+        servers: list[Any] = []
+        for case in cases:
+            case.addClassCleanup = lambda *args, **kwargs: None
+            case.tearDownClass = classmethod(
+                lambda cls: (servers.append(cls.live_server._server), super(cls, cls).tearDownClass())
+            )
+        try:
+            self.assertEqual({"run": 6}, run_case(*cases).summary)
+            self.assertEqual((2, 2), (len(made), len(set(urls))))
+            self.assertTrue(all(server.is_running for server in servers))
+        finally:
+            for server in servers:
+                server.stop()
+
+    def test_misuse(self) -> None:
+        """A scope that there is not is refused."""
+        self.assertIn(
+            "UsageError: Case.live_scope is 'suite'; wanted one of 'test', 'function', 'class', 'module', 'package', "
+            "'session'",
+            run_live(lambda self: None, live_scope="suite").report,
+        )
+
+
+class ConfigurationTest(NoLeaks):
+    """Where the server listens, and what its URLs say."""
+
+    def test_port_of_the_application(self) -> None:
+        """The application's own configuration chooses the port, unless the class does."""
+        with LiveServer(make_app()) as server:
+            port = server.port
+        app = flask.Flask("shop")
+        app.config["LIVESERVER_PORT"] = port
+        self.assertEqual(
+            {"run": 1}, run_live(lambda self: self.assertEqual(port, self.live_server.port), app=app).summary
+        )
+        with LiveServer(app) as server:
+            self.assertEqual(port, server.port)
+        app.config["LIVESERVER_PORT"] = "any"
+        self.assertIn(
+            "the application's config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more",
+            run_live(lambda self: None, app=app).report,
+        )
+
+    def test_taken_port(self) -> None:
+        """A port that is taken is an error of the class that says what to do, and the run goes on."""
+        with LiveServer(make_app()) as server:
+            outcome = run_live(lambda self: None, live_port=server.port)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertRegex(outcome.report, r"ServerStartError: cannot listen on 127\.0\.0\.1.*(?s:.*)port")
+
+    def test_external_host(self) -> None:
+        """URLs name the host by which clients know the server; a wildcard address is none."""
+
+        def test(self: Any) -> None:
+            self.assertEqual(f"http://shop.test:{self.live_server.port}/a?b=1", self.live_url("/a", b=1))
+            self.assertEqual(f"ws://shop.test:{self.live_server.port}/ws", self.live_ws_url("ws"))
+
+        self.assertEqual({"run": 1}, run_live(test, live_external_host="shop.test").summary)
+        with mock.patch.dict("os.environ", LIVESERVER_EXTERNAL_HOST="shop.test"):
+            self.assertEqual({"run": 1}, run_live(test).summary)
+        with self.assertWarnsRegex(WildcardAddressWarning, "listens on every interface: other machines can reach it"):
+            server = LiveServer(make_app(), "0.0.0.0")
+            server.start()
+        self.addCleanup(server.stop)
+        self.assertEqual(f"http://127.0.0.1:{server.port}", server.url)
+        self.assertEqual(200, requests.get(server.url, timeout=30).status_code)
+
+    def test_tls(self) -> None:
+        """Over TLS the session trusts the server, and the URLs say so."""
+
+        def test(self: Any) -> None:
+            self.assertRegex(self.live_url("/x"), "^https://127.0.0.1:")
+            self.assertRegex(self.live_ws_url("/x"), "^wss://127.0.0.1:")
+            self.assertEqual(200, self.live.get("/").status_code)
+            url = f"https://localhost:{self.live_server.port}/"
+            self.assertEqual(200, requests.get(url, verify=self.live_server.ca_file, timeout=30).status_code)
+
+        self.assertEqual({"run": 1}, run_live(test, live_tls=True, live_ready_path="/").summary)
+        with mock.patch.dict("os.environ", LIVESERVER_TLS="yes"):
+            self.assertEqual({"run": 1}, run_live(test).summary)
+
+    def test_tls_by_another_name(self) -> None:
+        """The certificate is also for the name by which clients know the server, however it is run."""
+
+        async def asgi(scope: Any, receive: Any, send: Any) -> None:
+            raise AssertionError("not called")
+
+        apart: dict[str, Any] = {"mode": "process"}
+        for app, options in ((make_app(), {}), (asgi, {}), ("tests.integration.apps:make_app()", apart)):
+            with self.subTest(app=app):
+                with LiveServer(app, tls=True, external_host="shop.test", **options) as server:
+                    context = server.client_context()
+                    assert context is not None
+                    with socket.create_connection((server.host, server.port), timeout=30) as connection:
+                        with context.wrap_socket(connection, server_hostname="shop.test") as secured:
+                            self.assertIn(("DNS", "shop.test"), secured.getpeercert()["subjectAltName"])
+
+    def test_ready_path(self) -> None:
+        """A start waits until the application says that it is ready; its errors until then are nobody's."""
+        asked: list[int] = []
+
+        def health(environ: Any, start: Any) -> Any:
+            asked.append(1)
+            if len(asked) < 3:
+                raise RuntimeError("not yet")
+            return answer(start)
+
+        app = make_app(health=health)
+        outcome = run_live(lambda self: self.assertEqual(3, len(asked)), app=app, live_ready_path="/health")
+        self.assertEqual({"run": 1}, outcome.summary)
+
+    def test_ready_path_in_a_test(self) -> None:
+        """The requests of a start are none of the test's, and an error of the test is not forgotten."""
+
+        def test(self: Any) -> None:
+            self.live.get("/boom")
+            self.live_server.restart()
+            self.assertEqual(["/boom"], [request.path for request in self.live_server.requests])
+
+        outcome = run_live(test, live_ready_path="/")
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary, outcome.printed)
+        self.assertIn("GET /boom: RuntimeError: kaboom", outcome.report)
+        with LiveServer("tests.integration.apps:make_app()", mode="process", ready_path="/") as server:
+            requests.get(server.url_for("/boom"), timeout=30)
+            server.stop()
+            server.start()
+            found = [record.path for record in server.journal.entries(server.journal.window)]
+            self.assertEqual((["/boom"], ["/boom"]), (found, [record.path for record, _ in server.take_errors()]))
+
+    def test_never_ready(self) -> None:
+        """One that never is fails the class, with what it answered and raised."""
+        outcome = run_live(lambda self: None, live_ready_path="/boom", live_start_timeout=0.2)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertIn("RuntimeError: kaboom", outcome.report)
+        self.assertTrue(
+            outcome.report.endswith(
+                "ServerStartError: <LiveServer running at http://127.0.0.1:PORT> is not ready after 0.2 s: "
+                "GET /boom: it answered 500; wanted a status below 500\n(for Case.live_server)"
+            ),
+            outcome.report,
+        )
+
+    def test_ready_path_with_replaced_sockets(self) -> None:
+        """It is asked with sockets of our own, also while a test has replaced those of the standard library."""
+        for tls in (False, True):
+            with self.subTest(tls=tls), mock.patch("socket.socket"), mock.patch("socket.create_connection"):
+                with LiveServer(make_app(), ready_path="/", tls=tls) as server:
+                    self.assertEqual(1, len(server.journal.entries()))
+
+    def test_import_string(self) -> None:
+        """An application can be named by an import string, of itself or of a function that makes it."""
+        for text in ("tests.integration.apps:plain", "tests.integration.apps:make_app()"):
+            with self.subTest(text=text):
+                outcome = run_live(lambda self: self.assertEqual(200, self.live.get("/").status_code), app=text)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_create_app_raises(self) -> None:
+        """What create_app() raises is the cause of the class's error; a skip stays one."""
+
+        def fail(cls: Any) -> Any:
+            raise ZeroDivisionError("no app today")
+
+        def leave(cls: Any) -> Any:
+            raise SystemExit(3)
+
+        def skip(cls: Any) -> Any:
+            raise unittest.SkipTest("not here")
+
+        report = run_live(lambda self: None, create_app=classmethod(fail)).report
+        self.assertIn("ZeroDivisionError: no app today\n", report)
+        self.assertTrue(report.endswith("ServerStartError: Case.create_app() raised ZeroDivisionError: no app today"))
+        self.assertIn(
+            "Case.create_app() raised SystemExit: 3", run_live(lambda _: None, create_app=classmethod(leave)).report
+        )
+        self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda self: None, create_app=classmethod(skip)).summary)
+
+    def test_create_app_that_is_a_coroutine(self) -> None:
+        """A `create_app` that wants to be awaited is refused, with where to await instead."""
+
+        async def create_app(cls: Any) -> Any:
+            return make_app()
+
+        report = run_live(lambda self: None, create_app=classmethod(create_app)).report
+        self.assertIn(
+            "UsageError: Case.create_app() is a coroutine function, and no event loop runs yet: write it without "
+            "async, and await what is to be awaited in the application's startup",
+            report,
+        )
+
+    def test_request_context(self) -> None:
+        """What a class puts around each request is entered in the thread that handles it."""
+        here = threading.local()
+
+        class Around:
+            def __enter__(self) -> None:
+                here.user = "ann"
+
+            def __exit__(self, *error: object) -> None:
+                del here.user
+
+        def who(environ: Any, start: Any) -> Any:
+            return answer(start, here.user)
+
+        paths: list[str] = []
+
+        def around(cls: Any, request: Any) -> Any:
+            paths.append(request.path)
+            return Around()
+
+        outcome = run_live(
+            lambda self: self.assertEqual("ann", self.live.get("/who").text),
+            app=make_app(who=who),
+            live_request_context=classmethod(around),
+        )
+        self.assertEqual(({"run": 1}, ["/who"]), (outcome.summary, paths))
+
+
+class FlaskURLs(NoLeaks):
+    """``live_url_for``."""
+
+    def test_endpoint(self) -> None:
+        """The URL of an endpoint, whatever SERVER_NAME says."""
+        app = flask.Flask("shop")
+        app.config["SERVER_NAME"] = "shop.example"
+        app.add_url_rule("/orders/<int:number>", "order", str)
+
+        def test(self: Any) -> None:
+            self.assertEqual(self.live_url("/orders/7?full=1"), self.live_url_for("order", number=7, full=1))
+
+        self.assertEqual({"run": 1}, run_live(test, app=app).summary)
+        self.assertEqual("shop.example", app.config["SERVER_NAME"])
+
+    def test_external(self) -> None:
+        """Flask's own ``url_for`` has the live address in a request, and in a context that is made for it."""
+
+        def create_app(cls: Any) -> Any:
+            app = flask.Flask("shop")
+            app.add_url_rule("/here", "here", lambda: flask.url_for("here", _external=True))
+            return app
+
+        def test(self: Any) -> None:
+            self.assertEqual(self.live_url("/here"), self.live.get("/here").text)
+            with self.live_server.app.test_request_context(base_url=self.live_url()):
+                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
+
+        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
+            with self.subTest(members=members):
+                outcome = run_live(test, create_app=classmethod(create_app), **members)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_request_context(self) -> None:
+        """``live_server.request_context()`` has the live address, whatever SERVER_NAME says, and the path."""
+        app = flask.Flask("shop")
+        app.config["SERVER_NAME"] = "shop.example"
+        app.add_url_rule("/here", "here", str)
+
+        def test(self: Any) -> None:
+            with self.live_server.request_context("/here?full=1"):
+                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
+                self.assertEqual(("here", "1"), (flask.request.endpoint, flask.request.args["full"]))
+
+        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
+            with self.subTest(members=members):
+                outcome = run_live(test, app=app, **members)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_server_name(self) -> None:
+        """In an application context it has the live address if `create_app` has set SERVER_NAME to it."""
+
+        def create_app(cls: Any) -> Any:
+            app = flask.Flask("shop")
+            app.add_url_rule("/here", "here", lambda: "here")
+            app.config["SERVER_NAME"] = "{}:{}".format(*cls.live_server.address)
+            return app
+
+        def test(self: Any) -> None:
+            with self.live_server.app.app_context():
+                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
+            self.assertEqual("here", self.live.get("/here").text)
+
+        outcome = run_live(test, create_app=classmethod(create_app))
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_no_flask(self) -> None:
+        """Another application has no endpoints."""
+        report = run_live(lambda self: self.live_url_for("order"), app=Routes()).report
+        self.assertRegex(
+            report,
+            r"UsageError: Case's application is <.*>, and not Flask's: use live_url\(\) with the path",
+        )
+
+
+class ExternalURL(NoLeaks):
+    """``LIVESERVER_URL``: the same tests against a server that somebody else runs."""
+
+    def test_it(self) -> None:
+        """Tests that only talk to the server run; those that look inside of it skip, and say why."""
+
+        class Case(LiveServerTestCase):
+            @classmethod
+            def create_app(cls) -> Any:
+                raise AssertionError("not called")
+
+            def test_1_talks(self) -> None:
+                self.assertEqual(200, self.live.get("/").status_code)
+                self.assertEqual(self.live_server.url_for("/a"), self.live_url("/a"))
+
+            def test_2_looks(self) -> None:
+                self.assertEqual([], self.live_server.requests)
+
+            def test_3_stops(self) -> None:
+                self.live_server.restart()
+
+            def test_4_expects(self) -> None:
+                with self.expectLiveErrors(ValueError):
+                    pass
+
+            def test_5_object(self) -> None:
+                self.live_server.journal.clear()
+
+            def test_6_endpoint(self) -> None:
+                self.live_url_for("index")
+
+        with LiveServer(make_app()) as server, mock.patch.dict("os.environ", LIVESERVER_URL=f"{server.url}/"):
+            outcome = run_case(Case)
+            self.assertEqual({"run": 6, "skipped": 5}, outcome.summary, outcome.printed)
+            self.assertEqual(
+                [
+                    f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}"
+                    for what in (
+                        "live_server.requests",
+                        "live_server.restart",
+                        "expectLiveErrors()",
+                        "live_server.journal",
+                        "live_url_for()",
+                    )
+                ],
+                [reason for _, reason in outcome.result.skipped],
+            )
+            self.assertTrue(server.is_running)
+
+    def test_trust(self) -> None:
+        """Clients that ask whom to trust are told: whom this machine trusts, and not our authority."""
+
+        def test(self: Any) -> None:
+            self.assertIsNone(self.live_server.ca_file)
+            context = self.live_server.client_context()
+            if self.live_url().startswith("http:"):
+                self.assertIsNone(context)
+                return
+            self.assertEqual((True, ssl.CERT_REQUIRED), (context.check_hostname, context.verify_mode))
+            with self.assertRaisesRegex(urllib.error.URLError, "CERTIFICATE_VERIFY_FAILED"):
+                urllib.request.urlopen(self.live_url(), context=context, timeout=30)
+
+        for tls in (False, True):
+            with self.subTest(tls=tls), LiveServer(make_app(), tls=tls) as server:
+                with mock.patch.dict("os.environ", LIVESERVER_URL=server.url):
+                    outcome = run_live(test)
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_nonsense(self) -> None:
+        """What is no URL is refused."""
+        with mock.patch.dict("os.environ", LIVESERVER_URL="staging"):
+            self.assertIn(
+                "UsageError: the environment variable LIVESERVER_URL is 'staging'; wanted a base URL, "
+                "such as https://staging.example.com",
+                run_live(lambda self: None).report,
+            )
+
+
+class Misuse(NoLeaks):
+    """What cannot be."""
+
+    def test_session_of_a_class(self) -> None:
+        """The session is a test's, and a class that asks for it is told so."""
+
+        def set_up(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.live.get("/")
+
+        case = make_case(LiveServerTestCase, app=make_app(), setUpClass=classmethod(set_up), test=lambda self: None)
+        self.assertIn(
+            "Case.live is one test's own: use it in setUp() or in a test",
+            run_case(case).report,
+        )
+
+    def test_a_misspelt_attribute(self) -> None:
+        """An attribute that a LiveServer does not have, or does not let be set, is refused with the nearest name."""
+        server = LiveServer(make_app())
+        with self.assertRaisesRegex(AttributeError, "has no attribute 'ulr': did you mean 'url'"):
+            server.ulr  # noqa: B018
+        with self.assertRaisesRegex(AttributeError, "cannot set 'ap': LiveServer has .* did you mean 'app'"):
+            server.ap = make_app()
+        with self.assertRaisesRegex(AttributeError, "LiveServer.app can only be read"):
+            server.app = make_app()
+        self.assertIn("LiveServer new at http://127.0.0.1:0", repr(server))
+        with self.assertRaisesRegex(ServerNotStarted, "has no port yet: the system chooses one when it starts"):
+            server.port  # noqa: B018
+
+    def test_server(self) -> None:
+        """A LiveServer says what it was given and what it wants."""
+        for options, message in (
+            ({"app": "shop"}, "'shop' is no import string; wanted 'package.module:attribute', or"),
+            ({"app": "no_such:app"}, "'no_such:app' cannot be loaded: there is no module 'no_such'. "),
+            ({"app": "tests.integration.apps:nix"}, "cannot be loaded: tests.integration.apps has no attribute 'nix'"),
+            ({"app": make_app(), "interface": "cgi"}, "interface is 'cgi'; wanted 'auto', 'wsgi' or 'asgi'"),
+        ):
+            with self.subTest(options=options), self.assertRaisesRegex(UsageError, re.escape(message)):
+                LiveServer(**options)

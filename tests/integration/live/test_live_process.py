@@ -1,0 +1,139 @@
+"""LiveServerTestCase in process mode: the same tests, and what is different about another process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+from tests.integration.live import apart
+from tests.integration.running import make_case, run_case
+from tests.support import HANG, NoLeaks
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class InAProcess(NoLeaks):
+    """What a test gets."""
+
+    maxDiff = None
+
+    def test_everything(self) -> None:
+        """Other servers, environment, requests, errors, output and a restart."""
+        outcome = run_case(apart.Everything)
+        self.assertEqual({"run": 3}, outcome.summary, outcome.printed)
+
+    def test_import_string(self) -> None:
+        """An import string is loaded there; TLS is trusted here."""
+        outcome = run_case(apart.Named)
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_request_context(self) -> None:
+        """The context of a request is entered there."""
+        outcome = run_case(apart.Surrounded)
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+
+    def test_error(self) -> None:
+        """What the application raises fails the test, with its traceback from there."""
+        report = run_case(apart.Failing).report
+        self.assertIn(
+            'File "apps.py", line N, in _boom\n    raise RuntimeError("kaboom")\nRuntimeError: kaboom', report
+        )
+        self.assertTrue(
+            report.endswith("AssertionError: the application raised an error:\n  GET /boom: RuntimeError: kaboom"),
+            report,
+        )
+
+    def test_death(self) -> None:
+        """A process that dies fails its test and every one after it, with its end and the last of its output."""
+        outcome = run_case(apart.Dying)
+        self.assertEqual({"run": 2, "failures": 2}, outcome.summary, outcome.printed)
+        first, second = outcome.reports()
+        died = r"the server at http://127\.0\.0\.1:PORT died: its process \(pid \d+\) ended with exit code 3"
+        self.assertRegex(first, rf"AssertionError: {died}\. The last of its output:\ngoodbye$")
+        self.assertRegex(second, rf"AssertionError: {died}; what it had printed is in the first report of it$")
+        self.assertNotIn("ServerDied", second)
+
+    def test_app_that_cannot_be_made(self) -> None:
+        """What create_app() raises there is the cause of the class's error here."""
+        outcome = run_case(apart.Unready)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary, outcome.printed)
+        self.assertIn('in create_app\n    raise LookupError("no configuration")', outcome.report)
+        self.assertIn("Unready.create_app() raised LookupError: no configuration", outcome.report)
+
+    def test_what_is_not_there(self) -> None:
+        """An application that scripts the stub from there is told what it can use."""
+        report = run_case(apart.Curious).report
+        self.assertIn(
+            "stub.on was asked for in the live server's own process, which knows only where stub is: "
+            "create_app() can use url, ",
+            report,
+        )
+
+    def test_class_that_cannot_be_imported(self) -> None:
+        """A class that no other process can find is refused, and the message says what can be found."""
+        case = make_case(apart.Failing, live_mode="process")
+        case.test_it = lambda self: None
+        report = run_case(case).report
+        self.assertIn("UsageError: a process of its own cannot get at ", report)
+        self.assertIn("Give a function or class at the top level of a module, or an import string", report)
+
+    def test_environment_in_a_thread(self) -> None:
+        """An environment is for a process."""
+        case = make_case(apart.Failing, live_mode="thread", live_env={"A": "b"}, test_it=lambda self: None)
+        self.assertIn(
+            "UsageError: env is {'A': 'b'}, but in mode='thread' the environment is this process's own",
+            run_case(case).report,
+        )
+
+
+class Runners(NoLeaks):
+    """The same class under each runner, and as a script."""
+
+    suite = textwrap.dedent(
+        """
+        import os, unittest
+        from liveserver_testcase import LiveServerTestCase
+
+        class ShopTest(LiveServerTestCase):
+            live_mode = "process"
+
+            @classmethod
+            def create_app(cls):
+                def app(environ, start):
+                    start("200 OK", [])
+                    return [str(os.getpid()).encode()]
+                return app
+
+            def test_it(self):
+                self.assertNotEqual(os.getpid(), int(self.live.get("/").text))
+
+        if __name__ == "__main__":
+            unittest.main()
+        """
+    )
+
+    def test_runners(self) -> None:
+        """A class that builds its application inside a function works under all of them."""
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, "test_shop.py").write_text(self.suite)
+            for command in (
+                ["-m", "unittest", "test_shop"],
+                ["test_shop.py"],
+                ["-m", "pytest", "-q", "-p", "no:cacheprovider"],
+                ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"],
+                ["-m", "nose2"],
+            ):
+                with self.subTest(command=command):
+                    done = subprocess.run(
+                        [sys.executable, "-X", "dev", "-W", "error", *command],
+                        cwd=directory,
+                        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HYPOTHESIS_NO_PLUGINS": "1"},
+                        capture_output=True,
+                        text=True,
+                        timeout=6 * HANG,
+                        check=False,
+                    )
+                    self.assertEqual(0, done.returncode, done.stdout + done.stderr)

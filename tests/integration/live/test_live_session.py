@@ -1,0 +1,162 @@
+"""The URLs and the session that a test has of its live server."""
+
+from __future__ import annotations
+
+import gc
+import unittest
+import warnings
+from typing import Any
+
+from liveserver_testcase import LiveServerTestCase
+from tests.integration.apps import answer, make_app
+from tests.integration.running import make_case, run_case
+from tests.support import NoLeaks
+
+
+def _echo(environ: Any, start: Any) -> list[bytes]:
+    return answer(start, environ["REQUEST_URI"])
+
+
+class Urls(LiveServerTestCase):
+    """``live_url()``."""
+
+    @classmethod
+    def create_app(cls) -> Any:
+        return _echo
+
+    def check(self, wanted: str, /, *arguments: str, **query: Any) -> None:
+        self.assertEqual(f"{self.live_server.url}{wanted}", self.live_url(*arguments, **query))
+
+    def test_base(self) -> None:
+        """Without a path it is the root."""
+        self.check("/")
+
+    def test_path(self) -> None:
+        """A path may begin with a slash or not, and keeps what else it has."""
+        self.check("/a/b", "/a/b")
+        self.check("/a/b", "a/b")
+        self.check("//a", "//a")
+        self.check("/a/", "/a/")
+        self.check("/?b=1", "?b=1")
+
+    def test_query(self) -> None:
+        """Parameters are quoted; numbers are written as such."""
+        self.check("/a?q=tea+%26+milk&page=2", "/a", q="tea & milk", page=2)
+
+    def test_lists(self) -> None:
+        """A list gives a parameter for each item, an empty one none."""
+        self.check("/a?tag=x&tag=y", "/a", tag=["x", "y"], none=[])
+        self.check("/a?tag=x", "/a", tag=("x",))
+
+    def test_none(self) -> None:
+        """None leaves a parameter out, alone and in a list."""
+        self.check("/a", "/a", q=None)
+        self.check("/a?q=1", "/a", q=[None, 1])
+
+    def test_query_of_its_own(self) -> None:
+        """A path with a query keeps it."""
+        self.check("/a?b=1&c=2", "/a?b=1", c=2)
+
+    def test_fragment(self) -> None:
+        """A fragment stays at the end."""
+        self.check("/a?c=2#top", "/a#top", c=2)
+
+    def test_url_in_a_query(self) -> None:
+        """A URL in a query makes the path none."""
+        self.check("/login?next=http://example.com/", "/login?next=http://example.com/")
+
+    def test_whole_url(self) -> None:
+        """A whole URL stays what it is."""
+        self.assertEqual("http://example.com/a?b=1", self.live_url("http://example.com/a", b=1))
+
+    def test_names_of_parameters(self) -> None:
+        """A parameter may have any name."""
+        self.check("/a?path=b&cls=c&self=d", "/a", path="b", cls="c", self="d")
+
+    def test_from_the_class(self) -> None:
+        """The class has it too."""
+        self.assertEqual(self.live_url("/a"), type(self).live_url("/a"))
+
+
+class TheSession(LiveServerTestCase):
+    """``live``."""
+
+    @classmethod
+    def create_app(cls) -> Any:
+        return _echo
+
+    def test_paths(self) -> None:
+        """A path is one on the live server, whatever it looks like."""
+        for path in ("/a", "/a?b=1", "//example.com/a", "/login?next=http://example.com/"):
+            with self.subTest(path=path):
+                self.assertEqual(path, self.live.get(path).text)
+        self.assertEqual("/a", self.live.get("a").text)
+
+    def test_whole_url(self) -> None:
+        """A whole URL is taken as it is."""
+        self.assertEqual("/a", self.live.get(self.live_url("/a")).text)
+
+    def test_methods(self) -> None:
+        """It has requests' own methods."""
+        self.assertEqual(200, self.live.post("/a", json={"b": 1}).status_code)
+        self.assertEqual(b"", self.live.head("/a").content)
+
+    def test_one_for_a_test(self) -> None:
+        """A test has one session, which keeps cookies and the connection."""
+        self.assertIs(self.live, self.live)
+        self.live.get("/a")
+        self.live.get("/b")
+        first, second = self.live_server.journal.entries(self.live_server.journal.window)
+        self.assertEqual((first.connection_index, 1), (second.connection_index, second.exchange_index))
+
+    def test_environment(self) -> None:
+        """It takes nothing from the environment."""
+        self.assertFalse(self.live.trust_env)
+
+    def test_timeout(self) -> None:
+        """It does not wait for ever."""
+        self.assertEqual(30.0, self.live.timeout)
+
+
+class TheSessionsEnd(NoLeaks):
+    """When a test is over."""
+
+    def test_closed(self) -> None:
+        """The session is closed after the test, whether it passes or fails."""
+        sessions: list[Any] = []
+
+        def test(self: Any) -> None:
+            sessions.append(self.live)
+            self.live.get("/")
+            closing = self.live.close
+            self.live.close = lambda: (sessions.append("closed"), closing())
+            self.fail("it does")
+
+        run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
+        self.assertEqual("closed", sessions[1])
+
+    def test_each_its_own(self) -> None:
+        """The next test, and the same one run again, has a session of its own."""
+        case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: sessions.append(self.live))
+        sessions: list[Any] = []
+        case.setUpClass()
+        self.addCleanup(case.tearDownClass)
+        test = case("test_it")
+        test.run(unittest.TestResult())
+        test.run(unittest.TestResult())
+        self.assertIsNot(sessions[0], sessions[1])
+
+    def test_in_a_clean_up(self) -> None:
+        """A clean-up that uses it for the first time can, and it is closed after that."""
+
+        def test(self: Any) -> None:
+            self.addCleanup(lambda: self.live.get("/"))
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
+            gc.collect()
+
+
+if __name__ == "__main__":
+    unittest.main()

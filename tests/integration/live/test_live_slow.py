@@ -1,0 +1,124 @@
+"""Applications that do not come up: the class fails in time, says where they are, and the next class runs."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import textwrap
+import threading
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerStartError
+from tests.integration.apps import make_app
+from tests.integration.running import Outcome, is_refused, make_case, run_case
+from tests.support import HANG, NoLeaks
+
+
+def visit(self: Any) -> None:
+    """A test that finds its application."""
+    self.assertEqual(200, self.live.get("/").status_code)
+
+
+class Endless(NoLeaks):
+    """``live_start_timeout`` in thread mode."""
+
+    def run_and_go_on(self, **members: Any) -> Outcome:
+        """Run such a class, and after it one whose application is fine."""
+        slow = make_case(LiveServerTestCase, live_start_timeout=0.05, test=lambda self: None, **members)
+        fine = make_case(LiveServerTestCase, app=make_app(), test=visit)
+        return run_case(slow, fine)
+
+    def test_create_app(self) -> None:
+        """`create_app` that waits for something is interrupted there, whatever the scope."""
+        urls: list[str] = []
+
+        def create_app(cls: Any) -> Any:
+            urls.append(cls.live_url())
+            threading.Event().wait(6 * HANG)
+
+        for scope in ("class", "module", "session"):
+            with self.subTest(scope=scope):
+                outcome = self.run_and_go_on(create_app=classmethod(create_app), live_scope=scope)
+                self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
+                self.assertIn(
+                    "ServerStartError: the application of Case is not made after 0.05 s (live_start_timeout).\n"
+                    'create_app() was at\n  File "test_live_slow.py", line N, in create_app\n'
+                    "    threading.Event().wait(6 * HANG)\n",
+                    outcome.report,
+                )
+                self.assertTrue(is_refused(urls[-1]))
+        outcome = self.run_and_go_on(create_app=classmethod(create_app), live_scope="test")
+        self.assertEqual({"run": 2, "errors": 1}, outcome.summary, outcome.printed)
+        self.assertIn("Case is not made after 0.05 s (live_start_timeout)", outcome.report)
+
+    def test_it_tries_again_and_again(self) -> None:
+        """A loop that ignores every exception until a database is there comes to its end, too."""
+
+        def create_app(cls: Any) -> Any:
+            while True:
+                try:
+                    threading.Event().wait(6 * HANG)
+                except Exception:
+                    continue
+
+        outcome = self.run_and_go_on(create_app=classmethod(create_app))
+        self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
+        self.assertIn("the application of Case is not made after 0.05 s", outcome.report)
+
+    def test_import(self) -> None:
+        """A module whose import does not end is named, and is not taken for imported."""
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(sys, "path", [directory, *sys.path]):
+            Path(directory, "slow_shop.py").write_text(
+                textwrap.dedent(
+                    f"""
+                    import threading
+                    threading.Event().wait({6 * HANG})
+                    """
+                )
+            )
+            for _ in range(2):
+                outcome = self.run_and_go_on(app="slow_shop:app")
+                self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
+                self.assertIn('File "slow_shop.py", line N, in <module>\n', outcome.report)
+
+    def test_server_alone(self) -> None:
+        """A `LiveServer` is not made, either, from what cannot be imported in time."""
+        with tempfile.TemporaryDirectory() as directory, mock.patch.object(sys, "path", [directory, *sys.path]):
+            Path(directory, "slow_bank.py").write_text(f"import threading\nthreading.Event().wait({6 * HANG})\n")
+            with self.assertRaises(ServerStartError) as caught:
+                LiveServer("slow_bank:app", start_timeout=0.05)
+        text = str(caught.exception)
+        self.assertIn("'slow_bank:app' is not loaded after 0.05 s.\nIt was at\n", text)
+        self.assertIn('slow_bank.py", line 2, in <module>\n', text)
+
+    def test_asgi_startup_that_blocks(self) -> None:
+        """A startup that lets the loop do nothing else is bounded; when it lets go, nothing is left of it."""
+        for scope in ("class", "module"):
+            with self.subTest(scope=scope):
+                freed = threading.Event()
+
+                async def app(connection: Any, receive: Any, send: Any, freed: threading.Event = freed) -> None:
+                    freed.wait(6 * HANG)
+
+                try:
+                    outcome = self.run_and_go_on(app=app, live_interface="asgi", live_scope=scope)
+                finally:
+                    freed.set()
+                self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
+                self.assertRegex(
+                    outcome.report,
+                    r"could not start: its event loop is not ready after 0\.05 s\.\nIt was at\n"
+                    r'  File "test_live_slow\.py", line N, in app\n    freed\.wait\(6 \* HANG\)\n',
+                )
+
+    def test_in_time(self) -> None:
+        """An application that is made in time is none the worse for the limit."""
+        case = make_case(LiveServerTestCase, app=make_app(), test=visit)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+
+if __name__ == "__main__":
+    unittest.main()

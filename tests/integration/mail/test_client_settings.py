@@ -1,0 +1,303 @@
+"""Senders that people use, none of them ours, from wherever a test may send; and how they are told where to."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import importlib.util
+import os
+import shutil
+import smtplib
+import subprocess
+import sys
+import threading
+import unittest
+from email.message import EmailMessage
+from typing import Any
+
+from liveserver_testcase import SMTPServer
+from tests.integration.mail.clients import MAIL, MailTestCase
+from tests.support import HANG, run_python
+
+USERS = {"ann": "pass word/é", "bob": "other"}
+
+
+def make_message(subject: str = "hello") -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "ann@example.com", "bob@example.com", subject
+    message.set_content("How are you?\n")
+    return message
+
+
+def lacks(module: str) -> Any:
+    """Skips a test where a module is not installed."""
+    return unittest.skipUnless(importlib.util.find_spec(module), f"{module} is not installed")
+
+
+def needs(program: str) -> Any:
+    """Skips a test where a program is not installed."""
+    return unittest.skipUnless(shutil.which(program), f"{program} is not installed")
+
+
+class SettingsTest(unittest.TestCase):
+    """In whose words the server's address is told."""
+
+    maxDiff = None
+
+    def test_for_everybody(self) -> None:
+        """The settings of a plain server: nobody logs in, and nothing is encrypted."""
+        with SMTPServer() as smtp:
+            self.assertEqual(
+                {
+                    "host": "127.0.0.1",
+                    "port": smtp.port,
+                    "username": None,
+                    "password": None,
+                    "starttls": False,
+                    "implicit_tls": False,
+                    "ca_file": None,
+                },
+                smtp.settings(),
+            )
+            self.assertEqual(
+                {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": f"{smtp.port}", "SMTP_URL": f"smtp://127.0.0.1:{smtp.port}"},
+                smtp.environ(),
+            )
+
+    def test_of_a_difficult_server(self) -> None:
+        """User, password and TLS are told in each framework's own names."""
+        with SMTPServer(host="localhost", tls="starttls", users=USERS) as smtp:
+            port = smtp.port
+            self.assertEqual(
+                {
+                    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                    "EMAIL_HOST": "localhost",
+                    "EMAIL_PORT": port,
+                    "EMAIL_HOST_USER": "ann",
+                    "EMAIL_HOST_PASSWORD": "pass word/é",
+                    "EMAIL_USE_TLS": True,
+                    "EMAIL_USE_SSL": False,
+                },
+                smtp.django_settings(),
+            )
+            self.assertEqual(
+                {
+                    "MAIL_SERVER": "localhost",
+                    "MAIL_PORT": port,
+                    "MAIL_USERNAME": "ann",
+                    "MAIL_PASSWORD": "pass word/é",
+                    "MAIL_USE_TLS": True,
+                    "MAIL_USE_SSL": False,
+                    "MAIL_SUPPRESS_SEND": False,
+                    "MAIL_BACKEND": "smtp",
+                },
+                smtp.flask_config(),
+            )
+            self.assertEqual(
+                {
+                    "MAIL_HOST": "localhost",
+                    "MAIL_PORT": str(port),
+                    "MAIL_URL": f"smtp://ann:pass%20word%2F%C3%A9@localhost:{port}",
+                    "MAIL_USERNAME": "ann",
+                    "MAIL_PASSWORD": "pass word/é",
+                    "MAIL_TLS": "starttls",
+                    "SSL_CERT_FILE": smtp.ca_file,
+                },
+                smtp.environ("MAIL_"),
+            )
+
+    def test_of_django_6_1(self) -> None:
+        """Newer Djangos want the same in another shape."""
+        with SMTPServer(tls="implicit", users={"ann": "secret"}) as smtp:
+            options = {
+                "host": "127.0.0.1",
+                "port": smtp.port,
+                "username": "ann",
+                "password": "secret",
+                "use_tls": False,
+                "use_ssl": True,
+            }
+            backend = smtp.django_settings()["EMAIL_BACKEND"]
+            self.assertEqual({"default": {"BACKEND": backend, "OPTIONS": options}}, smtp.django_mailers())
+
+    def test_implicit_tls(self) -> None:
+        """TLS from the first byte has its own switch, and its own scheme."""
+        with SMTPServer(tls="implicit") as smtp:
+            self.assertEqual((True, False), (smtp.flask_config()["MAIL_USE_SSL"], smtp.flask_config()["MAIL_USE_TLS"]))
+            self.assertEqual((True, False), (smtp.django_settings()["EMAIL_USE_SSL"], smtp.settings()["starttls"]))
+            self.assertEqual(f"smtps://127.0.0.1:{smtp.port}", smtp.environ()["SMTP_URL"])
+
+
+class PlaceTest(MailTestCase):
+    """From wherever it is sent."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.serve()
+
+    def send_one(self) -> None:
+        with smtplib.SMTP(*self.server.addr, timeout=HANG) as smtp:
+            smtp.send_message(make_message())
+
+    def test_a_thread(self) -> None:
+        """A mail from another thread is there when that has ended."""
+        thread = threading.Thread(target=self.send_one)
+        thread.start()
+        thread.join(HANG)
+        self.assertEqual(1, len(self.server.outbox))
+
+    def test_an_executor(self) -> None:
+        """So are mails from the threads of an executor."""
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for _ in range(8):
+                pool.submit(self.send_one)
+        self.assertEqual(8, len(self.server.outbox))
+
+    def test_another_process(self) -> None:
+        """And one from another process, which finds the server through its environment."""
+        script = (
+            "import os, smtplib\n"
+            "with smtplib.SMTP(os.environ['SMTP_HOST'], int(os.environ['SMTP_PORT']), timeout=10) as smtp:\n"
+            "    smtp.sendmail('ann@example.com', 'bob@example.com', 'Subject: child\\r\\n\\r\\nx\\r\\n')\n"
+        )
+        environ = {**os.environ, **self.server.environ()}
+        subprocess.run([sys.executable, "-c", script], env=environ, check=True, timeout=60)
+        self.assertEqual(["child"], [mail.subject for mail in self.server.outbox])
+
+
+class AsyncTest(unittest.IsolatedAsyncioTestCase):
+    """From the test's own loop."""
+
+    async def asyncSetUp(self) -> None:
+        self.server = SMTPServer(tls="starttls", users={"ann": "secret"})
+        self.server.start()
+        self.addCleanup(self.server.stop)
+
+    @lacks("aiosmtplib")
+    async def test_aiosmtplib(self) -> None:
+        """A mail that is sent on the loop of the test is there when the send has been awaited."""
+        import aiosmtplib
+
+        await aiosmtplib.send(
+            make_message(),
+            hostname=self.server.host,
+            port=self.server.port,
+            username="ann",
+            password="secret",
+            start_tls=True,
+            tls_context=self.server.client_context(),
+            timeout=HANG,
+        )
+        (mail,) = self.server.outbox
+        assert mail.session is not None
+        self.assertEqual(("hello", "ann"), (mail.subject, mail.session.auth_user))
+
+    @lacks("aiosmtplib")
+    async def test_a_task(self) -> None:
+        """Several tasks send at the same time."""
+        import aiosmtplib
+
+        sends = [
+            aiosmtplib.send(
+                make_message(str(number)), hostname=self.server.host, port=self.server.port, start_tls=False
+            )
+            for number in range(5)
+        ]
+        await asyncio.gather(*sends)
+        self.assertEqual({"0", "1", "2", "3", "4"}, {mail.subject for mail in self.server.outbox})
+
+
+class FrameworkTest(MailTestCase):
+    """Mail of web frameworks."""
+
+    @lacks("flask_mail")
+    def test_flask_mail(self) -> None:
+        """Flask-Mail sends under TESTING too, with the configuration that it is given."""
+        import flask
+        import flask_mail
+
+        self.serve(users={"ann": "secret"})  # smtplib wants passwords in ASCII
+        app = flask.Flask("app")
+        app.config.update(TESTING=True, **self.server.flask_config())
+        mail = flask_mail.Mail(app)
+        with app.app_context():
+            mail.send(flask_mail.Message("hello", sender="ann@example.com", recipients=["bob@example.com"], body="x"))
+        (received,) = self.server.outbox
+        assert received.session is not None
+        self.assertEqual(("hello", "ann"), (received.subject, received.session.auth_user))
+
+    @lacks("django")
+    def test_django(self) -> None:
+        """Django's SMTP backend sends with the settings that it is given, over TLS that it verifies."""
+        script = """
+            import django
+            from django.conf import settings
+            from django.core.mail import EmailMultiAlternatives
+            from liveserver_testcase import SMTPServer
+            import os
+
+            for tls in (None, "starttls", "implicit"):
+                with SMTPServer(tls=tls, users={"ann": "secret"}) as smtp:
+                    os.environ.update(smtp.environ())
+                    if not settings.configured:
+                        settings.configure()
+                        django.setup()
+                    for name, value in smtp.django_settings().items():
+                        setattr(settings, name, value)
+                    to, bcc = ["bob@example.com"], ["eve@example.com"]
+                    mail = EmailMultiAlternatives("hello", "text", "ann@example.com", to, bcc=bcc)
+                    mail.attach_alternative("<p>html", "text/html")
+                    mail.send()
+                    (received,) = smtp.outbox
+                    print(received.subject, received.bcc, received.session.auth_user, received.session.tls is not None)
+        """
+        done = run_python(script, options=())
+        wanted = "hello ['eve@example.com'] ann False\n" + "hello ['eve@example.com'] ann True\n" * 2
+        self.assertEqual(wanted, done.stdout, done.stderr)
+
+
+class ProgramTest(MailTestCase):
+    """Programs that are not Python."""
+
+    def run_program(self, *command: str) -> None:
+        environ = {**os.environ, **self.server.environ()}
+        done = subprocess.run(
+            command, env=environ, capture_output=True, text=True, input=MAIL.decode(), timeout=60, check=False
+        )
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
+    @needs("curl")
+    def test_curl(self) -> None:
+        """curl sends in plain, with STARTTLS and with implicit TLS, verified; and logs in."""
+        for tls in (None, "starttls", "implicit"):
+            with self.subTest(tls=tls):
+                self.serve(tls=tls, users={"ann": "secret"})
+                options = ["--ssl-reqd", "--cacert", str(self.server.ca_file)] if tls else []
+                self.run_program(
+                    "curl", "-sS", "--noproxy", "*", self.server.url, *options, "--user", "ann:secret", "--mail-from",
+                    "ann@example.com", "--mail-rcpt", "bob@example.com", "--upload-file", "-",
+                )  # fmt: skip
+                (mail,) = self.server.outbox
+                assert mail.session is not None
+                self.assertEqual(
+                    (MAIL, "ann", tls is not None), (mail.raw, mail.session.auth_user, bool(mail.session.tls))
+                )
+
+    @needs("swaks")
+    def test_swaks(self) -> None:
+        """swaks sends with each mechanism."""
+        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+            with self.subTest(mechanism=mechanism):
+                self.serve(users={"ann": "secret"})
+                self.run_program(
+                    "swaks", "--server", self.server.host, "--port", str(self.server.port), "--from", "ann@example.com",
+                    "--to", "bob@example.com", "--header", "Subject: swaks", "--auth", mechanism, "--auth-user", "ann",
+                    "--auth-password", "secret", "--hide-all",
+                )  # fmt: skip
+                (mail,) = self.server.outbox
+                assert mail.session is not None
+                self.assertEqual(("swaks", "ann"), (mail.subject, mail.session.auth_user))
+
+
+if __name__ == "__main__":
+    unittest.main()

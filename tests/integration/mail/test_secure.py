@@ -1,0 +1,418 @@
+"""TLS and logging in, for real: certificates are verified, and passwords matter."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import smtplib
+import socket
+import ssl
+import unittest
+from typing import Any
+
+from liveserver_testcase import SMTPServer
+from tests.contracts.base import has_ipv6
+from tests.integration.mail.clients import MAIL, MailTestCase
+from tests.support import HANG, wait_until
+
+USERS = {"ann": "secret", "bob": "pässword"}
+
+
+def encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+class STARTTLSTest(MailTestCase):
+    """TLS that begins with a command."""
+
+    def test_on_both_names(self) -> None:
+        """The certificate is verified with the CA file alone, on 127.0.0.1 and on localhost; the mail knows."""
+        self.serve(host="localhost", tls="starttls")
+        context = ssl.create_default_context(cafile=self.server.ca_file)
+        for host in ("127.0.0.1", "localhost"):
+            with self.subTest(host=host), smtplib.SMTP(host, self.server.port, timeout=HANG) as smtp:
+                smtp.starttls(context=context)
+                smtp.sendmail("ann@example.com", "bob@example.com", MAIL)
+        for mail in self.server.outbox:
+            assert mail.session is not None
+            self.assertRegex(mail.session.tls or "", r"TLSv1\.[23]")
+
+    def test_with_its_own_context(self) -> None:
+        """`client_context` trusts the server, and nobody else does."""
+        self.serve(tls="starttls")
+        with self.smtp() as smtp:
+            smtp.starttls(context=self.server.client_context())
+        with self.smtp() as smtp, self.assertRaisesRegex(ssl.SSLCertVerificationError, "unable to get local issuer"):
+            smtp.starttls(context=ssl.create_default_context())
+
+    def test_the_session_begins_anew(self) -> None:
+        """What was said in plain text does not count: EHLO is needed again, and STARTTLS is gone."""
+        self.serve(tls="starttls")
+        client = self.client()
+        client.answer()
+        self.assertIn("250-STARTTLS|", client.ask("EHLO before"))
+        client.ask("MAIL FROM:<a@b>")
+        self.assertEqual("501 5.5.4 Syntax: STARTTLS", client.ask("STARTTLS now"))
+        self.assertEqual("220 2.0.0 Ready to start TLS", client.ask("STARTTLS"))
+        context = self.server.client_context()
+        assert context is not None
+        client.secure(context, "127.0.0.1")
+        self.assertEqual("503 5.5.1 Send EHLO or HELO first", client.ask("MAIL FROM:<a@b>"))
+        self.assertNotIn("STARTTLS", client.ask("EHLO after"))
+        self.assertEqual("503 5.5.1 TLS is in use already", client.ask("STARTTLS"))
+        self.assertEqual(250, client.code("MAIL FROM:<a@b>"))
+
+    def test_nothing_is_injected(self) -> None:
+        """What is sent in plain text after STARTTLS is dropped, not obeyed inside of TLS."""
+        self.serve(tls="starttls")
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        injected = b"EHLO injected\r\nMAIL FROM:<evil@b>\r\n"
+        client.send(b"STARTTLS\r\n" + injected)
+        self.assertEqual("220 2.0.0 Ready to start TLS", client.answer())
+        context = self.server.client_context()
+        assert context is not None
+        client.secure(context, "127.0.0.1")
+        self.assertEqual("250 2.0.0 OK", client.ask("NOOP"))
+        self.assertEqual("503 5.5.1 Send EHLO or HELO first", client.ask("MAIL FROM:<a@b>"))
+        self.assertIn(
+            f"({len(injected)} bytes that were sent in plain text after STARTTLS are dropped)",
+            self.server.sessions[0].transcript,
+        )
+
+    def test_it_can_be_required(self) -> None:
+        """Where TLS is required a mail is refused with 530 outside of it."""
+        self.serve(tls="starttls", require_tls=True)
+        with self.assertRaises(smtplib.SMTPSenderRefused) as caught:
+            self.send()
+        self.assertEqual((530, b"5.7.0 Must issue a STARTTLS command first"), caught.exception.args[:2])
+        with self.smtp() as smtp:
+            smtp.starttls(context=self.server.client_context())
+            smtp.sendmail("a@example.com", "b@example.com", MAIL)
+        self.assertEqual(1, len(self.server.outbox))
+
+    def test_a_handshake_that_fails(self) -> None:
+        """Whoever speaks no TLS after STARTTLS is off, and the record says why."""
+        self.serve(tls="starttls")
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        client.ask("STARTTLS")
+        client.send(b"NOOP\r\nNOOP\r\n")
+        client.rest()
+        self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: \[SSL: ")
+
+    def test_a_silent_client(self) -> None:
+        """A client that does not begin its handshake in time is off, and the record says why."""
+        for tls in ("starttls", "implicit"):
+            with self.subTest(tls=tls):
+                self.serve(tls=tls, handshake_timeout=0.05)
+                client = self.client()
+                if tls == "starttls":
+                    client.answer()
+                    client.ask("EHLO test")
+                    client.ask("STARTTLS")
+                self.assertEqual(b"", client.rest())
+                self.assertRegex(self.session().close_reason, "^the TLS handshake failed: ")
+
+    def test_a_sender_that_does_not_wait(self) -> None:
+        """A mail that was sent in one go, with the end of TLS behind it, is kept whole."""
+        self.serve(tls="starttls")
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        client.ask("STARTTLS")
+        context = self.server.client_context()
+        assert context is not None
+        client.secure(context, "127.0.0.1")
+        big = b"x" * 900 + b"\r\n"
+        client.send(
+            b"EHLO test\r\n"
+            + b"".join(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + big * 1000 + b".\r\n" for _ in range(3))
+        )
+        with contextlib.suppress(ssl.SSLError):  # the replies are not read
+            client.sock.unwrap()  # type: ignore[attr-defined]
+        client.sock.shutdown(socket.SHUT_WR)
+        mails = wait_until(lambda: self.server.outbox if len(self.server.outbox) == 3 else None)
+        self.assertEqual([902_000] * 3, [len(mail.raw) for mail in mails])
+
+
+class ImplicitTLSTest(MailTestCase):
+    """TLS from the first byte."""
+
+    def test_on_both_names(self) -> None:
+        """The certificate is verified on 127.0.0.1 and on localhost, and AUTH is offered."""
+        self.serve(host="localhost", tls="implicit", users=USERS)
+        self.assertEqual(f"smtps://localhost:{self.server.port}", self.server.url)
+        context = ssl.create_default_context(cafile=self.server.ca_file)
+        for host in ("127.0.0.1", "localhost"):
+            with smtplib.SMTP_SSL(host, self.server.port, timeout=HANG, context=context) as smtp:
+                smtp.login("ann", "secret")
+                smtp.sendmail("ann@example.com", "bob@example.com", MAIL)
+        for mail in self.server.outbox:
+            assert mail.session is not None
+            self.assertEqual("ann", mail.session.auth_user)
+            self.assertRegex(mail.session.tls or "", r"TLSv1\.[23]")
+
+    @unittest.skipUnless(has_ipv6(), "this machine has no IPv6")
+    def test_ipv6(self) -> None:
+        """On ::1 the certificate is verified as well, and addresses have brackets."""
+        self.serve(host="::1", tls="implicit")
+        self.assertEqual(f"smtps://[::1]:{self.server.port}", self.server.url)
+        with smtplib.SMTP_SSL("::1", self.server.port, timeout=HANG, context=self.server.client_context()) as smtp:
+            smtp.sendmail("ann@example.com", "bob@example.com", MAIL)
+        self.assertRegex(repr(self.server.sessions[0]), r"^<SMTPSession 0 from \[::1\]:\d+ ")
+
+    def test_a_client_without_tls(self) -> None:
+        """Whoever speaks plain SMTP to it is off, and the record says why."""
+        self.serve(tls="implicit")
+        client = self.client()
+        client.send(b"EHLO test\r\n")
+        client.rest()
+        self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: ")
+
+    def test_a_browser(self) -> None:
+        """Whoever speaks plain HTTP to it is off, and the record says so."""
+        self.serve(tls="implicit")
+        client = self.client()
+        client.send(b"GET / HTTP/1.1\r\n\r\n")
+        client.rest()
+        self.assertEqual("the client spoke plain HTTP on a port that speaks TLS", self.session().close_reason)
+
+    def test_a_context_of_ones_own(self) -> None:
+        """A context of the user's is used as it is; whom to trust is the user's to know."""
+        other = SMTPServer(tls="starttls")
+        self.serve(tls="implicit", certificate=other.server_context())
+        with smtplib.SMTP_SSL(*self.server.addr, timeout=HANG, context=other.client_context()) as smtp:
+            smtp.noop()
+        self.assertIsNone(self.server.ca_file)
+
+
+class CertificateTest(MailTestCase):
+    """Certificates that fail on purpose."""
+
+    def refuse(self, flaw: Any, tls: Any, context: ssl.SSLContext | None = None) -> str:
+        """What a client says that verifies such a certificate."""
+        self.serve(tls=tls, certificate=flaw)
+        context = context or self.server.client_context()
+        with self.assertRaises(ssl.SSLCertVerificationError) as caught:
+            if tls == "implicit":
+                smtplib.SMTP_SSL(*self.server.addr, timeout=HANG, context=context)
+            else:
+                with self.smtp() as smtp:
+                    smtp.starttls(context=context)
+        return caught.exception.verify_message
+
+    def test_each(self) -> None:
+        """A client that verifies breaks off with the reason; the session says that it did."""
+        for tls in ("starttls", "implicit"):
+            for flaw, reason in {
+                "expired": "certificate has expired",
+                "wrong-host": "IP address mismatch, certificate is not valid for '127.0.0.1'.",
+                "untrusted": "unable to get local issuer certificate",
+            }.items():
+                with self.subTest(flaw=flaw, tls=tls):
+                    self.assertEqual(reason, self.refuse(flaw, tls))
+                    self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: \[SSL: .*ALERT")
+                    self.assertEqual([], self.server.outbox)
+
+    def test_a_client_that_does_not_verify(self) -> None:
+        """A client that does not look is not stopped: that is the fault that a test can find."""
+        self.serve(tls="starttls", certificate="expired")
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with self.smtp() as smtp:
+            smtp.starttls(context=context)
+            smtp.sendmail("a@example.com", "b@example.com", MAIL)
+        self.assertEqual(1, len(self.server.outbox))
+
+
+class LoginTest(MailTestCase):
+    """AUTH."""
+
+    def test_every_mechanism(self) -> None:
+        """PLAIN, LOGIN and CRAM-MD5 let in who knows the password; the mail knows who."""
+        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+            with self.subTest(mechanism=mechanism):
+                self.serve(users=USERS, auth_mechanisms=(mechanism.lower(),))
+                with self.smtp() as smtp:
+                    smtp.ehlo()
+                    self.assertEqual(f" {mechanism}", smtp.esmtp_features["auth"])
+                    self.assertEqual(235, smtp.login("ann", "secret")[0])
+                    smtp.sendmail("a@example.com", "b@example.com", MAIL)
+                session = self.server.outbox[0].session
+                assert session is not None
+                self.assertEqual("ann", session.auth_user)
+
+    def test_bad_passwords(self) -> None:
+        """A wrong password, and a name that nobody has, are refused with 535 in every mechanism."""
+        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+            self.serve(users=USERS, auth_mechanisms=(mechanism,))
+            for name, password in (("ann", "wrong"), ("eve", "secret"), ("ann", "")):
+                with self.subTest(mechanism=mechanism, name=name), self.smtp() as smtp:
+                    with self.assertRaises(smtplib.SMTPAuthenticationError) as caught:
+                        smtp.login(name, password)
+                    self.assertEqual((535, b"5.7.8 Authentication credentials invalid"), caught.exception.args)
+
+    def test_by_hand(self) -> None:
+        """Every way to say it: with or without an initial response, in letters of any size, and in UTF-8."""
+        self.serve(users=USERS)
+        plain = encode("\0bob\0pässword")
+        for lines in (
+            [f"AUTH plain {plain}"],
+            ["Auth PLAIN", plain],
+            ["AUTH Login", encode("bob"), encode("pässword")],
+            [f"AUTH LOGIN {encode('bob')}", encode("pässword")],
+        ):
+            with self.subTest(lines=lines):
+                client = self.client()
+                client.answer()
+                client.ask("EHLO test")
+                answers = [client.ask(line) for line in lines]
+                self.assertEqual("235 2.7.0 Authentication successful", answers[-1])
+                self.assertEqual(["334"] * (len(lines) - 1), [answer[:3] for answer in answers[:-1]])
+                self.assertEqual("503 5.5.1 Already logged in", client.ask("AUTH PLAIN"))
+
+    def test_nonsense(self) -> None:
+        """What is no dialogue of AUTH is refused, and the session goes on."""
+        self.serve(users=USERS)
+        client = self.client()
+        client.answer()
+        self.assertEqual("502 5.5.1 AUTH is not offered", client.ask("AUTH PLAIN"))
+        client.ask("EHLO test")
+        for lines, answer in (
+            (["AUTH"], "504 5.5.4 Unknown mechanism; there are PLAIN LOGIN CRAM-MD5"),
+            (["AUTH XOAUTH2 abc"], "504 5.5.4 Unknown mechanism; there are PLAIN LOGIN CRAM-MD5"),
+            (["AUTH PLAIN !!!"], "501 5.5.2 The response is not in base64"),
+            (["AUTH PLAIN", "*"], "501 5.7.0 The client has given up"),
+            (["AUTH PLAIN", encode("no nulls")], "501 5.5.2 PLAIN wants three parts with NUL between them"),
+            (["AUTH PLAIN ="], "501 5.5.2 PLAIN wants three parts with NUL between them"),
+            (["AUTH CRAM-MD5 abcd"], "501 5.7.0 CRAM-MD5 begins with a challenge"),
+            (["AUTH CRAM-MD5", encode("ann")], "535 5.7.8 Authentication credentials invalid"),
+            (["AUTH LOGIN", "x" * 20_000], "500 5.5.2 The line is too long: more than 12288 octets"),
+            (["MAIL FROM:<a@b>", "AUTH PLAIN"], "503 5.5.1 A mail is on its way"),
+        ):
+            with self.subTest(lines=lines[0]):
+                self.assertEqual(answer, [client.ask(line) for line in lines][-1])
+
+    def test_tokens(self) -> None:
+        """XOAUTH2 and OAUTHBEARER let in who knows the token, with or without an initial response."""
+        self.serve(users={"ann@example.com": "t0ken", "a,b=c": "t0ken"}, auth_mechanisms=("XOAUTH2", "OAUTHBEARER"))
+        for mechanism, response, user in (
+            ("XOAUTH2", "user=ann@example.com\1auth=Bearer t0ken\1\1", "ann@example.com"),
+            ("xoauth2", "user=ann@example.com\1auth=bearer t0ken\1\1", "ann@example.com"),
+            ("OAUTHBEARER", "n,a=ann@example.com,\1host=127.0.0.1\1port=25\1auth=Bearer t0ken\1\1", "ann@example.com"),
+            ("OAUTHBEARER", "n,a=a=2Cb=3Dc,\1auth=Bearer t0ken\1\1", "a,b=c"),
+        ):
+            for lines in ([f"AUTH {mechanism} {encode(response)}"], [f"AUTH {mechanism}", encode(response)]):
+                with self.subTest(lines=lines):
+                    client = self.client()
+                    client.answer()
+                    self.assertIn("250-AUTH XOAUTH2 OAUTHBEARER", client.ask("EHLO test"))
+                    self.assertEqual("235 2.7.0 Authentication successful", [client.ask(line) for line in lines][-1])
+                    self.assertEqual(user, self.server.sessions[-1].auth_user)
+
+    def test_bad_tokens(self) -> None:
+        """A wrong token is answered with JSON, which the client acknowledges, and then with 535."""
+        self.serve(users={"ann@example.com": "t0ken"}, auth_mechanisms=("XOAUTH2", "OAUTHBEARER"))
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        for mechanism, response, acknowledgement in (
+            ("XOAUTH2", "user=ann@example.com\1auth=Bearer wrong\1\1", ""),
+            ("OAUTHBEARER", "n,a=eve@example.com,\1auth=Bearer t0ken\1\1", encode("\1")),
+        ):
+            with self.subTest(mechanism=mechanism):
+                code, _, question = client.ask(f"AUTH {mechanism} {encode(response)}").partition(" ")
+                self.assertEqual("334", code)
+                self.assertIn("status", json.loads(base64.b64decode(question)))
+                self.assertEqual("535 5.7.8 Authentication credentials invalid", client.ask(acknowledgement))
+        for mechanism in ("XOAUTH2", "OAUTHBEARER"):
+            self.assertRegex(client.ask(f"AUTH {mechanism} {encode('ann')}"), f"^501 5.5.2 {mechanism} wants ")
+        self.assertNotIn("t0ken", self.server.sessions[0].transcript)
+
+    def test_inside_tls_only(self) -> None:
+        """AUTH can be offered inside of TLS only, while a mail without a login is taken outside of it."""
+        self.serve(users=USERS, tls="starttls", auth_require_tls=True)
+        client = self.client()
+        client.answer()
+        self.assertNotIn("AUTH", client.ask("EHLO test"))
+        self.assertEqual(
+            "538 5.7.11 Encryption required for requested authentication mechanism", client.ask("AUTH PLAIN")
+        )
+        self.send()
+        with self.smtp() as smtp:
+            smtp.starttls(context=self.server.client_context())
+            smtp.login("ann", "secret")
+
+    def test_every_command_of_a_mail_wants_it(self) -> None:
+        """Before a required login RCPT and DATA are refused with 530 as MAIL is, and not for their order."""
+        for options, reply in (
+            ({"require_auth": True}, "530 5.7.0 Authentication required"),
+            ({"require_tls": True, "tls": "starttls"}, "530 5.7.0 Must issue a STARTTLS command first"),
+        ):
+            self.serve(users=USERS, **options)
+            client = self.client()
+            client.answer()
+            client.ask("EHLO test")
+            for line in ("MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA"):
+                with self.subTest(line=line, **options):
+                    self.assertEqual(reply, client.ask(line))
+
+    def test_it_can_be_required(self) -> None:
+        """Where a login is required a mail is refused with 530 without one."""
+        self.serve(users=USERS, require_auth=True)
+        with self.assertRaises(smtplib.SMTPSenderRefused) as caught:
+            self.send()
+        self.assertEqual((530, b"5.7.0 Authentication required"), caught.exception.args[:2])
+        with self.smtp() as smtp:
+            smtp.login("ann", "secret")
+            smtp.sendmail("a@example.com", "b@example.com", MAIL)
+        self.assertEqual(1, len(self.server.outbox))
+
+    def test_not_before_tls(self) -> None:
+        """Where TLS is required AUTH is offered inside of it alone."""
+        self.serve(users=USERS, tls="starttls", require_tls=True)
+        client = self.client()
+        client.answer()
+        self.assertNotIn("AUTH", client.ask("EHLO test"))
+        self.assertEqual("530 5.7.0 Must issue a STARTTLS command first", client.ask("AUTH PLAIN"))
+        with self.smtp() as smtp:
+            smtp.starttls(context=self.server.client_context())
+            smtp.login("ann", "secret")
+
+    def test_passwords_are_on_no_record(self) -> None:
+        """Neither a transcript nor an attempt nor the server's own text has a password in it, however it was sent."""
+        self.serve(users={"ann": "s3cret-Word"}, tls="starttls")
+        digest_free = []
+        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+            with self.smtp() as smtp:
+                smtp.user, smtp.password = "ann", "s3cret-Word"
+                smtp.ehlo()
+                smtp.auth(mechanism, getattr(smtp, f"auth_{mechanism.lower().replace('-', '_')}"))
+        client = self.client()
+        client.answer()
+        client.ask("EHLO test")
+        for line in ("AUTH UNKNOWN", encode("s3cret-Word"), f"AUTH PLAIN {encode('s3cret-Word')}"):
+            client.ask(line)
+        client.ask("QUIT")
+        sessions = wait_until(lambda: [s for s in self.server.sessions if not s.is_open][3:] and self.server.sessions)
+        for session in sessions:
+            digest_free += [
+                session.transcript,
+                repr(session),
+                *map(str, session.attempts),
+                *map(repr, session.attempts),
+            ]
+        text = "\n".join([*digest_free, repr(self.server), repr(self.server.config)])
+        for secret in ("s3cret-Word", encode("s3cret-Word"), encode("\0ann\0s3cret-Word")):
+            self.assertNotIn(secret, text)
+        self.assertIn("C: AUTH LOGIN\nS: 334 UGFzc3dvcmQ6\nC: ***\nS: 235 2.7.0 Authentication successful", text)
+        self.assertIn("C: (a line after AUTH)\nS: 500 5.5.1 Unknown command", text)
+
+
+if __name__ == "__main__":
+    unittest.main()

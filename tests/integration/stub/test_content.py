@@ -1,0 +1,237 @@
+"""Content that answers whatever nothing else does, and replies that take their time."""
+
+from __future__ import annotations
+
+import unittest
+import warnings
+
+from liveserver_testcase import Chunked, HTTPStub, ServerNotStarted, UsageError
+from tests.integration.stub.support import StubTest, receive
+from tests.support import HANG
+
+
+class ContentTest(StubTest):
+    """``serve_content()``, which answers whatever nothing else does."""
+
+    def test_every_request_gets_it(self) -> None:
+        """Whatever its method and path."""
+        self.stub.serve_content("<p>grün</p>")
+        for method, target in (("GET", "/"), ("POST", "/a?b=1"), ("DELETE", "/c")):
+            with self.subTest(method=method):
+                answer = self.send(method, target)
+                self.assertEqual((200, "<p>grün</p>"), (answer.status, answer.text))
+                self.assertEqual("text/html; charset=utf-8", answer.headers["content-type"])
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_bytes_are_sent_as_they_are(self) -> None:
+        """No charset is guessed."""
+        self.stub.serve_content(b"\x00\xff")
+        answer = self.send()
+        self.assertEqual((b"\x00\xff", "application/octet-stream"), (answer.body, answer.headers["content-type"]))
+
+    def test_each_call_is_complete(self) -> None:
+        """Content, code and headers of an earlier call do not stick."""
+        self.stub.serve_content("a", 404, {"X-A": "1", "Content-Type": "text/plain"})
+        first = self.send()
+        self.assertEqual(
+            (404, b"a", "1", "text/plain"),
+            (first.status, first.body, first.headers["x-a"], first.headers["content-type"]),
+        )
+        self.stub.serve_content("b")
+        second = self.send()
+        self.assertEqual(
+            (200, b"b", "text/html; charset=utf-8"), (second.status, second.body, second.headers["content-type"])
+        )
+        self.assertNotIn("x-a", second.headers)
+
+    def test_an_expectation_goes_first(self) -> None:
+        """The content is for the rest."""
+        self.stub.on("GET", "/a").reply(201)
+        self.stub.serve_content("rest")
+        self.assertEqual([201, 200], [self.send("GET", target).status for target in ("/a", "/b")])
+
+    def test_without_a_body(self) -> None:
+        """204 and 304 are sent without body, length and type; the connection stays."""
+        for code in (204, 304):
+            with self.subTest(code=code):
+                self.stub.serve_content(code=code)
+                client = self.connect()
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+                heads = receive(client, lambda data: data.count(b"\r\n\r\n") == 2).split(b"\r\n\r\n")
+                self.assertEqual([b"", 3], [heads[2], len(heads)])
+                for head in heads[:2]:
+                    self.assertTrue(head.startswith(b"HTTP/1.1 %d " % code), head)
+                    self.assertNotIn(b"content-", head.lower())
+                    self.assertNotIn(b"close", head.lower())
+
+    def test_unknown_keywords_name_the_nearest(self) -> None:
+        """As everywhere."""
+        with self.assertRaises(TypeError) as caught:
+            self.stub.serve_content("a", status=404)  # type: ignore[call-arg]
+        self.assertEqual(
+            "serve_content() got an unexpected keyword argument 'status'. Known are content, code, "
+            "headers, chunked, cookies, delay, show_post_vars",
+            str(caught.exception),
+        )
+
+
+class DelayTest(StubTest):
+    """Replies that take their time."""
+
+    def test_a_delay_is_kept(self) -> None:
+        """The answer does not come before it is over."""
+        self.stub.on().reply(200, delay=0.05)
+        self.send()
+        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
+
+    def test_a_delay_holds_up_nobody_else(self) -> None:
+        """Other clients are answered meanwhile, and the script can be changed."""
+        self.stub.on("GET", "/slow").reply(200, delay=60)
+        client = self.connect()
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.wait_for(lambda: self.stub.requests)
+        self.stub.on("GET", "/quick").reply(200)
+        self.assertEqual(200, self.send_quickly("/quick"))
+
+    def send_quickly(self, target: str) -> int:
+        """Send on a connection of its own, without waiting for the others."""
+        client = self.connect()
+        client.sendall(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target.encode())
+        return int(client.recv(1000)[9:12])
+
+    def test_it_ends_when_the_stub_stops(self) -> None:
+        """The client is answered at once, and nothing has to be cut."""
+        self.stub.on().reply(200, delay=60)
+        clients = [self.connect() for _ in range(5)]
+        for client in clients:
+            client.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.wait_for(lambda: len(self.stub.requests) == 5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of work that was cut
+            self.stub.stop(timeout=HANG)
+        for client in clients:
+            received = b"".join(iter(lambda: client.recv(1000), b""))  # noqa: B023
+            self.assertTrue(received.startswith(b"HTTP/1.1 200 OK\r\n"), received)
+            self.assertIn(b"\r\nConnection: close\r\n", received)
+
+    def test_there_are_delays_after_a_restart(self) -> None:
+        """A stop ends the delays of its run only."""
+        self.stub.stop()
+        self.stub.start()
+        self.stub.on().reply(200, delay=0.05)
+        self.send()
+        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
+
+
+class ContentAttributesTest(StubTest):
+    """``stub.content``, ``code``, ``headers`` and ``chunked``, as pytest-localserver has them."""
+
+    def test_each_is_set_by_itself(self) -> None:
+        """What was set before stays."""
+        self.stub.code = 404
+        self.stub.headers = {"X-A": "1"}
+        self.stub.content = "none"
+
+        answer = self.send()
+
+        self.assertEqual((404, "none", "1"), (answer.status, answer.text, answer.headers["x-a"]))
+        self.assertEqual(
+            ("none", 404, {"X-A": "1"}, Chunked.NO),
+            (self.stub.content, self.stub.code, self.stub.headers, self.stub.chunked),
+        )
+
+    def test_they_show_what_serve_content_was_given(self) -> None:
+        """A call replaces all of them; what it is not given is as before any call."""
+        self.stub.code = 404
+        self.stub.serve_content(iter(["a", "b"]), chunked=True)
+
+        self.assertEqual((["a", "b"], 200, Chunked.YES), (self.stub.content, self.stub.code, self.stub.chunked))
+        self.stub.chunked = False
+        self.assertEqual("2", self.send().headers["content-length"])
+
+    def test_headers_are_a_copy(self) -> None:
+        """Changing it changes nothing; setting it does."""
+        self.stub.headers = {"X-A": "1"}
+        headers = self.stub.headers
+        assert isinstance(headers, dict)
+        headers["X-B"] = "2"
+
+        self.assertNotIn("x-b", self.send().headers)
+
+    def test_cookies_and_delay_stay(self) -> None:
+        """What `serve_content` alone can say is kept."""
+        self.stub.serve_content("a", cookies={"session": "7"})
+        self.stub.content = "b"
+
+        answer = self.send()
+
+        self.assertEqual(("b", "session=7; Path=/"), (answer.text, answer.headers["set-cookie"]))
+
+    def test_they_end_with_the_test(self) -> None:
+        """The next test finds what the class has served."""
+        self.stub.content = "class"
+        self.begin("a")
+        self.stub.content = "test"
+        self.begin("b")
+
+        self.assertEqual(("class", "class"), (self.stub.content, self.send().text))
+
+    def test_what_cannot_be_sent_changes_nothing(self) -> None:
+        """It is refused where it is written."""
+        self.stub.content = "a"
+        for name, value in (("content", 5), ("code", 99), ("headers", {"a b": "c"}), ("chunked", "yes")):
+            with self.subTest(name=name), self.assertRaises(UsageError):
+                setattr(self.stub, name, value)
+
+        self.assertEqual((200, "a"), (self.stub.code, self.send().text))
+
+
+class AttributesTest(StubTest):
+    """Attributes that a stub, a view of it or an expectation does not have."""
+
+    def test_an_unknown_one_cannot_be_set(self) -> None:
+        """A misspelt setting is an error with the name that was meant; silence would change what a test proves."""
+        view, order = self.stub.defaults(prefix="/v1"), self.stub.scenario("order")
+        expectation = self.stub.on("GET", "/a")
+        cases: list[tuple[object, str, str]] = [
+            (self.stub, "is_stict", "HTTPStub has no such attribute: did you mean 'is_strict'?"),
+            (self.stub, "kontent", "HTTPStub has no such attribute: did you mean 'content'?"),
+            (view, "prefixx", "Defaults has no such attribute: set it on the stub itself"),
+            (view, "is_strict", "Defaults has no such attribute: set it on the stub itself"),
+            (order, "stat", "ScenarioScript has no such attribute: did you mean 'state'?"),
+            (expectation, "tmes", "Expectation has no such attribute: did you mean 'times'?"),
+        ]
+        for owner, name, message in cases:
+            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
+                setattr(owner, name, True)
+            self.assertEqual(f"cannot set {name!r}: {message}", str(caught.exception))
+        self.assertTrue(self.stub.is_strict)
+
+    def test_what_can_only_be_read(self) -> None:
+        """A method or a fact is no setting."""
+        for name in ("requests", "on", "url", "body_limit"):
+            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
+                setattr(self.stub, name, None)
+            self.assertEqual(f"HTTPStub.{name} can only be read", str(caught.exception))
+
+    def test_an_unknown_one_cannot_be_read(self) -> None:
+        """Of a stub and of a view the message names the nearest."""
+        for owner in (self.stub, self.stub.defaults()):
+            with self.assertRaisesRegex(AttributeError, "^HTTPStub has no attribute 'request': did you mean "):
+                owner.request  # type: ignore[attr-defined]  # noqa: B018
+
+    def test_a_view_has_the_rest_of_its_stub(self) -> None:
+        """What is not written through it is the stub's own."""
+        view = self.stub.defaults(prefix="/v1")
+        view.get("/a").reply(201)
+        self.assertEqual(201, self.send("GET", "/v1/a").status)
+        self.assertEqual(self.stub.requests, view.requests)  # type: ignore[attr-defined]
+
+    def test_what_is_missing_of_a_fact_is_said(self) -> None:
+        """A stub that never started has no port, which is no unknown attribute."""
+        with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
+            HTTPStub().port  # noqa: B018
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,240 @@
+"""What a recorded request knows of the wire, and how much of it is kept."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import unittest
+import weakref
+
+from liveserver_testcase import HTTPStub, RecordedRequest, UsageError
+from tests.integration.stub.support import receive
+from tests.integration.stub.wire import WireTest, get, post
+from tests.support import HANG
+
+
+class FactsTest(WireTest):
+    """Facts of the wire."""
+
+    def test_of_a_plain_request(self) -> None:
+        """Where it came from, what answered it, and that there was nothing special about it."""
+        expectation = self.stub.on("GET", "/users/<int:id>").reply(200)
+        self.send("GET", "/users/7?a=%20")
+        (request,) = self.stub.requests
+        self.assertEqual(
+            ("127.0.0.1", "/users/7", {"id": 7}), (request.client_ip, request.raw_path, request.path_params)
+        )
+        self.assertIs(expectation, request.expectation)
+        self.assertEqual((200, 0, 0, 0), (request.reply.status if request.reply else 0, request.index,
+                                          request.connection_index, request.exchange_index))  # fmt: skip
+        self.assertEqual(("", None, (), {}), (request.failure, request.tls, request.chunk_sizes, request.trailers))
+        self.assertEqual((False, None), (request.is_paused, request.serving))
+        self.assertGreater(request.received_at, 1.7e9)
+        self.assertGreaterEqual(request.duration or -1, 0)
+
+    def test_of_a_kept_connection(self) -> None:
+        """Index of the connection, and of the exchange on it."""
+        self.stub.on().reply(200)
+        for _ in range(2):
+            client = self.dial()
+            for _ in range(2):
+                client.sendall(get())
+                receive(client, lambda data: data.endswith(b"\r\n\r\n"))
+        places = [(request.connection_index, request.exchange_index) for request in self.stub.requests]
+        self.assertEqual([(0, 0), (0, 1), (1, 0), (1, 1)], places)
+
+    def test_of_a_chunked_request(self) -> None:
+        """How it was cut, and what followed it, in a handler and afterwards."""
+        seen = []
+        self.stub.on().reply_with(lambda request: seen.append((request.chunk_sizes, request.trailers)) or "")
+        body = b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n"
+        client = self.dial()
+        client.sendall(get("/", "Transfer-Encoding: chunked", method="POST") + body)
+        receive(client, lambda data: b"\r\n\r\n" in data)
+        self.stub.wait_until_idle(HANG)
+        (request,) = self.stub.requests
+        facts = ((3, 2), {"x-sum": "5"})
+        self.assertEqual((facts, facts, b"abcde"), (seen[0], (request.chunk_sizes, request.trailers), request.body))
+
+    def test_of_one_that_broke_off(self) -> None:
+        """It is among the exchanges, with what came of its body and the reason, and among the requests it is not."""
+        self.stub.on().reply(200)
+        client = self.dial()
+        client.sendall(get("/a", "Content-Length: 10", method="PUT") + b"abc")
+        self.wait_for(lambda: self.stub.exchanges)
+        client.close()
+        self.stub.wait_until_idle(HANG)
+        (exchange,) = self.stub.exchanges
+        request = exchange.handler_data
+        assert request is not None
+        self.assertEqual((b"abc", 3, "PUT"), (request.body, request.body_size, request.method))  # type: ignore[attr-defined]
+        self.assertRegex(request.failure, "^the client left in the middle of its request's body")  # type: ignore[attr-defined]
+        self.assertEqual([], self.stub.requests)
+
+    def test_of_a_malformed_one(self) -> None:
+        """It is among the exchanges, with the reason."""
+        self.see(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
+        (exchange,) = self.stub.exchanges
+        self.assertEqual(("GET", "a Content-Length that is no number of bytes"), (exchange.method, exchange.refused))
+
+    def test_comparing(self) -> None:
+        """It can be asked for criteria, and how it differs from them; unknown keywords name the nearest."""
+        self.stub.on().reply(200)
+        self.send("POST", "/a?b=1", b"body")
+        request = self.stub.last_request
+        self.assertTrue(request.matches() and request.matches("POST", "/a", query={"b": "1"}, body=b"body"))
+        self.assertFalse(request.matches("GET", "/a") or request.matches(None, "/b"))
+        self.assertEqual(
+            ["method: wanted GET, got POST"], [str(mismatch) for mismatch in request.difference("GET", "/a")]
+        )
+        for function in (request.matches, request.difference):
+            with self.assertRaises(TypeError) as caught:
+                function("GET", quer={})  # type: ignore[call-arg]
+            self.assertEqual(
+                f"{function.__name__}() got an unexpected keyword argument 'quer'. Did you mean 'query'?",
+                str(caught.exception),
+            )
+
+    def test_it_is_no_thing_to_pickle(self) -> None:
+        """Neither is the stub: what to do instead is said."""
+        with self.assertRaisesRegex(
+            TypeError, "cannot be pickled or copied: it is a socket and threads of this process"
+        ):
+            pickle.dumps(self.stub)
+
+    def test_what_a_handler_keeps(self) -> None:
+        """An environ can be made again and again, with the body to be read from its beginning."""
+        self.stub.on().reply_with(lambda request: request.make_environ()["wsgi.input"].read() * 2)
+        self.assertEqual(b"abab", self.send("POST", "/", b"ab").body)
+        (request,) = self.stub.requests
+        self.assertEqual(b"ab", request.make_environ()["wsgi.input"].read())
+
+
+class KeepingTest(WireTest):
+    """How much of the bodies is kept: `body_limit`."""
+
+    def serve(self, limit: int) -> HTTPStub:
+        self.stub.stop()
+        self.stub = HTTPStub(body_limit=limit)
+        self.addCleanup(self.stub.stop)
+        self.stub.start()
+        return self.stub
+
+    def test_each_is_capped_by_itself(self) -> None:
+        """What is beyond the limit is counted, and reports say so; no other request loses anything by it."""
+        stub = self.serve(40)
+        stub.on().reply(200)
+        for size in (40, 41, 40):
+            self.send("POST", "/", b"x" * size)
+        self.assertEqual([(40, 40), (41, 40), (40, 40)], [(r.body_size, len(r.body)) for r in stub.requests])
+        self.assertEqual(
+            "POST / (41 bytes of no content type, of which the first 40 are kept: see body_limit)",
+            stub.requests[1].describe(),
+        )
+        self.assertIn(
+            "of which the first 40 are kept: see body_limit", "\n".join(stub._inspection.traffic.list_requests())
+        )
+
+    def test_none(self) -> None:
+        """The size is all there is."""
+        stub = self.serve(0)
+        stub.on().reply(200)
+        self.send("POST", "/", b"abc")
+        self.assertEqual(
+            "POST / (3 bytes of no content type, of which none is kept: see body_limit)", stub.requests[0].describe()
+        )
+
+    def test_what_a_handler_reads_stays(self) -> None:
+        """Another upload takes nothing from a request that is being answered."""
+        stub = self.serve(100)
+        seen: list[int] = []
+
+        def handle(request: RecordedRequest) -> int:
+            if request.path == "/first":
+                self.see(post(b"y" * 100, "Connection: close", path="/second"))
+            seen.append(len(request.body))
+            return 200
+
+        stub.on().reply_with(handle)
+        self.send("POST", "/first", b"x" * 100)
+        self.assertEqual([100, 100], seen)
+
+    def test_one_that_is_too_large_by_itself(self) -> None:
+        """Its beginning is kept, the rest is counted; matching and answering go on."""
+        stub = self.serve(100)
+        stub.on().reply(200)
+        self.assertEqual(200, self.send("POST", "/", b"x" * 1_000_000).status)
+        self.assertEqual(200, self.send("POST", "/", iter([b"y" * 70_000] * 2), encode_chunked=True,
+                                        headers={"Transfer-Encoding": "chunked"}).status)  # fmt: skip
+        first, second = stub.requests
+        self.assertEqual((1_000_000, 140_000, b"y" * 100), (first.body_size, second.body_size, second.body))
+        self.assertRegex(second.describe(), r"140,000 bytes of no content type, of which the first 100 are kept")
+
+    def test_json_that_was_not_kept(self) -> None:
+        """Whoever reads it is told why it is no JSON."""
+        stub = self.serve(5)
+        stub.on().reply(200)
+        self.send("POST", "/", b'{"a": 1, "b": 2}', {"Content-Type": "application/json"})
+        with self.assertRaises(ValueError) as caught:
+            _ = stub.requests[0].json
+        self.assertEqual(
+            "the body of POST / (16 bytes of application/json, of which the first 5 are kept: see body_limit) "
+            "was not kept as a whole",
+            str(caught.exception),
+        )
+
+    def test_misuse(self) -> None:
+        """A number of bytes."""
+        for limit in (-1, 1.5, True, "64M"):
+            with self.subTest(limit=limit), self.assertRaises(UsageError) as caught:
+                HTTPStub(body_limit=limit)  # type: ignore[arg-type]
+            self.assertEqual(f"body_limit is {limit!r}; wanted a number of bytes, 0 or more", str(caught.exception))
+
+
+class LimitTest(WireTest):
+    """How many requests are kept: `journal_limit`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stub.stop()
+        self.stub = HTTPStub(journal_limit=3)
+        self.addCleanup(self.stub.stop)
+        self.stub.start()
+
+    def come(self, count: int, path: str = "/") -> None:
+        for _ in range(count):
+            self.send("GET", path)
+
+    def test_an_expectation_keeps_no_more(self) -> None:
+        """It counts all of its requests, and has those that the stub has."""
+        expectation = self.stub.expect("GET", "/a", times=5).reply(200)
+        other = self.stub.on("GET", "/b").reply(200)
+        self.come(5, "/a")
+        self.assertEqual((5, 3), (expectation.times_called, len(expectation.requests)))
+        self.assertEqual(self.stub.requests, expectation.requests)
+        self.assertEqual(expectation.requests, expectation.wait(5, timeout=0))
+        self.come(2, "/b")
+        self.assertEqual((1, 2), (len(expectation.requests), len(other.requests)))
+        self.stub.verify()
+
+    def test_what_nothing_answers(self) -> None:
+        """The first are held against the test one by one, the others by their number."""
+        self.come(5)
+        self.assertEqual(3, len(self.stub.unmatched))
+        report = self.stub.failure_report()
+        self.assertIn("\n… and 2 more requests without an answer\n", report)
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_references(self) -> None:
+        """Nothing of the stub holds a request that is not among its exchanges."""
+        self.stub.on("GET", "/a").reply(200)
+        self.stub.on("GET", "/b").reply_with(lambda request: request.path)
+        self.come(1, "/a")
+        gone = [weakref.ref(request) for request in self.stub.requests]
+        self.come(3, "/b")
+        gc.collect()
+        self.assertEqual([None], [reference() for reference in gone])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,289 @@
+"""Requests that wait for the test's word."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import unittest
+
+from liveserver_testcase import Fault, Reply, UsageError
+from liveserver_testcase.stub.hold import Hold
+from tests.integration.stub.support import Answer, make_request
+from tests.integration.stub.wire import WireTest, get
+from tests.support import HANG
+
+
+class HoldTest(WireTest):
+    """`Expectation.holds`."""
+
+    def ask(self, path: str = "/") -> list[Answer]:
+        """Send a request from a thread; what it gets is there when the thread has ended."""
+        answers: list[Answer] = []
+        thread = threading.Thread(target=lambda: answers.append(self.send("GET", path)))
+        thread.start()
+        self.addCleanup(thread.join, HANG)
+        self.threads = [*getattr(self, "threads", []), thread]
+        return answers
+
+    def join(self) -> None:
+        for thread in self.threads:
+            thread.join(HANG)
+
+    def test_the_test_answers(self) -> None:
+        """The client waits until it is told, and then gets that."""
+        hold = self.stub.expect("GET", "/slow").hold()
+        answers = self.ask("/slow")
+        request = hold.wait()
+        self.assertEqual(("/slow", []), (request.raw_path, answers))
+        self.assertIs(request, hold.request)
+        hold.reply(201, json={"a": 1}, headers={"X-A": "1"})
+        self.join()
+        self.assertEqual((201, b'{"a": 1}', "1"), (answers[0].status, answers[0].body, answers[0].headers["x-a"]))
+        self.assertEqual((201, ""), (request.reply.status if request.reply else 0, self.stub.failure_report()))
+
+    def test_whole_answers(self) -> None:
+        """A Reply, a status, text, JSON: as everywhere."""
+        hold = self.stub.on().hold()
+        for given, wanted in ((Reply(404), 404), (503, 503), ("text", 200), ({"a": 1}, 200), (("x", 418), 418)):
+            answers = self.ask()
+            hold.wait(HANG)
+            hold.reply(given)
+            self.join()
+            self.assertEqual(wanted, answers[0].status)
+
+    def test_several(self) -> None:
+        """They are answered in the order in which they came."""
+        hold = self.stub.on().hold()
+        first = self.ask("/1")
+        self.wait_for(lambda: len(hold.requests) == 1)
+        second = self.ask("/2")
+        self.wait_for(lambda: len(hold.requests) == 2)
+        self.assertEqual(["/1", "/2"], [request.raw_path for request in hold.requests])
+        hold.reply(200, "one")
+        hold.reply(200, "two")
+        self.join()
+        self.assertEqual(["one", "two"], [first[0].text, second[0].text])
+
+    def test_drop(self) -> None:
+        """The connection ends without an answer, in good order or with a reset."""
+        hold = self.stub.on().hold()
+        for reset, end in ((False, "FIN"), (True, "RST")):
+            client = self.dial()
+            client.sendall(get())
+            hold.wait(HANG)
+            hold.drop(reset=reset)
+            self.assertEqual((b"", end), self.look(client))
+        self.stub.wait_until_idle(HANG)
+        self.assertEqual(["the test dropped it"] * 2, [exchange.aborted for exchange in self.stub.exchanges])
+        self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
+
+    def test_a_client_that_leaves(self) -> None:
+        """Is held no longer."""
+        hold = self.stub.on().hold()
+        client = self.dial()
+        client.sendall(get())
+        hold.wait(HANG)
+        client.close()
+        self.wait_for(lambda: not hold.requests)
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+
+    def test_any_of_them(self) -> None:
+        """A request that is named is answered or dropped before its turn, once."""
+        hold = self.stub.on().hold()
+        answers = []
+        for number in range(3):
+            answers.append(self.ask(f"/{number}"))
+            self.wait_for(lambda wanted=number + 1: len(hold.requests) == wanted)  # type: ignore[misc]
+        first, second, third = hold.requests
+        hold.reply(200, "third", request=third)
+        hold.reply(200, "first")
+        hold.reply(200, "second", request=second)
+        self.join()
+        self.assertEqual(["first", "second", "third"], [answer[0].text for answer in answers])
+        for act in (hold.reply, hold.drop):
+            with self.assertRaisesRegex(UsageError, "^GET /0 is not held, so that there is nothing to "):
+                act(request=first)
+        with self.assertRaisesRegex(UsageError, "^'x' is not held"):
+            hold.drop(request="x")  # type: ignore[arg-type]
+
+    def test_a_timeout(self) -> None:
+        """What nobody has answered by then gets a 500, and fails the test."""
+        self.stub.on().hold(timeout=0.01)
+        self.assertEqual(500, self.send().status)
+        with self.assertRaisesRegex(AssertionError, r"^GET / could not .*: it was held for 0\.01 s, and nobody"):
+            self.stub.verify()
+
+    def test_it_is_bounded_by_default(self) -> None:
+        """A misuse says what is wanted."""
+        with self.assertRaisesRegex(UsageError, "^timeout is None; wanted a number of seconds, 0 or more$"):
+            self.stub.on().hold(timeout=None)  # type: ignore[arg-type]
+
+    def test_what_nobody_answers(self) -> None:
+        """It is held against the test, once."""
+        hold = self.stub.expect("GET", "/slow").hold()
+        client = self.dial()
+        client.sendall(get("/slow"))
+        hold.wait(HANG)
+        with self.assertRaisesRegex(AssertionError, "^#1 GET /slow is held by GET '/slow', and nobody "):
+            self.stub.verify()
+        self.assertEqual("", self.stub.failure_report())
+        hold.drop()
+
+    def test_whose_client_has_left(self) -> None:
+        """Needs no answer: that it gives up is what such a test is about."""
+        hold = self.stub.on().hold()
+        client = self.dial()
+        client.sendall(get())
+        hold.wait(HANG)
+        client.close()
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_what_is_not_in_the_script_any_more(self) -> None:
+        """A hold that was enqueued, removed or replaced lets go when the next test begins, too."""
+        enqueued = self.stub.enqueue(200, method="PUT")
+        removed, replaced = self.stub.on("GET", "/removed"), self.stub.on("GET", "/replaced")
+        holds = [expectation.hold() for expectation in (enqueued, removed, replaced)]
+        clients = []
+        for method, path in (("PUT", "/"), ("GET", "/removed"), ("GET", "/replaced")):
+            clients.append(self.dial())
+            clients[-1].sendall(get(path, method=method))
+        for hold in holds:
+            hold.wait(HANG)
+        removed.remove()
+        replaced.reply(200)
+        self.begin("shop.test_b")
+        self.assertEqual([(b"", "FIN")] * 3, [self.look(client) for client in clients])
+
+    def test_two_threads_answer(self) -> None:
+        """Each answers another request, and none stays held: sixteen threads, switched as often as can be."""
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        for _ in range(10):
+            hold = self.stub.on().hold()
+            clients = [self.dial() for _ in range(16)]
+            for client in clients:
+                client.sendall(get("/", "Connection: close"))
+            self.wait_for(lambda hold=hold: len(hold.requests) == 16)  # type: ignore[misc]
+            sys.setswitchinterval(1e-6)
+            threads = [threading.Thread(target=hold.reply, args=[200, f"<{number}>"]) for number in range(16)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(HANG)
+            sys.setswitchinterval(0.005)
+            bodies = sorted(self.look(client).body for client in clients)
+            self.assertEqual(sorted(b"<%d>" % number for number in range(16)), bodies)
+
+    def test_the_end_of_the_test(self) -> None:
+        """Whatever is still held is dropped when the next one begins."""
+        self.stub.on().hold()
+        client = self.dial()
+        client.sendall(get())
+        self.wait_for(lambda: self.stub.requests)
+        self.begin("shop.test_b")
+        self.assertEqual((b"", "FIN"), self.look(client))
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+
+    def test_a_request_of_a_test_that_is_over(self) -> None:
+        """Is not held: the test that could answer it has ended while it was on its way."""
+
+        class LateConnection:
+            def notify(self) -> None: ...
+
+            def pause(self, *_arguments: object) -> bool:
+                raise AssertionError("it was held")
+
+            def is_late(self, request: object) -> bool:
+                return True
+
+            def abandon(self, reason: str, **_how: bool) -> Exception:
+                return ConnectionError(reason)
+
+        request, hold = make_request(), Hold(lambda: "GET '/'")
+        request.serving = LateConnection()  # type: ignore[assignment]
+        with self.assertRaisesRegex(ConnectionError, "^the test dropped it$"):
+            hold.reply_to(request)
+        self.assertEqual([], hold.requests)
+
+    def test_drop_all(self) -> None:
+        """Whatever is held is dropped at once."""
+        hold = self.stub.on().hold()
+        clients = [self.dial() for _ in range(3)]
+        for client in clients:
+            client.sendall(get())
+        self.wait_for(lambda: len(hold.requests) == 3)
+        hold.drop_all()
+        self.assertEqual(["FIN"] * 3, [self.look(client).end for client in clients])
+
+    def test_with_a_fault(self) -> None:
+        """What is held can go wrong when it is answered."""
+        hold = self.stub.on().hold()
+        self.stub.expectations[0].fail(Fault.TRUNCATE)
+        client = self.dial()
+        client.sendall(get())
+        hold.wait(HANG)
+        hold.reply(200, b"abcd")
+        seen = self.look(client)
+        self.assertEqual((b"ab", "FIN"), (seen.body, seen.end))
+
+    def test_none_is_held(self) -> None:
+        """There is nothing to look at, to answer or to drop."""
+        hold = self.stub.on("GET", "/a").hold()
+        for act, what in ((lambda: hold.request, "look at"), (hold.reply, "answer"), (hold.drop, "drop")):
+            with self.subTest(what=what), self.assertRaises(UsageError) as caught:
+                act()
+            self.assertEqual(
+                f"there is no held request to GET '/a' to {what}: call wait() first", str(caught.exception)
+            )
+
+    def test_none_comes(self) -> None:
+        """The wait fails, and says what came instead."""
+        hold = self.stub.on("GET", "/a").hold()
+        self.send("GET", "/b")
+        with self.assertRaises(AssertionError) as caught:
+            hold.wait(0.01)
+        self.assertRegex(str(caught.exception), r"waited 0\.01 s for a request to GET '/a' to be held")
+        self.assertIn("GET /b", str(caught.exception))
+
+    def test_misuse(self) -> None:
+        """A whole answer is all there is, and keywords are known."""
+        hold = self.stub.on().hold()
+        self.ask()
+        hold.wait(HANG)
+        with self.assertRaisesRegex(UsageError, "^a Reply is a whole answer: give nothing else beside it$"):
+            hold.reply(Reply(200), headers={"A": "b"})
+        with self.assertRaisesRegex(TypeError, r"^reply\(\) got an unexpected keyword argument 'jsn'\. Did you mean"):
+            hold.reply(200, jsn=1)  # type: ignore[call-arg]
+        hold.reply(200)
+
+    def test_without_a_stub(self) -> None:
+        """Nothing can be held."""
+        hold = Hold(lambda: "GET '/'")
+        with self.assertRaisesRegex(UsageError, "^GET '/' is in no stub that could hold a request$"):
+            hold.wait()
+        with self.assertRaisesRegex(UsageError, "cannot be held: no stub serves it$"):
+            hold.reply_to(make_request())
+
+
+class AsyncHoldTest(unittest.IsolatedAsyncioTestCase, WireTest):
+    """The same on an event loop."""
+
+    async def test_await(self) -> None:
+        """A coroutine awaits the request; blocking is refused with what to write."""
+        hold = self.stub.on().hold()
+        client = self.dial()
+        client.sendall(get("/slow"))
+        request = await hold.wait_async(HANG)
+        self.assertEqual("/slow", request.raw_path)
+        with self.assertRaisesRegex(UsageError, r"write await hold\.wait_async\(…\)$"):
+            hold.wait()
+        hold.drop()
+
+    async def test_none_comes(self) -> None:
+        """It fails as `wait` does."""
+        hold = self.stub.on("GET", "/a").hold()
+        with self.assertRaisesRegex(AssertionError, "for a request to GET '/a' to be held"):
+            await hold.wait_async(0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()

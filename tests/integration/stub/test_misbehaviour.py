@@ -1,0 +1,459 @@
+"""Every fault at every place, as it shows on the wire."""
+
+from __future__ import annotations
+
+import socket
+import unittest
+import warnings
+
+from liveserver_testcase import Fault, FaultPoint, HTTPStub, Reply, UsageError
+from liveserver_testcase.stub.faults import GARBAGE, FaultPlan, plan_exchange
+from tests.integration.stub.support import receive
+from tests.integration.stub.wire import GET, Seen, WireTest, get, post, split
+from tests.support import HANG
+
+BODY = bytes(range(100))
+
+
+class FaultTest(WireTest):
+    """A stub that answers with 100 bytes, and fails on the way."""
+
+    def provoke(
+        self, fault: Fault, at: FaultPoint | None = None, *, request: bytes = GET, after: int | None = None
+    ) -> Seen:
+        """What a client sees."""
+        self.script(fault, at, after=after)
+        return self.see(request)
+
+    def script(self, fault: Fault, at: FaultPoint | None = None, *, after: int | None = None) -> None:
+        self.begin("shop.test_a")
+        self.stub.on().reply(200, BODY).fail(fault, at, after_bytes=after)
+
+    def assert_seen(self, seen: Seen, body: bytes | None, end: str, *, length: int | None = 100) -> None:
+        """A good head with that length, that much of the body, and that end; no body at all for None."""
+        if body is None:
+            self.assertEqual((b"", end), seen)
+            return
+        line, headers, rest = split(seen.data)
+        self.assertEqual(
+            ("HTTP/1.1 200 OK", None if length is None else str(length), body, end),
+            (line, headers.get("content-length"), rest, seen.end),
+        )
+        self.assertNotIn("connection", headers)
+
+    def assert_recorded(self, words: str) -> None:
+        """The exchange says what was done, and nothing is held against the test."""
+        self.stub.wait_until_idle(HANG)
+        exchange = self.stub.exchanges[-1]
+        self.assertEqual(f"scripted fault: {words}", exchange.aborted)
+        self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
+
+
+class ResponseStartTest(FaultTest):
+    """When the request is here as a whole, before anything is sent."""
+
+    def test_reset(self) -> None:
+        """The client sees a reset, and nothing else."""
+        self.assert_seen(self.provoke(Fault.RESET), None, "RST")
+        self.assert_recorded("reset at response start")
+
+    def test_close(self) -> None:
+        """It sees an end in good order."""
+        self.assert_seen(self.provoke(Fault.CLOSE), None, "FIN")
+        self.assert_recorded("close at response start")
+
+    def test_an_end_in_good_order_after_a_large_upload(self) -> None:
+        """What the client has sent does not turn the end into a reset."""
+        self.assert_seen(self.provoke(Fault.CLOSE, request=post(b"x" * 1_000_000)), None, "FIN")
+
+    def test_stall(self) -> None:
+        """It sees nothing at all, until it has enough."""
+        self.script(Fault.STALL)
+        client = self.dial()
+        client.sendall(GET)
+        self.assertEqual((b"", "OPEN"), self.look(client, patience=0.1))
+        self.assertEqual(1, len(self.stub.in_flight))
+        client.close()
+        self.assert_recorded("stall at response start")
+
+    def test_garbage(self) -> None:
+        """It sees bytes that are no HTTP, and an end."""
+        self.assertEqual((GARBAGE, "FIN"), self.provoke(Fault.GARBAGE))
+        self.assert_recorded("garbage at response start")
+
+    def test_bad_status_line(self) -> None:
+        """The first line is none, the rest is as it should be."""
+        seen = self.provoke(Fault.BAD_STATUS_LINE)
+        line, headers, rest = split(seen.data)
+        self.assertEqual(("HTTP/1.1 2x0 OK", "100", BODY, "FIN"), (line, headers["content-length"], rest, seen.end))
+        self.stub.wait_until_idle(HANG)
+        self.assertEqual([], self.take_errors())
+
+    def test_bad_header(self) -> None:
+        """The second line is no header, the rest is as it should be."""
+        seen = self.provoke(Fault.BAD_HEADER)
+        self.assertTrue(seen.data.startswith(b"HTTP/1.1 200 OK\r\nthis is no header\r\nContent-Type: "), seen)
+        self.assertEqual((BODY, "FIN"), (seen.body, seen.end))
+
+    def test_half_close(self) -> None:
+        """It sees an end, while what it sends goes on to be read."""
+        self.script(Fault.HALF_CLOSE)
+        client = self.dial()
+        client.sendall(GET)
+        self.assertEqual((b"", "FIN"), self.look(client))
+        client.setblocking(True)
+        for _ in range(20):
+            client.sendall(b"x" * 1_000_000)  # more than any buffer holds
+        self.assertEqual(1, len(self.stub.in_flight))
+        client.close()
+        self.assert_recorded("half close at response start")
+
+
+class ResponseBodyTest(FaultTest):
+    """When the head and a part of the body have been sent."""
+
+    def test_half_of_the_body(self) -> None:
+        """Half of it is sent where nothing else is said, and then comes what is planned."""
+        for fault, end in ((Fault.RESET, "RST"), (Fault.CLOSE, "FIN"), (Fault.TRUNCATE, "FIN")):
+            with self.subTest(fault=fault):
+                seen = self.provoke(fault, FaultPoint.RESPONSE_BODY)
+                if end == "RST":  # a reset can overtake what was sent before it
+                    self.assertEqual("RST", seen.end)
+                    self.assertTrue(BODY[:50].startswith(seen.body))
+                else:
+                    self.assert_seen(seen, BODY[:50], end)
+                self.assert_recorded(f"{fault.value} at response body")
+
+    def test_so_many_bytes(self) -> None:
+        """Or as many as was said, none included."""
+        for after in (0, 1, 99):
+            with self.subTest(after=after):
+                self.assert_seen(self.provoke(Fault.TRUNCATE, after=after), BODY[:after], "FIN")
+
+    def test_stall(self) -> None:
+        """The rest never comes."""
+        self.script(Fault.STALL, FaultPoint.RESPONSE_BODY, after=7)
+        client = self.dial()
+        client.sendall(GET)
+        self.assert_seen(self.look(client, patience=0.1), BODY[:7], "OPEN")
+        client.close()
+        self.assert_recorded("stall at response body, after 7 bytes")
+
+    def test_half_close(self) -> None:
+        """The client sees an end in the middle, while the stub reads on."""
+        self.script(Fault.HALF_CLOSE, FaultPoint.RESPONSE_BODY)
+        client = self.dial()
+        client.sendall(GET)
+        self.assert_seen(self.look(client), BODY[:50], "FIN")
+        self.assertEqual(1, len(self.stub.in_flight))
+        client.close()
+        self.assert_recorded("half close at response body")
+
+    def test_garbage(self) -> None:
+        """What comes in place of the rest is no part of it."""
+        seen = self.provoke(Fault.GARBAGE, FaultPoint.RESPONSE_BODY)
+        self.assert_seen(seen, BODY[:50] + GARBAGE, "FIN")
+
+    def test_wrong_length(self) -> None:
+        """The length that is announced is smaller than what is sent."""
+        self.assert_seen(self.provoke(Fault.WRONG_LENGTH), BODY, "FIN", length=50)
+        self.assert_seen(self.provoke(Fault.WRONG_LENGTH, after=3), BODY, "FIN", length=3)
+        self.assert_recorded("wrong length at response body, after 3 bytes")
+
+    def test_bad_chunk(self) -> None:
+        """The body is chunked, and after half of it the size of a chunk is none."""
+        seen = self.provoke(Fault.BAD_CHUNK)
+        self.assert_seen(seen, b"32\r\n" + BODY[:50] + b"\r\nzz\r\n" + GARBAGE, "FIN", length=None)
+        self.assertIn(b"\r\nTransfer-Encoding: chunked\r\n", seen.head)
+
+    def test_chunks(self) -> None:
+        """A body in chunks is cut in the middle of them."""
+        self.stub.on().reply(chunks=[b"abc", b"defg", b"hi"]).fail(Fault.TRUNCATE, after_bytes=5)
+        seen = self.see()
+        self.assertEqual((b"3\r\nabc\r\n2\r\nde\r\n", "FIN"), (seen.body, seen.end))
+
+    def test_streams(self) -> None:
+        """So is one that streams, after its first piece unless something else is said."""
+        self.stub.on().reply_stream([b"abc", b"def"]).fail(Fault.CLOSE, FaultPoint.RESPONSE_BODY, after_bytes=4)
+        self.assertEqual(b"3\r\nabc\r\n1\r\nd\r\n", self.see().body)
+        self.stub.on().reply_stream([b"abc", b"def"]).fail(Fault.WRONG_LENGTH, after_bytes=2)
+        seen = self.see()
+        self.assertEqual(b"abcdef", seen.body)
+        self.assertIn(b"\r\nContent-Length: 2\r\n", seen.head)
+
+
+class ResponseEndTest(FaultTest):
+    """When the whole response has been sent, which says that the connection stays."""
+
+    def test_it_ends_all_the_same(self) -> None:
+        """With a reset, in good order, or after bytes that are no response."""
+        for fault, body, end in (
+            (Fault.CLOSE, BODY, "FIN"), (Fault.GARBAGE, BODY + GARBAGE, "FIN"), (Fault.HALF_CLOSE, BODY, "FIN"),
+        ):  # fmt: skip
+            with self.subTest(fault=fault):
+                self.assert_seen(self.provoke(fault, FaultPoint.RESPONSE_END), body, end)
+        self.script(Fault.RESET, FaultPoint.RESPONSE_END)
+        client = self.dial()
+        client.sendall(GET)
+        self.assertEqual("RST", self.look(client).end)
+
+    def test_stall(self) -> None:
+        """The next request on the connection is never read."""
+        self.script(Fault.STALL, FaultPoint.RESPONSE_END)
+        client = self.dial()
+        client.sendall(GET)
+        receive(client, lambda data: data.endswith(BODY))
+        client.sendall(GET)
+        self.assertEqual((b"", "OPEN"), self.look(client, patience=0.1))
+        self.assertEqual(1, len(self.stub.requests))
+
+
+class RequestTest(FaultTest):
+    """Before the request has been read as a whole: decided by its head."""
+
+    def test_at_its_start(self) -> None:
+        """Nothing of the body is read, and no 100 is sent for it."""
+        for fault, end in ((Fault.RESET, "RST"), (Fault.CLOSE, "FIN"), (Fault.STALL, "OPEN")):
+            with self.subTest(fault=fault):
+                self.script(fault, FaultPoint.REQUEST_START)
+                client = self.dial()
+                client.sendall(get("/", "Content-Length: 1000000", "Expect: 100-continue", method="POST"))
+                self.assertEqual((b"", end), self.look(client, patience=0.1 if end == "OPEN" else HANG))
+                client.close()
+                self.assert_recorded(f"{fault.value} at request start")
+                self.assertEqual((0, 1), (self.stub.requests[0].body_size, self.stub.expectations[0].times_called))
+
+    def test_in_its_body(self) -> None:
+        """Half of it, or as much as was said, is read."""
+        for after, wanted in ((None, 500_000), (1000, 1000)):
+            with self.subTest(after=after):
+                self.script(Fault.RESET, FaultPoint.REQUEST_BODY, after=after)
+                client = self.dial()
+                client.sendall(get("/", "Content-Length: 1000000", method="POST") + b"x" * 600_000)
+                self.assertEqual("RST", self.look(client).end)
+                self.stub.wait_until_idle(HANG)
+                self.assertEqual(wanted, self.stub.requests[0].body_size)
+
+    def test_a_request_without_a_body(self) -> None:
+        """Fails where its body would have been."""
+        for place in (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY):
+            self.assert_seen(self.provoke(Fault.RESET, place), None, "RST")
+
+    def test_other_requests_are_read(self) -> None:
+        """Only what matches fails; the rest is answered with its body."""
+        self.stub.on("POST", "/bad").fail(Fault.RESET, FaultPoint.REQUEST_START)
+        self.stub.on("POST", "/good").reply_with(lambda request: request.text)
+        self.assertEqual("abc", self.send("POST", "/good", "abc").text)
+        self.assert_seen(self.see(post(b"abc", path="/bad")), None, "RST")
+
+    def test_it_counts_once(self) -> None:
+        """A bounded expectation fails so often, and then is used up."""
+        self.stub.expect("POST", "/a").fail(Fault.CLOSE, FaultPoint.REQUEST_START)
+        self.stub.on("POST", "/a").reply(201)
+        self.assert_seen(self.see(post(b"abc", path="/a")), None, "FIN")
+        self.assertEqual(201, self.send("POST", "/a", "abc").status)
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_no_read(self) -> None:
+        """The answer comes although the body was not read, also in place of a 100."""
+        self.stub.on("POST").reply(413, b"too much").fail(Fault.NO_READ)
+        client = self.dial()
+        client.sendall(get("/", "Content-Length: 1000000", "Expect: 100-continue", method="POST"))
+        seen = self.look(client)
+        self.assertTrue(seen.data.startswith(b"HTTP/1.1 413 "), seen)
+        self.assertEqual(b"too much", seen.body)
+        self.stub.wait_until_idle(HANG)
+        self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
+
+    def test_no_read_of_the_rest(self) -> None:
+        """A part of it can be read before."""
+        self.stub.on("POST").reply(200, b"enough").fail(Fault.NO_READ, FaultPoint.REQUEST_BODY, after_bytes=10)
+        client = self.dial()
+        client.sendall(get("/", "Content-Length: 1000000", method="POST") + b"x" * 10)
+        self.assertEqual(b"enough", self.look(client).body)
+        self.stub.wait_until_idle(HANG)
+        self.assertEqual(10, self.stub.requests[0].body_size)
+
+
+class TogetherTest(FaultTest):
+    """Faults and what they are faults of."""
+
+    def test_the_order_of_words_is_free(self) -> None:
+        """What was said of the answer, before or after, is what goes wrong."""
+        for script in (
+            lambda e: e.reply(200, BODY).fail(Fault.TRUNCATE), lambda e: e.fail(Fault.TRUNCATE).reply(200, BODY),
+            lambda e: e.reply_with(lambda _: BODY).fail(Fault.TRUNCATE),
+            lambda e: e.fail(Fault.TRUNCATE).after(lambda _request, _reply: None).reply_with(lambda: BODY),
+        ):  # fmt: skip
+            self.begin("shop.test_a")
+            script(self.stub.on())
+            self.assert_seen(self.see(), BODY[:50], "FIN")
+
+    def test_without_an_answer(self) -> None:
+        """A fault that wants a body has one."""
+        self.stub.on().fail(Fault.TRUNCATE)
+        seen = self.see()
+        self.assertEqual(("1024", 512), (split(seen.data)[1]["content-length"], len(seen.body)))
+
+    def test_first_a_fault_then_an_answer(self) -> None:
+        """A sequence can begin with one."""
+        self.stub.expect(times=1).fail(Fault.RESET)
+        self.stub.on().reply(200, b"ok")
+        self.assertEqual("RST", self.see().end)
+        self.assertEqual(b"ok", self.send().body)
+
+    def test_after_a_delay(self) -> None:
+        """A fault at the start of the response waits as long as the response would have."""
+        self.stub.on().reply(200, delay=0.05).fail(Fault.CLOSE)
+        self.assert_seen(self.see(), None, "FIN")
+        self.stub.wait_until_idle(HANG)
+        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
+
+    def test_over_tls(self) -> None:
+        """Faults show through TLS, too."""
+        with HTTPStub(tls=True) as stub:
+            for fault, at, size in (
+                (Fault.CLOSE, None, 0), (Fault.TRUNCATE, None, 50),
+                (Fault.CLOSE, FaultPoint.RESPONSE_END, 100),
+                (Fault.GARBAGE, FaultPoint.RESPONSE_BODY, 50 + len(GARBAGE)),
+            ):  # fmt: skip
+                with self.subTest(fault=fault):
+                    stub.on().reply(200, BODY).fail(fault, at)
+                    seen = self.see(stub=stub)
+                    self.assertEqual((size, "FIN"), (len(seen.body), seen.end))
+            stub.on().fail(Fault.RESET)
+            client = self.dial(stub)
+            client.sendall(GET)
+            with self.assertRaises(ConnectionResetError):  # below TLS, which tells of an end only
+                while socket.socket.recv(client, 65536):
+                    pass
+            self.assertEqual([], stub._engine.take_errors())
+
+    def test_a_stop_ends_every_one(self) -> None:
+        """At once, and without a word: whatever is stalled is given up."""
+        stalled = [
+            (Fault.STALL, FaultPoint.REQUEST_START), (Fault.STALL, FaultPoint.REQUEST_BODY),
+            (Fault.STALL, FaultPoint.RESPONSE_START), (Fault.STALL, FaultPoint.RESPONSE_BODY),
+            (Fault.STALL, FaultPoint.RESPONSE_END), (Fault.HALF_CLOSE, None),
+        ]  # fmt: skip
+        for number, (fault, at) in enumerate(stalled):
+            self.stub.on("POST", f"/{number}").reply(200, BODY).fail(fault, at)
+            self.dial().sendall(post(b"abc", path=f"/{number}"))
+        self.wait_for(lambda: len(self.stub.requests) == len(stalled))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.stub.stop(timeout=HANG)
+
+    def test_a_plan_for_every_combination_is_performed(self) -> None:
+        """No combination that is accepted ends in an error of the stub's own."""
+        for fault in Fault:
+            for place in FaultPoint:
+                try:
+                    plan = plan_exchange(fault, place)
+                except UsageError:
+                    continue
+                for reply in (
+                    Reply(200, BODY),
+                    Reply(chunks=[b"a", b"b"]),
+                    Reply(204),
+                    Reply(200, BODY, throttle=(60, 0)),
+                ):
+                    with self.subTest(plan=plan, reply=reply):
+                        self.perform(plan, reply)
+
+    def perform(self, plan: FaultPlan, reply: Reply) -> None:
+        self.begin("shop.test_a")
+        if plan.point is FaultPoint.RESPONSE_BODY and reply.status == 204:
+            with self.assertRaisesRegex(UsageError, " cannot take effect: a response with status 204 has no body$"):
+                self.stub.on().reply(reply).fail(plan.fault, plan.point)
+            return
+        self.stub.on().reply(reply).fail(plan.fault, plan.point)
+        client = self.dial()
+        client.sendall(post(b"abcdef"))
+        stalls = plan.fault in (Fault.STALL, Fault.HALF_CLOSE)
+        self.look(client, patience=0.01 if stalls else HANG)
+        client.close()
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+        self.assertEqual([], self.take_errors())
+        self.assertEqual("", self.stub.failure_report())
+
+
+class ConnectTest(WireTest):
+    """Faults before there is a request."""
+
+    def meet(self, patience: float = HANG) -> Seen:
+        """What a client sees that connects and sends nothing."""
+        try:
+            client = socket.create_connection(self.stub.address, HANG)
+        except ConnectionResetError:  # it may come that early
+            return Seen(b"", "RST")
+        try:
+            return self.look(client, patience=patience)
+        finally:
+            client.close()
+
+    def test_each(self) -> None:
+        """Whoever connects sees it, without having sent anything."""
+        for fault, data, end in (
+            (Fault.RESET, b"", "RST"), (Fault.CLOSE, b"", "FIN"), (Fault.STALL, b"", "OPEN"),
+            (Fault.GARBAGE, GARBAGE, "FIN"), (Fault.HALF_CLOSE, b"", "FIN"),
+        ):  # fmt: skip
+            with self.subTest(fault=fault), self.stub.on_connect(fault):
+                self.assertEqual((data, end), self.meet(0.1 if end == "OPEN" else HANG))
+        self.stub.on().reply(200)
+        self.assertEqual(200, self.send().status)
+        self.assertEqual([], self.take_errors())
+
+    def test_so_many(self) -> None:
+        """Only so many connections fail, and the plan knows how many have."""
+        self.stub.on().reply(200)
+        planned = self.stub.on_connect(Fault.CLOSE, times=2)
+        self.assertEqual(["FIN", "FIN"], [self.meet().end for _ in range(2)])
+        self.assertEqual((200, 2), (self.send().status, planned.count))
+        self.assertEqual("<ConnectionFault close at connect 2/2>", repr(planned))
+
+    def test_connections_that_are_open_stay(self) -> None:
+        """They have connected before."""
+        self.stub.on().reply(200, b"x")
+        client = self.dial()
+        client.sendall(GET)
+        receive(client, lambda data: data.endswith(b"x"))
+        self.stub.on_connect(Fault.RESET)
+        client.sendall(GET)
+        receive(client, lambda data: data.endswith(b"x"))
+
+    def test_it_ends_with_the_test(self) -> None:
+        """And with its block, and when it is told to."""
+        self.stub.on_connect(Fault.CLOSE)
+        self.begin("shop.test_b")
+        self.stub.on().reply(200)
+        self.assertEqual(200, self.send().status)
+        planned = self.stub.on_connect(Fault.CLOSE)
+        planned.end()
+        planned.end()
+        self.assertEqual(200, self.send().status)
+
+    def test_it_is_recorded(self) -> None:
+        """As a client that brought no request, with the reason."""
+        self.stub.on_connect(Fault.RESET)
+        self.meet()
+        self.wait_for(lambda: self.stub.exchanges)
+        self.assertEqual("scripted fault: reset at connect", self.stub.exchanges[0].aborted)
+
+    def test_misuse(self) -> None:
+        """What makes no sense is refused where it is written."""
+        tls = f"goes wrong in TLS, which {self.stub!r} does not speak: use tls=True"
+        for fault, times, message in (
+            (Fault.TRUNCATE, None,
+             "Fault.TRUNCATE at FaultPoint.CONNECT makes no sense; it can happen at FaultPoint.RESPONSE_BODY"),
+            (Fault.TLS_HANDSHAKE, None, f"Fault.TLS_HANDSHAKE {tls}"),
+            (Fault.EXPIRED_CERT, None, f"Fault.EXPIRED_CERT {tls}"),
+            (Fault.RESET, 0, "times is 0; wanted a number of connections, 1 or more, or None for all"),
+        ):  # fmt: skip
+            with self.subTest(fault=fault), self.assertRaises(UsageError) as caught:
+                self.stub.on_connect(fault, times=times)
+            self.assertEqual(message, str(caught.exception))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,207 @@
+"""Every verb of a stub, called wrongly: the misuse is an error where it is written."""
+
+from __future__ import annotations
+
+import inspect
+import unittest
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, Reply, UsageError
+from liveserver_testcase.stub.hold import Hold
+from tests.integration.stub.support import StubTest
+from tests.integration.stub.wire import WireTest, get
+from tests.support import HANG
+
+Calls = tuple[Callable[[Any], object], ...]
+
+# What is no verb of a test's: what the engine calls, and what only tells.
+_OF_THE_ENGINE = {
+    HTTPStub: set[str](),
+    Expectation: {"begin", "claim", "forget_request", "save", "describe", "matches", "remove"},
+    Hold: {"drop_before", "reply_to", "report_unanswered"},
+}
+
+_TIMEOUTS: tuple[Any, ...] = (-1, "1", True)
+
+
+def _with_criteria(verb: str, *path: str) -> Calls:
+    return (
+        lambda of: getattr(of, verb)(*path, jsn=1),
+        lambda of: getattr(of, verb)(*path, json=1, form={"a": "b"}),
+        lambda of: getattr(of, verb)(*path, host="a b"),
+        lambda of: getattr(of, verb)(*path, query={"a": object()}),
+        lambda of: getattr(of, verb)(*path, where=5),
+        lambda of: getattr(of, verb)(*path, headers=5),
+    )
+
+
+def _script(verb: str) -> Calls:
+    of_method = () if verb in ("on", "expect", "forbid") else (lambda of: getattr(of, verb)("no slash"),)
+    if verb not in ("on", "expect", "forbid"):
+        return (*_with_criteria(verb, "/"), *of_method, lambda of: getattr(of, verb)("/", times=-1))
+    return (
+        *_with_criteria(verb, "GET", "/"),
+        lambda of: getattr(of, verb)("get", "/"),
+        lambda of: getattr(of, verb)("GET", "no slash"),
+        lambda of: getattr(of, verb)("GET", "/", state="paid"),
+        lambda of: getattr(of, verb)("GET", "/", name=5),
+        lambda of: getattr(of, verb)(method="GET"),
+    )
+
+
+def _timeouts(verb: str) -> Calls:
+    return tuple((lambda of, wrong=wrong: getattr(of, verb)(timeout=wrong)) for wrong in _TIMEOUTS)
+
+
+def _content(verb: str) -> Calls:
+    return (
+        lambda of: getattr(of, verb)(99),
+        lambda of: getattr(of, verb)("404"),
+        lambda of: getattr(of, verb)(200, {"a": 1}),
+        lambda of: getattr(of, verb)(200, [b"a"]),
+        lambda of: getattr(of, verb)(200, "a", json=1),
+        lambda of: getattr(of, verb)(204, "a"),
+        lambda of: getattr(of, verb)(Reply(200), b"a"),
+        lambda of: getattr(of, verb)(200, headers={"X": 1}),
+        lambda of: getattr(of, verb)(200, delay=-1),
+        lambda of: getattr(of, verb)(200, jsn=1),
+        lambda of: getattr(of, verb)(200, "a", content_type="a/b", headers={"Content-Type": None}),
+    )
+
+
+def _enter_twice(of: HTTPStub) -> None:
+    with of.in_order(), of.in_order():
+        pass
+
+
+_STUB: Mapping[str, Calls] = {
+    **{verb: _script(verb) for verb in ("on", "expect", "forbid")},
+    **{verb: _script(verb) for verb in ("get", "post", "put", "patch", "delete", "head", "options")},
+    "allow_unmatched": tuple(
+        (lambda of, call=call: call(of).__enter__()) for call in _with_criteria("allow_unmatched")
+    ),
+    "defaults": (*_with_criteria("defaults"), lambda of: of.defaults(prefix="v1"), lambda of: of.defaults(prefx="/v1"),
+        lambda of: of.defaults(reply_headers={"X-A": None}),
+    ),
+    "scenario": (lambda of: of.scenario(""), lambda of: (of.scenario("a", "new"), of.scenario("a", "old"))),
+    "in_order": (lambda of: of.in_order(5), _enter_twice),
+    "serve_content": (
+        lambda of: of.serve_content(5), lambda of: of.serve_content("", 99), lambda of: of.serve_content(chunked=5),
+        lambda of: of.serve_content(delay=-1), lambda of: of.serve_content(contnt=""),
+        lambda of: of.serve_content(headers=5), lambda of: of.serve_content([5]),
+    ),
+    "enqueue": (
+        lambda of: of.enqueue(None), lambda of: of.enqueue(99), lambda of: of.enqueue(200, method="get"),
+        lambda of: of.enqueue(object()), lambda of: of.enqueue(200, methd="GET"),
+    ),
+    "scope": (lambda of: of.scope(5),), "scope_async": (lambda of: of.scope_async(5),),
+    "on_connect": (
+        lambda of: of.on_connect("reset"), lambda of: of.on_connect(Fault.TRUNCATE),
+        lambda of: of.on_connect(Fault.RESET, times=0), lambda of: of.on_connect(Fault.EXPIRED_CERT),
+    ),
+    "refuse_connections": (lambda of: (of.refuse_connections(), of.refuse_connections()),),
+    "blackhole": (lambda of: (of.blackhole(), of.blackhole()),),
+    "close_connections": (lambda of: of.close_connections(True),),
+    "take_request": _timeouts("take_request"),
+    "wait_for_request": (
+        *_timeouts("wait_for_request"), *_with_criteria("wait_for_request"),
+        lambda of: of.wait_for_request(times=-1), lambda of: of.wait_for_request("get"),
+    ),
+    "wait_until_satisfied": (*_timeouts("wait_until_satisfied"), lambda of: of.wait_until_satisfied(stop=True)),
+    "wait_until_idle": (lambda of: of.wait_until_idle(-1), lambda of: of.wait_until_idle("1")),
+    "stop": (lambda of: of.stop(-1), lambda of: of.stop("1")),
+    "start": (lambda of: of.start(),),  # it runs
+    "begin": (lambda of: of.begin(),), "reset": (lambda of: of.reset(5),), "verify": (lambda of: of.verify(5),),
+    "check": (lambda of: of.check(5),), "explain": (lambda of: of.explain(5),),
+    "failure_report": (lambda of: of.failure_report(5),), "client_context": (lambda of: of.client_context(5),),
+    "environ": (lambda of: of.environ(5),), "url_for": (lambda of: of.url_for(5),),
+}  # fmt: skip
+
+_EXPECTATION: Mapping[str, Calls] = {
+    "reply": _content("reply"),
+    "reply_sequence": (
+        lambda of: of.reply_sequence(), lambda of: of.reply_sequence(None), lambda of: of.reply_sequence(200, then="x"),
+    ),
+    "reply_with": (lambda of: of.reply_with(5), lambda of: of.reply_with(object())),
+    "reply_stream": (
+        lambda of: of.reply_stream("abc"), lambda of: of.reply_stream(iter("ab")), lambda of: of.reply_stream([5]),
+        lambda of: of.reply_stream(["a"], 99), lambda of: of.reply_stream(["a"], 204),
+        lambda of: of.reply_stream(["a"], headers={"Content-Type": "a/b"}, content_type="a/b"),
+    ),
+    "reply_sse": (
+        lambda of: of.reply_sse("abc"), lambda of: of.reply_sse(iter("ab")), lambda of: of.reply_sse([5]),
+    ),
+    "reply_redirect": (lambda of: of.reply_redirect(""), lambda of: of.reply_redirect("/", 200)),
+    "reply_raw": (lambda of: of.reply_raw("text"),),
+    "reply_wsgi": (lambda of: of.reply_wsgi("app"),),
+    "forward_to": (
+        lambda of: of.forward_to("example.com"), lambda of: of.forward_to("http://a", timeout=-1),
+        lambda of: of.forward_to("https://a", ca_file="/no/such/file"), lambda of: of.forward_to("http://a:x"),
+        lambda of: of.forward_to("http://user:secret@a"),
+    ),
+    "fail": (
+        lambda of: of.fail("reset"), lambda of: of.fail(Fault.RESET, FaultPoint.CONNECT),
+        lambda of: of.fail(Fault.RESET, 5),
+        lambda of: of.fail(Fault.TRUNCATE, FaultPoint.RESPONSE_START), lambda of: of.fail(Fault.RESET, after_bytes=1),
+        lambda of: of.fail(Fault.TRUNCATE, after_bytes=-1), lambda of: of.reply(201).fail(Fault.TRUNCATE),
+    ),
+    "hold": (lambda of: of.hold(timeout=None), lambda of: of.hold(timeout=-1)),
+    "after": (lambda of: of.after(5),),
+    "then_state": (lambda of: of.then_state("paid"),),
+    "wait": (lambda of: of.wait(0), lambda of: of.wait("1"), *_timeouts("wait")),
+}  # fmt: skip
+
+_HOLD: Mapping[str, Calls] = {
+    "reply": (*_content("reply"), lambda of: of.reply(request="x")),
+    "drop": (lambda of: of.drop(request="x"),),
+    "drop_all": (lambda of: of.drop_all(5),),
+    "wait": _timeouts("wait"),
+}
+
+
+def _list_verbs(kind: type) -> set[str]:
+    """The public methods that a test calls, the asynchronous form of one apart: it checks as that does."""
+    names = {name for name in dir(kind) if not name.startswith("_") and inspect.isfunction(getattr(kind, name))}
+    return {name for name in names if not name.endswith("_async") or name == "scope_async"} - _OF_THE_ENGINE[kind]
+
+
+class MisuseTest(WireTest, StubTest):
+    """Each verb, and each way to call it wrongly."""
+
+    def assert_loud(self, calls: Mapping[str, Calls], make: Callable[[], object]) -> None:
+        for verb, wrong in calls.items():
+            for number, call in enumerate(wrong):
+                with self.subTest(verb=verb, number=number):
+                    of = make()
+                    with self.assertRaises((UsageError, TypeError)):
+                        call(of)
+                    self.stub.begin("shop.test_a")  # what was broken works again
+
+    def test_every_verb_is_here(self) -> None:
+        """A new one is missed."""
+        for kind, calls in ((HTTPStub, _STUB), (Expectation, _EXPECTATION), (Hold, _HOLD)):
+            self.assertEqual(_list_verbs(kind), set(calls), kind)
+
+    def test_of_a_stub(self) -> None:
+        """What it is told and asked."""
+        self.assert_loud(_STUB, lambda: self.stub)
+
+    def test_of_an_expectation(self) -> None:
+        """What it answers; it is as it was afterwards."""
+        self.assert_loud(_EXPECTATION, self.stub.on)
+
+    def test_of_a_hold(self) -> None:
+        """What is said of a request that is held."""
+
+        def make() -> Hold:
+            hold = self.stub.on().hold()
+            self.dial().sendall(get())
+            hold.wait(HANG)
+            return hold
+
+        self.assert_loud(_HOLD, make)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,313 @@
+"""Nothing passes silently: what went wrong in an exchange fails the test in which it went wrong, and `verify()`."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import unittest
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, HTTPStubTestCase, Reply, UsageError
+from tests.integration.stub.support import StubTest
+from tests.integration.stub.wire import Seen, WireTest, get, post
+from tests.support import HANG
+
+
+def run_test(body: Callable[[Any], object], **attributes: object) -> unittest.TestResult:
+    """Run ``body`` as the one test of a class with a stub."""
+    case = type("CaseTest", (HTTPStubTestCase,), {"test": body, **attributes})
+    result = unittest.TestResult()
+    unittest.TestSuite([case("test")]).run(result)
+    return result
+
+
+def boom(*_args: object) -> Any:
+    raise ValueError("boom")
+
+
+async def fail_later() -> AsyncIterator[str]:
+    try:
+        while True:
+            yield "a"
+            raise LookupError("first")
+    finally:
+        boom()
+
+
+class RaisedTest(StubTest):
+    """What a handler, a hook or an application raises, or returns that is no answer."""
+
+    MISTAKES: tuple[tuple[str, Callable[[HTTPStub], object], str], ...] = (
+        ("raises", lambda stub: stub.on().reply_with(boom), "ValueError: boom"),
+        ("returns None", lambda stub: stub.on().reply_with(lambda: None), "returned None; wanted a Reply"),
+        ("hook", lambda stub: stub.on().reply(200).after(boom), "ValueError: boom"),
+        ("hook returns", lambda stub: stub.on().reply(200).after(lambda _r, _a: object()), "the hook .* returned <obj"),
+        ("application", lambda stub: stub.on().reply_wsgi(boom), "ValueError: boom"),
+        ("sequence", lambda stub: stub.on().reply_sequence(201), "has 1 reply, and this was request 2"),
+        ("stream", lambda stub: stub.on().reply_stream(boom), "ValueError: boom"),
+        ("asynchronous", lambda stub: stub.on().reply_stream(fail_later), "ValueError: boom"),
+    )
+
+    def ask(self, stub: HTTPStub) -> None:
+        for _ in range(2):
+            with contextlib.suppress(http.client.IncompleteRead):
+                self.send("GET", "/x", stub=stub)
+
+    def test_verify(self) -> None:
+        """It fails, with what was raised as its cause; a second one has nothing more to say."""
+        for name, script, wanted in self.MISTAKES:
+            with self.subTest(name), HTTPStub() as stub:
+                script(stub)
+                self.ask(stub)
+                with self.assertRaisesRegex(AssertionError, f"^GET /x could not be answered: .*{wanted}") as caught:
+                    stub.verify()
+                self.assertIsNotNone(caught.exception.__cause__)
+                stub.verify()
+
+    def test_assert_stub_satisfied(self) -> None:
+        """It fails there, and the test once, not twice."""
+        for name, script, wanted in self.MISTAKES:
+
+            def body(case: Any, script: Any = script, wanted: str = wanted) -> None:
+                script(case.stub)
+                self.ask(case.stub)
+                with case.assertRaisesRegex(AssertionError, wanted):
+                    case.assertStubSatisfied()
+
+            with self.subTest(name):
+                result = run_test(body)
+                self.assertEqual(([], []), (result.failures, result.errors))
+
+    def test_failure_report(self) -> None:
+        """It is there for whoever looks after a stub otherwise."""
+        self.stub.on().reply_with(boom)
+        self.send("GET", "/x")
+        self.assertRegex(self.stub.failure_report(), "^GET /x could not be answered: ValueError: boom$")
+
+    def test_what_was_taken_is_not_held(self) -> None:
+        """Who wants the error takes it."""
+        self.stub.on().reply_with(boom)
+        self.send("GET", "/x")
+        self.assertEqual(["boom"], [str(error) for _, error in self.take_errors()])
+        self.stub.verify()
+
+    def test_reset_forgets_it(self) -> None:
+        """As it forgets what was not answered."""
+        self.stub.on().reply_with(boom)
+        self.send("GET", "/x")
+        self.stub.reset()
+        self.stub.verify()
+
+    def test_of_an_earlier_test(self) -> None:
+        """It names its test."""
+        self.begin("shop.test_a")
+        self.stub.on().reply_with(boom)
+        self.send("GET", "/x")
+        self.begin("shop.test_b")
+        self.stub.verify()
+        self.assertRegex(self.late_report(), r"^left over from shop\.test_a: GET /x could not be answered")
+
+
+class UnreadableTest(WireTest):
+    """What is malformed, or breaks off in the middle."""
+
+    REFUSED: tuple[tuple[bytes, str], ...] = (
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "^GET / could not be read: .*Content-Length"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "could not be read: a TLS handshake on a port"),
+        (
+            b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            "^POST /x could not be",
+        ),
+    )
+    BROKEN_OFF: tuple[tuple[bytes, str], ...] = (
+        (b"PUT /big HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc", "^PUT /big could not be read: the client "),
+        (b"GET /half HTTP/1.1\r\nHo", "could not be read: the client left after 22 bytes of a request's head"),
+    )
+
+    def send_wrong(self, data: bytes) -> None:
+        client = self.dial()
+        client.sendall(data)
+        if data in dict(self.BROKEN_OFF):
+            client.close()
+        else:
+            self.look(client)
+        self.stub.wait_until_idle(HANG)
+
+    def test_verify(self) -> None:
+        """It fails, although the client got no answer that a test could look at."""
+        self.stub.on().reply(200)
+        for data, wanted in (*self.REFUSED, *self.BROKEN_OFF):
+            with self.subTest(data=data):
+                self.send_wrong(data)
+                with self.assertRaisesRegex(AssertionError, wanted):
+                    self.stub.verify()
+                self.stub.verify()
+
+    def test_it_is_held_once_the_client_has_its_answer(self) -> None:
+        """Nobody has to wait for anything else."""
+        client = self.dial()
+        client.sendall(self.REFUSED[0][0])
+        client.recv(1)
+        self.assertRegex(self.stub.failure_report(), self.REFUSED[0][1])
+
+    def test_what_is_allowed(self) -> None:
+        """Who is not strict, or allows what matches, is not disturbed."""
+        wrong = self.BROKEN_OFF[0][0]
+        with self.stub.allow_unmatched():
+            for data, _ in (*self.REFUSED, *self.BROKEN_OFF):
+                self.send_wrong(data)
+        with self.stub.allow_unmatched("PUT", "/big"):
+            self.send_wrong(wrong)
+        self.stub.is_strict = False
+        self.send_wrong(wrong)
+        self.stub.verify()
+        self.stub.is_strict = True
+        with self.stub.allow_unmatched("GET", "/big"):
+            self.send_wrong(wrong)
+        self.assertRegex(self.stub.failure_report(), "^PUT /big could not be read")
+
+    def test_who_only_connects(self) -> None:
+        """Looks whether the stub is there, and asks for nothing."""
+        self.dial().close()
+        self.wait_for(lambda: len(self.stub.journal))
+        self.stub.verify()
+
+    def test_what_the_test_ends_itself(self) -> None:
+        """A cut connection and a stop are the test's own doing."""
+        for end in (self.stub.close_connections, self.stub.stop):
+            client = self.dial()
+            client.sendall(self.BROKEN_OFF[0][0])
+            self.wait_for(lambda: self.stub.in_flight)
+            end()
+            self.stub.wait_until_idle(HANG)
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_of_an_earlier_test(self) -> None:
+        """It names its test."""
+        self.begin("shop.test_a")
+        self.send_wrong(self.BROKEN_OFF[0][0])
+        self.begin("shop.test_b")
+        self.stub.verify()
+        self.assertRegex(self.late_report(), r"^left over from shop\.test_a: PUT /big could not be read: ")
+        self.assertEqual("", self.late_report())
+
+
+class EffectTest(WireTest):
+    """A fault of which a client would see nothing: it would get a perfect response."""
+
+    def assert_refused(self, write: Callable[[], object], wanted: str) -> None:
+        with self.assertRaisesRegex(UsageError, f" cannot take effect: {wanted}"):
+            write()
+
+    def test_where_it_is_written(self) -> None:
+        """What cannot be seen in any case is refused there, and the answer stays what it was."""
+        on = self.stub.on().reply(201)
+        self.assert_refused(lambda: on.fail(Fault.TRUNCATE), "the body has 0 bytes, and the client would get all of it")
+        self.assertEqual(201, self.send().status)
+        self.assert_refused(lambda: self.stub.on().fail(Fault.TRUNCATE).reply(201), "the body has 0 bytes")
+        self.assert_refused(lambda: self.stub.on().fail(Fault.TRUNCATE, after_bytes=1024), "the body has 1,024 bytes")
+        full = self.stub.on().reply(200, b"abc")
+        for fault in (Fault.TRUNCATE, Fault.WRONG_LENGTH, Fault.STALL, Fault.RESET, Fault.HALF_CLOSE, Fault.GARBAGE):
+            self.assert_refused(
+                lambda fault=fault: full.fail(fault, FaultPoint.RESPONSE_BODY, after_bytes=3),  # type: ignore[misc]
+                "the body has 3 bytes",
+            )
+        raw = self.stub.on().reply_raw(b"HTTP/1.1 200 OK\r\n\r\n")
+        for fault in (Fault.BAD_HEADER, Fault.BAD_STATUS_LINE, Fault.TRUNCATE):
+            self.assert_refused(lambda fault=fault: raw.fail(fault), "raw bytes are sent as they are")  # type: ignore[misc]
+
+    def test_when_the_request_is_here(self) -> None:
+        """What depends on the request, or on a function, answers 500 and fails the test."""
+        head, old = get(method="HEAD"), get(version="1.0")
+        cases: tuple[tuple[Callable[[Expectation], object], bytes, str], ...] = (
+            (lambda on: on.fail(Fault.TRUNCATE), head, "a response to HEAD has no body"),
+            (lambda on: on.fail(Fault.BAD_CHUNK), head, "a response to HEAD has no body"),
+            (lambda on: on.reply_with(lambda: 201).fail(Fault.TRUNCATE), get(), "the body has 0 bytes"),
+            (lambda on: on.fail(Fault.BAD_CHUNK), old, "a client of HTTP/1.0 gets no chunks"),
+            (lambda on: on.fail(Fault.NO_READ), get(), "the request has no body"),
+            (lambda on: on.reply_stream([b"a"]).fail(Fault.WRONG_LENGTH), get(), "the stream gave 1 byte"),
+            (lambda on: on.reply_stream([b"a"]).fail(Fault.TRUNCATE, after_bytes=2), old, "the stream gave 1 byte"),
+        )
+        for script, request, wanted in cases:
+            with self.subTest(wanted):
+                self.begin("shop.test_a")
+                script(self.stub.on())
+                client = self.dial()
+                client.sendall(request.replace(b"Host: a", b"Host: a\r\nConnection: close"))
+                self.look(client)
+                with self.assertRaisesRegex(AssertionError, f" could not be answered: .* cannot take effect: {wanted}"):
+                    self.stub.verify()
+
+    def test_the_body_had_to_be_read(self) -> None:
+        """An older expectation looks at it, so that it cannot be left unread."""
+        self.stub.expect("POST", "/", json={"a": 1}).reply(200)
+        self.stub.on("POST", "/").fail(Fault.NO_READ)
+        self.send("POST", "/", b"{}")
+        self.assertRegex(self.stub.failure_report(), "cannot take effect: the body was read, since criteria look at it")
+
+    def test_a_cut_in_chunks_is_seen_at_the_end_too(self) -> None:
+        """The last chunk is missing."""
+        self.stub.on().reply(chunks=[b"ab"]).fail(Fault.TRUNCATE, after_bytes=2)
+        seen = self.see()
+        self.assertEqual((b"2\r\nab\r\n", "FIN"), (seen.body, seen.end))
+
+    def test_a_reset_after_raw_bytes(self) -> None:
+        """They are sent first."""
+        self.stub.on().reply_raw(b"x").fail(Fault.RESET, FaultPoint.RESPONSE_END)
+        self.assertEqual("RST", self.see().end)
+
+
+class EarlyFaultTest(WireTest):
+    """A fault before the body has been read is decided upon with the precedence of everything else."""
+
+    def post(self, body: bytes) -> Seen:
+        return self.see(post(body, "Content-Type: application/json", "Connection: close"))
+
+    def test_what_has_precedence_and_looks_at_the_body(self) -> None:
+        """It is asked first: an older bounded expectation, one that forbids, one of an order."""
+        scripts: tuple[Callable[[], object], ...] = (
+            lambda: self.stub.expect("POST", "/", json=1).reply(201),
+            lambda: self.stub.forbid("POST", "/", json=1),
+        )
+        for script in scripts:
+            self.begin("shop.test_a")
+            script()
+            failing = self.stub.expect("POST", "/", times=None).fail(Fault.RESET, FaultPoint.REQUEST_START)
+            self.assertEqual("FIN", self.post(b"1").end)
+            self.assertEqual("RST", self.post(b"2").end)
+            self.assertEqual(1, failing.times_called)
+
+    def test_an_order(self) -> None:
+        """Whose turn it is goes before what is in no order."""
+        with self.stub.in_order():
+            self.stub.expect("POST", "/", json=1).reply(201)
+            self.stub.expect("POST", "/").fail(Fault.RESET, FaultPoint.REQUEST_START)
+        self.assertEqual(["FIN", "RST"], [self.post(b"1").end, self.post(b"2").end])
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_what_has_none_is_not_asked(self) -> None:
+        """The body of which it would be is not read."""
+        self.stub.on("POST", "/", json=1).reply(201)
+        self.stub.expect("POST", "/").fail(Fault.RESET, FaultPoint.REQUEST_START)
+        client = self.dial()
+        client.sendall(get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"))
+        self.assertEqual("RST", self.look(client).end)
+
+    def test_an_enqueued_one(self) -> None:
+        """It leaves the body unread as any other, and is used up."""
+        self.stub.enqueue(200).fail(Fault.NO_READ)
+        client = self.dial()
+        client.sendall(get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"))
+        self.assertEqual(b"HTTP/1.1 200", self.read(client, 12))
+        client.close()
+        self.assertEqual(501, self.send().status)
+
+    def test_a_hook_without_a_reply(self) -> None:
+        """What it returns is what goes wrong."""
+        self.stub.on().after(lambda _request, _reply: Reply(200, b"abcd")).fail(Fault.TRUNCATE)
+        self.assertEqual(b"ab", self.see().body)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,537 @@
+"""What a test writes: shortcuts, orders, scopes, scenarios, queues, defaults; and how it waits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import unittest
+from typing import Any
+
+from liveserver_testcase import HTTPStub, Reply, UsageError, at_least, at_most
+from tests.integration.stub.support import StubTest
+from tests.support import HANG, ROOT
+
+HERE = os.path.relpath(__file__, ROOT)
+
+
+class ScriptTest(StubTest):
+    """A stub and its script."""
+
+    maxDiff = None
+
+    def assert_refused(self, message: str, call: Any) -> None:
+        with self.assertRaises(UsageError) as caught:
+            call()
+        self.assertEqual(message, str(caught.exception))
+
+    def statuses(self, *targets: str, method: str = "GET") -> list[int]:
+        """What the stub answers to each."""
+        return [self.send(method, target).status for target in targets]
+
+    def texts(self, *targets: str) -> list[str]:
+        """What the stub answers to each, the first line."""
+        return [self.send("GET", target).text.split("\n")[0] for target in targets]
+
+
+class ShortcutsTest(ScriptTest):
+    """A line for the commonest methods."""
+
+    def test_each_method_has_its_own(self) -> None:
+        """``get(path)`` is ``on("GET", path)``, and so on."""
+        for method in ("get", "post", "put", "patch", "delete", "head", "options"):
+            with self.subTest(method=method):
+                expectation = getattr(self.stub, method)("/x", times=1, name="a").reply(204)
+                self.assertEqual(f"'a' {method.upper()} '/x'", expectation.describe())
+                self.assertEqual([204], self.statuses("/x", method=method.upper()))
+
+    def test_an_unknown_keyword_names_the_nearest(self) -> None:
+        """Of the shortcut that was called."""
+        for call, message in (
+            (
+                lambda: self.stub.get("/x", jason={}),
+                "get() got an unexpected keyword argument 'jason'. Did you mean 'json'?",
+            ),
+            (
+                lambda: self.stub.on("GET", "/x", time=1),
+                "on() got an unexpected keyword argument 'time'. Did you mean 'times'?",
+            ),
+            (
+                lambda: self.stub.forbid("GET", "/x", headrs={}),
+                "forbid() got an unexpected keyword argument 'headrs'. Did you mean 'headers'?",
+            ),
+        ):
+            with self.assertRaises(TypeError) as caught:
+                call()
+            self.assertEqual(message, str(caught.exception))
+
+    def test_path_parameters_reach_the_function(self) -> None:
+        """By their names, read by the rule's converters."""
+        self.stub.get("/users/<int:id>").reply_with(lambda request, id: {"id": id})
+        self.assertEqual('{"id": 42}', self.send("GET", "/users/42").text)
+        self.assertEqual({"id": 42}, self.stub.last_request.path_params)
+
+    def test_what_is_forbidden_is_held_against_the_test_at_once(self) -> None:
+        """Whatever else would answer it."""
+        self.stub.on().reply(200)
+        self.stub.forbid("DELETE", "/users/<int:id>", name="never")
+        self.assertEqual([501], self.statuses("/users/1", method="DELETE"))
+        self.assertIn(
+            "#1: DELETE /users/1 came, and must never come\n  never: 'never' DELETE", self.stub.failure_report()
+        )
+
+    def test_at_least_and_at_most(self) -> None:
+        """Two ways to say a range."""
+        self.assertEqual(((2, None), (0, 3)), (at_least(2), at_most(3)))
+        expectation = self.stub.expect("GET", "/x", times=at_least(2)).reply(200)
+        self.statuses("/x")
+        self.assertFalse(expectation.is_satisfied)
+        self.statuses("/x", "/x")
+        self.assertTrue(expectation.is_satisfied)
+        self.stub.expect("GET", "/y", times=at_most(1)).reply(200)
+        self.assertEqual([200, 501], self.statuses("/y", "/y"))
+        self.stub.failure_report()
+        self.assert_refused("at_least('2'): wanted a whole number, 0 or more", lambda: at_least("2"))  # type: ignore[arg-type]
+        self.assert_refused("at_most(-1): wanted a whole number, 0 or more", lambda: at_most(-1))
+
+
+class OrderTest(ScriptTest):
+    """Requests that must come in an order."""
+
+    def test_the_head_of_the_order_answers(self) -> None:
+        """One after the other, and then nothing more."""
+        with self.stub.in_order():
+            self.stub.expect("GET", "/login").reply(201)
+            self.stub.expect("GET", "/buy", times=2).reply(202)
+            self.stub.expect("GET", "/logout").reply(203)
+        self.assertEqual([201, 202, 202, 203], self.statuses("/login", "/buy", "/buy", "/logout"))
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_what_comes_before_its_turn(self) -> None:
+        """It is unmatched, says so once, and the order goes on (not as peers, where one stray request poisons all)."""
+        with self.stub.in_order():
+            self.stub.expect("GET", "/login").reply(201)
+            self.stub.expect("GET", "/buy").reply(202)
+        self.assertEqual([501, 201, 202], self.statuses("/buy", "/login", "/buy"))
+        lines = self.stub.failure_report().split("\n")
+        self.assertEqual(
+            [
+                "#1: nothing answers GET /buy: what matches it cannot answer now",
+                f"  GET '/buy', written at {HERE}",
+                f"    it is later in its order: first must come GET '/login', written at {HERE}",
+            ],
+            [line.rpartition(":")[0] if ".py:" in line else line for line in [cut_used(line) for line in lines[:3]]],
+        )
+
+    def test_what_comes_before_its_turn_can_be_answered_by_something_else(self) -> None:
+        """As the order of looking them up says."""
+        self.stub.on().reply(200)
+        with self.stub.in_order():
+            self.stub.expect("GET", "/login").reply(201)
+            self.stub.expect("GET", "/buy").reply(202)
+        self.assertEqual([200, 201, 200, 202], self.statuses("/buy", "/login", "/login", "/buy"))
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_what_need_not_come_can_be_left_out(self) -> None:
+        """And what may come more often, may."""
+        with self.stub.in_order():
+            self.stub.expect("GET", "/a").reply(201)
+            self.stub.on("GET", "/poll").reply(202)
+            self.stub.expect("GET", "/b", times=at_least(1)).reply(203)
+            self.stub.expect("GET", "/c").reply(204)
+        self.assertEqual([201, 203, 203, 204], self.statuses("/a", "/b", "/b", "/c"))
+        self.assertEqual([501], self.statuses("/b"))
+
+    def test_an_order_goes_first(self) -> None:
+        """Before what is bounded, and before what is newer."""
+        with self.stub.in_order():
+            self.stub.expect("GET", "/a").reply(201)
+        self.stub.expect("GET", "/a").reply(202)
+        self.stub.on("GET", "/a").reply(203)
+        self.assertEqual([201, 202, 203], self.statuses("/a", "/a", "/a"))
+
+    def test_one_that_was_removed_is_not_waited_for(self) -> None:
+        """The rest of the order closes up."""
+        with self.stub.in_order():
+            first = self.stub.expect("GET", "/a").reply(201)
+            self.stub.expect("GET", "/b").reply(202)
+        first.remove()
+        self.assertEqual([202], self.statuses("/b"))
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_an_order_of_the_class_begins_anew_in_each_test(self) -> None:
+        """However far the one before came."""
+        with self.stub.in_order():
+            self.stub.expect("GET", "/a").reply(201)
+            self.stub.expect("GET", "/b").reply(202)
+        for name in ("one", "two"):
+            self.begin(name)
+            self.assertEqual([201, 202], self.statuses("/a", "/b"))
+            self.assertEqual("", self.stub.failure_report())
+
+    def test_one_order_stands_in_no_other(self) -> None:
+        """What that would mean, nobody knows."""
+        with self.stub.in_order():
+            self.assert_refused(
+                "in_order() stands inside another in_order(); write one after the other",
+                lambda: self.stub.in_order().__enter__(),
+            )
+
+    def test_an_unmet_one_says_that_its_turn_had_not_come(self) -> None:
+        """Not that it was written too late."""
+        with self.stub.in_order():
+            self.stub.expect("GET", "/a").reply(200)
+            self.stub.expect("GET", "/b").reply(200)
+        self.statuses("/b")
+        self.assertIn(
+            "\n  #1 GET /b matches it, but not while it could answer: "
+            "it stands in an order, and its turn had not come\n",
+            self.stub.failure_report(),
+        )
+
+
+def cut_used(line: str) -> str:
+    """A line without how far an expectation has come."""
+    return line.replace(", used up 1/1", "")
+
+
+class QueueTest(ScriptTest):
+    """Replies that wait for whatever comes."""
+
+    def test_each_answers_one_request(self) -> None:
+        """Whatever it is, in their order; then nothing is left."""
+        first = self.stub.enqueue(Reply(201))
+        self.stub.enqueue("text")
+        self.stub.enqueue(("gone", 410))
+        self.assertEqual([201, 200, 410, 501], self.statuses("/a", "/b", "/c", "/d"))
+        self.assertEqual(["/a"], [request.path for request in first.requests])
+
+    def test_only_what_nothing_else_matches(self) -> None:
+        """Expectations go before, content comes after."""
+        self.stub.on("GET", "/a").reply(201)
+        self.stub.enqueue(202)
+        self.stub.serve_content("x", 203)
+        self.assertEqual([201, 202, 203], self.statuses("/a", "/b", "/b"))
+
+    def test_one_for_a_method_goes_first(self) -> None:
+        """In whatever case it is written."""
+        self.stub.enqueue(201)
+        self.stub.enqueue(202, method="PUT")
+        self.assertEqual([202], self.statuses("/", method="PUT"))
+        self.assertEqual([201], self.statuses("/", method="GET"))
+
+    def test_what_is_left_over_is_gone_with_its_test(self) -> None:
+        """What the class has enqueued is there again."""
+        self.stub.enqueue(201)
+        self.begin("one")
+        self.stub.enqueue(202)
+        self.assertEqual([201], self.statuses("/"))
+        self.begin("two")
+        self.assertEqual([201, 501], self.statuses("/", "/"))
+
+    def test_nonsense_is_refused(self) -> None:
+        """When it is written, not when a request comes."""
+        with self.assertRaises(UsageError):
+            self.stub.enqueue(object())
+
+
+class ScopeTest(ScriptTest):
+    """What lasts no longer than a block."""
+
+    def test_it_is_gone_afterwards(self) -> None:
+        """Expectations, content, queue; what was there before is as it was."""
+        self.stub.serve_content("before")
+        with self.stub.scope():
+            self.stub.expect("GET", "/a").reply(201)
+            self.stub.serve_content("inside")
+            self.stub.enqueue(202)
+            self.assertEqual(["", "", "inside"], self.texts("/a", "/b", "/c"))
+        self.assertEqual(["before", "before"], self.texts("/a", "/b"))
+
+    def test_it_is_verified_at_its_end(self) -> None:
+        """Not by the test's end; and only what was written inside."""
+        outside = self.stub.expect("GET", "/outside").reply(200)
+        with self.assertRaises(AssertionError) as caught, self.stub.scope():
+            self.stub.expect("GET", "/a").reply(201)
+        self.assertRegex(
+            str(caught.exception),
+            r"\AGET '/a' was expected exactly once, and never came, written at .*:\d+\n"
+            r"the stub was sent nothing in this test: does the code under test use http://.*\?\Z",
+        )
+        outside.remove()
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_an_exception_inside_is_not_hidden(self) -> None:
+        """What was written inside is gone all the same."""
+        with self.assertRaises(KeyError), self.stub.scope():
+            self.stub.expect("GET", "/a").reply(201)
+            raise KeyError("mine")
+        self.assertEqual([], self.stub.expectations)
+
+
+class ScenarioTest(ScriptTest):
+    """A thing with a state."""
+
+    def test_requests_move_it_on(self) -> None:
+        """Each state has its own answers."""
+        order = self.stub.scenario("order", "new")
+        order.get("/order", state="new").reply(text="new")
+        order.post("/pay", state="new").then_state("paid").reply(202)
+        order.get("/order", state="paid").reply(text="paid")
+        self.assertEqual(["new"], self.texts("/order"))
+        self.assertEqual([202, 501], self.statuses("/pay", "/pay", method="POST"))
+        self.assertEqual((["paid"], "paid"), (self.texts("/order"), order.state))
+        lines = self.stub.failure_report().split("\n")
+        self.assertEqual("#3: nothing answers POST /pay: what matches it cannot answer now", lines[0])
+        self.assertTrue(lines[1].startswith("  POST '/pay' in state 'new' of 'order', written at "), lines[1])
+        self.assertEqual("    it wants 'order' in state 'new', which is in state 'paid'", lines[2])
+
+    def test_the_test_can_move_it(self) -> None:
+        """And each test finds it in its first state."""
+        order = self.stub.scenario("order")
+        order.get("/order", state="start").reply(201)
+        order.get("/order", state="lost").reply(202)
+        self.begin("one")
+        order.state = "lost"
+        self.assertEqual([202], self.statuses("/order"))
+        self.begin("two")
+        self.assertEqual(("start", [201]), (order.state, self.statuses("/order")))
+
+    def test_the_same_name_is_the_same_thing(self) -> None:
+        """Whose first state is said once."""
+        self.stub.scenario("order", "new").state = "paid"
+        self.assertEqual("paid", self.stub.scenario("order").state)
+        self.assert_refused(
+            "the scenario 'order' begins in state 'new', and now in 'old': keep one",
+            lambda: self.stub.scenario("order", "old"),
+        )
+
+    def test_it_is_a_view_of_the_stub(self) -> None:
+        """With whatever else the stub has."""
+        order = self.stub.scenario("order")
+        self.assertEqual(self.stub.url, order.url)
+        self.assertEqual("<Scenario 'order' in state 'start'>", repr(order))
+
+    def test_twenty_threads_move_it_once(self) -> None:
+        """Being matched and moving on are one step: of all who pay at once, one has paid."""
+        order = self.stub.scenario("order", "new")
+        order.post("/pay", state="new").then_state("paid").reply(200)
+        order.post("/pay", state="paid").reply(409)
+        found: list[int] = []
+        threads = [threading.Thread(target=lambda: found.append(self.send("POST", "/pay").status)) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG)
+        self.assertEqual([200] + [409] * 19, sorted(found))
+
+    def test_states_belong_to_scenarios(self) -> None:
+        """Elsewhere they are answered with what to write."""
+        self.assert_refused(
+            "state is 'paid', but of no scenario; write stub.scenario('…').on(…, state='paid')",
+            lambda: self.stub.on("GET", "/x", state="paid"),
+        )
+        expectation = self.stub.on("GET", "/x")
+        self.assert_refused(
+            "GET '/x' is part of no scenario; write stub.scenario('…').on(…).then_state('paid')",
+            lambda: expectation.then_state("paid"),
+        )
+        self.assert_refused("name is ''; wanted a str", lambda: self.stub.scenario(""))
+
+
+class DefaultsTest(ScriptTest):
+    """What many expectations have in common."""
+
+    def test_criteria_start_from_them(self) -> None:
+        """Headers merge, whatever their case; anything else is replaced."""
+        api = self.stub.defaults(headers={"X-Shop": "k", "Accept": "a"}, query={"v": 1})
+        expectation = api.get("/x", headers={"accept": "b"}, query={"v": 2})
+        self.assertEqual("GET '/x' query={'v': '2'} headers={'X-Shop': 'k', 'Accept': 'b'}", expectation.describe())
+        self.assertEqual("GET '/y' query={'v': '1'} headers={'X-Shop': 'k', 'Accept': 'a'}", api.get("/y").describe())
+
+    def test_paths_have_a_prefix(self) -> None:
+        """As of a version of an API."""
+        api = self.stub.defaults(prefix="/v1")
+        self.assertEqual("GET '/v1/users/<int:id>'", api.get("/users/<int:id>").describe())
+        self.assert_refused(
+            "prefix is 'v1'; wanted one that begins with '/', such as '/v1'", lambda: self.stub.defaults(prefix="v1")
+        )
+        self.assert_refused("path is None; wanted a str, before which '/v1' can stand", lambda: api.on("GET"))
+
+    def test_replies_start_from_them(self) -> None:
+        """Their headers are added, unless the reply says otherwise."""
+        api = self.stub.defaults(reply_headers={"X-Version": "1", "X-A": "default"})
+        api.get("/x").reply(200, headers={"x-a": "own"})
+        answer = self.send("GET", "/x")
+        self.assertEqual(("1", "own"), (answer.headers["x-version"], answer.headers["x-a"]))
+
+    def test_they_can_be_layered(self) -> None:
+        """A view of a view has both; with a scenario, too."""
+        api = self.stub.defaults(prefix="/v1", headers={"A": "1"}).defaults(prefix="/users", headers={"B": "2"})
+        self.assertEqual("GET '/v1/users/x' headers={'A': '1', 'B': '2'}", api.get("/x").describe())
+        order = self.stub.scenario("order").defaults(prefix="/orders")
+        self.assertEqual("GET '/orders/1' in state 'new' of 'order'", order.get("/1", state="new").describe())
+
+    def test_it_is_a_view_of_the_stub(self) -> None:
+        """With whatever else the stub has."""
+        self.assertEqual(self.stub.url_for("/x"), self.stub.defaults().url_for("/x"))
+
+
+class WaitTest(ScriptTest):
+    """Waiting needs no sleep, and never ends before the exchange is recorded."""
+
+    def send_later(self, *targets: str) -> None:
+        """From another thread."""
+        thread = threading.Thread(target=lambda: self.statuses(*targets))
+        self.addCleanup(thread.join, HANG)
+        thread.start()
+
+    def test_take_request(self) -> None:
+        """One after the other, each once, in the order of their arrival."""
+        self.stub.on().reply(200)
+        self.send_later("/a", "/b")
+        self.assertEqual(["/a", "/b"], [self.stub.take_request(HANG).path for _ in range(2)])
+        with self.assertRaises(AssertionError) as caught:
+            self.stub.take_request(0.01)
+        self.assertEqual(
+            "waited 0.01 s for request #3, after those that were taken", str(caught.exception).split("\n")[0]
+        )
+
+    def test_a_function_is_enqueued(self) -> None:
+        """It makes the reply to one request."""
+        self.stub.enqueue(lambda request: {"path": request.path})
+        self.stub.enqueue(Reply(202))
+        self.assertEqual([200, 202, 501], self.statuses("/a", "/b", "/c"))
+
+    def test_take_request_that_comes_slowly(self) -> None:
+        """Neither is it passed over, nor is another one taken twice, if its body is long in coming."""
+        self.stub.on().reply(200)
+        client = self.connect()
+        client.sendall(b"PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
+        self.wait_for(lambda: len(self.stub.journal))
+        self.send("GET", "/quick")
+        taken = [self.stub.take_request(HANG).path]
+        client.sendall(b"c")
+        taken.append(self.stub.take_request(HANG).path)
+        self.assertEqual(["/quick", "/slow"], taken)
+        with self.assertRaisesRegex(AssertionError, "for request #3, after those that were taken"):
+            self.stub.take_request(0)
+
+    def test_a_queue_that_is_empty_blocks_nobody(self) -> None:
+        """The client is answered at once, and the wait has an end."""
+        self.assertEqual([501], self.statuses("/a"))
+        self.stub.begin("next")
+        with self.assertRaises(AssertionError) as caught:
+            self.stub.take_request(0.01)
+        self.assertIn("waited 0.01 s for a request\nthe stub was sent nothing in this test", str(caught.exception))
+
+    def test_wait_for_request(self) -> None:
+        """Until enough of them have come that match."""
+        self.stub.on().reply(200)
+        self.send_later("/a", "/b", "/a")
+        found = self.stub.wait_for_request("GET", "/a", times=2, timeout=HANG)
+        self.assertEqual(["/a", "/a"], [request.path for request in found])
+        self.assertEqual("/b", self.stub.wait_for_request("GET", "/b", timeout=HANG).path)
+        with self.assertRaises(AssertionError) as caught:
+            self.stub.wait_for_request("GET", "/c", timeout=0.01)
+        self.assertEqual(
+            "GET '/c' was expected at least once, and never came within 0.01 s", str(caught.exception).split("\n")[0]
+        )
+
+    def test_an_expectation_can_be_waited_for(self) -> None:
+        """Its requests are recorded by then, with what they are answered, although the answer is slow."""
+        expectation = self.stub.expect("GET", "/slow").reply(202, delay=0.05)
+        self.send_later("/slow")
+        (request,) = expectation.wait(timeout=HANG)
+        self.assertEqual([request], self.stub.requests)
+        self.assertEqual([expectation, 0], [request.expectation, request.turn])
+        with self.assertRaises(AssertionError) as caught:
+            expectation.wait(2, timeout=0.01)
+        self.assertRegex(
+            str(caught.exception),
+            r"\Awaited 0\.01 s for GET '/slow', written at .*:\d+, to come at least 2 times\nthe stub at ",
+        )
+        self.assert_refused("times is 0; wanted a number of requests, 1 or more", lambda: expectation.wait(0))
+
+    def test_wait_until_satisfied(self) -> None:
+        """All that must come has come, also what has no bound."""
+        self.stub.expect("GET", "/a", times=at_least(2)).reply(200)
+        self.stub.expect("GET", "/b").reply(200)
+        self.send_later("/a", "/b", "/a")
+        self.stub.wait_until_satisfied(HANG)
+        self.stub.expect("GET", "/c").reply(200)
+        with self.assertRaises(AssertionError) as caught:
+            self.stub.wait_until_satisfied(0.01)
+        self.assertTrue(str(caught.exception).startswith("GET '/c' was expected exactly once, and never came"))
+
+    def test_the_stub_says_how_long_it_waits(self) -> None:
+        """Where nothing else is said."""
+        self.stub.timeout = 0.02
+        start = time.monotonic()
+        for call in (self.stub.take_request, lambda: self.stub.wait_for_request("GET", "/x")):
+            with self.assertRaises(AssertionError) as caught:
+                call()
+            self.assertIn("0.02 s", str(caught.exception))
+        self.assertGreaterEqual(time.monotonic() - start, 0.03)
+
+    def test_an_expectation_without_a_stub(self) -> None:
+        """Nothing could come."""
+        from tests.integration.stub.support import make_expectation
+
+        self.assert_refused(
+            "wait() waits for requests, and <Expectation GET '/x', any number of times, called 0 times> "
+            "is in no stub that could get any",
+            make_expectation("GET", "/x").wait,
+        )
+
+
+class AloneTest(ScriptTest):
+    """A stub that no test case looks after."""
+
+    def test_it_can_be_verified(self) -> None:
+        """With what a test case would say at the end of a test."""
+        with HTTPStub() as stub:
+            stub.verify()
+            stub.expect("GET", "/x").reply(200)
+            with self.assertRaises(AssertionError) as caught:
+                stub.verify()
+            self.assertTrue(str(caught.exception).startswith("GET '/x' was expected exactly once, and never came"))
+
+    def test_it_can_be_looked_at(self) -> None:
+        """`explain` says what is in the script, and what came."""
+        self.stub.expect("GET", "/x").reply(200)
+        self.statuses("/x")
+        self.assertRegex(
+            self.stub.explain(),
+            r"\Athe stub knows 1 expectation:\n"
+            r"  GET '/x', exactly once, called 1 time, written at .*:\d+\n"
+            r"the stub at http://.* was sent 1 request in this test:\n"
+            r"  #1 GET /x -> 200\Z",
+        )
+
+    def test_the_last_request(self) -> None:
+        """Or that there was none."""
+        with self.assertRaises(AssertionError) as caught:
+            self.stub.last_request  # noqa: B018
+        self.assertTrue(str(caught.exception).startswith("the stub was sent nothing in this test"))
+        self.stub.on().reply(200)
+        self.statuses("/a", "/b")
+        self.assertEqual("/b", self.stub.last_request.path)
+        self.assertEqual(2, len(self.stub.exchanges))
+
+    def test_a_predicate_may_ask_the_stub(self) -> None:
+        """It runs while the book is locked, by the thread that has locked it."""
+        self.stub.on("GET", "/x", matcher=lambda request: len(self.stub.expectations) == 1).reply(201)
+        self.assertEqual([201], self.statuses("/x"))
+
+    def test_a_predicate_that_raises_matches_nothing(self) -> None:
+        """The report says what it raised."""
+        self.stub.on("GET", "/x", matcher=lambda request: request.json["a"]).reply(201)
+        self.assertEqual([501], self.statuses("/x"))
+        self.assertRegex(
+            self.stub.failure_report(), r"    FAIL matcher: wanted the lambda in line \d+, got raised ValueError: "
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,348 @@
+"""HTTPStubTestCase: what fails a test by itself, and what survives from test to test."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import threading
+import unittest
+from collections.abc import Callable
+from typing import Any
+
+from liveserver_testcase import HTTPStub, HTTPStubTestCase
+from tests.integration.running import Outcome, make_case, run_case
+from tests.support import HANG, NoLeaks
+
+Stub = Any  # a test of a class that is made on the fly has no types
+
+
+def send(stub: HTTPStub, method: str = "GET", target: str = "/", body: bytes | None = None) -> int:
+    """Send a request on a connection of its own; the status."""
+    connection = http.client.HTTPConnection(stub.host, stub.port, timeout=HANG)
+    try:
+        connection.request(method, target, body)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
+
+
+def run(*tests: Callable[[Any], None], **members: Any) -> Outcome:
+    """Run a class with the mixin whose tests are these, in their order."""
+    named = {f"test_{number}": test for number, test in enumerate(tests, 1)}
+    return run_case(make_case(HTTPStubTestCase, **named, **members))
+
+
+def last_lines(report: str) -> list[str]:
+    """The report without the traceback above it."""
+    return report[report.index("AssertionError: ") + len("AssertionError: ") :].split("\n")
+
+
+class VerdictTest(NoLeaks):
+    """What the stub holds against a test fails it."""
+
+    maxDiff = None
+
+    def test_a_test_that_goes_as_scripted_passes(self) -> None:
+        """What was expected came, what was allowed did not."""
+
+        def test(self: Stub) -> None:
+            self.stub.expect("POST", "/charges").reply(201)
+            self.stub.on("GET", "/status").reply(200)
+            self.assertEqual(201, send(self.stub, "POST", "/charges"))
+
+        self.assertEqual({"run": 1}, run(test).summary)
+
+    def test_a_request_that_nothing_answers_fails_the_test(self) -> None:
+        """Although the test itself looks for nothing of the kind."""
+
+        def test(self: Stub) -> None:
+            self.stub.expect("POST", "/charges").reply(201)
+            send(self.stub, "POST", "/charge", b"amount=5")
+
+        outcome = run(test)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertEqual(
+            [
+                "#1: no expectation matches POST /charge (8 bytes of no content type)",
+                "  nearest: POST '/charges', written at test_stub.py:N",
+                "    ok   method POST",
+                "    FAIL path: wanted '/charges', got '/charge'",
+                "  POST '/charges' was expected exactly once, and never came",
+                "  to send it again: curl --noproxy '*' -H Content-Type: --data-raw amount=5 http://127.0.0.1:PORT/charge",
+                "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
+                "  #1 POST /charge (8 bytes of no content type) -> 501",
+            ],
+            last_lines(outcome.report),
+        )
+
+    def test_an_expectation_that_is_not_met_fails_the_test(self) -> None:
+        """The report says what came instead."""
+
+        def test(self: Stub) -> None:
+            self.stub.expect("POST", "/charges", times=2).reply(201)
+            self.stub.on("GET", "/charges").reply(200)
+            send(self.stub, "POST", "/charges")
+            send(self.stub, "GET", "/charges")
+
+        outcome = run(test)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertEqual(
+            [
+                "POST '/charges' was expected exactly 2 times, and came once, written at test_stub.py:N",
+                "  nearest: #2 GET /charges",
+                "    FAIL method: wanted POST, got GET (a client that follows a redirect makes a GET of a POST)",
+                "    ok   path '/charges'",
+                "the stub at http://127.0.0.1:PORT was sent 2 requests in this test:",
+                "  #1 POST /charges -> 201",
+                "  #2 GET /charges -> 200",
+            ],
+            last_lines(outcome.report),
+        )
+
+    def test_an_expectation_without_a_reply_fails_the_test(self) -> None:
+        """Once a request comes for it."""
+
+        def test(self: Stub) -> None:
+            self.stub.on("GET", "/status")
+            send(self.stub, "GET", "/status")
+
+        outcome = run(test)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertEqual(
+            [
+                "#1: nothing answers GET /status: what matches it has no reply; add .reply(…)",
+                "  GET '/status', without a reply, written at test_stub.py:N",
+                "  to send it again: curl --noproxy '*' http://127.0.0.1:PORT/status",
+                "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
+                "  #1 GET /status -> 501",
+            ],
+            last_lines(outcome.report),
+        )
+
+    def test_a_reply_that_cannot_be_sent_fails_the_test(self) -> None:
+        """A length for a HEAD, sent to a GET, is an error of the script, with its traceback and without secrets."""
+
+        def test(self: Stub) -> None:
+            self.stub.on().reply(200, headers={"Content-Length": "5"})
+            send(self.stub, "GET", "/x?token=hunter2")
+
+        outcome = run(test)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertIn("GET /x?token=*** could not be answered: InvalidResponse: ", outcome.report)
+        self.assertEqual((1, 0), (outcome.report.count("could not be answered"), outcome.report.count("hunter2")))
+
+    def test_a_test_that_failed_already_gets_the_report_as_a_note(self) -> None:
+        """It fails once, for its own reason, and the stub's view is added."""
+
+        def test(self: Stub) -> None:
+            status = send(self.stub, "GET", "/x")
+            self.assertEqual(200, status)
+
+        outcome = run(test)
+        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+        self.assertIn("AssertionError: 200 != 501", outcome.report)
+        self.assertIn("#1: nothing answers GET /x: no expectation is written", outcome.report)
+
+    def test_a_request_on_its_way_is_waited_for(self) -> None:
+        """What arrives while the test ends is still answered, and counts."""
+        sent = threading.Event()
+
+        def send_slowly(stub: HTTPStub) -> None:
+            connection = http.client.HTTPConnection(stub.host, stub.port, timeout=HANG)
+            try:
+                connection.putrequest("PUT", "/x")
+                connection.putheader("Content-Length", "3")
+                connection.endheaders(b"ab")
+                stub.journal.wait_for(lambda: len(stub.journal), HANG)
+                sent.set()
+                threading.Event().wait(0.05)
+                connection.send(b"c")
+                connection.getresponse().read()
+            finally:
+                connection.close()
+
+        def test(self: Stub) -> None:
+            self.stub.expect("PUT", "/x").reply(200)
+            thread = threading.Thread(target=send_slowly, args=[self.stub])
+            thread.start()
+            self.addClassCleanup(thread.join, HANG)
+            sent.wait(HANG)
+
+        self.assertEqual({"run": 1}, run(test, stub_pending_timeout=HANG).summary)
+
+    def run_soon(self, test: Callable[[Any], None]) -> Outcome:
+        """Run a test that might wait very long when it is over, and should not."""
+        outcomes: list[Outcome] = []
+        thread = threading.Thread(target=lambda: outcomes.append(run(test, stub_pending_timeout=3 * HANG)))
+        self.addCleanup(thread.join, 4 * HANG)
+        thread.start()
+        thread.join(HANG)
+        self.assertEqual(1, len(outcomes), "it is not over")
+        return outcomes[0]
+
+    def test_a_delay_is_not_waited_for(self) -> None:
+        """A test is over when it is over, and its stub stops although a reply is still to come."""
+
+        def test(self: Stub) -> None:
+            self.stub.expect("GET", "/slow").reply(200, delay=600)
+            client = http.client.HTTPConnection(self.stub.host, self.stub.port, timeout=HANG)
+            self.addClassCleanup(client.close)
+            client.request("GET", "/slow")
+            self.stub.journal.wait_for(lambda: self.stub.requests, HANG)
+
+        self.assertEqual({"run": 1}, self.run_soon(test).summary)
+
+    def test_how_long_is_waited_comes_from_the_environment(self) -> None:
+        """``STUBSERVER_PENDING_TIMEOUT`` replaces ``stub_pending_timeout``."""
+
+        def test(self: Stub) -> None:
+            client = http.client.HTTPConnection(self.stub.host, self.stub.port, timeout=HANG)
+            self.addClassCleanup(client.close)
+            client.putrequest("PUT", "/never-ending")
+            client.putheader("Content-Length", "3")
+            client.endheaders(b"ab")
+            self.stub.journal.wait_for(lambda: len(self.stub.journal), HANG)
+
+        os.environ["STUBSERVER_PENDING_TIMEOUT"] = "0"
+        self.addCleanup(os.environ.pop, "STUBSERVER_PENDING_TIMEOUT")
+        self.assertEqual({"run": 1}, self.run_soon(test).summary)
+
+
+class IsolationTest(NoLeaks):
+    """What a test leaves to the next."""
+
+    def test_each_test_begins_with_nothing(self) -> None:
+        """Script, content and record of the one before are gone."""
+        seen: list[Any] = []
+
+        def first(self: Stub) -> None:
+            self.stub.expect("GET", "/x").reply(200)
+            self.stub.serve_content("content")
+            send(self.stub, "GET", "/x")
+            send(self.stub, "GET", "/y")
+
+        def second(self: Stub) -> None:
+            seen.append((self.stub.requests, self.stub.expectations, send(self.stub, "GET", "/y")))
+            self.stub.failure_report()
+
+        self.assertEqual({"run": 2}, run(first, second).summary)
+        self.assertEqual([([], [], 501)], seen)
+
+    def test_the_script_of_the_class_survives(self) -> None:
+        """What `configure_stub` wrote, and what `setUpClass` wrote after it, is there in each test, counted anew."""
+
+        def configure_stub(cls: Any, stub: HTTPStub) -> None:
+            stub.expect("GET", "/login").reply(200)
+
+        def setUpClass(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.stub.serve_content("content", 203)
+
+        def test(self: Stub) -> None:
+            self.stub.on("GET", "/mine").reply(200)
+            self.assertEqual([200, 203], [send(self.stub, "GET", target) for target in ("/login", "/other")])
+
+        def forgetful(self: Stub) -> None:
+            self.assertEqual(203, send(self.stub, "GET", "/mine"))
+
+        outcome = run(
+            test, test, forgetful, configure_stub=classmethod(configure_stub), setUpClass=classmethod(setUpClass)
+        )
+        self.assertEqual({"run": 3, "failures": 1}, outcome.summary)
+        self.assertIn(
+            "GET '/login' was expected exactly once, and never came, written at test_stub.py:N", outcome.report
+        )
+
+    def test_what_comes_late_names_its_test(self) -> None:
+        """A request between two tests fails the second, once, and is not among its requests."""
+        seen: list[Any] = []
+
+        def first(self: Stub) -> None:
+            """Nothing comes yet."""
+
+        def second(self: Stub) -> None:
+            seen.append(self.stub.requests)
+
+        def third(self: Stub) -> None:
+            """Nothing comes any more."""
+
+        class Case(HTTPStubTestCase):
+            def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+                if self.id().endswith("second"):
+                    send(self.stub, "GET", "/late")
+                return super().run(result)
+
+            test_1_first, test_2_second, test_3_third = first, second, third
+
+        Case.__module__, Case.__qualname__ = "made", "Case"
+        outcome = run_case(Case)
+        self.assertEqual({"run": 3, "failures": 1}, outcome.summary)
+        self.assertEqual([[]], seen)
+        self.assertEqual("made.Case.test_2_second", outcome.result.failures[0][0].id())
+        self.assertIn(
+            "left over from made.Case.test_1_first: nothing answers GET /late: no expectation is written",
+            outcome.report,
+        )
+
+    def test_what_comes_after_the_last_test_is_reported_with_the_class(self) -> None:
+        """Nobody is left to fail but the class itself."""
+
+        class Case(HTTPStubTestCase):
+            def test(self) -> None:
+                pass
+
+            @classmethod
+            def tearDownClass(cls) -> None:
+                send(cls.stub, "GET", "/late")
+                super().tearDownClass()
+
+        Case.__module__, Case.__qualname__ = "made", "Case"
+        outcome = run_case(Case)
+        self.assertEqual({"run": 1, "errors": 1}, outcome.summary)
+        self.assertIn("left over from made.Case.test: nothing answers GET /late", outcome.report)
+
+    def test_subtests_share_a_record(self) -> None:
+        """A subtest is no test of its own."""
+
+        def test(self: Stub) -> None:
+            self.stub.on().reply(200)
+            for number in (1, 2):
+                with self.subTest(number=number):
+                    send(self.stub)
+                    self.assertEqual(number, len(self.stub.requests))
+
+        self.assertEqual({"run": 1}, run(test).summary)
+
+
+class MisuseTest(NoLeaks):
+    """What a class gets wrong."""
+
+    def test_configuring_the_stub_needs_a_class_method(self) -> None:
+        """The decorator to write is named."""
+        outcome = run(lambda self: None, configure_stub=lambda self, stub: None)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertIn(
+            "UsageError: Case.configure_stub() must be a class method: write @classmethod above it", outcome.report
+        )
+
+    def test_configuring_the_stub_may_be_a_static_method(self) -> None:
+        """Which is called with the stub alone."""
+        seen: list[HTTPStub] = []
+        outcome = run(lambda self: None, configure_stub=staticmethod(seen.append))
+        self.assertEqual(({"run": 1}, 1), (outcome.summary, len(seen)))
+
+    def test_an_error_while_configuring_stops_the_stub(self) -> None:
+        """It is reported for the class, and nothing is left behind."""
+
+        def configure_stub(cls: Any, stub: HTTPStub) -> None:
+            stub.on("/x")
+
+        outcome = run(lambda self: None, configure_stub=classmethod(configure_stub))
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+        self.assertIn("UsageError: method is '/x'; ", outcome.report)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,317 @@
+"""What an ASGI server does not do to others: logging, warnings, the environment; its options, and what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import re
+import socket
+import threading
+import unittest
+from typing import Any
+from unittest import mock
+
+import requests
+from freezegun import freeze_time
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from liveserver_testcase.core import tracebacks as whereabouts
+from liveserver_testcase.errors import ServerStartError, UsageError
+from liveserver_testcase.web.asgi import ASGIServer
+from tests.integration.web.test_asgi import ASGICase, tell
+from tests.support import HANG, run_python, wait_until
+
+
+class Options(ASGICase):
+    """What is handed to uvicorn, and what is not."""
+
+    def assert_refused(self, message: str, **options: Any) -> None:
+        with self.assertRaisesRegex(UsageError, f"^{re.escape(message)}$"):
+            ASGIServer(tell, options=options)
+
+    def test_they_are_used(self) -> None:
+        """A root path, headers of the server's, and another parser."""
+        for http in ("httptools", "h11"):
+            with self.subTest(http=http):
+                self.serve(tell, options={"root_path": "/api", "headers": [("X-Test", "yes")], "http": http})
+                answer = self.get("/path?a=b")
+                self.assertEqual("/api", answer.json()["root_path"])
+                self.assertEqual("yes", answer.headers["X-Test"])
+                self.assertIn("uvicorn", answer.headers["Server"])
+                self.assertEqual("/path?a=b", self.only().target)
+                self.server.stop()
+
+    def test_no_headers_of_its_own(self) -> None:
+        """Date and Server can be left out."""
+        self.serve(tell, options={"date_header": False, "server_header": False})
+        self.assertEqual({"content-type", "transfer-encoding"}, {name.lower() for name in self.get().headers})
+
+    def test_an_unknown_one(self) -> None:
+        """A misspelt option is answered with the one that was meant."""
+        self.assert_refused("the uvicorn option 'ws_max_sise' is unknown: did you mean 'ws_max_size'?", ws_max_sise=1)
+        self.assertRaisesRegex(UsageError, "is unknown: known are date_header, ", ASGIServer, tell, options={"zzz": 1})
+
+    def test_those_that_are_ours(self) -> None:
+        """Options that the server sets itself are refused; where there is something to use instead, that is named."""
+        reasons = {
+            "host": "use host and port",
+            "port": "use host and port",
+            "ssl_keyfile": "use tls",
+            "ssl_ca_certs": "use tls",
+            "workers": "the server is one thread of this process",
+            "log_config": "configure the logger uvicorn.error",
+            "access_log": "requests are kept in the server's journal",
+            "timeout_graceful_shutdown": "use stop_timeout",
+        }
+        for name, reason in reasons.items():
+            with self.subTest(option=name):
+                self.assert_refused(f"the uvicorn option {name!r} cannot be set here: {reason}", **{name: 1})
+        for name in ("reload_dirs", "limit_max_requests", "loop", "env_file", "factory", "fd"):
+            with self.subTest(option=name), self.assertRaisesRegex(UsageError, f"^the uvicorn option '{name}' cannot"):
+                ASGIServer(tell, options={name: 1})
+
+    def test_the_environment_is_not_asked(self) -> None:
+        """``WEB_CONCURRENCY``, which uvicorn reads, has no say."""
+        with mock.patch.dict(os.environ, {"WEB_CONCURRENCY": "many"}):
+            self.serve(tell)
+        self.assertEqual(200, self.get().status_code)
+
+    def test_a_protocol_that_is_not_installed(self) -> None:
+        """An option that needs what is not there is an error that says so."""
+        for http in ("nowhere.to_be:found", "json:nothing", "h12"):
+            with self.subTest(http=http):
+                wanted = f"^uvicorn cannot work with the options {re.escape(repr({'http': http}))}: [A-Za-z]+: "
+                with self.assertRaisesRegex(ServerStartError, wanted) as caught:
+                    ASGIServer(tell, options={"http": http})
+                self.assertIsNotNone(caught.exception.__cause__)
+
+
+class Logging(ASGICase):
+    """The configuration of logging is left alone."""
+
+    def test_it_is_not_touched(self) -> None:
+        """Loggers, their levels, handlers and propagation are what they were."""
+        names = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "asyncio", "websockets")
+        loggers = [logging.getLogger(name) for name in names]
+
+        def state() -> list[object]:
+            handlers = [[h for h in logger.handlers if not isinstance(h, logging.NullHandler)] for logger in loggers]
+            facts = [(logger.level, logger.propagate, logger.disabled) for logger in loggers]
+            return [handlers, facts]
+
+        before = state()
+        self.serve(tell)
+        self.get()
+        self.server.stop()
+        self.assertEqual(before, state())
+
+    def test_what_uvicorn_says_can_be_heard(self) -> None:
+        """`assertLogs` hears what uvicorn has to say."""
+        self.serve(tell, options={"http": "httptools"})
+        with self.assertLogs("uvicorn.error", "WARNING") as logs:
+            connection = self.connect()
+            connection.connect()
+            connection.sock.sendall(b"FROB / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b"501", connection.sock.recv(1000))
+        self.assertEqual(["WARNING:uvicorn.error:Invalid HTTP request received."], logs.output)
+
+    def test_nothing_is_printed(self) -> None:
+        """Errors, nonsense and a stop with work in flight print nothing, also where nobody has configured logging."""
+        done = run_python(
+            """
+            import contextlib, socket, warnings
+            from liveserver_testcase.web.asgi import ASGIServer
+
+            async def app(scope, receive, send):
+                assert scope["type"] == "http"
+                if scope["path"] == "/half":
+                    await send({"type": "http.response.start", "status": 200, "headers": []})
+                raise ValueError("boom")
+
+            with ASGIServer(app) as server:
+                for line in (b"nonsense", b"GET / HTTP/1.1\\r\\nHost: a", b"GET /half HTTP/1.1\\r\\nHost: a"):
+                    with socket.create_connection(server.address, 10) as client:
+                        client.sendall(line + b"\\r\\n\\r\\n")
+                        if client.recv(1000):  # the rest may follow, and the end of the connection
+                            with contextlib.suppress(OSError):
+                                client.shutdown(socket.SHUT_WR)
+                        while client.recv(1000):
+                            pass
+                print(len(server.journal), len(server.take_errors()))
+            """
+        )
+        self.assertEqual("3 2\n", done.stdout + done.stderr)
+
+
+class Extras(unittest.TestCase):
+    """Without uvicorn."""
+
+    def test_it_is_missing(self) -> None:
+        """The message says what to install; the package and its WSGI side do without."""
+        done = run_python(
+            """
+            import sys
+            sys.modules["uvicorn"] = None
+            import liveserver_testcase
+            from liveserver_testcase.web.wsgi import WSGIServer
+            from liveserver_testcase.web.application import detect_interface
+            from liveserver_testcase.web.asgi import ASGIServer
+            from liveserver_testcase.errors import ServerStartError
+
+            async def app(scope, receive, send): ...
+
+            print(detect_interface(app))
+            try:
+                ASGIServer(app)
+            except ServerStartError as error:
+                print(error)
+                print(type(error.__cause__).__name__)
+            """
+        )
+        self.assertEqual("", done.stderr)
+        interface, message, cause = done.stdout.splitlines()
+        self.assertEqual(("asgi", "ModuleNotFoundError"), (interface, cause))
+        self.assertRegex(
+            message,
+            r"^an ASGI application needs uvicorn, which cannot be imported \(.+\)\. "
+            r"Install liveserver-testcase\[asgi\]\.$",
+        )
+
+    def test_it_is_loaded_late(self) -> None:
+        """Neither the package nor its WSGI side loads uvicorn."""
+        done = run_python(
+            """
+            import sys
+            import liveserver_testcase
+            liveserver_testcase.LiveServerTestCase
+            import liveserver_testcase.web.wsgi, liveserver_testcase.web.asgi
+            print("uvicorn" in sys.modules)
+            """
+        )
+        self.assertEqual("False\n", done.stdout + done.stderr)
+
+
+class Replaced(ASGICase):
+    """While a test has replaced what the server uses."""
+
+    def test_sockets(self) -> None:
+        """A server starts, serves and stops while ``socket.socket`` is a mock."""
+        client = socket.socket()
+        self.addCleanup(client.close)
+        with mock.patch("socket.socket"):
+            self.serve(tell)
+            client.connect(self.server.address)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n"))
+            self.server.stop()
+
+
+class FrozenTime(ASGICase):
+    """While the clocks stand still."""
+
+    def test_requests_and_timers(self) -> None:
+        """Requests are served, timers run, and the date is the frozen one."""
+
+        async def page(_request: Request) -> PlainTextResponse:
+            await asyncio.sleep(0.01)
+            return PlainTextResponse("done")
+
+        with freeze_time("2001-02-03"):
+            self.serve(Starlette(routes=[Route("/", page)]))
+            answer = requests.get(self.server.url_for("/"), timeout=HANG)
+            self.assertEqual(("done", "Sat, 03 Feb 2001 00:00:00 GMT"), (answer.text, answer.headers["Date"]))
+            self.server.stop()
+
+
+class Whereabouts(ASGICase):
+    """Where an application waits."""
+
+    def where(self, wait: Any) -> str:
+        """Serve an application that waits like this, and say where it is."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            await wait()
+
+        self.serve(app)
+        connection = self.connect()
+        connection.request("GET", "/")
+        self.assertTrue(wait_until(lambda: "in innermost\n" in self.stack()), self.stack())
+        stack = self.stack()
+        self.server.close_connections()
+        with self.assertWarns(Warning):
+            self.server.stop(0.0)
+        return stack
+
+    def stack(self) -> str:
+        return "".join(self.server.stack_of(record) for record in self.server.in_flight)
+
+    def test_through_coroutines(self) -> None:
+        """Coroutines that wait for each other, from the outside to the inside."""
+
+        async def innermost() -> None:
+            await asyncio.get_running_loop().create_future()
+
+        async def outer() -> None:
+            await innermost()
+
+        stack = self.where(outer)
+        self.assertLess(stack.index("in app\n"), stack.index("in outer\n"))
+        self.assertLess(stack.index("in outer\n"), stack.index("in innermost\n"))
+
+    def test_through_generators(self) -> None:
+        """Asynchronous generators."""
+
+        async def innermost() -> Any:
+            await asyncio.get_running_loop().create_future()
+            yield 1
+
+        async def outer() -> None:
+            async for _ in innermost():
+                pass
+
+        self.assertIn("in outer\n", self.where(outer))
+
+    def test_through_tasks(self) -> None:
+        """Tasks that are waited for."""
+
+        async def innermost() -> None:
+            await asyncio.get_running_loop().create_future()
+
+        async def outer() -> None:
+            await asyncio.get_running_loop().create_task(innermost())
+
+        self.assertIn("in outer\n", self.where(outer))
+
+    def test_a_blocked_loop(self) -> None:
+        """An application that blocks the loop is where the loop's thread is."""
+        freed = threading.Event()
+        self.addCleanup(freed.set)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            assert scope["type"] == "http"
+            freed.wait(HANG)
+
+        self.serve(app)
+        connection = self.connect()
+        connection.request("GET", "/")
+        self.assertTrue(wait_until(lambda: "freed.wait(HANG)\n" in self.stack()))
+        self.assertRegex(self.stack(), r'^  File ".+", line [0-9]+, in app\n')
+        freed.set()
+        self.assertEqual(500, connection.getresponse().status)
+
+    def test_no_thread(self) -> None:
+        """Of threads that work for somebody else there is nothing to say."""
+        variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
+        self.assertEqual("", whereabouts.thread_stacks(lambda context: variable in context))
+
+    def test_a_record_that_is_over(self) -> None:
+        """A request that is over is nowhere."""
+        self.serve(tell)
+        self.get()
+        self.assertEqual("", self.server.stack_of(self.only()))

@@ -1,0 +1,330 @@
+"""Clients that leave: recorded as aborted, never as an error of the application, and without noise."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import unittest
+import warnings
+from typing import Any
+
+import flask
+
+from liveserver_testcase.errors import ClientDisconnected
+from liveserver_testcase.web.live import LiveServer
+from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying
+from tests.support import HANG, wait_until
+
+MUCH = 16 * 1024 * 1024  # more than the buffers of a loopback connection hold
+PLAIN = [("Content-Type", "text/plain")]
+CHUNKED = get("/", "Transfer-Encoding: chunked", method="POST")
+
+
+def leave(client: Client, how: str) -> None:
+    """Close with FIN or with RST."""
+    client.close() if how == "FIN" else client.reset()
+
+
+class DepartureCase(WireTestCase):
+    """Fails if anything is written to stderr, or logged as a warning."""
+
+    def setUp(self) -> None:
+        self.logged = self.keep_logs()
+        self.written = io.StringIO()
+        redirection = contextlib.redirect_stderr(self.written)
+        redirection.__enter__()
+        self.addCleanup(redirection.__exit__, None, None, None)
+        self.addCleanup(lambda: self.assertEqual(([], ""), (self.logged, self.written.getvalue())))
+
+    def aborted(self, server: Any) -> str:
+        """Why the one exchange was aborted; nothing is held against the application, and the server lives."""
+        exchange = self.exchange(server)
+        self.assertEqual(([], False, ""), (exchange.errors, exchange.completed, exchange.refused))
+        self.assert_lives(server)
+        return exchange.aborted
+
+
+class Before(DepartureCase):
+    """Before there is a request."""
+
+    def test_without_a_word(self) -> None:
+        """A client that connects and leaves is recorded."""
+        server = self.serve(hello)
+        self.connect(server).close()
+        self.assertEqual("the client left without having sent a request", self.aborted(server))
+        exchange = server.journal.entries()[0]
+        self.assertEqual(("", "", None), (exchange.method, exchange.target, exchange.status))
+        self.assertEqual("a request that could not be made out", exchange.describe())
+
+    def test_reset_without_a_word(self) -> None:
+        """So it is with a reset."""
+        server = self.serve(hello)
+        self.connect(server).reset()
+        self.assertRegex(self.aborted(server), "^the client left without having sent a request: .*reset")
+
+    def test_between_requests(self) -> None:
+        """A client that leaves after its answer is not worth a record, however it leaves."""
+        for how in ("FIN", "RST"):
+            server = self.serve(hello)
+            client = self.connect(server)
+            client.ask(GET)
+            leave(client, how)
+            self.assert_lives(server)
+            self.assertEqual(["", ""], [exchange.aborted for exchange in self.exchanges(server, 2)])
+
+    def test_in_the_head(self) -> None:
+        """A client that leaves in the middle of a head is recorded with how far it got."""
+        for how, message in (("FIN", "$"), ("RST", ": .*reset")):
+            for part in (b"G", GET[:-1]):
+                with self.subTest(how=how, part=part):
+                    server = self.serve(hello)
+                    client = self.connect(server)
+                    client.send(part)
+                    self.wait_until_reading(server)
+                    leave(client, how)
+                    pattern = rf"^the client left after {len(part)} bytes of a request's head{message}"
+                    self.assertRegex(self.aborted(server), pattern)
+
+    def wait_until_reading(self, server: Any) -> None:
+        """Wait until the server has seen what was sent: a reset would destroy it."""
+        self.assertTrue(wait_until(lambda: any(len(c.incoming) for c in server.connections)))
+
+
+class InTheBody(DepartureCase):
+    """While the request's body is read."""
+
+    def reading(self, sent: bytes, how: str) -> tuple[str, list[BaseException]]:
+        """Why the exchange was aborted, and what the application was told."""
+        told: list[BaseException] = []
+        called = threading.Event()
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            called.set()
+            try:
+                return echo(environ, start_response)
+            except BaseException as error:
+                told.append(error)
+                raise
+
+        server = self.serve(app)
+        client = self.connect(server)
+        client.send(sent)
+        self.assertTrue(called.wait(HANG))
+        leave(client, how)
+        return self.aborted(server), told
+
+    def test_known_length(self) -> None:
+        """A body that ends too early is told to the application, and recorded as the client's doing."""
+        for how, end in (("FIN", "$"), ("RST", ": .*reset")):
+            for sent in (
+                post(b"body")[:-1],
+                post(b"body")[:-4],
+                CHUNKED,
+                CHUNKED + b"4\r\nbo",
+                CHUNKED + b"4\r\nbody\r\n",
+            ):
+                with self.subTest(how=how, sent=sent):
+                    aborted, told = self.reading(sent, how)
+                    self.assertRegex(aborted, f"^the client left in the middle of its request's body{end}")
+                    self.assertEqual([True], [isinstance(error, ClientDisconnected) for error in told])
+                    self.assertEqual(aborted, str(told[0]))
+
+    def test_half_closed(self) -> None:
+        """A client that ends its body too early and waits gets no answer as if all were well."""
+        server = self.serve(echo)
+        client = self.connect(server)
+        self.assertTrue(client.send(post(b"body")[:-1]).half_close().is_at_end())
+        self.assertEqual("the client left in the middle of its request's body", self.aborted(server))
+
+    def test_huge_promise(self) -> None:
+        """A length that never arrives costs no memory, and is never made up for."""
+        for sent in (
+            get("/", "Content-Length: 999999999999", method="POST") + b"hello",
+            CHUNKED + b"e8d4a50fff\r\nhello",
+            CHUNKED + b"ffffffffffffffff\r\nhello",
+        ):
+            with self.subTest(sent=sent):
+                server = self.serve(reading_exactly(999999999999))
+                client = self.connect(server)
+                self.assertTrue(client.send(sent).half_close().is_at_end())
+                self.assertEqual("the client left in the middle of its request's body", self.aborted(server))
+
+    def test_application_that_copes(self) -> None:
+        """An application that catches the error may answer; the exchange is aborted all the same."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            with contextlib.suppress(ClientDisconnected):
+                environ["wsgi.input"].read(-1)
+            start_response("400 BAD", PLAIN)
+            return [b"sorry"]
+
+        server = self.serve(app)
+        client = self.connect(server)
+        answer = client.send(post(b"body")[:-1]).half_close().answer()
+        self.assertEqual((400, b"sorry", "close"), (answer.status, answer.body, answer.get("Connection")))
+        exchange = self.exchange(server)
+        self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
+        self.assertEqual((400, True, []), (exchange.status, exchange.completed, exchange.errors))
+
+    def test_error_because_of_it(self) -> None:
+        """An error that the application makes of the client's departure is not held against it."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            try:
+                environ["wsgi.input"].read(-1)
+            except OSError as error:
+                raise ValueError("no upload") from error
+            return hello(environ, start_response)
+
+        server = self.serve(app)
+        self.connect(server).send(post(b"body")[:-1]).close()
+        self.assertEqual("the client left in the middle of its request's body", self.aborted(server))
+
+    def test_error_besides(self) -> None:
+        """An error that has nothing to do with the client's departure is held against the application."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            with contextlib.suppress(OSError):
+                environ["wsgi.input"].read(-1)
+            raise ValueError("a bug")
+
+        server = self.serve(app)
+        self.connect(server).send(post(b"body")[:-1]).close()
+        exchange = self.exchange(server)
+        self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
+        self.assertEqual(["a bug"], [str(error) for error in exchange.errors])
+
+    def test_error_while_it_was_handled(self) -> None:
+        """A bug in the code that copes with the departure is the application's, whatever the client did before."""
+
+        def misspelt() -> None:
+            undefined_name()  # type: ignore[name-defined]  # noqa: F821
+
+        def unrelated() -> None:
+            raise ValueError("a bug") from None
+
+        for bug, kind in ((misspelt, NameError), (unrelated, ValueError)):
+            with self.subTest(bug=bug.__name__):
+
+                def app(environ: dict[str, Any], start_response: Any, bug: Any = bug) -> Any:
+                    try:
+                        environ["wsgi.input"].read(-1)
+                    except OSError:
+                        bug()
+                    return hello(environ, start_response)
+
+                server = self.serve(app)
+                self.connect(server).send(post(b"body")[:-1]).close()
+                self.assertEqual([kind], [type(error) for error in self.exchange(server).errors])
+
+
+class InTheResponse(DepartureCase):
+    """While the response is sent."""
+
+    def test_response(self) -> None:
+        """A client that leaves before it has read the response is recorded."""
+        for how in ("FIN", "RST"):
+            for app in (replying(b"x" * MUCH), replying_in_pieces):
+                with self.subTest(how=how, app=app):
+                    server = self.serve(app)
+                    client = self.connect(server)
+                    client.send(GET).read(1)
+                    leave(client, how)
+                    self.assertRegex(
+                        self.aborted_but_live(server), "^the client left before it had the whole response: "
+                    )
+
+    def aborted_but_live(self, server: Any) -> str:
+        """As `aborted`, for an application whose answers are large."""
+        exchange = self.exchange(server)
+        self.assertEqual(([], False, 200), (exchange.errors, exchange.completed, exchange.status))
+        self.assertEqual(200, self.connect(server).ask(GET).status)
+        return exchange.aborted
+
+    def test_stop(self) -> None:
+        """A response that the server's own stop cuts is recorded as such."""
+        server = self.serve(replying(b"x" * MUCH))
+        client = self.connect(server)
+        client.send(GET).read(1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # whether it counts as stalled depends on the buffers
+            server.stop(0.2)
+        self.assertRegex(
+            self.exchange(server).aborted, "^the server cut the connection before it had the whole response: "
+        )
+
+
+class Flask(DepartureCase):
+    """A Flask application, which meets a client's departure in its own way."""
+
+    def serve_flask(self, view: Any) -> LiveServer:
+        app = flask.Flask("departures")
+        app.add_url_rule("/", view_func=view, methods=["GET", "POST"])
+        server = LiveServer(app)
+        server.start()
+        self.addCleanup(server.stop)
+        return server
+
+    def test_body(self) -> None:
+        """Reading the body, by whatever method, of a client that has left is no error and makes no noise."""
+        views: list[Any] = [
+            lambda: flask.request.data,
+            lambda: flask.request.form["a"],
+            lambda: flask.request.get_json(force=True),
+            lambda: flask.request.stream.read(5),
+            lambda: b"".join(flask.request.stream),
+        ]
+        form = "Content-Type: application/x-www-form-urlencoded"
+        for number, view in enumerate(views):
+            for sent in (post(b"a=b", form), get("/", "Transfer-Encoding: chunked", form, method="POST") + b"4\r\na=b"):
+                with self.subTest(view=number, sent=sent):
+                    server = self.serve_flask(view)
+                    self.connect(server).send(sent[:-1]).close()
+                    exchange = self.exchange(server)
+                    self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
+                    self.assertEqual([], server.take_errors())
+
+    def test_malformed_body(self) -> None:
+        """A malformed body is refused, whatever Flask makes of it."""
+        server = self.serve_flask(lambda: flask.request.data)
+        answer = self.connect(server).ask(CHUNKED + b"x\r\n")
+        self.assertEqual((400, b"a chunk size that is no hexadecimal number\n"), (answer.status, answer.body))
+        self.assertEqual([], server.take_errors())
+
+    def test_own_error(self) -> None:
+        """An error of a view is recorded, although Flask answers it."""
+
+        def view() -> str:
+            raise ValueError("a bug")
+
+        app = flask.Flask("departures")
+        app.logger.disabled = True
+        app.add_url_rule("/", view_func=view)
+        server = LiveServer(app)
+        server.start()
+        self.addCleanup(server.stop)
+        self.assertEqual(500, self.connect(server).ask(GET).status)
+        self.exchange(server)
+        self.assertEqual(["a bug"], [str(error) for _, error in server.take_errors()])
+
+
+def reading_exactly(size: int) -> Any:
+    """An application that reads so many bytes at once."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"].read(size)
+        return hello(environ, start_response)
+
+    return app
+
+
+def replying_in_pieces(environ: dict[str, Any], start_response: Any) -> Any:
+    start_response("200 OK", PLAIN)
+    for _ in range(64):
+        yield b"x" * (MUCH // 64)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,151 @@
+"""Connections that a handler takes over, for a protocol of its own."""
+
+from __future__ import annotations
+
+import threading
+import unittest
+from typing import Any
+
+import flask
+import flask_sock
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from liveserver_testcase.web.http_server import HTTPServer
+from tests.integration.web.wire import GET, WireTestCase, get, hello
+from tests.support import HANG
+
+UPGRADE = get("/", "Connection: Upgrade", "Upgrade: echo")
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+
+
+class EchoHandler:
+    """Switches to a protocol in which everything comes back."""
+
+    def handle(self, exchange: Any, connection: Any) -> None:
+        """Take over the connection, and echo until the client has said everything."""
+        sock, data = connection.take_over()
+        exchange.status = 101
+        sock.sendall(SWITCH + data)
+        while data := sock.recv(1000):
+            sock.sendall(data)
+        exchange.response.begin("200 OK", [])
+        exchange.response.finish(b"not sent")
+
+
+class TakenOver(WireTestCase):
+    """A handler may use the socket."""
+
+    def serve_with(self, handler: Any, **options: Any) -> HTTPServer:
+        """Start a server with ``handler``."""
+        server = HTTPServer(handler, **options)
+        server.start()
+        self.addCleanup(server.stop)
+        return server
+
+    def test_bytes_behind_the_head(self) -> None:
+        """What came together with the request is handed over, and nothing but the handler's bytes is sent."""
+        server: Any = self.serve_with(EchoHandler())
+        client = self.connect(server)
+        client.send(UPGRADE + b"early")
+        client.read_until(b"early")
+        client.send(b"later")
+        client.read_until(b"later")
+        client.sock.shutdown(1)
+        self.assertTrue(client.is_at_end())
+        exchange = self.exchange(server)
+        self.assertEqual((101, True, "", []), (exchange.status, exchange.completed, exchange.aborted, exchange.errors))
+
+    def test_stop(self) -> None:
+        """A stop does not wait for it, and says nothing."""
+        server: Any = self.serve_with(EchoHandler(), stop_timeout=10 * HANG)
+        client = self.connect(server)
+        client.send(UPGRADE + b"early")
+        client.read_until(b"early")
+        self.assertEqual([], server.wait_until_idle(0.0))
+        stopper = threading.Thread(target=server.stop)
+        stopper.start()
+        stopper.join(HANG)
+        self.assertFalse(stopper.is_alive())
+        self.assertTrue(client.is_at_end())
+
+    def test_too_late(self) -> None:
+        """A response that has begun cannot be taken back."""
+
+        class Late:
+            def handle(self, exchange: Any, connection: Any) -> None:
+                exchange.response.begin("200 OK", [])
+                exchange.response.finish(b"x")
+                connection.take_over()
+
+        server: Any = self.serve_with(Late())
+        self.assertEqual(200, self.connect(server).ask(GET).status)
+        self.assertEqual(
+            ["the connection cannot be taken over: the response has begun; do it before anything is sent"],
+            [str(error) for error in self.exchange(server).errors],
+        )
+
+    def test_offer_that_is_not_taken(self) -> None:
+        """Who offers to upgrade, and is answered as usual, keeps the connection."""
+        client = self.connect(self.serve(hello))
+        for _ in range(2):
+            self.assertEqual((200, b"hello"), (client.ask(UPGRADE).status, b"hello"))
+
+
+class FlaskSock(WireTestCase):
+    """Flask-Sock's WebSockets work over WSGI."""
+
+    def setUp(self) -> None:
+        app = flask.Flask("ws")
+        sock = flask_sock.Sock(app)
+
+        @sock.route("/echo")
+        def echo(ws: Any) -> None:
+            while (text := ws.receive()) != "end":
+                ws.send(text)
+
+        @sock.route("/fails")
+        def fails(ws: Any) -> None:
+            raise ValueError("boom")
+
+        app.testing = True
+        self.server = self.serve(app, valid=False, stop_timeout=10 * HANG)
+        self.url = f"ws://127.0.0.1:{self.server.port}"
+
+    def test_echo(self) -> None:
+        """Messages come back, and the end is an orderly one."""
+        with connect(f"{self.url}/echo") as ws:
+            for text in ("one", "two" * 50_000):
+                ws.send(text)
+                self.assertEqual(text, ws.recv(HANG))
+            ws.send("end")
+            with self.assertRaises(ConnectionClosed):
+                ws.recv(HANG)
+        exchange = self.exchange(self.server)
+        self.assertEqual((101, True, []), (exchange.status, exchange.completed, exchange.errors))
+
+    def test_client_leaves(self) -> None:
+        """A client that closes the WebSocket is no error."""
+        with connect(f"{self.url}/echo") as ws:
+            ws.send("one")
+            self.assertEqual("one", ws.recv(HANG))
+        self.assertEqual((101, []), (self.exchange(self.server).status, self.exchange(self.server).errors))
+
+    def test_error(self) -> None:
+        """What the handler raises is recorded."""
+        with connect(f"{self.url}/fails") as ws, self.assertRaises(ConnectionClosed):
+            ws.recv(HANG)
+        self.assertEqual(["boom"], [str(error) for error in self.exchange(self.server).errors])
+
+    def test_stop(self) -> None:
+        """A stop ends it at once."""
+        with connect(f"{self.url}/echo") as ws:
+            ws.send("one")
+            ws.recv(HANG)
+            self.server.stop()
+            with self.assertRaises(ConnectionClosed):
+                ws.recv(HANG)
+
+
+if __name__ == "__main__":
+    unittest.main()

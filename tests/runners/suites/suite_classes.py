@@ -1,0 +1,225 @@
+"""Classes: in every order of their bases, forgetful, broken, and next to broken ones."""
+
+from __future__ import annotations
+
+import socket
+import unittest
+
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
+from tests.integration.apps import Routes, answer, make_app
+from tests.runners.suites.expected import ClassError, expect
+
+
+class Together:
+    """An application that needs to know the two other servers when it is made."""
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        text = f"{cls.stub.url} {cls.smtp.addr[1]}"
+        return Routes(index=lambda environ, start: answer(start, text))
+
+    @expect("passed")
+    def test_the_app_knows_the_others(self):
+        self.assertEqual(self.live.get("/").text, f"{self.stub.url} {self.smtp.port}")
+
+
+class OrderABC(Together, LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+    pass
+
+
+class OrderACB(Together, LiveServerTestCase, SMTPTestCase, HTTPStubTestCase):
+    pass
+
+
+class OrderBAC(Together, HTTPStubTestCase, LiveServerTestCase, SMTPTestCase):
+    pass
+
+
+class OrderBCA(Together, HTTPStubTestCase, SMTPTestCase, LiveServerTestCase):
+    pass
+
+
+class OrderCAB(Together, SMTPTestCase, LiveServerTestCase, HTTPStubTestCase):
+    pass
+
+
+class OrderCBA(Together, SMTPTestCase, HTTPStubTestCase, LiveServerTestCase):
+    pass
+
+
+class Forgetful(LiveServerTestCase):
+    """Forgets ``super()`` wherever that does no harm."""
+
+    app = make_app()
+
+    def setUp(self) -> None:
+        pass
+
+    def tearDown(self) -> None:
+        pass
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        pass
+
+    @expect("failed", "the application raised an error:")
+    def test_app_raises(self):
+        self.live.get("/boom")
+
+    @expect("passed")
+    def test_the_next_one(self):
+        self.live.get("/")
+
+
+class AfterForgetful(unittest.TestCase):
+    @expect("passed")
+    def test_its_servers_are_stopped_all_the_same(self):
+        self.assertFalse(hasattr(Forgetful.live_server, "url"))
+
+
+RAN = "ran without its servers: "
+NOT_STARTED = "no setUpClass() has started the servers of ForgetfulSetUpClass; "
+WHAT_TO_DO = "if the class overrides setUpClass(), it must call super().setUpClass() first"
+
+
+class ForgetfulSetUpClass(LiveServerTestCase):
+    """Forgets ``super()`` where it is needed."""
+
+    app = make_app()
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        pass
+
+    @expect("error", "test_that_needs_none " + RAN + NOT_STARTED + WHAT_TO_DO)
+    def test_that_needs_none(self):
+        pass
+
+    @expect(
+        "error",
+        "ForgetfulSetUpClass.live_server is not there: " + NOT_STARTED + WHAT_TO_DO,
+        conceals=[RAN],
+    )
+    def test_that_needs_one(self):
+        self.live.get("/")
+
+    @expect("failed", "1 != 2", RAN + NOT_STARTED + WHAT_TO_DO)
+    def test_that_fails(self):
+        self.assertEqual(1, 2)
+
+    @expect("skipped", "not now", conceals=["servers"])
+    def test_skip(self):
+        self.skipTest("not now")
+
+
+class FailsAfterStart(LiveServerTestCase):
+    app = make_app()
+    server = None
+    class_error = ClassError("setUpClass", ["ValueError: of setUpClass"])
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        FailsAfterStart.server = cls.live_server
+        raise ValueError("of setUpClass")
+
+    def test_not_reached(self):
+        self.fail("not reached")
+
+
+class AfterFailsAfterStart(unittest.TestCase):
+    @expect("passed")
+    def test_its_server_is_stopped(self):
+        if FailsAfterStart.server is not None:  # it may have run in another process
+            self.assertFalse(FailsAfterStart.server.is_running)
+
+
+class AppRaises(LiveServerTestCase):
+    class_error = ClassError("setUpClass", ["LookupError: no configuration"])
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        raise LookupError("no configuration")
+
+    def test_not_reached(self):
+        self.fail("not reached")
+
+    def test_not_reached_either(self):
+        self.fail("not reached")
+
+
+class AppMissing(LiveServerTestCase):
+    class_error = ClassError(
+        "setUpClass",
+        ["UsageError: AppMissing has no application: set `app`, or override the class method create_app()"],
+    )
+
+    def test_not_reached(self):
+        self.fail("not reached")
+
+
+class AppOfAnInstance(LiveServerTestCase):
+    class_error = ClassError(
+        "setUpClass",
+        ["UsageError: AppOfAnInstance.create_app() is called for the class, and not for one test: write @classmethod"],
+    )
+
+    def create_app(self) -> Routes:
+        return make_app()
+
+    def test_not_reached(self):
+        self.fail("not reached")
+
+
+class AppNotCallable(LiveServerTestCase):
+    class_error = ClassError(
+        "setUpClass",
+        ["the application of AppNotCallable is 42; wanted a WSGI or ASGI callable. Does create_app() return it?"],
+    )
+    app = 42
+
+    def test_not_reached(self):
+        self.fail("not reached")
+
+
+class PortTaken(LiveServerTestCase):
+    app = make_app()
+    class_error = ClassError("setUpClass", ["ServerStartError: ", "127.0.0.1"])
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        taken = socket.create_server(("127.0.0.1", 0))
+        cls.addClassCleanup(taken.close)
+        cls.live_port = taken.getsockname()[1]
+        super().setUpClass()
+
+    def test_not_reached(self):
+        self.fail("not reached")
+
+
+class TheNextClass(LiveServerTestCase):
+    app = make_app()
+
+    @expect("passed")
+    def test_runs(self):
+        self.assertEqual(self.live.get("/").text, "fine")
+
+
+class OwnClassCleanup(LiveServerTestCase):
+    """Its class clean-up fails, and its tests do not."""
+
+    app = make_app()
+    class_error = ClassError("tearDownClass", ["ValueError: of a class clean-up"])
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.addClassCleanup(cls.fail_to_clean_up)
+
+    @classmethod
+    def fail_to_clean_up(cls) -> None:
+        raise ValueError("of a class clean-up")
+
+    @expect("passed")
+    def test_passes(self):
+        self.live.get("/")

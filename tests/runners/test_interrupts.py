@@ -1,0 +1,165 @@
+"""Ctrl-C and exits, after which unittest cleans nothing up."""
+
+from __future__ import annotations
+
+import subprocess
+import unittest
+
+from liveserver_testcase import (
+    ClassServer,
+    HTTPStubTestCase,
+    LiveServerTestCase,
+    ServerStartError,
+    ServerTestCase,
+    SMTPTestCase,
+)
+from tests.integration.apps import Routes
+from tests.integration.running import is_refused, make_case
+from tests.support import NoLeaks, run_python
+
+
+class InAProcess(NoLeaks):
+    """While the servers of a class start or stop."""
+
+    def test_interrupt_while_starting(self) -> None:
+        """Ctrl-C in create_app() stops at once what runs already: unittest would not.  An exit is an error."""
+        for error, raised in ((KeyboardInterrupt, KeyboardInterrupt), (SystemExit, ServerStartError)):
+            with self.subTest(error=error):
+                urls: list[str] = []
+
+                class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+                    @classmethod
+                    def create_app(cls, urls: list[str] = urls, error: type[BaseException] = error) -> Routes:
+                        urls.extend([cls.stub.url, cls.smtp.url])
+                        raise error
+
+                with self.assertRaises(raised):
+                    Case.setUpClass()
+                Case.doClassCleanups()
+                self.assertEqual([True] * 2, [is_refused(url) for url in urls])
+
+    def test_interrupted_stop(self) -> None:
+        """Ctrl-C in the stop of one server goes through when the others have stopped."""
+        heard = []
+
+        class Toy:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def start(self) -> None:
+                pass
+
+            def stop(self) -> None:
+                heard.append(self.name)
+                if self.name == "b":
+                    raise KeyboardInterrupt
+
+        servers = [ClassServer(name, lambda name=name: Toy(name)) for name in "abc"]
+        case = make_case(ServerTestCase, class_servers=classmethod(lambda cls: servers))
+        case.setUpClass()
+        with self.assertRaises(KeyboardInterrupt):
+            case.tearDownClass()
+        self.assertEqual(["c", "b", "a"], heard)
+
+
+SCRIPT = """
+    import atexit, threading, unittest
+
+    def look_back():
+        print("threads:", [t.name for t in threading.enumerate() if t is not threading.main_thread()])
+
+    atexit.register(look_back)  # before the package does, so that it is called after the package's
+
+    from liveserver_testcase import *
+    from tests.integration.apps import make_app
+
+    class Toy:
+        def start(self): pass
+        def stop(self): print("toy stopped", flush=True)
+
+    class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+        app = make_app()
+
+        @classmethod
+        def class_servers(cls):
+            return [*super().class_servers(), ClassServer("toy", Toy)]
+
+        @classmethod
+        def setUpClass(cls):
+            super().setUpClass()
+            if WHERE == "setUpClass":
+                raise ERROR
+
+        def test_it(self):
+            self.live.get("/")
+            raise ERROR
+
+    unittest.main(argv=["here"])
+"""
+
+
+class Processes(unittest.TestCase):
+    """Ctrl-C under plain unittest, which runs no class clean-up then."""
+
+    def run_script(self, where: str, error: str) -> subprocess.CompletedProcess[str]:
+        return run_python(SCRIPT.replace("WHERE", repr(where)).replace("ERROR", error))
+
+    def check(self, process: subprocess.CompletedProcess[str]) -> None:
+        """The servers, of whatever kind, are stopped, no thread is left, and nothing warns of anything."""
+        self.assertEqual("toy stopped\nthreads: []\n", process.stdout, process.stderr)
+        self.assertNotIn("Warning", process.stderr)
+
+    def test_interrupt_in_a_test(self) -> None:
+        """The process ends, and its servers before."""
+        process = self.run_script("test", "KeyboardInterrupt")
+        self.check(process)
+        self.assertIn("KeyboardInterrupt", process.stderr)
+        self.assertNotEqual(0, process.returncode)
+
+    def test_interrupt_in_set_up_class(self) -> None:
+        """So it does when setUpClass is interrupted after super()."""
+        process = self.run_script("setUpClass", "KeyboardInterrupt")
+        self.check(process)
+        self.assertNotEqual(0, process.returncode)
+
+    def test_request_in_flight(self) -> None:
+        """A request that is in flight then is cut at once, whatever time a stop would have given it."""
+        process = run_python(
+            """
+            import threading, unittest
+            from liveserver_testcase import LiveServerTestCase
+            from tests.integration.apps import Gate, make_app
+
+            class Case(LiveServerTestCase):
+                gate = Gate()
+                app = make_app(gate=gate)
+                live_stop_timeout = 25
+
+                def test_it(self):
+                    threading.Thread(target=self.ask, daemon=True).start()
+                    self.gate.entered.wait(10)
+                    raise KeyboardInterrupt
+
+                def ask(self):
+                    try:
+                        self.live.get("/gate")
+                    except OSError:
+                        pass
+
+            unittest.main(argv=["here"])
+            """,
+            options=("-X", "dev"),  # the server warns of what it cuts
+            timeout=20,
+        )
+        self.assertIn("KeyboardInterrupt", process.stderr)
+        self.assertNotEqual(0, process.returncode)
+
+    def test_exit_in_set_up_class(self) -> None:
+        """An exit in setUpClass ends the process with its status."""
+        process = self.run_script("setUpClass", "SystemExit(7)")
+        self.check(process)
+        self.assertEqual(7, process.returncode)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,232 @@
+"""One set of suites under four runners: every test comes to the same under each, and says the same."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.runners.recording import Record, load
+from tests.runners.suites.expected import ClassError, Expected
+
+ROOT = Path(__file__).resolve().parents[2]
+SUITES = [f"tests.runners.suites.{name}" for name in ("suite_outcomes", "suite_async", "suite_classes", "suite_late")]
+FILES = [f"{name.replace('.', os.sep)}.py" for name in SUITES]
+PYTEST = ["-m", "pytest", "-p", "tests.runners.recording", "-p", "no:cacheprovider", "-o", "python_files=suite_*.py"]
+
+UNITTEST = """
+import unittest
+from tests.runners.recording import RecordingResult
+unittest.main(module=None, testRunner=unittest.TextTestRunner(resultclass=RecordingResult))
+"""
+
+STRICT = ["-X", "dev", "-W", "error"]
+COMMANDS = {
+    "unittest": [*STRICT, "-c", UNITTEST, *SUITES],
+    "pytest": [*PYTEST, *FILES],  # its configuration makes warnings errors
+    # a class in one process, as everybody wants it: some tests tell what the one before them has left
+    "xdist": [*PYTEST, "-n", "2", "--dist", "loadscope", *FILES],
+    "nose2": [*STRICT, "-m", "nose2", "--plugin", "tests.runners.recording", *SUITES],
+}
+LIMIT = 120  # seconds for what takes about five
+
+
+class Run:
+    """A runner in a process of its own, which is waited for when somebody wants to know."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._path = directory / f"{name}.json"
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environ = {**ours, "RECORD_TO": str(self._path), "PYTHONPATH": str(ROOT)}
+        self._output = (directory / f"{name}.txt").open("w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            [sys.executable, *COMMANDS[name]],
+            cwd=ROOT,
+            env=environ,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def finish(self) -> tuple[list[Record], str, int]:
+        """Its records, all it printed, and its exit status."""
+        try:
+            status = self._process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        self._output.seek(0)
+        output = self._output.read()
+        if not self._path.exists():
+            raise AssertionError(f"the runner died:\n{output}")
+        return load(self._path), output, status
+
+    def close(self) -> None:
+        """End it, if it goes on; close what it wrote to."""
+        self._process.kill()
+        self._process.wait()
+        self._output.close()
+
+
+runs: dict[str, Run] = {}
+opened = contextlib.ExitStack()  # not module clean-ups: pytest does not run those
+
+
+def setUpModule() -> None:
+    """Begin all four at once; each test class waits for its own."""
+    directory = opened.enter_context(tempfile.TemporaryDirectory())
+    for name in COMMANDS:
+        runs[name] = Run(Path(directory), name)
+        opened.callback(runs[name].close)
+
+
+def tearDownModule() -> None:
+    """End what still goes on, and remove its files."""
+    opened.close()
+
+
+def suite_classes() -> Iterator[type[unittest.TestCase]]:
+    """The test classes of all suites that have tests."""
+    for suite in SUITES:
+        module = importlib.import_module(suite)
+        for value in vars(module).values():
+            if inspect.isclass(value) and issubclass(value, unittest.TestCase) and value.__module__ == suite:
+                if unittest.defaultTestLoader.getTestCaseNames(value):
+                    yield value
+
+
+def expectations() -> Iterator[tuple[str, str, Expected]]:
+    """Every test that runs, with what it must come to."""
+    for case in suite_classes():
+        error = getattr(case, "class_error", None)
+        if error is not None and error.where == "setUpClass":
+            continue
+        for name in unittest.defaultTestLoader.getTestCaseNames(case):
+            yield case.__name__, name, getattr(case, name).expected
+
+
+def class_errors() -> dict[str, ClassError]:
+    """The classes that fail as a whole."""
+    return {case.__name__: case.class_error for case in suite_classes() if hasattr(case, "class_error")}
+
+
+class Checks:
+    """What holds under every runner."""
+
+    runner: str
+    records: list[Record]
+    output: str
+    status: int
+    severity = ("passed", "skipped", "unexpected success", "expected failure", "failed", "error")
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.records, cls.output, cls.status = runs[cls.runner].finish()
+
+    def outcome(self: Any, expected: str) -> str:
+        """What the runner calls an outcome."""
+        return expected
+
+    def of_test(self, case: str, test: str) -> list[Record]:
+        return [record for record in self.records if (record.case, record.test) == (case, test)]
+
+    def test_outcomes(self: Any) -> None:
+        """Every test comes to what its suite says, and a test that was not to run did not."""
+        found = {}
+        for record in self.records:
+            key = f"{record.case}.{record.test}"
+            if record.test and self.severity.index(record.what) >= self.severity.index(found.get(key, "passed")):
+                found[key] = record.what
+        wanted = {f"{case}.{test}": self.outcome(expected.outcome) for case, test, expected in expectations()}
+        self.assertEqual(wanted, found)
+
+    def test_reports(self: Any) -> None:
+        """What a report must say it says, in order, and the runner prints it; what is not the test's is not in it."""
+        for case, test, expected in expectations():
+            text = "\n".join(record.text for record in self.of_test(case, test))
+            with self.subTest(case=case, test=test):
+                self.check_says(text, expected.says, printed=expected.outcome in ("failed", "error"))
+                for concealed in expected.conceals:
+                    self.assertNotIn(concealed, text)
+
+    def test_reported_once(self: Any) -> None:
+        """A problem makes one report, and no second one for the same test."""
+        for case, test, expected in expectations():
+            failures = [record for record in self.of_test(case, test) if record.what in ("failed", "error")]
+            with self.subTest(case=case, test=test):
+                self.assertLessEqual(len(failures), 1)
+                if expected.outcome in ("failed", "error"):
+                    self.assertEqual(1, len(failures))
+
+    def test_class_errors(self: Any) -> None:
+        """A class that cannot start, or has something to say after its last test, is reported as a class."""
+        found: dict[str, set[str]] = {}
+        for record in self.records:
+            if not record.test:
+                found.setdefault(record.case, set()).add(record.what)
+        wanted = {case: {error.where} for case, error in class_errors().items()}
+        self.assertEqual(wanted, found)
+
+    def test_class_reports(self: Any) -> None:
+        """The report about a class says what its suite wants."""
+        for case, error in class_errors().items():
+            for record in self.of_test(case, ""):
+                with self.subTest(case=case):
+                    self.check_says(record.text, error.says)
+
+    def test_exit_status(self: Any) -> None:
+        """The runner ends by itself, as it does when tests have failed."""
+        self.assertEqual(1, self.status, self.output)
+
+    def test_nothing_besides(self: Any) -> None:
+        """No warning, no error of the interpreter and no internal error of the runner is printed."""
+        for sign in ("ResourceWarning", "Exception ignored", "INTERNALERROR", "never retrieved", "Fatal Python"):
+            self.assertNotIn(sign, self.output)
+
+    def check_says(self: Any, text: str, says: Sequence[str], *, printed: bool = True) -> None:
+        place = 0
+        for words in says:
+            place = text.find(words, place)
+            self.assertNotEqual(-1, place, f"{words!r} is missing, or too early, in:\n{text}")
+            place += len(words)
+            if printed:
+                self.assertIn(words, self.output)
+
+
+class UnderUnittest(Checks, unittest.TestCase):
+    """``python -m unittest``."""
+
+    runner = "unittest"
+
+
+class UnderPytest(Checks, unittest.TestCase):
+    """``pytest``, which calls an error in a test a failure, too."""
+
+    runner = "pytest"
+
+    def outcome(self, expected: str) -> str:
+        return {"error": "failed", "unexpected success": "failed"}.get(expected, expected)
+
+
+class UnderXdist(UnderPytest):
+    """``pytest -n 2``."""
+
+    runner = "xdist"
+
+
+class UnderNose2(Checks, unittest.TestCase):
+    """``nose2``."""
+
+    runner = "nose2"
+
+
+if __name__ == "__main__":
+    unittest.main()

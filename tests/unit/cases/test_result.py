@@ -1,0 +1,389 @@
+"""The result between a test and its runner: what the runner hears, and when."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import traceback
+import unittest
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from liveserver_testcase import ServerTestCase
+from liveserver_testcase.cases.result import DelayedResult
+from tests.integration.running import make_case, run_case
+
+
+class Listener(unittest.TestResult):
+    """Remembers what it is told, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if not name.startswith("add") and name not in ("startTest", "stopTest"):
+            return value
+
+        @functools.wraps(value)
+        def hear(*arguments: Any) -> Any:
+            self.heard.append(name)
+            return value(*arguments)
+
+        return hear
+
+
+class Bodies:
+    """Tests that end in every way; mixed into a plain test case and into one with servers."""
+
+    def tearDown(self: Any) -> None:
+        if "tear_down" in self.id():
+            raise ValueError("of tearDown")
+
+    def test_passes(self: Any) -> None:
+        pass
+
+    def test_fails(self: Any) -> None:
+        self.fail("it does")
+
+    def test_errs(self: Any) -> None:
+        raise ValueError("it does")
+
+    def test_exits(self: Any) -> None:
+        raise SystemExit(3)
+
+    def test_fails_and_tear_down_too(self: Any) -> None:
+        self.fail("it does")
+
+    def test_skips(self: Any) -> None:
+        self.skipTest("it does")
+
+    def test_skips_and_tear_down_errs(self: Any) -> None:
+        self.skipTest("it does")
+
+    @unittest.skip("always")
+    def test_skipped(self: Any) -> None:
+        pass
+
+    @unittest.expectedFailure
+    def test_expected(self: Any) -> None:
+        self.fail("it does")
+
+    @unittest.expectedFailure
+    def test_unexpected(self: Any) -> None:
+        pass
+
+    def test_subtests(self: Any) -> None:
+        for number in range(4):
+            with self.subTest(number=number):
+                if number == 1:
+                    self.skipTest("one")
+                self.assertNotEqual(number, 2)
+
+    def test_clean_up_errs(self: Any) -> None:
+        self.addCleanup(self.fail, "late")
+
+
+class SameAsUnittest(unittest.TestCase):
+    """Where there is nothing to ask, nothing changes."""
+
+    def compare(self, name: str) -> None:
+        plain, served = make_case(Bodies, unittest.TestCase), make_case(Bodies, ServerTestCase)
+        served.setUpClass()
+        self.addCleanup(served.tearDownClass)
+        heard = []
+        for case in (plain, served):
+            result = Listener()
+            case(name).run(result)
+            heard.append((result.heard, [text for _, text in [*result.failures, *result.errors]]))
+        self.assertEqual(heard[0], heard[1])
+
+    def test_runner_hears_the_same(self) -> None:
+        """The runner hears the same as of a plain test, in the same order, and prints the same."""
+        for name in [name for name in dir(Bodies) if name.startswith("test_")]:
+            with self.subTest(name=name):
+                self.compare(name)
+
+
+class Minimal:
+    """A result that has no more than unittest needs."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.shouldStop = False
+        self.failfast = False
+
+    def startTest(self, test: Any) -> None:
+        self.heard.append("start")
+
+    def stopTest(self, test: Any) -> None:
+        self.heard.append("stop")
+
+    def addSuccess(self, test: Any) -> None:
+        self.heard.append("success")
+
+    def addError(self, test: Any, err: Any) -> None:
+        self.heard.append(f"error {err[1]}")
+
+    def addFailure(self, test: Any, err: Any) -> None:
+        self.heard.append(f"failure {err[1]}")
+
+
+class OtherRunners(unittest.TestCase):
+    """Results that are not unittest's own."""
+
+    def run_with_minimal(self, test: Callable[[Any], None], failure: BaseException | None = None) -> list[str]:
+        result = Minimal()
+        case = type("Case", (unittest.TestCase,), {"test_it": test})("test_it")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # unittest's, about what the result has not got
+            case.run(DelayedResult(result, case, lambda skipped: failure))
+        return result.heard
+
+    def test_without_subtests_and_durations(self) -> None:
+        """A result without addSubTest and addDuration hears what it can."""
+
+        def test(self: Any) -> None:
+            with self.subTest("one"):
+                pass
+
+        self.assertEqual(["start", "success", "stop"], self.run_with_minimal(test))
+
+    def test_failure_without_subtests(self) -> None:
+        """It hears the failure, too."""
+
+        def test(self: Any) -> None:
+            with self.subTest("one"):
+                pass
+
+        heard = self.run_with_minimal(test, AssertionError("no"))
+        self.assertEqual(["start", "failure no", "stop"], heard)
+
+    def test_error_of_the_servers(self) -> None:
+        """What is no failureException is an error."""
+        heard = self.run_with_minimal(lambda self: None, ValueError("no"))
+        self.assertEqual(["start", "error no", "stop"], heard)
+
+    def test_runner_that_raises(self) -> None:
+        """What a runner raises when it is told reaches it, and the test is ended for it all the same."""
+
+        class Raising(Minimal):
+            def addSuccess(self, test: Any) -> None:
+                raise KeyboardInterrupt
+
+        result = Raising()
+        case = type("Case", (unittest.TestCase,), {"test_it": lambda self: None})("test_it")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            with self.assertRaises(KeyboardInterrupt):
+                case.run(DelayedResult(result, case, lambda skipped: None))
+        self.assertEqual(["start", "stop"], result.heard)
+
+
+def make_failing(test: Callable[[Any], None], failure: BaseException | None = None, **members: Any) -> type[Any]:
+    """A class whose one test gets this failure."""
+
+    class Judged(ServerTestCase):
+        asked: list[bool] = []
+
+        def _find_failure(self, skipped: bool = False) -> BaseException | None:
+            self.asked.append(skipped)
+            return None if skipped else failure
+
+    return make_case(Judged, test=test, **members)
+
+
+class Runs(unittest.TestCase):
+    """Ways to run a test."""
+
+    def test_without_a_result(self) -> None:
+        """``run()`` makes a result, begins and ends its run, and returns it."""
+        case = make_failing(lambda self: None, AssertionError("no"))
+        heard: list[str] = []
+
+        class Result(unittest.TestResult):
+            def startTestRun(self) -> None:
+                heard.append("start")
+
+            def stopTestRun(self) -> None:
+                heard.append("stop")
+
+        case.defaultTestResult = lambda self: Result()
+        result = case("test_it").run()
+        self.assertEqual((["start", "stop"], 1, 1), (heard, result.testsRun, len(result.failures)))
+
+    def test_returns_the_runners_result(self) -> None:
+        """``run()`` returns the result that it was given."""
+        result = unittest.TestResult()
+        self.assertIs(result, make_failing(lambda self: None)("test_it").run(result))
+
+    def test_twice(self) -> None:
+        """A test that is run twice is asked about twice."""
+        case = make_failing(lambda self: None, AssertionError("no"))
+        test, result = case("test_it"), unittest.TestResult()
+        test.run(result)
+        test.run(result)
+        self.assertEqual((2, 2), (result.testsRun, len(result.failures)))
+
+    def test_failfast(self) -> None:
+        """A failure stops a run that is to stop at the first failure."""
+        case = make_failing(lambda self: None, AssertionError("no"), test_later=lambda self: None)
+        self.assertEqual({"run": 1, "failures": 1}, run_case(case, failfast=True).summary)
+
+    def test_failfast_in_a_subtest(self) -> None:
+        """A subtest that fails ends its test, as it does without servers."""
+        reached = []
+
+        def test(self: Any) -> None:
+            for number in range(3):
+                with self.subTest(number=number):
+                    reached.append(number)
+                    self.fail("it does")
+
+        run_case(make_failing(test), failfast=True)
+        self.assertEqual([0], reached)
+
+    def test_buffer(self) -> None:
+        """What a test has printed stands in its report, also when only the failure is against it."""
+
+        def test(self: Any) -> None:
+            print("printed by the test")
+
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            outcome = run_case(make_failing(test, AssertionError("no")), buffer=True)
+        self.assertIn("Stdout:\nprinted by the test", outcome.report)
+        self.assertIn("printed by the test", stdout.getvalue())
+
+    def test_buffer_of_a_test_that_passes(self) -> None:
+        """What a test has printed that passes is dropped."""
+
+        def test(self: Any) -> None:
+            print("printed by the test")
+
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            run_case(make_failing(test), buffer=True)
+        self.assertEqual("", stdout.getvalue())
+
+    def test_debug(self) -> None:
+        """``debug()`` raises the failure."""
+        failure = AssertionError("no")
+        with self.assertRaises(AssertionError) as caught:
+            make_failing(lambda self: None, failure)("test_it").debug()
+        self.assertIs(failure, caught.exception)
+
+    def test_debug_of_a_test_that_fails(self) -> None:
+        """``debug()`` raises the test's own exception with the failure in it."""
+
+        def test(self: Any) -> None:
+            raise ValueError("of the test")
+
+        with self.assertRaises(ValueError) as caught:
+            make_failing(test, AssertionError("of the servers"))("test_it").debug()
+        text = "".join(traceback.format_exception(caught.exception))
+        self.assertIn("ValueError: of the test\n\nof the servers", text)
+
+    def test_debug_of_a_test_that_skips(self) -> None:
+        """``debug()`` holds nothing against a test that skips itself."""
+
+        def test(self: Any) -> None:
+            self.skipTest("not now")
+
+        case = make_failing(test, AssertionError("no"))
+        with self.assertRaises(unittest.SkipTest):
+            case("test_it").debug()
+        self.assertEqual([True], case.asked)
+
+    def test_debug_without_a_failure(self) -> None:
+        """``debug()`` of a test that passes raises nothing."""
+        case = make_failing(lambda self: None)
+        case("test_it").debug()
+        self.assertEqual([False], case.asked)
+
+
+class Interrupts(unittest.TestCase):
+    """Ctrl-C."""
+
+    def test_in_the_body(self) -> None:
+        """It goes through at once: nothing is asked, and the runner hears that the test has ended."""
+
+        def test(self: Any) -> None:
+            raise KeyboardInterrupt
+
+        case, result = make_failing(test, AssertionError("no")), Listener()
+        with self.assertRaises(KeyboardInterrupt):
+            case("test_it").run(result)
+        self.assertEqual((["startTest", "stopTest"], []), (result.heard, case.asked))
+
+    def test_after_a_failure(self) -> None:
+        """A failure before it is told as plain unittest would, and nobody is asked."""
+
+        def test(self: Any) -> None:
+            self.fail("first")
+
+        def tearDown(self: Any) -> None:
+            raise KeyboardInterrupt
+
+        heard = []
+        served = make_failing(test, AssertionError("no"), tearDown=tearDown)
+        for case in (served, make_case(unittest.TestCase, test=test, tearDown=tearDown)):
+            result = Listener()
+            with self.assertRaises(KeyboardInterrupt):
+                case("test_it").run(result)
+            heard.append(result.heard)
+        self.assertEqual((heard[1], []), (heard[0], served.asked))
+
+    def test_while_judging(self) -> None:
+        """It goes through, and the runner hears what the test itself has come to."""
+
+        class Case(ServerTestCase):
+            def _find_failure(self, skipped: bool = False) -> BaseException | None:
+                raise KeyboardInterrupt
+
+            def test_it(self) -> None:
+                self.fail("it does")
+
+        result = Listener()
+        with self.assertRaises(KeyboardInterrupt):
+            Case("test_it").run(result)
+        heard = [name for name in result.heard if name != "addDuration"]  # of 3.12 and later
+        self.assertEqual(["startTest", "addFailure", "stopTest"], heard)
+
+
+class TheResult(unittest.TestCase):
+    """The object that a test sees as its result."""
+
+    def setUp(self) -> None:
+        self.theirs = Listener()
+        self.result = DelayedResult(self.theirs, self, lambda skipped: None)
+
+    def test_attributes(self) -> None:
+        """What is set on it is set on the runner's."""
+        self.result.shouldStop = True
+        self.assertTrue(self.theirs.shouldStop)
+
+    def test_unknown_attribute(self) -> None:
+        """It has nothing that the runner's has not."""
+        self.assertFalse(hasattr(self.result, "addSomething"))
+
+    def test_failures_so_far(self) -> None:
+        """A tearDown that looks for its own failure among the result's finds it, as without servers."""
+        error = ValueError("it does")
+        self.result.addError(self, (ValueError, error, None))
+        self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))
+        self.assertEqual([self], [test for test, _ in self.result.failures])
+        self.assertEqual([self], [test for test, _ in self.result.errors])
+        self.assertIn("ValueError: it does", self.result.errors[0][1])
+
+    def test_told_once(self) -> None:
+        """What was looked at so is not told twice."""
+        self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))
+        self.assertEqual(1, len(self.result.failures))
+        self.result.stopTest(self)
+        self.assertEqual(1, len(self.theirs.failures))
+
+
+if __name__ == "__main__":
+    unittest.main()

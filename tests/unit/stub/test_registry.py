@@ -1,0 +1,293 @@
+"""The book: which expectation answers, and that none is lost or doubled."""
+
+from __future__ import annotations
+
+import collections
+import sys
+import threading
+import unittest
+from collections.abc import Callable
+
+from liveserver_testcase import Reply
+from liveserver_testcase.core.journal import JournalWindow
+from liveserver_testcase.stub.expectation import Expectation
+from liveserver_testcase.stub.registry import Decision, ExpectationRegistry
+from liveserver_testcase.stub.responders import ServedContent
+from tests.integration.stub.support import make_expectation, make_request
+from tests.support import HANG
+
+
+class BookTest(unittest.TestCase):
+    """A book and its expectations."""
+
+    def setUp(self) -> None:
+        self.book = ExpectationRegistry()
+
+    def add(
+        self,
+        method: str | None = None,
+        path: str | None = None,
+        times: tuple[int, int | None] = (0, None),
+        *,
+        reply: bool = True,
+    ) -> Expectation:
+        expectation = make_expectation(method, path, times, reply=reply)
+        self.book.add(expectation)
+        return expectation
+
+    def begin(self, number: int) -> None:
+        self.book.begin(lambda: JournalWindow(number, f"test {number}"))
+
+    def decide(self, method: str = "GET", path: str = "/x") -> Decision:
+        return self.book.decide(make_request(method, path))._replace(newest=0)
+
+
+class OrderTest(BookTest):
+    """Who answers, if several could."""
+
+    def test_the_oldest_bounded_one_that_has_room(self) -> None:
+        """Bounded expectations are used up in the order in which they were written."""
+        first, second, third = self.add(times=(1, 1)), self.add(times=(0, 2)), self.add(times=(1, 1))
+        self.assertEqual([first, second, second, third], [self.decide().expectation for _ in range(4)])
+
+    def test_bounded_goes_before_unbounded(self) -> None:
+        """Also if the unbounded one was written later."""
+        bounded, unbounded = self.add(times=(0, 1)), self.add()
+        self.assertEqual([bounded, unbounded, unbounded], [self.decide().expectation for _ in range(3)])
+
+    def test_the_newest_unbounded_one(self) -> None:
+        """What a test writes goes before what its class wrote; at least once is unbounded."""
+        self.add()
+        newest = self.add(times=(1, None))
+        self.assertIs(newest, self.decide().expectation)
+
+    def test_only_one_that_matches(self) -> None:
+        """Others are passed over, whatever their kind."""
+        self.add("GET", "/y", (1, 1))
+        wanted = self.add("GET", "/x")
+        self.add("PUT", "/x")
+        self.assertIs(wanted, self.decide().expectation)
+
+    def test_content_goes_last(self) -> None:
+        """It answers what no expectation answers."""
+        content = ServedContent("content")
+        self.book.serve(content)
+        bounded = self.add(times=(0, 1))
+        self.assertEqual([Decision(bounded.answer, bounded), Decision(content.answer)], [self.decide(), self.decide()])
+
+    def test_the_latest_content(self) -> None:
+        """A later one replaces an earlier one."""
+        self.book.serve(ServedContent("a"))
+        self.book.serve(ServedContent("b"))
+        self.assertEqual(b"b", self.decide().answer.body)  # type: ignore[union-attr]
+
+    def test_never_goes_first(self) -> None:
+        """What must never come is not answered by anything else, content or expectation, older or newer."""
+        self.book.serve(ServedContent())
+        self.add(times=(1, 1))
+        never = self.add("GET", "/x", (0, 0))
+        self.add()
+        self.assertEqual(Decision(None, never), self.decide())
+        self.assertEqual(1, never.times_called)
+
+    def test_never_forbids_only_what_it_matches(self) -> None:
+        """Other requests are answered."""
+        self.add("GET", "/y", (0, 0))
+        wanted = self.add()
+        self.assertIs(wanted, self.decide().expectation)
+
+    def test_one_without_a_reply_is_skipped(self) -> None:
+        """Another one answers, and it has its turn once it has a reply."""
+        first = self.add("GET", "/x", (1, 1), reply=False)
+        second = self.add()
+        self.add(reply=False)
+        self.assertIs(second, self.decide().expectation)
+        first.reply(200)
+        self.assertIs(first, self.decide().expectation)
+        self.assertEqual((1, 1), (first.times_called, second.times_called))
+
+    def test_one_that_was_removed_answers_no_more(self) -> None:
+        """Removing it twice changes nothing."""
+        first, second = self.add(times=(1, 1)), self.add(times=(1, 1))
+        self.book.remove(first)
+        self.book.remove(first)
+        self.assertIs(second, self.decide().expectation)
+        self.assertEqual([second], self.book.expectations)
+
+
+class UnmatchedTest(BookTest):
+    """What is said of a request that nothing answers."""
+
+    def test_an_empty_book(self) -> None:
+        """There is nothing to say."""
+        self.assertEqual(Decision(None), self.decide())
+
+    def test_what_does_not_match(self) -> None:
+        """The others are named, in their order; what must never come is not among them."""
+        first, second = self.add("GET", "/a"), self.add("GET", "/b", (1, 1))
+        self.add("GET", "/c", (0, 0))
+        self.assertEqual(Decision(None, others=(first, second)), self.decide())
+
+    def test_what_matches_and_cannot_answer(self) -> None:
+        """Used up or without a reply, it is set apart."""
+        used_up, other, mute = self.add(times=(0, 1)), self.add("GET", "/b"), self.add(reply=False)
+        self.decide()
+        self.assertEqual(
+            Decision(
+                None, skipped=((used_up, "used up 1/1"), (mute, "it has no reply; add .reply(…)")), others=(other,)
+            ),
+            self.decide(),
+        )
+
+    def test_nothing_is_counted(self) -> None:
+        """A request that nobody answers is nobody's."""
+        expectations = [self.add(times=(0, 1)), self.add("GET", "/b"), self.add(reply=False)]
+        self.decide()
+        self.decide()
+        self.assertEqual([1, 0, 0], [expectation.times_called for expectation in expectations])
+
+
+class LifeTest(BookTest):
+    """What lasts from test to test."""
+
+    def test_what_was_written_before_the_first_test_stays(self) -> None:
+        """It is the class's, and counts anew in each test."""
+        kept = self.add(times=(1, 1))
+        for number in (1, 2, 3):
+            self.begin(number)
+            self.assertEqual(0, kept.times_called)
+            self.assertIs(kept, self.book.decide(make_request(window=JournalWindow(number, ""))).expectation)
+
+    def test_what_a_test_wrote_is_gone_with_it(self) -> None:
+        """Expectations and content."""
+        self.begin(1)
+        self.add()
+        self.book.serve(ServedContent())
+        self.begin(2)
+        self.assertEqual(
+            ([], Decision(None)),
+            (self.book.expectations, self.book.decide(make_request(window=JournalWindow(2, "")))._replace(newest=0)),
+        )
+
+    def test_what_a_test_changed_is_as_it_was(self) -> None:
+        """A removal, another reply, another content of the class's script last as long as the test."""
+        first, second = self.add("GET", "/a"), self.add("GET", "/b")
+        content = ServedContent("class")
+        self.book.serve(content)
+        self.begin(1)
+        self.book.remove(first)
+        second.reply(500)
+        self.book.serve(ServedContent(code=404))
+        self.begin(2)
+        self.assertEqual([first, second], self.book.expectations)
+        self.assertEqual(Reply(200), second.answer)
+        self.assertEqual(
+            Decision(content.answer), self.book.decide(make_request("GET", "/c", window=JournalWindow(2, "")))
+        )
+
+    def test_what_was_removed_before_the_first_test_is_gone(self) -> None:
+        """The class's script is what is there when the first test begins."""
+        self.book.remove(self.add())
+        self.begin(1)
+        self.assertEqual([], self.book.expectations)
+
+    def test_a_request_of_an_earlier_test_is_nobodys(self) -> None:
+        """It is not answered out of this test's script, and not counted, nor forbidden."""
+        expectations = [self.add(), self.add(times=(0, 0))]
+        self.book.serve(ServedContent())
+        self.begin(2)
+        decision = self.book.decide(make_request(window=JournalWindow(1, "")))
+        self.assertEqual(Decision(None, is_late=True), decision)
+        self.assertEqual([0, 0], [expectation.times_called for expectation in expectations])
+
+    def test_nobody_finds_a_test_half_begun(self) -> None:
+        """While the next test is being begun, whoever asks or writes waits, and finds it begun."""
+        kept, struck_out, added = self.add("GET", "/kept"), self.add("GET", "/struck-out"), make_expectation()
+        content, request = ServedContent("content"), make_request("GET", "/kept", window=JournalWindow(2, ""))
+        self.begin(1)
+        done: list[object] = []
+        calls: list[Callable[[], object]] = [
+            lambda: self.book.decide(request),
+            lambda: self.book.expectations,
+            lambda: self.book.remove(struck_out),
+            lambda: self.book.add(added),
+            lambda: self.book.serve(content),
+        ]
+        threads = [threading.Thread(target=lambda call=call: done.append(call())) for call in calls]
+
+        def advance() -> JournalWindow:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(0.01)
+            self.assertEqual([], done)
+            return JournalWindow(2, "")
+
+        self.book.begin(advance)
+        for thread in threads:
+            thread.join(HANG)
+        self.assertEqual(([request], [kept, added]), (kept.requests, self.book.expectations))
+        self.book.remove(added)
+        self.assertEqual(
+            Decision(content.answer), self.book.decide(make_request("GET", "/other", window=JournalWindow(2, "")))
+        )
+
+
+class ThreadsTest(BookTest):
+    """Twenty threads at once, switched as often as can be."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+
+    def run_threads(self, target: Callable[[], None]) -> None:
+        threads = [threading.Thread(target=target) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG)
+
+    def test_bounded_expectations_are_claimed_exactly(self) -> None:
+        """Each request is answered once, each expectation as often as it may; the rest goes to the unbounded one."""
+        limits = [1, 7, 30] * 80  # many limits: it is there that a count can be missed
+        bounded = [self.add(times=(limit, limit)) for limit in limits]
+        rest = self.add()
+        requests = [make_request() for _ in range(4000)]
+        waiting = collections.deque(requests)
+        answered: list[Expectation | None] = []
+
+        def work() -> None:
+            for _ in range(200):
+                answered.append(self.book.decide(waiting.popleft()).expectation)
+
+        self.run_threads(work)
+        claimed = [request for expectation in [*bounded, rest] for request in expectation.requests]
+        self.assertEqual(limits, [expectation.times_called for expectation in bounded])
+        self.assertEqual(4000 - sum(limits), rest.times_called)
+        self.assertEqual({id(request) for request in requests}, {id(request) for request in claimed})
+        self.assertEqual(4000, len(claimed))
+        self.assertEqual(
+            collections.Counter(answered), collections.Counter({e: e.times_called for e in [*bounded, rest]})
+        )
+
+    def test_writing_and_removing_lose_nothing(self) -> None:
+        """While all threads write, ask and strike out, each finds its own expectation."""
+        wrong: list[object] = []
+        numbers = iter(range(1000))
+
+        def work() -> None:
+            for _ in range(30):
+                path = f"/{next(numbers)}"
+                mine = self.add("GET", path, (1, 1))
+                found = self.book.decide(make_request("GET", path)).expectation
+                self.book.remove(mine)
+                if found is not mine or mine.times_called != 1:
+                    wrong.append((path, found))
+
+        self.run_threads(work)
+        self.assertEqual(([], []), (wrong, self.book.expectations))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,317 @@
+"""A recorded request: everything of werkzeug's, after the exchange is over and from any thread."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import unittest
+from urllib.parse import quote as percent_encode
+
+from liveserver_testcase.stub.parsing import decode_path
+from liveserver_testcase.stub.request import RecordedRequest
+from tests.integration.stub.support import StubTest, make_request
+from tests.support import HANG
+
+BOUNDARY = "multipart/form-data; boundary=frontier"
+
+
+def make_form(name: str, content: bytes, filename: str = "") -> bytes:
+    """A form with one field, or one file."""
+    file = f'; filename="{filename}"\r\nContent-Type: text/csv' if filename else ""
+    head = f'--frontier\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+    return head.encode() + content + b"\r\n--frontier--\r\n"
+
+
+class ReadingTest(unittest.TestCase):
+    """What can be read of a request."""
+
+    def test_it_is_a_werkzeug_request(self) -> None:
+        """Method, path, query, headers, cookies and address are read as werkzeug reads them."""
+        request = make_request("POST", "/a%20b?x=1&x=2&y", headers=["X-A: 1", "X-A: 2", "Cookie: a=1; b=2"])
+        self.assertEqual(("POST", "/a b", b"x=1&x=2&y"), (request.method, request.path, request.query_string))
+        self.assertEqual((["1", "2"], [""]), (request.args.getlist("x"), request.args.getlist("y")))
+        self.assertEqual("1, 2", request.headers["x-a"])
+        self.assertEqual({"a": "1", "b": "2"}, request.cookies.to_dict())
+        self.assertEqual("http://127.0.0.1:8000/a%20b?x=1&x=2&y", request.url)
+        self.assertEqual("127.0.0.1", request.remote_addr)
+
+    def test_the_body_can_be_read_in_every_way_again_and_again(self) -> None:
+        """Each reader gets all of it, whichever came before."""
+        request = make_request("POST", "/", b'{"a": 1}', "application/json")
+        for _ in range(2):
+            self.assertEqual(b'{"a": 1}', request.body)
+            self.assertEqual(b'{"a": 1}', request.get_data())
+            self.assertEqual(b'{"a": 1}', request.data)
+            self.assertEqual('{"a": 1}', request.get_data(as_text=True))
+            self.assertEqual('{"a": 1}', request.text)
+            self.assertEqual({"a": 1}, request.json)
+            self.assertEqual({"a": 1}, request.get_json())
+        self.assertEqual(b'{"a": 1}', request.stream.read())
+
+    def test_a_form_does_not_use_the_body_up(self) -> None:
+        """After its fields the bytes are still there."""
+        request = make_request("POST", "/", b"a=1&a=2&b=", "application/x-www-form-urlencoded")
+        self.assertEqual({"a": ["1", "2"], "b": [""]}, request.form.to_dict(flat=False))
+        self.assertEqual(b"a=1&a=2&b=", request.get_data())
+        self.assertEqual(b"a=1&a=2&b=", request.body)
+
+    def test_an_uploaded_file_is_read(self) -> None:
+        """Its name, type and content are there."""
+        request = make_request("POST", "/", make_form("report", b"a;b\r\n", "r.csv"), BOUNDARY)
+        file = request.files["report"]
+        self.assertEqual(("r.csv", "text/csv", b"a;b\r\n"), (file.filename, file.mimetype, file.read()))
+
+    def test_an_empty_body_is_empty_in_every_way(self) -> None:
+        """Nothing is missing where nothing was sent."""
+        request = make_request("POST", "/")
+        self.assertEqual(
+            (b"", b"", "", {}, {}), (request.body, request.get_data(), request.text, request.form, request.files)
+        )
+        self.assertIsNone(request.get_json(silent=True))
+
+    def test_text_is_read_in_the_charset_of_its_type(self) -> None:
+        """Without one it is UTF-8."""
+        self.assertEqual("grün", make_request("POST", "/", b"gr\xfcn", "text/plain; charset=latin-1").text)
+        self.assertEqual("grün", make_request("POST", "/", "grün".encode(), "text/plain").text)
+        self.assertEqual("grün", make_request("POST", "/", "grün".encode()).text)
+
+    def test_text_that_cannot_be_read_is_replaced(self) -> None:
+        """Neither wrong bytes nor a charset that is none is an error."""
+        self.assertEqual("gr\ufffdn", make_request("POST", "/", b"gr\xfcn", "text/plain").text)
+        for charset in ("klingon", "base64", "idna"):
+            with self.subTest(charset=charset):
+                self.assertEqual(
+                    "gr\ufffdn", make_request("POST", "/", b"gr\xfcn", f"text/plain; charset={charset}").text
+                )
+
+    def test_werkzeugs_limits_are_off(self) -> None:
+        """A field of a form and the number of its parts are as large as they were sent."""
+        large = b"x" * 600_000
+        self.assertEqual(600_000, len(make_request("POST", "/", make_form("a", large), BOUNDARY).form["a"]))
+        many = b"".join(make_form(f"a{n}", b"1").removesuffix(b"--frontier--\r\n") for n in range(1500))
+        self.assertEqual(1500, len(make_request("POST", "/", many + b"--frontier--\r\n", BOUNDARY).form))
+
+    def test_a_large_file_leaves_no_temporary_file(self) -> None:
+        """What nobody closes needs no closing."""
+        file = make_request("POST", "/", make_form("f", b"x" * 1_000_000, "big.bin"), BOUNDARY).files["f"]
+        self.assertEqual(1_000_000, len(file.read()))
+        with self.assertRaises(OSError):
+            file.stream.fileno()
+
+    def test_what_is_not_there_is_an_attribute_error(self) -> None:
+        """Before and after werkzeug has read the request, and on a copy."""
+        request = make_request()
+        for _ in range(2):
+            with self.assertRaisesRegex(AttributeError, "^'RecordedRequest' object has no attribute 'colour'$"):
+                request.colour  # type: ignore[attr-defined]  # noqa: B018
+            self.assertFalse(hasattr(request, "colour"))
+        self.assertEqual("GET", copy.copy(request).method)
+
+    def test_werkzeugs_decoding_and_ours_stand_side_by_side(self) -> None:
+        """``raw_path`` is what was sent, ``plain_path`` what is compared."""
+        request = make_request("GET", "/a%2Fb/c%20d?x=1")
+        self.assertEqual(
+            ("/a%2Fb/c%20d", "/a%2Fb/c d", "/a/b/c d"), (request.raw_path, request.plain_path, request.path)
+        )
+
+    def test_paths_are_decoded_but_for_slashes(self) -> None:
+        """Decoding twice is a mistake that shows."""
+        for path in ("/", "/a b", "/grün/+", "/100%"):
+            with self.subTest(path=path):
+                self.assertEqual(path, decode_path(percent_encode(path)))
+        self.assertEqual("/a%2Fb%2Fc%2", decode_path("/a%2fb%2Fc%252"))
+
+
+class ThreadsTest(unittest.TestCase):
+    """A request that several threads read at once."""
+
+    def test_each_reads_the_same(self) -> None:
+        """Also what an environ cannot carry, while another thread has it read for the first time."""
+        for _ in range(50):
+            request = make_request("GET", "/?a=1", headers=["X_A: 1", "X-A: grün"])
+            barrier, seen = threading.Barrier(4), []
+
+            def read(request: RecordedRequest = request, barrier: threading.Barrier = barrier) -> None:
+                barrier.wait(HANG)
+                seen.append((request.headers.get("X_A"), request.headers["X-A"], request.args["a"]))  # noqa: B023
+
+            threads = [threading.Thread(target=read) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(HANG)
+            self.assertEqual([("1", "grün", "1")] * 4, seen)
+
+
+class JSONTest(unittest.TestCase):
+    """What is said when a body is no JSON."""
+
+    def assert_json_fails(self, message: str, request: RecordedRequest) -> None:
+        for _ in range(2):
+            with self.assertRaises(ValueError) as caught:
+                request.json  # noqa: B018
+            self.assertEqual(message, str(caught.exception))
+
+    def test_invalid_json(self) -> None:
+        """Where it ends to be JSON, and what it is."""
+        self.assert_json_fails(
+            "the body of POST /x (5 bytes of application/json) is no JSON: "
+            "Expecting value: line 1 column 1 (char 0): b'a=1&b'",
+            make_request("POST", "/x", b"a=1&b", "application/json"),
+        )
+
+    def test_bytes_that_are_no_text(self) -> None:
+        """JSON is UTF-8."""
+        self.assert_json_fails(
+            "the body of POST /x (3 bytes of application/json) is no JSON: "
+            "'utf-8' codec can't decode byte 0xff in position 1: invalid start byte: b'\"\\xff\"'",
+            make_request("POST", "/x", b'"\xff"', "application/json"),
+        )
+
+    def test_a_long_body_is_cut(self) -> None:
+        """The message has an end."""
+        self.assert_json_fails(
+            "the body of POST /x (5,000 bytes of application/json) is no JSON: "
+            f"Expecting value: line 1 column 1 (char 0): b'{'x' * 120}'… (5,000 bytes)",
+            make_request("POST", "/x", b"x" * 5000, "application/json"),
+        )
+
+    def test_an_empty_body(self) -> None:
+        """Nothing is no JSON."""
+        self.assert_json_fails(
+            "the body of POST /x is empty, which is no JSON",
+            make_request("POST", "/x", content_type="application/json"),
+        )
+
+    def test_another_type(self) -> None:
+        """The way around is shown, and works."""
+        request = make_request("POST", "/x", b"[1]", "text/plain")
+        self.assert_json_fails(
+            "the Content-Type of POST /x (3 bytes of text/plain) is 'text/plain'; wanted 'application/json', "
+            "or get_json(force=True) for a body that is read as JSON whatever it is called",
+            request,
+        )
+        self.assertEqual([1], request.get_json(force=True))
+
+    def test_no_type(self) -> None:
+        """It is said that there is none."""
+        self.assert_json_fails(
+            "the Content-Type of GET /x is missing; wanted 'application/json', "
+            "or get_json(force=True) for a body that is read as JSON whatever it is called",
+            make_request("GET", "/x"),
+        )
+
+
+class DescriptionTest(unittest.TestCase):
+    """A request on one line."""
+
+    def test_method_and_target(self) -> None:
+        """The query is shown."""
+        self.assertEqual("GET /x?a=1", make_request("GET", "/x?a=1").describe())
+
+    def test_the_body_is_sized_and_typed(self) -> None:
+        """Its content is not shown."""
+        self.assertEqual("POST /x (1 byte of text/plain)", make_request("POST", "/x", b"a", "text/plain").describe())
+        self.assertEqual("POST /x (2,000 bytes of no content type)", make_request("POST", "/x", b"a" * 2000).describe())
+
+    def test_secrets_are_not_shown(self) -> None:
+        """Neither those of the query nor those of the headers."""
+        request = make_request(
+            "GET",
+            "/x?token=hunter2",
+            headers=["Authorization: Bearer hunter2", "Cookie: sid=hunter2", "X-Api-Key: hunter2"],
+        )
+        self.assertEqual("GET /x?token=***", request.describe())
+        self.assertEqual("<RecordedRequest GET /x?token=***>", repr(request))
+
+    def test_a_long_target_is_cut(self) -> None:
+        """Its full length is named."""
+        self.assertEqual(f"GET /{'a' * 119}… (5,000 characters)", make_request("GET", "/" + "a" * 4999).describe())
+
+    def test_control_characters_of_the_type_are_escaped(self) -> None:
+        """A header cannot write to the terminal."""
+        self.assertEqual(r"POST /x (1 byte of text/\x9b2j)", make_request("POST", "/x", b"a", "text/\x9b2j").describe())
+
+
+class WireTest(StubTest):
+    """A request that has come over a socket, when the exchange is over."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stub.serve_content("ok")
+
+    def test_its_place_on_the_wire_is_known(self) -> None:
+        """Index, connection, arrival and duration."""
+        self.send("GET", "/a")
+        self.send("GET", "/b")
+        first, second = self.stub.requests
+        self.assertEqual([(0, 0), (1, 0)], [(r.connection_index, r.exchange_index) for r in (first, second)])
+        self.assertEqual([0, 1], [first.index, second.index])
+        self.assertLessEqual(first.received_at, second.received_at)
+        self.assertGreater(first.duration or 0, 0)
+        self.assertEqual((200, True), (first.exchange.status, first.exchange.completed))
+
+    def test_a_kept_connection_is_recognised(self) -> None:
+        """The second request on a connection has an exchange index of 1."""
+        client = self.connect()
+        for _ in range(2):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertEqual([(0, 0), (0, 1)], [(r.connection_index, r.exchange_index) for r in self.stub.requests])
+
+    def test_a_chunked_body_is_put_together(self) -> None:
+        """The chunks are one body, and the form in it can be read."""
+        self.send(
+            "POST",
+            "/",
+            iter([b"a=1", b"&b", b"=2"]),
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            encode_chunked=True,
+        )
+        (request,) = self.stub.requests
+        self.assertEqual((b"a=1&b=2", {"a": "1", "b": "2"}), (request.body, request.form.to_dict()))
+        self.assertEqual([3, 2, 2], list(request.exchange.chunk_sizes))
+
+    def test_a_large_body_is_kept_whole(self) -> None:
+        """Every byte of eight million."""
+        body = bytes(range(256)) * 31_250
+        self.send("PUT", "/", body)
+        self.assertEqual(body, self.stub.requests[0].body)
+
+    def test_a_body_is_asked_for_with_100_continue(self) -> None:
+        """A client that waits to be asked is asked."""
+        client = self.connect()
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", client.recv(1000))
+        client.sendall(b"abc")
+        self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertEqual(b"abc", self.stub.requests[0].body)
+
+    def test_it_can_be_read_by_many_threads_at_once(self) -> None:
+        """Whoever is first, all of them see the same, although it is read only now."""
+        self.send("POST", "/x?q=1", make_form("report", b"a;b", "r.csv"), {"Content-Type": BOUNDARY})
+        (request,) = self.stub.requests
+        barrier = threading.Barrier(8)
+        found: list[object] = []
+
+        def read() -> None:
+            barrier.wait(HANG)
+            found.append((request.files["report"].filename, request.args["q"], len(request.get_data()), request.path))
+
+        threads = [threading.Thread(target=read) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG)
+        self.assertEqual([("r.csv", "1", len(request.body), "/x")] * 8, found)
+
+    def test_it_is_usable_when_the_stub_has_stopped(self) -> None:
+        """Nothing of it is read from a socket any more."""
+        self.send("POST", "/x", b"a=1", {"Content-Type": "application/x-www-form-urlencoded"})
+        (request,) = self.stub.requests
+        self.stub.stop()
+        self.assertEqual({"a": "1"}, request.form.to_dict())
+
+
+if __name__ == "__main__":
+    unittest.main()
