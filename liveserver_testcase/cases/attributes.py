@@ -31,14 +31,12 @@ class ServerAttribute(Generic[S]):
     @overload
     def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> S: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> S:
-        run = owner._own_run()
-        server = run.find(self._name) if run is not None else None
-        if server is None:
-            absent = _Absent(owner, self._name)
-            if instance is not None:
-                raise absent._error
-            return absent  # type: ignore[return-value]
-        return server  # type: ignore[no-any-return]
+        adapter = owner._own_run().adapter(self._name)
+        if adapter is not None and adapter.is_made:
+            return adapter.server  # type: ignore[no-any-return]
+        if instance is not None:
+            raise owner._explain_absence(self._name)
+        return _Absent(owner, self._name)  # type: ignore[return-value]
 
 
 class _Absent:
@@ -48,14 +46,8 @@ class _Absent:
         self._owner = owner
         self._name = name
 
-    @property
-    def _error(self) -> ServerNotStarted:
-        """The error that says why."""
-        reason = self._owner._explain_absence(self._name)
-        return ServerNotStarted(f"{self._owner.__name__}.{self._name} is not there: {reason}")
-
     def __getattr__(self, name: str) -> NoReturn:
-        raise self._error
+        raise self._owner._explain_absence(self._name)
 
     def __repr__(self) -> str:
         return f"<{self._owner.__name__}.{self._name}, not started>"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
-from .class_server import ClassRun, ClassServer, Findings, Problem
+from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
 from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
 from .mistakes import check_class, refuse_coroutine, suggest_attribute
 from .result import DelayedResult
@@ -30,7 +30,7 @@ class ServerTestCase(unittest.TestCase):
     nothing, and one in ``setUpClass`` is reported.
     """
 
-    _class_run: ClassVar[ClassRun | None] = None
+    _class_run: ClassVar[ClassRun] = NOT_STARTED
     _class_is_over: ClassVar[bool] = False
     _described_server: str = ""  # the name of a server whose activity a failed assertion has described
     _started_assertions: Sequence[StartedAssertion] = ()  # the asynchronous ones that the test has called
@@ -76,7 +76,7 @@ class ServerTestCase(unittest.TestCase):
 
     @classmethod
     def _start_servers(cls) -> None:
-        if cls._own_run() is not None:
+        if cls._own_run() is not NOT_STARTED:
             return  # a second call, by way of another base
         cls.addClassCleanup(cls._stop_servers)  # before anything runs: unittest calls it also if this fails half-way
         cls._class_is_over = False
@@ -87,7 +87,7 @@ class ServerTestCase(unittest.TestCase):
         except BaseException as error:  # unittest calls no clean-up for KeyboardInterrupt and SystemExit
             for further in run.stop().errors:
                 add_note(error, f"\n{further.text}")
-            cls._class_run = None
+            cls._class_run = NOT_STARTED
             if isinstance(error, ServerStartError) and cls.__name__ not in str(error):
                 add_note(error, f"(for {cls.__name__}.{run.latest})")
             if is_all_ours(error):
@@ -98,36 +98,41 @@ class ServerTestCase(unittest.TestCase):
     def _stop_servers(cls) -> None:
         """Stop what runs; done once, from wherever it is called first."""
         run = cls._own_run()
-        if run is None:
+        if run is NOT_STARTED:
             return
-        cls._class_run, cls._class_is_over = None, True
+        cls._class_run, cls._class_is_over = NOT_STARTED, True
         failure = _make_failure(run.stop(), cls.failureException, cls)
         if failure is not None:
             raise failure
 
     @classmethod
-    def _own_run(cls) -> ClassRun | None:
+    def _own_run(cls) -> ClassRun:
         """The servers of this very class: never those of a base class, which may be over already."""
-        return cls.__dict__.get("_class_run")
+        run: ClassRun = cls.__dict__.get("_class_run", NOT_STARTED)
+        return run
 
     @classmethod
-    def _explain_absence(cls, name: str = "") -> str:
+    def _explain_absence(cls, name: str, shown: str = "") -> ServerNotStarted:
+        """An error that says why there is no server of this name, which messages call ``shown``."""
+        return ServerNotStarted(f"{cls.__name__}.{shown or name} is not there: {cls._find_reason(name)}")
+
+    @classmethod
+    def _find_reason(cls, name: str = "") -> str:
         """Why there is no server of this name, or none at all."""
         run = cls._own_run()
-        if run is None and cls.__dict__.get("_class_is_over"):
+        if run is NOT_STARTED and cls.__dict__.get("_class_is_over"):
             return f"the servers of {cls.__name__} were stopped by its tearDownClass()"
-        if run is None:
+        if run is NOT_STARTED:
             return (
                 f"no setUpClass() has started the servers of {cls.__name__}; "
                 "if the class overrides setUpClass(), it must call super().setUpClass() first"
             )
         adapter = run.adapter(name)
-        if adapter is not None and adapter.explain_absence():
-            return adapter.explain_absence()
-        if adapter is not None:
-            names = [server.name for server in run.servers]
-            return f"the servers of {cls.__name__} start in the order {', '.join(names)}, and its turn has not come"
-        return f"{cls.__name__}.class_servers() does not list it; does it extend super().class_servers()?"
+        if adapter is None:
+            return f"{cls.__name__}.class_servers() does not list it; does it extend super().class_servers()?"
+        names = ", ".join(server.name for server in run.servers)
+        in_turn = f"the servers of {cls.__name__} start in the order {names}, and its turn has not come"
+        return adapter.explain_absence() or in_turn
 
     # -- the life of a test ------------------------------------------------------------------------------------------
 
@@ -140,7 +145,7 @@ class ServerTestCase(unittest.TestCase):
             stop_run = getattr(result, "stopTestRun", None)
         try:
             self._begin_test()
-            super().run(DelayedResult(result, self, self._find_failure, self._failed, self._explain_error))  # type: ignore[arg-type]
+            super().run(DelayedResult(result, self))  # type: ignore[arg-type]
         finally:
             if stop_run is not None:
                 stop_run()
@@ -181,21 +186,15 @@ class ServerTestCase(unittest.TestCase):
         self._was_described, self._described_server = False, ""
         self._started_assertions = ()
         refuse_coroutine(self)
-        run = self._own_run()
-        if run is not None:
-            run.begin(self.id())
+        self._own_run().begin(self.id())
 
     def _failed(self) -> None:
         """Pass on to the servers, while they run, that the test has just failed."""
-        run = self._own_run()
-        if run is not None:
-            run.failed(self.id())
+        self._own_run().failed(self.id())
 
     def _explain_error(self, error: BaseException) -> str:
         """What the servers saw that helps with an error of the test, and, once, what they did in it."""
         run = self._own_run()
-        if run is None:
-            return ""
         texts = [] if isinstance(error, self.failureException) else [suggest_attribute(self, error), run.explain(error)]
         if not self._was_described:
             self._was_described = True
@@ -207,14 +206,13 @@ class ServerTestCase(unittest.TestCase):
         method = getattr(type(self), self.id().rpartition(".")[2], None)
         forgotten = [started.explain_if_forgotten() for started in self._started_assertions]
         run = self._own_run()
-        if run is not None:
-            found = run.end_test(skipped)
-            if not skipped:
-                found.problems[:0] = [Problem(text) for text in forgotten if text]
-            return _make_failure(found, self.failureException, method)
-        if skipped:
-            return None
-        return raise_at(method, ServerNotStarted(f"{self.id()} ran without its servers: {self._explain_absence()}"))
+        if run is NOT_STARTED:
+            error = ServerNotStarted(f"{self.id()} ran without its servers: {self._find_reason()}")
+            return None if skipped else raise_at(method, error)
+        found = run.end_test(skipped)
+        if not skipped:
+            found.problems[:0] = [Problem(text) for text in forgotten if text]
+        return _make_failure(found, self.failureException, method)
 
 
 def _make_failure(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import LiveServerTestCaseError, UsageError
+from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
 from .failure_text import is_all_ours, name_error
 from .proxies import bypass_proxies, exempt_host, restore_proxies
 
-__all__ = ["ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
+__all__ = ["NOT_STARTED", "ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -57,15 +57,34 @@ class ClassServer(Generic[S]):
         order: Servers start from the lowest to the highest and stop in reverse: mail is 10, stubs 20, the live
             application 30.
 
-    Attributes:
-        server: What ``make`` made; None before its turn.
+    It is asked about tests only while `is_made`.
     """
 
     def __init__(self, name: str, make: Callable[[], S], *, order: int = 20) -> None:
         self.name = name
         self.order = order
         self._make = make
-        self.server: S | None = None
+        self._server: S | None = None
+
+    @property
+    def server(self) -> S:
+        """What ``make`` made.
+
+        Raises:
+            ServerNotStarted: Its turn has not come.
+        """
+        if self._server is None:
+            raise ServerNotStarted(f"{self.name} is not there yet: {self.explain_absence() or 'its turn has not come'}")
+        return self._server
+
+    @server.setter
+    def server(self, server: S) -> None:
+        self._server = server
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a `server`."""
+        return self._server is not None
 
     def start(self) -> None:
         """Make the server and start it."""
@@ -115,7 +134,7 @@ class ClassServer(Generic[S]):
     @property
     def host(self) -> str | None:
         """The host that no proxy may come before."""
-        host = getattr(self.server, "host", None)
+        host = getattr(self._server, "host", None)
         return host if isinstance(host, str) else None
 
     def explain_absence(self) -> str:
@@ -124,11 +143,11 @@ class ClassServer(Generic[S]):
 
     def stop(self) -> None:
         """Stop the server, if it was made."""
-        if self.server is not None:
-            self.server.stop()
+        if self._server is not None:
+            self._server.stop()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r}: {self.server!r}>"
+        return f"<{type(self).__name__} {self.name!r}: {self._server!r}>"
 
 
 @dataclass
@@ -143,16 +162,16 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
 
-    def ask(self, server: ClassServer[Any], method: str, *arguments: object) -> Any:
-        """Call a method of ``server``; what it raises is one of the errors, and the answer is None."""
+    @contextlib.contextmanager
+    def catch(self, server: ClassServer[Any], method: str) -> Iterator[None]:
+        """Note what is raised in the block, in which this method of ``server`` is called."""
         try:
-            return getattr(server, method)(*arguments)
+            yield
         except Exception as error:
             if isinstance(error, LiveServerTestCaseError) and is_all_ours(error):
                 error.__traceback__ = None  # its text says it all
             what = f"{method}() of the server {server.name!r} raised {name_error(error)}"
             self.errors.append(Problem(what, error))
-            return None
 
 
 class ClassRun:
@@ -171,11 +190,11 @@ class ClassRun:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise UsageError(f"class_servers() lists two servers named {twice!r}; each needs a name of its own")
+        self.latest = ""  # the name of the server whose turn came last
         self._started: list[ClassServer[Any]] = []
         self._errors: list[Problem] = []  # of beginning the test
         self._late: list[Problem] = []  # seen during a test that was skipped
         self._pid = os.getpid()
-        self._latest = ""
 
     def start(self) -> None:
         """Start the servers; call `stop` also when this fails."""
@@ -183,38 +202,35 @@ class ClassRun:
         bypass_proxies()
         for server in self.servers:
             self._started.append(server)
-            self._latest = server.name
+            self.latest = server.name
             server.start()
             exempt_host(server.host)
-
-    @property
-    def latest(self) -> str:
-        """The name of the server whose turn came last."""
-        return self._latest
-
-    def find(self, name: str) -> Any:
-        """The server of this name; None if it was not made yet, or is none of these."""
-        return next((server.server for server in self._started if server.name == name), None)
-
-    def begin(self, test_id: str) -> None:
-        """Begin a test on every server; what goes wrong is reported when the test is over."""
-        found = Findings()
-        for server in self._started:
-            found.ask(server, "begin", test_id)
-        self._errors = found.errors
 
     def adapter(self, name: str) -> ClassServer[Any] | None:
         """The class server of this name."""
         return next((server for server in self.servers if server.name == name), None)
 
+    @property
+    def _made(self) -> list[ClassServer[Any]]:
+        """Those that can be asked: one whose start has failed has no server."""
+        return [server for server in self._started if server.is_made]
+
+    def begin(self, test_id: str) -> None:
+        """Begin a test on every server; what goes wrong is reported when the test is over."""
+        found = Findings()
+        for server in self._started:
+            with found.catch(server, "begin"):
+                server.begin(test_id)
+        self._errors = found.errors
+
     def failed(self, test_id: str) -> None:
         """Pass on to every server that the test has just failed."""
-        for server in self._started:
+        for server in self._made:
             server.failed(test_id)
 
     def explain(self, error: BaseException) -> str:
         """Return what the servers saw that helps with an error of the test; empty for nothing."""
-        return "\n\n".join(filter(None, (server.explain(error) for server in self._started)))
+        return "\n\n".join(filter(None, (server.explain(error) for server in self._made)))
 
     def describe_activity(self, *, without: str = "") -> str:
         """Describe what the servers did in the test that is over.
@@ -222,8 +238,11 @@ class ClassRun:
         Args:
             without: The name of a server that the failure's own text describes.
         """
-        found = Findings()
-        texts = [found.ask(server, "describe_activity") for server in self._started if server.name != without]
+        found, texts = Findings(), []
+        for server in self._made:
+            if server.name != without:
+                with found.catch(server, "describe_activity"):
+                    texts.append(server.describe_activity())
         return "\n\n".join([*filter(None, texts), *(error.text for error in found.errors)])
 
     def end_test(self, skipped: bool = False) -> Findings:
@@ -234,12 +253,16 @@ class ClassRun:
         """
         found = Findings(errors=self._errors)
         late, self._errors, self._late = self._late, [], []
-        for server in reversed(self._started):
-            found.ask(server, "settle")
-        for server in self._started:
-            found.problems += found.ask(server, "problems") or ()
-            late += found.ask(server, "late_problems") or ()
-            found.ask(server, "end")
+        for server in reversed(self._made):
+            with found.catch(server, "settle"):
+                server.settle()
+        for server in self._made:
+            with found.catch(server, "problems"):
+                found.problems += server.problems()
+            with found.catch(server, "late_problems"):
+                late += server.late_problems()
+            with found.catch(server, "end"):
+                server.end()
         if skipped:
             self._late = late
             return Findings()
@@ -254,10 +277,13 @@ class ClassRun:
         interrupt: BaseException | None = None
         for server in reversed(started) if self._pid == os.getpid() else ():  # a forked child's are its parent's
             try:
-                found.ask(server, "stop")
+                with found.catch(server, "stop"):
+                    server.stop()
             except BaseException as error:  # the other servers must be stopped all the same
                 interrupt = error
-            found.problems += found.ask(server, "late_problems") or ()
+            if server.is_made:
+                with found.catch(server, "late_problems"):
+                    found.problems += server.late_problems()
         restore_proxies()
         if interrupt is not None:
             raise interrupt
@@ -265,7 +291,7 @@ class ClassRun:
 
     def abandon(self) -> None:
         """Stop, at the end of the process, those servers that do not do so by themselves."""
-        self._started = [server for server in self._started if not getattr(server.server, "stops_at_exit", False)]
+        self._started = [server for server in self._made if not getattr(server.server, "stops_at_exit", False)]
         self.stop()
 
 
@@ -279,3 +305,5 @@ def _abandon_all() -> None:
 
 
 atexit.register(_abandon_all)
+
+NOT_STARTED = ClassRun(())  # of a class whose servers have not been started, or were stopped

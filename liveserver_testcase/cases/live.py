@@ -17,12 +17,12 @@ from ..web.live import Interface, LiveServer, Mode
 from ..web.records import RequestRecord
 from .attributes import instance_property
 from .base import ServerTestCase
-from .class_server import ClassRun, ClassServer
+from .class_server import ClassServer
 from .failure_text import name_error
 from .live_adapter import SCOPES, LiveAdapter, check_kinds
 from .live_address import LiveAddress, check_port
 from .live_assertions import LiveAssertions
-from .live_child import VARIABLE, ChildClassRun, describe_servers
+from .live_child import VARIABLE, ServerView, describe_servers, make_child_run
 from .live_external import ExternalAdapter, ExternalServer, external_url, skip_external
 from .live_handle import LiveServerAttribute
 
@@ -136,7 +136,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             ServerThreadError: A thread of the server has died.
         """
         adapter = cls._live_adapter()
-        if adapter is not None and adapter.server is not None:
+        if adapter is not None and adapter.is_made:
             adapter.server.check()
         return cls.live_server.url_for(path, **query)
 
@@ -206,8 +206,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     @classmethod
     def _live_adapter(cls) -> LiveAdapter | None:
         """What drives the server of this class; None for somebody else's."""
-        run = cls._own_run()
-        adapter = run.adapter(_NAME) if run is not None else None
+        adapter = cls._own_run().adapter(_NAME)
         return adapter if isinstance(adapter, LiveAdapter) else None
 
     @classmethod
@@ -297,21 +296,20 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     @classmethod
     def _make_environment(cls, address: LiveAddress) -> Mapping[str, str]:
         """Make the environment that the server's process has besides this one's."""
-        run = cls._own_run()
-        servers = {adapter.name: adapter.server for adapter in (run.servers if run is not None else ())}
+        servers = {adapter.name: adapter.server for adapter in cls._own_run().servers if adapter.is_made}
         return {**(cls.live_env or {}), VARIABLE: describe_servers({**servers, _NAME: address})}
 
     @classmethod
     def _make_app_there(cls) -> Any:
         """Make the application in the server's process, where no ``setUpClass`` has run."""
-        view = ChildClassRun()
-        cls._class_run = cast(ClassRun, view)
+        run = cls._class_run = make_child_run()
         app = cls._make_app()
-        own, port = view.find(_NAME), configured_port(app)
-        if own is not None and port and not cls.setting("live_port", "LIVESERVER_PORT", int):
-            if own.was_read:
-                check_port(cls, own.port, port)
-            own.move(port)
+        adapter, port = run.adapter(_NAME), configured_port(app)
+        if adapter is not None and port and not cls.setting("live_port", "LIVESERVER_PORT", int):
+            view: ServerView = adapter.server
+            if view.was_read:
+                check_port(cls, view.port, port)
+            view.move(port)
         return app
 
     @classmethod

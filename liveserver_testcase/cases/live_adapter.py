@@ -16,9 +16,8 @@ from ..web.records import RequestRecord
 from .class_server import ClassServer, Problem
 from .failure_text import format_error, members_of, name_error
 from .live_address import LiveAddress
-from .live_debug import LogCapture, pause_on_failure
+from .live_debug import LogCapture, ThreadWatch, pause_on_failure
 from .live_shared import end_others, get_shared
-from .thread_watch import ThreadWatch
 
 __all__ = ["SCOPES", "ExpectedErrors", "LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
 
@@ -104,8 +103,7 @@ class LiveAdapter(ClassServer[LiveServer]):
         self.ignored = ignored
         self.log = LogCapture()
         self.should_run = False
-        self.found: list[Raised] = []  # of this test, and not reported yet
-        self.late: list[Raised] = []
+        self.unreported: list[Raised] = []  # of whatever test
         self.reported: list[BaseException] = []  # of this test, and in its report
         self.pending: list[tuple[RequestRecord, str]] = []  # each with its stack
         self.fault: LiveServerTestCaseError | None = None  # what the server has died of, as far as it is known
@@ -142,7 +140,7 @@ class LiveAdapter(ClassServer[LiveServer]):
         self.log.end()
         self.should_run = False
         self._give_port_up()
-        if self.scope in ("test", "class") and self.server is not None:
+        if self.scope in ("test", "class") and self.is_made:
             self._end_own(self.server)
 
     def _end_own(self, server: LiveServer) -> None:
@@ -156,20 +154,19 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def switch(self, on: bool) -> None:
         """Start or stop the server because its test, or class, wants it."""
-        if self.server is None:
-            raise UsageError(f"the live server is not there yet: {self.explain_absence() or 'its turn has not come'}")
+        server = self.server
         self.should_run = on
-        if on and not self.server.is_running:
+        if on and not server.is_running:
             kept, self._kept_port = self._kept_port, None
             if kept is not None:
-                self.server.adopt(kept)
-            self.server.start()
+                server.adopt(kept)
+            server.start()
         elif not on:
-            was_running = self.server.is_running
-            self.server.stop()
+            was_running = server.is_running
+            server.stop()
             if was_running:
                 with contextlib.suppress(ServerStartError):  # somebody was faster, as the next start will say
-                    self._kept_port = Listener(self.server.host, self.server.port, listens=False)
+                    self._kept_port = Listener(server.host, server.port, listens=False)
 
     def _give_port_up(self) -> None:
         kept, self._kept_port = self._kept_port, None
@@ -181,7 +178,7 @@ class LiveAdapter(ClassServer[LiveServer]):
             return f"it could not start: {name_error(self._refused)}"
         if self.address is not None:
             return "create_app() is making its application; until then there is only its address, such as live_url()"
-        if self.scope == "test" and self.server is None:
+        if self.scope == "test" and not self.is_made:
             return "with live_scope = 'test' each test gets a server of its own, when it begins"
         return ""
 
@@ -190,11 +187,9 @@ class LiveAdapter(ClassServer[LiveServer]):
     def begin(self, test_id: str) -> None:
         if self.scope == "test":
             self._begin_own()
-        if self.server is None:
-            return
         if not self.should_run and self.starts and not self.server.is_running:
             self.switch(True)  # the test before has stopped it
-        self.found.clear()
+        self.unreported.clear()
         self.reported.clear()
         self.server.begin(test_id)
         self.log.begin(self.server)
@@ -202,7 +197,7 @@ class LiveAdapter(ClassServer[LiveServer]):
     def _begin_own(self) -> None:
         """A server for this test alone."""
         self._give_port_up()
-        before, self.server, self._refused = self.server, None, None
+        before, self._server, self._refused = self._server, None, None
         self.should_run = False
         if before is not None:
             self._end_own(before)  # the test has not ended properly
@@ -211,18 +206,16 @@ class LiveAdapter(ClassServer[LiveServer]):
             if self.starts:
                 server.start()
         except Exception as error:
-            self.server, self._refused = None, error
+            self._server, self._refused = None, error
             raise
         self.should_run = server.is_running
 
     def await_rest(self, timeout: float) -> list[RequestRecord]:
         """Wait until no request of this test is in flight; those that still are after ``timeout`` seconds."""
-        return self.server.wait_until_idle(timeout, self.server.journal.window) if self.server is not None else []
+        return self.server.wait_until_idle(timeout, self.server.journal.window)
 
     def settle(self) -> None:
         self.fault = None
-        if self.server is None:
-            return
         try:
             pending = self.await_rest(self.pending_timeout)
             self.pending = [(record, self.server.stack_of(record)) for record in pending]
@@ -235,24 +228,21 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def gather(self) -> list[Raised]:
         """What the application has raised in this test so far, and nobody wanted."""
-        if self.server is None:
-            return []
-        current = self.server.journal.window.number
-        try:
-            found = self.server.take_errors()
-        except LiveServerTestCaseError:  # its process has died, which is said elsewhere
-            found = []
-        for raised in found:
-            if self.raises and not is_one_of(raised[1], self.ignored):
-                (self.found if raised[0].window.number == current else self.late).append(raised)
-        return self.found
+        with contextlib.suppress(LiveServerTestCaseError):  # its process has died, which is said elsewhere
+            for raised in self.server.take_errors():
+                if self.raises and not is_one_of(raised[1], self.ignored):
+                    self.unreported.append(raised)
+        window = self.server.journal.window
+        return [raised for raised in self.unreported if raised[0].window == window]
+
+    def take(self, errors: Collection[Raised]) -> None:
+        """Note that these have been reported, or were expected."""
+        self.unreported = [raised for raised in self.unreported if raised not in errors]
 
     def problems(self) -> list[Problem]:
-        if self.server is None:
-            return []
         problems = self._examine()
-        mine = list(self.gather())
-        self.found.clear()
+        mine = self.gather()
+        self.take(mine)
         self.reported += [error for _, error in mine]
         if mine:
             problems.append(describe_errors("the application raised", mine))
@@ -264,8 +254,6 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def describe_activity(self) -> str:
         server = self.server
-        if server is None:
-            return ""
         records = server.journal.entries(server.journal.window)
         if not records:
             return f"the live server at {server.url} was sent no request in this test"
@@ -282,8 +270,6 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def _examine(self) -> list[Problem]:
         """What has become of the server itself."""
-        if self.server is None:
-            return []
         try:
             if self.fault is not None:
                 raise self.fault
@@ -296,10 +282,8 @@ class LiveAdapter(ClassServer[LiveServer]):
         return []
 
     def late_problems(self) -> list[Problem]:
-        if self.server is None:
-            return []
-        late = self.late + self.gather()  # the test whose these are has been reported
-        self.late, self.found = [], []
+        self.gather()
+        late, self.unreported = self.unreported, []  # the test whose these are has been reported
         tests = dict.fromkeys(record.window for record, _ in late)
         return [
             describe_errors(
@@ -309,7 +293,7 @@ class LiveAdapter(ClassServer[LiveServer]):
         ]
 
     def failed(self, test_id: str) -> None:
-        if self.server is not None and self.server.is_running:
+        if self.server.is_running:
             pause_on_failure(test_id, self.server.url)
 
     def end(self) -> None:

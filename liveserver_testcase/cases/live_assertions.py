@@ -88,8 +88,8 @@ class LiveAssertions:
         self._fail_if_raised(adapter, msg)
 
     def _fail_if_raised(self, adapter: LiveAdapter, msg: str | None) -> None:
-        mine = list(adapter.gather())
-        adapter.found.clear()
+        mine = adapter.gather()
+        adapter.take(mine)
         if mine:
             problem = describe_errors("the application raised", mine)
             try:
@@ -208,7 +208,7 @@ class LiveErrorsBlock:
 
     def __enter__(self) -> ExpectedErrors:
         refuse_on_loop("with self.expectLiveErrors(…)", "async with self.expectLiveErrors(…)")
-        self._before = list(self._adapter.gather())
+        self._before = self._adapter.gather()
         return self._expected
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -221,7 +221,7 @@ class LiveErrorsBlock:
             self._check()
 
     async def __aenter__(self) -> ExpectedErrors:
-        self._before = list(self._adapter.gather())
+        self._before = self._adapter.gather()
         return self._expected
 
     async def __aexit__(self, kind: object, error: object, trace: object) -> None:
@@ -235,10 +235,9 @@ class LiveErrorsBlock:
 
     def _take(self) -> None:
         """Take the expected ones from those that fail the test."""
-        for raised in list(self._adapter.gather()):
-            if raised not in self._before and self._expected.takes(raised[1]):
-                self._adapter.found.remove(raised)
-                self._expected.errors.append(raised[1])
+        raised = [each for each in self._adapter.gather() if each not in self._before and self._expected.takes(each[1])]
+        self._adapter.take(raised)
+        self._expected.errors += [error for _, error in raised]
 
     def _check(self) -> None:
         found, times = len(self._expected.errors), self._times

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import UsageError
 from ..web.http_server import build_url
+from .class_server import ClassRun, ClassServer
 
-__all__ = ["VARIABLE", "ChildClassRun", "ServerView", "describe_servers"]
+__all__ = ["VARIABLE", "ServerView", "describe_servers", "make_child_run"]
 
 VARIABLE = "LIVESERVER_TESTCASE_SERVERS"
 """The environment variable by which the child knows them."""
@@ -18,16 +19,13 @@ _FACTS = ("url", "ws_url", "host", "port", "address", "addr", "ca_file")
 
 
 def describe_servers(servers: Mapping[str, object]) -> str:
-    """Describe where the servers of these names are, for `VARIABLE`; None stands for one that is not there."""
+    """Describe where the servers of these names are, for `VARIABLE`."""
     import json  # a class whose application runs in a thread needs neither this nor the rest of the module
 
     described = {}
     for name, server in servers.items():
-        if server is not None:
-            facts = {fact: getattr(server, fact, None) for fact in _FACTS}
-            described[name] = {
-                fact: value for fact, value in facts.items() if isinstance(value, str | int | list | tuple)
-            }
+        facts = {fact: getattr(server, fact, None) for fact in _FACTS}
+        described[name] = {fact: value for fact, value in facts.items() if isinstance(value, str | int | list | tuple)}
     return json.dumps(described)
 
 
@@ -71,23 +69,13 @@ class ServerView:
         return f"<{self._name} of the test's process at {self._facts.get('url')}>"
 
 
-class ChildClassRun:
-    """Stands for the `ClassRun` of a class in the child."""
+def make_child_run() -> ClassRun:
+    """Make what stands for the servers of a class in the child: views of them."""
+    import json
 
-    def __init__(self) -> None:
-        import json
-
-        described: dict[str, dict[str, Any]] = json.loads(os.environ.get(VARIABLE, "{}"))
-        self._views = {name: ServerView(name, facts) for name, facts in described.items()}
-
-    def find(self, name: str) -> ServerView | None:
-        """The server of this name."""
-        return self._views.get(name)
-
-    def adapter(self, name: str) -> None:
-        """No server of the class is driven from here."""
-
-    @property
-    def servers(self) -> list[Any]:
-        """See `adapter`."""
-        return []
+    described: dict[str, dict[str, Any]] = json.loads(os.environ.get(VARIABLE, "{}"))
+    servers: list[ClassServer[Any]] = []
+    for name, facts in described.items():
+        servers.append(ClassServer(name, lambda: None))
+        servers[-1].server = ServerView(name, facts)
+    return ClassRun(servers)

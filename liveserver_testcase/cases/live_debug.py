@@ -1,4 +1,4 @@
-"""Look at a live server whose test has failed: what its application has logged, and the server itself.
+"""Look at a live server whose test has failed: what its application has logged and left behind, and the server itself.
 
 ``LIVESERVER_PAUSE_ON_FAILURE=1`` stops at the first test that fails, and goes on serving until somebody presses Enter.
 """
@@ -10,17 +10,26 @@ import contextlib
 import logging
 import os
 import sys
+import threading
+import warnings
 from collections.abc import Collection, Iterator
 from typing import TextIO
 
+from ..core.lasting_threads import find_lasting_threads
 from ..core.masking import mask
+from ..core.tracebacks import callers_level, fold_stack, stack_of_thread
+from ..errors import UnfinishedWorkWarning
 from ..web.live import LiveServer
 
-__all__ = ["VARIABLE", "LogCapture", "pause_on_failure"]
+__all__ = ["VARIABLE", "LogCapture", "ThreadWatch", "pause_on_failure"]
+
+__unittest = True
+__tracebackhide__ = True
 
 VARIABLE = "LIVESERVER_PAUSE_ON_FAILURE"
 
 _MOST = 1000  # records that are kept of a test
+_LAST_MOMENT = 0.05  # seconds for a thread that is just ending
 
 _format = logging.Formatter("%(levelname)s %(name)s: %(message)s").format
 _has_paused = False
@@ -107,3 +116,30 @@ class LogCapture(logging.Handler):
                 return False
             logger = logger.parent if logger.propagate else None
         return True
+
+
+class ThreadWatch:
+    """The threads there are before an application is made: those that come later may be its own."""
+
+    def __init__(self) -> None:
+        self._known = [*threading.enumerate(), threading.current_thread()]
+
+    def warn(self, server: LiveServer) -> None:
+        """Warn of each thread that has come since and still runs, if the end of the process would wait for it.
+
+        Args:
+            server: The server of the application, which has stopped.
+
+        Warns:
+            UnfinishedWorkWarning: There is such a thread.
+        """
+        threads = find_lasting_threads(self._known, _LAST_MOMENT)
+        if threads:
+            named = [f"{thread.name!r}, at\n{fold_stack(stack_of_thread(thread.ident)).rstrip()}" for thread in threads]
+            what = "a thread goes on" if len(threads) == 1 else f"{len(threads)} threads go on"
+            warnings.warn(
+                f"{server!r} has stopped, and {what} that came with its application: this process cannot end before. "
+                "End it in tearDownClass(), or make it a daemon: " + "\n".join(named),
+                UnfinishedWorkWarning,
+                stacklevel=callers_level(),
+            )

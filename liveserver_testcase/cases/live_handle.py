@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ..core.names import KnownAttributes
 from ..core.server import check_seconds
-from ..errors import ServerNotStarted, UsageError
+from ..errors import UsageError
 from ..web.live import LiveServer, Mode
 from ..web.records import RequestRecord
 from .attributes import ServerAttribute
@@ -210,14 +210,12 @@ class LiveServerHandle(KnownAttributes):
     @property
     def _server(self) -> LiveServer:
         """The server that this stands for at the moment."""
-        server = self._adapter.server
-        if server is None:
-            reason = self._owner._explain_absence(self._adapter.name)
-            raise ServerNotStarted(f"{self._owner.__name__}.{self._adapter.name} is not there: {reason}")
-        return server
+        if not self._adapter.is_made:
+            raise self._owner._explain_absence(self._adapter.name)
+        return self._adapter.server
 
     def __repr__(self) -> str:
-        return f"<live_server of {self._owner.__name__}: {self._adapter.server!r}>"
+        return f"<live_server of {self._owner.__name__}: {self._adapter._server!r}>"
 
 
 class LiveServerAttribute(ServerAttribute[LiveServer]):
@@ -228,8 +226,7 @@ class LiveServerAttribute(ServerAttribute[LiveServer]):
     @overload
     def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> LiveServerHandle: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> LiveServerHandle:
-        run = owner._own_run()
-        adapter = run.adapter(self._name) if run is not None else None
-        if isinstance(adapter, LiveAdapter) and (adapter.server is not None or adapter.address is not None):
+        adapter = owner._own_run().adapter(self._name)
+        if isinstance(adapter, LiveAdapter) and (adapter.is_made or adapter.address is not None):
             return LiveServerHandle(owner, adapter)
         return super().__get__(instance, owner)  # type: ignore[return-value]  # of somebody else, or not there

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from ..web.live import LiveServer
-from .thread_watch import ThreadWatch
+from .live_debug import ThreadWatch
 
 __all__ = ["end_others", "get_shared"]
 

@@ -10,13 +10,14 @@ Nothing private of `unittest` is used, and the runner may be any that takes a re
 from __future__ import annotations
 
 import sys
-import unittest
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ServerNotStarted
 from .failure_text import add_note, as_note, format_error
+
+if TYPE_CHECKING:
+    from .base import ServerTestCase
 
 __all__ = ["DelayedResult"]
 
@@ -52,27 +53,13 @@ class DelayedResult:
     Args:
         result: The runner's; everything but the events of the test goes straight to it.
         test: The test.
-        find_failure: Called once, when the test's clean-ups are over, with whether it was skipped; returns an exception
-            if its servers fail it, or None.
-        on_failure: Called the moment the test is seen to fail: on Python 3.11 and later before its tearDown.
-        explain: Called then with each exception of the test; returns what its note is to say besides.
     """
 
-    __slots__ = ("_explain", "_failure", "_find_failure", "_kept", "_on_failure", "_result", "_test", "_was_asked")
+    __slots__ = ("_failure", "_kept", "_result", "_test", "_was_asked")
 
-    def __init__(
-        self,
-        result: Any,
-        test: unittest.TestCase,
-        find_failure: Callable[[bool], BaseException | None],
-        on_failure: Callable[[], None] = lambda: None,
-        explain: Callable[[BaseException], str] = lambda _: "",
-    ) -> None:
+    def __init__(self, result: Any, test: ServerTestCase) -> None:
         self._result = result
         self._test = test
-        self._find_failure = find_failure
-        self._on_failure = on_failure
-        self._explain = explain
         self._kept: list[_Event] = []
         self._was_asked = False
         self._failure: BaseException | None = None  # until it was passed on
@@ -88,7 +75,7 @@ class DelayedResult:
             event = _Event(name, arguments)
             self._kept.append(event)
             if event.error is not None and name != "addExpectedFailure":
-                self._on_failure()
+                self._test._failed()
             if _REPORTS_AFTER_CLEAN_UPS and name in _OUTCOMES:  # pytest needs it before the test is over
                 self._pass_all_on()
 
@@ -106,7 +93,7 @@ class DelayedResult:
             if self._kept:  # else it was interrupted
                 self._pass_all_on()
             if self._failure is not None:
-                self._on_failure()
+                self._test._failed()
                 self._pass_on(self._as_event(self._failure))
         finally:
             self._result.stopTest(test)
@@ -118,11 +105,11 @@ class DelayedResult:
             if not self._was_asked and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
                 self._was_asked = True
                 skipped = any(event.name == "addSkip" and event.arguments[0] is self._test for event in events)
-                self._failure = self._find_failure(skipped)
+                self._failure = self._test._find_failure(skipped)
         finally:  # also when somebody interrupts the servers' answers
             for event in events:
                 if event.error is not None and event.name != "addExpectedFailure":
-                    explanation = self._explain(event.error[1])
+                    explanation = self._test._explain_error(event.error[1])
                     if explanation:
                         add_note(event.error[1], f"\n{explanation}")
                 self._pass_on(event if self._failure is None else self._amend(event, self._failure))
@@ -134,7 +121,7 @@ class DelayedResult:
             if not isinstance(event.error[1], type(failure)) or not isinstance(failure, ServerNotStarted):
                 add_note(event.error[1], as_note(failure))  # else it says the same already
         elif event.name == "addSuccess":
-            self._on_failure()
+            self._test._failed()
             return self._as_event(failure)
         elif event.name == "addUnexpectedSuccess":  # the test was expected to fail, and this is how it did
             return self._as_event(failure)._replace(name="addExpectedFailure")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..core.text import count
-from ..errors import UsageError
 from ..mail.server import SMTPServer
 from .class_server import ClassServer, Problem
 
@@ -39,105 +38,70 @@ class SMTPAdapter(ClassServer[SMTPServer]):
         self._reported: set[int] = set()  # the indexes of late mails that were held against somebody
 
     def begin(self, test_id: str) -> None:
-        if self.server is not None:
-            self._between = self._unjudged(self.server)
-            self.server.begin(test_id)
+        self._between = [email for email in self.server.journal.entries() if email.index > self._judged]
+        self.server.begin(test_id)
 
     def settle(self) -> None:
-        if self.server is not None:
-            # A mail belongs to the test in which it was sent, also when its sender did not wait for the reply.
-            self.server.wait_until_served(self.settle_timeout)
-            if self.is_strict:
-                self.server.wait_until_idle(self.settle_timeout)
+        # A mail belongs to the test in which it was sent, also when its sender did not wait for the reply.
+        self.server.wait_until_served(self.settle_timeout)
+        if self.is_strict:
+            self.server.wait_until_idle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
         server = self.server
-        if server is None:
-            return []
-        raised = [
+        problems = [
             Problem(f"mail server {server.url}: a function of the test (when=) raised {type(error).__name__}", error)
             for error in server.take_errors()
         ]
         entries = server.journal.entries()
         self._judged = max([self._judged, *(email.index for email in entries)])
         unseen = [email for email in entries if email.window == server.journal.window and not email.was_seen]
-        if not self.is_strict or not unseen:
-            return raised
-        return [*raised, Problem(_describe_unseen(server.url, unseen))]
+        if self.is_strict and unseen:
+            was = "was" if len(unseen) == 1 else "were"
+            what = f"{count(len(unseen), 'email')} {was} sent that no assertion looked at (smtp_strict)"
+            advice = "Assert on each, take it from self.outbox, or forget it with self.outbox.clear()."
+            problems.append(Problem(self._list(what, [(email, "") for email in unseen], advice)))
+        return problems
 
     def explain(self, error: BaseException) -> str:
-        if self.server is None:
-            return ""
         from ..mail.report import explain_error  # loaded when the server starts
 
         return explain_error(error, self.diagnostics())
 
     def describe_activity(self) -> str:
-        server = self.server
-        emails = [] if server is None else server.journal.entries(server.journal.window)
-        if server is None or not emails:
-            return ""
-        from ..mail.report import one_line  # loaded when the server starts
-
-        listed = [f"  {one_line(email)}" for email in emails[-_MOST_LISTED:]]
-        return "\n".join([f"mail server {server.url}: {count(len(emails), 'email')} came in this test", *listed])
+        emails = self.server.journal.entries(self.server.journal.window)
+        what = f"{count(len(emails), 'email')} came in this test"
+        return self._list(what, [(email, "") for email in emails[-_MOST_LISTED:]]) if emails else ""
 
     def late_problems(self) -> list[Problem]:
-        if self.server is None or not self.is_strict:
+        if not self.is_strict:
             return []
         found = [each for each in self.late() if each[0].index not in self._reported]
         self._reported.update(email.index for email, _ in found)
-        return [Problem(_describe_late(self.server.url, found))] if found else []
+        what = f"{count(len(found), 'email')} came after its test had ended (smtp_strict)"
+        return [Problem(self._list(what, found))] if found else []
 
     def late(self) -> list[tuple[ReceivedEmail, str]]:
         """Mails of earlier tests that came when those had been judged, each with the name of its test."""
-        if self.server is None:
-            return []
         return [*((email, email.window.name) for email in self._between), *self.server.late()]
 
     def diagnostics(self) -> Diagnostics:
-        """What is going on at the server, for a report.
-
-        Raises:
-            UsageError: There is no server.
-        """
-        server = self.server
-        if server is None:
-            raise UsageError("there is no mail server")
+        """What is going on at the server, for a report."""
         from ..mail.report import Diagnostics  # loaded when the server starts
 
         return Diagnostics(
-            server_url=server.url,
-            sessions=server.sessions,
-            attempts=server.attempts(),
+            server_url=self.server.url,
+            sessions=self.server.sessions,
+            attempts=self.server.attempts(),
             late=self.late(),
-            loss=server.journal.dropped_message,
+            loss=self.server.journal.dropped_message,
         )
 
-    def _unjudged(self, server: SMTPServer) -> list[ReceivedEmail]:
-        """Mails that came when their test had been judged, or before there was one."""
-        return [email for email in server.journal.entries() if email.index > self._judged]
+    def _list(self, what: str, emails: Sequence[tuple[ReceivedEmail, str]], advice: str = "") -> str:
+        """Describe emails below a line that says what is the matter with them, each with its test if that is known."""
+        from ..mail.report import one_line  # loaded when the server starts
 
-
-def _describe_unseen(url: str, emails: list[ReceivedEmail]) -> str:
-    from ..mail.report import one_line  # loaded when the server starts
-
-    was = "was" if len(emails) == 1 else "were"
-    return "\n".join(
-        [
-            f"mail server {url}: {count(len(emails), 'email')} {was} sent that no assertion looked at (smtp_strict)",
-            *(f"      {one_line(email)}" for email in emails[:_MOST_LISTED]),
-            "Assert on each, take it from self.outbox, or forget it with self.outbox.clear().",
-        ]
-    )
-
-
-def _describe_late(url: str, found: list[tuple[ReceivedEmail, str]]) -> str:
-    from ..mail.report import one_line  # loaded when the server starts
-
-    return "\n".join(
-        [
-            f"mail server {url}: {count(len(found), 'email')} came after its test had ended (smtp_strict)",
-            *(f"      {one_line(email)}  (from {test})" for email, test in found[:_MOST_LISTED]),
-        ]
-    )
+        lines = [f"mail server {self.server.url}: {what}"]
+        for email, test in emails[:_MOST_LISTED]:
+            lines.append(f"      {one_line(email)}{f'  (from {test})' if test else ''}")
+        return "\n".join([*lines, *filter(None, [advice])])

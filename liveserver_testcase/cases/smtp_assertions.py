@@ -485,11 +485,10 @@ class SMTPAssertions(ServerTestCase):
         return EmailQuery(self, f"await self.{name}Async(…)", criteria, times, timeout, msg)
 
     def _smtp_adapter(self) -> SMTPAdapter:
-        run = self._own_run()
-        adapters = [each for each in run.servers if isinstance(each, SMTPAdapter)] if run is not None else []
-        if not adapters:
-            self.smtp  # noqa: B018  # raises, and says why
-        return adapters[0]
+        adapter = self._own_run().adapter("smtp")
+        if not isinstance(adapter, SMTPAdapter):
+            raise self._explain_absence("smtp")
+        return adapter
 
 
 def _check_attempt(command: str, argument: str | None, code: int | None) -> tuple[str, str | None, int | None]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any, NoReturn
 
-from ..errors import ServerNotStarted, UsageError
+from ..errors import UsageError
 from ..stub.server import HTTPStub
 from .base import ServerTestCase
 from .class_server import ClassServer, Problem
-
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = ["StubAdapter", "StubsAttribute"]
 
@@ -42,33 +39,26 @@ class StubAdapter(ClassServer[HTTPStub]):
 
     def start(self) -> None:
         super().start()
-        if self.server is not None:
-            self._configure(self.server)
+        self._configure(self.server)
 
     def begin(self, test_id: str) -> None:
-        if self.server is not None:
-            self.server.begin(test_id)
+        self.server.begin(test_id)
 
     def settle(self) -> None:
-        if self.server is not None:
-            self.server._inspection.settle(self.settle_timeout)
+        self.server._inspection.settle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
-        failures = self.server._inspection.take_failures() if self.server is not None else ()
+        failures = self.server._inspection.take_failures()
         self._lists_requests = bool(failures)
         return [Problem(*failure) for failure in failures]
 
     def describe_activity(self) -> str:
-        if self._lists_requests or self.server is None or not self.server.requests:
+        if self._lists_requests or not self.server.requests:
             return ""
         return "\n".join(self.server._inspection.traffic.list_requests())
 
     def late_problems(self) -> list[Problem]:
-        return (
-            []
-            if self.server is None
-            else [Problem(*failure) for failure in self.server._inspection.take_late_failures()]
-        )
+        return [Problem(*failure) for failure in self.server._inspection.take_late_failures()]
 
 
 class StubsAttribute:
@@ -89,12 +79,10 @@ class _Stubs(Mapping[str, HTTPStub]):
         if name not in self._names:
             known = ", ".join(map(repr, self._names)) or "empty"
             raise UsageError(f"{self._case.__name__} has no stub {name!r}: its stub_names are {known}")
-        run = self._case._own_run()
-        stub = run.find(f"stub {name}") if run is not None else None
-        if stub is None:
-            reason = self._case._explain_absence(f"stub {name}")
-            raise ServerNotStarted(f"{self._case.__name__}.stubs[{name!r}] is not there: {reason}")
-        return stub  # type: ignore[no-any-return]
+        adapter = self._case._own_run().adapter(f"stub {name}")
+        if adapter is None or not adapter.is_made:
+            raise self._case._explain_absence(f"stub {name}", f"stubs[{name!r}]")
+        return adapter.server  # type: ignore[no-any-return]
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"stubs have no attribute {name!r}: the stub of that name is stubs[{name!r}]")

@@ -195,9 +195,10 @@ class TheSeam(unittest.TestCase):
             with self.subTest(hook=hook):
                 reached: list[str] = []
 
-                def fail(self: Any, *arguments: Any) -> None:
+                def fail(self: Any, *arguments: Any) -> list[Problem]:
                     if "stop toy" not in self.heard:
                         raise ValueError("oh")
+                    return []
 
                 part = type("Part", (ToyPart,), {hook: fail})("toy", [])
                 outcome = run_case(make_toys(part, test=lambda self, reached=reached: reached.append("test")))

@@ -137,10 +137,9 @@ class OtherRunners(unittest.TestCase):
 
     def run_with_minimal(self, test: Callable[[Any], None], failure: BaseException | None = None) -> list[str]:
         result = Minimal()
-        case = type("Case", (unittest.TestCase,), {"test_it": test})("test_it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # unittest's, about what the result has not got
-            case.run(DelayedResult(result, case, lambda skipped: failure))
+            make_failing(test, failure)("test_it").run(result)  # type: ignore[arg-type]
         return result.heard
 
     def test_without_subtests_and_durations(self) -> None:
@@ -175,11 +174,10 @@ class OtherRunners(unittest.TestCase):
                 raise KeyboardInterrupt
 
         result = Raising()
-        case = type("Case", (unittest.TestCase,), {"test_it": lambda self: None})("test_it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             with self.assertRaises(KeyboardInterrupt):
-                case.run(DelayedResult(result, case, lambda skipped: None))
+                make_failing(lambda self: None)("test_it").run(result)
         self.assertEqual(["start", "stop"], result.heard)
 
 
@@ -357,7 +355,7 @@ class TheResult(unittest.TestCase):
 
     def setUp(self) -> None:
         self.theirs = Listener()
-        self.result = DelayedResult(self.theirs, self, lambda skipped: None)
+        self.result: Any = DelayedResult(self.theirs, make_failing(lambda self: None)("test_it"))
 
     def test_attributes(self) -> None:
         """What is set on it is set on the runner's."""
