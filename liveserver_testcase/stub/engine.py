@@ -113,15 +113,11 @@ class StubHandler:
 
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
         """The reply to a request that nothing answers: it says why."""
-        reply = self.unmatched_reply
-        if not any(name.lower() == _DO_NOT_RETRY[0] for name, _ in reply.headers):
-            reply = reply.changed(headers=(*reply.headers, _DO_NOT_RETRY))
-        if reply.body or reply.stream is not None or reply.chunks is not None or reply.status in (204, 205, 304):
+        reply = self.unmatched_reply.with_defaults(_DO_NOT_RETRY)
+        if reply.body or reply.stream is not None or reply.chunks is not None or reply.has_no_content:
             return reply
-        named = any(name.lower() == "content-type" for name, _ in reply.headers)
-        kind = () if named else (("Content-Type", "text/plain; charset=utf-8"),)
         body = f"{violation.text}\n{violation.again}\n".encode(errors="replace")
-        return reply.changed(body=body, headers=(*reply.headers, *kind))
+        return reply.changed(body=body).with_defaults(("Content-Type", "text/plain; charset=utf-8"))
 
     def _fail_early(
         self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, body: Body

@@ -1,22 +1,41 @@
-"""One expectation: what it matches, how often, and in which order and state."""
+"""One expectation: what it matches, how often, in which order and state, and what it answers."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from urllib.parse import urlsplit
 
-from ..core.names import suggest_name
+from ..core.names import suggest_keywords, suggest_name
 from ..core.text import count, quote
 from ..errors import UsageError
+from .faults import Fault, FaultPoint, plan_exchange
+from .forwarding import ForwardingResponder
+from .hold import DEFAULT_TIMEOUT, Hold
 from .matching import Criteria
-from .reply import Reply
-from .reply_verbs import ReplyVerbs
+from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
-from .responders import Responder
+from .responders import (
+    FaultyResponder,
+    FunctionResponder,
+    Hook,
+    Responder,
+    SequenceResponder,
+    Then,
+    WSGIResponder,
+    check_then,
+    combine,
+    make_from,
+)
+from .stream import StreamSource, format_event, make_stream
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+    from typing_extensions import Unpack
+
     from .inspection import Inspection
 
 __all__ = [
@@ -28,6 +47,8 @@ __unittest = True
 
 Matches: TypeAlias = Callable[[Criteria, RecordedRequest], bool]
 """Compares a request with criteria."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 # -- how often ---------------------------------------------------------------------------------------------------------
 
@@ -168,7 +189,7 @@ class Order:
         return head is not None and members.index(expectation) > members.index(head)
 
 
-class Expectation(ReplyVerbs):
+class Expectation:
     """What the stub answers to the requests that match, and how often they must come.
 
     Made by the stub's ``on()``, ``expect()`` and their like.  It takes part once it has been told what to answer.
@@ -179,6 +200,7 @@ class Expectation(ReplyVerbs):
         name: What the test calls it; may be empty.
         is_bounded: Whether there is a most.
         is_never: Whether the most is 0: a request that matches is held against the test.
+        answer: What it answers with; None until the test has said so.
         location: Where in the test it was written, ``file:line``.
         order: The order in which it stands; None if it stands in none.
         scenario: The scenario that it is a part of; None if it is part of none.
@@ -211,6 +233,7 @@ class Expectation(ReplyVerbs):
         self.state = state
         self.next_state: str | None = None
         self.number = 0
+        self.first_turn = 0  # how many requests had come when its sequence of replies was given
         self._reply_headers = reply_headers
         self._inspection = inspection
         # Both grow by the registry alone, under its lock; what the journal drops is taken out again.
@@ -225,15 +248,234 @@ class Expectation(ReplyVerbs):
                 raise AttributeError(f"cannot set {name!r}: Expectation has no such attribute: {advice}")
             object.__setattr__(self, name, value)
 
-    # -- scripting -------------------------------------------------------------------------------------------------
+    # -- what it answers -------------------------------------------------------------------------------------------
 
-    def _answer_with(self, answer: Responder) -> None:
-        """Answer with this from now on, and with the headers that its defaults add."""
-        if self._reply_headers and isinstance(answer, Reply):
-            own = {*(name.lower() for name, _ in answer.headers), *answer.left_out}
-            more = tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
-            answer = answer.changed(headers=(*more, *answer.headers))
-        self.answer = answer
+    def _answer_with(self, content: Responder) -> Expectation:
+        """Answer with ``content``, with whatever goes wrong and whoever has a look at it as before."""
+        if isinstance(content, Reply):
+            content = content.with_defaults(*self._reply_headers)
+        known = self.answer
+        self.answer = dataclasses.replace(known, content=content) if isinstance(known, FaultyResponder) else content
+        return self
+
+    @property
+    def _faulty_responder(self) -> FaultyResponder:
+        return self.answer if isinstance(self.answer, FaultyResponder) else FaultyResponder(self.answer)
+
+    def reply(
+        self,
+        status: object = 200,
+        body: object = None,
+        *,
+        headers: Headers | None = None,
+        **options: Unpack[ReplyOptions],
+    ) -> Expectation:
+        """Answer with this; a later call replaces it.
+
+        Args:
+            status: The status code; or a whole answer, and nothing else: a `Reply`, a werkzeug ``Response``, or what a
+                view of Flask returns.
+            body: Bytes, sent as ``application/octet-stream``, or text, sent as ``text/html``; more see `Reply`.
+            headers: A mapping, or pairs where a name comes twice.
+            options: The keywords of `Reply`.
+
+        Returns:
+            The expectation itself, as of all these methods but `hold`.
+
+        Raises:
+            UsageError: More than one body, or a value that cannot be sent.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._answer_with(combine("reply", status, body, headers, options))
+
+    @suggest_keywords
+    def reply_sequence(self, *answers: object, then: Then = "fail") -> Expectation:
+        """Answer with one after the other.
+
+        Args:
+            answers: Each is a `Reply`, a status, or anything else that a view of Flask returns.
+            then: What comes after the last: ``"fail"`` fails the test, ``"repeat"`` gives the last one again and
+                ``"cycle"`` begins anew.
+
+        Raises:
+            UsageError: There is none, or one of them is nothing that can be sent.
+        """
+        if not answers:
+            raise UsageError("reply_sequence() was given nothing; wanted one reply or more")
+        made = tuple(make_from(answer, "") for answer in answers)
+        self._answer_with(SequenceResponder(made, check_then(then), self.describe, lambda: self.first_turn))
+        self.first_turn = self.times_called
+        return self
+
+    def reply_with(self, function: Callable[..., object] | Responder) -> Expectation:
+        """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.
+
+        What it raises fails the test, whatever it is, and answers 500.
+
+        Args:
+            function: Called with the `RecordedRequest` and, by name, with the path's parameters; or an object whose
+                ``reply_to(request)`` is.  A coroutine function runs on a loop of the stub's; it is cancelled when the
+                client leaves or the stub stops.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+        return self._answer_with(FunctionResponder(function))
+
+    @suggest_keywords
+    def reply_stream(
+        self,
+        source: StreamSource,
+        status: int = 200,
+        *,
+        headers: Headers | None = None,
+        content_type: str | None = None,
+    ) -> Expectation:
+        """Answer with a body that is sent piece by piece, as it comes.
+
+        It ends when the client leaves or the stub stops.
+
+        Args:
+            source: Pieces of bytes or text, with `Pause` between them: an iterable, an asynchronous one, or a function
+                (also a generator function, asynchronous or not) that is called for each request, with the request if
+                it takes an argument.  Not what such a function returns: that gives its pieces once.
+            status: The status code.
+            headers: A mapping, or pairs where a name comes twice.
+            content_type: The Content-Type; ``application/octet-stream`` if the headers have none either.
+
+        Raises:
+            UsageError: It is nothing that gives pieces.
+        """
+        reply = Reply(status, None, headers, content_type=content_type)
+        reply = reply.with_defaults(("Content-Type", "application/octet-stream"))
+        return self._answer_with(reply.changed(stream=make_stream(source)).checked())
+
+    @suggest_keywords
+    def reply_sse(
+        self, events: StreamSource, *, headers: Headers | None = None, keep_open: bool = False
+    ) -> Expectation:
+        """Answer with server-sent events.
+
+        Args:
+            events: As in `reply_stream`; each is a str, which is its data, or a mapping with ``data`` (sent as JSON
+                unless it is a str), ``event``, ``id``, ``retry`` and ``comment``, or a `Pause`.
+            headers: A mapping, or pairs where a name comes twice.
+            keep_open: Whether the response stays open after the last event, until the client leaves.
+
+        Raises:
+            UsageError: It is nothing that gives events.
+        """
+        reply = Reply(200, None, headers).with_defaults(
+            ("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")
+        )
+        return self._answer_with(reply.changed(stream=make_stream(events, format_event, keep_open=keep_open)))
+
+    @suggest_keywords
+    def reply_redirect(self, to: str, status: int = 302, *, headers: Headers | None = None) -> Expectation:
+        """Answer with a redirection.
+
+        Args:
+            to: The Location: a URL, or a path on the stub.
+            status: 301, 302, 303, 307 or 308.
+            headers: A mapping, or pairs where a name comes twice.
+
+        Raises:
+            UsageError: It is none of these.
+        """
+        if status not in _REDIRECTS:
+            raise UsageError(f"status is {quote(status)}; wanted one of {', '.join(map(str, _REDIRECTS))}")
+        if not isinstance(to, str) or not to or not to.isascii() or any(char <= " " for char in to):
+            raise UsageError(f"to is {quote(to)}; wanted a URL or a path, percent-encoded")
+        urlsplit(to)
+        reply = Reply(status, None, headers)
+        return self._answer_with(reply.changed(headers=(*reply.headers, ("Location", to))))
+
+    def reply_raw(self, *pieces: bytes) -> Expectation:
+        """Answer with these bytes in place of a response, and then end the connection.
+
+        Args:
+            pieces: Bytes; each piece is sent by itself.
+
+        Raises:
+            UsageError: They are no bytes.
+        """
+        for piece in pieces:
+            if not isinstance(piece, bytes | bytearray | memoryview):
+                raise UsageError(f"reply_raw() was given {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
+        return self._answer_with(Reply().changed(raw=tuple(bytes(piece) for piece in pieces)))
+
+    def reply_wsgi(self, app: WSGIApplication) -> Expectation:
+        """Answer with what a WSGI application answers; what it raises fails the test.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+        if not callable(app):
+            raise UsageError(f"reply_wsgi() was given {quote(app)}; wanted a WSGI application")
+        return self._answer_with(WSGIResponder(app))
+
+    @suggest_keywords
+    def forward_to(self, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> Expectation:
+        """Pass the request on to another server, and its answer back.
+
+        Args:
+            upstream_url: The other server's base URL; what it has of a path stands before that of the request.
+            timeout: Seconds without a byte from it.
+            ca_file: What must be trusted to verify it; the system's by default.
+
+        Raises:
+            UsageError: It is no such URL.
+        """
+        return self._answer_with(ForwardingResponder(upstream_url, timeout=timeout, ca_file=ca_file))
+
+    @suggest_keywords
+    def fail(self, fault: Fault, at: FaultPoint | None = None, *, after_bytes: int | None = None) -> Expectation:
+        """Misbehave; what else it was told to answer, before or afterwards, is what goes wrong.
+
+        Args:
+            fault: What goes wrong.
+            at: Where; by default where it is most at home.
+            after_bytes: After how many bytes of the body; by default after half of it.
+
+        Raises:
+            UsageError: The fault makes no sense there, or nothing of it would be seen, as of a body of 0 bytes that is
+                truncated.  Where that shows only when the request is here, it fails the test then.
+        """
+        plan = plan_exchange(fault, at, after_bytes)
+        self.answer = dataclasses.replace(self._faulty_responder, plan=plan)
+        if plan.is_early and self._inspection is not None:
+            self._inspection.has_early = True
+        return self
+
+    @suggest_keywords
+    def hold(self, *, timeout: float = DEFAULT_TIMEOUT) -> Hold:
+        """Hold the requests until the test answers them through the `Hold` that this returns.
+
+        Args:
+            timeout: Seconds for which each is held at most: what nobody has answered by then, or by the end of the
+                test, fails the test, unless its client has left.
+
+        Raises:
+            UsageError: It is no time.
+        """
+        hold = Hold(self.describe, self._inspection, timeout=timeout)
+        self._answer_with(hold)
+        return hold
+
+    def after(self, hook: Hook) -> Expectation:
+        """Have ``hook`` look at each request and the reply to it before that is sent; several are called in order.
+
+        Args:
+            hook: Called with the `RecordedRequest` and the `Reply`; what it returns is sent instead, unless it is None.
+
+        Raises:
+            UsageError: It cannot be called.
+        """
+        if not callable(hook):
+            raise UsageError(f"after() was given {quote(hook)}; wanted a function of a request and a reply")
+        responder = self._faulty_responder
+        self.answer = dataclasses.replace(responder, hooks=(*responder.hooks, hook))
+        return self
 
     def then_state(self, state: str) -> Expectation:
         """Move the scenario to ``state`` when it has been called; the step is one with being matched.

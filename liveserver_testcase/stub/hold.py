@@ -126,7 +126,7 @@ class Hold:
         """Answer a request that is held; takes what an expectation's ``reply()`` takes.
 
         Args:
-            status: See `ReplyVerbs.reply`; so for what is not named here.
+            status: See `Expectation.reply`; so for what is not named here.
             body: The body.
             request: Which one; None for the one that has been held for longest.
             headers: The headers.

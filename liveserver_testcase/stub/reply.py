@@ -207,6 +207,12 @@ class Reply:
         """Whether its status is one of a response without a body."""
         return self.status in _WITHOUT_CONTENT
 
+    def with_defaults(self, *headers: tuple[str, str]) -> Reply:
+        """The same with these headers, but for those that it has itself, or is not to have."""
+        own = {*(name.lower() for name, _ in self.headers), *self.left_out}
+        more = tuple(pair for pair in headers if pair[0].lower() not in own)
+        return self.changed(headers=(*self.headers, *more)) if more else self
+
     def changed(self, **values: Any) -> Reply:
         """The same with other values for some of its attributes; unlike the keywords, these are not checked."""
         made = object.__new__(Reply)

@@ -180,11 +180,20 @@ class FaultyResponder:
         content: What it would be otherwise; None for what is always the same and says nothing.
         plan: The fault; None if nothing goes wrong.
         hooks: Called in their order.
+
+    Raises:
+        UsageError: It is plain already that nothing would be seen of the fault.
     """
 
     content: Responder | None = None
     plan: FaultPlan | None = None
     hooks: tuple[Hook, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a fault of which it is plain already that nothing would be seen."""
+        reply = self._default if self.content is None else self.content
+        if self.plan is not None and isinstance(reply, Reply) and not self.hooks:
+            self.plan.check(reply)
 
     @property
     def is_early(self) -> bool:
@@ -203,16 +212,6 @@ class FaultyResponder:
     @property
     def _default(self) -> Reply:
         return Reply(200) if self.plan is None else Reply(200, DEFAULT_BODY)
-
-    def check(self) -> None:
-        """Refuse a fault of which it is plain already that nothing of it would be seen.
-
-        Raises:
-            UsageError: It is.
-        """
-        reply = self._default if self.content is None else self.content
-        if self.plan is not None and isinstance(reply, Reply) and not self.hooks:
-            self.plan.check(reply)
 
 
 @dataclass(frozen=True)
