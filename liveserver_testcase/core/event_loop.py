@@ -4,10 +4,10 @@ How it works: a start binds the sockets in the caller's thread and starts a thre
 connections and makes a protocol for each.  A protocol reports its connection to the server, which keeps a
 `LoopConnection` of it: whether something is being done for the client, and how to end it.
 
-A stop runs on the loop, in `LoopRun.finish`.  Nobody is accepted any more, idle connections close at once, busy ones
-when they are done; who reads nothing is cut after a tenth of a second, and everybody when the grace is over.  Then the
-server does what it has to do last, and tasks that remain are cancelled.  If a callback blocks the loop, the stop does
-what can be done from outside, names where the thread is and leaves it behind.
+A stop is the end of `_LoopRun.serve`, on the loop.  Nobody is accepted any more, idle connections close at once, busy
+ones when they are done; who reads nothing is cut after a tenth of a second, and everybody when the grace is over.  Then
+the server does what it has to do last, and tasks that remain are cancelled.  If a callback blocks the loop, the stop
+does what can be done from outside, names where the thread is and leaves it behind.
 
 A test that is over asks, with `EventLoopServer._has_read_all`, whether everything that was sent has been read.  That is
 looked at on the loop, where nothing is between the socket and the protocol: no client waits to be accepted, and no
@@ -18,20 +18,339 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
+import logging
+import math
+import socket
+import ssl
 import threading
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
 
 from ..errors import ServerNotStarted, ServerStartError
-from .interrupts import monotonic, start_thread
-from .listener import Listener
-from .loop_connection import LoopConnection
-from .loop_run import EventLoop, LoopRun
+from .connection import is_readable
+from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
+from .journal import drain
+from .listener import BACKLOG, EXHAUSTED, Listener, make_socket_pair
+from .loop_connection import FlushingSelector, LoopConnection, WriteBuffer
 from .server import HasDescriptor, Server
-from .tracebacks import Unfinished, fold_stack
-from .write_buffer import WriteBuffer
+from .tracebacks import Unfinished, fold_stack, loop_stack
 
 __all__ = ["EventLoopServer", "LoopConnection", "WriteBuffer"]
+
+log = logging.getLogger("liveserver_testcase.core")
+
+_SEND_BUFFER = 128 * 1024  # bytes that the system takes of what a client does not read; its default may be megabytes
+_PAUSE = 0.05  # seconds before accept() is tried again when the process has no descriptor left
+_JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
+_STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
+_CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
+_STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """An event loop that goes on while a test has frozen the time, or replaced ``socket.socket``."""
+
+    def __init__(self) -> None:
+        self.selector = FlushingSelector()
+        super().__init__(self.selector)
+
+    def time(self) -> float:
+        """See ``asyncio.AbstractEventLoop.time``."""
+        return monotonic()
+
+    def _make_self_pipe(self) -> None:
+        """Do what asyncio does to be woken by other threads, with sockets of our own class."""
+        self._ssock, self._csock = make_socket_pair()
+        self._ssock.setblocking(False)
+        self._csock.setblocking(False)
+        self._internal_fds += 1  # type: ignore[attr-defined]
+        self._add_reader(self._ssock.fileno(), self._read_from_self)  # type: ignore[attr-defined]
+
+
+class _Accepted(NamedTuple):
+    """A connection from its acceptance until its protocol has it: for the whole of a TLS handshake."""
+
+    sock: socket.socket
+    at: float
+    task: asyncio.Task[None]
+
+
+class _LoopRun:
+    """The loop, the thread and the connections of one run, from a start to its stop.
+
+    A thread that a stop has to leave behind keeps to this object, so that it cannot disturb the next run.
+    """
+
+    def __init__(self, server: EventLoopServer, listener: Listener, name: str) -> None:
+        self.server = server
+        self.listener = listener
+        self.lock = threading.Lock()  # guards `loop`, and the end of the listening sockets
+        self.loop: EventLoop | None = None  # made, used and closed by the thread; None also as soon as it is to end
+        self.thread = ServerThread(target=self.work, name=name, daemon=True)
+        self.ready = OneShotEvent()
+        self.ended = OneShotEvent()
+        self.error: BaseException | None = None
+        self.connections: set[LoopConnection] = set()
+        self.accepted: dict[int, _Accepted] = {}  # by the descriptor
+        self.is_paused = False  # nobody listens, and the listener's sockets only keep the port
+        self.was_exhausted = False
+        self.stopping = False
+        self.serving: asyncio.Task[None] | None = None
+        self.deadline: float | None = None  # of the stop, once the loop knows of it
+        self.changed = asyncio.Event()  # while stopping: the deadline is another one, or the last connection is lost
+        self.is_shutting_down = False  # the grace is over, and the loop not blocked
+        self.cut: list[Unfinished] = []
+
+    # -- the loop's thread -----------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """The life of the loop's thread."""
+        try:
+            loop = EventLoop()
+            try:
+                loop.slow_callback_duration = math.inf  # -X dev would print each handler that takes its time
+                loop.set_exception_handler(self.handle_loop_exception)
+                asyncio.set_event_loop(loop)
+                with self.lock:
+                    self.loop = loop
+                loop.run_until_complete(self.serve())
+            finally:
+                self.clean_up(loop)
+        except BaseException as error:  # also SystemExit, which a thread would swallow
+            self.error = error
+            if self.ready.is_set() and not (self.stopping and isinstance(error, asyncio.CancelledError)):
+                log.error("the loop of %r ended", self.server, exc_info=error)
+                self.server._record_failure(error)
+        finally:
+            self.ready.set()
+            self.ended.set()
+
+    async def serve(self) -> None:
+        """Serve to the end: whoever looks for a task that lasts as long as the loop (anyio) finds this one."""
+        self.serving = asyncio.current_task()
+        if self.stopping:  # before there was a loop
+            return
+        await self.server._prepare()
+        self.listen()
+        self.ready.set()
+        # The life of the loop has no bound: `begin_stop` ends it, and a stop that cannot reach it gives up.
+        await self.changed.wait()
+        began = monotonic()
+        self.stop_accepting()
+        for connection in list(self.connections):
+            connection.close_when_idle()
+        await _settle()
+        while self.connections and (left := self.time_left()) > 0:
+            # who reads nothing, or is done and does not leave, is waited for in vain
+            before = {each: each.unsent for each in self.connections if each.unsent or not each.is_busy}
+            self.changed.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), min(_STALL, left))  # bounded by `wait_for`
+            for connection, unsent in before.items():
+                if connection.unsent >= unsent:
+                    connection.abort()
+            for connection in list(self.connections):
+                self.cut += connection.cancel_overdue(monotonic() - began, self.thread.name)
+            await _settle()
+        for connection in list(self.connections):
+            self.cut += connection.describe_all(self.thread.name)
+        self.is_shutting_down = True
+        self.cut += await self.server._shutdown(monotonic() + self.time_left())
+
+    def time_left(self) -> float:
+        """Seconds until the end of the grace; negative when it is over."""
+        return (self.deadline or 0.0) - monotonic()
+
+    def begin_stop(self, timeout: float) -> None:
+        """Have `serve` end within ``timeout`` seconds; called on the loop, once more if a stop was interrupted."""
+        self.deadline = monotonic() + timeout
+        self.changed.set()
+        if self.serving is not None and not self.ready.is_set():
+            self.serving.cancel()
+        elif self.serving is not None and self.is_shutting_down:
+            asyncio.get_running_loop().call_later(self.server._shutdown_grace, self.serving.cancel)
+
+    def listen(self) -> None:
+        """Accept clients on every socket."""
+        options = self.server._options()
+        for sock in self.listener.sockets:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # the connections inherit it
+            asyncio.get_running_loop().add_reader(sock, self.accept, sock, options)
+
+    def accept(self, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Accept all clients that wait."""
+        loop = asyncio.get_running_loop()
+        try:
+            for _ in range(BACKLOG):
+                accepted, _ = sock.accept()
+                accepted.setblocking(False)
+                task = loop.create_task(self.connect(accepted, options))
+                self.accepted[accepted.fileno()] = _Accepted(accepted, monotonic(), task)
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if not self.stopping:
+                loop.remove_reader(sock)
+                self.handle_loop_exception(loop, {"message": "accept() failed", "exception": error})
+                if error.errno in EXHAUSTED:
+                    loop.call_later(_PAUSE, self.accept_again, sock, options)
+
+    def accept_again(self, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Go on accepting after a pause."""
+        if not self.stopping:
+            asyncio.get_running_loop().add_reader(sock, self.accept, sock, options)
+
+    async def connect(self, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Give a connection its protocol, after a TLS handshake if there is TLS."""
+        loop, number = asyncio.get_running_loop(), sock.fileno()
+        try:
+            await loop.connect_accepted_socket(self.server._make_protocol, sock, **options)
+        except Exception as error:
+            self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
+        finally:
+            if self.accepted[number].sock is sock:  # else it was closed before, and the next one has its number
+                del self.accepted[number]
+
+    def remove(self, connection: LoopConnection) -> None:
+        """Forget a connection that was lost."""
+        self.connections.discard(connection)
+        # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
+        # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
+        if connection.is_tls:
+            connection.abort()
+        if self.deadline is not None and not self.connections:
+            self.changed.set()
+
+    def has_read_all(self) -> bool:
+        """Return True if nobody waits to be accepted, and nothing that was sent waits to be read."""
+        listening = self.listener.sockets if not self.is_paused else ()
+        waiting = [*listening, *(accepted.sock for accepted in self.accepted.values())]
+        return not any(sock.fileno() >= 0 and is_readable(sock) for sock in waiting) and all(
+            connection.is_at_rest() for connection in self.connections
+        )
+
+    def read_all(self, done: OneShotEvent) -> None:
+        """Set ``done`` when everything that was sent has been read; end when somebody else has set it."""
+        if done.is_set() or self.stopping or self.has_read_all():
+            done.set()
+        else:
+            asyncio.get_running_loop().call_soon(self.read_all, done)  # another turn accepts and reads
+
+    def pause_accepting(self) -> None:
+        """Refuse new clients, and keep the port."""
+        for sock in self.listener.sockets:
+            asyncio.get_running_loop().remove_reader(sock)
+        self.listener.stop_listening()
+
+    def resume_accepting(self) -> None:
+        """Accept again, on another listener."""
+        self.listen()
+        self.is_paused = False
+
+    def handle_loop_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Record what goes wrong in a callback: what is no client's doing is raised by the stop."""
+        error, message = context.get("exception"), context.get("message", "")
+        if error is not None and not self.stopping and self.server._handle_task_error(error, context):
+            return
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+            if not self.was_exhausted:  # it is tried again and again
+                log.error("%r cannot accept: %s", self.server, error)
+            self.was_exhausted = True
+        elif error is None or self.stopping or isinstance(error, _CLIENTS_DOING):
+            log.debug("%r: %s: %r", self.server, message, error)
+        else:
+            log.error("%r: %s", self.server, message, exc_info=error)
+            self.server._record_failure(error)
+
+    def clean_up(self, loop: EventLoop) -> None:
+        """Close everything, however the loop has ended."""
+        self.stop_accepting()
+        with self.lock:
+            self.loop = None  # a stop from now on has nothing to do here but wait
+        for connection in list(self.connections):
+            connection.abort()
+        for _ in range(_STEPS):
+            try:
+                loop.run_until_complete(self.cancel_tasks())
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                break
+            except BaseException as error:  # somebody answers the end with SystemExit, say: then once more
+                self.handle_loop_exception(loop, {"message": "the loop is not cleaned up yet", "exception": error})
+        for accepted in self.accepted.values():  # whose task was cancelled before it began
+            accepted.sock.close()
+        loop.close()
+
+    async def cancel_tasks(self) -> None:
+        """Cancel what is left on the loop (TLS handshakes, for one) and give it a moment to end."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        done = (await asyncio.wait(tasks, timeout=_JOIN / 2))[0] if tasks else ()
+        for task in done:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.handle_loop_exception(task.get_loop(), {"message": "a task ended", "exception": error})
+        await _settle()
+
+    # -- any thread ------------------------------------------------------------------------------------------
+
+    def post(self, function: Callable[..., None], *arguments: object) -> bool:
+        """Have the loop call ``function``; False if there is no loop yet, or none that goes on."""
+        with self.lock:
+            if self.loop is not None:
+                self.loop.call_soon_threadsafe(function, *arguments)
+            return self.loop is not None
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Call ``function`` on the loop, and wait until it has returned."""
+        done = OneShotEvent()
+
+        def call_it() -> None:
+            function()
+            done.set()
+
+        limit = self.server.start_timeout
+        if self.post(call_it) and not done.wait(limit):
+            raise TimeoutError(f"the event loop takes no note for {limit:g} s; it is at\n{self.stack()}")
+
+    def stop_accepting(self) -> None:
+        """Refuse new clients, and close the listening sockets."""
+        with self.lock:
+            for sock in self.listener.sockets:
+                # A loop that still knew a closed socket would fail with EBADF, where it waits with `select()`.
+                if self.loop is not None and sock.fileno() >= 0:
+                    self.loop.remove_reader(sock)
+            self.listener.close()
+
+    def cut_all(self) -> None:
+        """End every connection under whoever uses it."""
+        for connection in list(self.connections):
+            connection.cut()
+        for accepted in list(self.accepted.values()):
+            with contextlib.suppress(OSError):
+                accepted.sock.shutdown(socket.SHUT_RDWR)
+
+    def abandon(self) -> list[Unfinished]:
+        """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
+        stack = self.stack()
+        connections = list(self.connections)
+        self.cut_all()
+        self.stop_accepting()
+        name = self.thread.name
+        return [connection.describe(name, stack) for connection in connections if connection.is_busy] or [
+            Unfinished("a callback of the event loop", "the server itself", 0.0, name, stack)
+        ]
+
+    def stack(self) -> str:
+        """Format where the application is, or the loop itself."""
+        return loop_stack(self.thread.ident)
+
+
+async def _settle() -> None:
+    """Let the connections that were just aborted be lost."""
+    for _ in range(_STEPS):
+        await asyncio.sleep(0)
 
 
 class EventLoopServer(Server):
@@ -42,7 +361,7 @@ class EventLoopServer(Server):
     stop, too; the loop learns what a task raised only when the task is garbage: have a callback ask for it.
     """
 
-    _run: LoopRun | None = None
+    _run: _LoopRun | None = None
     _shutdown_grace: float = 0.0
     """Seconds that `_shutdown` may take when the grace of a stop is over."""
 
@@ -134,7 +453,16 @@ class EventLoopServer(Server):
         Args:
             timeout: Seconds that the loop gets: a callback may block it.
         """
-        return self._run is None or self._run.has_read_all_by(monotonic() + timeout)
+        run = self._run
+        if run is None:
+            return True
+        if threading.get_ident() == run.thread.ident:
+            return run.has_read_all()
+        done = OneShotEvent()
+        if not run.post(run.read_all, done) or done.wait(timeout):
+            return True
+        done.set()
+        return False
 
     def open_sockets(self) -> Iterable[HasDescriptor]:
         """The listening sockets and those of the connections."""
@@ -145,7 +473,7 @@ class EventLoopServer(Server):
         return [*super().open_sockets(), *connections, *accepted]
 
     def _open(self, listener: Listener) -> None:
-        run = self._run = LoopRun(self, listener, self._thread_name)
+        run = self._run = _LoopRun(self, listener, self._thread_name)
         start_thread(run.thread)
         if not run.ready.wait(self.start_timeout + self._shutdown_grace):
             raise ServerStartError(
@@ -158,10 +486,18 @@ class EventLoopServer(Server):
     def _stop_accepting(self) -> None:
         if self._run is not None:
             self._run.stopping = True
-            self._run.was_woken = self._run.listener.wake()
+            self._run.listener.wake()
 
     def _close(self, timeout: float) -> list[Unfinished]:
-        return self._run.close(timeout) if self._run is not None else []
+        run = self._run
+        if run is None:
+            return []
+        run.post(run.begin_stop, timeout)
+        has_ended = run.ended.wait(timeout + _JOIN)
+        if not has_ended and not (run.is_shutting_down and run.ended.wait(self._shutdown_grace)):
+            return run.abandon()
+        run.thread.join(_JOIN)
+        return drain(run.cut)
 
     def _is_server_thread(self) -> bool:
         return self._run is not None and threading.get_ident() == self._run.thread.ident

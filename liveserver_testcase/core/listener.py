@@ -35,8 +35,7 @@ _LOCALHOST = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 # a port that is free for IPv4 and taken for IPv6 is rare; this many in a row mean that something is wrong
 _PORT_TRIES = 32
-_KNOCK = 0.5  # seconds for a connection to ourselves
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the wildcards: not every system connects to one
+_WILDCARDS = ("0.0.0.0", "::")
 
 
 if hasattr(socket.socket, "_accept"):
@@ -169,21 +168,11 @@ class Listener:
             for sock in self.sockets:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
-    def wake(self) -> bool:
-        """Refuse new clients and make every blocked ``accept()`` return; False where the system cannot."""
-        try:
+    def wake(self) -> None:
+        """Refuse new clients, and make every blocked ``accept()`` return, where the system can."""
+        with contextlib.suppress(OSError):  # macOS and Windows: shutdown() of a listening socket wakes nobody
             for sock in self.sockets:
                 sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return False  # macOS and Windows: shutdown() of a listening socket wakes nobody
-        return True
-
-    def wake_by_connecting(self, sock: socket.socket) -> None:
-        """Connect to one of the own sockets and leave, so that one blocked ``accept()`` returns."""
-        with contextlib.suppress(OSError), ServerSocket(sock.family, socket.SOCK_STREAM) as client:
-            client.settimeout(_KNOCK)
-            host, *rest = sock.getsockname()
-            client.connect((_ANY.get(host, host), *rest))
 
     def stop_listening(self) -> None:
         """Refuse new clients, and keep the port: `sockets` are others then, which are bound and do not listen."""
@@ -221,7 +210,7 @@ def check_address(host: str, port: int) -> tuple[str, int]:
 
 def warn_of_wildcard(host: str, what: str) -> None:
     """Warn if ``host`` stands for every interface; called before it is bound, since the warning may be an error."""
-    if host in _ANY:
+    if host in _WILDCARDS:
         warnings.warn(
             f"{what} listens on every interface: other machines can reach it. "
             "Use 127.0.0.1, ::1 or 'localhost', or filter this warning where that is wanted",

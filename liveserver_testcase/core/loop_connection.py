@@ -1,10 +1,16 @@
-"""One connection of a server on an event loop, as far as a stop, and a test that is over, must know of it."""
+"""One connection of a server on an event loop: what a stop must know of it, and how its writes are joined.
+
+An HTTP response is written in pieces, its head and its body at the least.  Each piece that is sent by itself is a call
+of the system, a packet, and a client that wakes.  So what is written in one turn of the loop is sent at once, before
+the loop waits.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import io
+import selectors
 import socket
 from typing import Any
 
@@ -13,7 +19,9 @@ from .interrupts import monotonic
 from .listener import format_host
 from .tracebacks import Unfinished
 
-__all__ = ["LoopConnection"]
+__all__ = ["FlushingSelector", "LoopConnection", "WriteBuffer"]
+
+_LARGE = 16 * 1024  # bytes from which on joining costs more than it saves
 
 
 class LoopConnection:
@@ -78,8 +86,12 @@ class LoopConnection:
     @property
     def unsent(self) -> int:
         """Bytes that the client has not been sent yet, because it does not read."""
-        transport = self.transport
-        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+        if not isinstance(self.transport, asyncio.WriteTransport):
+            return 0
+        try:
+            return self.transport.get_write_buffer_size()
+        except AttributeError:  # that of TLS has forgotten its protocol once it was closed twice
+            return 0
 
     def abort(self) -> None:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
@@ -116,3 +128,65 @@ class LoopConnection:
             self._task.print_stack(file=text)
             stack = text.getvalue()
         return Unfinished(self.what, self.peer, monotonic() - self.since, thread, stack)
+
+
+class FlushingSelector(selectors.DefaultSelector):
+    """The selector of a loop whose write buffers are flushed before it waits.
+
+    Attributes:
+        written: The buffers that hold something.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[WriteBuffer] = []
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """See `selectors.BaseSelector.select`."""
+        if self.written:
+            for buffer in self.written:
+                buffer.flush()
+                if buffer.transport.is_closing():  # the connection is broken: the loop must not wait to say so
+                    timeout = 0.0
+            self.written.clear()
+        return super().select(timeout)
+
+
+class WriteBuffer:
+    """Stands before a transport on such a loop, and has its other methods, too.
+
+    Args:
+        transport: What is written to.
+        selector: The loop's.
+    """
+
+    __slots__ = ("_held", "_selector", "transport")
+
+    def __init__(self, transport: asyncio.Transport, selector: FlushingSelector) -> None:
+        self.transport = transport
+        self._selector = selector
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
+
+    def write(self, data: bytes) -> None:
+        """See `asyncio.WriteTransport.write`."""
+        if self._held:
+            self._held += data
+        else:
+            self._held = data
+            self._selector.written.append(self)
+        if len(self._held) > _LARGE:
+            self.flush()  # the transport must know what is unsent, and say so
+
+    def flush(self) -> None:
+        """Send what has been written."""
+        if self._held:
+            data, self._held = self._held, b""
+            self.transport.write(data)
+
+    def close(self) -> None:
+        """See `asyncio.BaseTransport.close`."""
+        self.flush()
+        self.transport.close()

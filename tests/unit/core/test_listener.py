@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import socket
+import sys
 import threading
 import unittest
 from collections.abc import Iterator
@@ -132,8 +133,9 @@ def taken_on_ipv6(times: int, error: int = errno.EADDRINUSE) -> Iterator[list[in
 class Closing(NoLeaks):
     """How a listener ends."""
 
+    @unittest.skipUnless(sys.platform == "linux", "this system wakes nobody")
     def test_wake(self) -> None:
-        """`wake` makes a blocked ``accept()`` return and new clients be refused, or says that it cannot."""
+        """`wake` makes a blocked ``accept()`` return, and new clients are refused."""
         listener = Listener("127.0.0.1")
         self.addCleanup(listener.close)
         ended = threading.Event()
@@ -145,35 +147,16 @@ class Closing(NoLeaks):
 
         thread = threading.Thread(target=accept)
         thread.start()
-        if not listener.wake():
-            listener.wake_by_connecting(listener.sockets[0])
+        listener.wake()
         self.assertTrue(ended.wait(HANG))
         thread.join(HANG)
         self.assertFalse(thread.is_alive())
 
-    def test_knock(self) -> None:
-        """`wake_by_connecting` is a client that comes and goes."""
-        for host in ("127.0.0.1", "0.0.0.0"):
-            with self.subTest(host=host):
-                listener = Listener(host)
-                self.addCleanup(listener.close)
-                listener.wake_by_connecting(listener.sockets[0])
-                listener.sockets[0].settimeout(HANG)
-                accepted, _ = listener.sockets[0].accept()
-                self.assertEqual(b"", accepted.recv(1))
-                accepted.close()
-
-    def test_knock_at_a_closed_door(self) -> None:
-        """Knocking at a socket that is closed does nothing."""
-        listener = Listener("127.0.0.1")
-        listener.close()
-        listener.wake_by_connecting(listener.sockets[0])
-
     def test_wake_after_the_close(self) -> None:
-        """A closed listener wakes nobody, and says so."""
+        """A closed listener wakes nobody, and nothing fails."""
         listener = Listener("127.0.0.1")
         listener.close()
-        self.assertFalse(listener.wake())
+        listener.wake()
 
     @unittest.skipUnless(os.name == "posix", "this system keeps no port open for a copy")
     def test_a_copy_does_not_keep_the_port(self) -> None:

@@ -15,7 +15,7 @@ from unittest import mock
 
 from freezegun import freeze_time
 
-from liveserver_testcase.core import loop_run as looped
+from liveserver_testcase.core import event_loop as looped
 from liveserver_testcase.core.event_loop import LoopConnection
 from liveserver_testcase.core.listener import ServerSocket
 from liveserver_testcase.core.server import State
