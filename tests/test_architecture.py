@@ -320,7 +320,9 @@ class TheHouse(unittest.TestCase):
         theirs = set(re.findall(r"self\.(_[a-z]\w*)", source))
         theirs |= {name for name in dir(aiosmtpd.smtp.SMTP) if name.startswith("_") and not name.endswith("__")}
         ours = set(re.findall(r"self\.(_[a-z]\w*)", self.modules["mail.protocol"]))
-        ours |= set(re.findall(r"protocol\.(_[a-z]\w*)", self.modules["mail.transport"] + self.modules["mail.server"]))
+        ours |= set(
+            re.findall(r"protocol\.(_[a-z]\w*)", self.modules["mail.engine"] + self.modules["mail.fault_injection"])
+        )
         self.assertGreater(len(ours), 20)
         self.assertEqual(set(), ours & theirs)
 

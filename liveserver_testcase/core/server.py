@@ -21,11 +21,12 @@ import contextlib
 import enum
 import itertools
 import os
+import ssl
 import threading
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import ClassVar, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol, TypeVar
 
 from ..errors import (
     LiveServerTestCaseError,
@@ -42,6 +43,9 @@ from .listener import Listener, check_address, format_host, warn_of_wildcard
 from .masking import mask
 from .text import quote
 from .tracebacks import Unfinished, callers_level, describe_all
+
+if TYPE_CHECKING:
+    from .tls import TLS
 
 __all__ = [
     "HasDescriptor", "Running", "Server", "State", "Unfinished", "check_seconds", "register", "unregister",
@@ -151,6 +155,8 @@ class Server(abc.ABC):
     """What the server's threads are called, before the address."""
     stops_at_exit = True
     """At the end of the process it is stopped by itself."""
+    tls: TLS | None = None
+    """What it needs to speak TLS; None if it speaks none."""
 
     def __init__(
         self,
@@ -439,6 +445,19 @@ class Server(abc.ABC):
     def url(self) -> str:
         """The base URL, without a slash at its end."""
         return f"{self.scheme}://{format_host(self.host)}:{self.port}"
+
+    @property
+    def ca_file(self) -> str | None:
+        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        return self.tls.ca_file if self.tls is not None else None
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the server's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The server's context was made by the user: only they know whom to trust.
+        """
+        return self.tls.client_context() if self.tls is not None else None
 
     @property
     def _thread_name(self) -> str:

@@ -1,4 +1,4 @@
-"""What a mail server offers and what it asks for: checked when it is made, and the same for every connection."""
+"""The settings of a mail server, checked when it is made, and those of its clients in the words of their frameworks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 from ..core.names import suggest_name
 from ..core.server import check_seconds
@@ -15,7 +15,17 @@ from ..errors import UsageError
 from .faults import EHLOOverride
 from .sasl import MECHANISMS
 
-__all__ = ["KEPT_BYTES_LIMIT", "SIZE_LIMIT", "CertificateChoice", "ServerConfig", "TLSMode"]
+__all__ = [
+    "KEPT_BYTES_LIMIT",
+    "SIZE_LIMIT",
+    "CertificateChoice",
+    "DjangoMailer",
+    "DjangoSettings",
+    "FlaskConfig",
+    "SenderSettings",
+    "ServerConfig",
+    "TLSMode",
+]
 
 SIZE_LIMIT = 32 * 1024 * 1024
 """Bytes: what most servers take."""
@@ -125,3 +135,50 @@ class ServerConfig:
             lines = [line for line in lines if line.partition(" ")[0] not in change.without]
             lines += change.extensions
         return lines
+
+
+# -- settings of clients
+
+
+class SenderSettings(TypedDict):
+    """What a sender needs to know."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    starttls: bool
+    implicit_tls: bool
+    ca_file: str | None
+
+
+class DjangoSettings(TypedDict):
+    """Settings of Django's SMTP backend."""
+
+    EMAIL_BACKEND: str
+    EMAIL_HOST: str
+    EMAIL_PORT: int
+    EMAIL_HOST_USER: str
+    EMAIL_HOST_PASSWORD: str
+    EMAIL_USE_TLS: bool
+    EMAIL_USE_SSL: bool
+
+
+class DjangoMailer(TypedDict):
+    """One of Django's ``MAILERS``."""
+
+    BACKEND: str
+    OPTIONS: dict[str, str | int | bool]
+
+
+class FlaskConfig(TypedDict):
+    """Configuration of Flask-Mail, Flask-Mailman and their like."""
+
+    MAIL_SERVER: str
+    MAIL_PORT: int
+    MAIL_USERNAME: str | None
+    MAIL_PASSWORD: str | None
+    MAIL_USE_TLS: bool
+    MAIL_USE_SSL: bool
+    MAIL_SUPPRESS_SEND: bool
+    MAIL_BACKEND: str

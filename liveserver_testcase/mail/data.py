@@ -1,4 +1,4 @@
-"""The data of a mail: where it ends, what was stuffed into it, and which of its lines are too long; pure.
+"""What a client sends: lines, and the data of a mail, where it ends and what was stuffed into it; pure.
 
 What is looked at byte by byte is the end of each piece alone: a mail of 25 MB is received nearly as fast as the system
 can hand it over.
@@ -8,9 +8,64 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["LongLine", "MailData", "find_long_line"]
+from .syntax import Refused
+
+__all__ = ["InputBuffer", "LongLine", "MailData", "find_long_line"]
 
 _END = b"\r\n.\r\n"
+
+
+class InputBuffer:
+    """What a client has sent, and nobody has taken yet.
+
+    Attributes:
+        is_at_end: Whether the client sends nothing more.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._is_skipping = False  # the rest of a line of which the beginning was too long already
+        self.is_at_end = False
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def feed(self, data: bytes) -> None:
+        """Add what has come."""
+        self._bytes += data
+
+    def put_back(self, data: bytes) -> None:
+        """Have ``data`` be taken next."""
+        self._bytes[:0] = data
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._bytes.clear()
+
+    def take_line(self, longest: int) -> bytes | None:
+        """The next line with its end; None while there is none.
+
+        Raises:
+            Refused: It was too long; nothing of it was kept.
+        """
+        end = self._bytes.find(b"\n") + 1
+        if not end:
+            if len(self._bytes) > longest:
+                self._is_skipping = True
+                self._bytes.clear()
+            return None
+        line = self.take(end)
+        is_too_long, self._is_skipping = self._is_skipping or end > longest, False
+        if is_too_long:
+            raise Refused(500, f"5.5.2 The line is too long: more than {longest} octets")
+        return line
+
+    def take(self, size: int) -> bytes:
+        """Up to ``size`` bytes."""
+        with memoryview(self._bytes) as view:
+            data = bytes(view[:size])
+        del self._bytes[:size]
+        return data
 
 
 class MailData:

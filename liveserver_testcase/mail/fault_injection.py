@@ -109,7 +109,7 @@ class FaultInjector:
                 protocol.abort("the client has been kept waiting in vain")
             if isinstance(effect, Drop):
                 if mail is not None and effect.record:
-                    protocol.server.keep(mail, attempt.window)
+                    protocol.server.journal.add(mail, attempt.window)
                 if not effect.after_reply:
                     self.drop(attempt, fault)
                 self._dropper = attempt, fault

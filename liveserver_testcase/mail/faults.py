@@ -317,9 +317,13 @@ class FaultScript:
 
     The first fault that applies and is not used up decides the answer; delays before it add up.  Asking is
     lock-free: the tuple of faults is replaced, never changed.
+
+    Args:
+        on_removed: Called with each fault that is taken out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_removed: Callable[[SMTPFault], None]) -> None:
+        self._on_removed = on_removed
         self._lock = threading.Lock()  # guards the replacing of `faults`
         self.faults: tuple[SMTPFault, ...] = ()
 
@@ -333,6 +337,7 @@ class FaultScript:
         """Take a fault out, if it is there."""
         with self._lock:
             self.faults = tuple(known for known in self.faults if known is not fault)
+        self._on_removed(fault)
 
     def at(self, command: str) -> list[SMTPFault]:
         """The faults at a command, in their order."""

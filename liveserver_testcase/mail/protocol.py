@@ -23,6 +23,7 @@ import enum
 import functools
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
@@ -30,18 +31,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from ..core.connection import RESET
-from .data import MailData, find_long_line
+from .data import InputBuffer, MailData, find_long_line
 from .fault_injection import KEPT_WAITING, FaultInjector, FaultReply, SMTPConnection
 from .faults import RawReply
 from .sasl import MECHANISMS, decode_response, encode_challenge
 from .session import SMTPAttempt, SMTPSession, Transaction
 from .syntax import HTTP_VERBS, Refused, Reply, decode_line, parse_path, read_size, strip_line
-from .transport import InputBuffer, explain_handshake
 
 if TYPE_CHECKING:
-    from .server import SMTPServer
+    from .engine import SMTPEngine
 
-__all__ = ["SMTPProtocol", "silence"]
+__all__ = ["SMTPProtocol", "explain_handshake", "silence"]
 
 _LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters want more
 _LONGEST_RESPONSE = 12 * 1024  # octets, in an exchange of AUTH: RFC 4954, 4.5
@@ -114,7 +114,7 @@ class SMTPProtocol(SMTP):
     connection: SMTPConnection
     transport: Any  # of TCP, or of TLS over it
 
-    def __init__(self, server: SMTPServer) -> None:
+    def __init__(self, server: SMTPEngine) -> None:
         # The class's own limits are shared by all connections, and cleared by each new one.
         self.command_size_limits: dict[str, int] = collections.defaultdict(lambda: _LONGEST_COMMAND)
         self.server, self.config = server, server.config
@@ -167,7 +167,8 @@ class SMTPProtocol(SMTP):
         self._tcp: Any = tcp
         self.connection = self.server._connection_made(tcp)  # type: ignore[assignment]
         host, port, *_ = tcp.get_extra_info("peername") or ("unknown", 0)
-        self.record = self.server.open_session(self.connection.index, (host, port))
+        self.record = SMTPSession(self.connection.index, (host, port), self.server.journal.window)
+        self.server.add_session(self.record)
         self.server.protocols.add(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -392,7 +393,7 @@ class SMTPProtocol(SMTP):
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # the test's own function has failed, by SystemExit even
-            self.server.note_error(error)
+            self.server.errors.append(error)
             self.faults.forget()
             reply = _FUNCTION_FAILED
         if reply is not None:
@@ -413,7 +414,7 @@ class SMTPProtocol(SMTP):
 
     async def handle_exception(self, error: Exception) -> str:
         """Record an error of ours, which the stop raises; the connection ends."""
-        self.server.note_error(error)
+        self.server.errors.append(error)
         self.abort("the server has failed")
 
     async def _reply(self, attempt: SMTPAttempt, reply: Reply | RawReply) -> None:
@@ -663,7 +664,7 @@ class SMTPProtocol(SMTP):
         facts = SessionFacts(peer=record.peer, ehlo=record.ehlo, tls=record.tls, auth_user=record.auth_user)
         mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
         await self.faults.apply(attempt, mail)
-        self.server.keep(mail, transaction.window)
+        self.server.journal.add(mail, transaction.window)
         record.mails += 1
         return Reply(250, "2.0.0 Accepted")
 
@@ -727,3 +728,12 @@ class SMTPProtocol(SMTP):
 
 _EXTENSION_POINTS = [name for name in vars(SMTPProtocol) if name.startswith("smtp_")]
 _KNOWN = frozenset(_EXTENSION_POINTS) - {"smtp_XREFUSED"}
+
+
+def explain_handshake(error: BaseException | None) -> str:
+    """How a handshake that failed ends the connection, in words."""
+    if isinstance(error, ssl.SSLError) and error.reason == "HTTP_REQUEST":
+        return "the client spoke plain HTTP on a port that speaks TLS"
+    if error is None or isinstance(error, EOFError | ConnectionResetError):
+        return "the client has left in the TLS handshake"
+    return f"the TLS handshake failed: {error}"

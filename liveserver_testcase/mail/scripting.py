@@ -51,17 +51,19 @@ class ScriptedFaults:
         how many occasions pass first.
     """
 
-    def __init__(self) -> None:
-        self.script = FaultScript()
+    __slots__ = ("_script",)
+
+    def __init__(self, script: FaultScript) -> None:
+        self._script = script
 
     @property
     def faults(self) -> list[SMTPFault]:
         """The faults that are in place, in the order in which they were asked for."""
-        return list(self.script.faults)
+        return list(self._script.faults)
 
     def unused_faults(self) -> list[SMTPFault]:
         """Those of them that have never come into effect: a test that relies on one has not tested what it says."""
-        return [fault for fault in self.script.faults if not fault.hits]
+        return [fault for fault in self._script.faults if not fault.hits]
 
     def fail(
         self,
@@ -121,8 +123,8 @@ class ScriptedFaults:
         """Refuse each recipient so often, and take it then; each pair of sender and recipient counts by itself."""
         check_count("times", times, 1, "how often each one is refused")
         refusal = check_answer((code, text or f"{code // 100}.7.1 Greylisted, please try again later"))
-        fault = SMTPFault("RCPT", refusal, self._take_back, times=times, key=_triplet)
-        return self.script.add(fault)
+        fault = SMTPFault("RCPT", refusal, self._script.discard, times=times, key=_triplet)
+        return self._script.add(fault)
 
     def shut_down_reply(self, *, text: str = "4.3.2 Server shutting down", times: int | None = None) -> SMTPFault:
         """Reply 421 to whatever comes next, the connection itself included, and close it."""
@@ -242,11 +244,7 @@ class ScriptedFaults:
         times: int | None = None,
         after: int = 0,
     ) -> SMTPFault:
-        return self.script.add(SMTPFault(command, effect, self._take_back, when=when, times=times, after=after))
-
-    def _take_back(self, fault: SMTPFault) -> None:
-        """Called when a fault is removed."""
-        self.script.discard(fault)
+        return self._script.add(SMTPFault(command, effect, self._script.discard, when=when, times=times, after=after))
 
 
 def _triplet(attempt: SMTPAttempt) -> object:

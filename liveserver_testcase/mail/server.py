@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
-import collections
-import ssl
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from ..core.event_loop import EventLoopServer
-from ..core.journal import Journal, JournalWindow, drain
-from ..core.names import suggest_name
-from ..core.tls import TLS, resolve_tls
-from ..core.tracebacks import Unfinished
-from .client_settings import (
+from ..core.facade import ServerFacade
+from ..core.journal import Journal, drain
+from .config import (
+    KEPT_BYTES_LIMIT,
+    SIZE_LIMIT,
+    CertificateChoice,
     DjangoMailer,
     DjangoSettings,
     FlaskConfig,
     SenderSettings,
-    build_settings,
-    to_django,
-    to_environ,
-    to_flask,
-    to_mailers,
+    ServerConfig,
+    TLSMode,
 )
-from .config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice, ServerConfig, TLSMode
-from .fault_injection import SMTPConnection
+from .engine import SMTPEngine
 from .faults import NotListening, SMTPFault, check_command
 from .outbox import Outbox
-from .protocol import SMTPProtocol, silence
 from .scripting import ScriptedFaults
 from .session import SMTPAttempt, SMTPSession
-from .transport import ImplicitTLS
 
 if TYPE_CHECKING:
-    from ..core.listener import Listener
     from .message import ReceivedEmail
 
 __all__ = ["SMTPServer"]
 
-_LOOK = 0.5  # seconds that the loop gets to read what was sent, if something holds it up
-_MOST_SESSIONS = 10_000  # that are kept, as mails are
+_DJANGO_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 
 
-class SMTPServer(ScriptedFaults, EventLoopServer):
-    """A mail server that accepts everything and keeps it, unless it is told to be difficult.
+class SMTPServer(ServerFacade, ScriptedFaults):
+    """A mail server that accepts everything and keeps it, unless it is scripted to be difficult.
+
+    Give its address to the code under test, then look at `outbox`::
+
+        with SMTPServer() as smtp:
+            smtp.reject_recipient("eve@example.com")
+            send_newsletter(smtp.host, smtp.port)
+            assert smtp.outbox.last.subject == "News"
 
     Args:
-        host: See `Server`.
-        port: See `Server`.
-        hostname: What it calls itself in its greeting; nothing is looked up.
+        host: Where to listen: an address of this machine, or ``localhost`` for 127.0.0.1 and ::1 on one port.
+        port: A TCP port; 0 lets the system choose at the first start, and later starts use the same.
+        hostname: The name in its greeting; nothing is looked up.
         tls: ``"starttls"`` for TLS after that command, ``"implicit"`` for TLS from the first byte, None for none.
         certificate: ``"valid"`` for a throw-away certificate that clients can verify with `ca_file`; ``"expired"``,
             ``"wrong-host"`` or ``"untrusted"`` for one that they must refuse; ``(certfile, keyfile)`` or an
@@ -68,21 +64,17 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         utf8: Whether SMTPUTF8 is offered.
         journal_limit: How many mails are kept.
         kept_bytes_limit: How many bytes of mails are kept, 256 MiB by default; None for any number.
-        start_timeout: See `Server`.
-        stop_timeout: See `Server`.
-
-    Attributes:
-        journal: The mails, in the order of their acceptance.
-        config: The settings, checked.
+        start_timeout: Seconds that a start may take.
+        stop_timeout: Seconds that mails on their way may take to end when it stops.
 
     Raises:
         UsageError: A setting is wrong, or two contradict each other.
         ServerStartError: A certificate cannot be made or loaded.
     """
 
-    label = "smtp-server"
-    _loop_thread = 0
-    _is_made = False
+    __slots__ = ("__weakref__", "_engine")
+
+    _engine: SMTPEngine
 
     def __init__(
         self,
@@ -106,9 +98,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
-        ScriptedFaults.__init__(self)
-        self.config = ServerConfig(
+        config = ServerConfig(
             hostname=hostname,
             tls=tls,
             certificate=certificate,
@@ -123,40 +113,13 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
             line_limit=line_limit,
             utf8=utf8,
         )
-        self.journal: Journal[ReceivedEmail] = Journal(
-            journal_limit, size_limit=kept_bytes_limit, size_of=lambda email: len(email.raw)
+        self._engine = SMTPEngine(
+            config, host, port, journal_limit=journal_limit, start_timeout=start_timeout, stop_timeout=stop_timeout
         )
-        self.protocols: set[SMTPProtocol] = set()  # of the open connections; changed by the loop only
-        self._tls = self._resolve_tls()
-        self._sessions: collections.deque[SMTPSession] = collections.deque(maxlen=_MOST_SESSIONS)
-        self._errors: list[BaseException] = []
-        self._trimming = threading.Lock()  # guards the replacing of `_sessions`
-        self._is_made = True
-
-    if not TYPE_CHECKING:  # where it would let every name be set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            # a subclass may have attributes of its own
-            if self._is_made and type(self) is SMTPServer and not (name.startswith("_") or hasattr(self, name)):
-                known = [each for each in dir(self) if not each.startswith("_")]
-                advice = suggest_name(name, known)
-                raise AttributeError(f"cannot set {name!r}: an SMTPServer has no such attribute: {advice}")
-            super().__setattr__(name, value)
-
-    def _resolve_tls(self) -> TLS | None:
-        choice = self.config.certificate
-        if self.config.tls is None:
-            return None
-        if isinstance(choice, str):
-            return resolve_tls(True, self._host)
-        return resolve_tls(choice)
+        self._engine.display_name = type(self).__name__
+        super().__init__(self._engine.script)
 
     # -- where it is -----------------------------------------------------------------------------------------------
-
-    @property
-    def scheme(self) -> str:  # type: ignore[override]
-        """``smtp``, or ``smtps`` where TLS begins with the connection."""
-        return "smtps" if self.config.tls == "implicit" else "smtp"
 
     @property
     def addr(self) -> tuple[str, int]:
@@ -164,48 +127,101 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         return self.address
 
     @property
-    def ca_file(self) -> str | None:
-        """What a client must trust, as a path; None without TLS, or with a context of your own."""
-        return self._tls.ca_file if self._tls is not None else None
-
-    def client_context(self) -> ssl.SSLContext | None:
-        """A client's context that trusts the server's certificate and no other; None without TLS.
-
-        Raises:
-            UsageError: The server's context is your own: only you know whom to trust.
-        """
-        return self._tls.client_context() if self._tls is not None else None
+    def config(self) -> ServerConfig:
+        """The settings, checked."""
+        return self._engine.config
 
     def settings(self) -> SenderSettings:
-        """What a sender needs to know: host, port, username, password, starttls, implicit_tls, ca_file."""
-        return build_settings(self.config, self.host, self.port, self.ca_file)
+        """What a sender needs to know, with the first of the users."""
+        username, password = next(iter(self.config.users.items()), (None, None))
+        return SenderSettings(
+            host=self.host,
+            port=self.port,
+            username=username,
+            password=password,
+            starttls=self.config.tls == "starttls",
+            implicit_tls=self.config.tls == "implicit",
+            ca_file=self.ca_file,
+        )
 
     def django_settings(self) -> DjangoSettings:
         """The same for Django, as in ``override_settings(**self.smtp.django_settings())``.
 
         The backend is part of it: Django's test runner replaces it by one that sends nothing.
         """
-        return to_django(self.settings())
+        settings = self.settings()
+        return DjangoSettings(
+            EMAIL_BACKEND=_DJANGO_BACKEND,
+            EMAIL_HOST=settings["host"],
+            EMAIL_PORT=settings["port"],
+            EMAIL_HOST_USER=settings["username"] or "",
+            EMAIL_HOST_PASSWORD=settings["password"] or "",
+            EMAIL_USE_TLS=settings["starttls"],
+            EMAIL_USE_SSL=settings["implicit_tls"],
+        )
 
     def django_mailers(self) -> dict[str, DjangoMailer]:
         """The same for Django 6.1 and later, as in ``override_settings(MAILERS=self.smtp.django_mailers())``.
 
         There ``MAILERS`` comes in the place of the settings that `django_settings` gives, which are deprecated.
         """
-        return to_mailers(self.settings())
+        settings = self.settings()
+        options: dict[str, str | int | bool] = {
+            "host": settings["host"],
+            "port": settings["port"],
+            "username": settings["username"] or "",
+            "password": settings["password"] or "",
+            "use_tls": settings["starttls"],
+            "use_ssl": settings["implicit_tls"],
+        }
+        return {"default": DjangoMailer(BACKEND=_DJANGO_BACKEND, OPTIONS=options)}
 
     def flask_config(self) -> FlaskConfig:
-        """The same for Flask-Mail, as in ``app.config.update(self.smtp.flask_config())`` before ``Mail(app)``."""
-        return to_flask(self.settings())
+        """The same for Flask-Mail, as in ``app.config.update(self.smtp.flask_config())`` before ``Mail(app)``.
+
+        It has MAIL_SUPPRESS_SEND, because TESTING alone keeps Flask-Mail from sending at all.
+        """
+        settings = self.settings()
+        return FlaskConfig(
+            MAIL_SERVER=settings["host"],
+            MAIL_PORT=settings["port"],
+            MAIL_USERNAME=settings["username"],
+            MAIL_PASSWORD=settings["password"],
+            MAIL_USE_TLS=settings["starttls"],
+            MAIL_USE_SSL=settings["implicit_tls"],
+            MAIL_SUPPRESS_SEND=False,
+            MAIL_BACKEND="smtp",
+        )
 
     def environ(self, prefix: str = "SMTP_") -> dict[str, str]:
         """The same as environment variables for another process: HOST, PORT, URL, USERNAME, PASSWORD and TLS.
 
-        With TLS there is ``SSL_CERT_FILE`` too, which has Python, OpenSSL and curl trust the certificate.
+        What there is none of is left out.  With TLS there is ``SSL_CERT_FILE`` too, which has Python, OpenSSL and curl
+        trust the certificate.
         """
-        return to_environ(self.settings(), self.url, prefix)
+        settings = self.settings()
+        username, password = settings["username"], settings["password"]
+        scheme, _, rest = self.url.partition("://")
+        login = f"{quote(username, safe='')}:{quote(password, safe='')}@" if username and password is not None else ""
+        found = {
+            "HOST": self.host,
+            "PORT": str(self.port),
+            "URL": f"{scheme}://{login}{rest}",
+            "USERNAME": username,
+            "PASSWORD": password,
+            "TLS": self.config.tls,
+        }
+        environ = {f"{prefix}{name}": value for name, value in found.items() if value}
+        if self.ca_file:
+            environ["SSL_CERT_FILE"] = self.ca_file
+        return environ
 
     # -- what has come ---------------------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal[ReceivedEmail]:
+        """The mails, in the order of their acceptance."""
+        return self._engine.journal
 
     @property
     def outbox(self) -> Outbox:
@@ -216,7 +232,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
     def sessions(self) -> list[SMTPSession]:
         """The connections of this test in their order, and older ones that were used in it."""
         number = self.journal.window.number
-        return [s for s in self._sessions.copy() if number in (s.window.number, s.last_window.number)]
+        return [s for s in self._engine.sessions.copy() if number in (s.window.number, s.last_window.number)]
 
     def attempts(
         self, command: str | None = None, *, argument: str | None = None, code: int | None = None
@@ -235,10 +251,10 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         """
         command = None if command is None else check_command(command)
         number = self.journal.window.number
-        found = [attempt for session in self.sessions for attempt in session.attempts]
         found = [
             attempt
-            for attempt in found
+            for session in self.sessions
+            for attempt in session.attempts
             if attempt.window.number == number
             and (command is None or attempt.command == command)
             and (argument is None or attempt.is_about(argument))
@@ -254,9 +270,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
     @property
     def in_flight(self) -> list[SMTPSession]:
         """The sessions with a mail on its way that may still be accepted."""
-        return [
-            each.record for each in list(self.protocols) if each.transaction is not None and each.faults.fault is None
-        ]
+        return self._engine.in_flight
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until no mail is on its way, for ``timeout`` seconds at most; whether none is."""
@@ -267,20 +281,15 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
 
         A mail that has been sent by half is not waited for.
         """
-
-        def is_served() -> bool:
-            served = not any(protocol.is_serving for protocol in list(self.protocols))
-            return served and self._has_read_all(_LOOK)
-
         # twice: what has been read only now is served only now
-        return self.journal.wait_for(lambda: is_served() and is_served(), timeout)
+        return self.journal.wait_for(lambda: self._engine.is_served() and self._engine.is_served(), timeout)
 
     def take_errors(self) -> list[BaseException]:
-        """What the test's own functions (``when=``) have raised in the server's threads; each is told once.
+        """What the test's own functions (``when=``) have raised in the server's threads; each is returned once.
 
         What nobody asks for is raised by `stop`.
         """
-        return drain(self._errors)
+        return drain(self._engine.errors)
 
     # -- tests -----------------------------------------------------------------------------------------------------
 
@@ -294,9 +303,7 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         for fault in self.faults:
             fault.remove()
         self.journal.clear()
-        with self._trimming:
-            kept = [session for session in self._sessions if session.is_open]
-            self._sessions = collections.deque(kept, maxlen=_MOST_SESSIONS)
+        self._engine.forget_sessions()
 
     def refuse_connections(self) -> SMTPFault:
         """Listen no more, so that clients find nobody there; connections that are open stay.
@@ -304,79 +311,11 @@ class SMTPServer(ScriptedFaults, EventLoopServer):
         Raises:
             ServerNotStarted: The server does not run.
         """
-        self.pause_accepting()
+        self._engine.pause_accepting()
         fault = self._put("", NotListening())
         fault.count_hit()
         return fault
 
-    def _take_back(self, fault: SMTPFault) -> None:
-        super()._take_back(fault)
-        if isinstance(fault.effect, NotListening) and not any(
-            isinstance(other.effect, NotListening) for other in self.faults
-        ):
-            self.resume_accepting()
-        for protocol in list(self.protocols):
-            if protocol.faults.fault is fault:
-                protocol.connection.cut()
-
-    # -- the connections' side -------------------------------------------------------------------------------------
-
-    def _open(self, listener: Listener) -> None:
-        # What reads mails, matches and explains them is loaded now: a class without a test need not wait for it, and a
-        # test may have replaced what an import needs.
-        from . import criteria, message, report  # noqa: F401
-
-        if self._tls is not None:
-            self.server_context()  # makes the certificate, which cannot be done while a test has frozen the time
-        super()._open(listener)
-
-    async def _prepare(self) -> None:
-        self._loop_thread = threading.get_ident()
-        silence.threads.add(self._loop_thread)
-
-    def _make_protocol(self) -> asyncio.BaseProtocol:
-        protocol = SMTPProtocol(self)
-        if self.config.tls == "implicit":
-            return ImplicitTLS(protocol, self.server_context(), self.config.handshake_timeout)
-        return protocol
-
-    def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> SMTPConnection:
-        return SMTPConnection(transport, index)
-
-    def _is_server_thread(self) -> bool:
-        functions = [protocol.connection.function_thread for protocol in list(self.protocols)]
-        return super()._is_server_thread() or threading.current_thread() in functions
-
-    def open_session(self, index: int, peer: tuple[str, int]) -> SMTPSession:
-        """Take down a connection; called by it."""
-        session = SMTPSession(index, peer, self.journal.window)
-        with self._trimming:
-            self._sessions.append(session)
-        return session
-
-    def server_context(self) -> ssl.SSLContext:
-        """The server's side of TLS; called by a connection that begins it."""
-        if self._tls is None:
-            raise RuntimeError("there is no TLS to begin")
-        choice = self.config.certificate
-        if choice == "expired" or choice == "wrong-host" or choice == "untrusted":  # noqa: PLR1714 - mypy narrows so
-            return self._tls.flawed_context(choice)
-        return self._tls.context
-
-    def keep(self, mail: ReceivedEmail, window: JournalWindow) -> None:
-        """Put a mail into the outbox; called by its connection before the client is told."""
-        self.journal.add(mail, window)
-
-    def note_error(self, error: BaseException) -> None:
-        """Record what the test's own function has raised; called by a connection."""
-        self._errors.append(error)
-
-    def _close(self, timeout: float) -> list[Unfinished]:
-        unfinished = super()._close(timeout)
-        silence.threads.discard(self._loop_thread)
-        for fault in self.faults:
-            if isinstance(fault.effect, NotListening):  # the next start listens
-                fault.remove()
-        for error in self.take_errors():
-            self._record_failure(error)
-        return unfinished
+    def close_connections(self) -> None:
+        """Close every connection at once, whatever it is at; the server goes on."""
+        self._engine.close_connections()

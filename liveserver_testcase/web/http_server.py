@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from ..core.listener import format_host
 from ..core.server import Server
 from ..core.threaded import ThreadedServer
-from ..core.tls import TLS, resolve_tls
+from ..core.tls import resolve_tls
 from ..core.tracebacks import stack_of_thread
 from .connection import Handler, HTTPConnection
 from .records import Exchange, R, RequestLog
@@ -64,11 +64,9 @@ class HTTPEndpoint(Server, RequestLog[R]):
     """A server of HTTP, over TLS where `tls` is set, and what it keeps of its requests.
 
     Attributes:
-        tls: What it needs to speak TLS; None if it speaks none.
         external_host: The host in its URLs, where clients know it by another name than the one it listens on.
     """
 
-    tls: TLS | None = None
     external_host: str | None = None
 
     @abc.abstractmethod
@@ -79,19 +77,6 @@ class HTTPEndpoint(Server, RequestLog[R]):
     def scheme(self) -> str:  # type: ignore[override]
         """``http`` or ``https``."""
         return "http" if self.tls is None else "https"
-
-    @property
-    def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
-        return self.tls.ca_file if self.tls is not None else None
-
-    def client_context(self) -> ssl.SSLContext | None:
-        """A client's context that trusts the server's certificate and no other; None without TLS.
-
-        Raises:
-            UsageError: The server's context was made by the user: only they know whom to trust.
-        """
-        return self.tls.client_context() if self.tls is not None else None
 
     @property
     def url(self) -> str:

@@ -7,6 +7,7 @@ import ssl
 from typing import Any
 
 from liveserver_testcase.core.server import Server
+from liveserver_testcase.mail.engine import SMTPEngine
 from liveserver_testcase.mail.server import SMTPServer
 from tests.contracts.base import ServerCase
 from tests.contracts.server_contract import ServerContract
@@ -29,7 +30,7 @@ class SMTPContract(ServerContract, NoLeaks):
     }
 
     def make_server(self, **options: Any) -> Server:
-        return make_working_server(self, **options)
+        return make_working_server(self, **options)._engine
 
     def ask(self, client: socket.socket) -> None:
         client.sendall(
@@ -45,8 +46,8 @@ class SMTPSContract(SMTPContract):
     """An `SMTPServer` with TLS from the first byte."""
 
     def make_server(self, **options: Any) -> Server:
-        return make_working_server(self, tls="implicit", **options)
+        return make_working_server(self, tls="implicit", **options)._engine
 
     def client_context(self, server: Server) -> ssl.SSLContext | None:
-        assert isinstance(server, SMTPServer)
+        assert isinstance(server, SMTPEngine)
         return server.client_context()

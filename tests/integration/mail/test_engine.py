@@ -358,7 +358,7 @@ class DepartureTest(MailTestCase):
         def is_stuck() -> bool:
             with contextlib.suppress(BlockingIOError):
                 del unsent[: client.sock.send(unsent)]
-            return any(protocol.connection.unsent > 65_536 for protocol in self.server.protocols)
+            return any(protocol.connection.unsent > 65_536 for protocol in self.server._engine.protocols)
 
         wait_until(is_stuck)
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -184,7 +184,7 @@ class ImplicitTLSTest(MailTestCase):
     def test_a_context_of_ones_own(self) -> None:
         """A context of the user's is used as it is; whom to trust is the user's to know."""
         other = SMTPServer(tls="starttls")
-        self.serve(tls="implicit", certificate=other.server_context())
+        self.serve(tls="implicit", certificate=other._engine.server_context())
         with smtplib.SMTP_SSL(*self.server.addr, timeout=HANG, context=other.client_context()) as smtp:
             smtp.noop()
         self.assertIsNone(self.server.ca_file)

@@ -163,7 +163,7 @@ class SMTPServerTest(NoLeaks, unittest.TestCase):
 
     def test_a_misspelt_attribute(self) -> None:
         """An attribute that the server does not have is refused, with the nearest name."""
-        with self.assertRaisesRegex(AttributeError, "cannot set 'stop_timeot': .* did you mean 'stop_timeout'"):
+        with self.assertRaisesRegex(AttributeError, "'stop_timeot': SMTPServer has .*: did you mean 'stop_timeout'"):
             self.server.stop_timeot = 1  # type: ignore[attr-defined]
 
     def test_a_taken_port_is_told_at_once(self) -> None:
