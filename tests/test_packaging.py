@@ -177,7 +177,3 @@ class TheDistributions(unittest.TestCase):
             {"asgi", "tls", "all", "test", "docs", "lint", "bench"},
             set(self.metadata.get_all("Provides-Extra", [])),
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -198,7 +198,3 @@ class ReferenceTest(unittest.TestCase):
                     )
                     with self.subTest(name=name):
                         self.assertRegex(table, row)
-
-
-if __name__ == "__main__":
-    unittest.main()

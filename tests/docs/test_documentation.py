@@ -20,7 +20,3 @@ class ReportsTest(unittest.TestCase):
         for report in reports:
             with self.subTest(report=report.name):
                 self.assertIn(report.read_text(encoding="utf-8"), output)
-
-
-if __name__ == "__main__":
-    unittest.main()

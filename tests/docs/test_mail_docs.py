@@ -85,7 +85,3 @@ class TutorialTest(unittest.TestCase):
         output = run("-m", "unittest", "test_accounts", folder=LETTERS, code=0)
         self.assertIn("Ran 2 tests", output)
         self.assertIn("OK", output)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -116,7 +116,3 @@ class ReportTest(StubTest):
         self.assertIn(
             f"  to send it again: curl --noproxy '*' -H 'Host: api.example.com' {self.stub.url}/x", answer.text
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

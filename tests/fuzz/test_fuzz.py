@@ -116,7 +116,3 @@ class Oracle(unittest.TestCase):
         self.assertEqual([b"hello", b"hello", b""], [request.body for request in reading.requests])
         self.assertEqual("cut", read_strictly(GOOD[7][:-1]).end)
         self.assertIsNone(read_strictly(GOOD[7][:-1]).requests[0].body)
-
-
-if __name__ == "__main__":
-    unittest.main()

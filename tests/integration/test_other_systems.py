@@ -93,7 +93,3 @@ class OtherSystemsTest(unittest.TestCase):
         """Threads, the stub, the mail server and an ASGI loop work; child processes are refused there."""
         done = run_without(LIKE_WINDOWS, *THREADS, *STUB, *LOOPS)
         self.assertEqual(0, done.returncode, done.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

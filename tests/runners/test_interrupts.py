@@ -159,7 +159,3 @@ class Processes(unittest.TestCase):
         process = self.run_script("setUpClass", "SystemExit(7)")
         self.check(process)
         self.assertEqual(7, process.returncode)
-
-
-if __name__ == "__main__":
-    unittest.main()

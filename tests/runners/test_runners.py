@@ -226,7 +226,3 @@ class UnderNose2(Checks, unittest.TestCase):
     """``nose2``."""
 
     runner = "nose2"
-
-
-if __name__ == "__main__":
-    unittest.main()

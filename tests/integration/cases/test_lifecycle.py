@@ -327,7 +327,3 @@ class Ends(NoLeaks):
         case.tearDownClass()
         os.close(write)
         self.assertEqual(b"|stopped", os.read(read, 100))
-
-
-if __name__ == "__main__":
-    unittest.main()

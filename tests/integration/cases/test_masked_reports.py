@@ -191,7 +191,3 @@ class MaskedReportsTest(unittest.TestCase):
         self.assertIn("/boom?password=***", texts[0])
         self.assertNotIn("hunter2", "\n".join(texts))
         self.assertNotIn("1234", "\n".join(texts))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -414,7 +414,3 @@ class Normalising(unittest.TestCase):
         """Only numbers that differ from run to run are replaced."""
         text = 'File "/a/b.py", line 12, in f\n    x()\n    ^^^\nValueError: 127.0.0.1:8000 said 12'
         self.assertEqual('File "b.py", line N, in f\n    x()\nValueError: 127.0.0.1:PORT said 12', normalise(text))
-
-
-if __name__ == "__main__":
-    unittest.main()

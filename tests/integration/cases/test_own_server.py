@@ -306,7 +306,3 @@ class UnderPytest(unittest.TestCase):
         self.assertEqual(1, process.returncode, process.stdout + process.stderr)
         self.assertIn("'running: True'", process.stdout)
         self.assertIn("1 failed", process.stdout)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -246,7 +246,3 @@ class TheProcess(unittest.TestCase):
             case.tearDownClass()
             self.assertEqual(before, during[0])
             self.assertEqual(before, process_state())
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -171,7 +171,3 @@ class OfTheMixins(NoLeaks):
             outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: None))
         self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
         self.assertIn("192.0.2.1", outcome.report)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -250,7 +250,3 @@ class Encrypted(BrowserCase):
         case = make_case(LiveServerTestCase, app=Routes(index=page("hello")), live_tls=context, test=test)
         outcome = run_case(case)
         self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-
-
-if __name__ == "__main__":
-    unittest.main()

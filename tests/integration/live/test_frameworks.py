@@ -390,7 +390,3 @@ class WithoutAFramework(NoLeaks):
             self.assertEqual(
                 {"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=visit("/"))).summary
             )
-
-
-if __name__ == "__main__":
-    unittest.main()

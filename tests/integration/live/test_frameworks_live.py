@@ -218,7 +218,3 @@ class Django(unittest.TestCase):
         process = run_python("import unittest; unittest.main('tests.runners.suites.django_live')", "-v")
         self.assertEqual(0, process.returncode, process.stderr)
         self.assertIn("Ran 18 tests", process.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

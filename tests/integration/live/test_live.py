@@ -289,7 +289,3 @@ class Imports(unittest.TestCase):
             """
         )
         self.assertEqual("1 []\n", process.stdout, process.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -379,7 +379,3 @@ class InAProcess(NoLeaks):
 
         outcome = run_on_free_port(serve)
         self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-
-
-if __name__ == "__main__":
-    unittest.main()

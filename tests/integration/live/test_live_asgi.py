@@ -272,7 +272,3 @@ class Together(NoLeaks):
 
         self.assertEqual({"run": 2}, run_case(Case).summary)
         self.assertEqual(["startup", "shutdown"] * 2, events)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -233,7 +232,3 @@ class AfterTheLastTest(NoLeaks):
         self.check(setUpClass=classmethod(set_up), tearDownClass=classmethod(lambda cls: None))
         report = run_case(make_case(LiveServerTestCase, **members)).report
         self.assertIn("the servers of Case were stopped by its tearDownClass()", report)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import unittest
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -121,7 +120,3 @@ class Runners(NoLeaks):
         for module in ("shop.test_a", "shop.cart.test_c", "bank.test_d"):
             self.assertEqual((3, 1), (len(ports["package", module]), len(set(ports["package", module]))))
         self.assertEqual(ports["package", "shop.test_a"], ports["package", "shop.test_b"])
-
-
-if __name__ == "__main__":
-    unittest.main()

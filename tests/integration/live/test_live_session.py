@@ -156,7 +156,3 @@ class TheSessionsEnd(NoLeaks):
             warnings.simplefilter("error")
             self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
             gc.collect()
-
-
-if __name__ == "__main__":
-    unittest.main()

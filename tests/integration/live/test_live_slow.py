@@ -6,7 +6,6 @@ import sys
 import tempfile
 import textwrap
 import threading
-import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -118,7 +117,3 @@ class Endless(NoLeaks):
         """An application that is made in time is none the worse for the limit."""
         case = make_case(LiveServerTestCase, app=make_app(), test=visit)
         self.assertEqual({"run": 1}, run_case(case).summary)
-
-
-if __name__ == "__main__":
-    unittest.main()

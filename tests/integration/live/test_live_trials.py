@@ -290,7 +290,3 @@ class Misbehaviour(NoLeaks):
         outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
         self.assertIn("it came as [<Exchange #0 ", outcome.printed)
         self.assertTrue(outcome.printed.isascii() or all(c.isprintable() or c == "\n" for c in outcome.printed))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -297,7 +297,3 @@ class ProgramTest(MailTestCase):
                 (mail,) = self.server.outbox
                 assert mail.session is not None
                 self.assertEqual(("swaks", "ann"), (mail.subject, mail.session.auth_user))
-
-
-if __name__ == "__main__":
-    unittest.main()

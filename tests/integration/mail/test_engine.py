@@ -7,7 +7,6 @@ import smtplib
 import socket
 import struct
 import threading
-import unittest
 
 from liveserver_testcase import SMTPServer, UnfinishedWorkWarning
 from tests.integration.mail.clients import MAIL, MailTestCase
@@ -436,7 +435,3 @@ class OwnFunctionTest(MailTestCase):
             Exception, "AttributeError: 'ReceivedEmail' object has no attribute 'no_such_thing'"
         ):
             server.stop()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -463,7 +463,3 @@ class MisuseTest(unittest.TestCase):
             ],
             [repr(fault) for fault in faults],
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-import unittest
 
 from tests.integration.mail.clients import MAIL, MailTestCase
 from tests.support import HANG
@@ -90,7 +89,3 @@ class NonsenseTest(MailTestCase):
         self.server.reset()
         self.send()
         self.assertEqual([MAIL], [mail.raw for mail in self.server.outbox])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -412,7 +412,3 @@ class LoginTest(MailTestCase):
             self.assertNotIn(secret, text)
         self.assertIn("C: AUTH LOGIN\nS: 334 UGFzc3dvcmQ6\nC: ***\nS: 235 2.7.0 Authentication successful", text)
         self.assertIn("C: (a line after AUTH)\nS: 500 5.5.1 Unknown command", text)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -173,7 +173,3 @@ class SMTPServerTest(NoLeaks, unittest.TestCase):
             other.start()
         self.assertIsInstance(caught.exception.__cause__, OSError)
         self.assertIn(f"127.0.0.1:{self.server.port}: the port is taken", str(caught.exception))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -325,7 +325,3 @@ class AloneTest(unittest.TestCase):
                 client = Client(server)
                 client.begin()
                 client.close()
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unittest
 from unittest.mock import ANY
 
 import freezegun
@@ -480,7 +479,3 @@ no attempt matched within 0.05 s
   RCPT in this test: 1
       RCPT TO:<ann@example.com> -> 250 2.1.5 OK
   server: smtp://127.0.0.1:2525"""
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -166,7 +166,3 @@ no email arrived
       Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().
       Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().
   server: smtp://127.0.0.1:2525"""
-
-
-if __name__ == "__main__":
-    unittest.main()

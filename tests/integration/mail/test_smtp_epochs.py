@@ -254,7 +254,3 @@ LATE = """\
   late, from tests that had ended: 1
       team@example.com -> ann@example.com  'late'  text  (from made.Case.test_0)
 """
-
-
-if __name__ == "__main__":
-    unittest.main()

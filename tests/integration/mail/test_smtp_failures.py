@@ -352,7 +352,3 @@ no email arrived
       C: QUIT
       S: 221 2.0.0 Bye
   server: smtp://127.0.0.1:2525"""  # noqa: E501
-
-
-if __name__ == "__main__":
-    unittest.main()

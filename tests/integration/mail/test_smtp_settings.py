@@ -108,7 +108,3 @@ class Settings(SettingsCase):
             "each setting is an attribute smtp_… of the class",
             smtp_require_auth=True,
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

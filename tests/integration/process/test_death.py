@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import unittest
 from unittest import mock
 
 from liveserver_testcase.core.server import State
@@ -137,7 +136,3 @@ class WeakSystemTest(ProcessCase):
         self.assertEqual(
             "a server in a process of its own needs a POSIX system, and this one is 'nt'", str(caught.exception)
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -12,7 +12,6 @@ import tempfile
 import textwrap
 import threading
 import traceback
-import unittest
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -453,7 +452,3 @@ class PatchedTest(RemoteCase):
         if importlib.util.find_spec("gevent") is None:
             self.skipTest("gevent is not installed")
         self.assertEqual(["gevent._socket3 True"] * 3, self.serve(GEVENT))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import unittest
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -186,7 +185,3 @@ class ProcessFaultTest(ProcessCase):
                     server.stop()
                 self.assertFalse(is_alive(pid))
                 self.assertIsNone(server.pid)
-
-
-if __name__ == "__main__":
-    unittest.main()

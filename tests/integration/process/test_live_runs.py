@@ -152,7 +152,3 @@ class RunsTest(unittest.TestCase):
         self.assert_runs("-m", "coverage", "combine", "-q", "--rcfile=cov.ini")
         done = self.run_python("-m", "coverage", "report", "--rcfile=cov.ini", "--include=shop.py")
         self.assertRegex(done.stdout, r"shop\.py +3 +0 +100%")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import unittest
 
 from tests.integration.process.base import SCRIPTED, ProcessCase, is_alive, is_refused
 from tests.support import HANG, ROOT, run_python, wait_until
@@ -139,7 +138,3 @@ class OrphanTest(ProcessCase):
             """
         )
         self.assertEqual((0, "served\n", ""), (done.returncode, done.stdout, done.stderr))
-
-
-if __name__ == "__main__":
-    unittest.main()

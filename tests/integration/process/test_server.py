@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import threading
-import unittest
 from typing import Any
 
 from liveserver_testcase.core.server import Server, State
@@ -216,7 +215,3 @@ class EndTest(ProcessCase):
         )
         with self.assertWarns(UnfinishedWorkWarning):
             server.stop(0.1)
-
-
-if __name__ == "__main__":
-    unittest.main()

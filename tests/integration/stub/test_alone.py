@@ -149,7 +149,3 @@ class ThreadsTest(StubTest):
         self.assertEqual((sent, 1000), (set(recorded), len(recorded)))
         self.assertEqual((sent, 1000), (set(claimed), len(claimed)))
         self.assertEqual("", self.stub.failure_report())
-
-
-if __name__ == "__main__":
-    unittest.main()

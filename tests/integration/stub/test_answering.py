@@ -524,7 +524,3 @@ class MisuseTest(unittest.TestCase):
             make_expectation().reply("404")
         said = "reply('404') would send this text with status 200; for the status write 404"
         self.assertEqual(said, str(caught.exception))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -97,7 +97,3 @@ class FaultTest(unittest.TestCase):
     def look(self, row: str, client: str) -> str:
         with spoil(row) as wish:
             return observe(client, wish)
-
-
-if __name__ == "__main__":
-    unittest.main()

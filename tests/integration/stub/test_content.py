@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unittest
 import warnings
 
 from liveserver_testcase import Chunked, HTTPStub, ServerNotStarted, UsageError
@@ -231,7 +230,3 @@ class AttributesTest(StubTest):
         """A stub that never started has no port, which is no unknown attribute."""
         with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
             HTTPStub().port  # noqa: B018
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import http.client
 import threading
-import unittest
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -432,7 +431,3 @@ class LeavingTest(WireTest):
         self.assertEqual([], self.stub.wait_until_idle(HANG))
         self.assertEqual([], self.take_errors())
         self.assertTrue(issubclass(ClientDisconnected, ConnectionError))
-
-
-if __name__ == "__main__":
-    unittest.main()

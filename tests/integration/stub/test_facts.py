@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import pickle
-import unittest
 import weakref
 
 from liveserver_testcase import HTTPStub, RecordedRequest, UsageError
@@ -234,7 +233,3 @@ class LimitTest(WireTest):
         self.come(3, "/b")
         gc.collect()
         self.assertEqual([None], [reference() for reference in gone])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -162,7 +162,3 @@ class PlanTest(unittest.TestCase):
         """Each has a value that can stand in a sentence."""
         for member in (*Fault, *FaultPoint):
             self.assertRegex(member.value, "^[a-zA-Z ]+$")
-
-
-if __name__ == "__main__":
-    unittest.main()

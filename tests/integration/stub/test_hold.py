@@ -283,7 +283,3 @@ class AsyncHoldTest(unittest.IsolatedAsyncioTestCase, WireTest):
         hold = self.stub.on("GET", "/a").hold()
         with self.assertRaisesRegex(AssertionError, "for a request to GET '/a' to be held"):
             await hold.wait_async(0.01)
-
-
-if __name__ == "__main__":
-    unittest.main()

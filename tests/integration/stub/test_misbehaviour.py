@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import unittest
 import warnings
 
 from liveserver_testcase import Fault, FaultPoint, HTTPStub, Reply, UsageError
@@ -453,7 +452,3 @@ class ConnectTest(WireTest):
             with self.subTest(fault=fault), self.assertRaises(UsageError) as caught:
                 self.stub.on_connect(fault, times=times)
             self.assertEqual(message, str(caught.exception))
-
-
-if __name__ == "__main__":
-    unittest.main()

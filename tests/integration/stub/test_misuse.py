@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import unittest
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -201,7 +200,3 @@ class MisuseTest(WireTest, StubTest):
             return hold
 
         self.assert_loud(_HOLD, make)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -307,7 +307,3 @@ class EarlyFaultTest(WireTest):
         """What it returns is what goes wrong."""
         self.stub.on().after(lambda _request, _reply: Reply(200, b"abcd")).fail(Fault.TRUNCATE)
         self.assertEqual(b"ab", self.see().body)
-
-
-if __name__ == "__main__":
-    unittest.main()

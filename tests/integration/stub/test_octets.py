@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import unittest
 from typing import Any
 
 import requests
@@ -383,7 +382,3 @@ class CredentialsTest(StubTest):
             with self.subTest(wanted=wanted):
                 (mismatch,) = make_criteria(auth=wanted).compare(request)
                 self.assertEqual("the token begins with 'Bearer ' once more", mismatch.hint)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -171,7 +171,3 @@ class CutTest(WireTest):
                 for _ in range(100):
                     client.sendall(GET)
         self.assertEqual(200, self.send().status)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import unittest
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -321,7 +320,3 @@ class OthersTest(PeerTest):
         self.stub.on("GET", "/a%2Fb").reply(201)
         self.assertEqual([201, 501], [self.status("GET", "/a%2Fb"), self.status("GET", "/a/b")])
         self.assertEqual(["/a%2Fb", "/a/b"], [request.raw_path for request in self.stub.requests])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 import socket
-import unittest
 from typing import Any
 
 import flask
@@ -327,7 +326,3 @@ class DyingClientTest(WireTest):
         ):  # fmt: skip
             with self.subTest(wanted=wanted):
                 self.assert_trace(sent, reset=reset, wanted=wanted)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import unittest
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.journal import JournalWindow
@@ -261,7 +260,3 @@ class TestsTest(StubTest):
         self.stub.journal.begin = begin_and_receive  # type: ignore[method-assign]
         self.begin("b")
         self.assertEqual(["b"], [exchange.window.name for exchange in self.stub.journal.entries()])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import unittest
 from typing import Any
 
 from liveserver_testcase import HTTPStub, Reply, UsageError, at_least, at_most
@@ -531,7 +530,3 @@ class AloneTest(ScriptTest):
         self.assertRegex(
             self.stub.failure_report(), r"    FAIL matcher: wanted the lambda in line \d+, got raised ValueError: "
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

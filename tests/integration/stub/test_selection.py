@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
-import unittest
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -148,7 +147,3 @@ class ConditionTest(SelectionTest):
         """A reply that names none is always new."""
         self.reply()
         self.assert_statuses((200, {"If_None_Match": '"v1"'}), (200, {"If_Modified_Since": NEW}))
-
-
-if __name__ == "__main__":
-    unittest.main()

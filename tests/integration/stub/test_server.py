@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-import unittest
 from typing import Any
 
 from liveserver_testcase import InvalidResponse, Reply, UsageError
@@ -268,7 +267,3 @@ class MisuseTest(StubTest):
         with self.assertRaisesRegex(RuntimeError, "is over$"):
             self.stub._engine.handler.handle(exchange, None)
         self.assertEqual(1, self.stub.expectations[0].times_called)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -342,7 +342,3 @@ class MisuseTest(NoLeaks):
         outcome = run(lambda self: None, configure_stub=classmethod(configure_stub))
         self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
         self.assertIn("UsageError: method is '/x'; ", outcome.report)
-
-
-if __name__ == "__main__":
-    unittest.main()

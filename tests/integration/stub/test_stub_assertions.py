@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unittest
 from collections.abc import Callable
 from typing import Any
 
@@ -150,7 +149,3 @@ class AssertRequestedTest(NoClassLeaks, HTTPStubTestCase):
         """They can be given by name."""
         self.send(("GET", "/a"))
         self.assertEqual("/a", self.assertRequested(method="GET", path="/a").path)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -469,7 +469,3 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
         with self.assertRaises(AssertionError):
             await asyncio.to_thread(self.stub.wait_until_satisfied, HANG, stop_on_unmatched=True)
         await self.send_soon("/a")
-
-
-if __name__ == "__main__":
-    unittest.main()

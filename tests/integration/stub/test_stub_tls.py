@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import unittest
 from unittest import mock
 
 from liveserver_testcase import Fault, HTTPStub, UsageError
@@ -197,7 +196,3 @@ class EnvironTest(TLSTest):
             [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
         self.assertEqual(("ok\n", ""), (done.stdout, done.stderr))
-
-
-if __name__ == "__main__":
-    unittest.main()

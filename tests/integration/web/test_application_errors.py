@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-import unittest
 from collections.abc import Callable
 from typing import Any
 
@@ -354,7 +353,3 @@ class Streams(ErrorCase):
         """An item that is not bytes cuts the response off."""
         message = "the application's body has the item 'lo', of type str: wanted bytes"
         self.assertEqual((b"hel", message), self.cut_after(b"hel", "lo", length="5"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-import unittest
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -108,7 +107,3 @@ class Crowds(WireTestCase):
         self.assertTrue(wait_until(lambda: len(server.in_flight) == 30), server.in_flight)
         go.set()
         self.assertEqual([b"hello"] * 30, [client.answer().body for client in waiting])
-
-
-if __name__ == "__main__":
-    unittest.main()

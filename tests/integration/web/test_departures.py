@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
-import unittest
 import warnings
 from typing import Any
 
@@ -324,7 +323,3 @@ def replying_in_pieces(environ: dict[str, Any], start_response: Any) -> Any:
     start_response("200 OK", PLAIN)
     for _ in range(64):
         yield b"x" * (MUCH // 64)
-
-
-if __name__ == "__main__":
-    unittest.main()

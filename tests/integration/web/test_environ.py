@@ -189,7 +189,3 @@ class Surroundings(EnvironCase):
         with self.assertLogs("liveserver_testcase.web", logging.ERROR) as logs:
             self.ask(app)
         self.assertEqual(["one", "two", "three"], [record.getMessage() for record in logs.records])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import unittest
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,7 +56,3 @@ class EventStreams(WireTestCase):
         self.assertFalse(stopper.is_alive())
         self.assertFalse(server.is_running)
         self.go.set()
-
-
-if __name__ == "__main__":
-    unittest.main()

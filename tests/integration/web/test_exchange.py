@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import unittest
 from typing import Any
 from unittest import mock
 
@@ -319,7 +318,3 @@ class Handlers(WireTestCase):
         self.assertEqual(
             ["the response has begun; its status and headers cannot change any more"], [str(e) for e in exchange.errors]
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unittest
 from typing import Any
 
 from tests.integration.web.wire import GET, WireTestCase, chunked, echo, get, hello, post
@@ -178,7 +177,3 @@ def streaming(environ: dict[str, Any], start_response: Any) -> Any:
 def telling_path(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [environ["PATH_INFO"].encode("latin-1")]
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -6,7 +6,6 @@ their packets.
 
 from __future__ import annotations
 
-import unittest
 from typing import Any
 
 from tests.integration.web.malformed import (
@@ -220,7 +219,3 @@ class Ends(WireTestCase):
         self.assertEqual([], bodies)
         self.assert_lives(server)
         self.assert_no_app_errors(server)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import random
 import threading
-import unittest
 from typing import Any
 
 from liveserver_testcase.errors import ClientDisconnected
@@ -330,7 +329,3 @@ class Continue(WireTestCase):
         while not received.endswith(b"0\r\n\r\n"):
             received += client.sock.recv(65536)
         self.assertTrue(received.endswith(b"\r\n\r\n6\r\nbegan \r\n4\r\nbody\r\n0\r\n\r\n"), received)
-
-
-if __name__ == "__main__":
-    unittest.main()

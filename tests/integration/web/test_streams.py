@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sys
 import threading
-import unittest
 from typing import Any
 
 from tests.integration.web.wire import GET, WireTestCase, get, post
@@ -269,7 +268,3 @@ class EarlyAnswers(WireTestCase):
             received += client.sock.recv(65536)
         self.assertTrue(received.endswith(b"1\r\nA\r\n1\r\nB\r\n1\r\nC\r\n0\r\n\r\n"), received)
         self.assertEqual(b"", client.ask(GET).body)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import unittest
 from typing import Any
 
 import flask
@@ -145,7 +144,3 @@ class FlaskSock(WireTestCase):
             self.server.stop()
             with self.assertRaises(ConnectionClosed):
                 ws.recv(HANG)
-
-
-if __name__ == "__main__":
-    unittest.main()

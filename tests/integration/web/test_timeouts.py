@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import unittest
 from typing import Any
 
 from tests.integration.web.wire import GET, WireTestCase, chunked, echo, get, hello, post
@@ -167,7 +166,3 @@ class Timeouts(WireTestCase):
         for _ in range(200):
             self.connect(server).send(GET[:-1])
         self.assertEqual(200, self.connect(server).ask(GET).status)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import unittest
 from typing import Any
 
 import requests
@@ -229,7 +228,3 @@ def streaming(*items: Any) -> Any:
             yield item
 
     return app
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -176,7 +176,3 @@ class Names(unittest.TestCase):
     def test_without_words(self) -> None:
         """An exception that cannot be printed has a name all the same."""
         self.assertIn("Unspeakable", name_error(Unspeakable()))
-
-
-if __name__ == "__main__":
-    unittest.main()

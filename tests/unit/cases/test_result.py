@@ -381,7 +381,3 @@ class TheResult(unittest.TestCase):
         self.assertEqual(1, len(self.result.failures))
         self.result.stopTest(self)
         self.assertEqual(1, len(self.theirs.failures))
-
-
-if __name__ == "__main__":
-    unittest.main()

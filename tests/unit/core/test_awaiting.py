@@ -117,7 +117,3 @@ class WaitForAsync(NoLeaks, unittest.IsolatedAsyncioTestCase):
         self.journal.add(Note())
         with self.assertRaisesRegex(ValueError, "^boom$"):
             await task
-
-
-if __name__ == "__main__":
-    unittest.main()

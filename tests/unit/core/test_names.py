@@ -71,7 +71,3 @@ class KeywordsTest(unittest.TestCase):
             str(inspect.signature(brew)),
         )
         self.assertEqual(("brew", "Brew."), (brew.__name__, brew.__doc__))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -98,7 +98,3 @@ class DoorsTest(NoLeaks, unittest.TestCase):
             self.assertFalse(shut.is_alive())
             self.server.resume_accepting()
             self.assert_echo(self.connect())
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -57,7 +57,3 @@ class FoldTest(unittest.TestCase):
         """Text that is no stack stays as it is."""
         for text in ("", "nothing to see", "a\nb\n"):
             self.assertEqual(text.rstrip(), fold_stack(text).rstrip())
-
-
-if __name__ == "__main__":
-    unittest.main()

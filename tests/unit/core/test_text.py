@@ -49,7 +49,3 @@ class ValuesTest(unittest.TestCase):
         self.assertEqual("KeyError", describe_error(KeyError()))
         self.assertEqual(f"OSError: {'a' * 991}… (2,009 characters)", describe_error(OSError("a" * 2000)))
         self.assertEqual("OSError: GET /?token=*** failed", describe_error(OSError("GET /?token=hunter2 failed")))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -128,7 +128,3 @@ class TimeLimit(NoLeaks):
         del signal.setitimer
         with time_limit(HANG):
             self.assertEqual(signal.SIG_DFL, signal.getsignal(signal.SIGALRM))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -92,7 +92,3 @@ class MisuseTest(unittest.TestCase):
             ServerStartError, "^cannot load certificate '/no/such.pem' with key '/no/such.key'"
         ):
             SMTPServer(tls="starttls", certificate=("/no/such.pem", "/no/such.key"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -104,7 +104,3 @@ class LongLineTest(unittest.TestCase):
         mail = b"".join(b"x" * length + b"\r\n" for length in lengths)
         wanted = next((LongLine(n, length) for n, length in enumerate(lengths, 1) if length > limit), None)
         self.assertEqual(wanted, find_long_line(mail, limit))
-
-
-if __name__ == "__main__":
-    unittest.main()

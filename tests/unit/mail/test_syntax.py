@@ -135,7 +135,3 @@ class LineTest(unittest.TestCase):
             with self.subTest(line=line), self.assertRaises(Refused) as caught:
                 decode_line(line, utf8)
             self.assertEqual(answer, str(caught.exception))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -186,7 +186,3 @@ class RecipeTest(unittest.TestCase):
         recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, preload=("an.app",))
         self.assertEqual({"an.app": "", __name__: __file__, children.__name__: children.__file__}, recipe.modules())
         self.assertFalse(recipe.needs_main)
-
-
-if __name__ == "__main__":
-    unittest.main()

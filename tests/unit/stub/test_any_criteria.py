@@ -106,7 +106,3 @@ class AnyCriteriaTest(unittest.TestCase):
                 tried, matched = tried + 1, matched + (not mismatches)
         self.assertGreater(tried, ROUNDS // 3)
         self.assertGreater(matched, ROUNDS // 20)
-
-
-if __name__ == "__main__":
-    unittest.main()

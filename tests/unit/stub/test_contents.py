@@ -212,7 +212,3 @@ class JSONTest(unittest.TestCase):
             with self.subTest(wanted=wanted), self.assertRaises(UsageError) as caught:
                 make_criteria(json=wanted)
             self.assertEqual(message, str(caught.exception))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -616,7 +616,3 @@ class MisuseTest(CriteriaTest):
             "POST '/x' query={'q': '1'} headers={'X-A': '1'} auth=Basic 'ann' *** cookies={'c': 'd'} json={'a': 1}",
             criteria.describe(),
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

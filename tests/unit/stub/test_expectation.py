@@ -212,7 +212,3 @@ class ReplyTest(unittest.TestCase):
                     f"reply() got an unexpected keyword argument {keyword!r}. Did you mean {near!r}?",
                     str(caught.exception),
                 )
-
-
-if __name__ == "__main__":
-    unittest.main()

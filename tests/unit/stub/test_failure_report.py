@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unittest
-
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.registry import Decision
 from liveserver_testcase.stub.report import explain_late, find_violation
@@ -227,7 +225,3 @@ class VerdictTest(ReportTest):
         lines = self.failure_report().split("\n")
         self.assertEqual("GET '/19' was expected exactly once, and never came, written at shop.py:20", lines[19])
         self.assertEqual("… and 5 more expectations not met", lines[20])
-
-
-if __name__ == "__main__":
-    unittest.main()

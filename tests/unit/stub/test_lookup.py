@@ -103,7 +103,3 @@ class ManyTest(StubTest):
                 self.assertEqual(body, self.send("POST", "/x", body.encode()).text)
             self.assertEqual(f"json {number}", self.send("POST", "/x", b'{ "id": %d }' % number).text)
         self.assertEqual(501, self.send("POST", "/x", b"{}").status)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -287,7 +287,3 @@ class MisuseTest(unittest.TestCase):
         self.assert_refused(
             "path is re.compile(b'/x'), a pattern of bytes; compile it from a str", "GET", re.compile(b"/x")
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

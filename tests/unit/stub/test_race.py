@@ -127,7 +127,3 @@ class RaceTest(unittest.TestCase):
             disturber.join(HANG)
         self.assert_attributed(found)
         self.assertEqual({10}, {expectation.times_called for expectation in expectations})
-
-
-if __name__ == "__main__":
-    unittest.main()

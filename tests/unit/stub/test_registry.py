@@ -287,7 +287,3 @@ class ThreadsTest(BookTest):
 
         self.run_threads(work)
         self.assertEqual(([], []), (wrong, self.book.expectations))
-
-
-if __name__ == "__main__":
-    unittest.main()

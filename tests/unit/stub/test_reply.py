@@ -518,7 +518,3 @@ class MisuseTest(unittest.TestCase):
         with self.assertRaises(UsageError) as caught:
             Reply(json=[object()] * 100_000)
         self.assertLess(len(str(caught.exception)), 300)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -159,7 +159,3 @@ class MaskedCommandTest(unittest.TestCase):
         for body in ('{"a":1}', "a=1", "plain text", '{"a": }', '{"author":  "x"}'):
             with self.subTest(body=body):
                 self.assertEqual(body, mask(body))
-
-
-if __name__ == "__main__":
-    unittest.main()

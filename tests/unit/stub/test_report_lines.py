@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unittest
 
 from liveserver_testcase import Reply
 from liveserver_testcase.stub.matching import make_criteria
@@ -327,7 +326,3 @@ class CountTest(ReportTest):
             "GET '/a' was expected at least once, and never came",
             f"the stub was sent nothing in this test: does the code under test use {URL}?",
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

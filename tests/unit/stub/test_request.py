@@ -311,7 +311,3 @@ class WireTest(StubTest):
         (request,) = self.stub.requests
         self.stub.stop()
         self.assertEqual({"a": "1"}, request.form.to_dict())
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -147,7 +147,3 @@ class EventTest(unittest.TestCase):
             UsageError, r"^an event's data \{1, 2\} cannot be written as JSON: Object of type set"
         ):
             format_event({"data": {1, 2}})
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -371,7 +371,3 @@ class DifferencesTest(unittest.TestCase):
         """Up to a thousand."""
         self.assertEqual(100, len(find_differences(list(range(100)), list(range(500, 600)))))
         self.assertEqual(1000, len(find_differences(list(range(2000)), list(range(5000, 7000)))))
-
-
-if __name__ == "__main__":
-    unittest.main()

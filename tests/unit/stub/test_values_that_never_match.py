@@ -175,7 +175,3 @@ class JSONTest(unittest.TestCase):
             "write how it is sent, such as '00000000-0000-0000-0000-000000000007'",
             str(caught.exception),
         )
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -121,7 +121,3 @@ class Targets(unittest.TestCase):
             "a:1": ("", "", None),
         }.items():
             self.assertEqual(parts, split_target(target), target)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -280,7 +280,3 @@ class ByHand(unittest.TestCase):
         self.response.wrap_send(lambda send: lambda data: send(data.replace(b"200 OK", b"2x0 OK")))
         self.response.finish()
         self.assertTrue(self.sent[0].startswith(b"HTTP/1.1 2x0 OK\r\n"))
-
-
-if __name__ == "__main__":
-    unittest.main()
