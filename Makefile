@@ -96,6 +96,7 @@ format: $(VENV_LINT)/ready-$(PYTHON_VERSION)
 	$(VENV_LINT)/$(BIN)/ruff format .
 
 pages: $(VENV)/ready-$(PYTHON_VERSION)
+	@$(VENV)/$(BIN)/python docs/picture.py
 	@$(VENV)/$(BIN)/python docs/embed.py
 
 docs: $(VENV_DOCS)/ready-$(PYTHON_VERSION)
