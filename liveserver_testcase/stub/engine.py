@@ -66,14 +66,22 @@ class StubHandler:
         request = RecordedRequest(exchange, b"", self._base_environ or self._make_base_environ(connection))
         if connection.tls_facts is not None:
             request.tls = connection.tls_facts
-        answer: Responder | None = None
-        body = exchange.body
+        body, answer = exchange.body, None
         if body is not None:
-            answer = self._fail_early(exchange, connection, request, body) if self._inspection.has_early else None
+            answer = self._fail_early(connection, request, body) if self._inspection.has_early else None
             if answer is None:
                 self._read_body(connection, request, body, None)
         if answer is None:
-            answer = self._decide(connection, request)
+            try:
+                decision = self._registry.decide(request)
+                answer = decision.answer
+                if answer is None:
+                    answer = self._make_unmatched_reply(self._inspection.note_unanswered(request, decision))
+                if type(answer) is Reply:
+                    request.reply = answer
+            finally:  # not before: who finds it among the requests finds it counted, too
+                exchange.handler_data = request
+                connection.server.journal.notify()
         if type(answer) is not Reply or not answer.is_plain:
             request.serving = connection
             try:
@@ -95,22 +103,6 @@ class StubHandler:
         self._base_environ = make_base_environ(server.scheme, server.host, server.port)
         return self._base_environ
 
-    # -- deciding --------------------------------------------------------------------------------------------------
-
-    def _decide(self, connection: StubConnection, request: RecordedRequest) -> Responder:
-        """Decide what answers, count it, and put the request to the record."""
-        try:
-            decision = self._registry.decide(request)
-            answer = decision.answer
-            if answer is None:
-                answer = self._make_unmatched_reply(self._inspection.note_unanswered(request, decision))
-            if type(answer) is Reply:
-                request.reply = answer
-            return answer
-        finally:  # not before: who finds it among the requests finds it counted, too
-            request.exchange.handler_data = request
-            connection.notify()
-
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
         """The reply to a request that nothing answers: it says why."""
         reply = self.unmatched_reply.with_defaults(_DO_NOT_RETRY)
@@ -119,26 +111,19 @@ class StubHandler:
         body = f"{violation.text}\n{violation.again}\n".encode(errors="replace")
         return reply.changed(body=body).with_defaults(("Content-Type", "text/plain; charset=utf-8"))
 
-    def _fail_early(
-        self, exchange: Exchange, connection: StubConnection, request: RecordedRequest, body: Body
-    ) -> Responder | None:
-        """Fail in the middle of the request, if that is planned; else None.
-
-        Of a body that is merely not read the answer, which is returned, is still to come.
-        """
+    def _fail_early(self, connection: StubConnection, request: RecordedRequest, body: Body) -> Responder | None:
+        """Fail in the middle of the request, if that is planned; what is returned is still to be answered with."""
         answer = self._registry.decide_early(request)
         if not isinstance(answer, FaultyResponder) or answer.plan is None:
             return None
         plan = answer.plan
-        exchange.handler_data = request
+        request.exchange.handler_data = request
         connection.notify()
         if plan.point is FaultPoint.REQUEST_BODY:
             self._read_body(connection, request, body, plan.cut(getattr(body, "left", None)))
         if plan.precedes_response:
             connection.inject_fault(plan)
         return answer
-
-    # -- receiving and sending -------------------------------------------------------------------------------------
 
     def _read_body(self, connection: StubConnection, request: RecordedRequest, body: Body, most: int | None) -> None:
         """Read the body, or its first ``most`` bytes, and keep of it what may be kept.
@@ -237,11 +222,7 @@ class StubEngine(HTTPServer):
     # -- what is done to all connections ---------------------------------------------------------------------------
 
     def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:
-        """Fail whoever connects from now on.
-
-        Raises:
-            UsageError: The fault makes no sense there, or not with a stub like this.
-        """
+        """See `HTTPStub.on_connect`."""
         plan = plan_connection(fault)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
@@ -259,12 +240,7 @@ class StubEngine(HTTPServer):
             self._faults = [known for known in self._faults if known is not planned]
 
     def go_down(self, *, blackhole: bool = False) -> Outage:
-        """Cut every connection and refuse new ones, or leave them without any answer.
-
-        Raises:
-            ServerNotStarted: The stub does not run.
-            UsageError: It cannot be reached already.
-        """
+        """See `HTTPStub.refuse_connections` and `HTTPStub.blackhole`."""
         if self._outage is not None and not self._outage.is_over:
             raise UsageError(f"{self!r} cannot be reached already; end() that first")
         self.pause_accepting()
@@ -274,12 +250,12 @@ class StubEngine(HTTPServer):
             self._outage.sockets += fill(sock)
         return self._outage
 
-    def reset_connections(self) -> None:
-        """Cut every connection with a TCP reset."""
-        for connection in self.connections:
-            if isinstance(connection, StubConnection):
+    def close_connections(self, *, reset: bool = False) -> None:
+        """Cut every connection; with a TCP reset, if so asked."""
+        if reset:
+            for connection in self.connections:
                 connection.mark_truncated(reset=True)
-            connection.cut()
+        super().close_connections()
 
     def end_disruptions(self) -> None:
         """Have whatever was broken work again."""

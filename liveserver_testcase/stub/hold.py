@@ -42,6 +42,10 @@ class _Held:
         self.is_reported = False
         self.wake = Wake()
 
+    def drop(self, *, reset: bool = False) -> None:
+        self.resets, self.is_dropped = reset, True
+        self.wake.set()
+
 
 class Hold:
     """Holds the requests that an expectation matches until the test answers them, one by one.
@@ -82,23 +86,19 @@ class Hold:
             AssertionError: None came; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        return self._get_inspection().wait(self._list, timeout, self._describe_wanted(), "await hold.wait_async(…)")[0]
+        inspection, what = self._find_inspection()
+        return inspection.wait(lambda: self.requests, timeout, what, "await hold.wait_async(…)")[0]
 
     async def wait_async(self, timeout: float | None = None) -> RecordedRequest:
         """`wait`, for code on an event loop."""
-        return (await self._get_inspection().wait_async(self._list, timeout, self._describe_wanted()))[0]
+        inspection, what = self._find_inspection()
+        return (await inspection.wait_async(lambda: self.requests, timeout, what))[0]
 
-    def _get_inspection(self) -> Inspection:
+    def _find_inspection(self) -> tuple[Inspection, str]:
+        """What waits, and what for."""
         if self._inspection is None:
             raise UsageError(f"{self._describe()} is in no stub that could hold a request")
-        return self._inspection
-
-    def _list(self) -> list[RecordedRequest]:
-        with self._lock:
-            return [held.request for held in self._held]
-
-    def _describe_wanted(self) -> str:
-        return f"a request to {self._describe()} to be held"
+        return self._inspection, f"a request to {self._describe()} to be held"
 
     @property
     def request(self) -> RecordedRequest:
@@ -107,12 +107,14 @@ class Hold:
         Raises:
             UsageError: None is held.
         """
-        return self._oldest("look at").request
+        with self._lock:
+            return self._find("look at", None).request
 
     @property
     def requests(self) -> list[RecordedRequest]:
         """All that are held at the moment, oldest first; a snapshot."""
-        return self._list()
+        with self._lock:
+            return [held.request for held in self._held]
 
     def reply(
         self,
@@ -152,7 +154,7 @@ class Hold:
         Raises:
             UsageError: It is not held.
         """
-        self._drop(self._take("drop", request), reset=reset)
+        self._take("drop", request).drop(reset=reset)
 
     def drop_all(self) -> None:
         """Drop whatever is held."""
@@ -164,7 +166,7 @@ class Hold:
             left = [held for held in self._held if held.request.window.number < window]
             self._held = [held for held in self._held if held not in left]
         for held in left:
-            self._drop(held)
+            held.drop()
 
     def report_unanswered(self, request: RecordedRequest) -> str:
         """Say that nobody has answered ``request``; empty if it is not held, or it was said already."""
@@ -174,10 +176,6 @@ class Hold:
                 return ""
             held.is_reported = True
         return f"is held by {self._describe()}, and nobody has answered it: {_ADVICE}"
-
-    def _oldest(self, what: str) -> _Held:
-        with self._lock:
-            return self._find(what, None)
 
     def _take(self, what: str, request: RecordedRequest | None) -> _Held:
         """Hold a request no longer; of two threads that want the oldest, each gets another one."""
@@ -196,10 +194,6 @@ class Hold:
         if not self._held:
             raise UsageError(f"there is no held request to {self._describe()} to {what}: call wait() first")
         return self._held[0]
-
-    def _drop(self, held: _Held, *, reset: bool = False) -> None:
-        held.resets, held.is_dropped = reset, True
-        held.wake.set()
 
     # -- what the stub does ----------------------------------------------------------------------------------------
 

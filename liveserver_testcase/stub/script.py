@@ -399,8 +399,7 @@ class Defaults(_View):
         make_criteria_of(None, None, criteria)  # what no request can match is refused here, not where it is used
         self._criteria = criteria
         self._prefix = prefix.rstrip("/")
-        self._reply_headers = Reply(headers=reply_headers).headers
-        make_pairs(reply_headers, "reply_headers")
+        self._reply_headers = Reply(headers=make_pairs(reply_headers, "reply_headers")).headers
 
     def _write(
         self,

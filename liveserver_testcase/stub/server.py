@@ -525,7 +525,4 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         Args:
             reset: Whether with a TCP reset, as when a machine forgets its connections.
         """
-        if reset:
-            self._engine.reset_connections()
-        else:
-            self._engine.close_connections()
+        self._engine.close_connections(reset=reset)
