@@ -169,18 +169,21 @@ class ServerTestCase(unittest.TestCase):
         if failure is not None:
             raise failure
 
-    def fail_with(self, report: str, msg: str | None = None, *, about: str = "") -> NoReturn:
+    def fail_with(
+        self, report: str, msg: str | None = None, *, about: str = "", cause: BaseException | None = None
+    ) -> NoReturn:
         """Fail with a report, and with what the test's author wanted to be said besides.
 
         Args:
             report: Why.
             msg: What is said first; without ``longMessage`` all that is said.
             about: The name of a server whose activity the report has, so that it is not described again.
+            cause: The exception behind it, whose traceback is printed too.
         """
         self._described_server = about
         if msg is not None:
             report = f"{msg}\n{report}" if self.longMessage else msg
-        raise self.failureException(report)
+        raise self.failureException(report) from cause
 
     def _begin_test(self) -> None:
         self._was_described, self._described_server = False, ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core.names import suggest_keywords
 from ..core.server import check_seconds
@@ -12,20 +12,17 @@ from ..errors import UsageError
 from ..web.records import RequestRecord
 from .failure_text import name_error
 from .live_adapter import ExpectedErrors, LiveAdapter, Raised, describe_errors, describe_exchange
-from .waiting import Inquiry, Wait, check_times, must_be_awaited, refuse_on_loop
+from .waiting import Block, Inquiry, Wait, check_times, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from .live_handle import LiveServerHandle
 
-__all__ = ["LiveAssertions", "LiveErrorsBlock"]
+__all__ = ["LiveAssertions"]
 
 __unittest = True
 __tracebackhide__ = True
 
 _MOST = 50  # requests that a report lists
-_ADVICE = (
-    "\nthere was no wait, as it would block the event loop of this test; write await self.assertLiveRequestedAsync(…)"
-)
 
 
 class LiveAssertions:
@@ -35,7 +32,9 @@ class LiveAssertions:
         failureException: type[BaseException]
         live_server: LiveServerHandle
 
-        def fail_with(self, report: str, msg: str | None = None, *, about: str = "") -> Any: ...
+        def fail_with(
+            self, report: str, msg: str | None = None, *, about: str = "", cause: BaseException | None = None
+        ) -> NoReturn: ...
         @classmethod
         def _own_adapter(cls, what: str) -> LiveAdapter: ...
 
@@ -47,7 +46,7 @@ class LiveAssertions:
         /,
         regex: str | re.Pattern[str] | None = None,
         times: int | None = None,
-    ) -> LiveErrorsBlock:
+    ) -> Block[ExpectedErrors]:
         """The application is to raise such exceptions in this block; they do not fail the test.
 
         Write ``with self.expectLiveErrors(…)``, and ``async with`` in a coroutine.
@@ -65,9 +64,36 @@ class LiveAssertions:
         """
         if times is not None and check_times(times) == 0:
             raise UsageError(f"times is {times!r}; wanted a whole number, 1 or more, or None for at least one")
-        return LiveErrorsBlock(self, self._own_adapter("expectLiveErrors()"), ExpectedErrors(kinds, regex), times)
+        adapter, expected = self._own_adapter("expectLiveErrors()"), ExpectedErrors(kinds, regex)
+        before: list[Raised] = []
+        server = self.live_server
 
-    def assertNoLiveErrors(self, msg: str | None = None) -> None:
+        def take() -> None:
+            taken = [each for each in adapter.gather() if each not in before and expected.takes(each[1])]
+            adapter.take(taken)
+            expected.errors += [error for _, error in taken]
+
+        def conclude(_advice: str) -> None:
+            server._refuse_pending(adapter.pending_timeout)
+            take()
+            found = len(expected.errors)
+            if found != times if times is not None else not found:
+                wanted = "at least one" if times is None else str(times)
+                self.fail_with(
+                    f"the application raised {found or 'no'} {expected} in this block; "
+                    f"wanted {wanted}{self._list_errors()}"
+                )
+
+        return Block(
+            "async with self.expectLiveErrors(…)",
+            expected,
+            Inquiry([server._until_idle(adapter.pending_timeout)], conclude, "with self.expectLiveErrors(…)"),
+            enter=lambda: before.extend(adapter.gather()),
+            leave=take,
+        )
+
+    @in_thread
+    def assertNoLiveErrors(self, msg: str | None = None) -> Inquiry[None]:
         """The application has raised nothing in this test so far that was not expected; requests in flight are awaited.
 
         What is said here is not said again when the test is over.
@@ -75,27 +101,19 @@ class LiveAssertions:
         Raises:
             AssertionError: It has.
         """
-        refuse_on_loop("assertNoLiveErrors()", "await self.assertNoLiveErrorsAsync(…)")
-        adapter = self._own_adapter("assertNoLiveErrors()")
-        self.live_server.wait_until_idle()
-        self._fail_if_raised(adapter, msg)
+        adapter, server = self._own_adapter("assertNoLiveErrors()"), self.live_server
 
-    @must_be_awaited
-    async def assertNoLiveErrorsAsync(self, msg: str | None = None) -> None:
-        """`assertNoLiveErrors`, for code on an event loop: that goes on meanwhile."""
-        adapter = self._own_adapter("assertNoLiveErrors()")
-        await self.live_server.wait_until_idle_async()
-        self._fail_if_raised(adapter, msg)
+        def conclude(_advice: str) -> None:
+            server._refuse_pending(adapter.pending_timeout)
+            mine = adapter.gather()
+            adapter.take(mine)
+            if mine:
+                problem = describe_errors("the application raised", mine)
+                self.fail_with(problem.text, msg, cause=problem.cause)
 
-    def _fail_if_raised(self, adapter: LiveAdapter, msg: str | None) -> None:
-        mine = adapter.gather()
-        adapter.take(mine)
-        if mine:
-            problem = describe_errors("the application raised", mine)
-            try:
-                self.fail_with(problem.text, msg)
-            except self.failureException as failure:
-                raise failure from problem.cause
+        return Inquiry([server._until_idle(adapter.pending_timeout)], conclude, "assertNoLiveErrors()")
+
+    assertNoLiveErrorsAsync = in_coroutine(assertNoLiveErrors)
 
     def _list_errors(self) -> str:
         errors = self.live_server.errors
@@ -104,6 +122,7 @@ class LiveAssertions:
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
+    @in_thread
     @suggest_keywords
     def assertLiveRequested(
         self,
@@ -114,7 +133,7 @@ class LiveAssertions:
         status: int | None = None,
         timeout: float | None = None,
         msg: str | None = None,
-    ) -> Any:
+    ) -> Inquiry[Any]:
         """The application was sent such a request in this test, or is within ``timeout``.
 
         In a coroutine write ``await self.assertLiveRequestedAsync(…)``: a wait here would block the loop, so that there
@@ -134,33 +153,6 @@ class LiveAssertions:
         Raises:
             AssertionError: It was not, or not as often; the report lists every request of the test.
         """
-        return self._inquire(method, path, times, status, timeout, msg).run(self.live_server.journal)
-
-    @must_be_awaited
-    @suggest_keywords
-    async def assertLiveRequestedAsync(
-        self,
-        method: str | None = None,
-        path: str | re.Pattern[str] | None = None,
-        *,
-        times: int | None = None,
-        status: int | None = None,
-        timeout: float | None = None,
-        msg: str | None = None,
-    ) -> Any:
-        """`assertLiveRequested`, for code on an event loop: that goes on while the request is waited for."""
-        inquiry = self._inquire(method, path, times, status, timeout, msg)
-        return await inquiry.run_async(self.live_server.journal)
-
-    def _inquire(
-        self,
-        method: str | None,
-        path: str | re.Pattern[str] | None,
-        times: int | None,
-        status: int | None,
-        timeout: float | None,
-        msg: str | None,
-    ) -> Inquiry[Any]:
         times = check_times(times)
         adapter = self._own_adapter("assertLiveRequested()")
         seconds = adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
@@ -168,23 +160,22 @@ class LiveAssertions:
         def find() -> list[RequestRecord]:
             return [record for record in self.live_server.requests if _matches(record, method, path, status)]
 
-        def conclude(could_wait: bool) -> Any:
+        def conclude(advice: str) -> Any:
             found = find()
             if len(found) != times if times is not None else not found:
                 wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
                 what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
-                self.fail_with(
-                    f"{what} {_count(len(found))}; wanted {wanted}{self._list_requests()}"
-                    f"{'' if could_wait else _ADVICE}",
-                    msg,
-                    about="live_server",
-                )
+                report = f"{what} {_count(len(found))}; wanted {wanted}{self._list_requests()}"
+                self.fail_with("\n".join(filter(None, (report, advice))), msg, about="live_server")
             return found[0] if times in (None, 1) else found
 
-        waits = [Wait(lambda: len(find()) >= (1 if times is None else times), seconds)]
+        journal = self.live_server.journal
+        waits = [Wait(journal, lambda: len(find()) >= (1 if times is None else times), seconds)]
         if times is not None:  # whoever counts wants to know of what is on its way
-            waits.append(Wait(lambda: not adapter.await_rest(0), seconds))
+            waits.append(Wait(journal, lambda: not adapter.await_rest(0), seconds))
         return Inquiry(waits, conclude)
+
+    assertLiveRequestedAsync = in_coroutine(assertLiveRequested)
 
     def _list_requests(self) -> str:
         records = self.live_server.requests
@@ -194,59 +185,6 @@ class LiveAssertions:
         if len(records) > _MOST:
             lines.append(f"  … and {len(records) - _MOST} more")
         return "\n".join([". In this test came", *lines])
-
-
-class LiveErrorsBlock:
-    """A block in which the application is to raise exceptions; entered with ``with`` or ``async with``."""
-
-    def __init__(self, case: LiveAssertions, adapter: LiveAdapter, expected: ExpectedErrors, times: int | None) -> None:
-        self._case = case
-        self._adapter = adapter
-        self._expected = expected
-        self._times = times
-        self._before: list[Raised] = []
-
-    def __enter__(self) -> ExpectedErrors:
-        refuse_on_loop("with self.expectLiveErrors(…)", "async with self.expectLiveErrors(…)")
-        self._before = self._adapter.gather()
-        return self._expected
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                self._case.live_server.wait_until_idle()
-        finally:
-            self._take()
-        if kind is None:
-            self._check()
-
-    async def __aenter__(self) -> ExpectedErrors:
-        self._before = self._adapter.gather()
-        return self._expected
-
-    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                await self._case.live_server.wait_until_idle_async()
-        finally:
-            self._take()
-        if kind is None:
-            self._check()
-
-    def _take(self) -> None:
-        """Take the expected ones from those that fail the test."""
-        raised = [each for each in self._adapter.gather() if each not in self._before and self._expected.takes(each[1])]
-        self._adapter.take(raised)
-        self._expected.errors += [error for _, error in raised]
-
-    def _check(self) -> None:
-        found, times = len(self._expected.errors), self._times
-        if found != times if times is not None else not found:
-            wanted = "at least one" if times is None else str(times)
-            self._case.fail_with(
-                f"the application raised {found or 'no'} {self._expected} in this block; "
-                f"wanted {wanted}{self._case._list_errors()}"
-            )
 
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:

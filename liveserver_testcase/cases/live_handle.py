@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from ..core.names import KnownAttributes
@@ -16,7 +16,7 @@ from .attributes import ServerAttribute
 from .base import ServerTestCase
 from .live_adapter import LiveAdapter, describe_pending
 from .live_address import LiveAddress
-from .waiting import refuse_on_loop
+from .waiting import Inquiry, Wait
 
 if TYPE_CHECKING:
     from ..core.journal import Journal
@@ -111,18 +111,23 @@ class LiveServerHandle(KnownAttributes):
         Raises:
             AssertionError: One still is; it is named, with where the application is.
         """
-        refuse_on_loop("live_server.wait_until_idle()", "await self.live_server.wait_until_idle_async(…)")
-        seconds = self._adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
-        self._refuse_pending(self._server.wait_until_idle(seconds), seconds)
+        self._idle(timeout).run("await self.live_server.wait_until_idle_async(…)")
 
     async def wait_until_idle_async(self, timeout: float | None = None) -> None:
         """`wait_until_idle`, for code on an event loop: that goes on meanwhile."""
-        seconds = self._adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
-        await self.journal.wait_for_async(lambda: not self._server.wait_until_idle(0), seconds)
-        self._refuse_pending(self._server.wait_until_idle(0), seconds)
+        await self._idle(timeout).run_async()
 
-    def _refuse_pending(self, pending: Sequence[RequestRecord], seconds: float) -> None:
+    def _idle(self, timeout: float | None) -> Inquiry[None]:
+        seconds = self._adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
+        waits = [self._until_idle(seconds)]
+        return Inquiry(waits, lambda _advice: self._refuse_pending(seconds), "live_server.wait_until_idle()")
+
+    def _until_idle(self, seconds: float) -> Wait:
+        return Wait(self.journal, lambda: not self._server.wait_until_idle(0), seconds)
+
+    def _refuse_pending(self, seconds: float) -> None:
         """Fail if any request is in flight; name each."""
+        pending = self._server.wait_until_idle(0)
         if pending:
             listed = describe_pending([(record, self._server.stack_of(record)) for record in pending])
             raise self._owner.failureException(f"still in flight after {seconds:g} s:\n{listed}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, overload
 
 from ..core.server import check_seconds
 from ..errors import UsageError
@@ -14,19 +14,23 @@ from ..mail.session import SMTPAttempt
 from .attributes import ServerAttribute
 from .base import ServerTestCase
 from .smtp_adapter import SMTPAdapter
-from .waiting import Inquiry, Wait, check_count, check_times, must_be_awaited
+from .waiting import Block, Inquiry, Wait, check_times, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..core.journal import Journal
     from ..mail.criteria import Criteria, EmailCriteria, EmailPredicate
     from ..mail.message import ReceivedEmail
 
-__all__ = ["EmailBlock", "SMTPAssertions"]
+__all__ = ["SMTPAssertions"]
 
 __unittest = True
 __tracebackhide__ = True
+
+
+_ON_ITS_WAY = (
+    "an email is on its way, and to wait for it would block the event loop of this test, from which it may come"
+)
 
 
 class EmailQuery:
@@ -34,9 +38,7 @@ class EmailQuery:
 
     Args:
         case: The test.
-        name: The asynchronous form, as in ``await self.assertEmailSentAsync(…)``.
         criteria: What is wanted of an email.
-        times: How many there must be; None for at least one.
         timeout: Seconds to wait; None for ``smtp_timeout``.
         msg: What to say besides when it fails.
         block: Where they must come; None for the whole test.
@@ -45,21 +47,17 @@ class EmailQuery:
     def __init__(
         self,
         case: SMTPAssertions,
-        name: str,
         criteria: Criteria,
-        times: int | None = None,
         timeout: float | None = None,
         msg: str | None = None,
         block: CapturedEmails | None = None,
     ) -> None:
         if timeout is None:
-            timeout = type(case).setting("smtp_timeout", "SMTPSERVER_TIMEOUT", float)
+            timeout = case.setting("smtp_timeout", "SMTPSERVER_TIMEOUT", float)
         self.case = case
         self.server = case.smtp
         self.adapter = case._smtp_adapter()
-        self.asynchronous = name
         self.criteria = criteria
-        self.times = check_times(times)
         self.timeout = check_seconds("timeout", timeout)
         self.msg = msg
         self.block = block
@@ -85,103 +83,33 @@ class EmailQuery:
         """Whether no email of this test is on its way; one that an earlier test has left half-sent is not its own."""
         return not any(session.last_window == self._window for session in self.server.in_flight)
 
-    @property
-    def settling(self) -> Wait:
-        """The wait for what is on its way."""
-        return Wait(
-            self.is_settled,
-            self.timeout,
-            "an email is on its way, and to wait for it would block the event loop of this test, from which it may "
-            f"come; write {self.asynchronous}",
-        )
+    def wait(self, until: Callable[[], object], timeout: float | None = None, refusal: str = "") -> Wait:
+        """Wait for the mail server; for ``timeout`` seconds or the query's."""
+        return Wait(self.server.journal, until, self.timeout if timeout is None else timeout, refusal)
 
-    def fail(self, report: str) -> NoReturn:
-        """Fail the test; without ``longMessage``, and with a ``msg``, with that alone, as in all of unittest."""
-        if self.msg is not None and not self.case.longMessage:
-            raise self.case.failureException(self.msg)
-        self.case.fail_with(report, self.msg, about="smtp")
-
-    def advice(self, could_wait: bool) -> str:
-        """What to say of a wait that there was not."""
-        if could_wait:
-            return ""
-        return f"there was no wait, as it would block the event loop of this test; write {self.asynchronous}"
-
-    def fail_about_emails(self, times: int | None, waited: float | None, advice: str = "") -> NoReturn:
+    def fail(self, times: int | None, waited: float | None, advice: str) -> NoReturn:
         """Fail with a report on the emails."""
         from ..mail.report import MatchResult, explain  # loaded when the server starts
 
         place = "in this test" if self.block is None else "in this block"
         result = MatchResult(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
-        self.fail(explain(result, self.everything(), self.adapter.diagnostics()))
+        self.case.fail_with(explain(result, self.everything(), self.adapter.diagnostics()), self.msg, about="smtp")
 
-    # -- what is inquired --------------------------------------------------------------------------------------------
-
-    def emails(self) -> Inquiry[list[ReceivedEmail]]:
+    def emails(self, times: int | None) -> Inquiry[list[ReceivedEmail]]:
         """As many emails as are wanted, and when that is a number, no more."""
-        times, least = self.times, 1 if self.times is None else self.times
+        least = 1 if times is None else times
 
-        def conclude(could_wait: bool) -> list[ReceivedEmail]:
+        def conclude(advice: str) -> list[ReceivedEmail]:
             found = self.find()
             if len(found) < least or (times is not None and len(found) > times):
-                waited = self.timeout if len(found) < least and could_wait else None
-                self.fail_about_emails(times, waited, self.advice(could_wait))
+                self.fail(times, self.timeout if len(found) < least and not advice else None, advice)
             for email in found:
                 email.was_seen = True
             return found
 
-        waits = [Wait(lambda: len(self.find()) >= least, self.timeout)]
+        waits = [self.wait(lambda: len(self.find()) >= least)]
         if times is not None:
-            waits.append(self.settling)  # one more may be on its way
-        return Inquiry(waits, conclude)
-
-    def no_email(self, within: float) -> Inquiry[None]:
-        """No such email, also none that is on its way."""
-
-        def conclude(_could_wait: bool) -> None:
-            if self.find():
-                self.fail_about_emails(0, None)
-
-        settling = self.settling
-        return Inquiry(
-            [
-                Wait(
-                    self.find,
-                    within,
-                    f"to wait {within:g} s for an email that must not come would block the event loop of this test; "
-                    f"write {self.asynchronous}",
-                ),
-                Wait(lambda: self.find() or self.is_settled(), settling.timeout, settling.refusal),
-            ],
-            conclude,
-        )
-
-    def settled(self) -> Inquiry[None]:
-        """Nothing but that no email is on its way."""
-        return Inquiry([self.settling], lambda _: None)
-
-    def attempts(self, command: str, argument: str | None, code: int | None) -> Inquiry[list[SMTPAttempt]]:
-        """What clients have tried and the server has answered."""
-        times, least = self.times, 1 if self.times is None else self.times
-
-        def find() -> list[SMTPAttempt]:
-            found = self.server.attempts(command, argument=argument, code=code)
-            return [attempt for attempt in found if attempt.code is not None or attempt.reply]
-
-        def conclude(could_wait: bool) -> list[SMTPAttempt]:
-            found = find()
-            if len(found) < least or (times is not None and len(found) > times):
-                from ..mail.report import explain_attempts  # loaded when the server starts
-
-                wanted = {"command": command, "argument": argument, "code": code}
-                waited = self.timeout if len(found) < least and could_wait else None
-                advice, around = self.advice(could_wait), self.adapter.diagnostics()
-                self.fail(explain_attempts(wanted, found, around, times=times, waited=waited, advice=advice))
-            return found
-
-        waits = [Wait(lambda: len(find()) >= least, self.timeout)]
-        if times is not None:
-            waits.append(self.settling)
+            waits.append(self.wait(self.is_settled, refusal=_ON_ITS_WAY))  # one more may be on its way
         return Inquiry(waits, conclude)
 
 
@@ -224,6 +152,7 @@ class SMTPAssertions(ServerTestCase):
         msg: str | None = None,
         **criteria: Unpack[EmailCriteria],
     ) -> list[ReceivedEmail]: ...
+    @in_thread
     def assertEmailSent(
         self,
         predicate: EmailPredicate = None,
@@ -233,7 +162,7 @@ class SMTPAssertions(ServerTestCase):
         timeout: float | None = None,
         msg: str | None = None,
         **criteria: Unpack[EmailCriteria],
-    ) -> ReceivedEmail | list[ReceivedEmail]:
+    ) -> Inquiry[ReceivedEmail | list[ReceivedEmail]]:
         """Fail unless such a mail was sent in this test; waits for it.
 
         In a coroutine write ``await self.assertEmailSentAsync(…)``: a wait here would block the loop.
@@ -248,16 +177,24 @@ class SMTPAssertions(ServerTestCase):
                 explains; none means any mail.
 
         Returns:
-            The first mail that matches; with ``times`` other than 1 a list of all that do.
+            The first mail that matches; where ``times`` is anything but None or 1 a list of all that do.
 
         Raises:
             TypeError: A criterion is not known; the message names the nearest.
             UsageError: A criterion would match every mail, or none can.
         """
-        query = self._query("assertEmailSent", build_criteria(predicate, **criteria), times, timeout, msg)
-        found = query.emails().run(self.smtp.journal)
-        return found[0] if times in (None, 1) else found
+        query = EmailQuery(self, build_criteria(predicate, **criteria), timeout, msg)
+        inquiry = query.emails(check_times(times))
 
+        def conclude(advice: str) -> ReceivedEmail | list[ReceivedEmail]:
+            found = inquiry.conclude(advice)
+            return found[0] if times in (None, 1) else found
+
+        return Inquiry(inquiry.waits, conclude)
+
+    assertEmailSentAsync = in_coroutine(assertEmailSent)
+
+    @in_thread
     def assertEmailCount(
         self,
         n: int,
@@ -267,7 +204,7 @@ class SMTPAssertions(ServerTestCase):
         timeout: float | None = None,
         msg: str | None = None,
         **criteria: Unpack[EmailCriteria],
-    ) -> list[ReceivedEmail]:
+    ) -> Inquiry[list[ReceivedEmail]]:
         """Fail unless exactly ``n`` such mails were sent in this test.
 
         It waits until there are so many, and then for mails that are on their way: one too many is seen.
@@ -286,11 +223,14 @@ class SMTPAssertions(ServerTestCase):
             TypeError: A criterion is not known; the message names the nearest.
             UsageError: ``n`` is no number, or a criterion would match every mail, or none can.
         """
-        query = self._query("assertEmailCount", build_criteria(predicate, **criteria), check_count(n), timeout, msg)
-        return query.emails().run(self.smtp.journal)
+        times = check_times(n, name="n", may_be_none=False)
+        return EmailQuery(self, build_criteria(predicate, **criteria), timeout, msg).emails(times)
+
+    assertEmailCountAsync = in_coroutine(assertEmailCount)
 
     # -- that there is none ----------------------------------------------------------------------------------------
 
+    @in_thread
     def assertNoEmailSent(
         self,
         predicate: EmailPredicate = None,
@@ -299,7 +239,7 @@ class SMTPAssertions(ServerTestCase):
         within: float = 0.0,
         msg: str | None = None,
         **criteria: Unpack[EmailCriteria],
-    ) -> None:
+    ) -> Inquiry[None]:
         """Fail if such a mail was sent in this test, or is on its way.
 
         Args:
@@ -312,8 +252,23 @@ class SMTPAssertions(ServerTestCase):
             TypeError: A criterion is not known; the message names the nearest.
             UsageError: A criterion would match every mail, or none can.
         """
-        query = self._query("assertNoEmailSent", build_criteria(predicate, **criteria), msg=msg)
-        query.no_email(check_seconds("within", within)).run(self.smtp.journal)
+        check_seconds("within", within)
+        query = EmailQuery(self, build_criteria(predicate, **criteria), msg=msg)
+
+        def conclude(_advice: str) -> None:
+            if query.find():
+                query.fail(0, None, "")
+
+        refusal = f"to wait {within:g} s for an email that must not come would block the event loop of this test"
+        return Inquiry(
+            [
+                query.wait(query.find, within, refusal),
+                query.wait(lambda: query.find() or query.is_settled(), refusal=_ON_ITS_WAY),
+            ],
+            conclude,
+        )
+
+    assertNoEmailSentAsync = in_coroutine(assertNoEmailSent)
 
     # -- in a block ------------------------------------------------------------------------------------------------
 
@@ -326,7 +281,7 @@ class SMTPAssertions(ServerTestCase):
         timeout: float | None = None,
         msg: str | None = None,
         **criteria: Unpack[EmailCriteria],
-    ) -> EmailBlock:
+    ) -> Block[CapturedEmails]:
         """Fail unless such mails arrive while a block runs: ``with self.assertEmailsSent(times=2) as emails:``.
 
         At the end of the block it waits as `assertEmailCount` does.  In a coroutine write ``async with``.
@@ -343,20 +298,23 @@ class SMTPAssertions(ServerTestCase):
         """
         wanted = build_criteria(predicate, **criteria)
         emails = CapturedEmails(self.smtp.journal, wanted)
-        query = EmailQuery(self, "async with self.assertEmailsSent(…)", wanted, times, timeout, msg, emails)
-        return EmailBlock(emails, query.emails(), self.smtp.journal)
+        inquiry = EmailQuery(self, wanted, timeout, msg, emails).emails(check_times(times))
+        name = "async with self.assertEmailsSent(…)"
+        return Block(name, emails, inquiry, enter=emails.open, leave=emails.close)
 
-    def captureEmails(self) -> EmailBlock:
+    def captureEmails(self) -> Block[CapturedEmails]:
         """The mails that arrive while a block runs: ``with self.captureEmails() as emails:``.
 
         At the end of the block it waits for mails that are on their way.  In a coroutine write ``async with``.
         """
         emails = CapturedEmails(self.smtp.journal, build_criteria())
-        query = EmailQuery(self, "async with self.captureEmails()", build_criteria(), block=emails)
-        return EmailBlock(emails, query.settled(), self.smtp.journal)
+        query = EmailQuery(self, build_criteria(), block=emails)
+        inquiry = Inquiry([query.wait(query.is_settled, refusal=_ON_ITS_WAY)], lambda _advice: None)
+        return Block("async with self.captureEmails()", emails, inquiry, enter=emails.open, leave=emails.close)
 
     # -- what was refused ------------------------------------------------------------------------------------------
 
+    @in_thread
     def assertEmailAttempted(
         self,
         command: str = "RCPT",
@@ -366,7 +324,7 @@ class SMTPAssertions(ServerTestCase):
         *,
         timeout: float | None = None,
         msg: str | None = None,
-    ) -> list[SMTPAttempt]:
+    ) -> Inquiry[list[SMTPAttempt]]:
         """Fail unless a client tried this in this test, and got this answer; waits for it.
 
         A sender that tries again is there twice: ``assertEmailAttempted("RCPT", "ann@x", code=451, times=2)``.
@@ -385,158 +343,37 @@ class SMTPAssertions(ServerTestCase):
         Raises:
             UsageError: There is no such command, or no such code.
         """
-        query = self._query("assertEmailAttempted", build_criteria(), times, timeout, msg)
-        return query.attempts(*_check_attempt(command, argument, code)).run(self.smtp.journal)
+        if code is not None and (not isinstance(code, int) or isinstance(code, bool) or not 200 <= code <= 599):
+            raise UsageError(f"code is {code!r}; wanted a code of SMTP, from 200 to 599, or None for any")
+        command = check_command(command)
+        query = EmailQuery(self, build_criteria(), timeout, msg)
+        least = 1 if check_times(times) is None else times or 0
 
-    # -- the same for coroutines -------------------------------------------------------------------------------------
+        def find() -> list[SMTPAttempt]:
+            found = query.server.attempts(command, argument=argument, code=code)
+            return [attempt for attempt in found if attempt.code is not None or attempt.reply]
 
-    @overload
-    async def assertEmailSentAsync(  # type: ignore[overload-overlap]
-        self,
-        predicate: EmailPredicate = None,
-        /,
-        *,
-        times: Literal[1] | None = None,
-        timeout: float | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> ReceivedEmail: ...
-    @overload
-    async def assertEmailSentAsync(
-        self,
-        predicate: EmailPredicate = None,
-        /,
-        *,
-        times: int,
-        timeout: float | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> list[ReceivedEmail]: ...
-    @must_be_awaited
-    async def assertEmailSentAsync(
-        self,
-        predicate: EmailPredicate = None,
-        /,
-        *,
-        times: int | None = None,
-        timeout: float | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> ReceivedEmail | list[ReceivedEmail]:
-        """`assertEmailSent` for a coroutine: the loop goes on while it waits."""
-        query = self._query("assertEmailSent", build_criteria(predicate, **criteria), times, timeout, msg)
-        found = await query.emails().run_async(self.smtp.journal)
-        return found[0] if times in (None, 1) else found
+        def conclude(advice: str) -> list[SMTPAttempt]:
+            found = find()
+            if len(found) < least or (times is not None and len(found) > times):
+                from ..mail.report import explain_attempts  # loaded when the server starts
 
-    @must_be_awaited
-    async def assertEmailCountAsync(
-        self,
-        n: int,
-        predicate: EmailPredicate = None,
-        /,
-        *,
-        timeout: float | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> list[ReceivedEmail]:
-        """`assertEmailCount` for a coroutine: the loop goes on while it waits."""
-        query = self._query("assertEmailCount", build_criteria(predicate, **criteria), check_count(n), timeout, msg)
-        return await query.emails().run_async(self.smtp.journal)
+                wanted = {"command": command, "argument": argument, "code": code}
+                waited = query.timeout if len(found) < least and not advice else None
+                around = query.adapter.diagnostics()
+                report = explain_attempts(wanted, found, around, times=times, waited=waited, advice=advice)
+                self.fail_with(report, msg, about="smtp")
+            return found
 
-    @must_be_awaited
-    async def assertNoEmailSentAsync(
-        self,
-        predicate: EmailPredicate = None,
-        /,
-        *,
-        within: float = 0.0,
-        msg: str | None = None,
-        **criteria: Unpack[EmailCriteria],
-    ) -> None:
-        """`assertNoEmailSent` for a coroutine: the loop goes on while it waits."""
-        query = self._query("assertNoEmailSent", build_criteria(predicate, **criteria), msg=msg)
-        await query.no_email(check_seconds("within", within)).run_async(self.smtp.journal)
+        waits = [query.wait(lambda: len(find()) >= least)]
+        if times is not None:
+            waits.append(query.wait(query.is_settled, refusal=_ON_ITS_WAY))
+        return Inquiry(waits, conclude)
 
-    @must_be_awaited
-    async def assertEmailAttemptedAsync(
-        self,
-        command: str = "RCPT",
-        argument: str | None = None,
-        code: int | None = None,
-        times: int | None = None,
-        *,
-        timeout: float | None = None,
-        msg: str | None = None,
-    ) -> list[SMTPAttempt]:
-        """`assertEmailAttempted` for a coroutine: the loop goes on while it waits."""
-        query = self._query("assertEmailAttempted", build_criteria(), times, timeout, msg)
-        return await query.attempts(*_check_attempt(command, argument, code)).run_async(self.smtp.journal)
-
-    # -- what they stand on ------------------------------------------------------------------------------------------
-
-    def _query(
-        self,
-        name: str,
-        criteria: Criteria,
-        times: int | None = None,
-        timeout: float | None = None,
-        msg: str | None = None,
-    ) -> EmailQuery:
-        return EmailQuery(self, f"await self.{name}Async(…)", criteria, times, timeout, msg)
+    assertEmailAttemptedAsync = in_coroutine(assertEmailAttempted)
 
     def _smtp_adapter(self) -> SMTPAdapter:
         adapter = self._own_run().adapter("smtp")
         if not isinstance(adapter, SMTPAdapter):
             raise self._explain_absence("smtp")
         return adapter
-
-
-def _check_attempt(command: str, argument: str | None, code: int | None) -> tuple[str, str | None, int | None]:
-    """What an attempt can be asked for.
-
-    Raises:
-        UsageError: There is no such command, or no such code.
-    """
-    if code is not None and (not isinstance(code, int) or isinstance(code, bool) or not 200 <= code <= 599):
-        raise UsageError(f"code is {code!r}; wanted a code of SMTP, from 200 to 599, or None for any")
-    return check_command(command), argument, code
-
-
-class EmailBlock:
-    """A context manager that gives the emails of a block; ``with`` in a test, ``async with`` in a coroutine.
-
-    Args:
-        emails: The emails of the block.
-        inquiry: Run when the block is over.
-        journal: Where they arrive.
-    """
-
-    def __init__(self, emails: CapturedEmails, inquiry: Inquiry[Any], journal: Journal[ReceivedEmail]) -> None:
-        self._emails = emails
-        self._inquiry = inquiry
-        self._journal = journal
-
-    def __enter__(self) -> CapturedEmails:
-        self._emails.open()
-        return self._emails
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                self._inquiry.run(self._journal)
-        finally:
-            self._emails.close()
-
-    async def __aenter__(self) -> CapturedEmails:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                await self._inquiry.run_async(self._journal)
-        finally:
-            self._emails.close()

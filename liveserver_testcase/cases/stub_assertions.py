@@ -6,12 +6,10 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from ..core.journal import runs_loop
 from ..core.names import suggest_more_keywords
 from ..core.server import check_seconds
 from ..errors import UsageError
 from ..stub.expectation import Expectation, Times, parse_times
-from ..stub.inspection import refuse_in_loop
 from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
 from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
@@ -19,7 +17,7 @@ from ..stub.server import HTTPStub
 from .attributes import ServerAttribute
 from .base import ServerTestCase
 from .stub_adapter import StubsAttribute
-from .waiting import must_be_awaited
+from .waiting import Inquiry, Wait, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -67,6 +65,7 @@ class StubAssertions(ServerTestCase):
         msg: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> list[RecordedRequest]: ...
+    @in_thread
     @_suggest
     def assertRequested(
         self,
@@ -78,7 +77,7 @@ class StubAssertions(ServerTestCase):
         stub: HTTPStub | str | None = None,
         msg: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
-    ) -> RecordedRequest | list[RecordedRequest]:
+    ) -> Inquiry[RecordedRequest | list[RecordedRequest]]:
         """Fail unless the stub was sent such requests in this test; those on their way are waited for.
 
         Args:
@@ -100,74 +99,30 @@ class StubAssertions(ServerTestCase):
             TypeError: An unknown keyword; the message names the nearest.
         """
         of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
-        hint = ""
-        if len(_find(of, wanted)) < often[0]:
-            if timeout:
-                refuse_in_loop("assertRequested()", "await self.assertRequestedAsync(…)")
-            seconds = of.timeout if timeout is None else check_seconds("timeout", timeout)
-            if timeout is None and runs_loop():
-                hint = "it did not wait, since an event loop runs here: write await self.assertRequestedAsync(…)"
-            else:
-                of.journal.wait_for(lambda: len(_find(of, wanted)) >= often[0], seconds)
-        return self._judge_count(of, wanted, times, often, msg, hint)
+        wait = Wait(
+            of.journal,
+            lambda: len(_find(of, wanted)) >= often[0],
+            of._inspection.get_seconds(timeout),
+            "assertRequested() would block the event loop of this test" if timeout else "",
+        )
+        return Inquiry([wait], lambda advice: self._judge_count(of, wanted, times, often, msg, advice))
 
-    @overload
-    async def assertRequestedAsync(  # type: ignore[overload-overlap]  # as above
-        self,
-        method: object = None,
-        path: object = None,
-        *,
-        times: Literal[1] | None = None,
-        timeout: float | None = None,
-        stub: HTTPStub | str | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> RecordedRequest: ...
-    @overload
-    async def assertRequestedAsync(
-        self,
-        method: object = None,
-        path: object = None,
-        *,
-        times: _Times,
-        timeout: float | None = None,
-        stub: HTTPStub | str | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> list[RecordedRequest]: ...
-    @must_be_awaited
-    @_suggest
-    async def assertRequestedAsync(
-        self,
-        method: object = None,
-        path: object = None,
-        *,
-        times: _Times | None = None,
-        timeout: float | None = None,
-        stub: HTTPStub | str | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> RecordedRequest | list[RecordedRequest]:
-        """`assertRequested`, for code on an event loop: that goes on while requests are waited for."""
-        of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
-        seconds = of.timeout if timeout is None else check_seconds("timeout", timeout)
-        await of.journal.wait_for_async(lambda: len(_find(of, wanted)) >= often[0], seconds)
-        return self._judge_count(of, wanted, times, often, msg)
+    assertRequestedAsync = in_coroutine(assertRequested)
 
     def _judge_count(
-        self, stub: HTTPStub, wanted: Criteria, times: _Times | None, often: Times, msg: str | None, hint: str = ""
+        self, stub: HTTPStub, wanted: Criteria, times: _Times | None, often: Times, msg: str | None, advice: str = ""
     ) -> RecordedRequest | list[RecordedRequest]:
         low, high = often
         found = _find(stub, wanted)
         if len(found) < low or (high is not None and len(found) > high):
             first, _, rest = explain_count(wanted, often, stub._inspection.traffic).partition("\n")
-            self.fail_with(
-                "\n".join(filter(None, (first, hint and f"  {hint}", rest))), msg, about=f"stub {stub.name}".strip()
-            )
+            report = "\n".join(filter(None, (first, advice and f"  {advice}", rest)))
+            self.fail_with(report, msg, about=f"stub {stub.name}".strip())
         return found[0] if times in (None, 1) else found
 
     # -- that nothing came -----------------------------------------------------------------------------------------
 
+    @in_thread
     @_suggest
     def assertNotRequested(
         self,
@@ -178,7 +133,7 @@ class StubAssertions(ServerTestCase):
         stub: HTTPStub | str | None = None,
         msg: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
-    ) -> None:
+    ) -> Inquiry[None]:
         """Fail if the stub was sent such a request in this test.
 
         Args:
@@ -196,29 +151,14 @@ class StubAssertions(ServerTestCase):
             TypeError: An unknown keyword; the message names the nearest.
         """
         of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
-        check_seconds("within", within)
-        if within:
-            refuse_in_loop("assertNotRequested()", "await self.assertNotRequestedAsync(…)")
-            of.journal.wait_for(lambda: _find(of, wanted), within)
-        self._judge_count(of, wanted, 0, (0, 0), msg)
 
-    @must_be_awaited
-    @_suggest
-    async def assertNotRequestedAsync(
-        self,
-        method: object = None,
-        path: object = None,
-        *,
-        within: float = 0.0,
-        stub: HTTPStub | str | None = None,
-        msg: str | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> None:
-        """`assertNotRequested`, for code on an event loop."""
-        of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
-        check_seconds("within", within)
-        await of.journal.wait_for_async(lambda: _find(of, wanted), within)
-        self._judge_count(of, wanted, 0, (0, 0), msg)
+        def conclude(_advice: str) -> None:
+            self._judge_count(of, wanted, 0, (0, 0), msg)
+
+        wait = Wait(of.journal, lambda: _find(of, wanted), check_seconds("within", within))
+        return Inquiry([wait], conclude, "assertNotRequested()" if within else "")
+
+    assertNotRequestedAsync = in_coroutine(assertNotRequested)
 
     # -- how it came -----------------------------------------------------------------------------------------------
 
@@ -280,7 +220,8 @@ class StubAssertions(ServerTestCase):
         if places[0][1] >= places[1][1]:
             self.fail_with(f"{second.describe()} came on the same connection, but not after {first.describe()}", msg)
 
-    def assertStubSatisfied(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> None:
+    @in_thread
+    def assertStubSatisfied(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> Inquiry[None]:
         """Fail if anything is held against the test so far: what would fail it at its end fails it here.
 
         Args:
@@ -290,25 +231,17 @@ class StubAssertions(ServerTestCase):
         Raises:
             UsageError: It would block a running event loop: await `assertStubSatisfiedAsync` there.
         """
-        refuse_in_loop("assertStubSatisfied()", "await self.assertStubSatisfiedAsync(…)")
         all_stubs = self._find_stubs(stub)
-        for each in all_stubs:
-            each._inspection.settle(each.timeout)
-        self._judge_stubs(all_stubs, msg)
 
-    @must_be_awaited
-    async def assertStubSatisfiedAsync(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> None:
-        """`assertStubSatisfied`, for code on an event loop."""
-        all_stubs = self._find_stubs(stub)
-        for each in all_stubs:
-            await each._inspection.settle_async(each.timeout)
-        self._judge_stubs(all_stubs, msg)
+        def conclude(_advice: str) -> None:
+            failures = [failure for each in all_stubs for failure in each._inspection.take_failures()]
+            if failures:
+                self.fail_with("\n\n".join(failure.text for failure in failures), msg, cause=failures[0].error)
 
-    def _judge_stubs(self, all_stubs: Sequence[HTTPStub], msg: str | None) -> None:
-        failures = [failure for each in all_stubs for failure in each._inspection.take_failures()]
-        if failures:
-            report = "\n\n".join(failure.text for failure in failures)
-            raise self.failureException(report if msg is None else f"{msg}\n{report}") from failures[0].error
+        waits = [Wait(each.journal, each._engine.is_decided, each.timeout) for each in all_stubs]
+        return Inquiry(waits, conclude, "assertStubSatisfied()")
+
+    assertStubSatisfiedAsync = in_coroutine(assertStubSatisfied)
 
     @contextlib.contextmanager
     def allowUnmatchedRequests(

@@ -1,7 +1,13 @@
 """What an assertion waits for, and what it says then: a test waits in its thread, a coroutine awaits.
 
-An assertion makes an `Inquiry`: the conditions that it waits for, one after the other, and a function that looks at
-what is there then, and fails the test or returns what was found.  Both forms of an assertion run the same inquiry.
+An assertion is a method that returns an `Inquiry`: the conditions that it waits for, one after the other, and a
+function that looks at what is there then, and fails the test or returns what was found.  `in_thread` makes the plain
+form of it, and `in_coroutine` the one that a coroutine awaits::
+
+    @in_thread
+    def assertSomething(self, …) -> Inquiry[Something]: ...
+
+    assertSomethingAsync = in_coroutine(assertSomething)
 """
 
 from __future__ import annotations
@@ -12,20 +18,13 @@ import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from ..core.journal import Journal, runs_loop
 from ..errors import UsageError
 
-__all__ = [
-    "Inquiry",
-    "StartedAssertion",
-    "Wait",
-    "check_count",
-    "check_times",
-    "must_be_awaited",
-    "refuse_on_loop",
-]
+__all__ = ["Block", "Inquiry", "StartedAssertion", "Wait", "check_times", "in_coroutine", "in_thread"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -39,11 +38,13 @@ class Wait:
     """A condition that is waited for.
 
     Attributes:
-        until: The condition; asked again whenever the journal changes.
+        journal: The condition is asked again whenever this changes.
+        until: The condition.
         timeout: Seconds; 0 asks once.
-        refusal: What to raise where a wait would block the event loop of the calling test; empty to go on without it.
+        refusal: What to say where the wait would block the event loop of the calling test; empty to go on without it.
     """
 
+    journal: Journal[Any]
     until: Callable[[], object]
     timeout: float
     refusal: str = ""
@@ -55,33 +56,87 @@ class Inquiry(Generic[T]):
 
     Attributes:
         waits: One after the other.
-        conclude: Returns what was found, or fails the test; called with whether it could wait.
+        conclude: Returns what was found, or fails the test; called with what to say of a wait that there was not.
+        refused: What may not be done on an event loop at all, such as ``assertNoLiveErrors()``; empty if it may.
     """
 
     waits: Sequence[Wait]
-    conclude: Callable[[bool], T]
+    conclude: Callable[[str], T]
+    refused: str = ""
 
-    def run(self, journal: Journal[Any]) -> T:
+    def run(self, instead: str) -> T:
         """Run it in the test's thread; on an event loop it cannot wait.
+
+        Args:
+            instead: What to write there.
 
         Raises:
             UsageError: It would have to, and there is no other way.
         """
+        self.check_loop(instead)
         for wait in self.waits:
             if wait.until() or wait.timeout <= 0:
                 continue
             if runs_loop():
                 if wait.refusal:
-                    raise UsageError(wait.refusal)
-                return self.conclude(False)
-            journal.wait_for(wait.until, wait.timeout)
-        return self.conclude(True)
+                    raise UsageError(f"{wait.refusal}; write {instead}")
+                return self.conclude(
+                    f"there was no wait, as it would block the event loop of this test; write {instead}"
+                )
+            wait.journal.wait_for(wait.until, wait.timeout)
+        return self.conclude("")
 
-    async def run_async(self, journal: Journal[Any]) -> T:
+    def check_loop(self, instead: str) -> None:
+        """Refuse what would block the event loop of a test in any case.
+
+        Raises:
+            UsageError: A loop runs in this thread.
+        """
+        if self.refused and runs_loop():
+            raise UsageError(f"{self.refused} would block the event loop of this test; write {instead}")
+
+    async def run_async(self) -> T:
         """Run it in a coroutine; the loop goes on while it waits."""
         for wait in self.waits:
-            await journal.wait_for_async(wait.until, wait.timeout)
-        return self.conclude(True)
+            await wait.journal.wait_for_async(wait.until, wait.timeout)
+        return self.conclude("")
+
+
+def in_thread(inquire: Callable[P, Inquiry[T]]) -> Callable[P, T]:
+    """Make the plain form of an assertion, which runs what the method inquires."""
+    instead = f"await self.{inquire.__name__}Async(…)"
+
+    @functools.wraps(inquire)
+    def assertion(*args: P.args, **kwargs: P.kwargs) -> T:
+        return inquire(*args, **kwargs).run(instead)
+
+    signature = inspect.signature(inquire)
+    returned = str(signature.return_annotation).removeprefix("Inquiry[").removesuffix("]")
+    assertion.__signature__ = signature.replace(return_annotation=returned)  # type: ignore[attr-defined]
+    return assertion
+
+
+def in_coroutine(assertion: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make the form of an assertion that a coroutine awaits; the test fails that calls it and does not.
+
+    Args:
+        assertion: The plain form.
+    """
+    inquire: Callable[P, Inquiry[T]] = assertion.__wrapped__  # type: ignore[attr-defined]
+    name = f"{assertion.__name__}Async"
+
+    @functools.wraps(assertion)
+    def start(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        coroutine = inquire(*args, **kwargs).run_async()
+        caller = sys._getframe(1)
+        place = f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}"
+        case: Any = args[0]
+        case._started_assertions = (*case._started_assertions, StartedAssertion(name, place, coroutine))
+        return coroutine
+
+    start.__name__, start.__qualname__ = name, f"{assertion.__qualname__}Async"
+    start.__doc__ = f"`{assertion.__name__}`, for code on an event loop: that goes on while it waits."
+    return start
 
 
 @dataclass(frozen=True)
@@ -109,51 +164,69 @@ class StartedAssertion:
         )
 
 
-def must_be_awaited(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Have the test fail that calls this asynchronous assertion and does not await it."""
+class Block(Generic[T]):
+    """A block of a test that an assertion is about; ``with`` in a test, ``async with`` in a coroutine.
 
-    @functools.wraps(method)
-    def start(*arguments: P.args, **keywords: P.kwargs) -> Coroutine[Any, Any, T]:
-        coroutine = method(*arguments, **keywords)
-        caller = sys._getframe(1)
-        place = f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}"
-        case: Any = arguments[0]
-        started = StartedAssertion(method.__name__, place, coroutine)
-        case._started_assertions = (*case._started_assertions, started)
-        return coroutine
-
-    return start
-
-
-def refuse_on_loop(what: str, instead: str) -> None:
-    """Refuse a wait that would block the event loop of a test.
-
-    Raises:
-        UsageError: A loop runs in this thread.
+    Args:
+        name: What to write in a coroutine, such as ``async with self.captureEmails()``.
+        value: What the block is given.
+        inquiry: Run when the block is over, unless it has raised something.
+        enter: Called when it begins.
+        leave: Called when it is over, at the very end.
     """
-    if runs_loop():
-        raise UsageError(f"{what} would block the event loop of this test; write {instead}")
+
+    def __init__(
+        self,
+        name: str,
+        value: T,
+        inquiry: Inquiry[Any],
+        *,
+        enter: Callable[[], object],
+        leave: Callable[[], object],
+    ) -> None:
+        self._name = name
+        self._value = value
+        self._inquiry = inquiry
+        self._enter = enter
+        self._leave = leave
+
+    def __enter__(self) -> T:
+        self._inquiry.check_loop(self._name)
+        self._enter()
+        return self._value
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._inquiry.run(self._name)
+        finally:
+            self._leave()
+
+    async def __aenter__(self) -> T:
+        self._enter()
+        return self._value
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._inquiry.run_async()
+        finally:
+            self._leave()
 
 
-def check_times(times: object) -> int | None:
+def check_times(times: object, *, name: str = "times", may_be_none: bool = True) -> int | None:
     """How many, or None for at least one.
 
     Raises:
         UsageError: It is neither.
     """
-    if times is None:
+    if times is None and may_be_none:
         return None
     if not isinstance(times, int) or isinstance(times, bool) or times < 0:
-        raise UsageError(f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one")
+        more = ", or None for at least one" if may_be_none else ""
+        raise UsageError(f"{name} is {times!r}; wanted a whole number, 0 or more{more}")
     return times
-
-
-def check_count(n: object) -> int:
-    """How many.
-
-    Raises:
-        UsageError: It is no such number.
-    """
-    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
-        raise UsageError(f"n is {n!r}; wanted a whole number of emails, 0 or more")
-    return n

@@ -227,7 +227,7 @@ class EmailCount(MailTest):
         for n in (-1, True, "2", None):
             with self.subTest(n=n), self.assertRaises(UsageError) as caught:
                 self.assertEmailCount(n)  # type: ignore[arg-type]
-            expected = f"n is {n!r}; wanted a whole number of emails, 0 or more"
+            expected = f"n is {n!r}; wanted a whole number, 0 or more"
             self.assertEqual(str(caught.exception), expected)
 
 

@@ -91,7 +91,7 @@ class Twins(AsyncMailTest):
         """What cannot be meant is refused likewise."""
         with self.assertRaisesRegex(TypeError, "unknown criterion 'subjct'; did you mean 'subject'?"):
             await self.assertEmailSentAsync(subjct="x")  # type: ignore[call-overload]
-        with self.assertRaisesRegex(UsageError, "^n is -1; wanted a whole number of emails, 0 or more$"):
+        with self.assertRaisesRegex(UsageError, "^n is -1; wanted a whole number, 0 or more$"):
             await self.assertEmailCountAsync(-1)
 
 
