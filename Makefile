@@ -18,6 +18,7 @@ VENV         ?= .venv
 VENV_LINT    ?= .venv-lint
 VENV_DOCS    ?= .venv-docs
 VENV_BENCH   ?= .venv-bench
+VENV_SDKS    ?= .venv-sdks
 VENV_PACKAGE ?= .venv-package
 
 # where an environment keeps its programs
@@ -27,11 +28,12 @@ MATRIX ?= 3.10 3.11 3.12 3.13 3.14
 PYENV_ROOT ?= $(HOME)/.pyenv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format pages docs bench package test-package matrix clean
+.PHONY: help demo test test-sdks coverage lint format pages docs bench package test-package matrix clean
 
 help:
 	@echo "make demo          watch the three mixins test a small shop"
 	@echo "make test          the suite                          (ARGS=... goes to pytest)"
+	@echo "make test-sdks     the SDKs of stripe, AWS, GitHub and others against the stub"
 	@echo "make coverage      the suite, and which lines it did not run"
 	@echo "make lint          ruff and mypy"
 	@echo "make format        let ruff rewrite what it can"
@@ -65,6 +67,9 @@ endef
 $(VENV)/ready-$(PYTHON_VERSION): pyproject.toml
 	$(call set_up,$(VENV),test)
 
+$(VENV_SDKS)/ready-$(PYTHON_VERSION): pyproject.toml
+	$(call set_up,$(VENV_SDKS),test-sdks)
+
 $(VENV_LINT)/ready-$(PYTHON_VERSION): pyproject.toml
 	$(call set_up,$(VENV_LINT),lint)
 
@@ -80,9 +85,12 @@ demo: $(VENV)/ready-$(PYTHON_VERSION)
 test: $(VENV)/ready-$(PYTHON_VERSION)
 	$(VENV)/$(BIN)/python -X dev -W error -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
+test-sdks: $(VENV_SDKS)/ready-$(PYTHON_VERSION)
+	$(VENV_SDKS)/$(BIN)/python -X dev -W error -m pytest -q tests/integration/sdks $(ARGS)
+
 coverage: $(VENV)/ready-$(PYTHON_VERSION)
 	$(VENV)/$(BIN)/python -m coverage erase
-	$(VENV)/$(BIN)/python -m coverage run -m pytest -q $(ARGS)
+	$(VENV)/$(BIN)/python -m coverage run -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 	$(VENV)/$(BIN)/python -m coverage combine -q
 	$(VENV)/$(BIN)/python -m coverage report
 

@@ -172,8 +172,8 @@ class TheDistributions(unittest.TestCase):
         self.assertIn("liveserver-testcase[asgi,tls]", {str(line).partition(";")[0].strip() for line in requirements})
 
     def test_the_extras(self) -> None:
-        """Beside the extras for users there are four for the project's own work."""
+        """Beside the extras for users there are five for the project's own work."""
         self.assertEqual(
-            {"asgi", "tls", "all", "test", "docs", "lint", "bench"},
+            {"asgi", "tls", "all", "test", "test-sdks", "docs", "lint", "bench"},
             set(self.metadata.get_all("Provides-Extra", [])),
         )
