@@ -13,7 +13,7 @@ from ..core.server import check_seconds
 from ..core.tls import Flaw
 from ..errors import UsageError
 from .faults import EHLOOverride
-from .sasl import MECHANISMS
+from .syntax import MECHANISMS
 
 __all__ = [
     "KEPT_BYTES_LIMIT",

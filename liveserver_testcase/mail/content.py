@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..core.text import count, quote
 from ..errors import UsageError
-from .charsets import OnDefect
+from .decoding import OnDefect
 
 __all__ = [
     "HTMLContent",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from ..core.interrupts import ServerThread, start_thread
 from ..core.loop_connection import LoopConnection
 from ..core.tracebacks import Unfinished, stack_of_thread
-from .faults import Delay, Drop, Hang, RawReply, Refusal, SMTPFault
+from .faults import Cut, Delay, Drop, Hang, RawReply, Refusal, SMTPFault, Throttle
 from .session import SMTPAttempt
 from .syntax import Reply
 
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from .message import ReceivedEmail
     from .protocol import SMTPProtocol
 
-__all__ = ["KEPT_WAITING", "FaultInjector", "FaultReply", "SMTPConnection"]
-
-KEPT_WAITING = "the client has left while it was kept waiting"
-"""How a connection ends that a fault has held for longer than its client waits."""
+__all__ = ["FaultInjector", "FaultReply", "SMTPConnection"]
 
 _THROTTLED = 0.1  # seconds' worth of a throttled client's bytes that are taken at once
 
@@ -69,7 +66,6 @@ class FaultInjector:
 
     Attributes:
         fault: The fault that keeps the client waiting for ever; None while there is none.
-        is_holding: Whether the client is kept waiting on purpose: a stop does not wait for this.
     """
 
     def __init__(self, protocol: SMTPProtocol) -> None:
@@ -77,7 +73,6 @@ class FaultInjector:
         self._script = protocol.server.script
         self._dropper: tuple[SMTPAttempt, SMTPFault] | None = None  # end the connection when this has been replied to
         self.fault: SMTPFault | None = None
-        self.is_holding = False
 
     async def apply(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
         """Do what the script says about a command that the server would grant.
@@ -94,7 +89,7 @@ class FaultInjector:
                 continue
             effect, attempt.fault = fault.effect, fault
             if isinstance(effect, Delay):
-                await self.hold(effect.seconds)
+                await protocol.hold(effect.seconds)
                 continue
             if isinstance(effect, Refusal):
                 raise FaultReply(effect.reply)
@@ -105,7 +100,7 @@ class FaultInjector:
                 self.fault = fault
                 protocol.server.journal.notify()
                 if fault.is_active:  # else whoever removed it may have looked at the connections before
-                    await self.hold(None)
+                    await protocol.hold(None)
                 protocol.abort("the client has been kept waiting in vain")
             if isinstance(effect, Drop):
                 if mail is not None and effect.record:
@@ -120,40 +115,22 @@ class FaultInjector:
 
         It is not counted yet: the mail may end before.
         """
-        for fault in self._script.cuts():
-            effect = fault.effect
-            if await self._applies(fault, attempt) and isinstance(effect, Drop) and effect.after_bytes is not None:
-                return fault, effect.after_bytes
+        for fault, cut in self._script.all(Cut):
+            if await self._applies(fault, attempt):
+                return fault, cut.after_bytes
         return None
 
     def bytes_at_once(self, most: int) -> int:
         """How many bytes are to be taken at once, so that a throttled client is read evenly."""
-        slow = self._script.slow_down() if self._script.faults else None
-        return most if slow is None else max(1, min(most, int(slow[1] * _THROTTLED)))
+        slow = self._script.last(Throttle)
+        return most if slow is None else max(1, min(most, int(slow[1].bytes_per_second * _THROTTLED)))
 
     async def throttle(self, size: int) -> None:
         """Wait for as long as ``size`` bytes take, if the script wants them to take their time."""
-        slow = self._script.slow_down() if self._script.faults else None
+        slow = self._script.last(Throttle)
         if slow is not None:
             slow[0].count_hit()
-            await self.hold(size / slow[1])
-
-    async def hold(self, seconds: float | None) -> None:
-        """Keep the client waiting; None is for as long as it stays."""
-        protocol = self._protocol
-        if protocol.is_lost or (protocol.has_sent_all and protocol.record.state != "in DATA"):
-            protocol.abort(KEPT_WAITING)
-        released = protocol.loop.create_future()
-        timer = protocol.loop.call_later(seconds, released.set_result, None) if seconds is not None else None
-        self.is_holding = True
-        protocol.connection.mark_idle()
-        try:
-            await released  # the loss of the connection cancels it
-        finally:
-            if timer is not None:
-                timer.cancel()
-        self.is_holding = False
-        protocol.connection.mark_busy(protocol.connection.what)
+            await self._protocol.hold(size / slow[1].bytes_per_second)
 
     def drop(self, attempt: SMTPAttempt, fault: SMTPFault, when: str = "") -> NoReturn:
         """End the connection as the script says."""
@@ -161,16 +138,12 @@ class FaultInjector:
         if attempt.code is None:
             attempt.reply = f"the script has dropped the connection{when}"
         reason = f"the script has dropped the connection at {attempt.command}{when}"
-        self._protocol.drop(reason, reset=isinstance(fault.effect, Drop) and fault.effect.reset)
+        self._protocol.drop(reason, reset=isinstance(fault.effect, Drop | Cut) and fault.effect.reset)
 
     def after_reply(self) -> None:
         """End the connection if that is due when a command has been replied to."""
         if self._dropper is not None:
             self.drop(*self._dropper)
-
-    def forget(self) -> None:
-        """Do not end the connection after all: a function of the test's has failed."""
-        self._dropper = None
 
     async def _applies(self, fault: SMTPFault, subject: SMTPAttempt | ReceivedEmail) -> bool:
         return await self._call(fault.applies, subject) if fault.has_function else fault.applies(subject)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMANDS",
     "Condition",
+    "Cut",
     "Delay",
     "Drop",
     "EHLOOverride",
@@ -91,18 +92,26 @@ class Hang:
 
 @dataclass
 class Drop:
-    """End the connection: in place of the answer, after it, or in the middle of the mail."""
+    """End the connection, in place of the answer or after it."""
 
-    after_bytes: int | None = None
     after_reply: bool = False
     record: bool = False
     reset: bool = False
 
     def __str__(self) -> str:
-        if self.after_bytes is not None:
-            return f"drops the connection after {self.after_bytes} bytes of the mail"
         kept = ", with the mail in the outbox" if self.record else ""
         return f"drops the connection {'after the answer' if self.after_reply else 'without an answer'}{kept}"
+
+
+@dataclass
+class Cut:
+    """End the connection in the middle of the mail."""
+
+    after_bytes: int
+    reset: bool
+
+    def __str__(self) -> str:
+        return f"drops the connection after {self.after_bytes} bytes of the mail"
 
 
 @dataclass
@@ -157,7 +166,7 @@ class NotListening:
 
 
 Effect: TypeAlias = (
-    "NotListening | Refusal | RawReply | Delay | Hang | Drop | Throttle | SizeLimit | RecipientLimit | EHLOOverride"
+    Refusal | RawReply | Delay | Hang | Drop | Cut | Throttle | SizeLimit | RecipientLimit | EHLOOverride | NotListening
 )
 
 
@@ -340,39 +349,15 @@ class FaultScript:
         self._on_removed(fault)
 
     def at(self, command: str) -> list[SMTPFault]:
-        """The faults at a command, in their order."""
-        cuts = self.cuts()
-        return [fault for fault in self.faults if fault.command in (command, "*") and fault not in cuts]
+        """The faults that decide how a command is replied to, in their order."""
+        return [fault for fault in self.faults if fault.command in (command, "*") and not isinstance(fault.effect, Cut)]
 
-    def cuts(self) -> list[SMTPFault]:
-        """The faults that end the connection in the middle of a mail."""
-        return [f for f in self.faults if isinstance(f.effect, Drop) and f.effect.after_bytes is not None]
-
-    def refuse_recipient(self, attempt: SMTPAttempt) -> tuple[SMTPFault, Reply] | None:
-        """Whether this is a recipient too many."""
-        found = self._last(RecipientLimit)
-        if found is None or len(attempt.recipients) < found[1].number or not found[0].use(attempt):
-            return None
-        return found[0], found[1].reply
-
-    def limit_size(self) -> tuple[SMTPFault, int] | None:
-        """The scripted limit for the size of a mail."""
-        found = self._last(SizeLimit)
-        return (found[0], found[1].size) if found is not None else None
-
-    def slow_down(self) -> tuple[SMTPFault, float] | None:
-        """How many bytes a second are to be read."""
-        found = self._last(Throttle)
-        return (found[0], found[1].bytes_per_second) if found is not None else None
-
-    def offers(self) -> list[tuple[SMTPFault, EHLOOverride]]:
-        """What changes the answer to EHLO."""
-        return list(self._all(EHLOOverride))
-
-    def _last(self, kind: type[E]) -> tuple[SMTPFault, E] | None:
-        return next(iter(reversed(list(self._all(kind)))), None)
-
-    def _all(self, kind: type[E]) -> Iterable[tuple[SMTPFault, E]]:
+    def all(self, kind: type[E]) -> Iterator[tuple[SMTPFault, E]]:
+        """The faults with an effect of this kind, each with that."""
         for fault in self.faults:
             if isinstance(fault.effect, kind):
                 yield fault, fault.effect
+
+    def last(self, kind: type[E]) -> tuple[SMTPFault, E] | None:
+        """The last of them, where only one can have an effect."""
+        return next(iter(reversed([*self.all(kind)])), None) if self.faults else None

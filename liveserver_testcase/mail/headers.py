@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from ..core.names import suggest_name
-from .charsets import OnDefect, decode_text, remove_surrogates
-from .transfer import decode_base64
+from .decoding import OnDefect, decode_base64, decode_text, remove_surrogates
 
 __all__ = [
     "Field",

@@ -18,9 +18,8 @@ from email.message import EmailMessage, Message
 from typing import Any, TypeVar, cast
 
 from ..core.text import count, escape
-from .charsets import OnDefect, decode_text
+from .decoding import OnDefect, decode_text, decode_transfer, split_uuencoded, unwrap_flowed
 from .headers import MailPolicy, read_field
-from .transfer import decode_transfer, split_uuencoded, unwrap_flowed
 
 __all__ = [
     "POLICY",

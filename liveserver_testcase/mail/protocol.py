@@ -17,8 +17,8 @@ not wait for the reply.
 from __future__ import annotations
 
 import asyncio
+import base64
 import collections
-import contextlib
 import enum
 import functools
 import logging
@@ -26,17 +26,26 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from ..core.connection import RESET
 from .data import InputBuffer, MailData, find_long_line
-from .fault_injection import KEPT_WAITING, FaultInjector, FaultReply, SMTPConnection
-from .faults import RawReply
-from .sasl import MECHANISMS, decode_response, encode_challenge
+from .fault_injection import FaultInjector, FaultReply, SMTPConnection
+from .faults import EHLOOverride, RawReply, RecipientLimit, SizeLimit
 from .session import SMTPAttempt, SMTPSession, Transaction
-from .syntax import HTTP_VERBS, Refused, Reply, decode_line, parse_path, read_size, strip_line
+from .syntax import (
+    HTTP_VERBS,
+    MECHANISMS,
+    Refused,
+    Reply,
+    decode_line,
+    decode_response,
+    parse_path,
+    read_size,
+    strip_line,
+)
 
 if TYPE_CHECKING:
     from .engine import SMTPEngine
@@ -57,7 +66,8 @@ _NEEDS_TLS = "5.7.0 Must issue a STARTTLS command first"
 _NEEDS_AUTH = "5.7.0 Authentication required"
 _NOT_OFFERED = "5.5.1 {} is not offered"
 
-T = TypeVar("T")
+_KEPT_WAITING = "the client has left while it was kept waiting"
+
 Body: TypeAlias = "Callable[[Any, SMTPAttempt, str], Awaitable[Reply | None]]"
 
 
@@ -76,13 +86,21 @@ silence = _Silence()
 logging.getLogger("mail.log").addFilter(silence)
 
 
-class Turn(enum.Enum):
-    """Whose turn it is."""
+class Phase(enum.Enum):
+    """Where a connection is: which of the two sides acts, and what becomes of bytes that come meanwhile."""
 
-    SERVER = enum.auto()  # a command is being served
-    COMMAND = enum.auto()  # the client's: a command
-    INPUT = enum.auto()  # the client's: a response in AUTH, or a mail
-    NOBODYS = enum.auto()  # the connection ends: what comes is dropped
+    GREETING = enum.auto()  # the server: it has not greeted yet; bytes wait
+    SERVING = enum.auto()  # the server: a command is served; bytes wait
+    HELD = enum.auto()  # neither: the script keeps the client waiting, within a command; bytes wait
+    HANDSHAKE = enum.auto()  # both: STARTTLS, within its command; bytes go to TLS
+    COMMAND = enum.auto()  # the client: a line is taken
+    INPUT = enum.auto()  # the client: a response in AUTH, or a mail, is taken within a command
+    CLOSING = enum.auto()  # neither: what was written is sent; bytes are dropped
+    CLOSED = enum.auto()  # it is over, and on record
+
+
+# The client's next command can be served although its connection is lost: a mail is on its way only in these.
+_ACTIVE = (Phase.GREETING, Phase.SERVING, Phase.COMMAND, Phase.INPUT)
 
 
 def command(body: Body) -> Callable[[SMTPProtocol, str | None], Awaitable[None]]:
@@ -105,6 +123,7 @@ class SMTPProtocol(SMTP):
         record: What is recorded of it; aiosmtpd's own ``session`` is not used.
         transaction: The mail that is on its way.
         faults: What the script makes of it.
+        phase: Where it is; changed on the loop.
         is_lost: Whether it is lost; what its client has sent before is served all the same.
     """
 
@@ -134,27 +153,23 @@ class SMTPProtocol(SMTP):
         self._offered: frozenset[str] = frozenset()
         # bytes
         self._input = InputBuffer()
-        self._turn = Turn.SERVER
         self._arrived: asyncio.Future[None] | None = None  # somebody waits for bytes
-        self._is_reading_paused = self._is_writing_paused = False
+        self._is_reading_paused = False
+        self._writable = asyncio.Event()  # cleared while the client does not read its replies
+        self._writable.set()
         # the command that is served
         self._attempt: SMTPAttempt | None = None
         self._last_command = ""
         self._refused: tuple[str, Refused] = "(unknown)", Refused(500, "5.5.1 Unknown command")
         # the connection
-        self._is_greeted = self._is_unwelcome = False
-        self._is_in_handshake = self.is_lost = self._is_finished = False
-        self._is_begun = False  # whether aiosmtpd has been handed the connection
+        self.phase = Phase.GREETING
+        self.is_lost = False
+        self._is_unwelcome = False  # it was greeted with a refusal: QUIT is all that is served
 
     @property
     def is_serving(self) -> bool:
         """Whether a command is being served, and the client is not kept waiting on purpose."""
-        return self._turn is Turn.SERVER and not (self.faults.is_holding or self._is_in_handshake)
-
-    @property
-    def has_sent_all(self) -> bool:
-        """Whether the client sends nothing more."""
-        return self._input.is_at_end
+        return self.phase in (Phase.GREETING, Phase.SERVING)
 
     def __dir__(self) -> list[str]:
         """The extension points: aiosmtpd looks for them in each connection, through every name there is."""
@@ -187,16 +202,15 @@ class SMTPProtocol(SMTP):
             self.record.add(f"TLS begins: {self.record.tls}")
             self.record.ehlo, self.record.auth_user, self._offered = "", None, frozenset()
             self._reset()
-        self._is_begun = True
         super().connection_made(transport)
 
     def eof_received(self) -> bool:
         """Note that the client sends nothing more; it may still read."""
         self._input.is_at_end = True
-        if self._turn is Turn.NOBODYS:
+        if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return False
-        if self.faults.is_holding and self.record.state != "in DATA":
-            self.end(KEPT_WAITING)
+        if self.phase is Phase.HELD and self.record.state != "in DATA":
+            self.end(_KEPT_WAITING)
             return False
         self._advance()
         return self.record.tls is None
@@ -204,34 +218,30 @@ class SMTPProtocol(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """Note that the client is gone, when everything that it has sent is served."""
         self._input.is_at_end = self.is_lost = True
-        if self._is_writing_paused:  # a command waits until the client has read its replies
-            self.resume_writing()
-        is_serving = self._turn is not Turn.NOBODYS and not (self.faults.is_holding or self._is_in_handshake)
-        if is_serving and self.server.is_running and not self.connection.is_cut:
+        self._writable.set()
+        if self.phase in _ACTIVE and self.server.is_running and not self.connection.is_cut:
             self._advance()
         else:
             self._finish()
 
     def pause_writing(self) -> None:
         """Have commands wait until the client has read their replies."""
-        self._is_writing_paused = True
-        super().pause_writing()
+        self._writable.clear()
 
     def resume_writing(self) -> None:
         """Have them go on."""
-        self._is_writing_paused = False
-        super().resume_writing()
+        self._writable.set()
 
     def _finish(self) -> None:
         """The connection is over; called once it is lost, and nothing is left to be served."""
-        if self._is_finished:
+        if self.phase is Phase.CLOSED:
             return
-        self._is_finished, self._turn = True, Turn.NOBODYS
         self.record.end(self._explain_end())
+        self.phase = Phase.CLOSED
         self.transaction = None
         self.server.protocols.discard(self)
         self.server._connection_lost(self.connection)
-        if self._is_begun:
+        if self.transport is not None:  # else aiosmtpd was not handed it: a handshake of implicit TLS has failed
             super().connection_lost(None)  # cancels what still runs
         self.server.journal.notify()
 
@@ -241,17 +251,21 @@ class SMTPProtocol(SMTP):
             return "the server has stopped"
         if self.connection.is_cut:
             return "the server has cut the connection"
-        if self.faults.is_holding:
-            return KEPT_WAITING
+        if self.phase is Phase.HELD:
+            return _KEPT_WAITING
         stage = self.record.state
         return f"the client has left {stage}" if stage.startswith("in ") else "the client has left without a QUIT"
 
     def end(self, reason: str) -> None:
         """End the connection at once."""
-        self.record.end(reason)
-        self._turn = Turn.NOBODYS
+        self._begin_close(reason)
         self._tcp.abort()
         self._finish()
+
+    def _begin_close(self, reason: str) -> None:
+        self.record.end(reason)
+        if self.phase is not Phase.CLOSED:
+            self.phase = Phase.CLOSING
 
     def abort(self, reason: str) -> NoReturn:
         """End the connection at once, and with it the command that is served."""
@@ -260,8 +274,7 @@ class SMTPProtocol(SMTP):
 
     def drop(self, reason: str, *, reset: bool) -> NoReturn:
         """End the connection as if the network or the server had failed, when what was written is sent."""
-        self.record.end(reason)
-        self._turn = Turn.NOBODYS
+        self._begin_close(reason)
         if reset:
             self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         if self._tcp.get_write_buffer_size():
@@ -277,8 +290,7 @@ class SMTPProtocol(SMTP):
 
         A close with unread bytes would reset the last reply away.
         """
-        self.record.end(reason)
-        self._turn = Turn.NOBODYS
+        self._begin_close(reason)
         if self.is_lost:
             self._finish()
         elif reason == "QUIT" and not self._input:
@@ -289,28 +301,44 @@ class SMTPProtocol(SMTP):
                 self.transport.write_eof()
             self.loop.call_later(_LINGER, self._tcp.abort)
 
+    async def hold(self, seconds: float | None) -> None:
+        """Keep the client waiting; None is for as long as it stays."""
+        if self.is_lost or (self._input.is_at_end and self.record.state != "in DATA"):
+            self.abort(_KEPT_WAITING)
+        released = self.loop.create_future()
+        timer = self.loop.call_later(seconds, released.set_result, None) if seconds is not None else None
+        self.phase = Phase.HELD
+        self.connection.mark_idle()  # a stop does not wait for this
+        try:
+            await released  # the loss of the connection cancels it
+        finally:
+            if timer is not None:
+                timer.cancel()
+        self.phase = Phase.SERVING
+        self.connection.mark_busy(self.connection.what)
+
     # -- bytes -------------------------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Take what the client has sent."""
-        if self._turn is Turn.NOBODYS:
+        if self.phase in (Phase.CLOSING, Phase.CLOSED):
             return
         self._input.feed(data)
         self._advance()
 
     def _advance(self) -> None:
         """Hand on what has come, if it is the client's turn: one line to aiosmtpd, or the news of it to who waits."""
-        if self._turn is Turn.INPUT and (self._input or self._input.is_at_end):
-            self._turn = Turn.SERVER
+        if self.phase is Phase.INPUT and (self._input or self._input.is_at_end):
+            self.phase = Phase.SERVING
             if self._arrived is not None and not self._arrived.done():
                 self._arrived.set_result(None)
-        elif self._turn is Turn.COMMAND:
+        elif self.phase is Phase.COMMAND:
             line = self._take_command()
             if line is not None:
-                self._turn = Turn.SERVER
+                self.phase = Phase.SERVING
                 super().data_received(line)
             elif self._input.is_at_end:
-                self._turn = Turn.NOBODYS
+                self.phase = Phase.CLOSING
                 if self.is_lost:
                     self._finish()
                 else:
@@ -341,7 +369,7 @@ class SMTPProtocol(SMTP):
 
     async def _await_input(self) -> None:
         """Wait until the client has sent something more, or sends nothing more."""
-        self._turn = Turn.INPUT
+        self.phase = Phase.INPUT
         self._arrived = self.loop.create_future()
         self.connection.mark_idle()
         self._set_reading(True)
@@ -364,8 +392,8 @@ class SMTPProtocol(SMTP):
         if name != "CONNECT":
             await self.faults.throttle(len(name) + len(argument) + 3)
         await self._perform(self._note(name, "" if name == "AUTH" else argument), body, argument)
-        if self._turn is Turn.SERVER:
-            self._turn = Turn.COMMAND
+        if self.phase is Phase.SERVING:
+            self.phase = Phase.COMMAND
             self._advance()
             self.server.journal.wake()  # for who waits until nothing is served
 
@@ -394,7 +422,6 @@ class SMTPProtocol(SMTP):
             raise
         except BaseException as error:  # the test's own function has failed, by SystemExit even
             self.server.errors.append(error)
-            self.faults.forget()
             reply = _FUNCTION_FAILED
         if reply is not None:
             await self._reply(attempt, reply)
@@ -404,8 +431,8 @@ class SMTPProtocol(SMTP):
         """Send what aiosmtpd replies by itself: the greeting, and what comes before a TLS handshake."""
         if status is None:  # it was cancelled while it made one
             return
-        if not self._is_greeted:
-            self._is_greeted = True
+        if self.phase is Phase.GREETING:
+            self.phase = Phase.SERVING
             await self._run("CONNECT", type(self)._reply_to_connect, "")
         elif self._attempt is not None and self._attempt.command == "STARTTLS":
             await self._reply(self._attempt, Reply(220, "2.0.0 Ready to start TLS"))
@@ -421,8 +448,7 @@ class SMTPProtocol(SMTP):
         """Send a reply, and do what follows from it."""
         if isinstance(reply, RawReply):
             attempt.reply = str(reply)
-            if not self.is_lost:
-                self.transport.write(reply.data)
+            await self._send(reply.data)
         else:
             attempt.code, attempt.reply = reply
             await self._send(reply.to_wire())
@@ -435,9 +461,10 @@ class SMTPProtocol(SMTP):
             self._close("QUIT" if attempt.command == "QUIT" else "the client spoke HTTP")
 
     async def _send(self, data: bytes) -> None:
-        if not self.is_lost:
-            with contextlib.suppress(ConnectionError):  # that it is lost is noted when everything is served
-                await super().push(data.removesuffix(b"\r\n"))
+        if not self.is_lost:  # what a client cannot read any more is on record all the same
+            self.transport.write(data)
+            if not self._writable.is_set():
+                await self._writable.wait()
 
     # -- what each command does --------------------------------------------------------------------------------------
 
@@ -446,7 +473,7 @@ class SMTPProtocol(SMTP):
         try:
             await self.faults.apply(attempt)
         except FaultReply as fault:
-            self._is_unwelcome = isinstance(fault.reply, Reply)  # from now on QUIT is all that is served
+            self._is_unwelcome = isinstance(fault.reply, Reply)
             raise
         return Reply(220, f"{self.config.hostname} ESMTP")
 
@@ -462,7 +489,7 @@ class SMTPProtocol(SMTP):
         """See RFC 5321, 4.1.1.1."""
         await self._hello(attempt, argument)
         changes = []
-        for fault, override in self.server.script.offers():
+        for fault, override in self.server.script.all(EHLOOverride):
             fault.count_hit()
             attempt.fault = fault
             changes.append(override)
@@ -497,7 +524,7 @@ class SMTPProtocol(SMTP):
         limit = self.config.handshake_timeout
         overdue = f"the TLS handshake failed: it was not done after {limit:g} s"
         timer = self.loop.call_later(limit, self.end, overdue)
-        self.record.state, self._is_in_handshake = "in the TLS handshake", True
+        self.record.state, self.phase = "in the TLS handshake", Phase.HANDSHAKE
         self._set_reading(True)
         try:
             await super().smtp_STARTTLS("")
@@ -505,7 +532,8 @@ class SMTPProtocol(SMTP):
             self.abort(explain_handshake(error.__cause__))
         finally:
             timer.cancel()
-            self._is_in_handshake = False
+            if self.phase is Phase.HANDSHAKE:
+                self.phase = Phase.SERVING
         if self.record.tls is None:  # lost in the middle of the handshake, which is no error to aiosmtpd
             self.abort("the client has left in the TLS handshake")
 
@@ -535,7 +563,7 @@ class SMTPProtocol(SMTP):
         try:
             while True:
                 if response is None:
-                    question = encode_challenge(challenge)
+                    question = base64.b64encode(challenge).decode()
                     attempt.between += (f"S: 334 {question}".rstrip(), "C: ***")
                     await self._send(f"334 {question}\r\n".encode())
                     response = await self._read_response()
@@ -586,10 +614,10 @@ class SMTPProtocol(SMTP):
         if not (attempt.address.isascii() or transaction.is_utf8):
             raise Refused(553, "5.6.7 The address is not in ASCII, and MAIL has no parameter SMTPUTF8")
         await self.faults.apply(attempt)
-        too_many = self.server.script.refuse_recipient(attempt)
-        if too_many is not None:
-            attempt.fault, reply = too_many
-            raise FaultReply(reply)
+        limit = self.server.script.last(RecipientLimit)
+        if limit is not None and len(transaction.recipients) >= limit[1].number and limit[0].use(attempt):
+            attempt.fault = limit[0]
+            raise FaultReply(limit[1].reply)
         transaction.recipients.append(attempt.address)
         transaction.rcpt_options += options
         return Reply(250, "2.1.5 OK")
@@ -714,16 +742,15 @@ class SMTPProtocol(SMTP):
         self.record.state = "idle"
 
     def _size_limit(self) -> int | None:
-        scripted = self.server.script.limit_size()
-        return scripted[1] if scripted is not None else self.config.size_limit
+        scripted = self.server.script.last(SizeLimit)
+        return scripted[1].size if scripted is not None else self.config.size_limit
 
     def _refuse_size(self, attempt: SMTPAttempt) -> Refused:
-        limit = self._size_limit()
-        scripted = self.server.script.limit_size()
+        scripted = self.server.script.last(SizeLimit)
         if scripted is not None:
             attempt.fault = scripted[0]
             scripted[0].count_hit()
-        return Refused(552, f"5.3.4 The mail is too big: the limit is {limit} bytes")
+        return Refused(552, f"5.3.4 The mail is too big: the limit is {self._size_limit()} bytes")
 
 
 _EXTENSION_POINTS = [name for name in vars(SMTPProtocol) if name.startswith("smtp_")]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..errors import UsageError
 from .faults import (
     Condition,
+    Cut,
     Delay,
     Drop,
     Effect,
@@ -185,7 +186,9 @@ class ScriptedFaults:
             raise UsageError(
                 "record is True, but there is no mail to keep: put it at 'END_OF_DATA', without after_bytes"
             )
-        effect = Drop(after_bytes=after_bytes, after_reply=after_reply, record=record, reset=reset)
+        effect: Effect = Drop(after_reply=after_reply, record=record, reset=reset)
+        if after_bytes is not None:
+            effect = Cut(after_bytes, reset)
         return self._put(place, effect, when, times, after)
 
     def throttle(self, bytes_per_second: float) -> SMTPFault:

@@ -9,10 +9,9 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver_testcase.mail.charsets import decode_text
-from liveserver_testcase.mail.charsets import remove_surrogates as without_surrogates
+from liveserver_testcase.mail.decoding import decode_text, decode_transfer
+from liveserver_testcase.mail.decoding import remove_surrogates as without_surrogates
 from liveserver_testcase.mail.headers import read_field
-from liveserver_testcase.mail.transfer import decode_transfer
 from tests.unit.mail import receive
 
 
