@@ -89,11 +89,12 @@ class EmailQuery:
 
     def fail(self, times: int | None, waited: float | None, advice: str) -> NoReturn:
         """Fail with a report on the emails."""
-        from ..mail.report import MatchResult, explain  # loaded when the server starts
+        from ..mail.report import explain  # loaded when the server starts
 
         place = "in this test" if self.block is None else "in this block"
-        result = MatchResult(criteria=self.criteria, times=times, waited=waited, advice=advice, place=place)
-        self.case.fail_with(explain(result, self.everything(), self.adapter.diagnostics()), self.msg, about="smtp")
+        emails, around = self.everything(), self.adapter.diagnostics()
+        report = explain(self.criteria, emails, around, times=times, waited=waited, advice=advice, place=place)
+        self.case.fail_with(report, self.msg, about="smtp")
 
     def emails(self, times: int | None) -> Inquiry[list[ReceivedEmail]]:
         """As many emails as are wanted, and when that is a number, no more."""

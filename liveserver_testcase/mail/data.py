@@ -83,61 +83,31 @@ class MailData:
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self._pieces: list[bytes] = []
-        self._tail = b"\r\n"  # the last bytes so far; the data begin at the beginning of a line
+        self._data = bytearray(b"\r\n")  # the data begin at the beginning of a line
         self.received = 0
         self.is_too_big = False
 
     def feed(self, data: bytes) -> bytes | None:
         """Take the next piece; what follows the end in it, or None while there is no end."""
-        seam = self._tail + data[: len(_END) - 1]
-        at = seam.find(_END)
-        if at >= 0:
-            end = at + len(_END) - len(self._tail)
-        else:
-            at = data.find(_END)
-            end = at + len(_END) if at >= 0 else -1
-        if end < 0:
-            self._keep(data)
-            self._tail = (self._tail + data[-4:])[-4:]
-            return None
-        self.received += end
-        self._trim(data if end == len(data) else data[:end])
-        return data[end:]
-
-    def _keep(self, data: bytes) -> None:
-        self.received += len(data)
-        if self._limit is not None and self.received > self._limit + len(_END):
+        before = len(self._data)
+        self._data += data
+        at = self._data.find(_END, max(0, before - len(_END) + 1))
+        end = at + len(_END) if at >= 0 else len(self._data)
+        self.received += end - before
+        if self._limit is not None and self.received - (3 if at >= 0 else len(_END)) > self._limit:
             self.is_too_big = True
-            self._pieces.clear()
-        if not self.is_too_big:
-            self._pieces.append(data)
-
-    def _trim(self, data: bytes) -> None:
-        """Add the last piece without the dot, of which a part may be in the pieces before."""
-        if self._limit is not None and self.received - 3 > self._limit:
-            self.is_too_big = True
-            self._pieces.clear()
         if self.is_too_big:
-            return
-        surplus = 3 - len(data)
-        while surplus > 0 and self._pieces:
-            last = self._pieces.pop()
-            if len(last) > surplus:
-                self._pieces.append(last[:-surplus])
-            surplus -= len(last)
-        self._pieces.append(data[:-3])
+            del self._data[: 1 - len(_END)]
+        elif at >= 0:
+            del self._data[at + 2 :]
+        return data[end - before :] if at >= 0 else None
 
     def take(self) -> bytes:
-        """The mail as it was before dots were stuffed into it; can be taken once.
-
-        The pieces are let go as soon as they are joined, so that no more than two copies exist at any time.
-        """
-        mail = b"".join(self._pieces)
-        self._pieces.clear()
-        if mail.startswith(b"."):
-            mail = mail[1:]
-        return mail.replace(b"\r\n.", b"\r\n")  # the same object if there is none
+        """The mail as it was before dots were stuffed into it; can be taken once."""
+        with memoryview(self._data) as view:
+            mail = bytes(view[2:])
+        self._data.clear()  # no more than two copies exist at any time
+        return mail.removeprefix(b".").replace(b"\r\n.", b"\r\n")  # the same object if there is none
 
 
 class LongLine(NamedTuple):

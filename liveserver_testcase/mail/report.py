@@ -18,7 +18,6 @@ from .session import SMTPAttempt, SMTPSession
 
 __all__ = [
     "Diagnostics",
-    "MatchResult",
     "describe_diagnostics",
     "explain",
     "explain_attempts",
@@ -55,53 +54,46 @@ class Diagnostics:
     loss: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class MatchResult:
-    """What an assertion wanted, and how it looked for it.
-
-    Attributes:
-        criteria: What was wanted.
-        times: How many mails were wanted; None for at least one, 0 for none.
-        waited: For how long, in seconds; None if there was no wait.
-        advice: What to say after the headline; empty for nothing.
-        place: Where the mails are from, as in ``in this test``.
-    """
-
-    criteria: Criteria
-    times: int | None = None
-    waited: float | None = None
-    advice: str = ""
-    place: str = "in this test"
-
-
 # -- emails
 
 
-def explain(result: MatchResult, emails: Sequence[ReceivedEmail], diagnostics: Diagnostics) -> str:
+def explain(
+    criteria: Criteria,
+    emails: Sequence[ReceivedEmail],
+    diagnostics: Diagnostics,
+    *,
+    times: int | None = None,
+    waited: float | None = None,
+    advice: str = "",
+    place: str = "in this test",
+) -> str:
     """Return why an assertion about mail failed.
 
     Args:
-        result: What was wanted.
+        criteria: What was wanted.
         emails: What was received, in order.
         diagnostics: What else was going on at the server.
+        times: How many mails were wanted; None for at least one, 0 for none.
+        waited: For how long, in seconds; None if there was no wait.
+        advice: What to say after the headline; empty for nothing.
+        place: Where the mails are from.
 
     Returns:
         Lines without a final line end; the first is a sentence.
     """
-    criteria = result.criteria
     compared = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
     matched = [number for number, _, mismatches in compared if not mismatches]
     verb = "matched" if criteria.criteria else "arrived"
-    lines = [_headline(len(matched), "email", verb, result.waited, result.times)]
-    if result.advice:
-        lines.append(f"  note:    {result.advice}")
+    lines = [_headline(len(matched), "email", verb, waited, times)]
+    if advice:
+        lines.append(f"  note:    {advice}")
     lines.append(f"  wanted:  {criteria if criteria.criteria else 'any email'}")
     if matched:
         more = f", … {len(matched) - _MOST_LISTED} more" if len(matched) > _MOST_LISTED else ""
         lines.append(f"  matched: {', '.join(f'#{number}' for number in matched[:_MOST_LISTED])}{more}")
-    if len(matched) < (1 if result.times is None else result.times):
+    if len(matched) < (1 if times is None else times):
         lines += _describe_nearest(criteria, [entry for entry in compared if entry[2]])
-    lines += _describe_received(emails, result.place)
+    lines += _describe_received(emails, place)
     if diagnostics.late:
         lines.append(f"  late, from tests that had ended: {len(diagnostics.late)}")
         lines += [f"      {one_line(email)}  (from {escape(test)})" for email, test in diagnostics.late[-_MOST_LISTED:]]

@@ -5,23 +5,19 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..core.interrupts import monotonic
 from ..core.journal import JournalWindow
 from ..core.listener import format_host
 
-__all__ = ["Cause", "SMTPAttempt", "SMTPSession", "Transaction"]
+if TYPE_CHECKING:
+    from .faults import SMTPFault
+
+__all__ = ["SMTPAttempt", "SMTPSession", "Transaction"]
 
 _MOST_LINES = 2_000  # of one session that are kept, so that a connection which lives for ever cannot fill the memory
 _order = itertools.count()  # of all attempts of the process; its steps are atomic
-
-
-class Cause(Protocol):
-    """A scripted fault, as far as a record of what it did goes."""
-
-    command: str
-    hits: int
 
 
 class Transaction:
@@ -101,7 +97,7 @@ class SMTPAttempt:
         self.address = ""
         self.code: int | None = None
         self.reply = ""
-        self.fault: Cause | None = None
+        self.fault: SMTPFault | None = None
         self.between: tuple[str, ...] = ()  # what was said between the command and its answer
         self._transaction = transaction
         self.window = window if transaction is None else transaction.window

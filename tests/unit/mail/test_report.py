@@ -10,7 +10,7 @@ from dataclasses import replace
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.mail.criteria import Criteria, EmailPredicate
 from liveserver_testcase.mail.message import ReceivedEmail
-from liveserver_testcase.mail.report import Diagnostics, MatchResult, explain, one_line
+from liveserver_testcase.mail.report import Diagnostics, explain, one_line
 from liveserver_testcase.mail.session import SMTPAttempt, SMTPSession
 from tests.unit.mail import letter, mixed, part, receive
 
@@ -39,8 +39,9 @@ class Explain(unittest.TestCase):
         predicate: EmailPredicate = None,
         **criteria: object,
     ) -> None:
-        verdict = MatchResult(criteria=Criteria.build(predicate, **criteria), times=times, waited=waited, advice=advice)
-        self.assertEqual(explain(verdict, emails, around), textwrap.dedent(report).strip("\n"))
+        wanted = Criteria.build(predicate, **criteria)
+        found = explain(wanted, emails, around, times=times, waited=waited, advice=advice)
+        self.assertEqual(found, textwrap.dedent(report).strip("\n"))
 
     def test_nearest(self) -> None:
         """The mail that meets most criteria is judged criterion by criterion, and every mail is listed."""
@@ -159,16 +160,14 @@ class Explain(unittest.TestCase):
             f"{evil}@x",
             mail_from=f"{evil}@x",
         )
-        verdict = MatchResult(
-            criteria=Criteria.build(subject="x", text="x\ny", body="x", to=["a@x"], headers={"X-Evil": "1"})
-        )
+        wanted = Criteria.build(subject="x", text="x\ny", body="x", to=["a@x"], headers={"X-Evil": "1"})
         session = SMTPSession(0, ("127.0.0.1", 5), JournalWindow(1, "x"))
         attempt = SMTPAttempt(session, "RCPT", evil, session.window)
         attempt.code, attempt.reply = 550, evil
         session.add(attempt)
         session.add(evil)
         report = explain(
-            verdict,
+            wanted,
             [email],
             Diagnostics(server_url="smtp://127.0.0.1:1", late=[(email, evil)], sessions=[session], attempts=[attempt]),
         )
@@ -232,7 +231,7 @@ class Explain(unittest.TestCase):
 
     def test_many(self) -> None:
         """Of many mails the last twenty are listed."""
-        report = explain(MatchResult(criteria=Criteria.build(), times=0), [WELCOME] * 50, AROUND).splitlines()
+        report = explain(Criteria.build(), [WELCOME] * 50, AROUND, times=0).splitlines()
         self.assertEqual(report[0], "50 emails arrived, none was wanted")
         self.assertEqual(report[2], f"  matched: {', '.join(f'#{number}' for number in range(1, 21))}, … 30 more")
         self.assertEqual(report[3], "  received in this test: 50 (the last 20 are listed)")
@@ -279,7 +278,7 @@ class Explain(unittest.TestCase):
 
     def test_short_waits(self) -> None:
         """A wait too short for a tenth of a second is not shown as none."""
-        report = explain(MatchResult(criteria=Criteria.build(), waited=0.02), [], AROUND)
+        report = explain(Criteria.build(), [], AROUND, waited=0.02)
         self.assertEqual(report.splitlines()[0], "no email arrived within 0.02 s")
 
     def test_predicate(self) -> None:
