@@ -7,8 +7,8 @@ attachments serve `ReceivedEmail.attachment`, too.  Pure: no clock, socket or th
 
 from __future__ import annotations
 
-import abc
 import difflib
+import functools
 import re
 import sys
 from collections import Counter
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from ..core.names import suggest_name
 from ..core.text import escape
@@ -133,20 +133,17 @@ class Criteria:
             TypeError: A keyword is not known; the message names the nearest.
             UsageError: A value cannot be what was meant: of a wrong type, or every mail would do.
         """
-        criteria: list[Criterion] = [] if predicate is None else [PredicateCriterion(wanted=predicate)]
+        criteria = []
+        if predicate is not None:
+            criteria.append(Criterion(name="predicate", wanted=predicate, kind=PREDICATE, read=lambda email: email))
         for name, value in wanted.items():
             if name == "headers":
                 criteria += _header_criteria(value)
-            elif name == "attachment":
-                criteria.append(AttachmentCriterion(wanted=value))
-            elif name == "tls":
-                criteria.append(TLSCriterion(wanted=value))
             elif name in KNOWN:
                 kind, read = KNOWN[name]
-                criteria.append(ValueCriterion(name=name, wanted=value, kind=kind, read=read))
+                criteria.append(Criterion(name=name, wanted=value, kind=kind, read=read))
             else:
-                known = sorted([*KNOWN, "attachment", "headers", "tls"])
-                raise TypeError(f"unknown criterion {name!r}; {suggest_name(name, known)}")
+                raise TypeError(f"unknown criterion {name!r}; {suggest_name(name, sorted([*KNOWN, 'headers']))}")
         return cls(tuple(criteria))
 
     def matches(self, email: ReceivedEmail) -> bool:
@@ -181,45 +178,30 @@ def _header_criteria(wanted: object) -> list[Criterion]:
         return lambda email: email.headers.get_all(name)
 
     return [
-        ValueCriterion(name=f"headers[{name!r}]", wanted=value, kind="lines", read=reader(name))
+        Criterion(name=f"headers[{name!r}]", wanted=value, kind=LINES, read=reader(name))
         for name, value in wanted.items()
     ]
 
 
 # -- one criterion
 
-Kind: TypeAlias = Literal["address", "addresses", "line", "lines", "text"]
-Value: TypeAlias = "str | list[str]"
 Reason: TypeAlias = Callable[[], str]
 
 
-def _read_auth_user(email: ReceivedEmail) -> str:
-    return (email.session.auth_user if email.session is not None else None) or ""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value that emails have: how it is compared with what a test wants.
 
+    Attributes:
+        check: Called with a criterion's name and what is wanted; refuses what every email has, or none can.
+        compare: Called with what is wanted and what an email has; returns what is wrong, as a function that puts it
+            into words, or None if nothing is.
+        show: Returns what an email has as a report writes it.
+    """
 
-# the criterion's name: what kind of value it is compared with, and where that is
-KNOWN: Mapping[str, tuple[Kind, Callable[[ReceivedEmail], Value]]] = {
-    "to": ("addresses", lambda email: email.to),
-    "cc": ("addresses", lambda email: email.cc),
-    "bcc": ("addresses", lambda email: email.bcc),
-    "recipients": ("addresses", lambda email: email.recipients),
-    "from_": ("address", lambda email: email.from_),
-    "mail_from": ("address", lambda email: email.mail_from),
-    "reply_to": ("addresses", lambda email: email.reply_to),
-    "subject": ("line", lambda email: email.subject),
-    "text": ("text", lambda email: email.text),
-    "html": ("text", lambda email: email.html),
-    "body": ("text", lambda email: email.body),
-    "auth_user": ("line", _read_auth_user),
-}
-
-_ALLOWED: Mapping[Kind, str] = {
-    "address": "an address",
-    "addresses": "an address, a list of addresses",
-    "line": "a str",
-    "lines": "a str",
-    "text": "a str, a list of them",
-}
+    check: Callable[[str, Any], None]
+    compare: Callable[[Any, Any], Reason | None]
+    show: Callable[[Any], str] = str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,16 +244,23 @@ def _closeness(wanted: str, got: str) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Criterion(abc.ABC):
+class Criterion:
     """One thing that a test wants of an email, checked for sense when it is made.
 
     Attributes:
         name: As in a report.
         wanted: As the test gave it.
+        kind: How it is compared.
+        read: Returns the value of an email.
     """
 
     name: str
     wanted: object
+    kind: Kind = field(repr=False)
+    read: Callable[[ReceivedEmail], Any] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        self.kind.check(self.name, self.wanted)
 
     @property
     def is_predicate(self) -> bool:
@@ -280,89 +269,78 @@ class Criterion(abc.ABC):
 
     def check(self, email: ReceivedEmail) -> Mismatch | None:
         """Return None if `email` is as wanted.  What a predicate raises is in ``Mismatch.error``."""
-        got = self._read(email)
+        got = self.read(email)
         error: Exception | None = None
+        reason: Reason | None
         try:
-            reason = self._compare(got)
+            reason = self.kind.compare(self.wanted, got)
         except Exception as raised:
-            error, reason = raised, self._raised(raised, got)
+            error, reason = raised, functools.partial(self._explain_error, raised, got)
         if reason is None:
             return None
         return Mismatch(criterion=self.name, wanted=self.wanted, got=got, error=error, _reason=reason)
 
-    @abc.abstractmethod
-    def _read(self, email: ReceivedEmail) -> Any:
-        """Return what is compared."""
-
-    @abc.abstractmethod
-    def _compare(self, got: Any) -> Reason | None:
-        """Return what is wrong with it, as a function that puts it into words; None if nothing is."""
-
-    def _shown(self, got: Any) -> str:
-        """Return what is compared as a report writes it."""
-        return str(got)
-
-    def _raised(self, error: Exception, got: Any) -> Reason:
-        raised = f"{type(error).__name__}: {escape(str(error)[:_LONGEST_VALUE])}"
-        return lambda: f"{shown(self.wanted)} raised {raised} on {self._shown(got)}"
+    def _explain_error(self, error: Exception, got: Any) -> str:
+        raised = f"raised {type(error).__name__}: {escape(str(error)[:_LONGEST_VALUE])}"
+        return raised if self.kind is PREDICATE else f"{shown(self.wanted)} {raised} on {self.kind.show(got)}"
 
     def __str__(self) -> str:
-        return f"{self.name}={shown(self.wanted)}"
+        return shown(self.wanted) if self.kind is PREDICATE else f"{self.name}={shown(self.wanted)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ValueCriterion(Criterion):
-    """A text or address of the email.
+def _is_any(wanted: object) -> bool:
+    """Return True for ``unittest.mock.ANY``; who passes it has imported the module."""
+    mock = sys.modules.get("unittest.mock")
+    return mock is not None and wanted is mock.ANY
 
-    Attributes:
-        kind: How values are compared.
-        read: Returns the value of an email.
-    """
 
-    kind: Kind
-    read: Callable[[ReceivedEmail], Value] = field(repr=False)
+# -- texts and addresses
 
-    def __post_init__(self) -> None:
-        _refuse_nonsense(self.name, self.wanted, self.kind)
+Value: TypeAlias = "str | list[str]"
+TextKind: TypeAlias = Literal["address", "addresses", "line", "lines", "text"]
 
-    def _read(self, email: ReceivedEmail) -> Value:
-        return self.read(email)
+_ALLOWED: Mapping[TextKind, str] = {
+    "address": "an address",
+    "addresses": "an address, a list of addresses",
+    "line": "a str",
+    "lines": "a str",
+    "text": "a str, a list of them",
+}
 
-    def _shown(self, got: Value) -> str:
-        return in_full(self._plain(got))
 
-    def _compare(self, got: Value) -> Reason | None:
-        wanted, plain = self.wanted, self._plain(got)
+def _kind_of_text(kind: TextKind) -> Kind:
+    def plain(got: Value) -> Value:
+        """Return the value of a header that is there once, for a report, not a list of it."""
+        return got[0] if kind == "lines" and len(got) == 1 else got
+
+    def compare(wanted: Any, got: Value) -> Reason | None:
+        value = plain(got)
         if _is_any(wanted):
             return None if got else lambda: "ANY is wanted, but there is none"
         if wanted is None:
-            return (lambda: f"None is wanted, but it is {in_full(plain)}") if got else None
+            return (lambda: f"None is wanted, but it is {in_full(value)}") if got else None
         if isinstance(wanted, re.Pattern):
-            return _search([wanted], plain)
+            return _search([wanted], value)
         if callable(wanted):
-            if wanted(got):
-                return None
-            return lambda: f"{shown(wanted)} is not true of {in_full(plain)}"
-        if isinstance(wanted, (list, tuple)) and self.kind == "addresses":
+            return None if wanted(got) else lambda: f"{shown(wanted)} is not true of {in_full(value)}"
+        if isinstance(wanted, (list, tuple)) and kind == "addresses":
             return _exactly(wanted, got)
-        if self.kind == "text":
+        if kind == "text":
             return _search(wanted if isinstance(wanted, (list, tuple)) else [wanted], got)
-        return self._equal(str(wanted), plain)
+        return _equal(str(wanted), value, kind)
 
-    def _plain(self, got: Value) -> Value:
-        """Return the value of a header that is there once, for a report, not a list of it."""
-        return got[0] if self.kind == "lines" and len(got) == 1 else got
+    return Kind(functools.partial(_check_text, kind=kind), compare, lambda got: in_full(plain(got)))
 
-    def _equal(self, wanted: str, got: Value) -> Reason | None:
-        """`wanted` is the value, or one of the values."""
-        compared: Callable[[str], str] = _address_of if self.kind in {"address", "addresses"} else str
-        values = [got] if isinstance(got, str) else got
-        if compared(wanted) in map(compared, values):
-            return None
-        if isinstance(got, str):
-            is_part = self.kind in {"line", "lines"} and wanted.strip() and wanted in got and len(got) <= _LONGEST_VALUE
-            return lambda: difference(wanted, got) + (_suggest_pattern(wanted) if is_part else "")
-        return lambda: f"{shown(wanted)} is not among {shown(got)}" if got else _none(wanted)
+
+def _equal(wanted: str, got: Value, kind: TextKind) -> Reason | None:
+    """`wanted` is the value, or one of the values."""
+    compared: Callable[[str], str] = _address_of if kind in {"address", "addresses"} else str
+    if compared(wanted) in map(compared, [got] if isinstance(got, str) else got):
+        return None
+    if isinstance(got, str):
+        is_part = kind in {"line", "lines"} and wanted.strip() and wanted in got and len(got) <= _LONGEST_VALUE
+        return lambda: difference(wanted, got) + (_suggest_pattern(wanted) if is_part else "")
+    return lambda: f"{shown(wanted)} is not among {shown(got)}" if got else _none(wanted)
 
 
 def _suggest_pattern(wanted: str) -> str:
@@ -422,13 +400,7 @@ def _folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def _is_any(wanted: object) -> bool:
-    """Return True for ``unittest.mock.ANY``; who passes it has imported the module."""
-    mock = sys.modules.get("unittest.mock")
-    return mock is not None and wanted is mock.ANY
-
-
-def _refuse_nonsense(name: str, wanted: object, kind: Kind) -> None:
+def _check_text(name: str, wanted: object, kind: TextKind) -> None:
     """Raise UsageError for a criterion that every mail meets, or none can."""
     if wanted is None or _is_any(wanted):
         return
@@ -441,7 +413,7 @@ def _refuse_nonsense(name: str, wanted: object, kind: Kind) -> None:
         for item in wanted:
             if not isinstance(item, str if kind == "addresses" else (str, re.Pattern)):
                 raise UsageError(f"{name}={wanted!r} holds {item!r}; a list is of str.")
-            _refuse_nonsense(name, item, kind)
+            _check_text(name, item, kind)
     elif isinstance(wanted, str):
         _refuse_str(name, wanted, kind)
     elif not callable(wanted):
@@ -451,7 +423,7 @@ def _refuse_nonsense(name: str, wanted: object, kind: Kind) -> None:
         )
 
 
-def _refuse_str(name: str, wanted: str, kind: Kind) -> None:
+def _refuse_str(name: str, wanted: str, kind: TextKind) -> None:
     if kind == "text" and not wanted.strip():
         raise UsageError(f"{name}={wanted!r} is in every email; use None for an email without {name}.")
     if kind not in {"address", "addresses"} or (kind == "address" and wanted in {"", "<>"}):
@@ -463,97 +435,61 @@ def _refuse_str(name: str, wanted: str, kind: Kind) -> None:
         raise UsageError(f"{name}={wanted!r} is {len(found)} addresses; pass a list: {name}={found!r}.")
 
 
-# -- criteria that compare no text
+# -- predicates, TLS and attachments
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredicateCriterion(Criterion):
-    """The test's own code, called with the whole email."""
-
-    name: str = "predicate"
-
-    def __post_init__(self) -> None:
-        if not callable(self.wanted) or isinstance(self.wanted, type):
-            raise UsageError(
-                f"the predicate is {shown(self.wanted)}; wanted is a callable that is asked about each email. "
-                "Everything else has a name, as in subject='Welcome'."
-            )
-
-    def _read(self, email: ReceivedEmail) -> ReceivedEmail:
-        return email
-
-    def _compare(self, got: ReceivedEmail) -> Reason | None:
-        return None if cast("Callable[[ReceivedEmail], object]", self.wanted)(got) else lambda: "is not true of it"
-
-    def _raised(self, error: Exception, got: ReceivedEmail) -> Reason:
-        return lambda: f"raised {type(error).__name__}: {escape(str(error)[:_LONGEST_VALUE])}"
-
-    def __str__(self) -> str:
-        return shown(self.wanted)
+def _check_predicate(_name: str, wanted: object) -> None:
+    if not callable(wanted) or isinstance(wanted, type):
+        raise UsageError(
+            f"the predicate is {shown(wanted)}; wanted is a callable that is asked about each email. "
+            "Everything else has a name, as in subject='Welcome'."
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
-class TLSCriterion(Criterion):
-    """The version of TLS with which the email came, or that it came with one."""
-
-    name: str = "tls"
-
-    def __post_init__(self) -> None:
-        wanted = self.wanted
-        if not (wanted is None or _is_any(wanted) or (isinstance(wanted, (bool, str, re.Pattern)) and wanted != "")):
-            raise UsageError(
-                f"tls={wanted!r}; wanted is True or False, a version as in 'TLSv1.3', a compiled pattern, "
-                "unittest.mock.ANY, or None for a connection without TLS."
-            )
-
-    def _read(self, email: ReceivedEmail) -> str:
-        return (email.session and email.session.tls) or ""
-
-    def _compare(self, got: str) -> Reason | None:
-        wanted = self.wanted
-        if wanted is None or wanted is False:
-            return (lambda: f"{wanted} is wanted, but it came over {got}") if got else None
-        if not got:
-            return lambda: f"{shown(wanted)} is wanted, but it came without TLS"
-        if isinstance(wanted, re.Pattern):
-            return _search([wanted], got)
-        return None if wanted == got or not isinstance(wanted, str) else lambda: difference(str(wanted), got)
+def _check_tls(_name: str, wanted: object) -> None:
+    if not (wanted is None or _is_any(wanted) or (isinstance(wanted, (bool, str, re.Pattern)) and wanted != "")):
+        raise UsageError(
+            f"tls={wanted!r}; wanted is True or False, a version as in 'TLSv1.3', a compiled pattern, "
+            "unittest.mock.ANY, or None for a connection without TLS."
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
-class AttachmentCriterion(Criterion):
-    """The attachments; see `is_wanted` for one.  A list wants each of its items to be there."""
+def _compare_tls(wanted: Any, got: str) -> Reason | None:
+    if wanted is None or wanted is False:
+        return (lambda: f"{wanted} is wanted, but it came over {got}") if got else None
+    if not got:
+        return lambda: f"{shown(wanted)} is wanted, but it came without TLS"
+    if isinstance(wanted, re.Pattern):
+        return _search([wanted], got)
+    return None if wanted == got or not isinstance(wanted, str) else lambda: difference(wanted, got)
 
-    name: str = "attachment"
 
-    def __post_init__(self) -> None:
-        if self.wanted is None or _is_any(self.wanted):
-            return
-        items = self.wanted if isinstance(self.wanted, (list, tuple)) else [self.wanted]
-        for item in items or [self.wanted]:
-            refuse_attachment(self.name, item)
+def _check_attachments(name: str, wanted: object) -> None:
+    if wanted is None or _is_any(wanted):
+        return
+    items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    for item in items or [wanted]:
+        refuse_attachment(name, item)
 
-    def _read(self, email: ReceivedEmail) -> list[Attachment]:
-        return [*email.attachments, *email.inline]
 
-    def _compare(self, got: list[Attachment]) -> Reason | None:
-        wanted = self.wanted
-        files = [each for each in got if not each.is_inline]
-        if _is_any(wanted):
-            return None if files else lambda: "ANY is wanted, but there is none"
-        if wanted is None:
-            return (lambda: f"None is wanted, but there is {self._shown(files)}") if files else None
-        items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-        missing = [item for item in items if not any(is_wanted(item, each) for each in got)]
-        if not missing:
-            return None
-        if not got:
-            first = missing[0] if len(missing) == 1 else missing
-            return lambda: f"{shown(first)} is wanted, but there is none"
-        return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
+def _compare_attachments(wanted: Any, got: list[Attachment]) -> Reason | None:
+    """Compare with one of `is_wanted`, or with a list, of which each item is to be there."""
+    files = [each for each in got if not each.is_inline]
+    if _is_any(wanted):
+        return None if files else lambda: "ANY is wanted, but there is none"
+    if wanted is None:
+        return (lambda: f"None is wanted, but there is {_show_attachments(files)}") if files else None
+    items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    missing = [item for item in items if not any(is_wanted(item, each) for each in got)]
+    if not missing:
+        return None
+    if not got:
+        return lambda: _none(missing[0] if len(missing) == 1 else missing)
+    return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
 
-    def _shown(self, got: list[Attachment]) -> str:
-        return ", ".join(map(str, got)) or "no attachment"
+
+def _show_attachments(got: list[Attachment]) -> str:
+    return ", ".join(map(str, got)) or "no attachment"
 
 
 # -- attachments
@@ -710,3 +646,30 @@ def _around(wanted: list[str], got: list[str]) -> list[str]:
     first, last = blocks[0], blocks[-1]
     start = max(0, first.b - first.a - 2)
     return got[start : last.b + len(wanted) - last.a + 2]
+
+
+# -- all kinds, and all criteria but headers
+
+PREDICATE = Kind(_check_predicate, lambda wanted, email: None if wanted(email) else lambda: "is not true of it")
+ADDRESS, ADDRESSES = _kind_of_text("address"), _kind_of_text("addresses")
+LINE, LINES, TEXT = _kind_of_text("line"), _kind_of_text("lines"), _kind_of_text("text")
+TLS = Kind(_check_tls, _compare_tls)
+ATTACHMENTS = Kind(_check_attachments, _compare_attachments, _show_attachments)
+
+# The criterion's name: how it is compared, and with what.
+KNOWN: Mapping[str, tuple[Kind, Callable[[ReceivedEmail], object]]] = {
+    "to": (ADDRESSES, lambda email: email.to),
+    "cc": (ADDRESSES, lambda email: email.cc),
+    "bcc": (ADDRESSES, lambda email: email.bcc),
+    "recipients": (ADDRESSES, lambda email: email.recipients),
+    "from_": (ADDRESS, lambda email: email.from_),
+    "mail_from": (ADDRESS, lambda email: email.mail_from),
+    "reply_to": (ADDRESSES, lambda email: email.reply_to),
+    "subject": (LINE, lambda email: email.subject),
+    "text": (TEXT, lambda email: email.text),
+    "html": (TEXT, lambda email: email.html),
+    "body": (TEXT, lambda email: email.body),
+    "attachment": (ATTACHMENTS, lambda email: [*email.attachments, *email.inline]),
+    "auth_user": (LINE, lambda email: (email.session and email.session.auth_user) or ""),
+    "tls": (TLS, lambda email: (email.session and email.session.tls) or ""),
+}

@@ -145,7 +145,7 @@ class ReceivedEmail(ParsedPart):
         # The part of it that is an EmailMessage is made by the parser.
         self.raw = raw
         self.envelope = envelope
-        self.session = session
+        self.session: SessionFacts | None = session
         self.received_at = received_at
         self.index = -1
         self.window = _NO_TEST
