@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from .tls import TLS
 
 __all__ = [
-    "HasDescriptor", "Running", "Server", "State", "Unfinished", "check_seconds", "register", "unregister",
+    "HasDescriptor", "Running", "Server", "State", "Unfinished", "check_seconds", "check_switch", "register",
+    "unregister",
 ]  # fmt: skip
 
 
@@ -473,6 +474,17 @@ class Server(abc.ABC):
             f"{self!r} cannot be pickled or copied: it is a socket and threads of this process. "
             "Hand on its url instead."
         )
+
+
+def check_switch(name: str, value: object) -> bool:
+    """Return ``value``, if it is True or False: a str such as ``"no"`` would be taken for True.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {quote(value)}; wanted True or False")
+    return value
 
 
 def check_seconds(name: str, value: object) -> float:

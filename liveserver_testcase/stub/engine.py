@@ -15,6 +15,7 @@ from typing import Any
 
 from ..core.interrupts import defer_sigint
 from ..core.listener import Listener
+from ..core.server import check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, resolve_tls
 from ..core.tracebacks import Unfinished
@@ -180,13 +181,16 @@ class StubEngine(HTTPServer):
     ) -> None:
         if isinstance(body_limit, bool) or not isinstance(body_limit, int) or body_limit < 0:
             raise UsageError(f"body_limit is {quote(body_limit)}; wanted a number of bytes, 0 or more")
+        external_host = options.get("external_host")
+        if not isinstance(external_host, str | None):
+            raise UsageError(f"external_host is {quote(external_host)}; wanted the name of a host")
         self.inspection = Inspection(self, registry)
         self.stub_handler = StubHandler(registry, self.inspection, body_limit)
         super().__init__(self.stub_handler, host, **options)
         self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
         self.display_name = "HTTPStub"
         self.journal.on_drop = _forget
-        self.keep_alive = keep_alive
+        self.keep_alive = check_switch("keep_alive", keep_alive)
         self.body_limit = body_limit
         self.loop = HandlerLoop("http-stub handlers")
         self._faults: list[ConnectionFault] = []
@@ -252,7 +256,7 @@ class StubEngine(HTTPServer):
 
     def close_connections(self, *, reset: bool = False) -> None:
         """Cut every connection; with a TCP reset, if so asked."""
-        if reset:
+        if check_switch("reset", reset):
             for connection in self.connections:
                 connection.mark_truncated(reset=True)
         super().close_connections()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..core.names import suggest_keywords
-from ..core.server import check_seconds
+from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..errors import UsageError
 from .connection import Wake
@@ -154,7 +154,7 @@ class Hold:
         Raises:
             UsageError: It is not held.
         """
-        self._take("drop", request).drop(reset=reset)
+        self._take("drop", request).drop(reset=check_switch("reset", reset))
 
     def drop_all(self) -> None:
         """Drop whatever is held."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 from werkzeug.wrappers import Response
 
 from ..core.names import refuse_unknown
+from ..core.server import check_switch
 from ..core.text import count, quote
 from ..errors import UsageError
 from .faults import FaultPlan
@@ -372,6 +373,8 @@ class ServedContent:
             mode = Chunked(chunked.value if isinstance(chunked, Chunked) else chunked)
         except ValueError as error:
             raise UsageError(f"chunked is {quote(chunked)}; wanted Chunked.YES, Chunked.NO or Chunked.AUTO") from error
+        if not isinstance(headers, Iterable | None):
+            raise UsageError(f"headers are {quote(headers)}; wanted a mapping, or pairs of name and value")
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
         plain = [pair for pair in pairs if len(pair) != 2 or str(pair[0]).lower() != "transfer-encoding"]
         says_chunked = any("chunked" in str(pair[-1]).lower() for pair in pairs if pair not in plain)
@@ -390,7 +393,7 @@ class ServedContent:
             is_text = all(isinstance(item, str) for item in items)
             body = "".join(items) if is_text else b"".join(map(_encode, items))  # type: ignore[arg-type]
             reply = Reply(code, body, sent, **self._options)
-        self.answer: Responder = FormResponder(reply) if show_post_vars else reply
+        self.answer: Responder = FormResponder(reply) if check_switch("show_post_vars", show_post_vars) else reply
 
     def changed(self, **changes: Any) -> ServedContent:
         """Return the same but for ``changes`` of content, code, headers or chunked."""

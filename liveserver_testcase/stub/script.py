@@ -347,10 +347,11 @@ class Script(KnownAttributes):
             first: The state in which each test finds it; ``start`` if none of the views says another.
 
         Raises:
-            UsageError: The name is no text, or the thing begins in another state.
+            UsageError: The name or the state is no text, or the thing begins in another state.
         """
-        if not isinstance(name, str) or not name:
-            raise UsageError(f"name is {quote(name)}; wanted a str")
+        _check_text("name", name)
+        if first is not None:
+            _check_text("first", first)
         return ScenarioScript(self, self._registry.find_scenario(name, first))
 
     @contextlib.contextmanager
@@ -457,8 +458,8 @@ class ScenarioScript(_View):
         state: str | None,
         **options: Any,
     ) -> Expectation:
-        if state is not None and (not isinstance(state, str) or not state):
-            raise UsageError(f"state is {quote(state)}; wanted a str")
+        if state is not None:
+            _check_text("state", state)
         options["scenario"] = self._scenario  # instead of one that it was written through
         return self._through._write(method, path, criteria, times, name, state, **options)
 
@@ -474,12 +475,16 @@ class ScenarioScript(_View):
 
     @state.setter
     def state(self, state: str) -> None:
-        if not isinstance(state, str) or not state:
-            raise UsageError(f"state is {quote(state)}; wanted a str")
+        _check_text("state", state)
         self._registry.move(self._scenario, state)
 
     def __repr__(self) -> str:
         return repr(self._scenario)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{name} is {quote(value)}; wanted a str")
 
 
 def caller_location() -> str:

@@ -7,7 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..core.names import suggest_keywords, suggest_more_keywords
-from ..core.server import check_seconds
+from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError
@@ -112,6 +112,8 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
         What was written before the first test is there again, as it was then, in each.
         """
+        if not isinstance(name, str):
+            raise UsageError(f"name is {quote(name)}; wanted a str")
         self._engine.end_disruptions()
         self._inspection.begin(name)
 
@@ -170,6 +172,8 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @name.setter
     def name(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise UsageError(f"name is {quote(name)}; wanted a str")
         self._inspection.name = name
 
     @property
@@ -188,7 +192,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @is_strict.setter
     def is_strict(self, is_strict: bool) -> None:
-        self._inspection.is_strict = is_strict
+        self._inspection.is_strict = check_switch("is_strict", is_strict)
 
     @property
     def is_verified(self) -> bool:
@@ -197,7 +201,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @is_verified.setter
     def is_verified(self, is_verified: bool) -> None:
-        self._inspection.is_verified = is_verified
+        self._inspection.is_verified = check_switch("is_verified", is_verified)
 
     @property
     def unmatched_reply(self) -> Reply:
@@ -206,6 +210,8 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @unmatched_reply.setter
     def unmatched_reply(self, reply: Reply) -> None:
+        if not isinstance(reply, Reply):
+            raise UsageError(f"unmatched_reply is {quote(reply)}; wanted a Reply")
         self._engine.stub_handler.unmatched_reply = reply
 
     # -- what `serve_content` serves, one by one -------------------------------------------------------------------
@@ -460,6 +466,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         """
         refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
         found, seconds = self._inspection, self._inspection.get_seconds(timeout)
+        check_switch("stop_on_unmatched", stop_on_unmatched)
         self.journal.wait_for(lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds)
         found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
 
@@ -469,6 +476,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     ) -> None:
         """`wait_until_satisfied`, for code on an event loop."""
         found, seconds = self._inspection, self._inspection.get_seconds(timeout)
+        check_switch("stop_on_unmatched", stop_on_unmatched)
         await self.journal.wait_for_async(
             lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds
         )

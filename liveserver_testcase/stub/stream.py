@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..core.server import check_seconds
+from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..errors import UsageError
 
@@ -106,6 +106,7 @@ def make_stream(
         UsageError: It is nothing that gives pieces.
     """
     encode = encode or encode_piece
+    check_switch("keep_open", keep_open)
     if isinstance(source, Iterator | AsyncIterator):
         name = getattr(source, "__name__", "")
         name = name if name.isidentifier() else "ticks"

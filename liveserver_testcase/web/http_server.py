@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..core.listener import format_host
-from ..core.server import Server
+from ..core.server import Server, check_seconds
 from ..core.threaded import ThreadedServer
 from ..core.tls import resolve_tls
 from ..core.tracebacks import stack_of_thread
@@ -134,8 +134,8 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self.handler = handler
-        self.header_timeout = header_timeout
-        self.body_timeout = body_timeout
+        self.header_timeout = check_seconds("header_timeout", header_timeout)
+        self.body_timeout = check_seconds("body_timeout", body_timeout)
 
     @property
     def in_flight(self) -> list[Exchange]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, Reply, UsageError
 from liveserver_testcase.stub.hold import Hold
+from liveserver_testcase.stub.script import ScenarioScript, Script
 from tests.integration.stub.support import StubTest
 from tests.integration.stub.wire import WireTest, get
 from tests.support import HANG
 
 Calls = tuple[Callable[[Any], object], ...]
 
-# What is no verb of a test's: what the engine calls, and what only tells.
-_OF_THE_ENGINE = {
-    HTTPStub: set[str](),
+# What is no verb of a test's: what the engine calls, and what takes nothing that could be wrong.
+_OF_THE_ENGINE: Mapping[type, set[str]] = {
     Expectation: {"begin", "claim", "forget_request", "save", "describe", "matches", "remove"},
     Hold: {"drop_before", "reply_to", "report_unanswered"},
 }
@@ -83,35 +84,43 @@ _STUB: Mapping[str, Calls] = {
     "defaults": (*_with_criteria("defaults"), lambda of: of.defaults(prefix="v1"), lambda of: of.defaults(prefx="/v1"),
         lambda of: of.defaults(reply_headers={"X-A": None}),
     ),
-    "scenario": (lambda of: of.scenario(""), lambda of: (of.scenario("a", "new"), of.scenario("a", "old"))),
+    "scenario": (
+        lambda of: of.scenario(""), lambda of: of.scenario("a", 5),
+        lambda of: (of.scenario("a", "new"), of.scenario("a", "old")),
+    ),
     "in_order": (lambda of: of.in_order(5), _enter_twice),
     "serve_content": (
         lambda of: of.serve_content(5), lambda of: of.serve_content("", 99), lambda of: of.serve_content(chunked=5),
         lambda of: of.serve_content(delay=-1), lambda of: of.serve_content(contnt=""),
         lambda of: of.serve_content(headers=5), lambda of: of.serve_content([5]),
+        lambda of: of.serve_content(show_post_vars="no"),
     ),
     "enqueue": (
         lambda of: of.enqueue(None), lambda of: of.enqueue(99), lambda of: of.enqueue(200, method="get"),
         lambda of: of.enqueue(object()), lambda of: of.enqueue(200, methd="GET"),
     ),
-    "scope": (lambda of: of.scope(5),), "scope_async": (lambda of: of.scope_async(5),),
+    "scope": (lambda of: of.scope(5),),
     "on_connect": (
         lambda of: of.on_connect("reset"), lambda of: of.on_connect(Fault.TRUNCATE),
         lambda of: of.on_connect(Fault.RESET, times=0), lambda of: of.on_connect(Fault.EXPIRED_CERT),
     ),
     "refuse_connections": (lambda of: (of.refuse_connections(), of.refuse_connections()),),
     "blackhole": (lambda of: (of.blackhole(), of.blackhole()),),
-    "close_connections": (lambda of: of.close_connections(True),),
+    "close_connections": (lambda of: of.close_connections(True), lambda of: of.close_connections(reset="no")),
     "take_request": _timeouts("take_request"),
     "wait_for_request": (
         *_timeouts("wait_for_request"), *_with_criteria("wait_for_request"),
         lambda of: of.wait_for_request(times=-1), lambda of: of.wait_for_request("get"),
     ),
-    "wait_until_satisfied": (*_timeouts("wait_until_satisfied"), lambda of: of.wait_until_satisfied(stop=True)),
+    "wait_until_satisfied": (
+        *_timeouts("wait_until_satisfied"), lambda of: of.wait_until_satisfied(stop=True),
+        lambda of: of.wait_until_satisfied(stop_on_unmatched="no"),
+    ),
     "wait_until_idle": (lambda of: of.wait_until_idle(-1), lambda of: of.wait_until_idle("1")),
     "stop": (lambda of: of.stop(-1), lambda of: of.stop("1")),
     "start": (lambda of: of.start(),),  # it runs
-    "begin": (lambda of: of.begin(),), "reset": (lambda of: of.reset(5),), "verify": (lambda of: of.verify(5),),
+    "begin": (lambda of: of.begin(), lambda of: of.begin(5)),
+    "reset": (lambda of: of.reset(5),), "verify": (lambda of: of.verify(5),),
     "check": (lambda of: of.check(5),), "explain": (lambda of: of.explain(5),),
     "failure_report": (lambda of: of.failure_report(5),), "client_context": (lambda of: of.client_context(5),),
     "environ": (lambda of: of.environ(5),), "url_for": (lambda of: of.url_for(5),),
@@ -130,6 +139,7 @@ _EXPECTATION: Mapping[str, Calls] = {
     ),
     "reply_sse": (
         lambda of: of.reply_sse("abc"), lambda of: of.reply_sse(iter("ab")), lambda of: of.reply_sse([5]),
+        lambda of: of.reply_sse([], keep_open="no"),
     ),
     "reply_redirect": (lambda of: of.reply_redirect(""), lambda of: of.reply_redirect("/", 200)),
     "reply_raw": (lambda of: of.reply_raw("text"),),
@@ -153,16 +163,51 @@ _EXPECTATION: Mapping[str, Calls] = {
 
 _HOLD: Mapping[str, Calls] = {
     "reply": (*_content("reply"), lambda of: of.reply(request="x")),
-    "drop": (lambda of: of.drop(request="x"),),
+    "drop": (lambda of: of.drop(request="x"), lambda of: of.drop(reset="no")),
     "drop_all": (lambda of: of.drop_all(5),),
     "wait": _timeouts("wait"),
 }
 
 
+_CREATION: Mapping[str, tuple[object, ...]] = {
+    "host": (5, None), "port": (-1, "80", True), "tls": ("yes", ("a",)), "client_auth": ("always", True),
+    "keep_alive": ("no", None), "body_limit": (-1, "1", None), "external_host": (5,), "journal_limit": (0, "1", None),
+    **dict.fromkeys(("header_timeout", "body_timeout", "start_timeout", "stop_timeout"), (*_TIMEOUTS, None)),
+}  # fmt: skip
+
+_SETTINGS: Mapping[str, tuple[object, ...]] = {
+    "name": (5, None), "timeout": (*_TIMEOUTS, None), "is_strict": ("no", None), "is_verified": ("no", None),
+    "unmatched_reply": (404, None), "content": (5, [5]), "code": (99, "404"), "headers": (5, {"X": 1}), "chunked": (5,),
+}  # fmt: skip
+
+
 def _list_verbs(kind: type) -> set[str]:
-    """The public methods that a test calls, the asynchronous form of one apart: it checks as that does."""
-    names = {name for name in dir(kind) if not name.startswith("_") and inspect.isfunction(getattr(kind, name))}
-    return {name for name in names if not name.endswith("_async") or name == "scope_async"} - _OF_THE_ENGINE[kind]
+    """The public methods that a test calls; the asynchronous form of one is called as that is."""
+    names = {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
+    return {name for name in names if not name.endswith("_async")} - _OF_THE_ENGINE.get(kind, set())
+
+
+def _list_settings(kind: type) -> set[str]:
+    found = {name: inspect.getattr_static(kind, name) for name in dir(kind)}
+    return {name for name, value in found.items() if isinstance(value, property) and value.fset is not None}
+
+
+class _Awaited:
+    """An object whose verbs are called in their asynchronous form, where they have one."""
+
+    def __init__(self, of: object) -> None:
+        self._of = of
+
+    def __getattr__(self, name: str) -> Any:
+        asynchronous = getattr(self._of, f"{name}_async", None)
+        if asynchronous is None:
+            return getattr(self._of, name)
+
+        def call(*args: object, **kwargs: object) -> None:
+            made = asynchronous(*args, **kwargs)
+            asyncio.run(made if inspect.iscoroutine(made) else made.__aenter__())
+
+        return call
 
 
 class MisuseTest(WireTest, StubTest):
@@ -171,20 +216,48 @@ class MisuseTest(WireTest, StubTest):
     def assert_loud(self, calls: Mapping[str, Calls], make: Callable[[], object]) -> None:
         for verb, wrong in calls.items():
             for number, call in enumerate(wrong):
-                with self.subTest(verb=verb, number=number):
-                    of = make()
-                    with self.assertRaises((UsageError, TypeError)):
-                        call(of)
-                    self.stub.begin("shop.test_a")  # what was broken works again
+                for awaited in (False, True) if hasattr(make(), f"{verb}_async") else (False,):
+                    with self.subTest(verb=verb, number=number, awaited=awaited):
+                        of = _Awaited(make()) if awaited else make()
+                        with self.assertRaises((UsageError, TypeError)):
+                            call(of)
+                        self.stub.begin("shop.test_a")  # what was broken works again
 
     def test_every_verb_is_here(self) -> None:
-        """A new one is missed."""
+        """A new one is missed, and so is a new setting or a new keyword of the stub itself."""
         for kind, calls in ((HTTPStub, _STUB), (Expectation, _EXPECTATION), (Hold, _HOLD)):
             self.assertEqual(_list_verbs(kind), set(calls), kind)
+        self.assertEqual(_list_settings(HTTPStub), set(_SETTINGS))
+        self.assertEqual(set(inspect.signature(HTTPStub).parameters), set(_CREATION))
+        self.assertEqual({"state"}, _list_settings(ScenarioScript))
 
     def test_of_a_stub(self) -> None:
         """What it is told and asked."""
         self.assert_loud(_STUB, lambda: self.stub)
+
+    def test_of_a_view(self) -> None:
+        """What is written through one is written as into the stub itself."""
+        verbs = {name: _STUB[name] for name in _list_verbs(Script)}
+        self.assert_loud(verbs, lambda: self.stub.defaults(headers={"X-A": "1"}))
+        with self.assertRaises(UsageError):
+            self.stub.scenario("order").state = 5  # type: ignore[assignment]
+
+    def test_of_what_makes_a_stub(self) -> None:
+        """Each keyword is checked before anything listens."""
+        for keyword, wrong in _CREATION.items():
+            for value in wrong:
+                with self.subTest(keyword=keyword, value=value), self.assertRaises(UsageError):
+                    HTTPStub(**{keyword: value})  # type: ignore[arg-type]
+
+    def test_of_settings(self) -> None:
+        """What is refused changes nothing."""
+        for setting, wrong in _SETTINGS.items():
+            for value in wrong:
+                with self.subTest(setting=setting, value=value):
+                    before = getattr(self.stub, setting)
+                    with self.assertRaises(UsageError):
+                        setattr(self.stub, setting, value)
+                    self.assertEqual(before, getattr(self.stub, setting))
 
     def test_of_an_expectation(self) -> None:
         """What it answers; it is as it was afterwards."""
