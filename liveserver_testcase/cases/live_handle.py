@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
@@ -101,6 +102,14 @@ class LiveServerHandle(KnownAttributes):
     def journal(self) -> Journal[RequestRecord]:
         """Every request that the server keeps, `requests` among them."""
         return self._server.journal
+
+    def save_har(self, path: str | os.PathLike[str], *, secrets: bool = False) -> None:
+        """Write the requests and responses of this test into a file: see `LiveServer.save_har`.
+
+        Raises:
+            UsageError: ``live_capture`` is not set, or the file cannot be written.
+        """
+        self._server.save_har(path, secrets=secrets)
 
     def wait_until_idle(self, timeout: float | None = None) -> None:
         """Wait until no request is in flight.

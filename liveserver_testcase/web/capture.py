@@ -8,24 +8,25 @@ which is the rule, a record has no `Capture` and a request costs nothing more.
 from __future__ import annotations
 
 import collections
-import io
+import functools
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..core.interrupts import monotonic
 from .asgi_cycle import current_cycle
 from .records import RequestRecord
-from .request_body import WSGIInput
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
     from .lifespan import ASGIApplication
 
-__all__ = ["Capture", "CapturedMessage", "WebSocketMessage", "capture_exchanges"]
+__all__ = ["Capture", "CapturedMessage", "Pairs", "WebSocketMessage", "capture_exchanges"]
+
+Pairs: TypeAlias = list[tuple[str, str]]
+"""Names and values, in order."""
 
 _BODY_LIMIT = 1024 * 1024  # bytes that are kept of one body, enough for a page and its pictures
 _TOTAL_LIMIT = 64 * 1024 * 1024  # bytes of bodies that a server keeps in all; the oldest are given up
@@ -38,11 +39,11 @@ class CapturedMessage:
 
     Attributes:
         headers: Names and values in the order in which they were sent.
-        body: What the application has read or sent, without transfer coding; of a long one the beginning.
+        body: What was read or sent, without transfer coding; of a long one the beginning.
         size: Bytes that the body had; more than are in ``body`` if not all were kept.
     """
 
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: Pairs
     body: bytes = b""
     size: int = 0
 
@@ -67,14 +68,14 @@ class Capture:
     """What was exchanged for one request.
 
     Attributes:
-        request: As far as the application has read it.
+        request: As far as it has been read.
         response: As the application sent it; without headers while there is none.
         messages: Of a WebSocket, the first 1,000.
     """
 
     request: CapturedMessage
-    response: CapturedMessage = field(default_factory=CapturedMessage)
-    messages: list[WebSocketMessage] = field(default_factory=list)
+    response: CapturedMessage
+    messages: list[WebSocketMessage]
 
 
 class _Captures:
@@ -87,7 +88,7 @@ class _Captures:
 
     def begin(self, record: RequestRecord, headers: Iterable[tuple[bytes, bytes]]) -> Capture:
         """Begin to capture a request."""
-        capture = Capture(CapturedMessage(_decode(headers)))
+        capture = Capture(CapturedMessage(_decode(headers)), CapturedMessage([]), [])
         record.capture = capture
         return capture
 
@@ -130,9 +131,7 @@ class _CapturingWSGI:
         captures = self._captures
         capture = captures.begin(exchange, exchange.head.headers)
         if exchange.body is not None:
-            environ["wsgi.input"] = WSGIInput(
-                _TeeBody(exchange.body, captures, capture.request)  # type: ignore[arg-type]  # it reads like one
-            )
+            exchange.body.observe = functools.partial(captures.add, capture.request)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             write = start_response(status, headers, exc_info)
@@ -155,22 +154,6 @@ class _CapturingWSGI:
 
     def __repr__(self) -> str:
         return repr(self.app)
-
-
-class _TeeBody(io.RawIOBase):
-    """The body of a request; what is read of it is captured."""
-
-    def __init__(self, body: io.RawIOBase, captures: _Captures, message: CapturedMessage) -> None:
-        self._body, self._captures, self._message = body, captures, message
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        count = self._body.readinto(buffer)
-        if count:
-            self._captures.add(self._message, bytes(memoryview(buffer).cast("B")[:count]))
-        return count
 
 
 class _TeeResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import ssl
 import threading
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         UsageError: The application is none, or it cannot be told what it is.
     """
 
-    __slots__ = ("__weakref__", "_app", "_engine", "_framework_errors", "_mode", "_ready_path")
+    __slots__ = ("__weakref__", "_app", "_captures", "_engine", "_framework_errors", "_mode", "_ready_path")
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
             raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
         self._mode: Mode = mode
         self._ready_path = ready_path
+        self._captures = capture
         self._engine: HTTPEndpoint[Any]
         options: dict[str, Any] = {
             "tls": tls,
@@ -201,6 +203,26 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
             ServerDied: The server's process has; raised once in each test.
         """
         return self._engine.take_errors()
+
+    def save_har(self, path: str | os.PathLike[str], *, secrets: bool = False) -> None:
+        """Write the requests and responses of this test into a file that developer tools open.
+
+        Args:
+            path: The HAR file; one that exists is replaced.
+            secrets: Whether secrets are written as they were; otherwise ``***`` stands for each.
+
+        Raises:
+            UsageError: The server does not keep headers and bodies, or the file cannot be written.
+        """
+        from .har import make_captured_entries, write_har
+
+        if not self._captures:
+            raise UsageError(
+                f"{self!r} keeps no headers and bodies that could be saved; set live_capture = True "
+                "(LIVESERVER_CAPTURE=1), or make it with LiveServer(app, capture=True)"
+            )
+        records = self.journal.entries(self.journal.window)
+        write_har(path, make_captured_entries(records, self.url), secrets=secrets)
 
     def stack_of(self, record: RequestRecord) -> str:
         """Where the application is with a request that is in flight, as `traceback` formats it; empty if unknown."""

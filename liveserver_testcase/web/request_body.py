@@ -126,6 +126,7 @@ class Body(io.RawIOBase):
         failure: Why it cannot be read to its end: the client's fault, or its disappearance.
         trailers: Header lines that followed a chunked body.
         chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
+        observe: Called with what has been read, whoever reads it; None for nobody.
     """
 
     def __init__(self, incoming: ReceiveBuffer, before: Callable[[], None] | None = None) -> None:
@@ -137,6 +138,7 @@ class Body(io.RawIOBase):
         self.failure: BadRequest | ClientDisconnected | None = None
         self.trailers: list[tuple[bytes, bytes]] = []
         self.chunk_sizes: list[int] = []
+        self.observe: Callable[[bytes], None] | None = None
 
     def readable(self) -> bool:
         """It is."""
@@ -164,6 +166,8 @@ class Body(io.RawIOBase):
             self.failure = error
             raise _wrap_failure(error) from error
         self.received += count
+        if self.observe is not None:
+            self.observe(bytes(view[:count]))
         if self.finished:
             self.finished_at = monotonic()
         return count
