@@ -101,6 +101,11 @@ class ExpectationRegistry:
             self._allowed = []
             self._write_anew([expectation for expectation, _ in self._kept if expectation not in self._kept_queue])
 
+    @property
+    def is_in_test(self) -> bool:
+        """Whether what is written now belongs to a test, and not to a class."""
+        return self._kept is not None
+
     def clear(self) -> None:
         """Drop everything, unless tests have begun: then the next `begin` drops what belongs to the test."""
         with self._lock:

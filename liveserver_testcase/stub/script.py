@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from werkzeug.wrappers import Response
@@ -287,6 +287,86 @@ class Script(KnownAttributes):
             expectation.reply_with(reply)
         self._registry.enqueue(expectation)
         return expectation
+
+    # -- recorded traffic ------------------------------------------------------------------------------------------
+
+    @suggest_keywords
+    def load_har(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        match: Sequence[str] = ("method", "path", "query", "body"),
+        strict: bool = True,
+        host: str | None = None,
+    ) -> list[Expectation]:
+        """Answer as a HAR file has it: each entry becomes an expectation, and repeated ones a sequence.
+
+        What was masked when the file was saved matches anything.  The host of the recorded server becomes the stub's in
+        ``Location``, in bodies of text, and so on, and cookies lose their domain.
+
+        Args:
+            path: The file: from `HTTPStub.save_har`, `LiveServer.save_har`, `record`, or a browser's developer tools.
+            match: What of a request must be that of an entry: some of ``method``, ``path``, ``query``, ``body``,
+                ``host`` and ``headers``.
+            strict: Whether an entry that is never asked for fails the test, and a request that comes more often than it
+                was recorded, too; else the last response to it is given again.
+            host: Only the entries of this host, of a file that has several.
+
+        Returns:
+            The expectations, in the order of the first entry of each.
+
+        Raises:
+            UsageError: It is no HAR file, a response was saved without its body, or ``match`` is none of these.
+        """
+        from .har import load_har  # which few scripts need, as below
+
+        return load_har(self, path, match=match, strict=strict, host=host)
+
+    @suggest_keywords
+    def record(
+        self,
+        upstream_url: str,
+        path: str | os.PathLike[str],
+        *,
+        match: Sequence[str] = ("method", "path", "query", "body"),
+        strict: bool | None = None,
+        secrets: bool = False,
+        timeout: float = 10.0,
+        ca_file: str | None = None,
+    ) -> list[Expectation]:
+        """Record what a real server answers, with ``LIVESERVER_RECORD=1``, or replay what was recorded, without it.
+
+        While it records, what nothing else answers is passed on to ``upstream_url``, and ``path`` is written anew with
+        each response.  Without that variable nothing leaves the stub: see `load_har`.
+
+        Args:
+            upstream_url: The base URL of the real server.
+            path: The HAR file.
+            match: See `load_har`.
+            strict: See `load_har`; None for True in a test, and False for what a whole class shares.
+            secrets: Whether the file has secrets as they were; otherwise ``***`` stands for each.
+            timeout: Seconds without a byte from the real server.
+            ca_file: What must be trusted to verify it, as a path; the system's by default.
+
+        Returns:
+            The expectations that answer.
+
+        Raises:
+            UsageError: There is nothing to replay, the file cannot be written, or one of these is of the wrong kind.
+        """
+        from .har import record
+
+        is_strict = self._registry.is_in_test if strict is None else strict
+        return record(
+            self,
+            upstream_url,
+            path,
+            match=match,
+            strict=is_strict,
+            secrets=secrets,
+            timeout=timeout,
+            ca_file=ca_file,
+        )
 
     @contextlib.contextmanager
     def in_order(self) -> Iterator[None]:

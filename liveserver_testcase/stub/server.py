@@ -303,6 +303,20 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         """What is in the script, and what came: for a look in between, or a message of one's own."""
         return explain_script(self._inspection.traffic, self.expectations)
 
+    def save_har(self, path: str | os.PathLike[str], *, secrets: bool = False) -> None:
+        """Write what came in this test, and what was answered, into a file that developer tools open.
+
+        Args:
+            path: The HAR file; one that exists is replaced.
+            secrets: Whether secrets are written as they were; otherwise ``***`` stands for each.
+
+        Raises:
+            UsageError: The file cannot be written.
+        """
+        from .har import save_har
+
+        save_har(path, self.exchanges, self.url, secrets=secrets)
+
     def failure_report(self) -> str:
         """Return what is held against this test, as text: each request once, by the first who asks.
 

@@ -31,6 +31,9 @@ RETURNED = {
     "mail.outbox.Outbox",
     "mail.scripting.ScriptedFaults",
     "stub.script.ScenarioScript",
+    "web.capture.Capture",
+    "web.capture.CapturedMessage",
+    "web.capture.WebSocketMessage",
     "web.session.LiveSession",
 }
 

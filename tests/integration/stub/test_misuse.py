@@ -123,6 +123,15 @@ _STUB: Mapping[str, Calls] = {
     "reset": (lambda of: of.reset(5),), "verify": (lambda of: of.verify(5),),
     "check": (lambda of: of.check(5),), "explain": (lambda of: of.explain(5),),
     "failure_report": (lambda of: of.failure_report(5),), "client_context": (lambda of: of.client_context(5),),
+    "load_har": (
+        lambda of: of.load_har("/no/such/file"), lambda of: of.load_har(5), lambda of: of.load_har("x", strickt=True),
+        lambda of: of.load_har("x", match=("verb",)), lambda of: of.load_har("x", match=()),
+    ),
+    "record": (
+        lambda of: of.record("http://a", "/no/such/file"), lambda of: of.record("http://a", "x", match=("verb",)),
+        lambda of: of.record("http://a", 5),
+    ),
+    "save_har": (lambda of: of.save_har("/no/such/folder/file"), lambda of: of.save_har(5.0)),
     "environ": (lambda of: of.environ(5),), "url_for": (lambda of: of.url_for(5),),
 }  # fmt: skip
 

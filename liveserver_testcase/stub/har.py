@@ -1,0 +1,404 @@
+"""Recorded traffic as a script: saved from a stub, loaded into one, or recorded from a real server and replayed.
+
+An entry of a HAR file becomes an expectation like any that a test writes, so that reports, precedence and counting are
+those of every other; entries that ask the same are one expectation that answers them one after the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from werkzeug.http import parse_options_header
+
+from ..core.interrupts import monotonic
+from ..core.masking import MASK
+from ..core.names import suggest_name
+from ..core.text import count, quote
+from ..errors import UsageError
+from ..web.har import HarEntry, decode_content, entry_of, is_text, read_har, write_har
+from .expectation import at_least
+from .forwarding import ForwardingResponder
+from .parsing import parse_form
+from .reply import Reply
+from .request import RecordedRequest
+
+if TYPE_CHECKING:
+    from ..web.capture import Pairs
+    from ..web.records import Exchange
+    from .expectation import Expectation
+    from .script import Script
+
+__all__ = ["RECORD_VARIABLE", "load_har", "make_entry", "record", "save_har"]
+
+RECORD_VARIABLE = "LIVESERVER_RECORD"
+
+_KNOWN = ("method", "path", "query", "body", "host", "headers")
+_NOISE = frozenset(("accept", "accept-encoding", "connection", "content-length", "cookie", "host", "user-agent"))
+_NOT_REPLAYED = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive", "date"))
+
+
+# -- saving ------------------------------------------------------------------------------------------------------------
+
+
+def save_har(path: str | os.PathLike[str], exchanges: Iterable[Exchange], origin: str, *, secrets: bool) -> None:
+    """Write what a stub was sent and has answered into a HAR file.
+
+    Args:
+        path: The file.
+        exchanges: Those of the stub.
+        origin: The stub's URL.
+        secrets: See `write_har`.
+    """
+    write_har(path, filter(None, (make_entry(exchange, origin) for exchange in exchanges)), secrets=secrets)
+
+
+def make_entry(exchange: Exchange, origin: str) -> HarEntry | None:
+    """Make the entry of an exchange; None for one of which no request could be made out."""
+    request = exchange.handler_data
+    if not isinstance(request, RecordedRequest):
+        return None
+    host = request.headers.get("Host")
+    base = f"{origin.partition('://')[0]}://{host}" if host else origin
+    target = exchange.target
+    reply, body = request.reply, None
+    if reply is not None and reply.stream is None and reply.raw is None:
+        body = b"" if exchange.method == "HEAD" else reply.body
+    return entry_of(
+        exchange,
+        target if "://" in target else f"{base}{target}",
+        request_headers=_decode_lines(request),
+        request_body=request.body,
+        response_headers=list(reply.headers) if reply is not None else [],
+        response_body=body,
+        comment=_explain_gap(request),
+    )
+
+
+def _decode_lines(request: RecordedRequest) -> Pairs:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.header_lines]
+
+
+def _explain_gap(request: RecordedRequest) -> str:
+    reply = request.reply
+    if request.loss:
+        return f"the request's body has {count(request.body_size, 'byte')}{request.loss}"
+    if reply is not None and reply.stream is not None:
+        return "the response's body was a stream, which is not kept"
+    return request.failure
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def load_har(
+    script: Script,
+    path: str | os.PathLike[str],
+    *,
+    match: Sequence[str],
+    strict: bool,
+    host: str | None = None,
+) -> list[Expectation]:
+    """Write an expectation for each request that a HAR file has: see `Script.load_har`."""
+    wanted = _check_match(match)
+    entries = read_har(path)
+    if host is not None:
+        known = sorted({urlsplit(entry.url).netloc for entry in entries})
+        entries = [entry for entry in entries if host in (urlsplit(entry.url).netloc, urlsplit(entry.url).hostname)]
+        if not entries:
+            raise UsageError(
+                f"{os.fspath(path)!r} has no entry of the host {host!r}; it has {', '.join(known) or 'none'}"
+            )
+    groups: dict[Hashable, list[HarEntry]] = {}
+    for entry in entries:
+        groups.setdefault(_make_key(entry, wanted), []).append(entry)
+    return [_write(script, group, wanted, os.fspath(path), strict=strict) for group in groups.values()]
+
+
+def _check_match(match: object) -> Sequence[str]:
+    names = [match] if isinstance(match, str) else match
+    if not isinstance(names, Sequence) or not names:
+        raise UsageError(f"match is {quote(match)}; wanted some of {', '.join(map(repr, _KNOWN))}")
+    for name in names:
+        if name not in _KNOWN:
+            raise UsageError(f"match has {quote(name)}: {suggest_name(str(name), _KNOWN)}")
+    return names
+
+
+def _make_key(entry: HarEntry, wanted: Sequence[str]) -> Hashable:
+    """What two entries have in common that ask the same, as far as it is compared."""
+    parts = urlsplit(entry.url)
+    known: dict[str, Callable[[], Hashable]] = {
+        "method": lambda: entry.method,
+        "path": lambda: parts.path,
+        "query": lambda: tuple(sorted(parse_form(parts.query.encode()))),
+        "body": lambda: entry.request_body,
+        "host": lambda: parts.netloc,
+        "headers": lambda: tuple(_telling_headers(entry)),
+    }
+    return tuple(known[name]() for name in wanted)
+
+
+def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], path: str, *, strict: bool) -> Expectation:
+    first = entries[0]
+    parts = urlsplit(first.url)
+    criteria: dict[str, Any] = {}
+    if "query" in wanted:
+        criteria["query"] = _make_query(parts.query)
+    if "body" in wanted:
+        criteria |= _make_body_criterion(first)
+    if "host" in wanted:
+        criteria["host"] = parts.netloc
+    if "headers" in wanted:
+        criteria["headers"] = {name: _unmask(value) for name, value in _telling_headers(first)}
+    expectation = (script.expect if strict else script.on)(
+        first.method if "method" in wanted else None,
+        _make_path(parts.path or "/") if "path" in wanted else None,
+        times=at_least(len(entries)) if strict else None,
+        name=f"recorded in {os.path.basename(path)}",
+        **criteria,
+    )
+    return expectation.reply_with(_RecordedReplies(entries, path, is_strict=strict))
+
+
+def _telling_headers(entry: HarEntry) -> Pairs:
+    """Headers that say what is asked for, and not who asks."""
+    return sorted(pair for pair in entry.request_headers if pair[0].lower() not in _NOISE)
+
+
+class _AnyValue:
+    """Equal to everything: what was masked when it was saved may be anything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "anything (it was masked when it was saved)"
+
+
+def _unmask(value: str) -> object:
+    """What a recorded text is compared with: anything may stand where it was masked."""
+    if MASK not in value:
+        return value
+    return _AnyValue() if value == MASK else re.compile(".*".join(map(re.escape, value.split(MASK))), re.DOTALL)
+
+
+def _unmask_json(value: object) -> object:
+    if isinstance(value, str):
+        return _unmask(value)
+    if isinstance(value, dict):
+        return {key: _unmask_json(item) for key, item in value.items()}
+    return [_unmask_json(item) for item in value] if isinstance(value, list) else value
+
+
+def _make_path(path: str) -> object:
+    """The path as a pattern, since one that was recorded may have what a rule of a path means something by."""
+    if MASK in path or re.search(r"[<>?#]", path):
+        return re.compile("[^/]*".join(map(re.escape, path.split(MASK))))
+    return path
+
+
+def _make_query(query: str) -> object:
+    values: dict[str, list[object]] = {}
+    for name, value in parse_form(query.encode()):
+        values.setdefault(name, []).append(_unmask(value))
+    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+
+
+def _make_body_criterion(entry: HarEntry) -> dict[str, Any]:
+    """Compare a body in the way that reports its differences best: as JSON, as a form, as text, or by its bytes."""
+    kind = next((value for name, value in entry.request_headers if name.lower() == "content-type"), "")
+    coding = next((value for name, value in entry.request_headers if name.lower() == "content-encoding"), "")
+    body, _ = decode_content(entry.request_body, coding)
+    plain, options = parse_options_header(kind)
+    if not body:
+        return {"body": b""} if entry.method not in ("GET", "HEAD", "DELETE", "OPTIONS") else {}
+    if plain == "application/x-www-form-urlencoded":
+        return {"form": _make_query(body.decode("latin-1"))}
+    if plain == "multipart/form-data" and options.get("boundary"):
+        return {"matcher": _SameParts(_read_parts(body, options["boundary"]))}
+    if is_text(kind, body):
+        text = body.decode(errors="replace")
+        with contextlib.suppress(ValueError, RecursionError):
+            if "json" in plain or not plain:
+                return {"json": _unmask_json(json.loads(text))}
+        return {"text": _unmask(text)}
+    return {"matcher": lambda request: request.content == body} if coding else {"body": body}
+
+
+class _SameParts:
+    """Compares a multipart form without its boundary, which is another one each time."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+        self._patterns = [b".*".join(map(re.escape, part.split(MASK.encode()))) for part in parts]
+
+    def matches(self, request: RecordedRequest) -> bool:
+        """Return True if its parts are those that were recorded, with anything where they were masked."""
+        found = _read_parts(request.content, request.mimetype_params.get("boundary", ""))
+        return len(found) == len(self._parts) and all(
+            re.fullmatch(b"(?s)" + pattern, part) for pattern, part in zip(self._patterns, found, strict=True)
+        )
+
+    def __repr__(self) -> str:
+        return f"the recorded form of {count(len(self._parts), 'part')}"
+
+
+def _read_parts(body: bytes, boundary: str) -> list[bytes]:
+    if not boundary:
+        return []
+    return [part.strip(b"\r\n") for part in body.split(b"--" + boundary.encode())[1:-1]]
+
+
+class _RecordedReplies:
+    """Answers with recorded responses, one after the other.
+
+    Args:
+        entries: What was recorded for the same request, in its order.
+        path: The file.
+        is_strict: Whether a request beyond those is an error; else the last response is repeated.
+    """
+
+    def __init__(self, entries: list[HarEntry], path: str, *, is_strict: bool) -> None:
+        self._entries = entries
+        self._path = path
+        self._is_strict = is_strict
+        for entry in entries:
+            make_reply(entry, "http://stub")  # what cannot be sent is refused where it is loaded
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """The response whose turn it is.
+
+        Raises:
+            UsageError: There is none left.
+        """
+        if request.turn >= len(self._entries) and self._is_strict:
+            raise UsageError(
+                f"{self._path!r} has {count(len(self._entries), 'response')} to {request.describe()}, and this was "
+                f"request {request.turn + 1}: record it again, or load it with strict=False"
+            )
+        entry = self._entries[min(request.turn, len(self._entries) - 1)]
+        return make_reply(entry, request.host_url.rstrip("/"))
+
+
+def make_reply(entry: HarEntry, origin: str) -> Reply:
+    """Make the reply that a recorded response is, as if ``origin`` had given it.
+
+    Raises:
+        UsageError: Its body was not kept, or it cannot be sent.
+    """
+    if entry.response_body is None:
+        why = f" ({entry.comment})" if entry.comment else ""
+        raise UsageError(
+            f"the response to {entry.method} {quote(entry.url)} was saved without its body{why}: record it again, or "
+            "take the entry out"
+        )
+    parts = urlsplit(entry.url)
+    pattern = _compile_origin(parts.scheme, parts.netloc)
+    headers = []
+    for name, value in entry.response_headers:
+        lower = name.lower()
+        if lower == "set-cookie":
+            headers.append((name, _rewrite_cookie(value, is_secure=origin.startswith("https:"))))
+        elif lower not in _NOT_REPLAYED or (lower == "content-length" and entry.method == "HEAD"):
+            headers.append((name, pattern.sub(origin, value)))
+    body = entry.response_body
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+    if is_text(kind) and parts.netloc.encode() in body:
+        escaped = origin.replace("/", "\\/")
+        text = pattern.sub(origin, body.decode("utf-8", "surrogateescape"))
+        text = _compile_origin(parts.scheme, parts.netloc, r"\\/").sub(lambda _: escaped, text)
+        body = text.encode("utf-8", "surrogateescape")
+    if entry.status in (204, 205, 304):
+        body = b""
+    named = {name.lower() for name, _ in headers}
+    left_out = () if "content-type" in named else ("content-type",)
+    reply = Reply(entry.status).changed(
+        body=body, headers=tuple(headers), reason=entry.reason or None, left_out=left_out
+    )
+    return reply.checked()
+
+
+def _compile_origin(scheme: str, netloc: str, slash: str = "/") -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(scheme)}:{slash}{slash}{re.escape(netloc)}(?![\w.:-])")
+
+
+def _rewrite_cookie(value: str, *, is_secure: bool) -> str:
+    """Take from a cookie what only fits the host that set it; without TLS what makes clients keep it back, too."""
+    first, *attributes = value.split(";")
+    kept = []
+    for attribute in attributes:
+        name = attribute.partition("=")[0].strip().lower()
+        if name != "domain" and (is_secure or name != "secure"):
+            kept.append(attribute)
+    return ";".join([first, *kept])
+
+
+# -- recording ---------------------------------------------------------------------------------------------------------
+
+
+def record(
+    script: Script,
+    upstream_url: str,
+    path: str | os.PathLike[str],
+    *,
+    match: Sequence[str],
+    strict: bool,
+    secrets: bool,
+    timeout: float,
+    ca_file: str | None,
+) -> list[Expectation]:
+    """Pass on and write down, or replay: see `Script.record`."""
+    wanted, name = _check_match(match), os.fspath(path)
+    if os.environ.get(RECORD_VARIABLE, "").strip().lower() in ("", "0", "false", "no", "off"):
+        if not os.path.exists(name):
+            raise UsageError(
+                f"{name!r} is not there, so that nothing can be replayed; run the test once with {RECORD_VARIABLE}=1, "
+                f"which passes its requests on to {upstream_url} and writes that file"
+            )
+        return load_har(script, name, match=wanted, strict=strict)
+    responder = _Recorder(upstream_url, name, secrets=secrets, timeout=timeout, ca_file=ca_file)
+    return [script.on(name=f"recording of {upstream_url}").reply_with(responder)]
+
+
+class _Recorder:
+    """Passes requests on to a real server, and writes what it answers into a file, which is whole at any moment."""
+
+    def __init__(self, url: str, path: str, *, secrets: bool, timeout: float, ca_file: str | None) -> None:
+        self._forward = ForwardingResponder(url, timeout=timeout, ca_file=ca_file)
+        self._url = url.rstrip("/")
+        self._path = path
+        self._secrets = secrets
+        self._lock = threading.Lock()  # guards what follows, and the file
+        self._entries: list[HarEntry] = []
+        write_har(path, [])  # what cannot be written is refused at once
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """The upstream's answer; what it says of its own address is said of the stub's."""
+        reply = self._forward.reply_to(request)
+        headers = [("Host", urlsplit(self._url).netloc)]
+        headers += [pair for pair in _decode_lines(request) if pair[0].lower() != "host"]
+        entry = HarEntry(
+            request.method,
+            f"{self._url}{request.exchange.target}",
+            headers,
+            request.body,
+            reply.status,
+            reply.reason or "",
+            list(reply.headers),
+            b"" if request.method == "HEAD" else reply.body,
+            request.received_at,
+            {"wait": (monotonic() - request.exchange.arrived) * 1000},
+        )
+        with self._lock:
+            self._entries.append(entry)
+            write_har(self._path, self._entries, secrets=self._secrets)
+        return make_reply(entry.decoded(), request.host_url.rstrip("/"))
