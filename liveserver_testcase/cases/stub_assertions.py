@@ -10,7 +10,7 @@ from ..core.names import suggest_more_keywords
 from ..core.server import check_seconds
 from ..errors import UsageError
 from ..stub.expectation import Expectation, Times, parse_times
-from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
+from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
@@ -293,4 +293,4 @@ def _make_step(step: object) -> Criteria:
     more = step[2] if isinstance(step, tuple) and len(step) == 3 else {}
     if not isinstance(step, tuple) or len(step) not in (2, 3) or not isinstance(more, Mapping):
         raise UsageError(f"a step is {step!r}; wanted (method, path), (method, path, {{…}}), or an expectation")
-    return make_criteria_of(step[0], step[1], more)
+    return make_criteria(step[0], step[1], **more)

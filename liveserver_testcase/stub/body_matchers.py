@@ -1,155 +1,46 @@
-"""Criteria of credentials and body, and predicates.  Pure: no clock, socket or thread."""
+"""Criteria of the body, and what a test asks of a request itself.  Pure: no clock, socket or thread."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from werkzeug.datastructures import Authorization
+from werkzeug.datastructures import FileStorage
 
-from ..core.masking import MASK
-from ..core.text import one_line, quote
+from ..core.text import count, one_line, quote
 from ..errors import UsageError
-from .differences import Difference, find_differences
-from .matcher import Matcher, Mismatch, make_mismatch
-from .parsing import NO_JSON, parse_authorization, read_latin1
+from .field_matchers import FieldMatcher
+from .matcher import Difference, Matcher, Mismatch, find_differences, make_mismatch
+from .parsing import NO_JSON
 from .values import (
     ABSENT,
     INCLUDING,
     Combinator,
-    Masked,
     accepts,
-    accepts_each,
     check_json,
     freeze,
     is_custom_comparator,
     is_text_pattern,
     is_type,
-    make_text,
     show,
 )
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = [
-    "AuthMatcher",
-    "BodyMatcher",
-    "CustomMatcher",
-    "JSONMatcher",
-    "TextMatcher",
-    "can_be",
-    "compare_content",
-    "explain_kind",
-    "has_same_credentials",
-]
-
-
-# -- credentials -----------------------------------------------------------------------------------------------------
-
-
-class AuthMatcher(Matcher):
-    """The credentials: ``(name, password)`` of Basic, the token of Bearer, or all of the header."""
-
-    name = "auth"
-
-    def __init__(self, wanted: object) -> None:
-        self.wanted = self._check(wanted)
-
-    def _check(self, wanted: object) -> object:
-        if isinstance(wanted, Combinator):
-            return wanted.map(self._check)
-        if isinstance(wanted, tuple) and len(wanted) == 2:
-            if isinstance(wanted[0], str) and ":" in wanted[0]:  # RFC 7617, 2
-                raise UsageError(
-                    f"auth has the name {quote(wanted[0])}; what follows its colon is sent as the password"
-                )
-            return make_text(self.name, "name", wanted[0]), make_text(self.name, "password", wanted[1])
-        if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
-            return wanted
-        if is_type(wanted) or not is_custom_comparator(wanted):
-            raise UsageError(
-                f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
-            )
-        return wanted
-
-    def matches(self, request: RecordedRequest) -> bool:
-        raw, got = request.headers.get("Authorization"), request.authorization
-        return accepts_each(lambda wanted: _accepts_credentials(wanted, raw, got), self.wanted)
-
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        got = request.authorization
-        raw = request.headers.get("Authorization")
-        if raw is None:
-            return Mismatch(self.name, self.describe(), "no Authorization header")
-        if got is None:
-            return Mismatch(self.name, self.describe(), "an Authorization header that cannot be read")
-        text = f"{got.type.title()} {quote(got.username)} ***" if got.type == "basic" else f"{got.type.title()} ***"
-        hint = ""
-        if isinstance(self.wanted, tuple) and got.type == "basic" and accepts(self.wanted[0], got.username):
-            hint = "the password differs"
-        elif isinstance(self.wanted, str) and got.type == "bearer":
-            hint = "the token differs" if " " not in self.wanted else ""
-            if str(got.token).lower().startswith("bearer "):
-                hint = "the token begins with 'Bearer ' once more"
-        return Mismatch(self.name, self.describe(), text, hint)
-
-    def describe(self) -> str:
-        if isinstance(self.wanted, tuple):
-            return f"Basic {show(self.wanted[0])} ***"
-        if isinstance(self.wanted, str):
-            scheme, space, _ = self.wanted.partition(" ")
-            return f"{scheme.title()} ***" if space else "Bearer ***"
-        if isinstance(self.wanted, re.Pattern):
-            return f"matching {MASK}"
-        return show(_mask_parts(self.wanted))
-
-
-def _accepts_credentials(wanted: object, raw: str | None, got: Authorization | None) -> bool:
-    """Whether credentials, as they came and as they were read, are what is wanted."""
-    kind = got.type if got is not None else ""
-    if wanted is ABSENT:
-        return raw is None
-    if isinstance(wanted, tuple):
-        if got is None or kind != "basic":
-            return False
-        name, password = str(got.username), str(got.password)
-        return accepts(wanted, (name, password)) or accepts(wanted, (read_latin1(name), read_latin1(password)))
-    token = got.token if got is not None and kind == "bearer" else None
-    if isinstance(wanted, str):
-        if " " in wanted:
-            return raw is not None and (raw == wanted or has_same_credentials(wanted, raw))
-        return token == wanted
-    if isinstance(wanted, re.Pattern | Combinator):
-        return (raw is not None and accepts(wanted, raw)) or (token is not None and accepts(wanted, token))
-    return accepts(wanted, got)
-
-
-def _mask_parts(wanted: object) -> object:
-    """A combination with none of the texts and patterns in it: each is a token, or all of the header."""
-    if isinstance(wanted, Combinator):
-        return wanted.map(_mask_parts)
-    return Masked() if isinstance(wanted, str | re.Pattern) else wanted
-
-
-def has_same_credentials(wanted: str, got: str) -> bool:
-    """Whether two values of Authorization say the same, whatever the order of their parameters."""
-    first, second = parse_authorization(wanted), parse_authorization(got)
-    return first is not None and first == second
-
-
-# -- the body --------------------------------------------------------------------------------------------------------
-
+__all__ = ["BODY_MATCHERS", "BodyKeywords"]
 
 _JSON_KINDS = (bool, int, float, list, tuple, dict)
 
 
-def can_be(wanted: object, kind: str | bytes) -> bool:
+def _can_be(wanted: object, kind: str | bytes) -> bool:
     """Whether text, or bytes, which can be text as well, can be what is wanted."""
     if isinstance(wanted, Combinator):
-        return all(can_be(part, kind) for part in _parts_of(wanted))
+        parts = wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted
+        return all(_can_be(part, kind) for part in parts)
     if is_type(wanted):
         return isinstance(kind, wanted)
     if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
@@ -157,77 +48,77 @@ def can_be(wanted: object, kind: str | bytes) -> bool:
     return is_custom_comparator(wanted) or (isinstance(kind, bytes) and isinstance(wanted, bytes | re.Pattern))
 
 
-def _parts_of(wanted: Combinator) -> Sequence[object]:
-    return wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted
-
-
 class BodyMatcher(Matcher):
     """The body: bytes, or text that is compared as UTF-8."""
 
     name = "body"
+    reads_body = wants_whole_body = True
 
     def __init__(self, wanted: object) -> None:
-        self.wanted = bytes(wanted) if isinstance(wanted, bytearray | memoryview) else wanted
-        if not can_be(self.wanted, b""):
+        super().__init__(bytes(wanted) if isinstance(wanted, bytearray | memoryview) else wanted)
+        if not _can_be(self.wanted, b""):
             advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
             raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
 
     def matches(self, request: RecordedRequest) -> bool:
         if isinstance(self.wanted, str):
             return request.body == self.wanted.encode()
-        return accepts(
-            self.wanted, _in_kind(self.wanted, request.body) if request.body or self.wanted is not ABSENT else ABSENT
-        )
+        is_absent = not request.body and self.wanted is ABSENT
+        return accepts(self.wanted, ABSENT if is_absent else _in_kind(self.wanted, request.body))
 
     def make_key(self) -> Hashable | None:
         wanted = self.wanted.encode() if isinstance(self.wanted, str) else self.wanted
         return wanted if wanted.__class__ is bytes else None
 
+    @staticmethod
+    def read_key(request: RecordedRequest) -> Hashable | None:
+        return request.body
+
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
-            return Mismatch(self.name, self.describe(), "no body")
+            return self.miss("no body")
         found = find_differences(self.wanted, _in_kind(self.wanted, request.body))
         return make_mismatch(self, found or [Difference("$", self.describe(), quote(request.body))])
-
-    def describe(self) -> str:
-        return show(self.wanted)
 
 
 class TextMatcher(Matcher):
     """The body as text, in its own charset."""
 
     name = "text"
+    reads_body = wants_whole_body = True
 
     def __init__(self, wanted: object) -> None:
-        if not can_be(wanted, ""):
+        if not _can_be(wanted, ""):
             raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
-        self.wanted = wanted
+        super().__init__(wanted)
 
     def matches(self, request: RecordedRequest) -> bool:
         return not request.content_problem and accepts(self.wanted, request.text)
 
     def make_key(self) -> Hashable | None:
-        return self.wanted if self.wanted.__class__ is str else None
+        return self.wanted if isinstance(self.wanted, str) and self.wanted.__class__ is str else None
+
+    @staticmethod
+    def read_key(request: RecordedRequest) -> Hashable | None:
+        return request.text
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
-            return Mismatch(self.name, self.describe(), "no body")
+            return self.miss("no body")
         if request.content_problem:
-            return Mismatch(self.name, self.describe(), quote(request.body), request.content_problem)
+            return self.miss(quote(request.body), request.content_problem)
         return make_mismatch(self, find_differences(self.wanted, request.text))
-
-    def describe(self) -> str:
-        return show(self.wanted)
 
 
 class JSONMatcher(Matcher):
     """The body as JSON, whatever its Content-Type: ``1`` is not ``true``, and an object has no further keys."""
 
     name = "json"
+    reads_body = wants_whole_body = True
 
     def __init__(self, wanted: object) -> None:
         check_json(wanted)
-        self.wanted = wanted
+        super().__init__(wanted)
 
     def matches(self, request: RecordedRequest) -> bool:
         if not request.body:
@@ -241,21 +132,25 @@ class JSONMatcher(Matcher):
         except (TypeError, RecursionError):
             return None
 
+    @staticmethod
+    def read_key(request: RecordedRequest) -> Hashable | None:
+        value = request.read_json()
+        try:
+            return None if value is NO_JSON else (freeze(value),)
+        except RecursionError:
+            return None
+
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
-            return Mismatch(self.name, self.describe(), "no body", explain_kind(request, "JSON"))
+            return self.miss("no body", _explain_kind(request, "JSON"))
         got = request.read_json()
         if got is NO_JSON:
-            hint = explain_kind(request, "JSON")
-            got = quote(request.body) if request.content_problem else quote(request.text)
-            return Mismatch(self.name, self.describe(), f"{got}, which is no JSON", hint)
+            shown = quote(request.body if request.content_problem else request.text)
+            return self.miss(f"{shown}, which is no JSON", _explain_kind(request, "JSON"))
         return make_mismatch(self, find_differences(self.wanted, got))
 
-    def describe(self) -> str:
-        return show(self.wanted)
 
-
-def explain_kind(request: RecordedRequest, wanted: str) -> str:
+def _explain_kind(request: RecordedRequest, wanted: str) -> str:
     """What kind of body came instead of the one that is wanted."""
     kind = request.mimetype
     if request.content_problem:
@@ -267,52 +162,9 @@ def explain_kind(request: RecordedRequest, wanted: str) -> str:
         return f"its Content-Encoding is {one_line(coding)}, which stays on it"
     if not kind:
         return "it has no Content-Type" if wanted != "JSON" else ""
-    fits = kind.endswith("json") if wanted == "JSON" else kind in _FORMS
+    forms = ("application/x-www-form-urlencoded", "multipart/form-data")
+    fits = kind.endswith("json") if wanted == "JSON" else kind in forms
     return "" if fits else f"its Content-Type is {one_line(kind)}, not that of {wanted}"
-
-
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-
-# -- anything else ---------------------------------------------------------------------------------------------------
-
-
-class CustomMatcher(Matcher):
-    """A matcher of the test's own: a function of the request, or an object with ``matches(request)``.
-
-    Such an object may also have ``describe()`` and ``explain(request)``, which say in a report what it wants and what a
-    request has instead: what every other criterion has, too.
-    """
-
-    name = "matcher"
-
-    def __init__(self, wanted: Any) -> None:
-        ask = getattr(wanted, "matches", wanted)
-        if isinstance(wanted, type) or not callable(ask) or inspect.iscoroutinefunction(ask):
-            raise UsageError(
-                f"matcher is {quote(wanted)}; wanted a function of the request, or an object with matches(request)"
-            )
-        self.wanted = wanted
-        self._ask: Callable[[RecordedRequest], object] = ask
-
-    def matches(self, request: RecordedRequest) -> bool:
-        return bool(self._ask(request))
-
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        explain = getattr(self.wanted, "explain", None)
-        if not callable(explain):
-            return Mismatch(self.name, f"{self.describe()} to be true", "false")
-        found = explain(request)
-        return found if isinstance(found, Mismatch) else Mismatch(self.name, self.describe(), one_line(str(found)))
-
-    def describe(self) -> str:
-        describe = getattr(self.wanted, "describe", None)
-        return one_line(str(describe())) if callable(describe) else show(self.wanted)
-
-
-def compare_content(want: object, content: bytes, where: str) -> list[Difference]:
-    """How bytes differ from what is wanted of them, which may be text."""
-    return find_differences(want, _in_kind(want, content), where)
 
 
 def _in_kind(want: object, content: bytes) -> object:
@@ -327,3 +179,150 @@ def _in_kind(want: object, content: bytes) -> object:
         return content.decode()
     except UnicodeDecodeError:
         return content
+
+
+class FormMatcher(FieldMatcher):
+    """The fields of a form, all of them, however they were encoded."""
+
+    name = "form"
+    reads_body = wants_whole_body = True
+
+    def read(self, request: RecordedRequest) -> Any:
+        return request.form
+
+    def matches(self, request: RecordedRequest) -> bool:
+        return super().matches(request) and not request.content_problem
+
+    def explain(self, request: RecordedRequest) -> Mismatch:
+        if self.fields is None:
+            return self.miss(quote(request.form.to_dict(flat=False)))
+        found = super().explain(request)
+        return found if request.form else self.miss("no form", _explain_kind(request, "a form"))
+
+
+class FilesMatcher(FieldMatcher):
+    """The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)`` of each."""
+
+    name = "files"
+    reads_body = True
+
+    def read(self, request: RecordedRequest) -> Any:
+        return request.files
+
+    def make_value(self, name: str, value: object) -> object:
+        if isinstance(value, list):
+            return [self.make_value(name, part) for part in value]
+        if isinstance(value, tuple) and not 2 <= len(value) <= 3:
+            raise UsageError(
+                f"files wants {quote(value)} for {name!r}; wanted (name, content) or (name, content, type)"
+            )
+        content = value[1] if isinstance(value, tuple) else value
+        if not (isinstance(content, Combinator) or content is ABSENT or _can_be(content, b"")):
+            raise UsageError(f"files wants {quote(value)} for {name!r}; wanted its content, as bytes or text")
+        return value
+
+    def matches(self, request: RecordedRequest) -> bool:
+        if self.fields is None:
+            return accepts(self.wanted, request.files or ABSENT)
+        return not self._find(request)
+
+    def _find(self, request: RecordedRequest) -> list[Difference]:
+        fields, found = self.fields or {}, []
+        for name, want in fields.items():
+            files = request.files.getlist(name)
+            wants = want if isinstance(want, list) else [want]
+            if len(files) == len(wants):
+                for part, file in zip(wants, files, strict=True):
+                    found += _compare_file(part, file, name)
+            elif want is ABSENT or isinstance(want, Combinator):
+                found += _compare_file(want, files[0] if files else None, name)
+            else:
+                came = count(len(files), "file") if files else "nothing"
+                found.append(Difference(name, count(len(wants), "file"), came))
+        others = [name for name in request.files if name not in fields] if self.is_exact else []
+        return found + [Difference(name, "nothing", "a file") for name in others]
+
+    def explain(self, request: RecordedRequest) -> Mismatch:
+        if not request.files:
+            return self.miss("no files", _explain_kind(request, "a form with files"))
+        if self.fields is not None:
+            return make_mismatch(self, self._find(request))
+        return make_mismatch(self, [Difference("$", self.describe(), f"files {', '.join(map(quote, request.files))}")])
+
+
+def _compare_file(want: object, file: FileStorage | None, name: str) -> list[Difference]:
+    """How a file differs from its content, from its name and content, or from what a predicate thinks of it."""
+    if file is None or want is ABSENT:
+        is_met = file is None and accepts(want, ABSENT)
+        return [] if is_met else [Difference(name, show(want), "nothing" if file is None else "a file")]
+    content = file.stream.getvalue()  # type: ignore[attr-defined]  # see RecordedRequest._get_file_stream
+    if isinstance(want, tuple):
+        found = find_differences(want[0], file.filename, f"{name} (name)") if want[0] is not None else []
+        found += find_differences(want[1], _in_kind(want[1], content), f"{name} (content)")
+        return found + (find_differences(want[2], file.mimetype, f"{name} (type)") if len(want) > 2 else [])
+    if callable(want) and not isinstance(want, type):
+        file.stream.seek(0)
+        fits = want(file)
+        file.stream.seek(0)
+        got = f"file {quote(file.filename)} of {count(len(content), 'byte')}"
+        return [] if fits else [Difference(name, show(want), got)]
+    return find_differences(want, _in_kind(want, content), name)
+
+
+class CustomMatcher(Matcher):
+    """A matcher of the test's own: a function of the request, or an object with ``matches(request)``.
+
+    Such an object may also have ``describe()`` and ``explain(request)``, which say in a report what it wants and what a
+    request has instead: what every other criterion has, too.
+    """
+
+    name = "matcher"
+    reads_body = True
+
+    def __init__(self, wanted: Any) -> None:
+        ask = getattr(wanted, "matches", wanted)
+        if isinstance(wanted, type) or not callable(ask) or inspect.iscoroutinefunction(ask):
+            raise UsageError(
+                f"matcher is {quote(wanted)}; wanted a function of the request, or an object with matches(request)"
+            )
+        super().__init__(wanted)
+        self._ask: Callable[[RecordedRequest], object] = ask
+
+    def matches(self, request: RecordedRequest) -> bool:
+        return bool(self._ask(request))
+
+    def explain(self, request: RecordedRequest) -> Mismatch:
+        explain = getattr(self.wanted, "explain", None)
+        if not callable(explain):
+            return replace(self.miss("false"), wanted=f"{self.describe()} to be true")
+        found = explain(request)
+        return found if isinstance(found, Mismatch) else self.miss(one_line(str(found)))
+
+    def describe(self) -> str:
+        describe = getattr(self.wanted, "describe", None)
+        return one_line(str(describe())) if callable(describe) else show(self.wanted)
+
+
+class BodyKeywords(TypedDict, total=False):
+    """Keywords of criteria of the body, and of a test's own.
+
+    Attributes:
+        json: The body as JSON; None for ``null``.
+        form: The fields of a form, all of them.
+        files: The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)``.
+        text: The body as text, in its own charset.
+        body: The body: bytes, or text as UTF-8.
+        matcher: A function that is asked with the request, or an object with ``matches(request)``.
+    """
+
+    json: object
+    form: object
+    files: object
+    text: object
+    body: object
+    matcher: Any
+
+
+BODY_MATCHERS: tuple[type[Matcher], ...] = (
+    JSONMatcher, FormMatcher, FilesMatcher, TextMatcher, BodyMatcher, CustomMatcher
+)  # fmt: skip

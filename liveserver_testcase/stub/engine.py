@@ -109,7 +109,7 @@ class StubHandler:
         reply = self.unmatched_reply.with_defaults(_DO_NOT_RETRY)
         if reply.body or reply.stream is not None or reply.chunks is not None or reply.has_no_content:
             return reply
-        body = f"{violation.text}\n{violation.again}\n".encode(errors="replace")
+        body = f"{violation.explain()}\n{violation.again}\n".encode(errors="replace")
         return reply.changed(body=body).with_defaults(("Content-Type", "text/plain; charset=utf-8"))
 
     def _fail_early(self, connection: StubConnection, request: RecordedRequest, body: Body) -> Responder | None:

@@ -39,14 +39,11 @@ if TYPE_CHECKING:
     from .inspection import Inspection
 
 __all__ = [
-    "Expectation", "Matches", "Order", "Scenario", "Times", "at_least", "at_most", "describe_times",
+    "Expectation", "Order", "Scenario", "Times", "at_least", "at_most", "describe_times",
     "parse_limit", "parse_times",
 ]  # fmt: skip
 
 __unittest = True
-
-Matches: TypeAlias = Callable[[Criteria, RecordedRequest], bool]
-"""Compares a request with criteria."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -166,27 +163,22 @@ class Order:
         self.members: list[Expectation] = []
         self.position = 0
 
-    def find(self, request: RecordedRequest, matches: Matches = Criteria.matches) -> Expectation | None:
-        """Whose turn it is, if it matches ``request``: one that had enough can be followed by the next."""
+    def find(self, request: RecordedRequest) -> Expectation | None:
+        """Return whose turn it is, if it matches ``request``: one that had enough can be followed by the next."""
         members = self.members
         while self.position < len(members) - 1 and not members[self.position].has_room:
             self.position += 1
         for expectation in members[self.position :]:
-            if expectation.is_ready and expectation.has_room and matches(expectation.criteria, request):
+            if expectation.is_ready and expectation.has_room and expectation.criteria.matches(request):
                 return expectation
             if not expectation.has_enough:
                 return None
         return None
 
-    def get_head(self) -> Expectation | None:
-        """The one that must come before any later one can; None if there is none."""
-        return next((e for e in self.members[self.position :] if not e.has_enough), None)
-
-    def is_later(self, expectation: Expectation) -> bool:
-        """Whether its turn is still to come."""
-        head = self.get_head()
-        members = self.members
-        return head is not None and members.index(expectation) > members.index(head)
+    def find_before(self, expectation: Expectation) -> Expectation | None:
+        """Return what must come before its turn; None if it is its turn, or that is over."""
+        end = self.members.index(expectation)
+        return next((each for each in self.members[self.position : end] if not each.has_enough), None)
 
 
 class Expectation:

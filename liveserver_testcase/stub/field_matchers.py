@@ -1,23 +1,22 @@
-"""Criteria of names with values: query, headers, cookies, form, files.  Pure: no clock, socket or thread."""
+"""Criteria of names with values, such as a query, and of credentials.  Pure: no clock, socket or thread."""
 
 from __future__ import annotations
 
+import abc
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from urllib.request import parse_http_list
 
-from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.datastructures import Authorization, MultiDict
 
-from ..core.masking import is_secret
-from ..core.text import count, one_line, quote
+from ..core.masking import MASK, is_secret
+from ..core.text import one_line, quote
 from ..errors import UsageError
-from .body_matchers import can_be, compare_content, explain_kind, has_same_credentials
-from .differences import Difference, find_differences, find_value_differences
-from .matcher import Matcher, Mismatch, make_mismatch
-from .parsing import TOKEN, decode_octets, parse_form, read_latin1
+from .matcher import Difference, Matcher, Mismatch, find_value_differences, make_mismatch
+from .parsing import TOKEN, decode_octets, parse_authorization, parse_form, read_latin1
 from .values import (
     ABSENT,
     INCLUDING,
@@ -28,6 +27,7 @@ from .values import (
     accepts_each,
     accepts_values,
     is_custom_comparator,
+    is_text_pattern,
     is_type,
     make_text,
     show,
@@ -36,26 +36,28 @@ from .values import (
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = ["CookiesMatcher", "FilesMatcher", "FormMatcher", "HeadersMatcher", "QueryMatcher"]
+__all__ = ["FIELD_MATCHERS", "FieldKeywords", "FieldMatcher", "QueryMatcher"]
 
 _QUERY = re.compile(r"[\x21\x22\x24-\x7e]*")  # visible ASCII, and no fragment
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-Fields: TypeAlias = "dict[str, object]"
 
 
-class _Fields(Matcher):
+class FieldMatcher(Matcher):
     """Names with values, each of which can come several times.
 
     Args:
         wanted: A mapping or pairs; ``INCLUDING`` around it allows others besides; anything else is asked for the whole.
+
+    Attributes:
+        allows_others: Whether fields that are not wanted may be there besides, whatever is written.
     """
 
-    are_some: ClassVar[bool] = False  # others are always allowed besides
+    allows_others: ClassVar[bool] = False
 
     def __init__(self, wanted: object) -> None:
-        self.wanted = wanted
-        self.fields: Fields | None = None
-        self.is_exact = not self.are_some
+        super().__init__(wanted)
+        self.fields: dict[str, object] | None = None  # None: it is asked for the whole
+        self.is_exact = not self.allows_others
         inner = wanted.wanted[0] if isinstance(wanted, INCLUDING) and len(wanted.wanted) == 1 else None
         if _is_mapping(inner):
             self.fields, self.is_exact = self._make_fields(_list_pairs(inner)), False
@@ -66,41 +68,40 @@ class _Fields(Matcher):
         elif is_type(wanted) or not is_custom_comparator(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
+    @abc.abstractmethod
     def read(self, request: RecordedRequest) -> Any:
-        """The names and values that came: a werkzeug ``MultiDict``, or what behaves like one."""
-        raise NotImplementedError
+        """Return the names and values that came: a werkzeug ``MultiDict``, or what behaves like one."""
 
     def read_whole(self, request: RecordedRequest) -> object:
-        """What something that is no mapping is asked for."""
+        """Return what something that is no mapping is asked for."""
         return self.read(request)
 
     def make_name(self, name: str) -> str:
-        """A name as it is compared."""
+        """Return a name as it is compared."""
         return name
 
-    def _make_fields(self, pairs: Iterable[object]) -> Fields:
-        fields: Fields = {}
+    def make_value(self, name: str, value: object) -> object:
+        """Return a value as it is compared: what comes is always text."""
+        return make_text(self.name, name, value)
+
+    def _make_fields(self, pairs: Iterable[object]) -> dict[str, object]:
+        fields: dict[str, object] = {}
         for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
                 raise UsageError(f"{self.name} has {quote(pair)}; wanted a name, which is a text, and its value")
             name, value = self.make_name(pair[0]), self.make_value(pair[0], pair[1])
             if name in fields:  # pairs, where a name comes twice
                 before = fields[name]
-                fields[name] = [*(before if isinstance(before, list) else [before]), value]
-            else:
-                fields[name] = value
+                value = [*(before if isinstance(before, list) else [before]), value]
+            fields[name] = value
         return fields
 
-    def make_value(self, name: str, value: object) -> object:
-        """A value as it is compared: what comes is always text."""
-        return make_text(self.name, name, value)
-
     def read_values(self, request: RecordedRequest, name: str, want: object) -> list[str]:
-        """What came under a name."""
+        """Return what came under a name."""
         return self.read(request).getlist(name)  # type: ignore[no-any-return]
 
     def accepts(self, request: RecordedRequest, name: str, want: object) -> bool:
-        """Whether what came under a name is what is wanted."""
+        """Return True if what came under a name is what is wanted."""
         return accepts_values(want, self.read_values(request, name, want))
 
     def matches(self, request: RecordedRequest) -> bool:
@@ -114,27 +115,17 @@ class _Fields(Matcher):
     def explain(self, request: RecordedRequest) -> Mismatch:
         if self.fields is None:
             whole = self.read_whole(request)
-            text = "nothing" if whole is ABSENT else one_line(str(whole))
-            return Mismatch(self.name, self.describe(), text, distance=self.weight)
-        got = self.read(request)
-        found = [
-            difference
-            for name, want in self.fields.items()
-            for difference in find_value_differences(
-                want, self.read_values(request, name, want), name, partial(self.accepts, request, name)
-            )
-        ]
+            return self.miss("nothing" if whole is ABSENT else one_line(str(whole)))
+        got, found = self.read(request), []
+        for name, want in self.fields.items():
+            values = self.read_values(request, name, want)
+            found += find_value_differences(want, values, name, partial(self.accepts, request, name))
         found += [
             Difference(name, "nothing", quote(got[name]), "" if found else "INCLUDING({…}) allows more")
             for name in (got if self.is_exact else ())
             if name not in self.fields
         ]
-        mismatch = make_mismatch(self, found)
-        return self.improve(mismatch, request)
-
-    def improve(self, mismatch: Mismatch, request: RecordedRequest) -> Mismatch:
-        """Say more, if there is more to say."""
-        return mismatch
+        return make_mismatch(self, found)
 
     def describe(self) -> str:
         if self.fields is None:
@@ -142,7 +133,7 @@ class _Fields(Matcher):
         pairs = {
             name: Masked() if is_secret(name) and value is not ABSENT else value for name, value in self.fields.items()
         }
-        return show(pairs) if self.is_exact or self.are_some else f"INCLUDING({show(pairs)})"
+        return show(pairs) if self.is_exact or self.allows_others else f"INCLUDING({show(pairs)})"
 
 
 def _is_mapping(wanted: object) -> bool:
@@ -161,23 +152,23 @@ def _list_pairs(wanted: Any) -> list[object]:
     return list(wanted.multi_items() if hasattr(wanted, "multi_items") else wanted.items())  # httpx's have the first
 
 
-class QueryMatcher(_Fields):
+class QueryMatcher(FieldMatcher):
     """The parameters of the query, all of them; a text is the raw query, letter by letter."""
 
     name = "query"
 
     def __init__(self, wanted: object) -> None:
-        self.raw = wanted.removeprefix("?") if isinstance(wanted, str) else None
-        is_none = isinstance(wanted, list | tuple) and not wanted
-        if self.raw is not None and not _QUERY.fullmatch(self.raw):
+        self._raw = wanted.removeprefix("?") if isinstance(wanted, str) else None
+        if self._raw is not None and not _QUERY.fullmatch(self._raw):
             raise UsageError(
                 f"query is {quote(wanted)}, which no request can carry; a text is the raw query, as in 'q=a%20b'"
             )
-        super().__init__(ABSENT if self.raw is not None or is_none else wanted)
+        is_none = isinstance(wanted, list | tuple) and not wanted
+        super().__init__(ABSENT if self._raw is not None or is_none else wanted)
 
     @classmethod
     def parse(cls, query: str) -> QueryMatcher:
-        """That of a query as it stands in a URL: its parameters, not its letters."""
+        """Return that of a query as it stands in a URL: of its parameters, not of its letters."""
         return cls(parse_form(query.encode()) or {})
 
     def read(self, request: RecordedRequest) -> Any:
@@ -185,34 +176,37 @@ class QueryMatcher(_Fields):
 
     def read_whole(self, request: RecordedRequest) -> object:
         if self.wanted is ABSENT:
-            return request.query_string.decode("latin-1") or ABSENT
-        return request.query_string.decode("latin-1") if isinstance(self.wanted, re.Pattern) else request.args
+            return _read_raw(request) or ABSENT
+        return _read_raw(request) if isinstance(self.wanted, re.Pattern) else request.args
 
     def matches(self, request: RecordedRequest) -> bool:
-        if self.raw is not None:
-            return request.query_string.decode("latin-1") == self.raw
-        return super().matches(request)
+        return super().matches(request) if self._raw is None else _read_raw(request) == self._raw
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        if self.raw is not None:
-            raw = request.query_string.decode("latin-1")
-            same = sorted(parse_form(raw.encode())) == sorted(parse_form(self.raw.encode()))
-            hint = "the same parameters: a mapping compares those, a text each letter" if same else ""
-            return Mismatch(self.name, self.describe(), quote(raw), hint)
-        return super().explain(request)
+        if self._raw is None:
+            return super().explain(request)
+        raw = _read_raw(request)
+        same = sorted(parse_form(raw.encode())) == sorted(parse_form(self._raw.encode()))
+        return self.miss(
+            quote(raw), "the same parameters: a mapping compares those, a text each letter" if same else ""
+        )
 
     def describe(self) -> str:
-        return quote(self.raw) if self.raw is not None else super().describe()
+        return super().describe() if self._raw is None else quote(self._raw)
 
 
-class HeadersMatcher(_Fields):
+def _read_raw(request: RecordedRequest) -> str:
+    return request.query_string.decode("latin-1")
+
+
+class HeadersMatcher(FieldMatcher):
     """Some of the headers: others may be there, and names are compared without case.
 
     Several lines are one value with commas, and white space around a comma has no meaning: RFC 9110, 5.3 and 5.6.1.
     """
 
     name = "headers"
-    are_some = True
+    allows_others = True
 
     def read(self, request: RecordedRequest) -> Any:
         return request.headers
@@ -247,11 +241,12 @@ class HeadersMatcher(_Fields):
         if not isinstance(want, str) or not values:
             return False
         got = values[0]
-        if name == "Authorization" and has_same_credentials(want, got):
+        if name == "Authorization" and _has_same_credentials(want, got):
             return True
         return want == read_latin1(got) or ("," in got and _split(want) == _split(got))
 
-    def improve(self, mismatch: Mismatch, request: RecordedRequest) -> Mismatch:
+    def explain(self, request: RecordedRequest) -> Mismatch:
+        mismatch = super().explain(request)
         want = (self.fields or {}).get(mismatch.where)
         if isinstance(want, str) and want in _split(request.headers.get(mismatch.where)):
             return replace(mismatch, hint="it is one of several values: INCLUDING(…), or a list, allows that")
@@ -265,15 +260,15 @@ def _wants_list(want: object) -> bool:
 
 
 def _split(value: str | None) -> list[str]:
-    """The parts of a header that came on several lines, or with commas, which is the same: RFC 9110, 5.3."""
+    # the same on several lines or with commas: RFC 9110, 5.3
     return [part for part in parse_http_list(value or "") if part]
 
 
-class CookiesMatcher(_Fields):
+class CookiesMatcher(FieldMatcher):
     """Some of the cookies: others may be there.  A text in quotes is the same with them and without."""
 
     name = "cookies"
-    are_some = True
+    allows_others = True
 
     def read(self, request: RecordedRequest) -> Any:
         return request.cookies
@@ -290,100 +285,109 @@ class CookiesMatcher(_Fields):
         )
 
 
-class FormMatcher(_Fields):
-    """The fields of a form, all of them, however they were encoded."""
+class AuthMatcher(Matcher):
+    """The credentials: ``(name, password)`` of Basic, the token of Bearer, or all of the header."""
 
-    name = "form"
+    name = "auth"
 
-    def read(self, request: RecordedRequest) -> Any:
-        return request.form
+    def __init__(self, wanted: object) -> None:
+        super().__init__(self._check(wanted))
 
-    def matches(self, request: RecordedRequest) -> bool:
-        return super().matches(request) and not request.content_problem
-
-    def improve(self, mismatch: Mismatch, request: RecordedRequest) -> Mismatch:
-        if not request.form:
-            return Mismatch(self.name, self.describe(), "no form", explain_kind(request, "a form"), self.weight)
-        return mismatch
-
-    def explain(self, request: RecordedRequest) -> Mismatch:
-        if self.fields is None:
-            return Mismatch(self.name, self.describe(), quote(request.form.to_dict(flat=False)))
-        return super().explain(request)
-
-
-class FilesMatcher(_Fields):
-    """The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)`` of each."""
-
-    name = "files"
-
-    def read(self, request: RecordedRequest) -> Any:
-        return request.files
-
-    def make_value(self, name: str, value: object) -> object:
-        if isinstance(value, list):
-            return [self.make_value(name, part) for part in value]
-        if isinstance(value, tuple) and not 2 <= len(value) <= 3:
-            raise UsageError(
-                f"files wants {quote(value)} for {name!r}; wanted (name, content) or (name, content, type)"
-            )
-        content = value[1] if isinstance(value, tuple) else value
-        if not (isinstance(content, Combinator) or content is ABSENT or can_be(content, b"")):
-            raise UsageError(f"files wants {quote(value)} for {name!r}; wanted its content, as bytes or text")
-        return value
-
-    def matches(self, request: RecordedRequest) -> bool:
-        if self.fields is None:
-            return accepts(self.wanted, request.files or ABSENT)
-        return not self._find(request)
-
-    def _find(self, request: RecordedRequest) -> list[Difference]:
-        fields, found = self.fields or {}, []
-        for name, want in fields.items():
-            files = request.files.getlist(name)
-            wants = want if isinstance(want, list) else [want]
-            if len(files) != len(wants) and not (want is ABSENT or isinstance(want, Combinator)):
-                found.append(
-                    Difference(name, count(len(wants), "file"), count(len(files), "file") if files else "nothing")
+    def _check(self, wanted: object) -> object:
+        if isinstance(wanted, Combinator):
+            return wanted.map(self._check)
+        if isinstance(wanted, tuple) and len(wanted) == 2:
+            if isinstance(wanted[0], str) and ":" in wanted[0]:  # RFC 7617, 2
+                raise UsageError(
+                    f"auth has the name {quote(wanted[0])}; what follows its colon is sent as the password"
                 )
-                continue
-            pairs = (
-                zip(wants, files, strict=True) if len(files) == len(wants) else [(want, files[0] if files else None)]
+            return make_text(self.name, "name", wanted[0]), make_text(self.name, "password", wanted[1])
+        if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
+            return wanted
+        if is_type(wanted) or not is_custom_comparator(wanted):
+            raise UsageError(
+                f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
             )
-            for part, file in pairs:
-                found += _compare_file(part, file, name)
-        others = [name for name in request.files if name not in fields] if self.is_exact else []
-        return found + [Difference(name, "nothing", "a file") for name in others]
+        return wanted
+
+    def matches(self, request: RecordedRequest) -> bool:
+        raw, got = request.headers.get("Authorization"), request.authorization
+        return accepts_each(lambda wanted: _accepts_credentials(wanted, raw, got), self.wanted)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        if not request.files:
-            return Mismatch(self.name, self.describe(), "no files", explain_kind(request, "a form with files"))
-        found = self._find(request) if self.fields is not None else []
-        return make_mismatch(
-            self, found or [Difference("$", self.describe(), f"files {', '.join(map(quote, request.files))}")]
-        )
+        got = request.authorization
+        if "Authorization" not in request.headers:
+            return self.miss("no Authorization header")
+        if got is None:
+            return self.miss("an Authorization header that cannot be read")
+        hint = ""
+        if isinstance(self.wanted, tuple) and got.type == "basic" and accepts(self.wanted[0], got.username):
+            hint = "the password differs"
+        elif isinstance(self.wanted, str) and got.type == "bearer":
+            hint = "the token differs" if " " not in self.wanted else ""
+            if str(got.token).lower().startswith("bearer "):
+                hint = "the token begins with 'Bearer ' once more"
+        name = f" {quote(got.username)}" if got.type == "basic" else ""
+        return self.miss(f"{got.type.title()}{name} {MASK}", hint)
+
+    def describe(self) -> str:
+        if isinstance(self.wanted, tuple):
+            return f"Basic {show(self.wanted[0])} {MASK}"
+        if isinstance(self.wanted, str):
+            scheme, space, _ = self.wanted.partition(" ")
+            return f"{scheme.title() if space else 'Bearer'} {MASK}"
+        if isinstance(self.wanted, re.Pattern):
+            return f"matching {MASK}"
+        return show(_mask_parts(self.wanted))
 
 
-def _compare_file(want: object, file: FileStorage | None, name: str) -> list[Difference]:
-    """How a file differs from its content, from its name and content, or from what a predicate thinks of it."""
-    if file is None or want is ABSENT:
-        return (
-            []
-            if (file is None and accepts(want, ABSENT))
-            else [Difference(name, show(want), "nothing" if file is None else "a file")]
-        )
-    content = file.stream.getvalue()  # type: ignore[attr-defined]  # see RecordedRequest._get_file_stream
-    if isinstance(want, tuple):
-        found = find_differences(want[0], file.filename, f"{name} (name)") if want[0] is not None else []
-        found += compare_content(want[1], content, f"{name} (content)")
-        return found + (find_differences(want[2], file.mimetype, f"{name} (type)") if len(want) > 2 else [])
-    if callable(want) and not isinstance(want, type):
-        file.stream.seek(0)
-        fits = bool(want(file))
-        file.stream.seek(0)
-        return (
-            []
-            if fits
-            else [Difference(name, show(want), f"file {quote(file.filename)} of {count(len(content), 'byte')}")]
-        )
-    return compare_content(want, content, name)
+def _accepts_credentials(wanted: object, raw: str | None, got: Authorization | None) -> bool:
+    """Whether credentials, as they came and as they were read, are what is wanted."""
+    kind = got.type if got is not None else ""
+    if wanted is ABSENT:
+        return raw is None
+    if isinstance(wanted, tuple):
+        if got is None or kind != "basic":
+            return False
+        name, password = str(got.username), str(got.password)
+        return accepts(wanted, (name, password)) or accepts(wanted, (read_latin1(name), read_latin1(password)))
+    token = got.token if got is not None and kind == "bearer" else None
+    if isinstance(wanted, str):
+        if " " in wanted:
+            return raw is not None and (raw == wanted or _has_same_credentials(wanted, raw))
+        return token == wanted
+    if isinstance(wanted, re.Pattern | Combinator):
+        return (raw is not None and accepts(wanted, raw)) or (token is not None and accepts(wanted, token))
+    return accepts(wanted, got)
+
+
+def _mask_parts(wanted: object) -> object:
+    """A combination with none of the texts and patterns in it: each is a token, or all of the header."""
+    if isinstance(wanted, Combinator):
+        return wanted.map(_mask_parts)
+    return Masked() if isinstance(wanted, str | re.Pattern) else wanted
+
+
+def _has_same_credentials(wanted: str, got: str) -> bool:
+    """Whether two values of Authorization say the same, whatever the order of their parameters."""
+    first, second = parse_authorization(wanted), parse_authorization(got)
+    return first is not None and first == second
+
+
+class FieldKeywords(TypedDict, total=False):
+    """Keywords of criteria of query and headers.
+
+    Attributes:
+        query: The parameters, all of them; a text is the raw query.
+        headers: Some of the headers; names without case.
+        auth: ``(name, password)`` of Basic, or the token of Bearer.
+        cookies: Some of the cookies.
+    """
+
+    query: object
+    headers: object
+    auth: object
+    cookies: object
+
+
+FIELD_MATCHERS: tuple[type[Matcher], ...] = (QueryMatcher, HeadersMatcher, AuthMatcher, CookiesMatcher)

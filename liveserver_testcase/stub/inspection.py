@@ -92,12 +92,10 @@ class Inspection:
         self._registry = registry
         self._taking = threading.Lock()  # two threads that take a request take two
         self._surplus = 0  # violations of this test beyond those that are kept
-        # what no report has said yet, and below it what is of earlier tests than the one that was judged
+        # what no report has said yet, of the test that runs and of earlier ones
         self._violations: list[Violation] = []
         self._unreadable: list[Exchange] = []
-        self._late_violations: list[Violation] = []
-        self._late_unreadable: list[Exchange] = []
-        self._late_errors: list[tuple[Exchange, BaseException]] = []
+        self._errors: list[tuple[Exchange, BaseException]] = []
 
     # -- what has come ---------------------------------------------------------------------------------------------
 
@@ -168,7 +166,7 @@ class Inspection:
             f"written at {expectation.location}"
             for sibling in self.siblings
             for expectation in sibling.expectations[-100:]
-            if not expectation.is_never and expectation.criteria.criteria and expectation.matches(request)
+            if not expectation.is_never and expectation.criteria.matchers and expectation.matches(request)
         ]
 
     def forget(self, expectation: Expectation) -> None:
@@ -191,6 +189,7 @@ class Inspection:
         """Forget what is held against the test, and what it has written unless that is of the class."""
         self._violations.clear()
         self._unreadable.clear()
+        self._errors.clear()
         self._engine.take_errors()
         self._registry.clear()
 
@@ -212,20 +211,18 @@ class Inspection:
         expectations that are not met.
         """
         current = self._engine.journal.window.number
-        errors, violations, unreadable = self._engine.take_errors(), drain(self._violations), drain(self._unreadable)
-        self._late_errors += [raised for raised in errors if raised[0].window.number != current]
-        self._late_violations += [each for each in violations if each.request.window.number != current]
-        self._late_unreadable += [exchange for exchange in unreadable if exchange.window.number != current]
-        failures = [self._explain_error(*raised) for raised in errors if raised[0].window.number == current]
+        self._errors += self._engine.take_errors()
+        errors = _take(self._errors, lambda raised: raised[0].window.number == current)
         traffic = self.traffic
         report = explain_failure(
             traffic,
-            [each for each in violations if each.request.window.number == current],
+            _take(self._violations, lambda violation: violation.request.window.number == current),
             self.expectations,
             must_be_met=self.is_verified,
-            unreadable=[exchange for exchange in unreadable if exchange.window.number == current],
+            unreadable=_take(self._unreadable, lambda exchange: exchange.window.number == current),
             more=[*self._find_unanswered(traffic), *self._explain_surplus()],
         )
+        failures = [self._explain_error(*raised) for raised in errors]
         return [*failures, Failure(report)] if report else failures
 
     def _find_unanswered(self, traffic: Traffic) -> Iterator[str]:
@@ -244,10 +241,9 @@ class Inspection:
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""
-        errors = drain(self._late_errors) + self._engine.take_errors()
+        errors = drain(self._errors) + self._engine.take_errors()
         failures = [self._explain_error(*raised, late=True) for raised in errors]
-        violations = drain(self._late_violations) + drain(self._violations)
-        report = explain_late(self.name, violations, drain(self._late_unreadable) + drain(self._unreadable))
+        report = explain_late(self.name, drain(self._violations), drain(self._unreadable))
         return [*failures, Failure(report)] if report else failures
 
     def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:
@@ -345,3 +341,10 @@ class Inspection:
         """Return True if every expectation is met, and the requests for it are recorded."""
         expected = self.expectations
         return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
+
+
+def _take(held: list[T], is_wanted: Callable[[T], bool]) -> list[T]:
+    """Take what is wanted out of what is held; more may be put there meanwhile."""
+    known = drain(held)
+    held[:0] = [each for each in known if not is_wanted(each)]
+    return [each for each in known if is_wanted(each)]

@@ -1,6 +1,7 @@
-"""Criteria: what an expectation wants of a request.  Pure: no clock, socket or thread.
+"""All that is wanted of one request.  Pure: no clock, socket or thread.
 
-A criterion compares one thing and returns None, or a `Mismatch` that describes itself.
+A matcher compares one thing.  It stands with its keyword in ``target_matchers``, ``field_matchers`` or
+``body_matchers``, and is listed there.
 """
 
 from __future__ import annotations
@@ -8,99 +9,55 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from ..core.names import refuse_unknown
 from ..core.text import quote
 from ..errors import UsageError
-from .body_matchers import AuthMatcher, BodyMatcher, CustomMatcher, JSONMatcher, TextMatcher
-from .field_matchers import CookiesMatcher, FilesMatcher, FormMatcher, HeadersMatcher, QueryMatcher
+from .body_matchers import BODY_MATCHERS, BodyKeywords
+from .field_matchers import FIELD_MATCHERS, FieldKeywords, QueryMatcher
 from .matcher import Matcher, Mismatch
-from .parsing import NO_JSON
 from .target_matchers import (
+    TARGET_MATCHERS,
     HostMatcher,
     MethodMatcher,
     PathMatcher,
-    RuleMatcher,
     SchemeMatcher,
-    find_group,
-    make_method,
+    TargetKeywords,
     make_path,
     split_target,
 )
-from .values import freeze
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .request import RecordedRequest
 
-__all__ = [
-    "CRITERIA",
-    "Criteria",
-    "CriteriaKeywords",
-    "Key",
-    "find_group",
-    "make_criteria",
-    "make_criteria_of",
-    "read_content",
-]
+__all__ = ["CRITERIA", "BodyAwaited", "Criteria", "CriteriaKeywords", "Key", "make_criteria"]
 
 Key = tuple[str | None, str | None]
 """A method and a path, or the first part of one; None for any."""
 
 
-class CriteriaKeywords(TypedDict, total=False):
+class CriteriaKeywords(TargetKeywords, FieldKeywords, BodyKeywords, total=False):
     """What can be wanted of a request besides its method and its path.
 
     Each takes a plain value, which means equality; a compiled pattern, which must match all of a text; a callable,
     which is asked; an object with an ``__eq__`` of its own; or one of `ABSENT`, `ANY_OF`, `ALL_OF`, `NOT`, `INCLUDING`
     and `UNORDERED`; and so does each part of a mapping or a list.
-
-    Attributes:
-        query: The parameters, all of them; a text is the raw query.
-        headers: Some of the headers; names without case.
-        cookies: Some of the cookies.
-        body: The body: bytes, or text as UTF-8.
-        text: The body as text, in its own charset.
-        json: The body as JSON; None for ``null``.
-        form: The fields of a form, all of them.
-        files: The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)``.
-        auth: ``(name, password)`` of Basic, or the token of Bearer.
-        host: The host that is named, with or without its port.
-        matcher: A function that is asked with the request, or an object with ``matches(request)``.
     """
-
-    query: object
-    headers: object
-    cookies: object
-    body: object
-    text: object
-    json: object
-    form: object
-    files: object
-    auth: object
-    host: object
-    matcher: Any
 
 
 CRITERIA: Mapping[str, Callable[[Any], Matcher]] = {
-    "host": HostMatcher,
-    "query": QueryMatcher,
-    "headers": HeadersMatcher,
-    "auth": AuthMatcher,
-    "cookies": CookiesMatcher,
-    "json": JSONMatcher,
-    "form": FormMatcher,
-    "files": FilesMatcher,
-    "text": TextMatcher,
-    "body": BodyMatcher,
-    "matcher": CustomMatcher,
+    each.name: each for each in (*TARGET_MATCHERS, *FIELD_MATCHERS, *BODY_MATCHERS)
 }
-"""What makes a criterion of each keyword, in the order in which they are compared: the quickest first."""
+"""What makes a matcher of each keyword, in the order in which they are compared: those that read the body come last."""
 
-_BODIES = ("json", "form", "text", "body")  # and files, which come with a form
-_READING = (*_BODIES, "files", "matcher")
+_WHOLE_BODIES = [each.name for each in BODY_MATCHERS if each.wants_whole_body]
+
+
+class BodyAwaited(Exception):
+    """Whether a request matches depends on its body, which has not been read."""
 
 
 @dataclass(frozen=True)
@@ -112,88 +69,68 @@ class Criteria:
     others: tuple[Matcher, ...] = ()
 
     @cached_property
-    def criteria(self) -> tuple[Matcher, ...]:
+    def matchers(self) -> tuple[Matcher, ...]:
         """All of them, in the order in which a report shows them."""
-        return tuple(criterion for criterion in (self.method, self.path, *self.others) if criterion is not None)
+        return tuple(each for each in (self.method, self.path, *self.others) if each is not None)
 
     @cached_property
     def key(self) -> Key:
-        """Method and path, or of a rule `find_group`, as far as they are plain: who has another key cannot match."""
-        method = self.method.method if self.method is not None else None
-        path = self.path.path if self.path is not None else None
-        if isinstance(self.path, RuleMatcher):
-            path = self.path.group
-        return method if isinstance(method, str) else None, path if isinstance(path, str) else None
+        """Method and path, as far as they are plain: a request with another key cannot match."""
+        return self.method.key if self.method is not None else None, self.path.key if self.path is not None else None
 
     @cached_property
-    def content_key(self) -> tuple[str, Hashable] | None:
-        """The matcher of a content that is plain, and the content: a request with another cannot match."""
-        for criterion in self.others:
-            content = criterion.make_key()
+    def content_key(self) -> tuple[Callable[[RecordedRequest], Hashable], Hashable] | None:
+        """What reads a content of a request, and the one that is wanted: a request with another cannot match."""
+        for matcher in self.others:
+            content = matcher.make_key()
             if content is not None:
-                return criterion.name, content
+                return matcher.read_key, content
         return None
 
     @cached_property
     def beyond_key(self) -> tuple[Matcher, ...]:
         """Those that a request with the same key can still miss."""
-        method, path = self.key
-        rest = [self.method] if method is None else []
-        rest += [self.path] if path is None or isinstance(self.path, RuleMatcher) else []  # type: ignore[list-item]
-        return tuple(criterion for criterion in (*rest, *self.others) if criterion is not None)
-
-    @cached_property
-    def reads_body(self) -> bool:
-        """Whether one of them looks, or may look, at the body."""
-        return any(criterion.name in _READING for criterion in self.others)
-
-    def matches_head(self, request: RecordedRequest) -> bool | None:
-        """Compare a request whose body is still to come; None: it matches as far as is known, and the body decides."""
-        if not _meets(tuple(each for each in self.criteria if each.name not in _READING), request):
-            return False
-        return None if self.reads_body else True
+        return tuple(each for each in self.matchers if not each.is_met_by_key)
 
     def matches(self, request: RecordedRequest) -> bool:
-        """Whether every criterion is met; a predicate that raises is not."""
-        return _meets(self.criteria, request)
+        """Return True if every one is met; a predicate that raises is not.
+
+        Raises:
+            BodyAwaited: All that is known matches, and the body has not been read.
+        """
+        return _are_met(self.matchers, request)
 
     def matches_beyond_key(self, request: RecordedRequest) -> bool:
-        """The same for a request that has the same key."""
-        return not self.beyond_key or _meets(self.beyond_key, request)
+        """Like `matches`, for a request that has the same key."""
+        return not self.beyond_key or _are_met(self.beyond_key, request)
 
     def compare(self, request: RecordedRequest) -> list[Mismatch]:
-        """How ``request`` differs from what is wanted; nothing if it matches."""
-        found = [criterion.compare(request) for criterion in self.criteria]
+        """Return how ``request`` differs from what is wanted; nothing if it matches."""
+        found = [matcher.compare(request) for matcher in self.matchers]
         return [mismatch for mismatch in found if mismatch is not None]
 
     def describe(self) -> str:
-        """The criteria on one line, such as ``POST '/charges' json={'amount': 5}``."""
-        texts = {criterion.name: criterion.describe() for criterion in self.criteria}
-        others = [f"{name}={text}" for name, text in texts.items() if name not in ("method", "path")]
-        if "method" not in texts and "path" not in texts:
+        """Write the criteria on one line, such as ``POST '/charges' json={'amount': 5}``."""
+        others = [f"{matcher.name}={matcher.describe()}" for matcher in self.others]
+        if self.method is None and self.path is None:
             return " ".join(["any request", *others])
-        return " ".join([texts.get("method", "any method"), texts.get("path", "any path"), *others])
+        method = self.method.describe() if self.method is not None else "any method"
+        return " ".join([method, self.path.describe() if self.path is not None else "any path", *others])
 
 
-def _meets(criteria: tuple[Matcher, ...], request: RecordedRequest) -> bool:
+def _are_met(matchers: tuple[Matcher, ...], request: RecordedRequest) -> bool:
+    awaits_body = request.awaits_body
     try:
-        for criterion in criteria:  # all() costs as much as the comparisons
-            if not criterion.matches(request):
+        for matcher in matchers:  # all() costs as much as the comparisons
+            if awaits_body and matcher.reads_body:
+                raise BodyAwaited
+            if not matcher.matches(request):
                 return False
+    except BodyAwaited:
+        raise
     except Exception:  # the report says what was raised: see Matcher.compare
         return False
     return True
-
-
-def read_content(request: RecordedRequest, name: str) -> Hashable:
-    """What a request has of the content that the criterion ``name`` is looked up by; None if it has none."""
-    if name != "json":
-        return request.text if name == "text" else request.body
-    value = request.read_json()
-    try:
-        return None if value is NO_JSON else (freeze(value),)
-    except RecursionError:
-        return None
 
 
 def make_criteria(method: object = None, path: object = None, **wanted: Unpack[CriteriaKeywords]) -> Criteria:
@@ -210,34 +147,24 @@ def make_criteria(method: object = None, path: object = None, **wanted: Unpack[C
         TypeError: An unknown keyword; the message names the nearest.
     """
     refuse_unknown("make_criteria", wanted, list(CRITERIA))
-    return make_criteria_of(method, path, wanted)
-
-
-def make_criteria_of(method: object, path: object, wanted: Mapping[str, Any]) -> Criteria:
-    """The same, of keywords that are known."""
     target = split_target(path)
-    given = {name: value for name, value in wanted.items() if value is not None or name == "json"}
-    made: dict[str, Matcher] = {}
-    if target.query is not None:
-        if "query" in given:
+    given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None or name == "json"}
+    for name, part in (("query", target.query), ("host", target.host)):
+        if part is not None and name in given:
             raise UsageError(
-                f"path is {quote(path)}, with a query in it, and query is {quote(given['query'])}: keep one of them"
+                f"path is {quote(path)}, with a {name} in it, and {name} is {quote(given[name])}: keep one of them"
             )
-        made["query"] = QueryMatcher.parse(target.query)
-    if target.host is not None:
-        if "host" in given:
-            raise UsageError(
-                f"path is {quote(path)}, with a host in it, and host is {quote(given['host'])}: keep one of them"
-            )
-        made["host"] = HostMatcher(target.host)
-    bodies = [name for name in _BODIES if name in given]
+    bodies = [name for name in _WHOLE_BODIES if name in given]
     if len(bodies) > 1:
         raise UsageError(f"a request has one body, but {' and '.join(bodies)} were given: keep one of them")
-    made |= {name: CRITERIA[name](value) for name, value in given.items()}
-    if target.scheme is not None:
-        made["scheme"] = SchemeMatcher(target.scheme)
-    order = ["scheme", *CRITERIA]
-    others = tuple(made[name] for name in order if name in made)
+    made = {name: CRITERIA[name](value) for name, value in given.items()}
+    if target.query is not None:
+        made["query"] = QueryMatcher.parse(target.query)
+    if target.host is not None:
+        made["host"] = HostMatcher(target.host)
+    scheme = (SchemeMatcher(target.scheme),) if target.scheme is not None else ()
     return Criteria(
-        None if method is None else make_method(method), None if path is None else make_path(target.path), others
+        None if method is None else MethodMatcher(method),
+        None if path is None else make_path(target.path),
+        (*scheme, *(made[name] for name in CRITERIA if name in made)),
     )

@@ -9,18 +9,48 @@ scenario is in another state, is passed over.  All of that is decided, counted a
 
 from __future__ import annotations
 
+import contextlib
+import enum
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
 from ..core.journal import JournalWindow
 from ..errors import UsageError
-from .expectation import Expectation, Matches, Order, Scenario
-from .matching import Criteria, Key, find_group, read_content
+from .expectation import Expectation, Order, Scenario
+from .matching import BodyAwaited, Criteria, Key
 from .request import RecordedRequest
 from .responders import Responder, ServedContent
+from .target_matchers import find_group
 
-__all__ = ["Decision", "ExpectationRegistry", "Scope"]
+__all__ = ["Decision", "ExpectationRegistry", "Reason", "Scope", "Skipped"]
+
+
+class Reason(enum.Enum):
+    """Why an expectation that matches a request does not answer it."""
+
+    NO_REPLY = enum.auto()
+    USED_UP = enum.auto()
+    OTHER_STATE = enum.auto()
+    LATER_IN_ORDER = enum.auto()
+    TURN_OVER = enum.auto()
+    MATCHES_NOW = enum.auto()  # what a predicate says has changed meanwhile
+
+
+class Skipped(NamedTuple):
+    """An expectation that matches a request and does not answer it.
+
+    Attributes:
+        expectation: The expectation.
+        reason: Why it does not.
+        state: If that is the reason: the state in which its scenario is.
+        first: If its order is the reason: what must come before it.
+    """
+
+    expectation: Expectation
+    reason: Reason
+    state: str = ""
+    first: Expectation | None = None
 
 
 class Decision(NamedTuple):
@@ -29,26 +59,24 @@ class Decision(NamedTuple):
     Attributes:
         answer: The answer; None if there is none.
         expectation: Who gives it, or forbids it; None for ``serve_content()``, and for an unmatched request.
-        skipped: If nobody answers: those that match, and why each does not answer.
+        skipped: If nobody answers: those that match.
         others: If nobody answers: those that do not match.
         is_late: Whether it came in an earlier test than the one that runs now.
         is_allowed: Whether nothing is held against the test although nobody answers.
-        newest: The number of the newest expectation that was there.
     """
 
     answer: Responder | None
     expectation: Expectation | None = None
-    skipped: tuple[tuple[Expectation, str], ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     others: tuple[Expectation, ...] = ()
     is_late: bool = False
     is_allowed: bool = False
-    newest: int = 0
 
 
 class Scope(NamedTuple):
     """What was in the registry when a scope began."""
 
-    known: dict[Expectation, int]
+    known: dict[Expectation, None]
     queue: tuple[Expectation, ...]
     content: ServedContent | None
 
@@ -64,7 +92,7 @@ class ExpectationRegistry:
         # Guards everything below, what the expectations have claimed, and the scenarios' states.  It can be taken again
         # by its own thread, since a predicate of the test's may ask the stub something.
         self._lock = threading.RLock()
-        self._numbers: dict[Expectation, int] = {}  # every expectation but the enqueued, oldest first
+        self._expectations: dict[Expectation, None] = {}  # all but the enqueued, oldest first
         self._next_number = 0
         self._index = _Index()
         self._orders: list[Order] = []
@@ -89,13 +117,14 @@ class ExpectationRegistry:
         """
         with self._lock:
             if self._kept is None:
-                self._kept = [(expectation, expectation.save()) for expectation in (*self._numbers, *self._queue)]
+                self._kept = [(expectation, expectation.save()) for expectation in (*self._expectations, *self._queue)]
                 self._kept_queue, self._kept_content = tuple(self._queue), self._content
             self._epoch = next_epoch().number
             for expectation, saved in self._kept:
                 expectation.begin(saved)
             self._content, self._queue = self._kept_content, list(self._kept_queue)
-            self._scenarios = {name: scenario for name, scenario in self._scenarios.items() if self._is_kept(scenario)}
+            kept = {expectation.scenario for expectation, _ in self._kept}
+            self._scenarios = {name: scenario for name, scenario in self._scenarios.items() if scenario in kept}
             for scenario in self._scenarios.values():
                 scenario.state = scenario.first
             self._allowed = []
@@ -113,12 +142,9 @@ class ExpectationRegistry:
                 self._content, self._queue, self._scenarios = None, [], {}
                 self._write_anew([])
 
-    def _is_kept(self, scenario: Scenario) -> bool:
-        return any(expectation.scenario is scenario for expectation, _ in self._kept or ())
-
     def _write_anew(self, expectations: list[Expectation]) -> None:
         orders: dict[Order, Order] = {}
-        self._numbers, self._index, self._orders = {}, _Index(), []
+        self._expectations, self._index, self._orders = {}, _Index(), []
         for expectation in expectations:
             order = expectation.order
             if order is not None:
@@ -132,27 +158,29 @@ class ExpectationRegistry:
 
     def _put(self, expectation: Expectation) -> None:
         self._next_number += 1
-        self._numbers[expectation] = expectation.number = self._next_number
+        expectation.number = self._next_number
+        self._expectations[expectation] = None
         order = expectation.order
         if order is not None and not expectation.is_never:
             if order not in self._orders:
                 self._orders.append(order)
             order.members.append(expectation)
         elif expectation.has_room or expectation.is_never:
-            self._index.put(self._next_number, expectation)
+            self._index.put(expectation)
 
     def remove(self, expectation: Expectation) -> None:
         """Strike an expectation out; nothing happens if it is not there."""
         with self._lock:
-            number = self._numbers.pop(expectation, None)
+            is_known = expectation in self._expectations
+            self._expectations.pop(expectation, None)
             if expectation in self._queue:
                 self._queue.remove(expectation)
             order = expectation.order
             if order is not None and expectation in order.members:
                 order.position -= order.members.index(expectation) < order.position
                 order.members.remove(expectation)
-            elif number is not None:
-                self._index.take(number, expectation)
+            elif is_known:
+                self._index.take(expectation)
 
     def enqueue(self, expectation: Expectation) -> None:
         """Have it answer one request that nothing else answers, after those that were enqueued before."""
@@ -204,19 +232,19 @@ class ExpectationRegistry:
         """Return True if nothing is held against the test for a request; None for one of which nothing is known."""
         with self._lock:
             return any(
-                not criteria.criteria or (request is not None and criteria.matches(request))
+                not criteria.matchers or (request is not None and criteria.matches(request))
                 for criteria in self._allowed
             )
 
     def begin_scope(self) -> Scope:
         """Note what is in the registry."""
         with self._lock:
-            return Scope(dict(self._numbers), tuple(self._queue), self._content)
+            return Scope(dict(self._expectations), tuple(self._queue), self._content)
 
     def end_scope(self, scope: Scope) -> list[Expectation]:
         """Strike out what was written since, and return the expectations among it."""
         with self._lock:
-            made = [expectation for expectation in self._numbers if expectation not in scope.known]
+            made = [expectation for expectation in self._expectations if expectation not in scope.known]
             for expectation in made:
                 self.remove(expectation)
             self._queue = [expectation for expectation in self._queue if expectation in scope.queue]
@@ -227,7 +255,7 @@ class ExpectationRegistry:
     def expectations(self) -> list[Expectation]:
         """What is in the registry, oldest first."""
         with self._lock:
-            return list(self._numbers)
+            return list(self._expectations)
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
@@ -242,20 +270,11 @@ class ExpectationRegistry:
                 return Decision(None if expectation.is_never else expectation.answer, expectation)
             if self._content is not None:
                 return Decision(self._content.answer)
-            known = [expectation for expectation in self._numbers if not expectation.is_never]
-            passed = tuple((each, _explain_skip(each)) for each in known if each.matches(request))
-            matching = {each for each, _ in passed}
-            others = tuple(each for each in known if each not in matching)
-            allowed = self.allows(request)
             request.newest = self._next_number
-            return Decision(None, skipped=passed, others=others, is_allowed=allowed, newest=self._next_number)
-
-    def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
-        expectation.claim(request)
-        if self._queue and expectation in self._queue:
-            self._queue.remove(expectation)
-        if not (expectation.is_never or expectation.has_room or expectation.order) and expectation in self._numbers:
-            self._index.take(self._numbers[expectation], expectation)
+            known = [each for each in self._expectations if not each.is_never]
+            skipped = {each: _find_reason(each) for each in known if each.matches(request)}
+            others = tuple(each for each in known if each not in skipped)
+            return Decision(None, skipped=tuple(skipped.values()), others=others, is_allowed=self.allows(request))
 
     def decide_early(self, request: RecordedRequest) -> Responder | None:
         """Decide upon ``request``, of which the body is still to come, if its answer is to fail before that is read.
@@ -264,183 +283,139 @@ class ExpectationRegistry:
         returned and nothing counted: the body must be read first.
         """
         with self._lock:
+            request.awaits_body = True
             try:
-                found = self._find(request, _match_head, _match_head)
-            except _BodyNeeded:
+                found = self._find(request)
+            except BodyAwaited:
                 return None
+            finally:
+                request.awaits_body = False
             answer = found.answer if found is not None and not found.is_never else None
             if found is None or not getattr(answer, "is_early", False) or request.window.number < self._epoch:
                 return None
             self._claim(found, request)
             return answer
 
-    def _find(
-        self,
-        request: RecordedRequest,
-        matches: Matches = Criteria.matches,
-        matches_beyond_key: Matches = Criteria.matches_beyond_key,
-    ) -> Expectation | None:
-        near = self._index.near(request, is_body_known=matches is not _match_head)
-        forbidding = find_forbidding(near, request, matches_beyond_key)
-        if forbidding is not None:
-            return forbidding
+    def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
+        expectation.claim(request)
+        if self._queue and expectation in self._queue:
+            self._queue.remove(expectation)
+        if not (expectation.is_never or expectation.has_room or expectation.order):
+            self._index.take(expectation)
+
+    def _find(self, request: RecordedRequest) -> Expectation | None:
+        near = self._index.near(request)
+        for entry in near:
+            for expectation in entry.forbidding:
+                if expectation.criteria.matches_beyond_key(request):
+                    return expectation
         for order in self._orders:
-            found = order.find(request, matches)
+            found = order.find(request)
             if found is not None:
                 return found
-        return (
-            find_bounded(near, request, matches_beyond_key)
-            or find_unbounded(near, request, matches_beyond_key)
-            or self._find_enqueued(request, matches)
-        )
-
-    def _find_enqueued(self, request: RecordedRequest, matches: Matches) -> Expectation | None:
-        """Find the oldest for its method, else the oldest for any."""
-        found = None
-        for expectation in self._queue:
-            if matches(expectation.criteria, request):
-                if expectation.criteria.method is not None:
-                    return expectation
-                found = found or expectation
-        return found
-
-
-class _BodyNeeded(Exception):
-    """Which expectation answers depends on the body."""
+        best: Expectation | None = None
+        for entry in near:
+            found = _find_first(entry.bounded, request)
+            if found is not None and (best is None or found.number < best.number):
+                best = found
+        if best is not None:
+            return best
+        for entry in near:
+            found = _find_first(reversed(entry.unbounded), request)
+            if found is not None and (best is None or found.number > best.number):
+                best = found
+        if best is not None or not self._queue:
+            return best
+        # the oldest for its method, else the oldest for any
+        queued = [each for each in self._queue if each.criteria.matches(request)]
+        return next((each for each in queued if each.criteria.method is not None), queued[0] if queued else None)
 
 
-def _match_head(criteria: Criteria, request: RecordedRequest) -> bool:
-    known = criteria.matches_head(request)
-    if known is None:
-        raise _BodyNeeded
-    return known
+def _find_first(expectations: Iterable[Expectation], request: RecordedRequest) -> Expectation | None:
+    for expectation in expectations:
+        if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
+            return expectation
+    return None
 
 
-def _explain_skip(expectation: Expectation) -> str:
+def _find_reason(expectation: Expectation) -> Skipped:
     """Why an expectation that matches does not answer."""
+    scenario, order = expectation.scenario, expectation.order
     if expectation.answer is None:
-        return "it has no reply; add .reply(…)"
+        return Skipped(expectation, Reason.NO_REPLY)
     if not expectation.has_room:
-        return f"used up {expectation.times_called:,}/{expectation.times[1]:,}"
-    scenario = expectation.scenario
+        return Skipped(expectation, Reason.USED_UP)
     if scenario is not None and not expectation.is_ready:
-        return f"it wants {scenario.name!r} in state {expectation.state!r}, which is in state {scenario.state!r}"
-    order = expectation.order
-    head = order.get_head() if order is not None else None
-    if order is not None and head is not None and order.is_later(expectation):
-        return f"it is later in its order: first must come {head.describe()}, written at {head.location}"
-    return "its turn in the order is over" if order is not None else "it matches now, and did not then"
+        return Skipped(expectation, Reason.OTHER_STATE, scenario.state)
+    if order is None:
+        return Skipped(expectation, Reason.MATCHES_NOW)
+    first = order.find_before(expectation)
+    if first is not None:
+        return Skipped(expectation, Reason.LATER_IN_ORDER, first=first)
+    return Skipped(expectation, Reason.TURN_OVER)
 
 
 # -- the index ---------------------------------------------------------------------------------------------------------
 
 
 class _IndexEntry:
-    """The expectations with one key: each with its number in the registry, oldest first."""
+    """The expectations that want the same, oldest first, and below them those that want a content besides."""
 
-    __slots__ = ("bounded", "forbidding", "unbounded")
+    __slots__ = ("bounded", "contents", "forbidding", "unbounded")
 
     def __init__(self) -> None:
-        self.forbidding: list[tuple[int, Expectation]] = []
-        self.bounded: list[tuple[int, Expectation]] = []  # those that have room
-        self.unbounded: list[tuple[int, Expectation]] = []
+        self.forbidding: list[Expectation] = []
+        self.bounded: list[Expectation] = []  # those that have room
+        self.unbounded: list[Expectation] = []
+        # by what reads the content of a request, and by the content
+        self.contents: dict[Callable[[RecordedRequest], Hashable], dict[Hashable, _IndexEntry]] = {}
 
-    def of(self, expectation: Expectation) -> list[tuple[int, Expectation]]:
-        """The list in which an expectation stands."""
+    def list_of(self, expectation: Expectation) -> list[Expectation]:
+        """Return the list in which an expectation stands."""
         if expectation.is_never:
             return self.forbidding
         return self.bounded if expectation.is_bounded else self.unbounded
 
 
 class _Index:
-    """The entries by their keys, and below those by the content that is wanted; the registry's lock guards them."""
+    """The entries by their keys; the registry's lock guards them."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, _IndexEntry] = {}
-        self._contents: dict[Key, dict[str, dict[Hashable, _IndexEntry]]] = {}  # by the matcher that wants a content
         self._has_loose = False  # whether any of their keys leaves something open
 
-    def put(self, number: int, expectation: Expectation) -> None:
-        """Add an expectation, which is newer than all that are there."""
-        method, path = key = expectation.criteria.key
-        self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
+    def _find_list(self, expectation: Expectation) -> list[Expectation]:
+        entry = self._entries.setdefault(expectation.criteria.key, _IndexEntry())
         wanted = expectation.criteria.content_key
-        if wanted is None:
-            entry = self._entries.setdefault(key, _IndexEntry())
-        else:
-            name, content = wanted
-            entry = self._contents.setdefault(key, {}).setdefault(name, {}).setdefault(content, _IndexEntry())
-        entry.of(expectation).append((number, expectation))
+        if wanted is not None:
+            read, content = wanted
+            entry = entry.contents.setdefault(read, {}).setdefault(content, _IndexEntry())
+        return entry.list_of(expectation)
 
-    def take(self, number: int, expectation: Expectation) -> None:
+    def put(self, expectation: Expectation) -> None:
+        """Add an expectation, which is newer than all that are there."""
+        method, path = expectation.criteria.key
+        self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
+        self._find_list(expectation).append(expectation)
+
+    def take(self, expectation: Expectation) -> None:
         """Take an expectation out; nothing happens if it is not there."""
-        key, wanted = expectation.criteria.key, expectation.criteria.content_key
-        if wanted is None:
-            entry = self._entries.get(key)
-        else:
-            entry = self._contents.get(key, {}).get(wanted[0], {}).get(wanted[1])
-        place = (number, expectation)
-        if entry is not None and place in entry.of(expectation):
-            entry.of(expectation).remove(place)
+        with contextlib.suppress(ValueError):
+            self._find_list(expectation).remove(expectation)
 
-    def near(self, request: RecordedRequest, *, is_body_known: bool = True) -> list[_IndexEntry]:
-        """Where what matches can be: by method and path, one of them, or neither; and by the content.
-
-        Args:
-            request: The request.
-            is_body_known: Whether its body has been read; otherwise it can have any content.
-        """
-        entries = self._entries
+    def near(self, request: RecordedRequest) -> list[_IndexEntry]:
+        """Return where what matches can be: by method and path, one of them, or neither; and by the content."""
         method, path = request.method, request.plain_path
-        if not self._has_loose and not self._contents:
-            exact = entries.get((method, path))
-            return [] if exact is None else [exact]
-        keys: list[Key] = [(method, path)]
+        exact = self._entries.get((method, path))
+        found = [] if exact is None else [exact]
         if self._has_loose:
             group = find_group(path)
-            keys += dict.fromkeys(((None, path), (method, group), (None, group), (method, None), (None, None)))
-        found = [entries[key] for key in keys if key in entries]
-        if self._contents:
-            for key in keys:
-                for name, contents in self._contents.get(key, {}).items():
-                    if is_body_known:
-                        entry = contents.get(read_content(request, name))
-                        found += [] if entry is None else [entry]
-                    else:
-                        found += contents.values()
+            keys: tuple[Key, ...] = ((None, path), (method, group), (None, group), (method, None), (None, None))
+            found += [self._entries[key] for key in keys if key in self._entries]
+        for entry in found[:]:
+            for read, contents in entry.contents.items():
+                if request.awaits_body:  # it can have any of them
+                    found += contents.values()
+                elif (content := contents.get(read(request))) is not None:
+                    found.append(content)
         return found
-
-
-def find_forbidding(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:
-    """One that matches, and says that it must never come."""
-    for entry in near:
-        for _, expectation in entry.forbidding:
-            if matches(expectation.criteria, request):
-                return expectation
-    return None
-
-
-def find_bounded(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:
-    """The oldest that matches: those in an entry have room."""
-    best: tuple[int, Expectation] | None = None
-    for entry in near:
-        for number, expectation in entry.bounded:
-            if best is not None and number > best[0]:
-                break
-            if expectation.is_ready and matches(expectation.criteria, request):
-                best = number, expectation
-                break
-    return best[1] if best is not None else None
-
-
-def find_unbounded(near: Iterable[_IndexEntry], request: RecordedRequest, matches: Matches) -> Expectation | None:
-    """The newest that matches."""
-    best: tuple[int, Expectation] | None = None
-    for entry in near:
-        for number, expectation in reversed(entry.unbounded):
-            if best is not None and number < best[0]:
-                break
-            if expectation.is_ready and matches(expectation.criteria, request):
-                best = number, expectation
-                break
-    return best[1] if best is not None else None

@@ -6,9 +6,9 @@ came.  `Traffic` is all that came in a test, and a `Violation` one request that 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TypeAlias, TypeVar
 
 from ..core.text import count, one_line, quote
@@ -16,7 +16,7 @@ from ..web.records import Exchange
 from .expectation import Expectation, Times, describe_times
 from .matcher import Mismatch
 from .matching import Criteria
-from .registry import Decision
+from .registry import Decision, Reason, Skipped
 from .request import RecordedRequest
 from .target_matchers import suggest_path
 
@@ -43,7 +43,9 @@ _SCHEMES = {
 }
 
 T = TypeVar("T")
-Miss: TypeAlias = "tuple[RecordedRequest, list[Mismatch]]"
+L = TypeVar("L")
+Line: TypeAlias = "str | Callable[[Traffic | None], str]"
+"""A line of a report, or what makes it of what came: only that knows the numbers of requests."""
 
 
 # -- what came ---------------------------------------------------------------------------------------------------------
@@ -71,7 +73,7 @@ class Traffic:
         ]
         self._loss = loss
 
-    @functools.cached_property
+    @cached_property
     def _numbers(self) -> dict[int, int]:
         return {id(request): number for number, request in enumerate(self.requests, 1)}
 
@@ -91,24 +93,22 @@ class Traffic:
         more = f" and {len(found) - _MOST_NUMBERS:,} more" if len(found) > _MOST_NUMBERS else ""
         return ", ".join(found[:_MOST_NUMBERS]) + more
 
-    def find_nearest(self, criteria: Criteria) -> Miss | None:
-        """The request that misses the criteria by the least."""
+    def find_nearest(self, criteria: Criteria) -> tuple[RecordedRequest, list[Mismatch]] | None:
+        """Return the request that misses the criteria by the least."""
         compared = [(request, criteria.compare(request)) for request in self.requests[-_MOST_COMPARED:]]
-        return min((miss for miss in compared if miss[1]), key=lambda miss: _get_distance(miss[1]), default=None)
+        return min((miss for miss in compared if miss[1]), key=_get_distance, default=None)
 
     def explain_nearest(self, criteria: Criteria) -> list[str]:
-        """The request that misses the criteria by the least, criterion by criterion."""
+        """Return the request that misses the criteria by the least, criterion by criterion."""
         miss = self.find_nearest(criteria)
-        if miss is None:
-            return []
-        return [f"  nearest: {self.name(miss[0])}", *_list_criteria(criteria, miss[1])]
+        return [f"  nearest: {self.name(miss[0])}", *_list_criteria(criteria, miss[1])] if miss is not None else []
 
     def list_requests(self) -> list[str]:
         """What came, a line each."""
         lines = []
         if self.requests:
             lines.append(f"{self.stub} at {self.url} was sent {count(len(self.requests), 'request')} in this test:")
-            lines += _shorten(self.requests, "  ", self._format_line)
+            lines += _shorten(self.requests, "  ", lambda r: f"  {self.name(r)} -> {_get_outcome(r.exchange)}")
         if self._broken:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
             start = "and" if lines else f"{self.stub} at {self.url} was sent"
@@ -119,9 +119,6 @@ class Traffic:
         if not lines:
             lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
         return [*lines, self._loss] if self._loss else lines
-
-    def _format_line(self, request: RecordedRequest) -> str:
-        return f"  {self.name(request)} -> {_get_outcome(request.exchange)}"
 
 
 def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
@@ -146,10 +143,10 @@ def _get_outcome(exchange: Exchange) -> str:
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
 
 
-def _shorten(items: Sequence[T], margin: str, write: Callable[[T], str]) -> list[str]:
+def _shorten(items: Sequence[T], margin: str, write: Callable[[T], L]) -> list[L | str]:
     """A line for each item; for the first and the last of them, if there are many."""
     if len(items) <= _MOST_LINES:
-        return [write(item) for item in items]
+        return [*map(write, items)]
     half = _MOST_LINES // 2
     more = f"{margin}… {len(items) - 2 * half:,} more …"
     return [*map(write, items[:half]), more, *map(write, items[-half:])]
@@ -161,7 +158,7 @@ def _list_criteria(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[s
     if "path" in failed and "method" in failed:  # who asks for something else has not mistaken the method
         failed["method"] = replace(failed["method"], hint="")
     lines = []
-    for criterion in criteria.criteria:
+    for criterion in criteria.matchers:
         mismatch = failed.get(criterion.name)
         if mismatch is None:
             lines.append(f"    ok   {criterion.name} {criterion.describe()}")
@@ -170,9 +167,11 @@ def _list_criteria(criteria: Criteria, mismatches: Sequence[Mismatch]) -> list[s
     return lines
 
 
-def _get_distance(mismatches: Sequence[Mismatch]) -> float:
-    """How far a request is from criteria."""
-    return sum(mismatch.distance for mismatch in mismatches)
+def _get_distance(miss: tuple[object, Sequence[Mismatch]]) -> float:
+    return sum(mismatch.distance for mismatch in miss[1])
+
+
+# -- one request -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -181,24 +180,26 @@ class Violation:
 
     Attributes:
         request: The request.
-        text: Why, for the test's report and for the client.
-        again: How to send it again.
+        lines: Why.
         nearest: The expectation that it came nearest to, if it was not matched.
-        newest: The number of the newest expectation that was there.
     """
 
     request: RecordedRequest
-    text: str
-    again: str = ""
+    lines: tuple[Line, ...]
     nearest: Expectation | None = None
-    newest: int = 0
 
+    def explain(self, traffic: Traffic | None = None) -> str:
+        """Say why; with the numbers of other requests, where it is known what came in the test."""
+        return "\n".join(line if isinstance(line, str) else line(traffic) for line in self.lines)
 
-# -- one request -------------------------------------------------------------------------------------------------------
+    @property
+    def again(self) -> str:
+        """How to send it again."""
+        return f"  to send it again: {self.request.curl()}"
 
 
 def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequence[str] = ()) -> Violation:
-    """Why nothing answered ``request``: the nearest expectation, criterion by criterion.
+    """Return why nothing answered ``request``: the nearest expectation, criterion by criterion.
 
     Args:
         request: The request.
@@ -207,59 +208,77 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     """
     what = request.describe()
     nearest = None
+    lines: list[Line]
     if decision.is_late:
         lines = [f"{what} was complete only when its test was over, so nothing answered it"]
     elif decision.expectation is not None:
-        lines = [f"{what} came, and must never come", f"  never: {_name(decision.expectation)}"]
+        lines = [f"{what} came, and must never come", _name("  never: ", decision.expectation)]
     elif decision.skipped:
         lines = _explain_skipped(what, decision.skipped)
     elif decision.others:
-        nearest, lines = _explain_unmatched(request, decision.others)
+        compared = [(e, e.criteria.compare(request)) for e in decision.others[-_MOST_COMPARED:]]
+        nearest, mismatches = min(compared, key=_get_distance)
+        lines = [f"no expectation matches {what}", _name("  nearest: ", nearest)]
+        lines += _list_criteria(nearest.criteria, mismatches)
+        rest = [expectation for expectation in decision.others if expectation is not nearest]
+        if rest:
+            lines += [
+                f"  {count(len(rest), 'other')}:",
+                *_shorten(rest, "    ", partial(_name, "    ")),
+            ]
     else:
         advice = f"stub.on({request.method!r}, {quote(suggest_path(request))}).reply(…), or expect(…) if it must come"
         lines = [f"nothing answers {what}: no expectation is written", f"  write {advice}"]
-    lines += [f"  {line}" for line in elsewhere]
-    again = f"  to send it again: {request.curl()}"
-    return Violation(request, "\n".join(lines), again, nearest, decision.newest)
+    return Violation(request, (*lines, *(f"  {line}" for line in elsewhere)), nearest)
 
 
-def _explain_skipped(what: str, skipped: Sequence[tuple[Expectation, str]]) -> list[str]:
-    reasons = [reason for _, reason in skipped]
-    if any("no reply" in reason for reason in reasons):
+def _explain_skipped(what: str, skipped: Sequence[Skipped]) -> list[Line]:
+    reasons = {each.reason for each in skipped}
+    why = "what matches it cannot answer now"
+    if Reason.NO_REPLY in reasons:
         why = "what matches it has no reply; add .reply(…)"
-    elif all(reason.startswith("used up") for reason in reasons):
-        why = "what matches it is used up"
-    else:
-        why = "what matches it cannot answer now"
-    return [f"nothing answers {what}: {why}", *_shorten(skipped, "  ", _format_skipped)]
+    elif reasons == {Reason.USED_UP}:
+        why = "no expectation is left for it"
+    lines: list[Line] = [
+        f"nothing answers {what}: {why}",
+        *_shorten(skipped, "  ", _format_skipped),
+    ]
+    if reasons == {Reason.USED_UP} and len(skipped) == 1:
+        lines.append(f"  for more write times={skipped[0].expectation.times_called + 1:,}, or on() for any number")
+    return lines
 
 
-def _format_skipped(passed: tuple[Expectation, str]) -> str:
-    expectation, reason = passed
-    says_more = not reason.startswith("used up") and "no reply" not in reason
-    return f"  {_name(expectation)}" + (f"\n    {reason}" if says_more else "")
+def _format_skipped(skipped: Skipped) -> Line:
+    """An expectation, and why it does not answer, unless that is said with its name."""
+    expectation, reason, state, first = skipped
+    scenario, why = expectation.scenario, ""
+    if reason is Reason.OTHER_STATE and scenario is not None:
+        why = f"it wants {scenario.name!r} in state {expectation.state!r}, which is in state {state!r}"
+    elif first is not None:
+        why = f"it is later in its order: first must come {first.describe()}, written at {first.location}"
+    elif reason is Reason.TURN_OVER:
+        why = "its turn in the order is over"
+    elif reason is Reason.MATCHES_NOW:
+        why = "it matches now, and did not then"
+    name = _name("  ", expectation)
+    return f"{name}\n    {why}" if why and isinstance(name, str) else name
 
 
-def _explain_unmatched(request: RecordedRequest, others: Sequence[Expectation]) -> tuple[Expectation, list[str]]:
-    compared = [(e, e.criteria.compare(request)) for e in others[-_MOST_COMPARED:]]
-    nearest, mismatches = min(compared, key=lambda pair: _get_distance(pair[1]))
-    lines = [f"no expectation matches {request.describe()}", f"  nearest: {_name(nearest)}"]
-    lines += _list_criteria(nearest.criteria, mismatches)
-    rest = [expectation for expectation in others if expectation is not nearest]
-    if rest:
-        lines += [f"  {count(len(rest), 'other')}:", *_shorten(rest, "    ", lambda each: f"    {_name(each)}")]
-    return nearest, lines
+def _name(lead: str, expectation: Expectation) -> Line:
+    """Criteria, where they stand, and what prevents the expectation from answering."""
+    name, written = f"{lead}{expectation.describe()}", f"written at {expectation.location}"
+    if expectation.is_never or (expectation.answer is not None and expectation.has_room):
+        return f"{name}, {written}"
+    if expectation.answer is None:
+        return f"{name}, without a reply, {written}"
+    return partial(_format_used_up, f"{name}, {written}", expectation)
 
 
-def _name(expectation: Expectation) -> str:
-    """Criteria, what prevents it from answering, and where it stands."""
-    state = ""
-    if not expectation.is_never:
-        if expectation.answer is None:
-            state = ", without a reply"
-        elif not expectation.has_room:
-            state = f", used up {expectation.times_called}/{expectation.times[1]}"
-    return f"{expectation.describe()}{state}, written at {expectation.location}"
+def _format_used_up(name: str, expectation: Expectation, traffic: Traffic | None) -> str:
+    most = expectation.times_called
+    numbers = traffic.list_numbers(expectation.requests) if traffic is not None else ""
+    had = f"{numbers} had" if numbers else "has had"
+    return f"{name}, was for {count(most, 'request')}, and {had} {'it' if most == 1 else 'them'}"
 
 
 # -- a whole test ------------------------------------------------------------------------------------------------------
@@ -289,7 +308,7 @@ def explain_failure(
     groups = _group(violations)
     for same in groups[:_MOST_LINES]:
         numbers = traffic.list_numbers(v.request for v in same)
-        blocks.append(f"{numbers}{': ' if numbers else ''}{same[0].text}")
+        blocks.append(f"{numbers}{': ' if numbers else ''}{same[0].explain(traffic)}")
         blocks += _format_written_later(same[0], expectations, unmet)
         meant = _find_meant(same, unmet, traffic)
         if meant is not None:  # say in the same breath what follows from it
@@ -304,14 +323,10 @@ def explain_failure(
     blocks += [_format_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
     if len(unmet) > _MOST_LINES:
         blocks.append(f"… and {count(len(unmet) - _MOST_LINES, 'more expectation')} not met")
-    return "\n".join([*_mark(blocks, traffic), *traffic.list_requests()]) if blocks else ""
-
-
-def _mark(blocks: list[str], traffic: Traffic) -> list[str]:
-    """The same; the first begins with the name of the stub, where there are several."""
-    if blocks and traffic.name_of_stub:
-        return [f"stub {quote(traffic.name_of_stub)}: {blocks[0]}", *blocks[1:]]
-    return blocks
+    if not blocks:
+        return ""
+    lead = f"stub {quote(traffic.name_of_stub)}: " if traffic.name_of_stub else ""
+    return "\n".join([f"{lead}{blocks[0]}", *blocks[1:], *traffic.list_requests()])
 
 
 def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
@@ -330,7 +345,9 @@ def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequenc
     """
     groups = _group(violations)
     lead = f"stub {quote(stub)}: " if stub else ""
-    blocks = [f"{lead}left over from {same[0].request.window.name}: {same[0].text}" for same in groups[:_MOST_LINES]]
+    blocks = [
+        f"{lead}left over from {same[0].request.window.name}: {same[0].explain()}" for same in groups[:_MOST_LINES]
+    ]
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     for each in unreadable[:_MOST_LINES]:
@@ -342,7 +359,7 @@ def _group(violations: Iterable[Violation]) -> list[list[Violation]]:
     """Those that say the same: a client that tries again and again is named once."""
     groups: dict[tuple[int, str], list[Violation]] = {}
     for violation in violations:
-        groups.setdefault((violation.request.window.number, violation.text), []).append(violation)
+        groups.setdefault((violation.request.window.number, violation.explain()), []).append(violation)
     return list(groups.values())
 
 
@@ -350,8 +367,8 @@ def _format_written_later(
     violation: Violation, expectations: Sequence[Expectation], unmet: Sequence[Expectation]
 ) -> list[str]:
     """What would answer a request, had it been written before that came; unmet ones say so themselves."""
-    later = [e for e in expectations if e.number > violation.newest and not e.is_never and e not in unmet]
-    found = [e for e in later[:_MOST_COMPARED] if e.criteria.criteria and e.matches(violation.request)]
+    later = [e for e in expectations if e.number > violation.request.newest and not e.is_never and e not in unmet]
+    found = [e for e in later[:_MOST_COMPARED] if e.criteria.matchers and e.matches(violation.request)]
     return [f"  {e.describe()}, written at {e.location}, was written when it had come already" for e in found[:1]]
 
 
@@ -378,27 +395,25 @@ def _format_unmet(expectation: Expectation, claimed: dict[int, Expectation], tra
     none = "answered none" if matching else "never came"
     text = _format_times(expectation.describe(), expectation.times, expectation.times_called, none=none)
     lines = [f"{text}, written at {expectation.location}"]
+    if not matching:
+        return "\n".join([*lines, *traffic.explain_nearest(criteria)])
+    why = "something else had to answer"
+    if expectation.order is not None:
+        why = "it stands in an order, and its turn had not come"
+    elif expectation.state is not None and expectation.scenario is not None:
+        why = f"{quote(expectation.scenario.name)} was not in state {quote(expectation.state)}"
     for request in matching[:_MOST_NUMBERS]:
         other = claimed.get(id(request))
-        line = f"  {traffic.name(request)} matches it, but"
         if expectation.answer is None:
-            lines.append(f"{line} it has no reply: add .reply(…)")
+            but = "it has no reply: add .reply(…)"
         elif other is not None:
-            lines.append(f"{line} was answered by {other.describe()}, written at {other.location}")
+            but = f"was answered by {other.describe()}, written at {other.location}"
         elif request.newest >= expectation.number:
-            lines.append(f"{line} not while it could answer: {_explain_wait(expectation)}")
+            but = f"not while it could answer: {why}"
         else:
-            lines.append(f"{line} came before it was written")
-    return "\n".join(lines if matching else [*lines, *traffic.explain_nearest(criteria)])
-
-
-def _explain_wait(expectation: Expectation) -> str:
-    """Why an expectation that is there does not answer."""
-    if expectation.order is not None:
-        return "it stands in an order, and its turn had not come"
-    if expectation.state is not None and expectation.scenario is not None:
-        return f"{quote(expectation.scenario.name)} was not in state {quote(expectation.state)}"
-    return "something else had to answer"
+            but = "came before it was written"
+        lines.append(f"  {traffic.name(request)} matches it, but {but}")
+    return "\n".join(lines)
 
 
 def _format_skipped_expectations(

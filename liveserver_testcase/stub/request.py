@@ -16,7 +16,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request
 
 from ..core.journal import JournalWindow
-from ..core.names import refuse_unknown
+from ..core.names import suggest_more_keywords
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.records import Exchange
@@ -24,7 +24,7 @@ from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
 from .curl import write_curl
 from .matcher import Mismatch
-from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria, make_criteria_of
+from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from .parsing import (
     NO_JSON,
     FormParser,
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from .hold import Hold
 
 __all__ = ["RecordedRequest"]
+
+_suggest = suggest_more_keywords(*CRITERIA)
 
 
 class RecordedRequest(Request):
@@ -76,6 +78,7 @@ class RecordedRequest(Request):
         is_taken: Whether `HTTPStub.take_request` has returned it.
         held_by: The `Hold` that keeps its answer back; None at all other times.
         is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
+        awaits_body: Whether it is being decided upon before its body has been read.
         serving: The connection, while an answer is being made; None at all other times.
     """
 
@@ -93,6 +96,7 @@ class RecordedRequest(Request):
     reply: Reply | None = None
     failure = ""
     is_paused = False
+    awaits_body = False
     is_unmatched = False
     is_taken = False
     held_by: Hold | None = None
@@ -327,6 +331,7 @@ class RecordedRequest(Request):
 
     # -- comparing, and as text ----------------------------------------------------------------------------------------
 
+    @_suggest
     def matches(self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]) -> bool:
         """Whether it has all that is wanted: see `CriteriaKeywords`.
 
@@ -334,13 +339,14 @@ class RecordedRequest(Request):
             UsageError: No request can match.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return _make_criteria("matches", method, path, criteria).matches(self)
+        return _make_criteria(method, path, criteria).matches(self)
 
+    @_suggest
     def difference(
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
     ) -> list[Mismatch]:
         """How it differs from what is wanted, each as something that reads well; empty if it `matches`."""
-        return _make_criteria("difference", method, path, criteria).compare(self)
+        return _make_criteria(method, path, criteria).compare(self)
 
     def curl(self, *, secrets: bool = False) -> str:
         """The command that sends it again, to the stub's own address, whatever host it names.
@@ -395,14 +401,10 @@ class RecordedRequest(Request):
         return f"<RecordedRequest {self.describe()}>"
 
 
-def _make_criteria(function: str, method: object, path: object, wanted: CriteriaKeywords) -> Criteria:
-    """The criteria that ``function`` was given; plain ones are made once, for who looks through many requests."""
-    refuse_unknown(function, wanted, list(CRITERIA), ["method", "path"])
-    if wanted or not isinstance(method, str | None) or not isinstance(path, str | None):
-        return make_criteria_of(method, path, wanted)
-    return _make_plain_criteria(method, path)
+_make_plain_criteria = functools.lru_cache(maxsize=64)(make_criteria)
 
 
-@functools.lru_cache(maxsize=64)
-def _make_plain_criteria(method: str | None, path: str | None) -> Criteria:
-    return make_criteria(method, path)
+def _make_criteria(method: object, path: object, wanted: CriteriaKeywords) -> Criteria:
+    """Plain ones are made once, for who looks through many requests."""
+    is_plain = not wanted and isinstance(method, str | None) and isinstance(path, str | None)
+    return _make_plain_criteria(method, path) if is_plain else make_criteria(method, path, **wanted)

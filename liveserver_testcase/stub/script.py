@@ -21,7 +21,7 @@ from ..errors import UsageError
 from .bodies import make_pairs
 from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
 from .inspection import Inspection, refuse_in_loop
-from .matching import CRITERIA, CriteriaKeywords, make_criteria, make_criteria_of
+from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .responders import Chunked, Content, ServedContent
@@ -82,7 +82,7 @@ class Script(KnownAttributes):
                 f"state is {quote(state)}, but of no scenario; write stub.scenario('…').on(…, state={quote(state)})"
             )
         expectation = Expectation(
-            make_criteria_of(method, path, criteria),
+            make_criteria(method, path, **criteria),
             times,
             location=caller_location(),
             name=name or "",
@@ -477,7 +477,7 @@ class Defaults(_View):
         super().__init__(through)
         if not isinstance(prefix, str) or (prefix and not prefix.startswith("/")):
             raise UsageError(f"prefix is {quote(prefix)}; wanted one that begins with '/', such as '/v1'")
-        make_criteria_of(None, None, criteria)  # what no request can match is refused here, not where it is used
+        make_criteria(**criteria)  # what no request can match is refused here, not where it is used
         self._criteria = criteria
         self._prefix = prefix.rstrip("/")
         self._reply_headers = Reply(headers=make_pairs(reply_headers, "reply_headers")).headers

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
@@ -20,15 +19,13 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
 
 __all__ = [
+    "TARGET_MATCHERS",
     "HostMatcher",
     "MethodMatcher",
     "PathMatcher",
-    "PatternMatcher",
-    "RuleMatcher",
     "SchemeMatcher",
-    "Target",
+    "TargetKeywords",
     "find_group",
-    "make_method",
     "make_path",
     "split_target",
     "suggest_path",
@@ -42,60 +39,70 @@ _PORT = re.compile(r":[0-9]+\Z")
 _COMPARED = 100  # characters of two paths that are looked through for a likeness, which takes time
 
 
-@dataclass(frozen=True)
 class MethodMatcher(Matcher):
     """The method, or a value that stands for several."""
 
-    method: object
     name = "method"
     weight = 3.0
 
+    def __init__(self, wanted: object) -> None:
+        _check_method(wanted)
+        super().__init__(wanted)
+        self.key = wanted if isinstance(wanted, str) else None
+        self.is_met_by_key = self.key is not None
+
     def matches(self, request: RecordedRequest) -> bool:
-        return accepts(self.method, request.method)
+        return accepts(self.wanted, request.method)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         hint = ""
         if request.method == "OPTIONS":
             hint = "a browser asks with OPTIONS before it sends to another origin"
-        elif (self.method, request.method) == ("GET", "HEAD"):
+        elif (self.key, request.method) == ("GET", "HEAD"):
             hint = "an expectation of GET does not answer HEAD"
-        elif (self.method, request.method) == ("POST", "GET"):
+        elif (self.key, request.method) == ("POST", "GET"):
             hint = "a client that follows a redirect makes a GET of a POST"
-        return Mismatch(self.name, self.describe(), request.method, hint, self.weight)
+        return self.miss(request.method, hint)
 
     def describe(self) -> str:
-        return self.method if isinstance(self.method, str) else show(self.method)
+        return self.key or show(self.wanted)
 
 
 class PathMatcher(Matcher):
-    """The path without the query, decoded as `plain_path` is: a text, or a value that stands for several."""
+    """The path without the query, decoded as `plain_path` is: a text, or a value that stands for several.
+
+    Attributes:
+        key: What the registry looks it up by: the path, or the `find_group` of those that it can match; None for any.
+        has_params: Whether it has placeholders.
+    """
 
     name = "path"
     weight = 10.0
-    has_params: ClassVar[bool] = False  # whether it has placeholders
+    has_params: ClassVar[bool] = False
 
-    def __init__(self, path: object) -> None:
-        self.path = path
-        self._parts = _make_parts(path) if isinstance(path, Combinator) else None
+    def __init__(self, wanted: object) -> None:
+        super().__init__(wanted)
+        self.key = wanted if isinstance(wanted, str) else None
+        self.is_met_by_key = self.key is not None
+        self._parts = _make_parts(wanted) if isinstance(wanted, Combinator) else None
 
     def matches(self, request: RecordedRequest) -> bool:
         if self._parts is not None:
             return accepts_each(lambda part: _accepts_path(part, request), self._parts)
-        return accepts(self.path, request.plain_path)
+        return accepts(self.wanted, request.plain_path)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         got = request.plain_path
-        if not isinstance(self.path, str):
-            return Mismatch(self.name, self.describe(), _show(got), "", 8.0)
-        hint = _path_hint(self.path, got)
-        distance = 1.0 if hint else self.weight - 6.0 * _similarity(self.path, got)
-        return Mismatch(self.name, self.describe(), _show(got), hint, distance)
+        if self.key is None:
+            return self.miss(_show(got), distance=8.0)
+        hint = _path_hint(self.key, got)
+        return self.miss(_show(got), hint, 1.0 if hint else self.weight - 6.0 * _similarity(self.key, got))
 
     def describe(self) -> str:
-        return _show(self.path) if isinstance(self.path, str) else show(self.path)
+        return _show(self.wanted) if isinstance(self.wanted, str) else show(self.wanted)
 
     def find_params(self, request: RecordedRequest) -> dict[str, Any]:
-        """What the placeholders in it stand for in the path of ``request``, which matches."""
+        """Return what the placeholders in it stand for in the path of ``request``, which matches."""
         return {}
 
 
@@ -123,26 +130,23 @@ class PatternMatcher(PathMatcher):
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         super().__init__(pattern)
-        self.pattern = pattern
+        self._pattern = pattern
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        part = self.pattern.search(request.plain_path)
+        part = self._pattern.search(request.plain_path)
         hint = "the pattern matches a part of it, and must match all" if part else ""
-        return Mismatch(self.name, self.describe(), _show(request.plain_path), hint, 2.0 if part else 8.0)
+        return self.miss(_show(request.plain_path), hint, 2.0 if part else 8.0)
 
     def describe(self) -> str:
-        return f"matching {quote(self.pattern.pattern)}"
+        return f"matching {quote(self._pattern.pattern)}"
 
     def find_params(self, request: RecordedRequest) -> dict[str, Any]:
-        found = self.pattern.fullmatch(request.plain_path)
+        found = self._pattern.fullmatch(request.plain_path)
         return found.groupdict() if found is not None else {}
 
 
 class RuleMatcher(PathMatcher):
     """A rule as Flask's routes have it, such as ``/users/<int:id>``, with werkzeug's converters.
-
-    Attributes:
-        group: The group of the paths that it can match, see `find_group`; None if its first part has a placeholder.
 
     Raises:
         UsageError: It is no such rule.
@@ -153,19 +157,18 @@ class RuleMatcher(PathMatcher):
     def __init__(self, rule: str) -> None:
         pieces = re.split("(<[^<>]*>)", rule)
         pieces[::2] = map(split_path, pieces[::2])
-        super().__init__("".join(write_path(piece) for piece in pieces))
-        self._pieces = pieces
+        super().__init__("".join(map(write_path, pieces)))
         head, slash, _ = pieces[0][1:].partition("/")
-        self.group = find_group(f"/{write_path(head)}") if slash else None
+        self.key = find_group(f"/{write_path(head)}") if slash else None
+        self.is_met_by_key = False
         self._slashes = _count_slashes(pieces[0])
+        pieces[::2] = [piece.translate(_FOR_RULES) for piece in pieces[::2]]
+        self._literals = pieces[::2]
         from werkzeug.routing import Map, Rule  # loaded when a stub starts
 
-        pieces[::2] = [piece.translate(_FOR_RULES) for piece in pieces[::2]]
         try:
-            rules = Map(
-                [Rule("".join(pieces)[self._slashes - 1 :], endpoint="")], merge_slashes=False, redirect_defaults=False
-            )
-            self._adapter = rules.bind("stub")
+            rules = [Rule("".join(pieces)[self._slashes - 1 :], endpoint="")]
+            self._adapter = Map(rules, merge_slashes=False, redirect_defaults=False).bind("stub")
         except (ValueError, LookupError, TypeError) as error:
             raise UsageError(
                 f"path is {quote(rule)}, which is no rule: {error}; wanted placeholders such as <name>, <int:id>, "
@@ -193,17 +196,13 @@ class RuleMatcher(PathMatcher):
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         got = split_path(request.raw_path)
-        other = got[:-1] if got.endswith("/") else f"{got}/"
-        literal = write_path("".join(self._pieces[::2]).translate(_FROM_RULES))
-        hint, distance = "", 10.0 - 6.0 * _similarity(literal, write_path(got))
-        if self._match(other) is not None:
-            hint, distance = f"it has {'a' if got.endswith('/') else 'no'} slash at the end", 1.0
-        elif self._match_loosely(got.translate(_FOR_RULES)):
-            hint, distance = "its parts are there, but a placeholder does not accept its own", 2.0
-        return Mismatch(self.name, self.describe(), _show(write_path(got)), hint, distance)
-
-    def _match_loosely(self, path: str) -> bool:
-        return re.fullmatch("[^/]*".join(map(re.escape, self._pieces[::2])), path) is not None
+        shown = _show(write_path(got))
+        if self._match(got[:-1] if got.endswith("/") else f"{got}/") is not None:
+            return self.miss(shown, f"it has {'a' if got.endswith('/') else 'no'} slash at the end", 1.0)
+        if re.fullmatch("[^/]*".join(map(re.escape, self._literals)), got.translate(_FOR_RULES)):
+            return self.miss(shown, "its parts are there, but a placeholder does not accept its own", 2.0)
+        literal = write_path("".join(self._literals).translate(_FROM_RULES))
+        return self.miss(shown, distance=10.0 - 6.0 * _similarity(literal, write_path(got)))
 
 
 def _count_slashes(path: str) -> int:
@@ -226,25 +225,26 @@ class HostMatcher(Matcher):
     name = "host"
     weight = 10.0
 
-    def __init__(self, host: object) -> None:
-        if not (isinstance(host, str | re.Pattern | Combinator) or is_custom_comparator(host)):
-            raise UsageError(f"host is {quote(host)}; wanted a name such as 'api.example.com', with a port or without")
-        for part in list_parts(host):
+    def __init__(self, wanted: object) -> None:
+        if not (isinstance(wanted, str | re.Pattern | Combinator) or is_custom_comparator(wanted)):
+            raise UsageError(
+                f"host is {quote(wanted)}; wanted a name such as 'api.example.com', with a port or without"
+            )
+        for part in list_parts(wanted):
             if isinstance(part, str) and not _HOST.fullmatch(part):
                 raise UsageError(
                     f"host is {quote(part)}, which no request can name; wanted one such as 'api.example.com:8080'"
                 )
-        self.host = host
+        super().__init__(wanted)
 
     def matches(self, request: RecordedRequest) -> bool:
-        host = _with_port(request.host.lower(), request.scheme)
-        return accepts_each(lambda wanted: _accepts_host(wanted, host), self.host)
+        host = request.host.lower()
+        if not _PORT.search(host):
+            host = f"{host}:{443 if request.scheme == 'https' else 80}"
+        return accepts_each(lambda wanted: _accepts_host(wanted, host), self.wanted)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        return Mismatch(self.name, self.describe(), quote(request.host), "", self.weight)
-
-    def describe(self) -> str:
-        return show(self.host)
+        return self.miss(quote(request.host))
 
 
 def _accepts_host(wanted: object, host: str) -> bool:
@@ -256,28 +256,34 @@ def _accepts_host(wanted: object, host: str) -> bool:
     return accepts(wanted, host) or accepts(wanted, _PORT.sub("", host))
 
 
-def _with_port(host: str, scheme: str) -> str:
-    return host if _PORT.search(host) else f"{host}:{443 if scheme == 'https' else 80}"
-
-
-@dataclass(frozen=True)
 class SchemeMatcher(Matcher):
     """What a whole URL begins with."""
 
-    scheme: str
     name = "scheme"
     weight = 3.0
 
     def matches(self, request: RecordedRequest) -> bool:
-        return request.scheme == self.scheme
+        return request.scheme == self.wanted
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        hint = "the stub speaks TLS if stub_tls says so" if self.scheme == "https" else "the stub speaks TLS"
-        return Mismatch(self.name, self.scheme, request.scheme, hint, self.weight)
+        hint = "the stub speaks TLS if stub_tls says so" if self.wanted == "https" else "the stub speaks TLS"
+        return self.miss(request.scheme, hint)
 
     def describe(self) -> str:
-        return self.scheme
+        return str(self.wanted)
 
+
+class TargetKeywords(TypedDict, total=False):
+    """Keywords of criteria of where a request goes.
+
+    Attributes:
+        host: The host that is named, with or without its port.
+    """
+
+    host: object
+
+
+TARGET_MATCHERS: tuple[type[Matcher], ...] = (HostMatcher,)
 
 # -- how paths resemble each other -------------------------------------------------------------------------------------
 
@@ -318,19 +324,6 @@ def _similarity(wanted: str, got: str) -> float:
 
 
 # -- what a test author writes -----------------------------------------------------------------------------------------
-
-
-def make_method(method: object) -> MethodMatcher:
-    """Check a method.
-
-    Raises:
-        UsageError: No request can have it.
-    """
-    if isinstance(method, Combinator):
-        method.map(_check_method)
-    elif not isinstance(method, re.Pattern):
-        _check_method(method)
-    return MethodMatcher(method)
 
 
 def _check_method(method: object) -> object:
@@ -388,14 +381,9 @@ def split_target(path: object) -> Target:
         path = path[url.end() :]
         path = path if path.startswith("/") else f"/{path}"
     path = path.partition("#")[0]  # a client keeps the fragment to itself
-    rest, question, query = _split_query(path)
-    return Target(rest, query if question else None, host, scheme)
-
-
-def _split_query(path: str) -> tuple[str, str, str]:
-    """At the first question mark outside placeholders, whose arguments may have one."""
-    found = re.match(r"((?:<[^<>]*>|[^?])*)(\??)(.*)", path, re.DOTALL)
-    return (found[1], found[2], found[3]) if found else (path, "", "")
+    # at the first question mark outside placeholders, whose arguments may have one
+    found = re.match(r"((?:<[^<>]*>|[^?])*)(?:\?(.*))?", path, re.DOTALL)
+    return Target(found[1], found[2], host, scheme) if found else Target(path)
 
 
 def suggest_path(request: RecordedRequest) -> str:

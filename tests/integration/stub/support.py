@@ -203,7 +203,7 @@ class ReportTest(unittest.TestCase):
 
     def assert_violation(self, *lines: str) -> None:
         """The last request is held against the test, in these words."""
-        self.assert_lines(self.violations[-1].text, *lines)
+        self.assert_lines(self.violations[-1].explain(), *lines)
 
     def assert_verdict(self, *lines: str) -> None:
         self.assert_lines(self.failure_report(), *lines)

@@ -102,7 +102,7 @@ class AnyCriteriaTest(unittest.TestCase):
                 self.assertTrue(all(text.isprintable() for text in texts), texts)
                 if mismatches:
                     violation = find_violation(request, decision)
-                    self.assertTrue(f"{violation.text}{violation.again}".replace("\n", "").isprintable())
+                    self.assertTrue(f"{violation.explain()}{violation.again}".replace("\n", "").isprintable())
                 tried, matched = tried + 1, matched + (not mismatches)
         self.assertGreater(tried, ROUNDS // 3)
         self.assertGreater(matched, ROUNDS // 20)

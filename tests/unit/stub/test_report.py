@@ -41,7 +41,7 @@ class HintsTest(ReportTest):
                 "         at $.password: wanted ***, got another",
                 "         at $.e: wanted 5, got nothing",
             ],
-            self.violations[-1].text.split("\n")[-4:],
+            self.violations[-1].explain().split("\n")[-4:],
         )
 
     def test_many_differences(self) -> None:
@@ -57,7 +57,7 @@ class HintsTest(ReportTest):
                 "         at $[4]: wanted 4, got 104",
                 "         … and 15 more differences",
             ],
-            self.violations[-1].text.split("\n")[-6:],
+            self.violations[-1].explain().split("\n")[-6:],
         )
 
     def test_another_content_type(self) -> None:
@@ -67,7 +67,7 @@ class HintsTest(ReportTest):
         self.assertEqual(
             "    FAIL json: wanted {'amount': 5}, got 'amount=5', which is no JSON "
             "(its Content-Type is application/x-www-form-urlencoded, not that of JSON)",
-            self.violations[-1].text.split("\n")[-1],
+            self.violations[-1].explain().split("\n")[-1],
         )
 
     def test_a_long_text_is_a_diff(self) -> None:
@@ -94,14 +94,16 @@ class HintsTest(ReportTest):
         self.add("GET", "/search", query={"q": "tea"})
         self.add("GET", "/other")
         self.come("GET", "/search?q=coffee")
-        self.assertEqual("    FAIL query at q: wanted 'tea', got 'coffee'", self.violations[-1].text.split("\n")[4])
+        self.assertEqual(
+            "    FAIL query at q: wanted 'tea', got 'coffee'", self.violations[-1].explain().split("\n")[4]
+        )
 
     def test_the_nearest_of_those_with_the_same_path(self) -> None:
         """The one with fewer differences."""
         self.add("POST", "/x", json={"a": 1, "b": 2, "c": 3})
         self.add("POST", "/x", json={"a": 9, "b": 9, "c": 9})
         self.come("POST", "/x", b'{"a": 1, "b": 2, "c": 4}', JSON)
-        self.assertIn("FAIL json at $.c: wanted 3, got 4", self.violations[-1].text)
+        self.assertIn("FAIL json at $.c: wanted 3, got 4", self.violations[-1].explain())
 
     def test_a_fault_of_an_order(self) -> None:
         """What must come first, and where that is written."""

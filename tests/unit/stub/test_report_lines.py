@@ -87,14 +87,15 @@ class ViolationTest(ReportTest):
         )
 
     def test_what_matches_is_used_up(self) -> None:
-        """The expectation and how often it was called are named; the others are not."""
+        """The expectation is named, and what to write for more; the others are not."""
         self.add("GET", "/a")
         self.add("POST", "/charges", (2, 2))
         for _ in range(3):
             self.come("POST", "/charges")
         self.assert_violation(
-            "nothing answers POST /charges: what matches it is used up",
-            "  POST '/charges', used up 2/2, written at shop.py:2",
+            "nothing answers POST /charges: no expectation is left for it",
+            "  POST '/charges', written at shop.py:2, was for 2 requests, and has had them",
+            "  for more write times=3, or on() for any number",
         )
 
     def test_one_that_is_used_up_can_be_nearest(self) -> None:
@@ -104,7 +105,7 @@ class ViolationTest(ReportTest):
         self.come("POST", "/charges/")
         self.assert_violation(
             "no expectation matches POST /charges/",
-            "  nearest: POST '/charges', used up 1/1, written at shop.py:1",
+            "  nearest: POST '/charges', written at shop.py:1, was for 1 request, and has had it",
             "    ok   method POST",
             "    FAIL path: wanted '/charges', got '/charges/' (it has a slash at the end)",
         )
@@ -129,14 +130,16 @@ class ViolationTest(ReportTest):
     def test_what_was_complete_too_late(self) -> None:
         """A request of an earlier test says why it got nothing."""
         violation = find_violation(make_request("PUT", "/x"), Decision(None, is_late=True))
-        self.assert_lines(violation.text, "PUT /x was complete only when its test was over, so nothing answered it")
+        self.assert_lines(
+            violation.explain(), "PUT /x was complete only when its test was over, so nothing answered it"
+        )
 
     def test_many_others_are_cut(self) -> None:
         """The first and the last ten, and how many lie between."""
         for number in range(31):
             self.add("GET", f"/{number}")
         self.come("PUT", "/30")
-        lines = self.violations[-1].text.split("\n")
+        lines = self.violations[-1].explain().split("\n")
         self.assertEqual("  nearest: GET '/30', written at shop.py:31", lines[1])
         self.assertEqual("  30 others:", lines[4])
         self.assertEqual("    GET '/9', written at shop.py:10", lines[14])
@@ -150,7 +153,7 @@ class ViolationTest(ReportTest):
             "GET", "/x?api_key=hunter2", headers=["Authorization: Basic hunter2", "Cookie: sid=hunter2"]
         )
         for decision in (Decision(None), Decision(None, others=(make_expectation("GET", "/y"),))):
-            self.assertNotIn("hunter2", find_violation(request, decision).text)
+            self.assertNotIn("hunter2", find_violation(request, decision).explain())
 
     def test_control_characters_are_escaped(self) -> None:
         """Path and type cannot write to the terminal."""

@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 from liveserver_testcase import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
-from liveserver_testcase.stub.differences import find_differences
+from liveserver_testcase.stub.matcher import find_differences
 from liveserver_testcase.stub.values import accepts, accepts_values, show
 
 
