@@ -39,8 +39,7 @@ _JSON_KINDS = (bool, int, float, list, tuple, dict)
 def _can_be(wanted: object, kind: str | bytes) -> bool:
     """Whether text, or bytes, which can be text as well, can be what is wanted."""
     if isinstance(wanted, Combinator):
-        parts = wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted
-        return all(_can_be(part, kind) for part in parts)
+        return all(_can_be(part, kind) for part in (wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted))
     if is_type(wanted):
         return isinstance(kind, wanted)
     if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
@@ -123,7 +122,7 @@ class JSONMatcher(Matcher):
     def matches(self, request: RecordedRequest) -> bool:
         if not request.body:
             return accepts(self.wanted, ABSENT)
-        got = request.read_json()
+        got = request.json_value
         return got is not NO_JSON and accepts(self.wanted, got)
 
     def make_key(self) -> Hashable | None:
@@ -134,7 +133,7 @@ class JSONMatcher(Matcher):
 
     @staticmethod
     def read_key(request: RecordedRequest) -> Hashable | None:
-        value = request.read_json()
+        value = request.json_value
         try:
             return None if value is NO_JSON else (freeze(value),)
         except RecursionError:
@@ -143,7 +142,7 @@ class JSONMatcher(Matcher):
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
             return self.miss("no body", _explain_kind(request, "JSON"))
-        got = request.read_json()
+        got = request.json_value
         if got is NO_JSON:
             shown = quote(request.body if request.content_problem else request.text)
             return self.miss(f"{shown}, which is no JSON", _explain_kind(request, "JSON"))

@@ -48,12 +48,10 @@ class CriteriaKeywords(TargetKeywords, FieldKeywords, BodyKeywords, total=False)
     """
 
 
-CRITERIA: Mapping[str, Callable[[Any], Matcher]] = {
+CRITERIA: Mapping[str, type[Matcher]] = {
     each.name: each for each in (*TARGET_MATCHERS, *FIELD_MATCHERS, *BODY_MATCHERS)
 }
 """What makes a matcher of each keyword, in the order in which they are compared: those that read the body come last."""
-
-_WHOLE_BODIES = [each.name for each in BODY_MATCHERS if each.wants_whole_body]
 
 
 class BodyAwaited(Exception):
@@ -147,24 +145,24 @@ def make_criteria(method: object = None, path: object = None, **wanted: Unpack[C
         TypeError: An unknown keyword; the message names the nearest.
     """
     refuse_unknown("make_criteria", wanted, list(CRITERIA))
-    target = split_target(path)
+    path_alone, query, host, scheme = split_target(path)
     given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None or name == "json"}
-    for name, part in (("query", target.query), ("host", target.host)):
+    for name, part in (("query", query), ("host", host)):
         if part is not None and name in given:
             raise UsageError(
                 f"path is {quote(path)}, with a {name} in it, and {name} is {quote(given[name])}: keep one of them"
             )
-    bodies = [name for name in _WHOLE_BODIES if name in given]
+    bodies = [name for name in CRITERIA if name in given and CRITERIA[name].wants_whole_body]
     if len(bodies) > 1:
         raise UsageError(f"a request has one body, but {' and '.join(bodies)} were given: keep one of them")
-    made = {name: CRITERIA[name](value) for name, value in given.items()}
-    if target.query is not None:
-        made["query"] = QueryMatcher.parse(target.query)
-    if target.host is not None:
-        made["host"] = HostMatcher(target.host)
-    scheme = (SchemeMatcher(target.scheme),) if target.scheme is not None else ()
+    made: dict[str, Matcher] = {name: CRITERIA[name](value) for name, value in given.items()}
+    if query is not None:
+        made["query"] = QueryMatcher.parse(query)
+    if host is not None:
+        made["host"] = HostMatcher(host)
+    others = tuple(made[name] for name in CRITERIA if name in made)
     return Criteria(
         None if method is None else MethodMatcher(method),
-        None if path is None else make_path(target.path),
-        (*scheme, *(made[name] for name in CRITERIA if name in made)),
+        None if path is None else make_path(path_alone),
+        others if scheme is None else (SchemeMatcher(scheme), *others),
     )

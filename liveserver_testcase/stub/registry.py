@@ -10,7 +10,6 @@ scenario is in another state, is passed over.  All of that is decided, counted a
 from __future__ import annotations
 
 import contextlib
-import enum
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
@@ -23,32 +22,21 @@ from .request import RecordedRequest
 from .responders import Responder, ServedContent
 from .target_matchers import find_group
 
-__all__ = ["Decision", "ExpectationRegistry", "Reason", "Scope", "Skipped"]
-
-
-class Reason(enum.Enum):
-    """Why an expectation that matches a request does not answer it."""
-
-    NO_REPLY = enum.auto()
-    USED_UP = enum.auto()
-    OTHER_STATE = enum.auto()
-    LATER_IN_ORDER = enum.auto()
-    TURN_OVER = enum.auto()
-    MATCHES_NOW = enum.auto()  # what a predicate says has changed meanwhile
+__all__ = ["Decision", "ExpectationRegistry", "Scope", "Skipped"]
 
 
 class Skipped(NamedTuple):
-    """An expectation that matches a request and does not answer it.
+    """An expectation that matches a request and does not answer it, as it was in that moment.
 
     Attributes:
         expectation: The expectation.
-        reason: Why it does not.
-        state: If that is the reason: the state in which its scenario is.
-        first: If its order is the reason: what must come before it.
+        has_room: Whether it may answer another request.
+        state: The state in which its scenario is; empty if it is part of none.
+        first: What must come before it in its order; None if nothing must.
     """
 
     expectation: Expectation
-    reason: Reason
+    has_room: bool = True
     state: str = ""
     first: Expectation | None = None
 
@@ -272,7 +260,7 @@ class ExpectationRegistry:
                 return Decision(self._content.answer)
             request.newest = self._next_number
             known = [each for each in self._expectations if not each.is_never]
-            skipped = {each: _find_reason(each) for each in known if each.matches(request)}
+            skipped = {each: _describe_skipped(each) for each in known if each.matches(request)}
             others = tuple(each for each in known if each not in skipped)
             return Decision(None, skipped=tuple(skipped.values()), others=others, is_allowed=self.allows(request))
 
@@ -338,21 +326,14 @@ def _find_first(expectations: Iterable[Expectation], request: RecordedRequest) -
     return None
 
 
-def _find_reason(expectation: Expectation) -> Skipped:
-    """Why an expectation that matches does not answer."""
+def _describe_skipped(expectation: Expectation) -> Skipped:
     scenario, order = expectation.scenario, expectation.order
-    if expectation.answer is None:
-        return Skipped(expectation, Reason.NO_REPLY)
-    if not expectation.has_room:
-        return Skipped(expectation, Reason.USED_UP)
-    if scenario is not None and not expectation.is_ready:
-        return Skipped(expectation, Reason.OTHER_STATE, scenario.state)
-    if order is None:
-        return Skipped(expectation, Reason.MATCHES_NOW)
-    first = order.find_before(expectation)
-    if first is not None:
-        return Skipped(expectation, Reason.LATER_IN_ORDER, first=first)
-    return Skipped(expectation, Reason.TURN_OVER)
+    return Skipped(
+        expectation,
+        expectation.has_room,
+        scenario.state if scenario is not None else "",
+        order.find_before(expectation) if order is not None else None,
+    )
 
 
 # -- the index ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..web.records import Exchange
 from .expectation import Expectation, Times, describe_times
 from .matcher import Mismatch
 from .matching import Criteria
-from .registry import Decision, Reason, Skipped
+from .registry import Decision, Skipped
 from .request import RecordedRequest
 from .target_matchers import suggest_path
 
@@ -233,35 +233,32 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
 
 
 def _explain_skipped(what: str, skipped: Sequence[Skipped]) -> list[Line]:
-    reasons = {each.reason for each in skipped}
-    why = "what matches it cannot answer now"
-    if Reason.NO_REPLY in reasons:
+    is_used_up = all(each.expectation.answer is not None and not each.has_room for each in skipped)
+    why = "no expectation is left for it" if is_used_up else "what matches it cannot answer now"
+    if any(each.expectation.answer is None for each in skipped):
         why = "what matches it has no reply; add .reply(…)"
-    elif reasons == {Reason.USED_UP}:
-        why = "no expectation is left for it"
-    lines: list[Line] = [
-        f"nothing answers {what}: {why}",
-        *_shorten(skipped, "  ", _format_skipped),
-    ]
-    if reasons == {Reason.USED_UP} and len(skipped) == 1:
+    lines: list[Line] = [f"nothing answers {what}: {why}", *_shorten(skipped, "  ", _format_skipped)]
+    if is_used_up and len(skipped) == 1:
         lines.append(f"  for more write times={skipped[0].expectation.times_called + 1:,}, or on() for any number")
     return lines
 
 
 def _format_skipped(skipped: Skipped) -> Line:
-    """An expectation, and why it does not answer, unless that is said with its name."""
-    expectation, reason, state, first = skipped
-    scenario, why = expectation.scenario, ""
-    if reason is Reason.OTHER_STATE and scenario is not None:
-        why = f"it wants {scenario.name!r} in state {expectation.state!r}, which is in state {state!r}"
+    """An expectation, and why it does not answer."""
+    expectation, has_room, state, first = skipped
+    name = _name("  ", expectation)
+    if expectation.answer is None or not has_room or not isinstance(name, str):
+        return name  # which says so
+    if expectation.state is not None and expectation.scenario is not None and expectation.state != state:
+        scenario = expectation.scenario.name
+        why = f"it wants {scenario!r} in state {expectation.state!r}, which is in state {state!r}"
     elif first is not None:
         why = f"it is later in its order: first must come {first.describe()}, written at {first.location}"
-    elif reason is Reason.TURN_OVER:
+    elif expectation.order is not None:
         why = "its turn in the order is over"
-    elif reason is Reason.MATCHES_NOW:
+    else:
         why = "it matches now, and did not then"
-    name = _name("  ", expectation)
-    return f"{name}\n    {why}" if why and isinstance(name, str) else name
+    return f"{name}\n    {why}"
 
 
 def _name(lead: str, expectation: Expectation) -> Line:

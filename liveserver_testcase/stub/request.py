@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -16,13 +17,13 @@ from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request
 
 from ..core.journal import JournalWindow
+from ..core.masking import mask, mask_header
 from ..core.names import suggest_more_keywords
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.records import Exchange
 from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
-from .curl import write_curl
 from .matcher import Mismatch
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from .parsing import (
@@ -51,6 +52,12 @@ if TYPE_CHECKING:
 __all__ = ["RecordedRequest"]
 
 _suggest = suggest_more_keywords(*CRITERIA)
+# What clients send by themselves; of a command that is only read it is left out.
+_NOISE = ("accept-encoding", "connection", "expect", "transfer-encoding", "user-agent")
+_LONGEST = 2000  # bytes of a body that still stands in a line
+_PLAIN = re.compile(r"/[\w\-.~!$&'()*+,;=:@%/{}\[\]]*(\?[\w\-.~!$&'()*+,;=:@%/?{}\[\]]+)?", re.ASCII)
+_GLOBBED = re.compile(r"[][{}]")
+_DOTS = re.compile(r"/(?:\.|%2[Ee]){1,2}(?:[/?]|\Z)")
 
 
 class RecordedRequest(Request):
@@ -209,52 +216,35 @@ class RecordedRequest(Request):
     @property
     def content(self) -> bytes:
         """The body without its Content-Encoding, if that is gzip, deflate or br; empty if it cannot be decoded."""
-        return self._decode_body()[1]
+        return self._decoded[0]
 
     @property
     def content_problem(self) -> str:
         """Why the Content-Encoding cannot be taken off; empty if it can, or if there is none."""
-        return self._decode_body()[2]
+        return self._decoded[1]
 
-    def _decode_body(self) -> tuple[bytes, bytes, str]:
-        """The body as it was sent and decoded, and what went wrong; once, since many expectations may ask."""
-        body = self.body
-        known: tuple[bytes, bytes, str] | None = self.__dict__.get("_decoded")
-        if known is None or known[0] is not body:
-            coding = self.head.variables.get("HTTP_CONTENT_ENCODING") if body else None
-            known = (body, body, "") if coding is None else (body, *decode_content(body, coding))
-            self.__dict__["_decoded"] = known
-        return known
+    @cached_property
+    def _decoded(self) -> tuple[bytes, str]:
+        coding = self.head.variables.get("HTTP_CONTENT_ENCODING") if self.body else None
+        return (self.body, "") if coding is None else decode_content(self.body, coding)
 
     @cached_property
     def charset(self) -> str:
         """The charset of its Content-Type; ``utf-8`` if that names none, or none for text."""
         return find_charset(self.mimetype_params.get("charset"))
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The content as text in its `charset`; what does not decode is replaced."""
-        body = self.body
-        known: tuple[bytes, str] | None = self.__dict__.get("_text")
-        if known is None or known[0] is not body:
-            known = self.__dict__["_text"] = body, decode_text(self.content, self.charset)
-        return known[1]
+        return decode_text(self.content, self.charset)
 
-    def read_json(self) -> object:
-        """The content as JSON, whatever its Content-Type; `NO_JSON` if it is none.
-
-        It is read once, since many expectations may ask.
-        """
-        body = self.body
-        known = self.__dict__.get("_read_json")
-        if known is not None and known[0] is body:
-            return known[1]
+    @cached_property
+    def json_value(self) -> object:
+        """The content as JSON, whatever its Content-Type; `NO_JSON` if it is none."""
         try:
-            value: object = self._parse_json(self.content)
+            return self._parse_json(self.content)
         except ValueError:
-            value = NO_JSON
-        self.__dict__["_read_json"] = body, value
-        return value
+            return NO_JSON
 
     def _parse_json(self, content: bytes) -> Any:
         return parse_json(content, lambda: self.charset)
@@ -358,8 +348,26 @@ class RecordedRequest(Request):
                 themselves, such as ``User-Agent``.  Otherwise ``***`` stands for the first, and the second is left out.
         """
         base = self._base
-        url = f"{base['wsgi.url_scheme']}://{base['SERVER_NAME']}:{base['SERVER_PORT']}"
-        return write_curl(self, url, secrets=secrets)
+        base_url = f"{base['wsgi.url_scheme']}://{base['SERVER_NAME']}:{base['SERVER_PORT']}"
+        parts = ["curl", "--noproxy", "'*'"]
+        if base_url.startswith("https:"):
+            parts.append("--insecure")
+        if self.head.version == "HTTP/1.0":
+            parts.append("--http1.0")
+        lines = self.header_lines
+        named = {name.lower() for name, _ in lines}
+        has_body = bool(self.body) or b"content-length" in named or b"transfer-encoding" in named
+        parts += _write_method(self.method, has_body=has_body)
+        parts += _write_headers(lines, base_url.partition("://")[2].encode(), secrets=secrets)
+        added = [b"User-Agent", b"Accept"] if secrets else []  # what curl adds where nothing was sent
+        if has_body:
+            added += [b"Content-Type", b"Expect"] if secrets or self.body else []
+        for name in added:
+            if name.lower() not in named and (name != b"Expect" or len(self.body) > _LONGEST):
+                parts += ["-H", f"{name.decode()}:"]
+        if has_body:
+            parts += _write_body(self.body, secrets=secrets)
+        return " ".join([*parts, *_write_target(self.head.target, base_url, secrets=secrets)])
 
     def describe(self) -> str:
         """Method, target and body on one line, without secrets."""
@@ -408,3 +416,67 @@ def _make_criteria(method: object, path: object, wanted: CriteriaKeywords) -> Cr
     """Plain ones are made once, for who looks through many requests."""
     is_plain = not wanted and isinstance(method, str | None) and isinstance(path, str | None)
     return _make_plain_criteria(method, path) if is_plain else make_criteria(method, path, **wanted)
+
+
+# -- as a command for the shell ----------------------------------------------------------------------------------------
+
+
+def _write_method(method: str, *, has_body: bool) -> list[str]:
+    if method == "HEAD":  # -I refuses a body, and after -X HEAD curl waits for the body of the answer
+        return ["-X", "HEAD", "--max-filesize", "1", "--max-time", "2"] if has_body else ["-I"]
+    return [] if method == ("POST" if has_body else "GET") else ["-X", _quote(method.encode())]
+
+
+def _write_headers(lines: list[tuple[bytes, bytes]], host: bytes, *, secrets: bool) -> list[str]:
+    parts: list[str] = []
+    for octets, value in lines:
+        name = octets.decode("ascii")
+        key = name.lower()
+        if key == "content-length" or (octets, value) == (b"Host", host):  # curl says so itself
+            continue
+        if not secrets and (key in _NOISE or (key, value) == ("accept", b"*/*")):
+            continue
+        shown = value if secrets else mask_header(name, decode_octets(value)).encode()
+        parts += ["-H", _quote(octets + b": " + shown if value else octets + b";")]
+    if not any(name.lower() == b"host" for name, _ in lines):
+        parts += ["-H", "Host:"]
+    return parts
+
+
+def _write_body(body: bytes, *, secrets: bool) -> list[str]:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(body) > _LONGEST or "\0" in text:
+        return ["--data-binary", "@-"]
+    return ["--data-raw", _quote(body if secrets else mask(text).encode())]
+
+
+def _write_target(target: str, base_url: str, *, secrets: bool) -> list[str]:
+    """The URL, with what keeps curl from changing it; a target that is no path is given by itself."""
+    shown = target if secrets else mask(target)
+    if not _PLAIN.fullmatch(target):
+        return ["--request-target", _quote(shown.encode()), base_url]
+    options = ["--globoff"] if _GLOBBED.search(target) else []
+    if _DOTS.search(target.partition("?")[0]):
+        options.append("--path-as-is")
+    return [*options, _quote(f"{base_url}{shown}".encode())]
+
+
+def _quote(word: bytes) -> str:
+    """A word for a POSIX shell, or, with octets that cannot be printed, for bash."""
+    try:
+        text = word.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escape, word)) + "'"
+
+
+def _escape(octet: int) -> str:
+    char = chr(octet)
+    if char in "\\'":
+        return f"\\{char}"
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or (char if " " <= char <= "~" else f"\\x{octet:02x}")

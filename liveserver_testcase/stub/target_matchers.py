@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
@@ -13,7 +14,7 @@ from ..core.text import quote
 from ..errors import UsageError
 from .matcher import Matcher, Mismatch
 from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
-from .values import ALL_OF, ANY_OF, NOT, Combinator, accepts, accepts_each, is_custom_comparator, list_parts, show
+from .values import Combinator, Logical, accepts, accepts_each, is_custom_comparator, list_parts, show
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
@@ -84,11 +85,11 @@ class PathMatcher(Matcher):
         super().__init__(wanted)
         self.key = wanted if isinstance(wanted, str) else None
         self.is_met_by_key = self.key is not None
-        self._parts = _make_parts(wanted) if isinstance(wanted, Combinator) else None
+        self._parts = wanted.map(_make_part) if isinstance(wanted, Logical) else None
 
     def matches(self, request: RecordedRequest) -> bool:
         if self._parts is not None:
-            return accepts_each(lambda part: _accepts_path(part, request), self._parts)
+            return self._parts.combine(methodcaller("matches", request))
         return accepts(self.wanted, request.plain_path)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
@@ -106,21 +107,12 @@ class PathMatcher(Matcher):
         return {}
 
 
-def _make_parts(path: object) -> object:
-    """A combination of paths with a criterion in place of each."""
-    if isinstance(path, ANY_OF | ALL_OF | NOT):
-        return path.map(_make_parts)
-    if isinstance(path, Combinator):
-        return path
-    if isinstance(path, str) and split_target(path).path != path:
+def _make_part(path: object) -> PathMatcher:
+    if split_target(path)[0] != path:
         raise UsageError(
             f"path is combined with {quote(path)}; wanted paths alone: write query=… and host=… for the rest"
         )
     return make_path(path)
-
-
-def _accepts_path(part: object, request: RecordedRequest) -> bool:
-    return part.matches(request) if isinstance(part, PathMatcher) else accepts(part, request.plain_path)
 
 
 class PatternMatcher(PathMatcher):
@@ -210,7 +202,6 @@ def _count_slashes(path: str) -> int:
 
 
 def _show(path: str) -> str:
-    """A path as it can be written in a test."""
     return quote(write_octets(path))
 
 
@@ -352,38 +343,22 @@ def _check_method(method: object) -> object:
     raise UsageError(f"method is {quote(method)}; wanted a name such as 'GET', or None for any{advice}")
 
 
-class Target(NamedTuple):
-    """What a path says, if it is more than a path.
-
-    Attributes:
-        path: The path alone.
-        query: What follows a question mark; None if there is none.
-        host: Of a whole URL, with its port; None if there is none.
-        scheme: Of a whole URL; None if there is none.
-    """
-
-    path: object
-    query: str | None = None
-    host: str | None = None
-    scheme: str | None = None
-
-
-def split_target(path: object) -> Target:
-    """Take apart a path with a query, or a whole URL."""
+def split_target(path: object) -> tuple[object, str | None, str | None, str | None]:
+    """Take apart a path with a query, or a whole URL: the path alone; its query, host and scheme, or None."""
     if not isinstance(path, str):
-        return Target(path)
+        return path, None, None, None
     scheme = host = None
     url = re.match(r"(https?)://([^/?#]*)", path, re.IGNORECASE)
     if url is not None:
         scheme, host = url[1].lower(), url[2].rpartition("@")[2].lower()
-        default = ":80" if scheme == "http" else ":443"
-        host = host.removesuffix(default)
+        host = host.removesuffix(":80" if scheme == "http" else ":443")
         path = path[url.end() :]
         path = path if path.startswith("/") else f"/{path}"
     path = path.partition("#")[0]  # a client keeps the fragment to itself
     # at the first question mark outside placeholders, whose arguments may have one
-    found = re.match(r"((?:<[^<>]*>|[^?])*)(?:\?(.*))?", path, re.DOTALL)
-    return Target(found[1], found[2], host, scheme) if found else Target(path)
+    alone = re.match(r"(?:<[^<>]*>|[^?])*", path)
+    end = alone.end() if alone is not None else 0
+    return path[:end], path[end + 1 :] if end < len(path) else None, host, scheme
 
 
 def suggest_path(request: RecordedRequest) -> str:

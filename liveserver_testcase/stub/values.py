@@ -12,7 +12,8 @@ import math
 import re
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, TypeGuard
+from functools import partial
+from typing import Any, TypeGuard, TypeVar
 
 from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
@@ -26,6 +27,7 @@ __all__ = [
     "NOT",
     "UNORDERED",
     "Combinator",
+    "Logical",
     "Masked",
     "accepts",
     "accepts_each",
@@ -42,6 +44,9 @@ __all__ = [
 ]
 
 
+C = TypeVar("C", bound="Combinator")
+
+
 class Combinator:
     """A value that stands for many: equal to each value that it accepts, so that it works wherever values are compared.
 
@@ -52,15 +57,21 @@ class Combinator:
     def __init__(self, *wanted: object) -> None:
         self.wanted = wanted
 
+    @property
+    def items(self) -> Sequence[object]:
+        """What a list must have: one list was given, or its items."""
+        first = self.wanted[0] if len(self.wanted) == 1 else None
+        return first if isinstance(first, list | tuple) else self.wanted
+
     def accepts(self, got: object) -> bool:
         """Whether ``got`` is one of the values; ``ABSENT`` if there is none."""
         raise NotImplementedError
 
     def accepts_values(self, values: Sequence[str]) -> bool:
         """The same for something that can come several times, such as a parameter of a query."""
-        return self.accepts(merge_values(values))
+        raise NotImplementedError
 
-    def map(self, function: Callable[[object], object]) -> Combinator:
+    def map(self: C, function: Callable[[object], object]) -> C:
         """The same of other values."""
         return type(self)(*map(function, self.wanted))
 
@@ -74,8 +85,6 @@ class Combinator:
 
 
 class _Absent:
-    """That something is not there: a header, a parameter, a key."""
-
     def __repr__(self) -> str:
         return "ABSENT"
 
@@ -84,37 +93,42 @@ ABSENT = _Absent()
 """Stands for nothing: wanted of a header, cookie, parameter or key, it must not be there."""
 
 
-class ANY_OF(Combinator):
+class Logical(Combinator):
+    """A combinator that asks the same of each of its values."""
+
+    def combine(self, test: Callable[[object], bool]) -> bool:
+        """Return what follows from ``test`` of each value."""
+        raise NotImplementedError
+
+    def accepts(self, got: object) -> bool:
+        return self.combine(lambda wanted: accepts(wanted, got))
+
+    def accepts_values(self, values: Sequence[str]) -> bool:
+        return self.combine(lambda wanted: accepts_values(wanted, values))
+
+
+class ANY_OF(Logical):
     """Accepts what at least one of the values accepts; `ABSENT` may be among them."""
 
-    def accepts(self, got: object) -> bool:
-        return any(accepts(wanted, got) for wanted in self.wanted)
-
-    def accepts_values(self, values: Sequence[str]) -> bool:
-        return any(accepts_values(wanted, values) for wanted in self.wanted)
+    def combine(self, test: Callable[[object], bool]) -> bool:
+        return any(map(test, self.wanted))
 
 
-class ALL_OF(Combinator):
+class ALL_OF(Logical):
     """Accepts what each of the values accepts."""
 
-    def accepts(self, got: object) -> bool:
-        return all(accepts(wanted, got) for wanted in self.wanted)
-
-    def accepts_values(self, values: Sequence[str]) -> bool:
-        return all(accepts_values(wanted, values) for wanted in self.wanted)
+    def combine(self, test: Callable[[object], bool]) -> bool:
+        return all(map(test, self.wanted))
 
 
-class NOT(Combinator):
+class NOT(Logical):
     """Accepts what the value does not accept; ``NOT(ABSENT)`` is there, whatever it is."""
 
     def __init__(self, wanted: object, /) -> None:
         super().__init__(wanted)
 
-    def accepts(self, got: object) -> bool:
-        return not accepts(self.wanted[0], got)
-
-    def accepts_values(self, values: Sequence[str]) -> bool:
-        return not accepts_values(self.wanted[0], values)
+    def combine(self, test: Callable[[object], bool]) -> bool:
+        return not test(self.wanted[0])
 
 
 class INCLUDING(Combinator):
@@ -128,12 +142,6 @@ class INCLUDING(Combinator):
         if not wanted:
             raise UsageError("INCLUDING() includes nothing; wanted a mapping, items of a list, or parts of a text")
         super().__init__(*wanted)
-
-    @property
-    def items(self) -> Sequence[object]:
-        """What a list must have: one list was given, or its items."""
-        first = self.wanted[0]
-        return first if len(self.wanted) == 1 and isinstance(first, list | tuple) else self.wanted
 
     def accepts(self, got: object) -> bool:
         if isinstance(got, Mapping):
@@ -153,16 +161,9 @@ class INCLUDING(Combinator):
 class UNORDERED(Combinator):
     """Accepts a list of exactly these items, in any order."""
 
-    @property
-    def items(self) -> Sequence[object]:
-        """What the list must have: one list was given, or its items."""
-        first = self.wanted[0] if len(self.wanted) == 1 else None
-        return first if isinstance(first, list | tuple) else self.wanted
-
     def accepts(self, got: object) -> bool:
-        return (
-            isinstance(got, list | tuple) and len(got) == len(self.items) and first_unassigned(self.items, got) is None
-        )
+        items = self.items
+        return isinstance(got, list | tuple) and len(got) == len(items) and first_unassigned(items, got) is None
 
     def accepts_values(self, values: Sequence[str]) -> bool:
         return self.accepts(list(values))
@@ -190,7 +191,7 @@ def is_custom_comparator(value: object) -> bool:
 
 
 def _is_a(value: object, *names: str) -> bool:
-    """Whether it is of one of these classes, none of which is imported for that."""
+    # none of the classes is imported for that
     return any(f"{each.__module__}.{each.__qualname__}" in names for each in type(value).__mro__)
 
 
@@ -243,16 +244,13 @@ def check_json(value: object) -> None:
     Raises:
         UsageError: It is, or has in it, such a value.
     """
-    if isinstance(value, Combinator):
-        for part in value.wanted:
+    if isinstance(value, Combinator | list | tuple):
+        for part in value.wanted if isinstance(value, Combinator) else value:
             check_json(part)
     elif isinstance(value, Mapping):
         for key, part in value.items():
             if not isinstance(key, str):
                 raise UsageError(f"json wants the key {show(key)}; in JSON every key is a text: {str(key)!r}")
-            check_json(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
             check_json(part)
     elif isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"json wants {value!r}, which is no JSON")
@@ -316,20 +314,14 @@ def accepts(wanted: object, got: object) -> bool:
 
 def list_parts(wanted: object) -> list[object]:
     """The values that one is combined of, each of which `accepts_each` asks about; itself, if it is not combined."""
-    if not isinstance(wanted, ANY_OF | ALL_OF | NOT):
+    if not isinstance(wanted, Logical):
         return [wanted]
     return [part for each in wanted.wanted for part in list_parts(each)]
 
 
 def accepts_each(test: Callable[[object], bool], wanted: object) -> bool:
     """Whether what came is what is wanted, where ``test`` says so of each value that several are combined of."""
-    if isinstance(wanted, ANY_OF):
-        return any(accepts_each(test, part) for part in wanted.wanted)
-    if isinstance(wanted, ALL_OF):
-        return all(accepts_each(test, part) for part in wanted.wanted)
-    if isinstance(wanted, NOT):
-        return not accepts_each(test, wanted.wanted[0])
-    return test(wanted)
+    return wanted.combine(partial(accepts_each, test)) if isinstance(wanted, Logical) else test(wanted)
 
 
 def accepts_values(wanted: object, values: Sequence[str]) -> bool:
@@ -356,9 +348,7 @@ def merge_values(values: Sequence[str]) -> object:
 def _is_part(part: object, got: str | bytes) -> bool:
     if isinstance(part, re.Pattern):
         return isinstance(got, type(part.pattern)) and part.search(got) is not None
-    if isinstance(got, str):
-        return isinstance(part, str) and part in got
-    return isinstance(part, bytes) and part in got
+    return isinstance(part, str if isinstance(got, str) else bytes) and part in got  # type: ignore[operator]
 
 
 def first_unassigned(wanted: Sequence[object], got: Sequence[object]) -> int | None:
@@ -437,5 +427,4 @@ def _write(value: object) -> str:
 
 
 def _first(items: Iterable[Any]) -> list[Any]:
-    """As many as can be seen in a text that is cut anyway."""
-    return list(items)[:100]
+    return list(items)[:100]  # as many as can be seen in a text that is cut anyway

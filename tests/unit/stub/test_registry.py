@@ -11,7 +11,7 @@ from collections.abc import Callable
 from liveserver_testcase import Reply
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.stub.expectation import Expectation
-from liveserver_testcase.stub.registry import Decision, ExpectationRegistry, Reason, Skipped
+from liveserver_testcase.stub.registry import Decision, ExpectationRegistry, Skipped
 from liveserver_testcase.stub.responders import ServedContent
 from tests.integration.stub.support import make_expectation, make_request
 from tests.support import HANG
@@ -133,7 +133,7 @@ class UnmatchedTest(BookTest):
         used_up, other, mute = self.add(times=(0, 1)), self.add("GET", "/b"), self.add(reply=False)
         self.decide()
         self.assertEqual(
-            Decision(None, skipped=(Skipped(used_up, Reason.USED_UP), Skipped(mute, Reason.NO_REPLY)), others=(other,)),
+            Decision(None, skipped=(Skipped(used_up, has_room=False), Skipped(mute)), others=(other,)),
             self.decide(),
         )
 
