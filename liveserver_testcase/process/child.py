@@ -21,187 +21,26 @@ from ..core.interrupts import OneShotEvent, ServerThread, defer_sigint, monotoni
 from ..core.listener import make_socket_pair
 from .messages import Event, Pipe, Result, WorkerConfig
 
-__all__ = ["Child", "ChildConnection", "ChildExited", "ChildTimeout", "CommandFailed", "OutputTail", "spawn"]
+__all__ = ["ChildExited", "ChildProcess", "ChildTimeout", "OutputTail"]
 
 _BOOTSTRAP = "import sys; sys.path.insert(0, {root!r}); from {package}.worker import begin; begin(*{numbers!r})"
-_POLL = 0.05  # seconds between two looks at a child for whose end the system has no descriptor
+_POLL = 0.05  # seconds between two looks at a child for whose end the system has no descriptor, while it is waited for
+_PAUSE = 0.2  # and while it serves
 _PATIENCE = 5.0  # seconds for a message that has begun: the other side has it whole, and sends it at once
-
-
-class Child:
-    """A fresh interpreter that runs, or has run.
-
-    Attributes:
-        pid: Its number, and that of its process group.
-        pipe: For messages to it and from it.
-        output: What it prints comes here; a descriptor that does not block.
-        life: Open for as long as this process lives; the child ends when it closes.
-        memory: Shared with it: what its server's `CommandHandler` leaves there can be read when it has died.
-        sentinel: Readable when the child has ended; None where the system has no descriptor for that.
-    """
-
-    def __init__(self, popen: subprocess.Popen[bytes], pipe: Pipe, output: int, life: int, memory: int) -> None:
-        self.pid = popen.pid
-        self.pipe = pipe
-        # files and not numbers: while a test has a fake file system, nothing else closes a descriptor
-        self.output = FileIO(output)
-        self.life = FileIO(life, "w")
-        self.memory = FileIO(memory)
-        self.sentinel: FileIO | None = None
-        self._popen = popen
-        self._lock = threading.Lock()  # one thread at a time looks whether it has ended
-        self._code: int | None = None
-        if hasattr(os, "pidfd_open"):
-            with contextlib.suppress(OSError):
-                self.sentinel = FileIO(os.pidfd_open(popen.pid))
-
-    def poll(self) -> int | None:
-        """Its exit code, or minus the signal that killed it; None while it lives."""
-
-        def look() -> None:
-            with self._lock:
-                if self._code is None:
-                    self._code = self._reap()
-
-        if self._code is None:
-            defer_sigint(look)  # else an interrupt could come between the system's answer, given once, and its note
-        return self._code
-
-    def wait(self, timeout: float) -> int | None:
-        """Wait for its end, for ``timeout`` seconds at most; see `poll`."""
-        deadline = monotonic() + timeout
-        while (code := self.poll()) is None and (left := deadline - monotonic()) > 0:
-            poll = select.poll()
-            if self.sentinel is not None:
-                poll.register(self.sentinel, select.POLLIN)
-            poll.poll((left if self.sentinel is not None else min(left, _POLL)) * 1000)
-        return code
-
-    def signal(self, number: int) -> None:
-        """Send a signal to it and to everything that it has started."""
-        with self._lock, contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._code is not None:
-                return
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:  # it has not made its group yet
-                os.kill(self.pid, number)
-
-    def _reap(self) -> int | None:
-        """Its exit code, or minus the signal, if it has ended; what is left of its group is killed then."""
-        if hasattr(os, "waitid"):
-            with contextlib.suppress(ChildProcessError):  # somebody waits for all children
-                if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                    return None
-                self._kill_group()
-            return self._popen.poll()
-        code = self._popen.poll()
-        if code is not None:
-            self._kill_group()
-        return code
-
-    def _kill_group(self) -> None:
-        """Kill what is left of its group, when it has ended and its number is not yet another one's."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    def close(self) -> None:
-        """Close every descriptor; the child must have ended."""
-        self.pipe.close()
-        self.output.close()
-        self.life.close()
-        self.memory.close()
-        if self.sentinel is not None:
-            self.sentinel.close()
-
-
-def spawn(config: WorkerConfig, sockets: Sequence[socket.socket]) -> Child:
-    """Start a child that serves on copies of ``sockets``.
-
-    `multiprocessing` is not used: it imports the script that runs the tests, starts a resource tracker, and kills no
-    process group.
-
-    Raises:
-        OSError: The system has no process, or no descriptor, left.
-    """
-    ours, theirs = make_socket_pair()
-    ours.settimeout(_PATIENCE)
-    theirs.settimeout(None)
-    kept: list[int] = []
-    given: list[int] = []
-    try:
-        life_in, life_out = os.pipe()
-        kept.append(life_out)
-        given.append(life_in)
-        output_in, output_out = os.pipe()
-        kept.append(output_in)
-        given.append(output_out)
-        os.set_blocking(output_in, False)
-        memory = _make_memory()
-        kept.append(memory)
-        numbers = [_lift(number, given) for number in (theirs.fileno(), life_in, output_out, memory)]
-        listening = [_lift(sock.fileno(), given) for sock in sockets]
-        popen = _execute(config, numbers, listening)
-        child = Child(popen, Pipe(ours), output_in, life_out, memory)
-        child.pipe.send((config, listening))
-        kept.clear()
-        return child
-    finally:
-        theirs.close()
-        for number in given + kept:
-            os.close(number)
-        if kept:
-            ours.close()
-
-
-def _lift(number: int, copies: list[int]) -> int:
-    """The descriptor, or a copy if it has the number of a standard stream: while those are closed, others get it.
-
-    The child's own streams would take its place there.
-    """
-    if number > 2:
-        return number
-    import fcntl  # not on Windows
-
-    copies.append(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))
-    return copies[-1]
-
-
-def _make_memory() -> int:
-    """A descriptor of memory without a name, still empty."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("liveserver-testcase")
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _execute(config: WorkerConfig, numbers: list[int], listening: list[int]) -> subprocess.Popen[bytes]:
-    """Start a fresh interpreter, which reads the rest from the pipe."""
-    package = __package__ or ""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    code = _BOOTSTRAP.format(root=root, package=package, numbers=numbers)
-    group: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {}
-    return subprocess.Popen(
-        [sys.executable, *flags, "-c", code],
-        stdin=subprocess.DEVNULL,
-        stdout=numbers[2],
-        stderr=numbers[2],
-        env=dict(config.environment),
-        pass_fds=[*numbers, *listening],
-        **group,
-    )
-
-
 _CHUNK = 1 << 16
 _MOST_CHUNKS = 32  # a pipe holds one or few: what was printed before a result is read before the result is
-_PAUSE = 0.2  # seconds between two looks at a child for whose end the system has no descriptor
 _DYING = 1.0  # seconds that a child gets to end when it has closed the pipe
 _END = 5.0  # seconds that the thread gets to notice the end of the child
 
 _Reply: TypeAlias = "Result | None"  # None: the process has ended
+
+
+class ChildExited(Exception):
+    """The process has ended, or has closed the pipe."""
+
+
+class ChildTimeout(Exception):
+    """The process has not answered in time."""
 
 
 class OutputTail:
@@ -245,66 +84,140 @@ class OutputTail:
         return "\n".join(self.text.rstrip().splitlines()[-lines:])
 
 
-class ChildExited(Exception):
-    """The process has ended, or has closed the pipe."""
+class ChildProcess:
+    """A fresh interpreter that runs, or has run, and the thread that receives what comes from it.
 
-
-class ChildTimeout(Exception):
-    """The process has not answered in time."""
-
-
-class CommandFailed(Exception):
-    """A command has raised in the process.
-
-    Attributes:
-        error: What it has raised.
-    """
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class ChildConnection:
-    """One child process and the thread that receives from it.
+    `multiprocessing` is not used: it imports the script that runs the tests, starts a resource tracker, and kills no
+    process group.
 
     Args:
-        child: It runs.
+        config: What it is sent at once.
+        sockets: It gets copies of them.
         output: Gets what it prints.
         name: Of the thread.
         on_event: Called in the thread with each event that the child pushes, in their order.
-        on_end: Called in the thread when the child has ended and all its events have been handled.
+        on_end: Called in the thread when the child has ended and all its events have been handled, with the descriptor
+            of the memory that the two share: what its `CommandHandler` has left there can be read.
 
     Attributes:
-        has_ended: Set when the process has ended.
-        is_serving: Whether the process has said that it is ready.
-        is_stopping: Whether the process has been asked to stop: its end is wanted.
+        pid: Its number, and that of its process group.
+        has_ended: Set when it has ended.
+        is_serving: Whether it has said that it is ready.
+        is_stopping: Whether it has been asked to stop: its end is wanted.
+
+    Raises:
+        OSError: The system has no process, or no descriptor, left.
     """
 
     def __init__(
         self,
-        child: Child,
+        config: WorkerConfig,
+        sockets: Sequence[socket.socket],
         output: OutputTail,
         name: str,
         on_event: Callable[[Any], None],
         on_end: Callable[[int], None],
     ) -> None:
-        self.child = child
-        self.output = output
         self.has_ended = OneShotEvent()
         self.is_serving = False
         self.is_stopping = False
+        self._kept_output = output
         self._on_event = on_event
         self._on_end = on_end
-        self._first: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            one, other = make_socket_pair()
+            theirs.enter_context(other).settimeout(None)
+            one.settimeout(_PATIENCE)
+            self._pipe = ours.enter_context(contextlib.closing(Pipe(one)))
+            life, self._life = _make_pipe(theirs, ours)  # open for as long as this process lives
+            self._output, output_end = _make_pipe(ours, theirs)
+            os.set_blocking(self._output.fileno(), False)
+            self._memory = ours.enter_context(_make_memory())
+            numbers = [_lift(file.fileno(), theirs) for file in (other, life, output_end, self._memory)]
+            listening = [_lift(sock.fileno(), theirs) for sock in sockets]
+            self._popen = _execute(config, numbers, listening)
+            self.pid = self._popen.pid
+            self._pipe.send((config, listening))
+            self._sentinel: FileIO | None = None  # readable when it has ended
+            if hasattr(os, "pidfd_open"):
+                with contextlib.suppress(OSError):
+                    self._sentinel = ours.enter_context(FileIO(os.pidfd_open(self.pid)))
+            self._descriptors = ours.pop_all()
+        self._reaping = threading.Lock()  # one thread at a time looks whether it has ended
+        self._code: int | None = None
         self._lock = threading.Lock()  # guards what is below
         self._numbers = itertools.count(1)
+        self._first: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._waiting: dict[int, queue.SimpleQueue[_Reply]] = {0: self._first}
-        self.thread = ServerThread(target=self._run, name=name, daemon=True)
+        self._thread = ServerThread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to receive."""
-        start_thread(self.thread)
+        start_thread(self._thread)
+
+    def open_files(self) -> list[Pipe | FileIO]:
+        """What a forked copy of this process must close, lest the child outlives us."""
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            return [each for each in (self._pipe, self._life, self._output) if each.fileno() >= 0]
+        return []
+
+    # -- its end -------------------------------------------------------------------------------------------------
+
+    def poll(self) -> int | None:
+        """Its exit code, or minus the signal that killed it; None while it lives."""
+
+        def look() -> None:
+            with self._reaping:
+                if self._code is None:
+                    self._code = self._reap()
+
+        if self._code is None:
+            defer_sigint(look)  # else an interrupt could come between the system's answer, given once, and its note
+        return self._code
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for its end, for ``timeout`` seconds at most; see `poll`."""
+        deadline = monotonic() + timeout
+        while (code := self.poll()) is None and (left := deadline - monotonic()) > 0:
+            poll = select.poll()
+            if self._sentinel is not None:
+                poll.register(self._sentinel, select.POLLIN)
+            poll.poll((left if self._sentinel is not None else min(left, _POLL)) * 1000)
+        return code
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and to everything that it has started."""
+        with self._reaping, contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._code is not None:
+                return
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:  # it has not made its group yet
+                os.kill(self.pid, number)
+
+    def _reap(self) -> int | None:
+        """See `poll`; what is left of its group is killed when it has ended."""
+        if hasattr(os, "waitid"):  # before its number can be another one's
+            with contextlib.suppress(ChildProcessError):  # somebody waits for all children
+                if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                    return None
+                self._kill_group()
+            return self._popen.poll()
+        code = self._popen.poll()
+        if code is not None:
+            self._kill_group()
+        return code
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Join the thread and close every descriptor; the child must have ended."""
+        self._thread.join(_END)
+        self._descriptors.close()
+
+    # -- commands ------------------------------------------------------------------------------------------------
 
     def wait_until_ready(self, timeout: float) -> Result:
         """Wait until the process serves; its result is the port that it serves on, or what it has failed with.
@@ -313,18 +226,16 @@ class ChildConnection:
             ChildExited: The process has ended without a message.
             ChildTimeout: It has not sent any for ``timeout`` seconds.
         """
-        reply = self._take(self._first, timeout)
-        if reply.error is None:
-            self.is_serving = True
+        reply = _take(self._first, timeout)
+        self.is_serving = reply.error is None
         return reply
 
-    def call(self, command: str, *arguments: object, timeout: float) -> Any:
+    def call(self, command: str, *arguments: object, timeout: float) -> Result:
         """Run a command in the child and return its result; every event pushed before it has been handled by then.
 
         Raises:
             ChildExited: The process has ended.
             ChildTimeout: No result has come for ``timeout`` seconds.
-            CommandFailed: The command has raised.
         """
         box: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         with self._lock:
@@ -333,32 +244,16 @@ class ChildConnection:
             number = next(self._numbers)
             self._waiting[number] = box
         try:
-            self.child.pipe.send((number, command, arguments))
+            self._pipe.send((number, command, arguments))
+            return _take(box, timeout)
         except OSError as error:
             self.has_ended.wait(_DYING + 1.0)
             raise ChildExited from error
-        try:
-            result = self._take(box, timeout)
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
-        if result.error is not None:
-            raise CommandFailed(result.error.unpack())
-        return result.value
 
-    def close(self) -> None:
-        """Join the thread and close the child's descriptors; it has ended."""
-        self.thread.join(_END)
-        self.child.close()
-
-    def _take(self, box: queue.SimpleQueue[_Reply], timeout: float) -> Result:
-        try:
-            reply = box.get(timeout=max(0.0, timeout))
-        except queue.Empty:
-            raise ChildTimeout from None
-        if reply is None:
-            raise ChildExited
-        return reply
+    # -- the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
@@ -373,31 +268,30 @@ class ChildConnection:
 
     def _receive_all(self, selector: selectors.BaseSelector) -> None:
         """Receive until the process has ended."""
-        child = self.child
-        selector.register(child.pipe, selectors.EVENT_READ, "pipe")
-        selector.register(child.output, selectors.EVENT_READ, "output")
-        if child.sentinel is not None:
-            selector.register(child.sentinel, selectors.EVENT_READ, "end")
-        while child.poll() is None:
-            ready = {key.data for key, _ in selector.select(None if child.sentinel is not None else _PAUSE)}
+        selector.register(self._pipe, selectors.EVENT_READ, "pipe")
+        selector.register(self._output, selectors.EVENT_READ, "output")
+        if self._sentinel is not None:
+            selector.register(self._sentinel, selectors.EVENT_READ, "end")
+        while self.poll() is None:
+            ready = {key.data for key, _ in selector.select(None if self._sentinel is not None else _PAUSE)}
             if not self._read_output():
                 with contextlib.suppress(KeyError, ValueError):  # it was before, or is closed
-                    selector.unregister(child.output)
+                    selector.unregister(self._output)
             if "pipe" in ready and not self._receive():
-                selector.unregister(child.pipe)
-                if not self.is_stopping and child.wait(_DYING) is None:
-                    child.signal(signal.SIGKILL)
+                selector.unregister(self._pipe)
+                if not self.is_stopping and self.wait(_DYING) is None:
+                    self.signal(signal.SIGKILL)
         with contextlib.suppress(EOFError, OSError):  # the last messages, if nobody else has the other end
-            child.pipe.sock.settimeout(0.0)
+            self._pipe.sock.settimeout(0.0)
             while self._receive():
                 pass
-        self._on_end(child.memory.fileno())
+        self._on_end(self._memory.fileno())
         self._read_output()
 
     def _receive(self) -> bool:
         """Handle the next message; False: there will be none any more."""
         try:
-            message = self.child.pipe.receive()
+            message = self._pipe.receive()
         except EOFError:
             return False
         if isinstance(message, Event):
@@ -413,12 +307,68 @@ class ChildConnection:
         """Read what has been printed; False: nobody can print any more."""
         for _ in range(_MOST_CHUNKS):
             try:
-                data = self.child.output.read(_CHUNK)
+                data = self._output.read(_CHUNK)
             except ValueError:  # closed
                 return False
             if data is None:
                 return True
             if not data:
                 return False
-            self.output.add(data)
+            self._kept_output.add(data)
         return True
+
+
+def _take(box: queue.SimpleQueue[_Reply], timeout: float) -> Result:
+    try:
+        reply = box.get(timeout=max(0.0, timeout))
+    except queue.Empty:
+        raise ChildTimeout from None
+    if reply is None:
+        raise ChildExited
+    return reply
+
+
+def _make_pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
+    """Make a pipe whose ends are closed with these; of files, since a fake file system closes no number."""
+    reading, writing = os.pipe()
+    return reader.enter_context(FileIO(reading)), writer.enter_context(FileIO(writing, "w"))
+
+
+def _make_memory() -> FileIO:
+    """A file without a name, still empty."""
+    if hasattr(os, "memfd_create"):
+        return FileIO(os.memfd_create("liveserver-testcase"))
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return FileIO(os.dup(file.fileno()))
+
+
+def _lift(number: int, copies: contextlib.ExitStack) -> int:
+    """The descriptor, or a copy if it has the number of a standard stream: while those are closed, others get it.
+
+    The child's own streams would take its place there.
+    """
+    if number > 2:
+        return number
+    import fcntl  # not on Windows
+
+    return copies.enter_context(FileIO(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))).fileno()
+
+
+def _execute(config: WorkerConfig, numbers: list[int], listening: list[int]) -> subprocess.Popen[bytes]:
+    """Start a fresh interpreter, which reads the rest from the pipe."""
+    package = __package__ or ""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    code = _BOOTSTRAP.format(root=root, package=package, numbers=numbers)
+    group: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {}
+    return subprocess.Popen(
+        [sys.executable, *flags, "-c", code],
+        stdin=subprocess.DEVNULL,
+        stdout=numbers[2],
+        stderr=numbers[2],
+        env=dict(config.environment),
+        pass_fds=[*numbers, *listening],
+        **group,
+    )

@@ -93,12 +93,8 @@ _MAINS = {"__mp_main__": "__main__"}  # what a child calls the module that is th
 class RemoteTraceback(Exception):
     """The cause of an exception from another process: its traceback there, as text."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
     def __str__(self) -> str:
-        return f"in the server's process\n{self.text.rstrip()}"
+        return f"in the server's process\n{self.args[0].rstrip()}"
 
 
 class StandIn(Exception):
@@ -139,24 +135,18 @@ class RemoteException:
     @classmethod
     def pack(cls, error: BaseException) -> RemoteException:
         """Make an exception ready to be sent, with those that it was raised from."""
-        causes: list[BaseException] = []
-        cause = error.__cause__
-        while cause is not None and len(causes) < _MOST_CAUSES:
-            causes.append(cause)
-            cause = cause.__cause__
-        packed: RemoteException | None = None
-        for each in reversed(causes):
-            packed = cls._pack(each, packed, "")
-        return cls._pack(error, packed, "".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        return cls._pack(error, trace, _MOST_CAUSES)
 
     @classmethod
-    def _pack(cls, error: BaseException, cause: RemoteException | None, trace: str) -> RemoteException:
+    def _pack(cls, error: BaseException, trace: str, causes: int) -> RemoteException:
         kind = type(error)
         try:
             text = str(error)
         except Exception as broken:
             text = f"<str() of it raised {type(broken).__name__}>"
         base = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        cause = cls._pack(error.__cause__, "", causes - 1) if error.__cause__ is not None and causes else None
         pickled = _pickle_faithfully(error, text)
         return cls(pickled, kind.__module__, kind.__qualname__, text, base.__name__, trace, cause)
 
@@ -169,18 +159,13 @@ class RemoteException:
 
         No module is imported for it: that of an application would do here what it is kept in its own process for.
         """
-        error: Any = None
-        if self.pickled is not None:
-            try:
-                error = _Unpickler(io.BytesIO(self.pickled)).load()
-            except Exception:
-                error = None
-        if not isinstance(error, BaseException):
+        try:
+            error: BaseException = _Unpickler(io.BytesIO(self.pickled or b"")).load()
+        except Exception:
             error = self._make_stand_in()
-        arrived: BaseException = error
         trace = trace or self.trace
-        arrived.__cause__ = self.cause.unpack(trace) if self.cause is not None else RemoteTraceback(trace)
-        return arrived
+        error.__cause__ = self.cause.unpack(trace) if self.cause is not None else RemoteTraceback(trace)
+        return error
 
     def _make_stand_in(self) -> BaseException:
         base: Any = getattr(builtins, self.base, Exception)
@@ -305,7 +290,7 @@ class ServerFactory:
         Raises:
             UsageError: Something in it cannot be found in, or sent to, another process.
         """
-        for value in (self.make, *self.arguments, *self.options.values()):
+        for value in self._values:
             reason = explain_unreachable(value)
             if reason:
                 raise UsageError(f"a process of its own cannot get at {value!r}: {reason}. {_ADVICE}.")
@@ -324,8 +309,7 @@ class ServerFactory:
 
     def modules(self) -> dict[str, str]:
         """The modules that the other process needs first, each with its file ('' if it has none), in order."""
-        owners = [_owner(value) for value in (self.make, *self.arguments, *self.options.values())]
-        names = [*self.preload, *(owner.__module__ for owner in owners if owner is not None)]
+        names = [*self.preload, *self._owners]
         return {
             name: getattr(sys.modules.get(name), "__file__", None) or ""
             for name in names
@@ -335,8 +319,16 @@ class ServerFactory:
     @property
     def needs_main(self) -> bool:
         """Whether it refers to something of the script that this process runs."""
-        values = (self.make, *self.arguments, *self.options.values())
-        return any(owner is not None and owner.__module__ == "__main__" for owner in map(_owner, values))
+        return "__main__" in self._owners
+
+    @property
+    def _values(self) -> tuple[Any, ...]:
+        return self.make, *self.arguments, *self.options.values()
+
+    @property
+    def _owners(self) -> list[str]:
+        """The modules of its classes and functions."""
+        return [owner.__module__ for owner in map(_owner, self._values) if owner is not None]
 
 
 def _owner(value: object) -> Any:

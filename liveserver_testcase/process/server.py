@@ -14,6 +14,7 @@ whatever has ended the parent, and takes along every process that it has started
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -27,8 +28,8 @@ from ..core.masking import mask
 from ..core.server import HasDescriptor, Server
 from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
-from .child import ChildConnection, ChildExited, ChildTimeout, CommandFailed, OutputTail, spawn
-from .messages import ServerFactory, StopReport, WorkerConfig
+from .child import ChildExited, ChildProcess, ChildTimeout, OutputTail
+from .messages import ServerFactory, WorkerConfig
 from .worker import is_importing_main
 
 __all__ = ["ProcessServer"]
@@ -90,7 +91,7 @@ class ProcessServer(Server):
         self.env = _check_env(env)
         self._make, self._arguments, self._options, self._preload = make, arguments, dict(options or {}), preload
         self._output = OutputTail()
-        self._connection: ChildConnection | None = None
+        self._child: ChildProcess | None = None
         self._death: ServerDied | None = None
         self._death_summary = ""
         self._is_death_reported = False  # in this test
@@ -101,29 +102,25 @@ class ProcessServer(Server):
     @property
     def is_running(self) -> bool:
         """Whether the server serves: its process has not died either."""
-        return super().is_running and self._connection is not None and self._connection.child.poll() is None
+        return super().is_running and self._child is not None and self._child.poll() is None
 
     @property
     def pid(self) -> int | None:
         """The child's process number; None while there is no child."""
-        return self._connection.child.pid if self._connection is not None else None
+        return self._child.pid if self._child is not None else None
 
     @property
     def output(self) -> str:
         """What the child and its own children have printed since the test began; the last 64 KB of it."""
-        connection = self._connection
-        if connection is not None:
-            with contextlib.suppress(ChildExited, ChildTimeout, CommandFailed):
-                connection.call("flush", timeout=_COMMAND)
+        self._ask("flush")
         return self._output.text
 
     @property
     def death(self) -> ServerDied | None:
         """How the child has died by itself; None if it has not."""
-        connection = self._connection
-        if connection is not None and connection.is_serving and not connection.is_stopping:
-            if connection.child.poll() is not None:
-                return self._note_death(connection)
+        child = self._child
+        if child is not None and child.is_serving and not child.is_stopping and child.poll() is not None:
+            return self._note_death(child)
         return self._death
 
     def check(self) -> None:
@@ -149,18 +146,12 @@ class ProcessServer(Server):
     @property
     def _serves(self) -> bool:
         """Whether there is a child that runs commands."""
-        connection = self._connection
-        return connection is not None and connection.is_serving and not connection.is_stopping and self.death is None
+        child = self._child
+        return child is not None and child.is_serving and not child.is_stopping and self.death is None
 
     def open_sockets(self) -> list[HasDescriptor]:
         """What a forked copy of this process must close, lest the child outlives us."""
-        connection = self._connection
-        ends: list[HasDescriptor] = []
-        if connection is not None:
-            child = connection.child
-            with contextlib.suppress(ValueError):  # closed meanwhile
-                ends = [each for each in (child.pipe, child.life, child.output) if each.fileno() >= 0]
-        return [*super().open_sockets(), *ends]
+        return [*super().open_sockets(), *(self._child.open_files() if self._child is not None else ())]
 
     def _call(self, command: str, *arguments: object, timeout: float = _COMMAND, default: Any = None) -> Any:
         """Run a command in the child and return its result; ``default`` where there is no child, or it is stopping.
@@ -168,34 +159,35 @@ class ProcessServer(Server):
         Raises:
             ServerDied: The child has died.
         """
-        connection = self._connection
-        if connection is None or connection.is_stopping:
+        child = self._child
+        if child is None or child.is_stopping:
             return default
         try:
-            return connection.call(command, *arguments, timeout=timeout)
-        except CommandFailed as failed:
-            raise failed.error from failed.error.__cause__
+            result = child.call(command, *arguments, timeout=timeout)
         except ChildExited:
-            if connection.is_stopping:  # another thread has stopped the server meanwhile
+            if child.is_stopping:  # another thread has stopped the server meanwhile
                 return default
             self._is_death_reported = True
-            raise self._death_error(self._note_death(connection)) from None
+            raise self._death_error(self._note_death(child)) from None
         except ChildTimeout:
             raise LiveServerTestCaseError(
-                f"{self!r} does not answer: its process (pid {connection.child.pid}) is stopped, or runs code that "
+                f"{self!r} does not answer: its process (pid {child.pid}) is stopped, or runs code that "
                 f"lets no other thread run; it was sent the command {command!r} {timeout:g} s ago"
             ) from None
+        if result.error is not None:
+            raise result.error.unpack()
+        return result.value
 
-    def _handle_event(self, value: Any) -> None:
-        """Handle what the child has pushed; what goes wrong is raised by the next `check` or `stop`."""
-        try:
-            self._on_event(value)
-        except Exception as error:
-            self._record_failure(error)
+    def _ask(self, command: str, *arguments: object) -> None:
+        """Run a command in the child, if there is one, whatever comes of it."""
+        if self._child is not None:
+            with contextlib.suppress(ChildExited, ChildTimeout):
+                self._child.call(command, *arguments, timeout=_COMMAND)
 
-    def _handle_end(self, memory: int) -> None:
+    def _guard(self, function: Callable[[Any], None], value: Any) -> None:
+        """Call one of the next two; what goes wrong is raised by the next `check` or `stop`."""
         try:
-            self._on_end(memory)
+            function(value)
         except Exception as error:
             self._record_failure(error)
 
@@ -203,15 +195,13 @@ class ProcessServer(Server):
         """Give meaning to an event that the child has pushed; called in a thread of the server, in their order."""
 
     def _on_end(self, memory: int) -> None:
-        """Read what the child has left in `Child.memory`; called in a thread of the server when it has ended."""
+        """Read what the child has left in the memory that is shared with it; called likewise, when it has ended."""
 
-    def _note_death(self, connection: ChildConnection) -> ServerDied:
+    def _note_death(self, child: ChildProcess) -> ServerDied:
         if self._death is None:
-            code = connection.child.wait(_KILL)
-            connection.has_ended.wait(_KILL)  # the last of its output and of its events are here
-            self._death_summary = (
-                f"the server at {self.url} died: its process (pid {connection.child.pid}) {_describe_end(code)}"
-            )
+            code = child.wait(_KILL)
+            child.has_ended.wait(_KILL)  # the last of its output and of its events are here
+            self._death_summary = f"the server at {self.url} died: its process (pid {child.pid}) {_describe_end(code)}"
             self._death = ServerDied(f"{self._death_summary}.{self._describe_output()}")
         return self._death
 
@@ -252,17 +242,16 @@ class ProcessServer(Server):
         config = self._make_config(listener)
 
         def begin() -> None:
-            child = spawn(config, listener.sockets)
-            self._connection = ChildConnection(
-                child, self._output, self._thread_name, self._handle_event, self._handle_end
-            )
-            self._connection.start()
+            on_event = functools.partial(self._guard, self._on_event)
+            on_end = functools.partial(self._guard, self._on_end)
+            self._child = ChildProcess(config, listener.sockets, self._output, self._thread_name, on_event, on_end)
+            self._child.start()
 
         defer_sigint(begin)
         listener.release()  # else clients of a child that dies would wait forever, and not be refused
-        if self._connection is not None:
+        if self._child is not None:
             # an application may be configured with another port, which the child has bound then
-            listener.port = self._await_ready(self._connection, deadline)
+            listener.port = self._await_ready(self._child, deadline)
 
     def _make_factory(self, port: int) -> ServerFactory:
         """What makes the server in the child."""
@@ -298,20 +287,19 @@ class ProcessServer(Server):
             main=main,
         )
 
-    def _await_ready(self, connection: ChildConnection, deadline: float) -> int:
+    def _await_ready(self, child: ChildProcess, deadline: float) -> int:
         """Wait until the child serves, and return the port that it serves on."""
         try:
-            result = connection.wait_until_ready(deadline - monotonic())
+            result = child.wait_until_ready(deadline - monotonic())
         except ChildExited:
-            code = connection.child.wait(_KILL)
             raise ServerStartError(
-                f"{self!r} could not start: its process {_describe_end(code)} before it served."
+                f"{self!r} could not start: its process {_describe_end(child.wait(_KILL))} before it served."
                 f"{self._describe_output()}"
             ) from None
         except ChildTimeout:
-            connection.child.signal(signal.SIGABRT)  # faulthandler prints where it is
-            connection.child.wait(_DUMP)
-            self._end(connection)
+            child.signal(signal.SIGABRT)  # faulthandler prints where it is
+            child.wait(_DUMP)
+            self._end(child)
             raise ServerStartError(
                 f"{self!r} did not start within {self.start_timeout:g} s, and its process was killed; "
                 f"is there something that it waits for?{self._describe_output()}"
@@ -330,45 +318,44 @@ class ProcessServer(Server):
         return False
 
     def _close(self, timeout: float) -> list[Unfinished]:
-        connection = self._connection
-        if connection is None:
+        child = self._child
+        if child is None:
             return []
         deadline = monotonic() + timeout
-        report: StopReport | None = None
         cut: list[Unfinished] = []
+        result = None
         serves = self._serves
-        connection.is_stopping = True
-        child = connection.child
+        child.is_stopping = True
         if serves:
             try:
-                report = connection.call("stop", timeout, timeout=timeout + _STOP)
+                result = child.call("stop", timeout, timeout=timeout + _STOP)
             except ChildTimeout:
                 child.signal(signal.SIGABRT)  # faulthandler prints where it is
                 child.wait(_DUMP)
                 cut.append(Unfinished("a stop without an answer", f"pid {child.pid}", timeout + _STOP, "main", ""))
-            except CommandFailed as failed:
-                self._record_failure(failed.error)
             except ChildExited:
                 pass  # it has ended just now, as was wanted
+        report = result.value if result is not None and result.error is None else None
         ended = report is None or child.wait(max(_EXIT, deadline - monotonic())) is not None
-        self._end(connection, gently=report is not None)
-        self._connection = None
+        self._end(child, gently=report is not None)
+        self._child = None
+        if result is not None and result.error is not None:
+            self._record_failure(result.error.unpack())
         if report is not None:
             cut += [*report.unfinished, *(() if ended else report.threads)]
             for failure in report.failures:
                 self._record_failure(failure.unpack())
         return [replace(each, stack=self._output.tail()) if not each.stack else each for each in cut]
 
-    def _end(self, connection: ChildConnection, *, gently: bool = False) -> None:
+    def _end(self, child: ChildProcess, *, gently: bool = False) -> None:
         """See to it that the child and all that it has started are gone, and close what belongs to it."""
-        child = connection.child
         if gently and child.poll() is None:
             child.signal(signal.SIGTERM)
             child.wait(_TERM)
         if child.poll() is None:
             child.signal(signal.SIGKILL)
             child.wait(_KILL)
-        connection.close()
+        child.close()
 
 
 def _describe_end(code: int | None) -> str:

@@ -104,7 +104,8 @@ def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, 
     try:
         server = _make_server(config, listening)
         pipe = _open_pipe(control)
-        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, functools.partial(_push, pipe), memory)
+        push = functools.partial(_send, pipe)
+        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, lambda value: push(Event(value)), memory)
         server.start()
     except BaseException as error:
         _flush()
@@ -131,9 +132,9 @@ def _open_pipe(control: int) -> Pipe:
     return pipe
 
 
-def _push(pipe: Pipe, value: object) -> None:
+def _send(pipe: Pipe, message: object) -> None:
     with contextlib.suppress(OSError):  # the parent is gone, which `_watch_parent` sees
-        pipe.send(Event(value))
+        pipe.send(message)
 
 
 def _set_up_process(config: WorkerConfig, life: int, output: int) -> None:
@@ -252,15 +253,16 @@ def _run_commands(pipe: Pipe, handler: CommandHandler) -> None:
         number, name, arguments = pipe.receive()
         command = getattr(handler, name)
         if name in handler.slow_commands:
-            _start_thread(_run_command, pipe, number, command, arguments)
+            threading.Thread(
+                target=_run_command,
+                args=(pipe, number, command, arguments),
+                name="liveserver-testcase command",
+                daemon=True,
+            ).start()
         else:
             _run_command(pipe, number, command, arguments)
             if name == "stop":
                 return
-
-
-def _start_thread(function: Callable[..., None], *arguments: object) -> None:
-    threading.Thread(target=function, args=arguments, name="liveserver-testcase command", daemon=True).start()
 
 
 def _run_command(pipe: Pipe, number: int, command: Callable[..., object], arguments: tuple[Any, ...]) -> None:
@@ -268,8 +270,7 @@ def _run_command(pipe: Pipe, number: int, command: Callable[..., object], argume
         result = Result(number, command(*arguments))
     except BaseException as error:
         result = Result(number, error=RemoteException.pack(error))
-    with contextlib.suppress(OSError):  # the parent is gone, which `_watch_parent` sees
-        pipe.send(result)
+    _send(pipe, result)
 
 
 def _find_thread_holders() -> list[Unfinished]:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from ..core.journal import Journal, JournalWindow, drain
 from ..core.tls import Certificates, load_server_pem, resolve_tls
 from ..errors import LiveServerTestCaseError, UsageError
-from ..process.child import ChildExited, ChildTimeout, CommandFailed
 from ..process.messages import RemoteException, ServerFactory, StopReport
 from ..process.server import ProcessServer
 from ..process.worker import CommandHandler
@@ -396,10 +395,8 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
             self._send_followers()
 
     def _send_followers(self) -> None:
-        connection = self._connection
-        if connection is not None and self._serves:
-            with contextlib.suppress(ChildExited, ChildTimeout, CommandFailed):
-                connection.call("follow", self._followers > 0, timeout=_SLACK)
+        if self._serves:
+            self._ask("follow", self._followers > 0)
 
     def _on_event(self, value: list[RecordUpdate]) -> None:
         for update in value:
