@@ -9,7 +9,7 @@ import sys
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
-from ..core.time_limit import TimeLimitExceeded, time_limit
+from ..core.interrupts import TimeLimitExceeded, time_limit
 from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import configured_port, load_app

@@ -15,9 +15,8 @@ import warnings
 from collections.abc import Collection, Iterator
 from typing import TextIO
 
-from ..core.lasting_threads import find_lasting_threads
 from ..core.masking import mask
-from ..core.tracebacks import callers_level, fold_stack, stack_of_thread
+from ..core.tracebacks import callers_level, find_lasting_threads, fold_stack, stack_of_thread
 from ..errors import UnfinishedWorkWarning
 from ..web.live import LiveServer
 

@@ -25,7 +25,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import ServerNotStarted, ServerStartError
 from .connection import is_readable
@@ -33,8 +33,11 @@ from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
 from .listener import BACKLOG, EXHAUSTED, Listener, make_socket_pair
 from .loop_connection import FlushingSelector, LoopConnection, WriteBuffer
-from .server import HasDescriptor, Server
+from .server import Server
 from .tracebacks import Unfinished, fold_stack, loop_stack
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
 
 __all__ = ["EventLoopServer", "LoopConnection", "WriteBuffer"]
 
@@ -464,7 +467,7 @@ class EventLoopServer(Server):
         done.set()
         return False
 
-    def open_sockets(self) -> Iterable[HasDescriptor]:
+    def open_sockets(self) -> Iterable[HasFileno]:
         """The listening sockets and those of the connections."""
         if self._run is None:
             return super().open_sockets()

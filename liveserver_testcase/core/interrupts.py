@@ -1,5 +1,7 @@
 """What a KeyboardInterrupt cannot break: an event, and what must be done whole, such as the start of a thread.
 
+Also a clock that a test cannot stop, and a bound for calls that may not return.
+
 The events and conditions of `threading` are Python, and a signal may come between any two steps of that: an
 interrupt can leave their inner lock taken, and whoever touches them next waits for ever.
 `threading.Thread.start` waits on such an event: about one interrupt of 300 leaves a thread that never comes
@@ -13,9 +15,26 @@ import functools
 import signal
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
 
-__all__ = ["OneShotEvent", "ServerThread", "defer_sigint", "monotonic", "start_thread"]
+from .tracebacks import frame_stack
+
+__all__ = [
+    "OneShotEvent",
+    "ServerThread",
+    "TimeLimitExceeded",
+    "defer_sigint",
+    "monotonic",
+    "start_thread",
+    "time_limit",
+]
+
+
+_LEAST = 0.001  # seconds: a timer of 0 would never go off
+_AGAIN = 0.5  # seconds after which code that has caught the interrupt is interrupted once more
+_DEBUGGERS = frozenset(("bdb", "debugpy", "pydevd", "_pydevd_bundle"))
 
 
 class OneShotEvent(threading.Event):
@@ -43,14 +62,6 @@ class OneShotEvent(threading.Event):
             with contextlib.suppress(RuntimeError):  # a second set() has opened it
                 self._gate.release()  # the next one can pass, too
         return self._is_set
-
-    def clear(self) -> None:
-        """Refuse it: the event is set for good.
-
-        Raises:
-            NotImplementedError: Always.
-        """
-        raise NotImplementedError("a OneShotEvent is set for good; make another one")
 
 
 class ServerThread(threading.Thread):
@@ -100,3 +111,61 @@ def _find_clock() -> Callable[[], float]:
 
 monotonic = _find_clock()
 """Seconds since some fixed moment; only differences mean anything."""
+
+
+class TimeLimitExceeded(BaseException):
+    """The time is over.  It is no `Exception`: a loop that goes on whatever happens is just what never returns.
+
+    Attributes:
+        stack: Where the call was, as `traceback` formats it.
+    """
+
+    def __init__(self, seconds: float, stack: str) -> None:
+        super().__init__(f"interrupted after {seconds:g} s")
+        self.stack = stack
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt what runs in this block after so many seconds, where that is possible.
+
+    The block stays in the caller's thread, because what it makes may belong to that: a connection to a database, a
+    context variable.  So it is interrupted there by the signal of a timer, as Ctrl-C would interrupt it.  Python
+    handles signals in the main thread only, and Windows has no such timer: in other threads, and there, it is not
+    bounded.  A timer of somebody else's, such as pytest-timeout's, goes on; where its time is over first, this one is
+    not set.
+
+    Raises:
+        TimeLimitExceeded: The time is over.
+    """
+    is_over = False
+
+    def interrupt(_number: int, frame: FrameType | None) -> None:
+        if not is_over and frame is not None and not _is_debugged(frame):
+            raise TimeLimitExceeded(seconds, frame_stack(frame))
+
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    began = monotonic()
+    handler, (delay, interval) = signal.getsignal(signal.SIGALRM), signal.getitimer(signal.ITIMER_REAL)
+    if handler is None or 0 < delay <= seconds:  # None: it is not Python's, and could not be set again
+        yield
+        return
+    try:
+        signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST), _AGAIN)
+        yield
+    finally:
+        is_over = True
+        if signal.getsignal(signal.SIGALRM) is interrupt:  # else the code has set a timer of its own, and left it
+            left = max(delay - (monotonic() - began), _LEAST) if delay else 0.0
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
+
+
+def _is_debugged(frame: FrameType) -> bool:
+    """Return True if a debugger has stopped the code: a person who looks around is not hurried."""
+    names = (str(each.f_globals.get("__name__")) for each, _ in traceback.walk_stack(frame))
+    return any(name.partition(".")[0] in _DEBUGGERS for name in names)

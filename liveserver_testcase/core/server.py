@@ -26,7 +26,7 @@ import threading
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
 
 from ..errors import (
     LiveServerTestCaseError,
@@ -45,42 +45,14 @@ from .text import quote
 from .tracebacks import Unfinished, callers_level, describe_all
 
 if TYPE_CHECKING:
+    from _typeshed import HasFileno
+
     from .tls import TLS
 
-__all__ = [
-    "HasDescriptor", "Running", "Server", "State", "Unfinished", "check_seconds", "check_switch", "register",
-    "unregister",
-]  # fmt: skip
+__all__ = ["Server", "State", "Unfinished", "check_seconds", "check_switch"]
 
 
-class HasDescriptor(Protocol):
-    """Anything that is a descriptor of the system, such as a socket."""
-
-    def fileno(self) -> int:
-        """The descriptor's number; negative if it is closed."""
-
-
-class Running(Protocol):
-    """What the registry must know of a server."""
-
-    def stop(self, timeout: float | None = None) -> None:
-        """Stop it within about ``timeout`` seconds."""
-
-    def open_sockets(self) -> Iterable[HasDescriptor]:
-        """Every socket that it has open at the moment."""
-
-
-_running: set[Running] = set()
-
-
-def register(server: Running) -> None:
-    """Stop ``server`` at exit unless it is forgotten before: plain unittest cleans up nothing on Ctrl-C."""
-    _running.add(server)
-
-
-def unregister(server: Running) -> None:
-    """Take ``server`` off the list, if it is on it."""
-    _running.discard(server)
+_running: set[Server] = set()  # what is stopped at exit
 
 
 def _stop_all() -> None:
@@ -207,7 +179,7 @@ class Server(abc.ABC):
     def _is_server_thread(self) -> bool:
         """Whether the calling thread is one of the server's own."""
 
-    def open_sockets(self) -> Iterable[HasDescriptor]:
+    def open_sockets(self) -> Iterable[HasFileno]:
         """Every socket that is open at the moment: what a forked child must let go."""
         return self._listener.sockets if self._listener is not None else ()
 
@@ -228,8 +200,14 @@ class Server(abc.ABC):
         begun = False
         try:
             with self._lock:
-                if State.STARTING not in _MOVES[self._state]:
-                    self._refuse_start()
+                if self._state is State.RUNNING:
+                    raise ServerStateError(
+                        f"{self!r} runs already; a second start() would change nothing. Call stop() first."
+                    )
+                if self._state in _BUSY:
+                    raise ServerStateError(
+                        f"{self!r} is {self._state.value}; wait until that is done before calling start()."
+                    )
                 begun = True
                 self._transition(State.STARTING)
                 self._pid = os.getpid()
@@ -240,7 +218,7 @@ class Server(abc.ABC):
                 adopted.listen()
             self._open(self._listener)
             self._port = self._listener.port
-            register(self)
+            _running.add(self)
             with self._lock:
                 self._transition(State.RUNNING)
         except BaseException as error:
@@ -332,7 +310,7 @@ class Server(abc.ABC):
         except Exception as error:
             unfinished = []
             self._record_failure(error)
-        unregister(self)
+        _running.discard(self)
         with self._lock:
             self._unfinished += unfinished
             if self._state is State.STOPPING:
@@ -372,7 +350,7 @@ class Server(abc.ABC):
     def _roll_back_start(self) -> None:
         """Take back a start that failed, whatever it had got to."""
         listener, self._listener = self._listener, None
-        unregister(self)
+        _running.discard(self)
         try:
             if listener is not None:
                 with contextlib.suppress(Exception):
@@ -394,11 +372,6 @@ class Server(abc.ABC):
         self._transition_thread = threading.get_ident()
         self._state = state
         self._state_changed.notify_all()
-
-    def _refuse_start(self) -> NoReturn:
-        if self._state is State.RUNNING:
-            raise ServerStateError(f"{self!r} runs already; a second start() would change nothing. Call stop() first.")
-        raise ServerStateError(f"{self!r} is {self._state.value}; wait until that is done before calling start().")
 
     def __enter__(self: S) -> S:
         self.start()

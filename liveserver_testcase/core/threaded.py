@@ -28,14 +28,17 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerNotStarted
 from .connection import Connection, ConnectionState, is_readable
 from .interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
 from .listener import Listener, ServerSocket, make_socket_pair
-from .server import HasDescriptor, Server
+from .server import Server
 from .tracebacks import Unfinished, stack_of_thread
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
 
 __all__ = ["Connection", "ConnectionState", "ThreadedServer"]
 
@@ -523,7 +526,7 @@ class ThreadedServer(Server):
         """The connections that are open at the moment."""
         return list(self._workers.connections.values()) if self._workers is not None else []
 
-    def open_sockets(self) -> Iterable[HasDescriptor]:
+    def open_sockets(self) -> Iterable[HasFileno]:
         """The listening sockets and those of the connections."""
         return [*super().open_sockets(), *(connection.sock for connection in self.connections)]
 

@@ -1,4 +1,4 @@
-"""Stacks as text, without the stretches that say nothing to their reader."""
+"""Where threads and coroutines are, as text, without the stretches that say nothing to their reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ __all__ = [
     "Unfinished",
     "callers_level",
     "describe_all",
+    "find_lasting_threads",
     "fold_stack",
     "frame_stack",
     "is_libraries",
@@ -34,6 +35,7 @@ _ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
 _LIBRARY = os.path.dirname(os.__file__)
 _OWN = os.path.dirname(os.path.dirname(__file__))
+_EXECUTORS = "concurrent.futures"
 _LEAST = 3  # entries in a row that are worth a fold
 _DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
 
@@ -180,6 +182,28 @@ def thread_stacks(belongs: Callable[[contextvars.Context], bool]) -> str:
             stack = "".join(traceback.format_stack(frame))
             found.append(f"in thread {names.get(ident, ident)!r}:\n{stack}")
     return "".join(found)
+
+
+def find_lasting_threads(known: Collection[threading.Thread], timeout: float) -> list[threading.Thread]:
+    """Return the threads that run, are no daemons, and are not known.
+
+    The threads of executors that have nothing to do are left out: Python ends them by itself.
+
+    Args:
+        known: Threads that are left out.
+        timeout: Seconds that each of the others gets to end.
+    """
+    found = [each for each in threading.enumerate() if not each.daemon and each not in known and not _is_idle(each)]
+    for thread in found:
+        thread.join(timeout)
+    return [thread for thread in found if thread.is_alive()]
+
+
+def _is_idle(thread: threading.Thread) -> bool:
+    """Return True if it belongs to an executor and waits for work: what it has called last is the executor's own."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    module = str(frame.f_globals.get("__name__")) if frame is not None else ""
+    return module.startswith(_EXECUTORS) or type(thread).__module__.startswith(_EXECUTORS)
 
 
 def _contexts_in(frame: FrameType | None) -> Iterator[contextvars.Context]:

@@ -20,17 +20,20 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.interrupts import defer_sigint, monotonic
 from ..core.listener import Listener
 from ..core.masking import mask
-from ..core.server import HasDescriptor, Server
+from ..core.server import Server
 from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
 from .child import ChildExited, ChildProcess, ChildTimeout, OutputTail
 from .messages import ServerFactory, WorkerConfig
 from .worker import is_importing_main
+
+if TYPE_CHECKING:
+    from _typeshed import HasFileno
 
 __all__ = ["ProcessServer"]
 
@@ -149,7 +152,7 @@ class ProcessServer(Server):
         child = self._child
         return child is not None and child.is_serving and not child.is_stopping and self.death is None
 
-    def open_sockets(self) -> list[HasDescriptor]:
+    def open_sockets(self) -> list[HasFileno]:
         """What a forked copy of this process must close, lest the child outlives us."""
         return [*super().open_sockets(), *(self._child.open_files() if self._child is not None else ())]
 

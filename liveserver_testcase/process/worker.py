@@ -22,8 +22,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from ..core.lasting_threads import find_lasting_threads
-from ..core.tracebacks import Unfinished, stack_of_thread
+from ..core.tracebacks import Unfinished, find_lasting_threads, stack_of_thread
 from .messages import Event, Pipe, RemoteException, Result, ServerFactory, StopReport, WorkerConfig
 
 __all__ = ["CommandHandler", "begin", "is_importing_main"]

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..core.interrupts import TimeLimitExceeded, time_limit
 from ..core.text import describe_error, quote
-from ..core.time_limit import TimeLimitExceeded, time_limit
 from ..core.tracebacks import fold_stack
 from ..errors import ServerStartError, UsageError
 

@@ -54,12 +54,6 @@ class TheAlarm(NoLeaks):
         with freeze_time("2001-02-03"):
             self.assertFalse(self.alarm.wait(0.01))
 
-    def test_it_cannot_be_cleared(self) -> None:
-        """Clearing it is refused."""
-        self.alarm.set()
-        self.assertRaises(NotImplementedError, self.alarm.clear)
-        self.assertTrue(self.alarm.is_set())
-
 
 class TheStart(NoLeaks):
     """`start_thread`."""

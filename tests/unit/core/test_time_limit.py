@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from liveserver_testcase.core.time_limit import TimeLimitExceeded, time_limit
+from liveserver_testcase.core.interrupts import TimeLimitExceeded, time_limit
 from tests.support import HANG, NoLeaks
 
 
