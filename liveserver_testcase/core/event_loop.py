@@ -45,7 +45,8 @@ log = logging.getLogger("liveserver_testcase.core")
 
 _SEND_BUFFER = 128 * 1024  # bytes that the system takes of what a client does not read; its default may be megabytes
 _PAUSE = 0.05  # seconds before accept() is tried again when the process has no descriptor left
-_JOIN = 0.3  # seconds that the loop's thread gets to end once nothing holds it
+_JOIN = 0.3  # seconds that the loop gets to end after the grace, where something may block it
+_SLOW = 1.0  # seconds that it gets when nothing blocks it: the machine may be busy
 _STALL = 0.1  # seconds without a byte taken after which a client that a stop waits for is not reading
 _CLIENTS_DOING = (ConnectionError, ssl.SSLError, TimeoutError, asyncio.TimeoutError)
 _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, and TLS is a layer
@@ -497,9 +498,9 @@ class EventLoopServer(Server):
             return []
         run.post(run.begin_stop, timeout)
         has_ended = run.ended.wait(timeout + _JOIN)
-        if not has_ended and not (run.is_shutting_down and run.ended.wait(self._shutdown_grace)):
+        if not has_ended and not (run.is_shutting_down and run.ended.wait(self._shutdown_grace + _SLOW)):
             return run.abandon()
-        run.thread.join(_JOIN)
+        run.thread.join(_SLOW)
         return drain(run.cut)
 
     def _is_server_thread(self) -> bool:

@@ -47,7 +47,8 @@ log = logging.getLogger("liveserver_testcase.core")
 _SPARE = 8  # workers kept for when they are needed: enough that bursts of a browser's size start no thread
 _PATIENCE = 0.005  # seconds that clients wait for a request of another one's before a second worker leads
 _STALL = 0.1  # seconds without a byte after which a stop does not wait for a client any more
-_JOIN = 0.25  # seconds that a thread gets to end once its socket is shut down
+_JOIN = 0.25  # seconds that a thread gets to end which a handler may hold up, once its socket is shut down
+_SLOW = 1.0  # seconds that it gets when nothing holds it up: the machine may be busy
 _PAUSE = 0.05  # seconds before accept() is tried again, as when the process has no descriptor left
 _NOBODY = -1  # leads once the server stops
 _EVENTS = 64  # clients that are taken from the poller at once
@@ -288,8 +289,11 @@ class _Workers:
                 self.serve(connection, me)
             elif number in self.poller.listeners:
                 self.accept(self.poller.listeners[number])
-            elif _HAS_EPOLL:
-                self.stop_watching(number)
+            elif _HAS_EPOLL and (connection := self.connections.get(number)) is not None:
+                # Another worker serves it, and will have it watched again.
+                self.poller.unwatch(connection)
+                if number in self.idle:  # by now, and the worker may have seen it watched
+                    self.poller.watch(connection)
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -310,22 +314,18 @@ class _Workers:
             self.connections[connection.number] = connection
         except OSError as error:
             if listener.fileno() in self.poller.listeners and not self.stopping.is_set():
-                self.handle_failed_accept(error, listener)
+                if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+                    self.poller.listen(sock for sock in self.poller.listeners.values() if sock is not listener)
+                    self.fail("%r cannot accept any more: somebody else has closed its socket", error)
+                elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
+                    self.log_once(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
+                    self.stopping.wait(_PAUSE)
             return
         finally:
             self.accepting.discard(me)
             if not self.poller.listeners:
                 self.left.put(None)
         self.serve(connection, me)
-
-    def handle_failed_accept(self, error: OSError, listener: socket.socket) -> None:
-        """Do what follows from an ``accept()`` that has failed."""
-        if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
-            self.poller.listen(sock for sock in self.poller.listeners.values() if sock is not listener)
-            self.fail("%r cannot accept any more: somebody else has closed its socket", error)
-        elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO, errno.EINTR):
-            self.log_once(f"%r cannot accept: %s; it tries again every {_PAUSE:g} s", error)
-            self.stopping.wait(_PAUSE)
 
     def serve(self, connection: Connection, me: int) -> None:
         """Serve a connection until it is idle, or has come to its end."""
@@ -368,14 +368,6 @@ class _Workers:
         if connection.is_watched:
             self.poller.unwatch(connection)
         return True
-
-    def stop_watching(self, number: int) -> None:
-        """Have the poller not wait for a connection that another worker serves: that one will have it wait again."""
-        connection = self.connections.get(number)
-        if connection is not None:
-            self.poller.unwatch(connection)
-            if number in self.idle:  # by now, and the worker may have seen it watched
-                self.poller.watch(connection)
 
     def end(self, connection: Connection) -> None:
         """Close a connection and forget it."""
@@ -443,42 +435,43 @@ class _Workers:
         """Wait for the active connections, cut and name those that do not end, join the threads."""
         deadline = monotonic() + timeout
         # not before the workers have left the sockets: a descriptor's number could be in use again
-        self.wait_until(lambda: not (self.polling or self.accepting), _JOIN)
+        self.wait_until(lambda: not (self.polling or self.accepting), _SLOW)
         self.poller.close()
         self.listener.close()
         while self.idle:
             self.end(self.idle.popitem()[1])
         self.wait_for_clients(deadline)
-        left = list(self.connections.values())
-        unfinished = [
-            self.describe(connection)
-            for connection in left
-            if connection.state is ConnectionState.ACTIVE and not connection.is_streaming
-        ]
-        for connection in left:
+        unfinished = []
+        for connection in list(self.connections.values()):
+            if connection.state is ConnectionState.ACTIVE and not connection.is_streaming:
+                age, stack = monotonic() - connection.since, stack_of_thread(connection.thread)
+                unfinished.append(Unfinished(connection.describe(), connection.peer, age, self.name, stack))
             connection.cut()
-        self.join(_JOIN)
+        with self.lock:  # none is added once the run is stopping
+            threads = self.threads - {threading.current_thread()}
+        held_up = {connection.thread for connection in list(self.connections.values())}
+        deadline = monotonic() + _JOIN
+        for thread in threads:
+            thread.join(max(0.0, deadline - monotonic()) if thread.ident in held_up else _SLOW)
         return unfinished
 
     def wait_for_clients(self, deadline: float) -> None:
-        """Wait until the last client is gone; on the way, cut those who are waited for in vain.
+        """Wait until no client is left but streams without an end; on the way, cut those who are waited for in vain.
 
         That is whoever does not read what is sent, or is not being answered any more and does not leave.
         """
+
+        def only_streams_are_left() -> bool:
+            return all(connection.is_streaming for connection in list(self.connections.values()))
+
         while True:
             before = {connection: connection.sending for connection in list(self.connections.values())}
-            if self.wait_until(self.only_streams_are_left, min(_STALL, deadline - monotonic())):
-                return
-            if monotonic() >= deadline:
+            if self.wait_until(only_streams_are_left, min(_STALL, deadline - monotonic())) or monotonic() >= deadline:
                 return
             for connection, sent in before.items():
                 stalls = sent >= 0 and connection.sending == sent
                 if stalls or connection.state is not ConnectionState.ACTIVE or connection.is_streaming:
                     connection.cut()
-
-    def only_streams_are_left(self) -> bool:
-        """Whether every client is gone but those whose stream has no end of its own."""
-        return all(connection.is_streaming for connection in list(self.connections.values()))
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
         """Wait for clients or workers to leave, for ``timeout`` seconds at most; whether they have."""
@@ -490,19 +483,6 @@ class _Workers:
             with contextlib.suppress(queue.Empty):
                 self.left.get(timeout=remaining)
         return True
-
-    def join(self, timeout: float) -> None:
-        """Join the threads, for ``timeout`` seconds in all; none is added once the run is stopping."""
-        deadline = monotonic() + timeout
-        with self.lock:
-            threads = self.threads - {threading.current_thread()}
-        for thread in threads:
-            thread.join(max(0.0, deadline - monotonic()))
-
-    def describe(self, connection: Connection) -> Unfinished:
-        """Name what a connection is at, and where its thread is."""
-        age = monotonic() - connection.since
-        return Unfinished(connection.describe(), connection.peer, age, self.name, stack_of_thread(connection.thread))
 
 
 class ThreadedServer(Server):
