@@ -101,7 +101,7 @@ class _LoopRun:
         self.was_exhausted = False
         self.stopping = False
         self.serving: asyncio.Task[None] | None = None
-        self.deadline: float | None = None  # of the stop, once the loop knows of it
+        self.deadline = math.inf  # of the stop, once the loop knows of it
         self.changed = asyncio.Event()  # while stopping: the deadline is another one, or the last connection is lost
         self.is_shutting_down = False  # the grace is over, and the loop not blocked
         self.cut: list[Unfinished] = []
@@ -145,7 +145,7 @@ class _LoopRun:
         for connection in list(self.connections):
             connection.close_when_idle()
         await _settle()
-        while self.connections and (left := self.time_left()) > 0:
+        while self.connections and (left := self.deadline - monotonic()) > 0:
             # who reads nothing, or is done and does not leave, is waited for in vain
             before = {each: each.unsent for each in self.connections if each.unsent or not each.is_busy}
             self.changed.clear()
@@ -160,11 +160,7 @@ class _LoopRun:
         for connection in list(self.connections):
             self.cut += connection.describe_all(self.thread.name)
         self.is_shutting_down = True
-        self.cut += await self.server._shutdown(monotonic() + self.time_left())
-
-    def time_left(self) -> float:
-        """Seconds until the end of the grace; negative when it is over."""
-        return (self.deadline or 0.0) - monotonic()
+        self.cut += await self.server._shutdown(self.deadline)
 
     def begin_stop(self, timeout: float) -> None:
         """Have `serve` end within ``timeout`` seconds; called on the loop, once more if a stop was interrupted."""
@@ -177,6 +173,8 @@ class _LoopRun:
 
     def listen(self) -> None:
         """Accept clients on every socket."""
+        if self.stopping or self.is_paused:
+            return
         options = self.server._options()
         for sock in self.listener.sockets:
             sock.setblocking(False)
@@ -199,12 +197,7 @@ class _LoopRun:
                 loop.remove_reader(sock)
                 self.handle_loop_exception(loop, {"message": "accept() failed", "exception": error})
                 if error.errno in EXHAUSTED:
-                    loop.call_later(_PAUSE, self.accept_again, sock, options)
-
-    def accept_again(self, sock: socket.socket, options: dict[str, Any]) -> None:
-        """Go on accepting after a pause."""
-        if not self.stopping:
-            asyncio.get_running_loop().add_reader(sock, self.accept, sock, options)
+                    loop.call_later(_PAUSE, self.listen)
 
     async def connect(self, sock: socket.socket, options: dict[str, Any]) -> None:
         """Give a connection its protocol, after a TLS handshake if there is TLS."""
@@ -224,7 +217,7 @@ class _LoopRun:
         # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
         if connection.is_tls:
             connection.abort()
-        if self.deadline is not None and not self.connections:
+        if self.deadline < math.inf and not self.connections:
             self.changed.set()
 
     def has_read_all(self) -> bool:
@@ -247,11 +240,6 @@ class _LoopRun:
         for sock in self.listener.sockets:
             asyncio.get_running_loop().remove_reader(sock)
         self.listener.stop_listening()
-
-    def resume_accepting(self) -> None:
-        """Accept again, on another listener."""
-        self.listen()
-        self.is_paused = False
 
     def handle_loop_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Record what goes wrong in a callback: what is no client's doing is raised by the stop."""
@@ -316,7 +304,9 @@ class _LoopRun:
 
         limit = self.server.start_timeout
         if self.post(call_it) and not done.wait(limit):
-            raise TimeoutError(f"the event loop takes no note for {limit:g} s; it is at\n{self.stack()}")
+            raise TimeoutError(
+                f"the event loop takes no note for {limit:g} s; it is at\n{loop_stack(self.thread.ident)}"
+            )
 
     def stop_accepting(self) -> None:
         """Refuse new clients, and close the listening sockets."""
@@ -337,7 +327,7 @@ class _LoopRun:
 
     def abandon(self) -> list[Unfinished]:
         """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
-        stack = self.stack()
+        stack = loop_stack(self.thread.ident)
         connections = list(self.connections)
         self.cut_all()
         self.stop_accepting()
@@ -345,10 +335,6 @@ class _LoopRun:
         return [connection.describe(name, stack) for connection in connections if connection.is_busy] or [
             Unfinished("a callback of the event loop", "the server itself", 0.0, name, stack)
         ]
-
-    def stack(self) -> str:
-        """Format where the application is, or the loop itself."""
-        return loop_stack(self.thread.ident)
 
 
 async def _settle() -> None:
@@ -444,7 +430,8 @@ class EventLoopServer(Server):
             if run is not None and self.is_running and run.is_paused:
                 run.listener.close()
                 run.listener = self._listener = Listener(self._host, self.port)
-                run.call(run.resume_accepting)
+                run.is_paused = False
+                run.call(run.listen)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""
@@ -482,7 +469,7 @@ class EventLoopServer(Server):
         if not run.ready.wait(self.start_timeout + self._shutdown_grace):
             raise ServerStartError(
                 f"{self!r} could not start: its event loop is not ready after {self.start_timeout:g} s.\n"
-                f"It was at\n{fold_stack(run.stack()).rstrip()}"
+                f"It was at\n{fold_stack(loop_stack(run.thread.ident)).rstrip()}"
             )
         if run.error is not None:
             raise run.error

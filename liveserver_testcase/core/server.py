@@ -283,7 +283,13 @@ class Server(abc.ABC):
                 self._finish(0.0)
             raise
         if not inside and not self._is_silent:
-            self._report()
+            unfinished = drain(self._unfinished)
+            try:
+                if unfinished:
+                    text = f"{self!r} cut off {describe_all(unfinished)}"
+                    warnings.warn(text, UnfinishedWorkWarning, stacklevel=callers_level())
+            finally:  # the warning may be an error
+                self.check()
 
     def silence(self) -> None:
         """Have `stop` report nothing: another process does, which is sent what `take_report` returns."""
@@ -336,16 +342,6 @@ class Server(abc.ABC):
             raise ServerThreadError(
                 f"a thread of {self!r} ended with {type(error).__name__}: {mask(str(error))}{more}"
             ) from error
-
-    def _report(self) -> None:
-        """Warn of what was cut and raise what a thread died of; each is said once."""
-        unfinished = drain(self._unfinished)
-        try:
-            if unfinished:
-                text = f"{self!r} cut off {describe_all(unfinished)}"
-                warnings.warn(text, UnfinishedWorkWarning, stacklevel=callers_level())
-        finally:  # the warning may be an error
-            self.check()
 
     def _roll_back_start(self) -> None:
         """Take back a start that failed, whatever it had got to."""
