@@ -57,7 +57,7 @@ THREADS = ("unit.core.test_threaded", "unit.core.test_pause_accepting", "integra
 STUB = ("integration.stub.test_hold", "integration.stub.test_outage", "integration.stub.test_delivery")
 PROCESSES = ("integration.process.test_death", "integration.process.test_orphans")
 LOOPS = (
-    "unit.core.test_looped",
+    "unit.core.test_event_loop",
     "contracts.test_servers.EchoLoopContract.test_an_interrupted_stop",
     "integration.mail.test_engine",
     "integration.web.test_asgi_stop",

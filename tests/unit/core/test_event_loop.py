@@ -15,7 +15,7 @@ from unittest import mock
 
 from freezegun import freeze_time
 
-from liveserver_testcase.core import event_loop as looped
+from liveserver_testcase.core import event_loop
 from liveserver_testcase.core.event_loop import LoopConnection
 from liveserver_testcase.core.listener import ServerSocket
 from liveserver_testcase.core.server import State
@@ -138,7 +138,7 @@ class Work(LoopCase):
         """Work that ends while a stop waits is let end, and its client gets a long answer to the last byte."""
         line = bytes(5_000_000) + b"\n"
         client, end = self.answer_late(line)
-        with mock.patch.object(looped, "_STALL", HANG):
+        with mock.patch.object(event_loop, "_STALL", HANG):
             stop = self.stop_in_thread()
             self.assertTrue(wait_until(lambda: self.only_talk().is_last))
             end()
@@ -151,7 +151,7 @@ class Work(LoopCase):
         client, end = self.answer_late(line)
         end()
         self.assertTrue(wait_until(lambda: self.only_talk().unsent and not self.only_talk().is_busy))
-        with mock.patch.object(looped, "_STALL", HANG):
+        with mock.patch.object(event_loop, "_STALL", HANG):
             stop = self.stop_in_thread()
             self.assertTrue(wait_until(lambda: self.only_talk().is_last))
             self.assertEqual(line, self.read_to_the_end(client))
@@ -339,7 +339,7 @@ class Starts(LoopCase):
         """When not even a loop can be made, as without descriptors, that is the cause."""
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         with (
-            mock.patch.object(looped, "EventLoop", side_effect=error),
+            mock.patch.object(event_loop, "EventLoop", side_effect=error),
             self.assertRaisesRegex(ServerStartError, re.escape(str(error))) as caught,
         ):
             self.server.start()
@@ -466,3 +466,35 @@ class Talks(LoopCase):
         self.server.close_connections()
         self.assertEqual(b"", client.recv(100))
         self.assertTrue(wait_until(lambda: len(list(self.server.open_sockets())) == 1))
+
+
+LONG_ANSWER = 20_000_000
+
+
+class LostOnceTest(NoLeaks):
+    """A large answer whose connection is closed behind it."""
+
+    def test_a_connection_closed_with_bytes_unsent_is_lost_once(self) -> None:
+        """The client reads all of it, and the stop has no failure to raise."""
+        server = EchoLoopServer(stop_timeout=HANG)
+        with server, socket.create_connection(server.address, timeout=HANG) as client:
+            client.sendall(b"hello\n")
+            self.assertEqual(b"hello\n", client.recv(100))
+            run = server._run
+            self.assertIsNotNone(run)
+            if run is None or run.loop is None:
+                return
+            (connection,) = run.connections
+
+            async def end() -> None:
+                if isinstance(connection.transport, asyncio.WriteTransport):
+                    connection.transport.write(bytes(LONG_ANSWER))
+                    connection.transport.close()
+
+            asyncio.run_coroutine_threadsafe(end(), run.loop).result(HANG)
+            size = 0
+            while data := client.recv(1 << 20):
+                size += len(data)
+
+            self.assertEqual(LONG_ANSWER, size)
+            self.assertTrue(wait_until(lambda: not run.connections))
