@@ -172,7 +172,6 @@ class _LoopRun:
             asyncio.get_running_loop().call_later(self.server._shutdown_grace, self.serving.cancel)
 
     def listen(self) -> None:
-        """Accept clients on every socket."""
         if self.stopping or self.is_paused:
             return
         options = self.server._options()
@@ -211,7 +210,6 @@ class _LoopRun:
                 del self.accepted[number]
 
     def remove(self, connection: LoopConnection) -> None:
-        """Forget a connection that was lost."""
         self.connections.discard(connection)
         # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
         # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
@@ -236,7 +234,6 @@ class _LoopRun:
             asyncio.get_running_loop().call_soon(self.read_all, done)  # another turn accepts and reads
 
     def pause_accepting(self) -> None:
-        """Refuse new clients, and keep the port."""
         for sock in self.listener.sockets:
             asyncio.get_running_loop().remove_reader(sock)
         self.listener.stop_listening()
@@ -309,7 +306,6 @@ class _LoopRun:
             )
 
     def stop_accepting(self) -> None:
-        """Refuse new clients, and close the listening sockets."""
         with self.lock:
             for sock in self.listener.sockets:
                 # A loop that still knew a closed socket would fail with EBADF, where it waits with `select()`.
@@ -385,7 +381,6 @@ class EventLoopServer(Server):
         return LoopConnection(transport, index)
 
     def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection:
-        """Add a connection that was made; called on the loop."""
         connection = self._make_connection(transport, next(self._indexes))
         if self._run is not None:
             accepted = self._run.accepted.get(connection.socket.fileno())
@@ -401,7 +396,6 @@ class EventLoopServer(Server):
         return WriteBuffer(transport, cast(EventLoop, asyncio.get_running_loop()).selector)
 
     def _connection_lost(self, connection: LoopConnection) -> None:
-        """Remove a connection that was lost; called on the loop."""
         if self._run is not None:
             self._run.remove(connection)
 

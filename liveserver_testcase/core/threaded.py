@@ -109,7 +109,6 @@ class _Poller:
             self.wake()
 
     def watch(self, connection: Connection) -> None:
-        """Wait also for the client of a connection to send something."""
         connection.is_watched = True
         try:
             self.epoll.register(connection.number, select.EPOLLIN)
@@ -117,7 +116,6 @@ class _Poller:
             pass  # it is known already, or this or the connection has been closed
 
     def unwatch(self, connection: Connection) -> None:
-        """Do not wait for the client of a connection."""
         connection.is_watched = False
         with contextlib.suppress(OSError, ValueError):  # it is not known, or the poller is closed
             self.epoll.unregister(connection.number)
@@ -298,7 +296,6 @@ class _Workers:
     # -- connections -----------------------------------------------------------------------------------------------
 
     def accept(self, listener: socket.socket) -> None:
-        """Take the next connection and serve it."""
         me = threading.get_ident()
         self.accepting.add(me)
         try:
@@ -370,7 +367,6 @@ class _Workers:
         return True
 
     def end(self, connection: Connection) -> None:
-        """Close a connection and forget it."""
         try:
             connection.close()
         except BaseException as error:
@@ -398,7 +394,6 @@ class _Workers:
             self.server._record_failure(error)
 
     def log_once(self, message: str, error: Exception) -> None:
-        """Log a difficulty, once a run."""
         if message not in self.logged:
             self.logged.add(message)
             log.error(message, self.server, error)
@@ -406,7 +401,6 @@ class _Workers:
     # -- pausing and stopping --------------------------------------------------------------------------------------
 
     def open(self, listener: Listener) -> None:
-        """Serve those who connect to ``listener``."""
         self.listener = listener
         self.poller.listen(listener.sockets)
 

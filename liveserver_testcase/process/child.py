@@ -267,7 +267,6 @@ class ChildProcess:
                 box.put(None)
 
     def _receive_all(self, selector: selectors.BaseSelector) -> None:
-        """Receive until the process has ended."""
         selector.register(self._pipe, selectors.EVENT_READ, "pipe")
         selector.register(self._output, selectors.EVENT_READ, "output")
         if self._sentinel is not None:

@@ -327,7 +327,6 @@ class ServerFactory:
 
     @property
     def _owners(self) -> list[str]:
-        """The modules of its classes and functions."""
         return [owner.__module__ for owner in map(_owner, self._values) if owner is not None]
 
 

@@ -87,48 +87,40 @@ def begin(control: int, life: int, output: int, memory: int) -> None:
         config, listening = pipe.receive()
     except EOFError:
         os._exit(_ORPHANED)
-    code = _serve(config, listening, pipe.sock.detach(), life, output, memory)
-    if code:
-        sys.exit(code)
-
-
-def _serve(config: WorkerConfig, listening: list[int], control: int, life: int, output: int, memory: int) -> int:
-    """Serve until the parent asks for a stop; returns the exit code."""
+    pipe.sock.detach()
     for number in (control, life, memory, *listening):
         os.set_inheritable(number, False)  # else a program that the application starts could hold the port
     _set_up_process(config, life, output)
     _watch_parent(config.parent_pid, life)
-    pipe: Pipe | None = None
     server = None
     try:
         server = _make_server(config, listening)
-        pipe = _open_pipe(control)
-        push = functools.partial(_send, pipe)
-        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, lambda value: push(Event(value)), memory)
+        # only now: the application may have brought a class of sockets of its own
+        pipe = Pipe(socket.socket(fileno=control))
+        pipe.sock.settimeout(None)
+        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, functools.partial(_push, pipe), memory)
         server.start()
     except BaseException as error:
         _flush()
         failure = RemoteException.pack(error.with_traceback(_skip_own_frames(error.__traceback__)))
-        with contextlib.suppress(OSError), contextlib.closing(pipe or _open_pipe(control)) as pipe:
-            pipe.send(Result(0, error=failure))
+        if pipe.fileno() < 0:
+            pipe = Pipe(socket.socket(fileno=control))
+        with contextlib.closing(pipe):
+            _send(pipe, Result(0, error=failure))
         if server is not None:
             with contextlib.suppress(Exception):
                 server.stop(0.0)
-        return 1
+        sys.exit(1)
     with contextlib.closing(pipe):
         try:
             pipe.send(Result(0, server.port))
             _run_commands(pipe, handler)
         except (EOFError, OSError):
             _end_group()
-    return 0
 
 
-def _open_pipe(control: int) -> Pipe:
-    """The pipe to the parent, made when the application is: it may have brought a class of sockets of its own."""
-    pipe = Pipe(socket.socket(fileno=control))
-    pipe.sock.settimeout(None)
-    return pipe
+def _push(pipe: Pipe, value: object) -> None:
+    _send(pipe, Event(value))
 
 
 def _send(pipe: Pipe, message: object) -> None:

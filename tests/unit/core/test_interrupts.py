@@ -1,4 +1,4 @@
-"""What a KeyboardInterrupt cannot break, a clock that goes on in frozen time, and a bound for calls that may not end."""
+"""What a KeyboardInterrupt cannot break, a clock that goes on in frozen time, and a bound for calls that may hang."""
 
 from __future__ import annotations
 
