@@ -106,13 +106,13 @@ def in_thread(inquire: Callable[P, Inquiry[T]]) -> Callable[P, T]:
     """Make the plain form of an assertion, which runs what the method inquires."""
     instead = f"await self.{inquire.__name__}Async(…)"
 
+    annotations = inspect.unwrap(inquire).__annotations__  # documentation and tools read what a caller gets
+    annotations["return"] = annotations["return"].removeprefix("Inquiry[").removesuffix("]")
+
     @functools.wraps(inquire)
     def assertion(*args: P.args, **kwargs: P.kwargs) -> T:
         return inquire(*args, **kwargs).run(instead)
 
-    signature = inspect.signature(inquire)
-    returned = str(signature.return_annotation).removeprefix("Inquiry[").removesuffix("]")
-    assertion.__signature__ = signature.replace(return_annotation=returned)  # type: ignore[attr-defined]
     return assertion
 
 

@@ -1,7 +1,8 @@
-"""What four runners make of the same suites, as records of one form.
+"""What six runners make of the same suites, as records of one form.
 
-This module is the whole of the recording: a result for unittest, a plugin for pytest and one for nose2
-(``-p tests.runners.recording``, ``--plugin`` there).  Each writes its records as JSON to the path in ``RECORD_TO``.
+This module is the whole of the recording: results for unittest and testtools, a plugin for pytest and one for nose2
+(``-p tests.runners.recording``, ``--plugin`` there), and a function for the result of green.  Each writes its records
+as JSON to the path in ``RECORD_TO``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import unittest
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Record", "RecordingResult", "load"]
+__all__ = ["Record", "Recording", "RecordingResult", "load", "save_green"]
 
 
 @dataclass
@@ -59,8 +60,14 @@ def _make_record(test: Any, what: str, text: str = "") -> Record:
 # -- unittest ----------------------------------------------------------------------------------------------------------
 
 
-class RecordingResult(unittest.TextTestResult):
-    """Prints as ever, and records."""
+if TYPE_CHECKING:
+    _Result = unittest.TextTestResult
+else:
+    _Result = object
+
+
+class Recording(_Result):
+    """Mixed into a runner's own result: prints as ever, and records."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -100,6 +107,30 @@ class RecordingResult(unittest.TextTestResult):
     def stopTestRun(self) -> None:
         super().stopTestRun()
         _save(self.records)
+
+
+class RecordingResult(Recording, unittest.TextTestResult):
+    """unittest's."""
+
+
+# -- green -------------------------------------------------------------------------------------------------------------
+
+
+def save_green(result: Any) -> None:
+    """Record what green has collected from its processes; what befalls a class as a whole it does not assign to one."""
+    records = []
+    for what, entries in (
+        ("passed", [(test, "") for test in result.passing]),
+        ("unexpected success", [(test, "") for test in result.unexpectedSuccesses]),
+        ("failed", result.failures),
+        ("error", result.errors),
+        ("skipped", result.skipped),
+        ("expected failure", result.expectedFailures),
+    ):
+        records += [
+            Record(test.class_name, test.method_name, what, str(text)) for test, text in entries if test.method_name
+        ]
+    _save(records)
 
 
 # -- pytest ------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
-"""One set of suites under four runners: every test comes to the same under each, and says the same."""
+"""One set of suites under six runners: every test comes to the same under each, and says the same."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import os
 import subprocess
@@ -28,14 +29,41 @@ from tests.runners.recording import RecordingResult
 unittest.main(module=None, testRunner=unittest.TextTestRunner(resultclass=RecordingResult))
 """
 
+TESTTOOLS = """
+import sys
+import testtools.run
+from tests.runners.recording import Recording
+class RecordingResult(Recording, testtools.TextTestResult):
+    pass
+testtools.run.TextTestResult = RecordingResult
+testtools.run.main(sys.argv, sys.stdout)
+"""
+
+GREEN = """
+import sys
+import green.cmdline
+import green.runner
+from tests.runners.recording import save_green
+original = green.runner.run
+def run(*arguments):
+    result = original(*arguments)
+    save_green(result)
+    return result
+green.runner.run = run
+sys.exit(green.cmdline.main())
+"""
+
 STRICT = ["-X", "dev", "-W", "error"]
 COMMANDS = {
     "unittest": [*STRICT, "-c", UNITTEST, *SUITES],
     "pytest": [*PYTEST, *FILES],  # its configuration makes warnings errors
     # a class in one process, as everybody wants it: some tests tell what the one before them has left
     "xdist": [*PYTEST, "-n", "2", "--dist", "loadscope", *FILES],
+    "testtools": [*STRICT, "-c", TESTTOOLS, *SUITES],
+    "green": [*STRICT, "-c", GREEN, "--processes", "2", *SUITES],
     "nose2": [*STRICT, "-m", "nose2", "--plugin", "tests.runners.recording", *SUITES],
 }
+MISSING = [name for name in ("testtools", "green") if importlib.util.find_spec(name) is None]
 LIMIT = 120  # seconds for what takes about five
 
 
@@ -81,11 +109,12 @@ opened = contextlib.ExitStack()  # not module clean-ups: pytest does not run tho
 
 
 def setUpModule() -> None:
-    """Begin all four at once; each test class waits for its own."""
+    """Begin all at once; each test class waits for its own."""
     directory = opened.enter_context(tempfile.TemporaryDirectory())
     for name in COMMANDS:
-        runs[name] = Run(Path(directory), name)
-        opened.callback(runs[name].close)
+        if name not in MISSING:
+            runs[name] = Run(Path(directory), name)
+            opened.callback(runs[name].close)
 
 
 def tearDownModule() -> None:
@@ -226,3 +255,22 @@ class UnderNose2(Checks, unittest.TestCase):
     """``nose2``."""
 
     runner = "nose2"
+
+
+@unittest.skipIf("testtools" in MISSING, "testtools is not installed")
+class UnderTesttools(Checks, unittest.TestCase):
+    """``python -m testtools.run``."""
+
+    runner = "testtools"
+
+
+@unittest.skipIf("green" in MISSING, "green is not installed")
+class UnderGreen(Checks, unittest.TestCase):
+    """``green``, which does not say which class an error of a whole class belongs to."""
+
+    runner = "green"
+    test_class_errors = test_class_reports = None  # type: ignore[assignment]
+
+    def check_says(self, text: str, says: Sequence[str], *, printed: bool = True) -> None:
+        """It prints no heading above a traceback."""
+        super().check_says(text, [words for words in says if not words.startswith("Traceback (")], printed=printed)
