@@ -399,12 +399,9 @@ class Attempted(MailTest):
         """It waits for an attempt that comes later."""
         self.smtp.reject_message(554)
 
-        def send() -> None:
-            client = self.begin_mail()
-            client.data(b"x")
-
-        self.in_background(send)
+        thread = self.in_background(lambda: self.begin_mail().data(b"x"))
         self.assertEmailAttempted("END_OF_DATA", code=554, timeout=HANG)
+        thread.join(HANG)  # a clean-up would close the client before it has read the answer
 
     def test_report(self) -> None:
         """The report lists what was attempted."""

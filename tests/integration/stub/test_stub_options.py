@@ -12,19 +12,7 @@ from typing import Any
 from liveserver_testcase import HTTPStubTestCase, Reply, UsageError
 from tests.integration.running import normalise
 from tests.integration.stub.test_stub import Stub, last_lines, run, send
-from tests.support import HANG, NoClassLeaks, NoLeaks
-
-
-def call_later(function: Any, *arguments: Any) -> threading.Thread:
-    """Do something in the background, a moment later."""
-
-    def work() -> None:
-        threading.Event().wait(0.05)
-        function(*arguments)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
+from tests.support import HANG, NoClassLeaks, NoLeaks, wait_until
 
 
 class SettingsTest(NoLeaks):
@@ -256,6 +244,16 @@ class AssertionsTest(NoClassLeaks, HTTPStubTestCase):
             thread.join(HANG)
         super().tearDown()
 
+    def send_when_waited_for(self, path: str) -> None:
+        """Send a request in the background as soon as an assertion waits for one."""
+
+        def work() -> None:
+            wait_until(lambda: self.stub.journal._waiting)
+            send(self.stub, "GET", path)
+
+        self.threads.append(threading.Thread(target=work))
+        self.threads[-1].start()
+
     def report(self, function: Any, *arguments: Any, **options: Any) -> list[str]:
         with self.assertRaises(AssertionError) as caught:
             function(*arguments, **options)
@@ -282,14 +280,14 @@ class AssertionsTest(NoClassLeaks, HTTPStubTestCase):
 
     def test_a_request_on_its_way_is_waited_for(self) -> None:
         """Code in the background has its time."""
-        self.threads.append(call_later(send, self.stub, "GET", "/late"))
+        self.send_when_waited_for("/late")
         self.assertRequested("GET", "/late", timeout=HANG)
 
     def test_what_must_not_come(self) -> None:
         """At once, or within a time."""
         self.assertNotRequested("GET", "/x")
         self.assertNotRequested("GET", "/x", within=0.01)
-        self.threads.append(call_later(send, self.stub, "GET", "/x"))
+        self.send_when_waited_for("/x")
         self.assertEqual(
             "GET '/x' must never come, and came once",
             self.report(self.assertNotRequested, "GET", "/x", within=HANG)[0],
@@ -397,7 +395,8 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
 
     async def send_soon(self, path: str) -> None:
         """Send a request from the loop that a blocking wait would stop."""
-        await asyncio.sleep(0.01)
+        while not self.stub.journal._waiting:
+            await asyncio.sleep(0)
         await asyncio.to_thread(send, self.stub, "GET", path)
 
     async def test_what_comes_from_the_loop_can_be_awaited(self) -> None:
@@ -437,7 +436,7 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
                     call()
                 self.assertIn("would block the event loop ", str(caught.exception))
                 self.assertTrue(str(caught.exception).endswith(f"write {advice}"), str(caught.exception))
-        await self.send_soon("/a")
+        await asyncio.to_thread(send, self.stub, "GET", "/a")
         self.assertRequested("GET", "/a")
 
     async def test_what_is_not_there_fails_at_once(self) -> None:
@@ -455,7 +454,7 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
         for verify in (self.stub.verify_async, self.assertStubSatisfiedAsync):
             with self.assertRaisesRegex(AssertionError, "GET '/a' was expected"):
                 await verify()
-        await self.send_soon("/a")
+        await asyncio.to_thread(send, self.stub, "GET", "/a")
         await self.stub.verify_async()
         await self.assertStubSatisfiedAsync()
 
@@ -468,4 +467,4 @@ class AsyncTest(NoClassLeaks, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase
         await task
         with self.assertRaises(AssertionError):
             await asyncio.to_thread(self.stub.wait_until_satisfied, HANG, stop_on_unmatched=True)
-        await self.send_soon("/a")
+        await asyncio.to_thread(send, self.stub, "GET", "/a")
