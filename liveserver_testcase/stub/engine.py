@@ -46,17 +46,15 @@ class StubHandler:
     Args:
         registry: What decides.
         inspection: Where unanswered requests are held against the test.
-        body_limit: Bytes that are kept of a body.
 
     Attributes:
         unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
     """
 
-    def __init__(self, registry: ExpectationRegistry, inspection: Inspection, body_limit: int) -> None:
+    def __init__(self, registry: ExpectationRegistry, inspection: Inspection) -> None:
         self.unmatched_reply = Reply(501)
         self._registry = registry
         self._inspection = inspection
-        self._body_limit = body_limit
         self._base_environ: dict[str, Any] | None = None
 
     def handle(self, exchange: Exchange, connection: StubConnection) -> None:
@@ -134,7 +132,7 @@ class StubHandler:
         """
         pieces: list[bytes] = []
         try:
-            body.read_into(pieces, self._body_limit if most is None else most)
+            body.read_into(pieces, connection.server.body_limit if most is None else most)
             if most is None and not body.finished:
                 body.skip_rest()
         except ClientDisconnected as error:
@@ -185,7 +183,7 @@ class StubEngine(HTTPServer):
         if not isinstance(external_host, str | None):
             raise UsageError(f"external_host is {quote(external_host)}; wanted the name of a host")
         self.inspection = Inspection(self, registry)
-        self.stub_handler = StubHandler(registry, self.inspection, body_limit)
+        self.stub_handler = StubHandler(registry, self.inspection)
         super().__init__(self.stub_handler, host, **options)
         self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
         self.display_name = "HTTPStub"

@@ -26,7 +26,6 @@ from .responders import (
     SequenceResponder,
     Then,
     WSGIResponder,
-    check_then,
     combine,
     make_from,
 )
@@ -278,7 +277,7 @@ class Expectation:
             UsageError: More than one body, or a value that cannot be sent.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return self._answer_with(combine("reply", status, body, headers, options))
+        return self._answer_with(combine(status, body, headers, options))
 
     @suggest_keywords
     def reply_sequence(self, *answers: object, then: Then = "fail") -> Expectation:
@@ -292,10 +291,8 @@ class Expectation:
         Raises:
             UsageError: There is none, or one of them is nothing that can be sent.
         """
-        if not answers:
-            raise UsageError("reply_sequence() was given nothing; wanted one reply or more")
         made = tuple(make_from(answer, "") for answer in answers)
-        self._answer_with(SequenceResponder(made, check_then(then), self.describe, lambda: self.first_turn))
+        self._answer_with(SequenceResponder(made, then, self.describe, lambda: self.first_turn))
         self.first_turn = self.times_called
         return self
 

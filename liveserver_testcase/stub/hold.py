@@ -138,7 +138,7 @@ class Hold:
             UsageError: It is not held, or the reply cannot be sent.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        answer = combine("reply", status, body, headers, options, more=("request",))
+        answer = combine(status, body, headers, options, more=("request",))
         held = self._take("answer", request)
         held.answer = answer
         held.wake.set()

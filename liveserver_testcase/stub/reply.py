@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gzip
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +140,7 @@ class Reply:
             made["stream"] = content
         made["headers"] = tuple(pairs)
         self.__dict__.update(made)
-        self._check()
+        self.checked()
 
     def checked(self) -> Reply:
         """Return it, if it can be sent.
@@ -149,10 +148,6 @@ class Reply:
         Raises:
             UsageError: It cannot.
         """
-        self._check()
-        return self
-
-    def _check(self) -> None:
         if self.has_no_content and (self.body or self.stream is not None):
             size = count(len(self.body), "byte") if self.body else "unknown length"
             raise UsageError(
@@ -161,6 +156,7 @@ class Reply:
             )
         for pair in self.headers:
             _check_header(pair, self)
+        return self
 
     # -- what is sent ----------------------------------------------------------------------------------------------
 
@@ -254,7 +250,10 @@ def _make_options(
     trailers = options.get("trailers")
     if trailers is not None:
         made["trailers"] = tuple(make_pairs(trailers, "trailers"))
-        _check_trailers(made["trailers"])
+        for pair in made["trailers"]:
+            _check_field(pair)
+            if pair[0].lower() in _FRAMING:
+                raise UsageError(f"trailer {pair[0]!r} would come too late: it says how the body is read")
         pairs.append(("Trailer", ", ".join(name for name, _ in made["trailers"])))
         content = (content,) if isinstance(content, bytes) else content
     size = options.get("chunk_size")
@@ -307,13 +306,6 @@ def _make_informational(item: object) -> tuple[int, tuple[tuple[str, str], ...]]
     for pair in pairs:
         _check_field(pair)
     return status, pairs
-
-
-def _check_trailers(trailers: Iterable[tuple[str, str]]) -> None:
-    for pair in trailers:
-        _check_field(pair)
-        if pair[0].lower() in _FRAMING:
-            raise UsageError(f"trailer {pair[0]!r} would come too late: it says how the body is read")
 
 
 def _check_field(pair: tuple[str, str]) -> None:

@@ -35,7 +35,6 @@ __all__ = [
     "ServedContent",
     "Then",
     "WSGIResponder",
-    "check_then",
     "combine",
     "make_from",
 ]
@@ -140,34 +139,27 @@ def _refuse(value: object, whose: str) -> UsageError:
 
 
 def combine(
-    function: str,
-    status: object,
-    body: object,
-    headers: Headers | None,
-    options: ReplyOptions,
-    *,
-    more: Sequence[str] = (),
+    status: object, body: object, headers: Headers | None, options: ReplyOptions, *, more: Sequence[str] = ()
 ) -> Reply:
-    """The reply that ``reply()`` and its like are told to give.
+    """Make the reply that ``reply()`` of an expectation, or of a hold, is given in its arguments.
 
     Args:
-        function: Who was told, for the message.
         status: A status, or a whole answer, and then nothing else.
         body: See `Reply`, as for the rest.
         headers: See `Reply`.
         options: See `Reply`.
-        more: Keywords that the function has besides.
+        more: Keywords that it has besides.
 
     Raises:
         UsageError: It cannot be sent.
         TypeError: An unknown keyword; the message names the nearest.
     """
     if options:
-        refuse_unknown(function, options, (*_KNOWN, *more))
+        refuse_unknown("reply", options, (*_KNOWN, *more))
     if isinstance(status, int):
         return Reply(status, body, headers, **options)
     if isinstance(status, str) and len(status) == 3 and status.isdecimal():
-        raise UsageError(f"{function}({status!r}) would send this text with status 200; for the status write {status}")
+        raise UsageError(f"reply({status!r}) would send this text with status 200; for the status write {status}")
     if body is not None or headers is not None or options:
         raise UsageError(f"a {type(status).__name__} is a whole answer: give nothing else beside it")
     return make_from(status)
@@ -224,12 +216,22 @@ class SequenceResponder:
         then: What comes after the last.
         describe: Says whose they are.
         get_first_turn: The number, among the requests of the expectation, of the first that they are for.
+
+    Raises:
+        UsageError: There is no answer, or ``then`` is none of these.
     """
 
     answers: tuple[Responder, ...]
     then: Then
     describe: Callable[[], str]
     get_first_turn: Callable[[], int] = int
+
+    def __post_init__(self) -> None:
+        """Refuse what is no sequence."""
+        if not self.answers:
+            raise UsageError("reply_sequence() was given nothing; wanted one reply or more")
+        if self.then not in get_args(Then):
+            raise UsageError(f"then is {quote(self.then)}; wanted {', '.join(map(repr, get_args(Then)))}")
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """The reply whose turn it is, in the order in which the requests were matched.
@@ -246,17 +248,6 @@ class SequenceResponder:
                 )
             turn = known - 1 if self.then == "repeat" else turn % known
         return self.answers[turn].reply_to(request)
-
-
-def check_then(then: object) -> Then:
-    """Refuse what is no `Then`.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if then not in get_args(Then):
-        raise UsageError(f"then is {quote(then)}; wanted {', '.join(map(repr, get_args(Then)))}")
-    return then  # type: ignore[return-value]
 
 
 class FunctionResponder:

@@ -114,11 +114,9 @@ def make_stream(
             f"a stream of {_describe(source)}, which gives its pieces once, and each request wants them; "
             f"give the function that makes it, without calling it: reply_stream({name}), not reply_stream({name}())"
         )
-    if isinstance(source, str | bytes | bytearray | Mapping):
-        raise UsageError(f"a stream of {_describe(source)}; wanted an iterable of bytes and str, or a function")
     if isinstance(source, AsyncIterable):
         return Stream(lambda _request: source, encode, keep_open)
-    if isinstance(source, Iterable):
+    if isinstance(source, Iterable) and not isinstance(source, str | bytes | bytearray | Mapping):
         items = tuple(source)
         for item in items:
             encode(item)  # what cannot be sent is refused here
