@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -23,10 +24,6 @@ from .stream import Pause
 __all__ = ["ResponseSender", "select"]
 
 _NO_PIECE = object()
-
-
-class _Enough(Exception):
-    """No more of the body is to be sent."""
 
 
 class ResponseSender:
@@ -76,12 +73,7 @@ class ResponseSender:
         if reply.raw is not None:
             self._send_raw(reply.raw, plan)
         self._response.begin_prepared(reply.head)
-        if plan is not None and plan.point is FaultPoint.RESPONSE_BODY:
-            self._send_faulty_body(plan)
-        elif reply.stream is not None:
-            self._send_stream()
-        else:
-            self._send_body()
+        self._send_body(plan if plan is not None and plan.point is FaultPoint.RESPONSE_BODY else None)
         if plan is not None:
             self._connection.inject_fault(plan)
 
@@ -102,94 +94,6 @@ class ResponseSender:
             self._connection.inject_fault(plan)
         raise self._connection.abandon("", linger=True)
 
-    # -- the body --------------------------------------------------------------------------------------------------
-
-    def _send_body(self) -> None:
-        """Send a body that is known: whole, in chunks or slowly."""
-        reply, response = self._reply, self._response
-        if reply.chunks is None and not reply.body_delay and reply.throttle is None:
-            response.finish(reply.body)
-            return
-        if response.has_no_body:
-            response.finish(reply.body)
-            return
-        length = len(reply.body) if reply.chunks is None else None
-        response.send_head(length)
-        self._pause(reply.body_delay)
-        for piece in [reply.body] if reply.chunks is None else reply.chunks:
-            self._write(piece)
-        response.finish(trailers=self._trailers())
-
-    def _trailers(self) -> bytes:
-        return "".join(f"{name}: {value}\r\n" for name, value in self._reply.trailers).encode("latin-1")
-
-    def _write(self, piece: bytes) -> None:
-        """Write a piece, as slowly as it must be."""
-        throttle = self._reply.throttle
-        if throttle is None:
-            self._response.write(piece)
-            return
-        for start in range(0, len(piece), throttle.size):
-            if self._response.sent:
-                self._pause(throttle.seconds)
-            self._response.write(piece[start : start + throttle.size])
-
-    def _pause(self, seconds: float | None) -> None:
-        """Wait in the middle of a response, which a stop ends."""
-        if seconds != 0 and not self._connection.pause(seconds):
-            raise self._connection.abandon("the stub stopped in the middle of the response")
-
-    def _send_stream(self) -> None:
-        """Send the pieces when they come; the first one does not wait for the second."""
-        response, stream = self._response, self._reply.stream
-        if response.has_no_body or stream is None:
-            response.finish()
-            return
-        response.send_head()
-        self._pause(self._reply.body_delay)
-        self._each_piece(self._write_or_pause)
-        if stream.keep_open:
-            self._pause(None)
-        response.finish(trailers=self._trailers())
-
-    def _write_or_pause(self, piece: bytes | Pause) -> None:
-        if isinstance(piece, Pause):
-            self._pause(piece.seconds)
-        elif piece:
-            self._write(piece)
-
-    def _each_piece(self, take: Callable[[bytes | Pause], None]) -> None:
-        """Have ``take`` take each piece of the stream, and close what gives them."""
-        stream = self._reply.stream
-        if stream is None:
-            return
-        items = stream.open(self._request)
-        try:
-            while not self._connection.stopping.is_set():
-                item = self._next(items)
-                if item is _NO_PIECE:
-                    return
-                take(stream.encode(item))
-            raise self._connection.abandon("the stub stopped in the middle of the response")
-        finally:
-            self._close(items)
-
-    def _next(self, items: Iterator[object] | AsyncIterator[object]) -> object:
-        if isinstance(items, AsyncIterator):
-            return self._connection.run(_next_of(items))
-        return next(items, _NO_PIECE)
-
-    def _close(self, items: Any) -> None:
-        close = getattr(items, "close", None) or getattr(items, "aclose", None)
-        if close is None:
-            return
-        if isinstance(items, AsyncIterator):
-            self._connection.server.loop.finish(close())
-        else:
-            close()
-
-    # -- faults ----------------------------------------------------------------------------------------------------
-
     def _spoil_head(self, spoil: Callable[[bytes, int], bytes], size: int) -> None:
         """Send the first bytes, where the head is, as ``spoil`` changes them."""
 
@@ -203,54 +107,87 @@ class ResponseSender:
 
         self._response.wrap_send(wrap)
 
-    def _send_faulty_body(self, plan: FaultPlan) -> None:
-        """Send the head, and the body as far as the fault lets it come."""
+    # -- the body --------------------------------------------------------------------------------------------------
+
+    def _send_body(self, plan: FaultPlan | None) -> None:
+        """Send the head and the body: whole, piece by piece or slowly, and as far as a fault lets it come."""
         reply, response = self._reply, self._response
-        whole = None if reply.stream is not None else len(reply.body)
-        left = plan.cut(whole)
-        if plan.effect.sends_all:
-            body = self._collect()
-            if left >= len(body):
+        size = None if reply.stream is not None else len(reply.body)
+        if plan is not None and plan.effect.sends_all:
+            body = b"".join(piece for piece in self._pieces() if isinstance(piece, bytes))
+            if plan.cut(size) >= len(body):
                 raise UsageError(f"{plan.describe()} cannot take effect: the stream gave {count(len(body), 'byte')}")
             response.finish(body)
             return
-        chunked = plan.effect.is_chunked or reply.chunks is not None
-        response.send_head(None if chunked else whole)
+        in_pieces = reply.chunks is not None or reply.stream is not None
+        is_whole = not (in_pieces or reply.body_delay or reply.throttle is not None or plan is not None)
+        if is_whole or response.has_no_body:
+            response.finish(reply.body)
+            return
+        response.send_head(None if in_pieces or (plan is not None and plan.effect.is_chunked) else size)
         self._pause(reply.body_delay)
-        if not self._send_part(left) and not response.framed:
-            what = f"{plan.describe()} cannot take effect: the stream gave {count(response.sent, 'byte')} only"
-            raise UsageError(f"{what}, and the end of the connection is the end of the body")
+        if plan is not None:
+            if not self._send_pieces(plan.cut(size)) and not response.framed:
+                what = f"{plan.describe()} cannot take effect: the stream gave {count(response.sent, 'byte')} only"
+                raise UsageError(f"{what}, and the end of the connection is the end of the body")
+            return
+        self._send_pieces(None)
+        if reply.stream is not None and reply.stream.keep_open:
+            self._pause(None)
+        trailers = "".join(f"{name}: {value}\r\n" for name, value in reply.trailers)
+        response.finish(trailers=trailers.encode("latin-1"))
 
-    def _send_part(self, size: int) -> bool:
-        """Send the first ``size`` bytes of the body; whether there are as many."""
-        left = size
-
-        def take(piece: bytes | Pause) -> None:
-            nonlocal left
-            if isinstance(piece, Pause):
-                self._pause(piece.seconds)
-            elif left > 0:
+    def _send_pieces(self, left: int | None) -> bool:
+        """Send each piece when it comes, and no more than ``left`` bytes; whether there are as many."""
+        with contextlib.closing(self._pieces()) as pieces:
+            for piece in pieces:
+                if isinstance(piece, Pause):
+                    self._pause(piece.seconds)
+                    continue
                 self._write(piece[:left])
-                left -= len(piece)
-            if left <= 0:
-                raise _Enough
-
-        try:
-            if self._reply.stream is not None:
-                self._each_piece(take)
-            for piece in self._reply.chunks or [self._reply.body]:
-                take(piece)
-        except _Enough:
-            return True
+                if left is not None:
+                    left -= len(piece)
+                    if left <= 0:
+                        return True
         return False
 
-    def _collect(self) -> bytes:
-        """The whole body, of a stream too."""
-        if self._reply.stream is None:
-            return self._reply.body
-        pieces: list[bytes] = []
-        self._each_piece(lambda piece: pieces.append(piece) if isinstance(piece, bytes) else None)
-        return b"".join(pieces)
+    def _pieces(self) -> Generator[bytes | Pause]:
+        """The pieces of the body; closing this closes what gives them."""
+        reply, connection = self._reply, self._connection
+        if reply.stream is None:
+            yield from [reply.body] if reply.chunks is None else reply.chunks
+            return
+        items = reply.stream.open(self._request)
+        try:
+            while not connection.stopping.is_set():
+                if isinstance(items, AsyncIterator):
+                    item = connection.run(_next_of(items))
+                else:
+                    item = next(items, _NO_PIECE)
+                if item is _NO_PIECE:
+                    return
+                yield reply.stream.encode(item)
+            raise connection.abandon("the stub stopped in the middle of the response")
+        finally:
+            close = getattr(items, "close", None) or getattr(items, "aclose", None)
+            if close is not None and isinstance(items, AsyncIterator):
+                connection.server.loop.finish(close())
+            elif close is not None:
+                close()
+
+    def _write(self, piece: bytes) -> None:
+        """Write a piece, as slowly as it must be."""
+        throttle = self._reply.throttle
+        size = len(piece) if throttle is None else throttle.size
+        for start in range(0, len(piece), size or 1):
+            if throttle is not None and self._response.sent:
+                self._pause(throttle.seconds)
+            self._response.write(piece[start : start + size])
+
+    def _pause(self, seconds: float | None) -> None:
+        """Wait in the middle of a response, which a stop ends."""
+        if seconds != 0 and not self._connection.pause(seconds):
+            raise self._connection.abandon("the stub stopped in the middle of the response")
 
 
 async def _next_of(items: AsyncIterator[object]) -> object:
