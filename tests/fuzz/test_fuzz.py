@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import random
 import re
 import unittest
@@ -11,8 +10,8 @@ from unittest import mock
 
 from liveserver_testcase.web import request_body as body
 from liveserver_testcase.web import request_head as head
-from tests.fuzz.http import FUZZERS, fuzz, main
-from tests.fuzz.mutations import GOOD, mutate
+from tests.fuzz.http import FUZZERS, fuzz
+from tests.fuzz.mutations import GOOD
 from tests.fuzz.oracle import read_strictly
 from tests.integration.web.malformed import CHUNKS, FRAMING, HEADERS, OTHER_PROTOCOLS, REQUEST_LINES, SIZES
 from tests.support import NoLeaks
@@ -36,17 +35,6 @@ class Fuzzing(NoLeaks):
                 for payload, _, reason in table:
                     with self.subTest(server=server, reason=reason, payload=payload):
                         fuzzer.run(payload, random.Random(reason))
-
-    def test_command_line(self) -> None:
-        """The command line says what it has found, and its exit status tells."""
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            self.assertEqual(0, main(["--count", "20", "--seed", "7"]))
-        self.assertRegex(output.getvalue(), r"^20 connections, seed 7: 0 violations, \d+\.\d s\n$")
-
-    def test_same_seed(self) -> None:
-        """The same seed makes the same bytes."""
-        self.assertEqual(mutate(random.Random("1 2")), mutate(random.Random("1 2")))
 
 
 class Controls(NoLeaks):

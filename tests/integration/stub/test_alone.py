@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import collections
-import re
-import socket
-import sys
-import threading
 import unittest
 from typing import Any
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.stub.script import caller_location
 from tests.contracts.base import has_ipv6
-from tests.integration.stub.support import StubTest, receive
-from tests.support import HANG, run_python
+from tests.integration.stub.support import StubTest
+from tests.support import run_python
 
 
 class AloneTest(StubTest):
@@ -111,41 +106,3 @@ class PlaceTest(unittest.TestCase):
         scope: dict[str, Any] = {"__name__": "liveserver_testcase_helpers.stubs", "find": caller_location}
         exec(compile("place = find()", "helpers.py", "exec"), scope)
         self.assertEqual("helpers.py:1", scope["place"])
-
-
-class ThreadsTest(StubTest):
-    """Twenty clients at once, their threads and the server's switched as often as can be."""
-
-    def test_nothing_is_lost_or_doubled(self) -> None:
-        """Bounded expectations are claimed exactly, every client gets the answer of the expectation that counts it."""
-        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        limits = [1, 7, 20] * 30  # many limits: it is there that a count can be missed
-        bounded = [
-            self.stub.expect("GET", re.compile("/.*"), times=limit).reply(text=f"<{index}>")
-            for index, limit in enumerate(limits)
-        ]
-        rest = self.stub.on("GET", re.compile("/.*")).reply(text="<rest>")
-        answers: list[bytes] = []
-
-        def work(number: int) -> None:
-            with socket.create_connection(self.stub.address, HANG) as client:
-                client.sendall(b"".join(b"GET /%d/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (number, n) for n in range(50)))
-                received = receive(client, lambda data: data.count(b"<") == 50 and data.endswith(b">"))
-            answers.extend(re.findall(rb"<\w+>", received))
-
-        threads = [threading.Thread(target=work, args=[number]) for number in range(20)]
-        sys.setswitchinterval(1e-6)
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(HANG)
-        self.assertEqual([], self.stub.wait_until_idle(HANG))
-        called = {b"<%d>" % index: expectation.times_called for index, expectation in enumerate(bounded)}
-        self.assertEqual(limits, list(called.values()))
-        self.assertEqual(called | {b"<rest>": rest.times_called}, collections.Counter(answers))
-        sent = {f"/{number}/{n}" for number in range(20) for n in range(50)}
-        recorded = [request.path for request in self.stub.requests]
-        claimed = [request.path for expectation in [*bounded, rest] for request in expectation.requests]
-        self.assertEqual((sent, 1000), (set(recorded), len(recorded)))
-        self.assertEqual((sent, 1000), (set(claimed), len(claimed)))
-        self.assertEqual("", self.stub.failure_report())

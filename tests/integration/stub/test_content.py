@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from liveserver_testcase import Chunked, HTTPStub, ServerNotStarted, UsageError
-from tests.integration.stub.support import StubTest, receive
+from tests.integration.stub.support import Answer, StubTest, receive
 from tests.support import HANG
 
 
@@ -230,3 +231,61 @@ class AttributesTest(StubTest):
         """A stub that never started has no port, which is no unknown attribute."""
         with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
             HTTPStub().port  # noqa: B018
+
+
+class LocalserverTest(StubTest):
+    """What pytest-localserver's users know."""
+
+    def answer(self, *arguments: Any, **options: Any) -> Answer:
+        self.stub.serve_content(*arguments, **options)
+        return self.send()
+
+    def test_content_of_several_pieces(self) -> None:
+        """Also of a generator: every request gets all."""
+        for content in (["a", "b"], (piece for piece in (b"a", b"b")), ["a", b"b"]):
+            with self.subTest(content=content):
+                self.assertEqual("ab", self.answer(content).text)
+                self.assertEqual("ab", self.send().text)
+
+    def test_chunked(self) -> None:
+        """Always, never, or as the headers say; framed correctly in each case."""
+        asks = {"Transfer-Encoding": "chunked"}
+        for mode, headers, is_chunked in (
+            (Chunked.YES, None, True),
+            (Chunked.AUTO, asks, True),
+            (Chunked.AUTO, None, False),
+            (Chunked.NO, None, False),
+        ):
+            with self.subTest(mode=mode, headers=headers):
+                answer = self.answer(["a", "b"], headers=headers, chunked=mode)
+                self.assertEqual(("ab", is_chunked), (answer.text, "transfer-encoding" in answer.headers))
+
+    def test_chunked_against_the_headers_is_refused(self) -> None:
+        """There, the client gets a broken body."""
+        with self.assertRaises(UsageError):
+            self.stub.serve_content("a", headers={"Transfer-Encoding": "chunked"}, chunked=Chunked.NO)
+        with self.assertRaises(UsageError) as caught:
+            self.stub.serve_content("a", chunked="yes")  # type: ignore[arg-type]
+        self.assertEqual("chunked is 'yes'; wanted Chunked.YES, Chunked.NO or Chunked.AUTO", str(caught.exception))
+
+    def test_chunked_is_as_true_as_it_says(self) -> None:
+        """As there."""
+        self.assertEqual([True, False, False], [bool(Chunked.YES), bool(Chunked.NO), bool(Chunked.AUTO)])
+
+    def test_show_post_vars(self) -> None:
+        """A form that is posted is answered with its fields."""
+        self.stub.serve_content("a", show_post_vars=True)
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        self.assertEqual('{"a": "1", "b": "2"}', self.send("POST", "/", b"a=1&b=2", form).text)
+        self.assertEqual("a", self.send("GET", "/").text)
+
+    def test_requests_and_store_request_data(self) -> None:
+        """Always kept, with their bodies."""
+        self.stub.serve_content()
+        self.send("POST", "/x", b"body")
+        self.assertEqual(b"body", self.stub.requests[0].get_data())
+
+    def test_cookies_and_delay(self) -> None:
+        """Beyond it: what test_server has."""
+        answer = self.answer("a", cookies={"sid": "1"}, delay=0.01)
+        self.assertTrue(answer.headers["set-cookie"].startswith("sid=1"))

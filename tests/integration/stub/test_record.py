@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.journal import JournalWindow
 from tests.integration.stub.support import StubTest, make_exchange
+from tests.integration.stub.wire import WireTest, get, post
 from tests.support import HANG
 
 
@@ -260,3 +262,37 @@ class TestsTest(StubTest):
         self.stub.journal.begin = begin_and_receive  # type: ignore[method-assign]
         self.begin("b")
         self.assertEqual(["b"], [exchange.window.name for exchange in self.stub.journal.entries()])
+
+
+class DyingClientTest(WireTest):
+    """A client that dies leaves a trace, and fails the test if its request is not whole (field case B7)."""
+
+    def assert_trace(self, sent: bytes, *, reset: bool = False, wanted: str) -> None:
+        self.begin("shop.test_a")
+        self.stub.on().reply(200)
+        self.stub.on("GET", "/big").reply(200, b"x" * 20_000_000)
+        client = self.dial()
+        client.sendall(sent)
+        if sent.endswith(b"\r\n\r\n") and b"/big" in sent:
+            client.recv(1000)
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+        self.wait_for(lambda: any(exchange.aborted for exchange in self.stub.exchanges))
+        self.assertRegex(self.stub.exchanges[-1].aborted, wanted)
+        held = f" could not be read: .*{wanted}" if "request's" in wanted else "^$"
+        self.assertEqual([], self.take_errors())
+        self.assertRegex(self.stub.failure_report(), held)
+
+    def test_each(self) -> None:
+        """Before the head, in it, in the body, between chunks, with a reset, and before it has read the answer."""
+        chunks = get("/", "Transfer-Encoding: chunked", method="POST")
+        for sent, reset, wanted in (
+            (b"", False, "without having sent a request"), (b"GET / HT", False, "after 8 bytes of a request's head"),
+            (post(b"x" * 10)[:-5], False, "in the middle of its request's body"),
+            (chunks + b"3\r\nabc\r\n", False, "in the middle of its request's body"),
+            (post(b"x" * 10)[:-5], True, "in the middle of its request's body"),
+            (get("/big"), False, "before it had the whole response"),
+        ):  # fmt: skip
+            with self.subTest(wanted=wanted):
+                self.assert_trace(sent, reset=reset, wanted=wanted)

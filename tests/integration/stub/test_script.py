@@ -306,19 +306,6 @@ class ScenarioTest(ScriptTest):
         self.assertEqual(self.stub.url, order.url)
         self.assertEqual("<Scenario 'order' in state 'start'>", repr(order))
 
-    def test_twenty_threads_move_it_once(self) -> None:
-        """Being matched and moving on are one step: of all who pay at once, one has paid."""
-        order = self.stub.scenario("order", "new")
-        order.post("/pay", state="new").then_state("paid").reply(200)
-        order.post("/pay", state="paid").reply(409)
-        found: list[int] = []
-        threads = [threading.Thread(target=lambda: found.append(self.send("POST", "/pay").status)) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(HANG)
-        self.assertEqual([200] + [409] * 19, sorted(found))
-
     def test_states_belong_to_scenarios(self) -> None:
         """Elsewhere they are answered with what to write."""
         self.assert_refused(

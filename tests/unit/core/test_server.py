@@ -12,8 +12,6 @@ from liveserver_testcase.core.listener import Listener
 from liveserver_testcase.core.server import State
 from liveserver_testcase.core.tracebacks import Unfinished
 from liveserver_testcase.errors import (
-    LiveServerTestCaseError,
-    ServerNotStarted,
     ServerStartError,
     ServerStateError,
     ServerThreadError,
@@ -74,14 +72,6 @@ class Settings(ServerCase):
 
 class Errors(ServerCase):
     """What a caller may catch."""
-
-    def test_families(self) -> None:
-        """Every error is one of the package's; misuse is a `UsageError`; a warning is about resources."""
-        for error in (ServerStartError, ServerStateError, ServerThreadError, ServerNotStarted, UsageError):
-            self.assertTrue(issubclass(error, LiveServerTestCaseError), error)
-        self.assertTrue(issubclass(ServerStateError, UsageError))
-        self.assertTrue(issubclass(ServerNotStarted, (UsageError, AttributeError)))
-        self.assertTrue(issubclass(UnfinishedWorkWarning, ResourceWarning))
 
     def test_a_usage_error_of_a_start_stays_one(self) -> None:
         """An error of ours that `_open` raises is not wrapped in another one."""

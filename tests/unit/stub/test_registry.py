@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import sys
 import threading
 import unittest
@@ -245,29 +244,6 @@ class ThreadsTest(BookTest):
             thread.start()
         for thread in threads:
             thread.join(HANG)
-
-    def test_bounded_expectations_are_claimed_exactly(self) -> None:
-        """Each request is answered once, each expectation as often as it may; the rest goes to the unbounded one."""
-        limits = [1, 7, 30] * 80  # many limits: it is there that a count can be missed
-        bounded = [self.add(times=(limit, limit)) for limit in limits]
-        rest = self.add()
-        requests = [make_request() for _ in range(4000)]
-        waiting = collections.deque(requests)
-        answered: list[Expectation | None] = []
-
-        def work() -> None:
-            for _ in range(200):
-                answered.append(self.book.decide(waiting.popleft()).expectation)
-
-        self.run_threads(work)
-        claimed = [request for expectation in [*bounded, rest] for request in expectation.requests]
-        self.assertEqual(limits, [expectation.times_called for expectation in bounded])
-        self.assertEqual(4000 - sum(limits), rest.times_called)
-        self.assertEqual({id(request) for request in requests}, {id(request) for request in claimed})
-        self.assertEqual(4000, len(claimed))
-        self.assertEqual(
-            collections.Counter(answered), collections.Counter({e: e.times_called for e in [*bounded, rest]})
-        )
 
     def test_writing_and_removing_lose_nothing(self) -> None:
         """While all threads write, ask and strike out, each finds its own expectation."""
