@@ -99,6 +99,7 @@ class _HTTPMixin(ProtocolMixin):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, if it is here."""
+        self._writes.flush()  # what is done from here on, the client need not wait for
         cycle = self._cycle
         if cycle is not None and not cycle.has_ended and cycle.task is None and cycle in self._connection.cycles:
             cycle.record.status, cycle.record.completed = 503, True  # uvicorn's own, beyond its limit_concurrency
