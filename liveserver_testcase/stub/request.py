@@ -306,12 +306,12 @@ class RecordedRequest(Request):
     @property
     def chunk_sizes(self) -> tuple[int, ...]:
         """How the client cut its body, if it sent that in chunks."""
-        return tuple((self.exchange.body or self.exchange).chunk_sizes)
+        return tuple(self.exchange.chunk_sizes)
 
     @property
     def trailers(self) -> dict[str, str]:
         """The headers that followed a body in chunks; their names in lower case, of two with one name the last."""
-        pairs = (self.exchange.body or self.exchange).trailers
+        pairs = self.exchange.trailers
         return {name.decode("latin-1").lower(): decode_octets(value) for name, value in pairs}
 
     @property

@@ -1,9 +1,9 @@
 """Serve an ASGI application on uvicorn's protocols, on an event loop of the server's own.
 
-How a request comes to the application: `asgi_http` checks what a client sends and hands it to uvicorn's protocol, which
-calls the application in a task through a `RequestResponseCycle` of `asgi_cycle`.  An `ASGIConnection` knows the cycles
-of its connection, so that a stop can wait for them and name them.  `Lifespan` is the call of the application around all
-of these.
+How a request comes to the application: `asgi_protocol` checks what a client sends and hands it to uvicorn's protocol,
+which calls the application in a task through a `RequestResponseCycle` of `asgi_cycle`.  An `ASGIConnection` knows the
+cycles of its connection, so that a stop can wait for them and name them.  `Lifespan` is the call of the application
+around all of these.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any, cast
 from ..core.event_loop import EventLoopServer, LoopConnection
 from ..core.interrupts import monotonic
 from ..core.listener import Listener
+from ..core.server import State
 from ..core.tls import resolve_tls
 from ..core.tracebacks import Unfinished
 from ..errors import ServerThreadError
-from .asgi_connection import ASGIConnection, ASGIRecord
+from .asgi_connection import ASGIConnection
 from .asgi_cycle import RequestResponseCycle, RequestTask, current_cycle
-from .asgi_http import link_http
-from .asgi_websocket import link_websocket
+from .asgi_protocol import link_http, link_websocket
 from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
 from .records import RequestLog, RequestRecord
@@ -50,13 +50,14 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         options: Keywords for ``uvicorn.Config``, such as ``root_path`` or ``ws_max_size``.
         journal_limit: How many requests are kept.
         header_timeout: Seconds for the head of a request, from its first byte; also for a TLS handshake.
+        body_timeout: Seconds without a byte of a body that the application waits for.
         start_timeout: Seconds that a start may take, the application's own startup included.
         stop_timeout: Seconds that requests in flight, and then the application's shutdown, may take.
         around: Called with each request's record before the application is; returns a context manager that is entered
             around it, in the same task.
 
     Attributes:
-        journal: The requests and WebSockets, in the order of their arrival: each an `ASGIRecord`.
+        journal: The requests and WebSockets, in the order of their arrival.
 
     Raises:
         ServerStartError: uvicorn is not installed.
@@ -77,6 +78,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         options: Mapping[str, Any] | None = None,
         journal_limit: int = 10_000,
         header_timeout: float = 10.0,
+        body_timeout: float = 30.0,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
         around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] | None = None,
@@ -85,6 +87,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         RequestLog.__init__(self, journal_limit)
         self.app = app
         self.header_timeout = header_timeout
+        self.body_timeout = body_timeout
         self.around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] = around or _no_context
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
@@ -101,12 +104,18 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self._shared = ServerState(self._config)
         self._lifespan: Lifespan | None = None
         self._is_shutting_down = False  # the application's shutdown has begun, and not ended
-        self._calls: set[RequestResponseCycle] = set()
+
+    @property
+    def _cycles(self) -> list[RequestResponseCycle]:
+        """The calls of the application that have not ended."""
+        # what a stop has left behind, in a thread that does not come back, is not being served any more
+        connections = list(self._run.connections) if self._run is not None and self.state is not State.STOPPED else []
+        return [cycle for each in connections if isinstance(each, ASGIConnection) for cycle in list(each.cycles)]
 
     @property
     def in_flight(self) -> list[RequestRecord]:
         """The requests and WebSockets for which the application runs, also after their response or their client."""
-        return sorted((call.record for call in list(self._calls)), key=lambda record: record.index)
+        return sorted((cycle.record for cycle in self._cycles), key=lambda record: record.index)
 
     def _is_idle(self, is_waited_for: Callable[[RequestRecord], bool]) -> bool:
         # the loop is only asked when it has nothing else to do: an application may block it for long
@@ -114,12 +123,11 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
 
     def stack_of(self, record: RequestRecord) -> str:
         """See `RequestLog.stack_of`: the coroutines that wait for each other, and the threads that work for them."""
-        return next((call.stack() for call in list(self._calls) if call.record is record), "")
+        return next((cycle.stack() for cycle in self._cycles if cycle.record is record), "")
 
     # -- the life of a server ------------------------------------------------------------------------------------
 
     def _open(self, listener: Listener) -> None:
-        self._calls = set()
         self._is_shutting_down = False
         self._lifespan = Lifespan(self.app, self.__repr__, self._lifespan_mode)
         before, self._port = self._port, listener.port  # the application's startup may ask for its own URL
@@ -138,11 +146,13 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             await self._lifespan.start(self.start_timeout)
 
     async def _shutdown(self, deadline: float) -> list[Unfinished]:
-        calls = list(self._calls)
-        for call in calls:
-            if not call.was_cancelled:
-                call.cancel()
-        await _wait_for(calls, _TAKE_NOTE)
+        cycles = self._cycles
+        for cycle in cycles:
+            if not cycle.was_cancelled:
+                cycle.cancel()
+        tasks = [cycle.task for cycle in cycles if cycle.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_TAKE_NOTE)
         if self._lifespan is None:
             return []
         self._is_shutting_down = True
@@ -163,10 +173,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
                 return []
             return unfinished
         finally:
-            calls, self._calls = self._calls, set()
-            for call in calls:  # of a thread that does not come back
-                if not call.record.is_over:
-                    call.record.end()
+            for cycle in self._cycles:  # of a thread that does not come back
+                if not cycle.record.is_over:
+                    cycle.record.end()
             self.journal.notify()
 
     def _is_server_thread(self) -> bool:
@@ -204,7 +213,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             record: RequestRecord = call.record
         else:
             name = getattr(getattr(task, "get_coro", lambda: None)(), "__qualname__", "callback")
-            record = ASGIRecord("task", name, ("unknown", 0))
+            record = RequestRecord("task", name, ("unknown", 0))
             record.window = self.journal.window
             record.end()
         self.note_error(record, error)
@@ -221,9 +230,3 @@ def _make_app(server: ASGIServer) -> ASGIApplication:
         await server.app(scope, receive, send)
 
     return call_app
-
-
-async def _wait_for(calls: list[RequestResponseCycle], timeout: float) -> None:
-    tasks = [call.task for call in calls if call.task is not None]
-    if tasks:
-        await asyncio.wait(tasks, timeout=timeout)

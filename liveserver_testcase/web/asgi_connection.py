@@ -1,4 +1,4 @@
-"""One connection of an ASGI server, and what is kept of the requests that came on it."""
+"""One connection of an ASGI server, with the calls of the application that came on it."""
 
 from __future__ import annotations
 
@@ -11,45 +11,14 @@ from ..core.interrupts import monotonic
 from ..core.loop_connection import LoopConnection
 from ..core.tracebacks import Unfinished
 from .records import BEFORE, RequestRecord
-from .request_head import split_target
 
 if TYPE_CHECKING:
     from .asgi import ASGIServer
     from .asgi_cycle import RequestResponseCycle
 
-__all__ = ["ASGIConnection", "ASGIRecord"]
+__all__ = ["ASGIConnection"]
 
 _SHUTDOWN_NOTICE = 0.5  # seconds of a stop that an application gets to notice the end of its WebSocket or event stream
-
-
-class ASGIRecord(RequestRecord):
-    """What is kept of one request or WebSocket.
-
-    Attributes:
-        refused: Why it was refused as malformed; empty if it was not.
-    """
-
-    __slots__ = ("_is_streaming", "refused")
-
-    def __init__(self, method: str, target: str, address: Any) -> None:
-        super().__init__(method, target, address)
-        self._is_streaming = method == "WEBSOCKET"
-        self.refused = ""
-
-    @property
-    def is_streaming(self) -> bool:
-        """Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events."""
-        return self._is_streaming
-
-    @property
-    def path(self) -> str:
-        """The raw path, without the query."""
-        return split_target(self.target)[0]
-
-    def __repr__(self) -> str:
-        if not self.refused or self.aborted:
-            return super().__repr__()
-        return f"<{type(self).__name__} #{self.index} {self.describe()}: {self.refused}>"
 
 
 class ASGIConnection(LoopConnection):
@@ -92,7 +61,7 @@ class ASGIConnection(LoopConnection):
         """See `LoopConnection.is_at_rest`."""
         return not self.is_upgrading and super().is_at_rest()
 
-    def add_record(self, record: ASGIRecord) -> None:
+    def add_record(self, record: RequestRecord) -> None:
         """Give a record its place on the connection, and put it into the journal."""
         record.connection_index = self.index
         record.exchange_index = self.count
@@ -106,7 +75,6 @@ class ASGIConnection(LoopConnection):
         """Note that the application is called."""
         self.cycles.append(cycle)
         self.is_busy = True
-        self.server._calls.add(cycle)
         self.add_record(cycle.record)
 
     def remove(self, cycle: RequestResponseCycle) -> None:

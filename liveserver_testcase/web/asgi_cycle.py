@@ -19,8 +19,9 @@ from ..errors import ClientDisconnected, InvalidResponse
 from .request_head import BadRequest
 
 if TYPE_CHECKING:
-    from .asgi_connection import ASGIConnection, ASGIRecord
+    from .asgi_connection import ASGIConnection
     from .lifespan import ASGIApplication
+    from .records import RequestRecord
 
 __all__ = ["RequestResponseCycle", "RequestTask", "current_cycle"]
 
@@ -61,7 +62,7 @@ class RequestResponseCycle:
         "is_reading", "must_raise", "record", "server", "task", "was_cancelled", "was_notified",
     )  # fmt: skip
 
-    def __init__(self, connection: ASGIConnection, record: ASGIRecord, *, has_body: bool) -> None:
+    def __init__(self, connection: ASGIConnection, record: RequestRecord, *, has_body: bool) -> None:
         self.record = record
         self.server = connection.server
         self.connection = connection
@@ -147,7 +148,6 @@ class RequestResponseCycle:
         self.is_reading = False
         self.task = None
         self.connection.remove(self)
-        self.server._calls.discard(self)
         self.server.journal.notify(self.record)
 
     # -- between uvicorn and the application ---------------------------------------------------------------------
@@ -159,9 +159,13 @@ class RequestResponseCycle:
         else:
             self.is_reading = True
             self.connection.update()
+            timer = asyncio.get_running_loop().call_later(
+                self.server.body_timeout, self.connection.protocol.on_body_timeout
+            )
             try:
                 message = await self._raw_receive()
             finally:
+                timer.cancel()
                 self.is_reading = False
                 self.connection.update()
             self.has_body = not message.get("more_body", False)

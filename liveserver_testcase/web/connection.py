@@ -16,7 +16,7 @@ from ..core.threaded import ConnectionState
 from ..core.tls import TLS
 from ..errors import ClientDisconnected, InvalidResponse
 from .records import Exchange
-from .request_body import Body, ChunkedBody, LengthBody, ReceiveBuffer
+from .request_body import Body, ReceiveBuffer, make_framing
 from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line
 from .response import ResponseWriter, describe_status, plain_response
 
@@ -27,7 +27,11 @@ _READING, _ACTIVE, _IDLE = ConnectionState.READING, ConnectionState.ACTIVE, Conn
 
 
 class Handler(Protocol):
-    """Answers the requests of an `HTTPServer`."""
+    """Answers the requests of an `HTTPServer`.
+
+    One that has an attribute ``accepts_connect = True`` is given CONNECT, too, for which it takes the connection over;
+    otherwise that is refused with a 501.
+    """
 
     def handle(self, exchange: Exchange, connection: Any, /) -> None:
         """Answer ``exchange`` through its ``response``; runs in the thread of its ``connection``.
@@ -42,6 +46,7 @@ class Service(Protocol):
     journal: Journal[Exchange]
     tls: TLS | None
     handler: Handler
+    accepts_connect: bool
     keep_alive: bool
     header_timeout: float
     body_timeout: float
@@ -188,7 +193,12 @@ class HTTPConnection(Connection):
         self.since = exchange.arrived
         self.state = _ACTIVE
         response = exchange.response = ResponseWriter(head, self.send, self._can_keep_alive)
-        body = exchange.body = None if head.length == 0 else self._make_body(head)
+        body = None
+        if head.length != 0:
+            before = self._send_continue if head.expects_continue else None
+            framing = make_framing(head)
+            body = exchange.body = Body(self.incoming, framing, before)
+            exchange.trailers, exchange.chunk_sizes = framing.trailers, framing.chunk_sizes
         journal = self.server.journal
         journal.add(exchange, self._window)
         try:
@@ -200,7 +210,7 @@ class HTTPConnection(Connection):
                 self._answer_error(exchange, response, error)
             if response.is_taken_over:
                 self._end_taken_over(exchange)
-            elif response.finished and response.keep_alive and (body is None or self._drain(body)):
+            elif response.finished and response.keep_alive and (body is None or body.finished or body.drain(_DRAIN)):
                 return True
         except ClientDisconnected:
             pass  # while an error was answered, or a body drained
@@ -266,7 +276,7 @@ class HTTPConnection(Connection):
             raise body.failure
         if body.failure is not None or not body.was_asked_for:
             return False  # nobody knows whether a client that waits for 100 Continue will send the body or not
-        return not isinstance(body, LengthBody) or body.left <= _DRAIN
+        return body.framing.is_chunked or body.framing.left <= _DRAIN
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -302,7 +312,8 @@ class HTTPConnection(Connection):
         end = incoming.data.find(b"\r\n\r\n", incoming.position) + 4
         if end < 4:
             end = self._read_rest_of_head()
-        head = parse_head(incoming.data[incoming.position : end])
+        block = incoming.data[incoming.position : end]
+        head = parse_head(block, accepts_connect=self.server.accepts_connect)
         incoming.position = end
         self._has_forgiven = False
         return head
@@ -336,12 +347,6 @@ class HTTPConnection(Connection):
         incoming.data = incoming.data[incoming.position :] + more
         incoming.position = 0
 
-    def _make_body(self, head: Head) -> Body:
-        before = self._send_continue if head.expects_continue else None
-        if head.length is None:
-            return ChunkedBody(self.incoming, before)
-        return LengthBody(self.incoming, head.length, before)
-
     def _send_continue(self) -> None:
         exchange = self.exchange
         if exchange is None or exchange.response is None or exchange.response.begun or len(self.incoming):
@@ -368,10 +373,6 @@ class HTTPConnection(Connection):
         if self.stopping.is_set():
             raise ClientDisconnected(f"the server stopped {when}")
         raise ClientDisconnected(self.describe_disconnect(when))
-
-    def _drain(self, body: Body) -> bool:
-        """Read what nobody read of the body, so that the next request can be found; whether it can."""
-        return body.finished or body.drain(_DRAIN)
 
     # -- what never became a request -------------------------------------------------------------------------------
 

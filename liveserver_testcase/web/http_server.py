@@ -134,6 +134,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self.handler = handler
+        self.accepts_connect = bool(getattr(handler, "accepts_connect", False))
         self.header_timeout = check_seconds("header_timeout", header_timeout)
         self.body_timeout = check_seconds("body_timeout", body_timeout)
 

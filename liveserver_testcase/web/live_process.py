@@ -39,8 +39,9 @@ __all__ = ["RecordUpdate", "RemoteServer", "RequestCommandHandler", "SyncedJourn
 
 T = TypeVar("T")
 
-_FACTS = [name for name in RequestRecord.__slots__ if name not in ("_status", "aborted", "errors", "index", "window")]
-_read_facts = operator.attrgetter("status", *_FACTS)
+_NO_FACTS = ("aborted", "errors", "index", "refused", "window")  # which travel in a form of their own
+_FACTS = [name for name in RequestRecord.__slots__ if name not in _NO_FACTS]
+_read_facts = operator.attrgetter(*_FACTS)
 
 
 class RecordUpdate(NamedTuple):
@@ -49,7 +50,7 @@ class RecordUpdate(NamedTuple):
     Attributes:
         number: The record's number in the journal; negative for one that is in no journal.
         window: Number and name of the test in which it arrived.
-        facts: Its status and the attributes of `_FACTS`.
+        facts: The attributes of `_FACTS`.
         aborted: Why it did not come to its end, through the client or as malformed; empty if it did.
         known: How many of its exceptions have been pushed before.
         errors: Those that follow.
@@ -180,7 +181,7 @@ class RequestCommandHandler(CommandHandler):
         known = last.known if last is not None else 0
         is_over = record.is_over  # read first: what is pushed of a record that is over is final
         errors = [RemoteException.pack(error) for error in record.errors[known:]]
-        aborted = record.aborted or getattr(record, "refused", "")
+        aborted = record.aborted or record.refused
         window = record.window.number, record.window.name
         update = RecordUpdate(index, window, _read_facts(record), aborted, known, errors)
         if not is_over and index >= 0:
@@ -411,9 +412,8 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
             record.index, record.window, record.errors = value.number, JournalWindow(*value.window), []
         for error in value.errors[len(record.errors) - value.known :]:
             self._add_error(record, error.unpack())
-        record.status, *facts = value.facts
-        record.aborted = value.aborted
-        for name, fact in zip(_FACTS, facts, strict=True):
+        record.aborted, record.refused = value.aborted, ""
+        for name, fact in zip(_FACTS, value.facts, strict=True):
             setattr(record, name, fact)
         if is_new and value.number >= self._next_index:  # else it is in no journal, or of a test that is over
             self._add_record(record)

@@ -47,15 +47,17 @@ class RequestRecord:
         arrived: When its head was complete.
         body_complete_at: When its body had been read; the same as ``arrived`` for one without a body.
         response_begun_at: When the response's head was about to be sent.
+        status: The status that was answered with; None if none was.
         duration: Seconds from its arrival to its end; None while it is served.
         completed: Whether the whole response has been handed to the system.
         aborted: Why it did not come to its end through the client; empty if it did.
+        refused: Why it was refused as malformed; empty if it was not.
         errors: The exceptions of the application.
         capture: Headers and bodies, where the server keeps them (``LiveServer(capture=True)``); None elsewhere.
     """
 
     __slots__ = (
-        "_status",
+        "_is_streaming",
         "aborted",
         "accepted_at",
         "address",
@@ -71,7 +73,9 @@ class RequestRecord:
         "handshake_done_at",
         "index",
         "method",
+        "refused",
         "response_begun_at",
+        "status",
         "target",
         "version",
         "window",
@@ -91,25 +95,17 @@ class RequestRecord:
         self.body_complete_at: float | None = None
         self.response_begun_at: float | None = None
         self.duration: float | None = None
-        self._status: int | None = None
+        self.status: int | None = None
         self.completed = False
-        self.aborted = ""
+        self._is_streaming = method == "WEBSOCKET"
+        self.aborted = self.refused = ""
         self.errors: list[BaseException] = []
         self.capture: Capture | None = None
 
     @property
     def is_streaming(self) -> bool:
         """Whether it has no end of its own and lasts until one side leaves: a WebSocket, a stream of events."""
-        return False
-
-    @property
-    def status(self) -> int | None:
-        """The status that was answered with; None if none was."""
-        return self._status
-
-    @status.setter
-    def status(self, status: int | None) -> None:
-        self._status = status
+        return self._is_streaming
 
     @property
     def received_at(self) -> float:
@@ -124,7 +120,7 @@ class RequestRecord:
     @property
     def path(self) -> str:
         """The raw path, without the query."""
-        return self.target.partition("?")[0]
+        return split_target(self.target)[0]
 
     @property
     def is_over(self) -> bool:
@@ -150,7 +146,7 @@ class RequestRecord:
         return f"{self.method} {one_line(self.target)}" if self.method else "a request that could not be made out"
 
     def __repr__(self) -> str:
-        result = self.aborted or ("in progress" if self.status is None else str(self.status))
+        result = self.aborted or self.refused or ("in progress" if self.status is None else str(self.status))
         return f"<{type(self).__name__} #{self.index} {self.describe()}: {result}>"
 
 
@@ -260,15 +256,15 @@ class Exchange(RequestRecord):
     While it is served it also holds what serves it: `head`, `body` and `response`; afterwards these are None.
 
     Attributes:
-        refused: Why it was refused as malformed; empty if it was not.
         trailers: Header lines that followed a chunked body, as bytes.
         chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
         handler_data: What the handler wants to keep with it.
     """
 
-    __slots__ = ("body", "chunk_sizes", "handler_data", "head", "refused", "response", "trailers")
+    __slots__ = ("_status", "body", "chunk_sizes", "handler_data", "head", "response", "trailers")
 
     def __init__(self, head: Head | None, connection_index: int, exchange_index: int, address: Any) -> None:
+        self.response: ResponseWriter | None = None
         if head is None:
             RequestRecord.__init__(self, "", "", address, "")
         else:
@@ -277,8 +273,6 @@ class Exchange(RequestRecord):
         self.exchange_index = exchange_index
         self.head = head
         self.body: Body | None = None
-        self.response: ResponseWriter | None = None
-        self.refused = ""
         self.trailers: Sequence[tuple[bytes, bytes]] = ()
         self.chunk_sizes: Sequence[int] = ()
         self.handler_data: object = None
@@ -299,11 +293,6 @@ class Exchange(RequestRecord):
     def status(self, status: int | None) -> None:
         self._status = status
 
-    @property
-    def path(self) -> str:
-        """The raw path, without the query."""
-        return split_target(self.target)[0]
-
     def end(self) -> None:
         """Complete the record and let go of what served it."""
         response = self.response
@@ -313,12 +302,8 @@ class Exchange(RequestRecord):
             self.response_begun_at = response.begun_at
         body = self.body
         if body is not None:
-            self.trailers, self.chunk_sizes, self.body_complete_at = body.trailers, body.chunk_sizes, body.finished_at
+            self.body_complete_at = body.finished_at
         elif self.head is not None:
             self.body_complete_at = self.arrived
         self.duration = monotonic() - self.arrived
         self.head = self.body = self.response = None
-
-    def __repr__(self) -> str:
-        result = self.aborted or self.refused or ("in progress" if self.status is None else str(self.status))
-        return f"<Exchange #{self.index} {self.describe()}: {result}>"

@@ -1,4 +1,8 @@
-"""The body of a request: read from the connection when somebody wants it, and never beyond its end."""
+"""The body of a request: where it ends, and how an application reads it.
+
+A `BodyFraming` finds the body in what has come, wherever that was cut, and refuses one as soon as it can no longer
+become a good one.  An event loop gives it what a client sends; a `Body` receives when somebody reads it.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +15,148 @@ from typing import TYPE_CHECKING
 
 from ..core.interrupts import monotonic
 from ..errors import ClientDisconnected
-from .request_head import TOKEN, BadRequest
+from .request_head import TOKEN, BadRequest, Head
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = [
-    "CHUNK",
-    "MAX_LINE",
-    "MAX_TRAILERS",
-    "TRAILER",
-    "Body",
-    "ChunkedBody",
-    "LengthBody",
-    "ReceiveBuffer",
-    "WSGIInput",
-    "is_client_error",
-]
+__all__ = ["Body", "BodyFraming", "ReceiveBuffer", "WSGIInput", "is_client_error", "make_framing"]
 
 _QUOTED = rb'"(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?"
-CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*")  # RFC 9112, 7.1
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*")  # RFC 9112, 7.1
 _NEXT_CHUNK = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")  # the end of a chunk, and a plain size
-TRAILER = re.compile(rb"(" + TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
-MAX_LINE = 4096  # bytes of a chunk's size and extensions, or of a trailer
-MAX_TRAILERS = 64 * 1024
+_TRAILER = re.compile(rb"(" + TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+_MAX_LINE = 4096  # bytes of a chunk's size and extensions, or of a trailer
+_MAX_TRAILERS = 64 * 1024
 _MAX_SIZES = 100_000  # chunk sizes that are kept for inspection
 _PIECE = 64 * 1024
+
+
+class BodyFraming:
+    """A body of a known length.
+
+    Attributes:
+        left: Bytes that are still to come; of a chunked body, in the current chunk.
+        finished: Whether all of it has come.
+        trailers: Header lines that followed a chunked body.
+        chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
+    """
+
+    is_chunked = False
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+        self.finished = length == 0
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self.chunk_sizes: list[int] = []
+
+    def take(self, data: bytes, start: int, most: int) -> tuple[int, bytes]:
+        """Take what has come of the body.
+
+        Args:
+            data: What has come, and was not taken before; what is not taken is given again, with more behind it.
+            start: Where it begins.
+            most: Bytes of the body that are wanted at most.
+
+        Returns:
+            Where that ends which is sound and belongs to the body, and the bytes of the body in it.
+
+        Raises:
+            BadRequest: The body is malformed; what came before has been returned by earlier calls.
+        """
+        count = min(self.left, len(data) - start, most)
+        self.left -= count
+        self.finished = self.left == 0
+        return start + count, data[start : start + count]
+
+
+class _ChunkedFraming(BodyFraming):
+    """A chunked body.  A size must be plain hexadecimal digits, and each chunk end where it says.  RFC 9112, 7.1."""
+
+    is_chunked = True
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.finished = False
+        self._is_in_chunk = False  # the CRLF behind it is still to come
+        self._is_in_trailers = False
+        self._room = _MAX_TRAILERS
+
+    def take(self, data: bytes, start: int, most: int) -> tuple[int, bytes]:
+        """See `BodyFraming.take`; a line is taken when it is complete, and its bytes are checked before."""
+        position = start
+        pieces: list[bytes] = []
+        try:
+            while not self.finished:
+                if self.left:
+                    piece = data[position : position + min(self.left, most)]
+                    if not piece:
+                        break
+                    pieces.append(piece)
+                    most -= len(piece)
+                    self.left -= len(piece)
+                    position += len(piece)
+                elif self._is_in_chunk:
+                    # the next chunk too, if it is here and has nothing special about it
+                    match = _NEXT_CHUNK.match(data, position)
+                    if match is not None and self._begin_chunk(match[1]):
+                        position = match.end()
+                        continue
+                    end = data[position : position + 2]
+                    if end != b"\r\n":
+                        if end not in (b"", b"\r"):
+                            raise BadRequest(400, "a chunk that is longer than its size")
+                        break
+                    self._is_in_chunk = False
+                    position += 2
+                else:
+                    end_of_line = data.find(b"\n", position)
+                    line = data[position:] if end_of_line < 0 else data[position:end_of_line]
+                    # what is not all there is refused as soon as it is wrong: its end could be long in coming
+                    if len(line) > _MAX_LINE + 1:
+                        raise BadRequest(400, f"a line of more than {_MAX_LINE} bytes in a chunked body")
+                    if b"\r" in line[:-1]:
+                        raise BadRequest(400, "a carriage return without a line feed in a chunked body")
+                    if end_of_line < 0:
+                        break
+                    if line[-1:] != b"\r":
+                        raise BadRequest(400, "a line feed without a carriage return in a chunked body")
+                    self._take_line(line[:-1])
+                    position = end_of_line + 1
+        except BadRequest:
+            if not pieces:
+                raise
+        return position, b"".join(pieces)
+
+    def _take_line(self, line: bytes) -> None:
+        if not self._is_in_trailers:
+            match = _CHUNK.fullmatch(line)
+            if match is None:
+                raise BadRequest(400, "a chunk size that is no hexadecimal number")
+            self._is_in_chunk = self._begin_chunk(match[1])
+            self._is_in_trailers = not self._is_in_chunk
+        elif line:
+            match = _TRAILER.fullmatch(line)
+            self._room -= len(line) + 2
+            if match is None:
+                raise BadRequest(400, "a malformed trailer")
+            if self._room < 0:
+                raise BadRequest(400, f"trailers of more than {_MAX_TRAILERS} bytes")
+            self.trailers.append((match[1], match[2]))
+        else:
+            self.finished = True
+
+    def _begin_chunk(self, digits: bytes) -> bool:
+        self.left = int(digits, 16)
+        if self.left and len(self.chunk_sizes) < _MAX_SIZES:
+            self.chunk_sizes.append(self.left)
+        return self.left > 0
+
+
+def make_framing(head: Head) -> BodyFraming:
+    """Return the framing of the body that follows ``head``, which is finished if there is none."""
+    return _ChunkedFraming() if head.length is None else BodyFraming(head.length)
 
 
 class ReceiveBuffer:
@@ -69,75 +188,27 @@ class ReceiveBuffer:
         self.data = self.data[self.position :] + more if len(self) else more
         self.position = 0
 
-    def take_into(self, view: memoryview, most: int) -> int:
-        """Move at most ``most`` bytes into ``view``, receiving once if there are none; returns how many."""
-        if not len(self):
-            self.fill()
-        count = min(len(view), most, len(self))
-        view[:count] = self.data[self.position : self.position + count]
-        self.position += count
-        return count
-
-    def take_line(self, most: int) -> bytes:
-        """Take a line, without the CRLF at its end.
-
-        Raises:
-            BadRequest: It is longer than ``most`` bytes, or has a carriage return or line feed of its own.
-        """
-        start = 0
-        while (end := self.data.find(b"\n", self.position + start)) < 0:
-            start = len(self)
-            self._check_line(self.data[self.position :], most)
-            self.fill()
-        line = self.data[self.position : end]
-        self._check_line(line, most)
-        if line[-1:] != b"\r":
-            raise BadRequest(400, "a line feed without a carriage return in a chunked body")
-        self.position = end + 1
-        return line[:-1]
-
-    def _check_line(self, line: bytes, most: int) -> None:
-        """Refuse a line, which may not be all there, as soon as it is wrong: its end could be long in coming."""
-        if len(line) > most + 1:
-            raise BadRequest(400, f"a line of more than {most} bytes in a chunked body")
-        if b"\r" in line[:-1]:
-            raise BadRequest(400, "a carriage return without a line feed in a chunked body")
-
-    def take_end_of_chunk(self) -> None:
-        """Take the CRLF that ends a chunk.
-
-        Raises:
-            BadRequest: Something else is there.
-        """
-        while (got := self.data[self.position : self.position + 2]) != b"\r\n":
-            if got not in (b"", b"\r"):
-                raise BadRequest(400, "a chunk that is longer than its size")
-            self.fill()
-        self.position += 2
-
 
 class Body(io.RawIOBase):
     """A body that is being read; `WSGIInput` makes of it what an application reads.
 
     Attributes:
+        framing: Where it ends.
         finished: Whether all of it has been read.
         received: Bytes of it that have been read.
         finished_at: When that was, on the monotonic clock.
         failure: Why it cannot be read to its end: the client's fault, or its disappearance.
-        trailers: Header lines that followed a chunked body.
-        chunk_sizes: How the client cut a chunked body; of a very long one, the first 100,000.
         observe: Called with what has been read, whoever reads it; None for nobody.
     """
 
-    def __init__(self, incoming: ReceiveBuffer, before: Callable[[], None] | None = None) -> None:
+    def __init__(self, incoming: ReceiveBuffer, framing: BodyFraming, before: Callable[[], None] | None = None) -> None:
         self._incoming = incoming
+        self.framing = framing
         self._before = before  # sends the 100 Continue that the client may be waiting for
         self.finished = False
         self.finished_at: float | None = None
         self.received = 0
         self.failure: BadRequest | ClientDisconnected | None = None
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.chunk_sizes: list[int] = []
         self.observe: Callable[[bytes], None] | None = None
 
     def readable(self) -> bool:
@@ -161,19 +232,22 @@ class Body(io.RawIOBase):
             if self._before is not None:
                 before, self._before = self._before, None
                 before()
-            count = self._read(view)
+            incoming, framing = self._incoming, self.framing
+            while True:
+                incoming.position, piece = framing.take(incoming.data, incoming.position, len(view))
+                if piece or framing.finished:
+                    break
+                incoming.fill()
         except (BadRequest, ClientDisconnected) as error:
             self.failure = error
             raise _wrap_failure(error) from error
-        self.received += count
+        view[: len(piece)] = piece
+        self.received += len(piece)
         if self.observe is not None:
-            self.observe(bytes(view[:count]))
-        if self.finished:
-            self.finished_at = monotonic()
-        return count
-
-    def _read(self, view: memoryview) -> int:
-        raise NotImplementedError
+            self.observe(piece)
+        if framing.finished:
+            self.finished, self.finished_at = True, monotonic()
+        return len(piece)
 
     def drain(self, most: int) -> bool:
         """Read and forget up to ``most`` bytes; whether that was the rest.
@@ -192,15 +266,12 @@ class Body(io.RawIOBase):
         Raises:
             ClientDisconnected: As `readinto`.
         """
-        scratch = memoryview(bytearray(min(most, self._size(), _PIECE)))
+        size = _PIECE if self.framing.is_chunked else min(self.framing.left, _PIECE)
+        scratch = memoryview(bytearray(min(most, size)))
         while most > 0 and not self.finished:
             count = self.readinto(scratch[:most] if most < len(scratch) else scratch)
             pieces.append(bytes(scratch[:count]))
             most -= count
-
-    def _size(self) -> int:
-        """How many bytes are to come at most."""
-        return _PIECE
 
     def skip_rest(self) -> None:
         """Read and forget the rest, which `received` counts.
@@ -220,78 +291,6 @@ class Body(io.RawIOBase):
     def was_asked_for(self) -> bool:
         """Whether a client that waits for ``100 Continue`` has been sent that."""
         return self._before is None
-
-
-class LengthBody(Body):
-    """A body of a known length."""
-
-    def __init__(self, incoming: ReceiveBuffer, length: int, before: Callable[[], None] | None = None) -> None:
-        super().__init__(incoming, before)
-        self.left = length
-
-    def _size(self) -> int:
-        return self.left
-
-    def _read(self, view: memoryview) -> int:
-        count = self._incoming.take_into(view, self.left)
-        self.left -= count
-        self.finished = self.left == 0
-        return count
-
-
-class ChunkedBody(Body):
-    """A chunked body.  A size must be plain hexadecimal digits, and each chunk end where it says."""
-
-    _left = 0  # bytes of the current chunk that are still to come
-    _begun = False
-
-    def _read(self, view: memoryview) -> int:
-        incoming = self._incoming
-        if self._left == 0 and not self._begin_chunk():
-            return 0
-        done = 0
-        while True:
-            count = incoming.take_into(view[done:], self._left)
-            self._left -= count
-            done += count
-            if self._left or done == len(view):
-                return done
-            # the next chunk too, if it is here and has nothing special about it
-            match = _NEXT_CHUNK.match(incoming.data, incoming.position)
-            if match is None or match.end() == len(incoming.data) or not self._note_size(match[1]):
-                return done
-            incoming.position = match.end()
-
-    def _begin_chunk(self) -> bool:
-        """Go to the next chunk; False: there is none, and the trailers have been read."""
-        if self._begun:
-            self._incoming.take_end_of_chunk()
-        self._begun = True
-        match = CHUNK.fullmatch(self._incoming.take_line(MAX_LINE))
-        if match is None:
-            raise BadRequest(400, "a chunk size that is no hexadecimal number")
-        if self._note_size(match[1]):
-            return True
-        self._read_trailers()
-        self.finished = True
-        return False
-
-    def _note_size(self, digits: bytes) -> int:
-        self._left = int(digits, 16)
-        if self._left and len(self.chunk_sizes) < _MAX_SIZES:
-            self.chunk_sizes.append(self._left)
-        return self._left
-
-    def _read_trailers(self) -> None:
-        room = MAX_TRAILERS
-        while line := self._incoming.take_line(MAX_LINE):
-            match = TRAILER.fullmatch(line)
-            room -= len(line) + 2
-            if match is None:
-                raise BadRequest(400, "a malformed trailer")
-            if room < 0:
-                raise BadRequest(400, f"trailers of more than {MAX_TRAILERS} bytes")
-            self.trailers.append((match[1], match[2]))
 
 
 class WSGIInput(io.BufferedReader):

@@ -147,10 +147,14 @@ def split_target(target: str) -> tuple[str, str, str | None]:
     return path, query, host
 
 
-def parse_head(block: bytes) -> Head:
+def parse_head(block: bytes, *, accepts_connect: bool = False) -> Head:
     """Parse a complete head, its final empty line included.
 
     Clients repeat themselves, byte for byte: what has been understood once is remembered.
+
+    Args:
+        block: Its bytes.
+        accepts_connect: Whether the method CONNECT is served; its target is ``host:port``, and it has no body.
 
     Raises:
         BadRequest: It is malformed, ambiguous or too large.  Source: RFC 9112, 2-6; RFC 9110, 5 and 7.2.
@@ -162,6 +166,8 @@ def parse_head(block: bytes) -> Head:
             if len(_heads) >= _REMEMBERED:
                 _heads.clear()
             _heads[block] = head
+    if head.method == "CONNECT":
+        _check_connect(head, accepts_connect)
     return head
 
 
@@ -197,7 +203,10 @@ def _check(head: Head) -> None:
             raise BadRequest(400, "no Host header")
     elif host and not _is_host(host):
         raise BadRequest(400, "a Host header that is no host")
-    if head.target[0] != "/" or head.method == "CONNECT":
+    if head.method == "CONNECT":
+        variables["PATH_INFO"] = variables["QUERY_STRING"] = ""
+        return  # the rest is looked at where it is served
+    if head.target[0] != "/":
         _check_target(head)
     path, variables["QUERY_STRING"], host = split_target(head.target)
     variables["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
@@ -238,13 +247,21 @@ def _read_framing(head: Head) -> None:
 
 def _check_target(head: Head) -> None:
     """Refuse a target that is none of the forms that an origin server is sent.  Source: RFC 9112, 3.2."""
-    if head.method == "CONNECT":
-        raise BadRequest(501, "the method CONNECT, which is for proxies")
     if head.target == "*" and head.method == "OPTIONS":
         return
     url = _ABSOLUTE.fullmatch(head.target)
     if url is None or not _is_host(url[1]):
         raise BadRequest(400, "a request target that is neither a path nor a URL")
+
+
+def _check_connect(head: Head, is_accepted: bool) -> None:
+    """Refuse a CONNECT that is not served, or is ambiguous.  Source: RFC 9110, 9.3.6."""
+    if not is_accepted:
+        raise BadRequest(501, "the method CONNECT, which is for proxies")
+    if not head.target.rpartition(":")[2].isdigit() or not _is_host(head.target):
+        raise BadRequest(400, "a CONNECT to something other than host:port")
+    if "CONTENT_LENGTH" in head.variables or "HTTP_TRANSFER_ENCODING" in head.variables:
+        raise BadRequest(400, "a CONNECT with a body")
 
 
 def _is_host(text: str) -> bool:

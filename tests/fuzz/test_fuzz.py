@@ -6,6 +6,7 @@ import contextlib
 import random
 import re
 import unittest
+from typing import Any
 from unittest import mock
 
 from liveserver_testcase.web import request_body as body
@@ -50,18 +51,20 @@ class Controls(NoLeaks):
 
     def test_chunk_sizes(self) -> None:
         """A server that takes more than digits for a chunk size."""
-        with mock.patch.object(body, "CHUNK", re.compile(rb"[ +]*([0-9A-Fa-f]{1,16})[^\r\n]*")):
+        with mock.patch.object(body, "_CHUNK", re.compile(rb"[ +]*([0-9A-Fa-f]{1,16})[^\r\n]*")):
             self.assert_found_out("a lenient chunk size")
 
     def test_ends_of_chunks(self) -> None:
         """A server that does not look at the end of a chunk."""
 
-        def skip(incoming: body.ReceiveBuffer) -> None:
-            while len(incoming) < 2:
-                incoming.fill()
-            incoming.position += 2
+        strict = body._ChunkedFraming.take
 
-        with mock.patch.object(body.ReceiveBuffer, "take_end_of_chunk", skip):
+        def skip(framing: Any, data: bytes, start: int, most: int) -> tuple[int, bytes]:
+            if framing._is_in_chunk and not framing.left and len(data) >= start + 2:
+                data = data[:start] + b"\r\n" + data[start + 2 :]
+            return strict(framing, data, start, most)
+
+        with mock.patch.object(body._ChunkedFraming, "take", skip):
             self.assert_found_out("a lenient end of chunk")
 
     def test_repeated_lengths(self) -> None:

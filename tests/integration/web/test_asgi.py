@@ -23,7 +23,6 @@ from starlette.routing import Route
 from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.errors import InvalidResponse
 from liveserver_testcase.web.asgi import ASGIServer
-from liveserver_testcase.web.asgi_connection import ASGIRecord
 from liveserver_testcase.web.records import RequestRecord
 from tests.integration.web.wire import Client, get
 from tests.support import HANG, NoLeaks, wait_until
@@ -54,11 +53,10 @@ class ASGICase(NoLeaks):
         """Wait for the end of every call, of those that last, too."""
         self.assertTrue(wait_until(lambda: not self.server.in_flight), "still in flight")
 
-    def only(self) -> ASGIRecord:
+    def only(self) -> RequestRecord:
         """The one record, when it is complete."""
         self.wait_idle()
         (record,) = self.server.journal.entries()
-        assert isinstance(record, ASGIRecord)
         return record
 
     def error(self) -> BaseException:
@@ -141,7 +139,7 @@ class Requests(ASGICase):
         self.assertEqual((0, 1), (second.connection_index, second.exchange_index))
         self.assertEqual(f"127.0.0.1:{connection.sock.getsockname()[1]}", first.peer)
         self.assertTrue(first.completed and first.is_over and not first.aborted)
-        self.assertEqual("<ASGIRecord #1 POST /second: 200>", repr(second))
+        self.assertEqual("<RequestRecord #1 POST /second: 200>", repr(second))
 
     def test_epochs(self) -> None:
         """A record belongs to the test in which its request arrived."""
@@ -603,7 +601,6 @@ class Departures(ASGICase):
         pieces = answer.iter_content(4)  # kept, for a generator that is thrown away closes the connection
         self.assertEqual(b"data", next(pieces))
         (record,) = self.server.in_flight
-        assert isinstance(record, ASGIRecord)
         self.assertTrue(record.is_streaming)
         answer.close()
         self.assertEqual("the client left in the middle of the response", self.only().aborted)

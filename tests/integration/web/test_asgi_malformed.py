@@ -202,6 +202,21 @@ class Requests(ASGICase):
                     self.assertEqual((408, b"a head that is not complete after 0.05 s\n"), (answer.status, answer.body))
                     self.assertTrue(client.is_at_end())
 
+    def test_a_slow_body(self) -> None:
+        """A body of which nothing more comes is refused with a 408, and the application's answer not sent."""
+        reason = "a body of which nothing more came for 0.05 s"
+        for parser in self.parsers:
+            for sent in (post(b"body")[:-1], get("/", "Transfer-Encoding: chunked", method="POST") + b"4\r\nbo"):
+                with self.subTest(parser=parser, sent=sent):
+                    server = self.serve(echo, parser, body_timeout=SHORT)
+                    client = self.connect(server)
+                    answer = client.send(sent).answer()
+                    self.assertEqual((408, f"{reason}\n".encode()), (answer.status, answer.body))
+                    self.assertTrue(client.is_at_end())
+                    self.assertEqual([], self.errors(server))
+                    (record,) = server.journal.entries()
+                    self.assertEqual((reason, 408), (record.refused, record.status))
+
     def test_half_a_head(self) -> None:
         """A client that leaves in the middle of a head is recorded."""
         server = self.serve(echo, "httptools")

@@ -32,6 +32,24 @@ class EchoHandler:
         exchange.response.finish(b"not sent")
 
 
+class ProxyHandler:
+    """Lets clients of a tunnel meet an echo, and answers everything else itself."""
+
+    accepts_connect = True
+
+    def handle(self, exchange: Any, connection: Any) -> None:
+        """Take over the connection of a CONNECT."""
+        if exchange.method != "CONNECT" or exchange.target.startswith("forbidden"):
+            exchange.response.begin("403 Forbidden", [])
+            exchange.response.finish(b"no")
+            return
+        sock, data = connection.take_over()
+        exchange.status = 200
+        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n" + data)
+        while data := sock.recv(1000):
+            sock.sendall(data)
+
+
 class TakenOver(WireTestCase):
     """A handler may use the socket."""
 
@@ -54,6 +72,44 @@ class TakenOver(WireTestCase):
         self.assertTrue(client.is_at_end())
         exchange = self.exchange(server)
         self.assertEqual((101, True, "", []), (exchange.status, exchange.completed, exchange.aborted, exchange.errors))
+
+    def test_connect(self) -> None:
+        """A handler that asks for it is given CONNECT, and may make a tunnel of the connection."""
+        server: Any = self.serve_with(ProxyHandler())
+        client = self.connect(server)
+        client.send(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n\x16\x03")
+        client.read_until(b"established\r\n\r\n\x16\x03")
+        client.send(b"more")
+        client.read_until(b"more")
+        client.sock.shutdown(1)
+        self.assertTrue(client.is_at_end())
+        exchange = self.exchange(server)
+        self.assertEqual(
+            ("CONNECT", "example.org:443", "", 200, True, ""),
+            (exchange.method, exchange.target, exchange.path, exchange.status, exchange.completed, exchange.refused),
+        )
+
+    def test_refused_connect(self) -> None:
+        """It may answer a CONNECT itself, and what is no CONNECT, on a connection that stays."""
+        client = self.connect(self.serve_with(ProxyHandler()))
+        for request in (b"CONNECT forbidden:1 HTTP/1.1\r\nHost: forbidden:1\r\n\r\n", GET):
+            answer = client.send(request).answer()
+            self.assertEqual((403, b"no"), (answer.status, answer.body))
+
+    def test_malformed_connect(self) -> None:
+        """A CONNECT that could be understood in two ways is refused for every handler."""
+        for target, field, reason in (
+            ("/", "X: 1", "a CONNECT to something other than host:port"),
+            ("a", "X: 1", "a CONNECT to something other than host:port"),
+            ("http://a:1", "X: 1", "a CONNECT to something other than host:port"),
+            ("[a]:1", "X: 1", "a CONNECT to something other than host:port"),
+            ("a:1", "Content-Length: 3", "a CONNECT with a body"),
+            ("a:1", "Transfer-Encoding: chunked", "a CONNECT with a body"),
+        ):
+            with self.subTest(target=target, field=field):
+                client = self.connect(self.serve_with(ProxyHandler()))
+                answer = client.send(f"CONNECT {target} HTTP/1.1\r\nHost: a:1\r\n{field}\r\n\r\n".encode()).answer()
+                self.assertEqual((400, f"{reason}\n".encode()), (answer.status, answer.body))
 
     def test_stop(self) -> None:
         """A stop does not wait for it, and says nothing."""
