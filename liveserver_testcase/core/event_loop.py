@@ -43,7 +43,6 @@ __all__ = ["EventLoopServer", "LoopConnection", "WriteBuffer"]
 
 log = logging.getLogger("liveserver_testcase.core")
 
-_SEND_BUFFER = 128 * 1024  # bytes that the system takes of what a client does not read; its default may be megabytes
 _PAUSE = 0.05  # seconds before accept() is tried again when the process has no descriptor left
 _JOIN = 0.3  # seconds that the loop gets to end after the grace, where something may block it
 _SLOW = 1.0  # seconds that it gets when nothing blocks it: the machine may be busy
@@ -177,7 +176,6 @@ class _LoopRun:
         options = self.server._options()
         for sock in self.listener.sockets:
             sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # the connections inherit it
             asyncio.get_running_loop().add_reader(sock, self.accept, sock, options)
 
     def accept(self, sock: socket.socket, options: dict[str, Any]) -> None:

@@ -35,6 +35,9 @@ _LOCALHOST = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _NO_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}
 # a port that is free for IPv4 and taken for IPv6 is rare; this many in a row mean that something is wrong
 _PORT_TRIES = 32
+# Bytes that the system takes of what a client does not read.  Its own limit is megabytes, and filling them looks to a
+# stop like a client that reads.
+_SEND_BUFFER = 128 * 1024
 _WILDCARDS = ("0.0.0.0", "::")
 
 
@@ -157,6 +160,7 @@ class Listener:
             for sock in self.sockets:
                 if os.name != "nt":  # connections of an earlier run that linger on the port are no conflict
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # what it accepts inherits this
                 sock.listen(BACKLOG)
         except OSError as error:
             self.release()
