@@ -8,7 +8,6 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.interrupts import TimeLimitExceeded, time_limit
@@ -39,57 +38,58 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
         raise UsageError(f"the application is {quote(app)}, which cannot be called; {_WANTED}")
     target = _find_target(app)
     try:
-        signature = _strip(inspect.signature(target))
+        parameters = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):  # written in C, or with a __signature__ that is none
         raise UsageError(f"the application {quote(app)} does not say what arguments it takes. {_SAY}") from None
-    arity = _Arity.of(signature)
+    signature = inspect.Signature([each.replace(annotation=each.empty) for each in parameters])  # which may be long
+    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    required = sum(each.default is each.empty for each in places)
+    takes_any = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    first = places[0].name if places else ""
+    library = type(app).__module__.partition(".")[0]
     is_async = _is_async(target)
-    if arity.first == "self" or type(app).__module__.partition(".")[0] in _OWN_SERVERS:
-        raise UsageError(_explain(app, signature, arity, is_async))
-    if arity.takes(3) and (arity.required == 3 or is_async or arity.first == "scope"):
-        return "asgi"
-    if arity.takes(2) and arity.required == 2 and not is_async:
-        return "wsgi"
-    raise UsageError(_explain(app, signature, arity, is_async))
+    if first != "self" and library not in _OWN_SERVERS:
+        if _takes(signature, 3) and (required == 3 or is_async or first == "scope"):
+            return "asgi"
+        if _takes(signature, 2) and required == 2 and not is_async:
+            return "wsgi"
 
-
-@dataclass
-class _Arity:
-    """How many positional arguments a callable takes.
-
-    Attributes:
-        required: At the least.
-        most: At the most; None if there is no end.
-        first: The name of the first one.
-        is_open: Whether it demands keywords, so that neither interface can call it.
-    """
-
-    required: int
-    most: int | None
-    first: str
-    is_open: bool
-
-    @classmethod
-    def of(cls, signature: inspect.Signature) -> _Arity:
-        parameters = list(signature.parameters.values())
-        places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        has_rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        return cls(
-            required=sum(p.default is p.empty for p in places),
-            most=None if has_rest else len(places),
-            first=places[0].name if places else "",
-            is_open=not any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters),
+    # It is neither: say why, and what to do.
+    name = f"the application {quote(app)}"
+    if library in _OWN_SERVERS:
+        raise UsageError(
+            f"{name} is neither WSGI nor ASGI: {library} has an HTTP server of its own, which must serve it"
         )
+    if first == "self":
+        raise UsageError(
+            f"{name} takes self: it is a method of an object that there is not; hand over a plain function"
+        )
+    if required == 0 and not takes_any:
+        what = f"can be called without arguments, {signature}" if places else "takes no arguments"
+        raise UsageError(
+            f"{name} {what}; {_WANTED}. Is it a factory? Hand over what it returns, or 'module:factory()'."
+        )
+    # a class in the manner of ASGI 2 is made of a scope, and called with receive and send
+    is_second_half = isinstance(app, type) and any(
+        inspect.iscoroutinefunction(vars(kind).get("__call__")) for kind in app.__mro__
+    )
+    if not is_async and ((required == 1 and first == "scope") or is_second_half):
+        raise UsageError(
+            f"{name} is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "
+            "Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable()."
+        )
+    if required == 0:
+        raise UsageError(f"{name} takes any arguments, {signature}, so it could be either. {_SAY}")
+    raise UsageError(f"{name} {'awaits' if is_async else 'takes'} {signature}; {_WANTED}. {_SAY}")
 
-    def takes(self, count: int) -> bool:
-        """Whether it can be called with so many."""
-        return self.is_open and self.required <= count and (self.most is None or self.most >= count)
 
-
-def _strip(signature: inspect.Signature) -> inspect.Signature:
-    """The same without annotations, which may be long."""
-    bare = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
-    return inspect.Signature(bare)
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    """Whether it can be called with so many positional arguments, and nothing else."""
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _find_target(app: Any) -> Callable[..., Any]:
@@ -109,35 +109,6 @@ def _is_async(target: Callable[..., Any]) -> bool:
     asyncio = None if _KNOWS_MARKS else sys.modules.get("asyncio")  # 20 ms to import, and nothing is marked without it
     is_coroutine = inspect.iscoroutinefunction if asyncio is None else asyncio.iscoroutinefunction
     return is_coroutine(target) or is_coroutine(inspect.unwrap(target))
-
-
-def _explain(app: Any, signature: inspect.Signature, arity: _Arity, is_async: bool) -> str:
-    """Why it is neither, and what to do."""
-    name = f"the application {quote(app)}"
-    arguments = f"{'awaits' if is_async else 'takes'} {signature}"
-    library = type(app).__module__.partition(".")[0]
-    if library in _OWN_SERVERS:
-        return f"{name} is neither WSGI nor ASGI: {library} has an HTTP server of its own, which must serve it"
-    if arity.first == "self":
-        return f"{name} takes self: it is a method of an object that there is not; hand over a plain function"
-    if arity.required == 0 and arity.most is not None:
-        told = "takes no arguments" if arity.most == 0 else f"can be called without arguments, {signature}"
-        return f"{name} {told}; {_WANTED}. Is it a factory? Hand over what it returns, or 'module:factory()'."
-    if (not is_async and arity.required == 1 and arity.first == "scope") or _is_second_half(app, is_async):
-        return (
-            f"{name} is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "
-            "Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable()."
-        )
-    if arity.most is None and arity.required == 0:
-        return f"{name} takes any arguments, {signature}, so it could be either. {_SAY}"
-    return f"{name} {arguments}; {_WANTED}. {_SAY}"
-
-
-def _is_second_half(app: Any, is_async: bool) -> bool:
-    """Whether it is a class in the manner of ASGI 2: made of a scope, called with receive and send."""
-    if not isinstance(app, type) or is_async:
-        return False
-    return any(inspect.iscoroutinefunction(vars(kind).get("__call__")) for kind in app.__mro__)
 
 
 _NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"

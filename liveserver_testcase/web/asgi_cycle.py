@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable
-from contextvars import Context, ContextVar
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..core.interrupts import monotonic
@@ -58,8 +58,9 @@ class RequestResponseCycle:
     """
 
     __slots__ = (
-        "_deferred_end", "_raw_receive", "_raw_send", "connection", "has_body", "has_ended", "has_started", "is_gone",
-        "is_reading", "must_raise", "record", "server", "task", "was_cancelled", "was_notified",
+        "_deferred_end", "_raw_receive", "_raw_send", "_releasing", "connection", "has_body", "has_ended",
+        "has_started", "is_gone", "is_reading", "must_raise", "record", "server", "task", "was_cancelled",
+        "was_notified",
     )  # fmt: skip
 
     def __init__(self, connection: ASGIConnection, record: RequestRecord, *, has_body: bool) -> None:
@@ -176,29 +177,24 @@ class RequestResponseCycle:
     async def send(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a response: what it says is recorded before the client can read it."""
         record, kind = self.record, message["type"]
-        if self.connection.is_lost and self._is_unwanted():
-            self._raise_gone()
         if kind == "http.response.start" and not self.has_started:
             record._is_streaming = _is_event_stream(message)
             record.status, self.has_started = message["status"], True
             record.response_begun_at = monotonic()
             try:
-                await self._raw_send(message)
-            except BaseException as error:
-                record.status, self.has_started = None, False
-                record.response_begun_at = None
-                self.is_gone = self.is_gone or isinstance(error, OSError)
+                await self._send_on(message)
+            except BaseException:
+                record.status = record.response_begun_at = None
+                self.has_started = False
                 raise
-        elif kind == "http.response.body" and self.has_started and not message.get("more_body", False):
-            if (record.status or 0) >= 500 and self._deferred_end is None and not self.has_ended:
-                # Starlette answers with a 500 and raises afterwards: the client is not to be first to know
-                self._deferred_end = message
-                flushing = asyncio.get_running_loop().create_task(self._release())
-                flushing.add_done_callback(_ignore)
-                return
-            await self._complete(message)
-        else:
+        elif kind != "http.response.body" or not self.has_started or message.get("more_body", False):
             await self._send_on(message)
+        elif (record.status or 0) >= 500 and self._deferred_end is None and not self.has_ended:
+            # Starlette answers with a 500 and raises afterwards: the client is not to be first to know
+            self._deferred_end = message
+            self._releasing = asyncio.get_running_loop().create_task(self._release())
+        else:
+            await self._complete(message)
 
     async def _release(self) -> None:
         """Send the end of a response that was deferred."""
@@ -225,13 +221,12 @@ class RequestResponseCycle:
             record.completed = self.has_ended = True
             record.end()
         try:
-            await self._raw_send(message)
-        except BaseException as error:
+            await self._send_on(message)
+        except BaseException:
             record.completed = self.has_ended = False
             record.duration = None
-            self.is_gone = self.is_gone or isinstance(error, OSError)
             raise
-        self.server.journal.notify(self.record)
+        self.server.journal.notify(record)
 
     async def send_ws(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a WebSocket."""
@@ -252,21 +247,15 @@ class RequestResponseCycle:
             raise
 
     async def _send_on(self, message: dict[str, Any]) -> None:
-        if self.connection.is_lost and self._is_unwanted():
-            self._raise_gone()
+        # an application must know that what it sends reaches nobody, although uvicorn would not say so
+        if self.connection.is_lost and (self.must_raise or self.server.has_refused):
+            self.is_gone = True
+            raise ClientDisconnected("the client has left")
         try:
             await self._raw_send(message)
         except OSError:
             self.is_gone = True
             raise
-
-    def _is_unwanted(self) -> bool:
-        """Whether an application must know that what it sends reaches nobody, although uvicorn would not say so."""
-        return self.must_raise or self.server.has_refused
-
-    def _raise_gone(self) -> None:
-        self.is_gone = True
-        raise ClientDisconnected("the client has left")
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -305,11 +294,7 @@ class RequestResponseCycle:
         thread = self.connection.thread
         if getattr(self.task.get_coro(), "cr_running", False) and threading.get_ident() != thread:
             return loop_stack(thread)
-        return task_stack(self.task) + thread_stacks(self.is_context)
-
-    def is_context(self, context: Context) -> bool:
-        """Whether what runs in ``context`` works for this call."""
-        return context.get(_current) is self
+        return task_stack(self.task) + thread_stacks(lambda context: context.get(_current) is self)
 
 
 def _is_event_stream(message: dict[str, Any]) -> bool:
@@ -330,12 +315,6 @@ def _is_departure(error: BaseException) -> bool:
     if isinstance(error, asyncio.CancelledError | ClientDisconnected | BadRequest):
         return True
     return any(kind.__name__ in _DEPARTURES for kind in type(error).__mro__)
-
-
-def _ignore(task: asyncio.Task[None]) -> None:
-    """Ask for what a task raised, so that asyncio does not log it."""
-    if not task.cancelled():
-        task.exception()
 
 
 class RequestTask(asyncio.Task[Any]):

@@ -6,21 +6,22 @@ import contextlib
 import socket
 import ssl
 import threading
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.connection import RECEIVE, Connection, PlainHTTP
 from ..core.interrupts import monotonic
-from ..core.journal import Journal
 from ..core.listener import ServerSocket
 from ..core.threaded import ConnectionState
-from ..core.tls import TLS
 from ..errors import ClientDisconnected, InvalidResponse
 from .records import Exchange
 from .request_body import Body, ReceiveBuffer, make_framing
 from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line
 from .response import ResponseWriter, describe_status, plain_response
 
-__all__ = ["HTTPConnection", "Handler", "Service"]
+if TYPE_CHECKING:
+    from .http_server import HTTPServer
+
+__all__ = ["HTTPConnection", "Handler"]
 
 _DRAIN = 256 * 1024  # bytes of a body nobody read that are read and dropped to keep the connection, as Go does
 _READING, _ACTIVE, _IDLE = ConnectionState.READING, ConnectionState.ACTIVE, ConnectionState.IDLE
@@ -40,33 +41,6 @@ class Handler(Protocol):
         """
 
 
-class Service(Protocol):
-    """What a connection wants of its server."""
-
-    journal: Journal[Exchange]
-    tls: TLS | None
-    handler: Handler
-    accepts_connect: bool
-    keep_alive: bool
-    header_timeout: float
-    body_timeout: float
-
-    @property
-    def scheme(self) -> str:
-        """``http`` or ``https``."""
-
-    @property
-    def host(self) -> str:
-        """The host that it listens on."""
-
-    @property
-    def port(self) -> int:
-        """The port."""
-
-    def note_error(self, exchange: Exchange, error: BaseException) -> None:
-        """Record."""
-
-
 class HTTPConnection(Connection):
     """Serves the requests of one client, one after the other.
 
@@ -79,7 +53,7 @@ class HTTPConnection(Connection):
     _has_forgiven = False  # one empty line before the request that is to come
 
     def __init__(
-        self, server: Service, sock: socket.socket, address: Any, index: int, stopping: threading.Event
+        self, server: HTTPServer, sock: socket.socket, address: Any, index: int, stopping: threading.Event
     ) -> None:
         super().__init__(sock, address, index, stopping)
         self.server = server
@@ -209,7 +183,8 @@ class HTTPConnection(Connection):
             except BaseException as error:
                 self._answer_error(exchange, response, error)
             if response.is_taken_over:
-                self._end_taken_over(exchange)
+                exchange.response, exchange.completed = None, True  # what was given to it besides was not sent
+                self._unclean = True  # to end TLS is not possible while a thread of the handler's may be receiving
             elif response.finished and response.keep_alive and (body is None or body.finished or body.drain(_DRAIN)):
                 return True
         except ClientDisconnected:
@@ -223,11 +198,6 @@ class HTTPConnection(Connection):
         # the client may have sent more: it could not know that this is the end
         self._unread = self._gone is None or self._lingers
         return False
-
-    def _end_taken_over(self, exchange: Exchange) -> None:
-        """Complete the record of an exchange whose handler has used the connection itself."""
-        exchange.response, exchange.completed = None, True  # what the application returned besides was not sent
-        self._unclean = True  # to end TLS is not possible while a thread of the handler's may be receiving
 
     def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
         """Record what the handler raised before the client reads of it, and answer in its place if nobody has."""

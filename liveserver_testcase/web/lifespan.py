@@ -75,7 +75,10 @@ class Lifespan:
         if "lifespan.startup.failed" in self._said:
             await asyncio.wait([task], timeout=_MOMENT)  # it may raise why, as Starlette does
             self._task = None
-            raise self._describe_failure(self._error)
+            if self._error is not None:
+                raise self._fail(f"the application's startup raised {describe_error(self._error)}") from self._error
+            message = self._said["lifespan.startup.failed"] or "it does not say why"
+            raise self._fail(f"the application's startup failed: {message}")
         if not task.done():
             stack = task_stack(task)
             await self._cancel()
@@ -94,8 +97,12 @@ class Lifespan:
 
     async def _live(self) -> None:
         """The call of the application that lasts as long as it."""
-        scope = {"type": "lifespan", "asgi": _VERSIONS, "state": self.state}
-        self._error = await _catch(lambda: self.app(scope, self._receive, self._send))
+        try:
+            await self.app({"type": "lifespan", "asgi": _VERSIONS, "state": self.state}, self._receive, self._send)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # SystemExit, too, which would end the loop
+            self._error = error
 
     async def _receive(self) -> dict[str, Any]:
         self._was_asked = True
@@ -117,14 +124,6 @@ class Lifespan:
         waited: list[asyncio.Future[None]] = [self._answer, *([self._task] if self._task is not None else [])]
         await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         self._answer.cancel()
-
-    def _describe_failure(self, error: BaseException | None) -> ServerStartError:
-        if error is not None:
-            failure = self._fail(f"the application's startup raised {describe_error(error)}")
-            failure.__cause__ = error
-            return failure
-        message = self._said["lifespan.startup.failed"] or "it does not say why"
-        return self._fail(f"the application's startup failed: {message}")
 
     def _fail(self, why: str) -> ServerStartError:
         return ServerStartError(f"{self.describe()} could not start: {why}")
@@ -180,14 +179,3 @@ class Lifespan:
             task.cancel()
             with contextlib.suppress(Exception):
                 await asyncio.wait([task], timeout=_MOMENT)
-
-
-async def _catch(call: Callable[[], Awaitable[None]]) -> BaseException | None:
-    """What a call of the application raises: a task that raised `SystemExit` would end the loop."""
-    try:
-        await call()
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        return error
-    return None

@@ -194,7 +194,6 @@ class Body(io.RawIOBase):
 
     Attributes:
         framing: Where it ends.
-        finished: Whether all of it has been read.
         received: Bytes of it that have been read.
         finished_at: When that was, on the monotonic clock.
         failure: Why it cannot be read to its end: the client's fault, or its disappearance.
@@ -205,7 +204,6 @@ class Body(io.RawIOBase):
         self._incoming = incoming
         self.framing = framing
         self._before = before  # sends the 100 Continue that the client may be waiting for
-        self.finished = False
         self.finished_at: float | None = None
         self.received = 0
         self.failure: BadRequest | ClientDisconnected | None = None
@@ -221,33 +219,40 @@ class Body(io.RawIOBase):
         Raises:
             ClientDisconnected: The client is gone, or its body is malformed, so that nobody knows where it ends.
         """
-        if self.finished:
-            return 0
+        view = memoryview(buffer).cast("B")
+        piece = self.take(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def take(self, most: int) -> bytes:
+        """Read what is there, and wait only if there is nothing; empty at the end of the body, and for no bytes.
+
+        Raises:
+            ClientDisconnected: As `readinto`.
+        """
+        incoming, framing, piece = self._incoming, self.framing, b""
+        if framing.finished or not most:
+            return piece
         if self.failure is not None:
             raise _wrap_failure(self.failure)
-        view = memoryview(buffer).cast("B")
-        if not len(view):
-            return 0
         try:
             if self._before is not None:
                 before, self._before = self._before, None
                 before()
-            incoming, framing = self._incoming, self.framing
             while True:
-                incoming.position, piece = framing.take(incoming.data, incoming.position, len(view))
+                incoming.position, piece = framing.take(incoming.data, incoming.position, most)
                 if piece or framing.finished:
                     break
                 incoming.fill()
         except (BadRequest, ClientDisconnected) as error:
             self.failure = error
             raise _wrap_failure(error) from error
-        view[: len(piece)] = piece
         self.received += len(piece)
         if self.observe is not None:
             self.observe(piece)
         if framing.finished:
-            self.finished, self.finished_at = True, monotonic()
-        return len(piece)
+            self.finished_at = monotonic()
+        return piece
 
     def drain(self, most: int) -> bool:
         """Read and forget up to ``most`` bytes; whether that was the rest.
@@ -255,9 +260,8 @@ class Body(io.RawIOBase):
         Raises:
             ClientDisconnected: As `readinto`.
         """
-        scratch = bytearray(min(most, _PIECE))
         while most > 0 and not self.finished:
-            most -= self.readinto(scratch)
+            most -= len(self.take(min(most, _PIECE)))
         return self.finished
 
     def read_into(self, pieces: list[bytes], most: int) -> None:
@@ -266,12 +270,9 @@ class Body(io.RawIOBase):
         Raises:
             ClientDisconnected: As `readinto`.
         """
-        size = _PIECE if self.framing.is_chunked else min(self.framing.left, _PIECE)
-        scratch = memoryview(bytearray(min(most, size)))
         while most > 0 and not self.finished:
-            count = self.readinto(scratch[:most] if most < len(scratch) else scratch)
-            pieces.append(bytes(scratch[:count]))
-            most -= count
+            pieces.append(self.take(min(most, _PIECE)))
+            most -= len(pieces[-1])
 
     def skip_rest(self) -> None:
         """Read and forget the rest, which `received` counts.
@@ -279,13 +280,18 @@ class Body(io.RawIOBase):
         Raises:
             ClientDisconnected: As `readinto`.
         """
-        while not self.drain(_PIECE):
-            pass
+        while not self.finished:
+            self.take(_PIECE)
 
     def abandon(self) -> None:
         """Let nobody read from the connection any more: the exchange is over, and what follows is not for it."""
         if not self.finished and self.failure is None:
             self.failure = ClientDisconnected("the exchange is over: its body cannot be read any more")
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of it has been read."""
+        return self.framing.finished
 
     @property
     def was_asked_for(self) -> bool:

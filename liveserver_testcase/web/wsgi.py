@@ -15,7 +15,7 @@ from wsgiref.util import FileWrapper
 from ..core.listener import format_host
 from ..core.text import quote
 from ..errors import InvalidResponse
-from .connection import HTTPConnection, Service
+from .connection import HTTPConnection
 from .http_server import HTTPServer
 from .records import Exchange, RequestRecord
 from .request_body import WSGIInput
@@ -181,7 +181,7 @@ class WSGIHandler:
     def __init__(self, app: WSGIApplication, around: Around | None = None) -> None:
         self.app = app
         self.around = around
-        self._base: tuple[Service | None, dict[str, Any]] = None, {}  # the server, and what its environs share
+        self._base: tuple[HTTPServer | None, dict[str, Any]] = None, {}  # the server, and what its environs share
 
     def handle(self, exchange: Exchange, connection: HTTPConnection) -> None:
         """Call the application and send what it gives."""
