@@ -18,7 +18,7 @@ from typing import Any, cast
 from ..core.event_loop import EventLoopServer, LoopConnection
 from ..core.interrupts import monotonic
 from ..core.listener import Listener
-from ..core.server import State
+from ..core.server import State, check_seconds
 from ..core.tls import resolve_tls
 from ..core.tracebacks import Unfinished
 from ..errors import ServerThreadError
@@ -86,8 +86,8 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
         self.app = app
-        self.header_timeout = header_timeout
-        self.body_timeout = body_timeout
+        self.header_timeout = check_seconds("header_timeout", header_timeout)
+        self.body_timeout = check_seconds("body_timeout", body_timeout)
         self.around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] = around or _no_context
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
