@@ -69,14 +69,6 @@ class ServerConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.hostname, str) or not _HOSTNAME.fullmatch(self.hostname):
             raise UsageError(f"hostname is {self.hostname!r}; wanted a name without white space, such as 'localhost'")
-        self._check_tls()
-        self._check_auth()
-        for name in ("size_limit", "line_limit", "kept_bytes_limit"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise UsageError(f"{name} is {value!r}; wanted a whole number of bytes from 1, or None for no limit")
-
-    def _check_tls(self) -> None:
         if self.tls not in (None, "starttls", "implicit"):
             raise UsageError(f"tls is {self.tls!r}; wanted 'starttls', 'implicit', or None for none")
         choice = self.certificate
@@ -95,8 +87,6 @@ class ServerConfig:
             raise UsageError("require_tls is True, but nobody can begin TLS: set tls to 'starttls' or 'implicit', too")
         if self.tls is None and choice != "valid":
             raise UsageError(f"certificate is {choice!r}, but nobody sees it: set tls to 'starttls' or 'implicit', too")
-
-    def _check_auth(self) -> None:
         is_sound = isinstance(self.users, Mapping) and all(
             isinstance(text, str) for item in self.users.items() for text in item
         )
@@ -109,6 +99,10 @@ class ServerConfig:
         for name in self.auth_mechanisms:
             if not isinstance(name, str) or name.upper() not in MECHANISMS:
                 raise UsageError(f"auth_mechanisms has {name!r}: {suggest_name(str(name).upper(), MECHANISMS)}")
+        for name in ("size_limit", "line_limit", "kept_bytes_limit"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise UsageError(f"{name} is {value!r}; wanted a whole number of bytes from 1, or None for no limit")
 
     @property
     def mechanisms(self) -> tuple[str, ...]:

@@ -244,7 +244,9 @@ def find_links(text: str, anchors: Iterable[tuple[str, str]]) -> list[Link]:
 
     What leads nowhere (``#``, ``javascript:``, pictures in the email) is no link.
     """
-    found = [Link(url=_remove_breaks(url), text=label) for url, label in anchors if not _NO_LINK.match(url)]
+    # A browser takes an address from an attribute without line ends, and without spaces around.
+    taken = [(re.sub(r"[\t\r\n]", "", url).strip(), label) for url, label in anchors if not _NO_LINK.match(url)]
+    found = [Link(url=url, text=label) for url, label in taken]
     known = {link.url for link in found}
     for match in _PLAIN_URL.finditer(text):
         start, end = match.span()
@@ -252,11 +254,6 @@ def find_links(text: str, anchors: Iterable[tuple[str, str]]) -> list[Link]:
         if url not in known and not url.endswith("://"):
             found.append(Link(url=url, text=url))
     return list(dict.fromkeys(found))
-
-
-def _remove_breaks(url: str) -> str:
-    """Return an address as a browser takes it from an attribute: without line ends, and without spaces around."""
-    return re.sub(r"[\t\r\n]", "", url).strip()
 
 
 def _cut_punctuation(url: str, before: str, behind: str) -> str:

@@ -527,17 +527,13 @@ def _has(attachment: Attachment, fact: str, wanted: object) -> bool:
     if isinstance(wanted, bytes):
         return bool(value == wanted)
     if isinstance(wanted, re.Pattern):
-        return bool(wanted.search(attachment.text if fact == "content" and _is_textual(wanted) else value))
+        return bool(wanted.search(attachment.text if fact == "content" and isinstance(wanted.pattern, str) else value))
     if isinstance(wanted, str):
         if fact == "content":
             return " ".join(wanted.split()) in " ".join(attachment.text.split())
         glob = wanted.lower() if fact == "content_type" else wanted
         return value == glob or fnmatchcase(value, glob)
     return bool(wanted(value))  # type: ignore[operator]
-
-
-def _is_textual(pattern: re.Pattern[Any]) -> bool:
-    return isinstance(pattern.pattern, str)
 
 
 def refuse_attachment(name: str, wanted: object) -> None:

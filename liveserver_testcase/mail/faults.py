@@ -195,7 +195,11 @@ class SMTPFault:
         self.effect = effect
         self.times = check_count("times", times, 1, "how often, or None for always")
         self.after = check_count("after", after, 0, "how many occasions pass first") or 0
-        self._when = check_condition(when)
+        if when is not None and not callable(when) and (not isinstance(when, str | re.Pattern) or when == ""):
+            raise UsageError(
+                f"{when!r} says nothing of who is meant; wanted an address, a glob, a pattern or a function"
+            )
+        self._when = when
         self._remove = remove
         self._key = key  # counts `times` for each value of it: so greylisting knows whom it has seen
         self._seen: dict[object, int] = {}
@@ -303,17 +307,6 @@ def check_count(name: str, value: int | None, least: int, meaning: str) -> int |
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
         raise UsageError(f"{name} is {value!r}; wanted a whole number from {least}: {meaning}")
     return value
-
-
-def check_condition(when: Condition | None) -> Condition | None:
-    """What says who is meant.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    if when is None or callable(when) or (isinstance(when, str | re.Pattern) and when != ""):
-        return when
-    raise UsageError(f"{when!r} says nothing of who is meant; wanted an address, a glob, a pattern or a function")
 
 
 # -- which fault happens -----------------------------------------------------------------------------------------------

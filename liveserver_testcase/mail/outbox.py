@@ -49,7 +49,8 @@ class EmailList(Sequence["ReceivedEmail"], abc.ABC):
         try:
             return _seen(emails[index])
         except IndexError:
-            raise IndexError(f"{index}: there {_are(len(emails))} in {self._name}") from None
+            number = count(len(emails), "email") if emails else "no email"
+            raise IndexError(f"{index}: there {'are' if len(emails) > 1 else 'is'} {number} in {self._name}") from None
 
     def __iter__(self) -> Iterator[ReceivedEmail]:
         return map(_seen, self._emails())
@@ -160,7 +161,3 @@ class CapturedEmails(EmailList):
 def _seen(email: ReceivedEmail) -> ReceivedEmail:
     email.was_seen = True
     return email.parse()
-
-
-def _are(number: int) -> str:
-    return f"{'is' if number == 1 else 'are'} {count(number, 'email')}" if number else "is no email"

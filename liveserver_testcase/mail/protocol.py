@@ -242,6 +242,7 @@ class SMTPProtocol(SMTP):
         self.server.protocols.discard(self)
         self.server._connection_lost(self.connection)
         if self.transport is not None:  # else aiosmtpd was not handed it: a handshake of implicit TLS has failed
+            self.transport.close()  # that of TLS does not know that the one below is lost
             super().connection_lost(None)  # cancels what still runs
         self.server.journal.notify()
 

@@ -334,7 +334,11 @@ def explain_error(error: BaseException, diagnostics: Diagnostics) -> str:
     Returns:
         Lines without a final line end; empty if the error is none of a mail client, or the server saw nothing of it.
     """
-    raised = [each for each in _find_causes(error) if _is_of_client(each)]
+    raised = [
+        each
+        for each in _find_causes(error)
+        if any(kind.__module__.partition(".")[0] in _MAIL_LIBRARIES for kind in type(each).__mro__)
+    ]
     if not raised or not diagnostics.sessions:
         return ""
     found = _match_reasons(diagnostics)
@@ -364,10 +368,6 @@ def _find_causes(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(each))
             yield each
             waiting += [each.__cause__, each.__context__]
-
-
-def _is_of_client(error: BaseException) -> bool:
-    return any(kind.__module__.partition(".")[0] in _MAIL_LIBRARIES for kind in type(error).__mro__)
 
 
 # -- attempts

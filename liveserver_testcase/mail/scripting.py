@@ -24,7 +24,6 @@ from .faults import (
     check_command,
     check_count,
 )
-from .session import SMTPAttempt
 from .syntax import Reply
 
 __all__ = ["ScriptedFaults"]
@@ -124,7 +123,13 @@ class ScriptedFaults:
         """Refuse each recipient so often, and take it then; each pair of sender and recipient counts by itself."""
         check_count("times", times, 1, "how often each one is refused")
         refusal = check_answer((code, text or f"{code // 100}.7.1 Greylisted, please try again later"))
-        fault = SMTPFault("RCPT", refusal, self._script.discard, times=times, key=_triplet)
+        fault = SMTPFault(
+            "RCPT",
+            refusal,
+            self._script.discard,
+            times=times,
+            key=lambda attempt: (attempt.session.peer[0], attempt.mail_from, attempt.address.lower()),
+        )
         return self._script.add(fault)
 
     def shut_down_reply(self, *, text: str = "4.3.2 Server shutting down", times: int | None = None) -> SMTPFault:
@@ -141,7 +146,9 @@ class ScriptedFaults:
         after: int = 0,
     ) -> SMTPFault:
         """Wait before a command is answered; a client that leaves is noticed, and its command has no effect."""
-        return self._put(check_command(command), Delay(_check_seconds(seconds)), when, times, after)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
+            raise UsageError(f"seconds is {seconds!r}; wanted 0 to {_LONGEST:.0f}, or use hang() to wait for ever")
+        return self._put(check_command(command), Delay(seconds), when, times, after)
 
     def hang(
         self, command: str, *, when: Condition | None = None, times: int | None = None, after: int = 0
@@ -250,15 +257,5 @@ class ScriptedFaults:
         return self._script.add(SMTPFault(command, effect, self._script.discard, when=when, times=times, after=after))
 
 
-def _triplet(attempt: SMTPAttempt) -> object:
-    return attempt.session.peer[0], attempt.mail_from, attempt.address.lower()
-
-
 def _is_line(line: object) -> bool:
     return isinstance(line, str) and line != "" and line.isprintable()
-
-
-def _check_seconds(seconds: float) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
-        raise UsageError(f"seconds is {seconds!r}; wanted 0 to {_LONGEST:.0f}, or use hang() to wait for ever")
-    return seconds
