@@ -18,6 +18,7 @@ from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
+from ..core.masking import mask
 from ..core.names import suggest_name
 from ..core.text import escape
 from ..errors import UsageError
@@ -603,9 +604,9 @@ def in_full(value: str | list[str]) -> str:
 
 
 def _block(lines: Iterable[str], margin: str = "| ") -> str:
-    """Return lines behind a margin, printable, cut at `_LONGEST_TEXT` with the full length named."""
+    """Return lines behind a margin, printable, without secrets, cut at `_LONGEST_TEXT` with the full length named."""
     text = "\n".join(lines)
-    cut = [margin + escape(line) for line in text[:_LONGEST_TEXT].split("\n")]
+    cut = [margin + escape(line) for line in mask(text[:_LONGEST_TEXT]).split("\n")]
     if len(text) > _LONGEST_TEXT:
         cut.append(f"[cut: {_LONGEST_TEXT:,} of {len(text):,} characters are shown]")
     return "\n".join(cut)
@@ -620,7 +621,8 @@ def difference(wanted: str, got: str, *, part: bool = False) -> str:
         part: `wanted` is a fragment: of `got`, only the lines around what is nearest to it are compared.
     """
     if not part and max(len(wanted), len(got)) <= _LONGEST_VALUE and "\n" not in wanted + got:
-        return f"{wanted!r} != {got!r}" if got else f"{wanted!r} is wanted, but there is none"
+        wanted, got = repr(mask(wanted)), mask(got)
+        return f"{wanted} != {got!r}" if got else f"{wanted} is wanted, but there is none"
     wanted_lines = [line.strip() for line in wanted.strip().splitlines()]
     got_lines = [line.strip() for line in got.splitlines()[:_MOST_LINES]]
     if part:

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from ..core.masking import mask_header
 from ..core.names import suggest_name
 from .decoding import OnDefect, decode_base64, decode_text, remove_surrogates
 
@@ -395,4 +396,4 @@ class Headers(Mapping[str, str]):
         return len({name.lower() for name, _ in self._fields})
 
     def __repr__(self) -> str:
-        return f"Headers({list(self._fields)!r})"
+        return f"Headers({[(name, mask_header(name, value)) for name, value in self._fields]!r})"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.journal import JournalWindow
+from ..core.masking import mask
 from ..core.text import escape
 from .content import (
     HTMLContent,
@@ -456,4 +457,4 @@ class ReceivedEmail(ParsedPart):
     def __repr__(self) -> str:
         # repr() of each part, so that nothing in a mail can move the cursor of the terminal that shows it
         route = f"from {self.mail_from!r} to {', '.join(self.recipients)!r}"
-        return f"<ReceivedEmail {self.subject!r} {route}, {len(self.raw)} bytes>"
+        return f"<ReceivedEmail {mask(self.subject)!r} {route}, {len(self.raw)} bytes>"
