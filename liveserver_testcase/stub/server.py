@@ -11,7 +11,7 @@ from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError
-from ..web.facade import HTTPServerFacade
+from ..web.http_server import HTTPServerFacade
 from ..web.records import Exchange
 from .engine import StubEngine
 from .expectation import Expectation, parse_times

@@ -34,7 +34,6 @@ __all__ = ["ASGIServer"]
 
 _LOOK = 1.0  # seconds for the loop to read what was sent
 _TAKE_NOTE = 0.15  # seconds for cancelled calls to end
-_NO_CONTEXT = contextlib.nullcontext()
 _SHUTDOWN = 0.5  # seconds that a shutdown gets at the least, when requests have used up the grace
 
 
@@ -88,7 +87,9 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self.app = app
         self.header_timeout = check_seconds("header_timeout", header_timeout)
         self.body_timeout = check_seconds("body_timeout", body_timeout)
-        self.around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] = around or _no_context
+        self.around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] = (
+            around or contextlib.nullcontext
+        )
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
@@ -219,10 +220,6 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self.note_error(record, error)
         self.journal.notify()
         return True
-
-
-def _no_context(_record: RequestRecord) -> contextlib.AbstractContextManager[object]:
-    return _NO_CONTEXT
 
 
 def _make_app(server: ASGIServer) -> ASGIApplication:

@@ -8,9 +8,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 from urllib.parse import quote, urlencode
 
+from ..core.facade import ServerFacade
+from ..core.journal import Journal, JournalWindow
 from ..core.listener import format_host
 from ..core.server import Server, check_seconds
 from ..core.threaded import ThreadedServer
@@ -19,7 +21,7 @@ from ..core.tracebacks import stack_of_thread
 from .connection import Handler, HTTPConnection
 from .records import Exchange, R, RequestLog
 
-__all__ = ["HTTPEndpoint", "HTTPServer", "build_base_url", "build_url"]
+__all__ = ["HTTPEndpoint", "HTTPServer", "HTTPServerFacade", "build_base_url", "build_url"]
 
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what has a meaning in a URL, or stands for itself.  Source: RFC 3986, 2.2 and 2.3
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")  # data, not the beginning of an octet.  Source: RFC 3986, 2.4
@@ -171,3 +173,43 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> HTTPConnection:
         return HTTPConnection(self, sock, address, index, stopping)
+
+
+class HTTPServerFacade(ServerFacade, Generic[R]):
+    """A server as users see it; another one, its engine, serves."""
+
+    __slots__ = ()
+
+    _engine: HTTPEndpoint[R]
+
+    def close_connections(self) -> None:
+        """Close every connection at once, also those with a request in flight; the server goes on."""
+        self._engine.close_connections()
+
+    @property
+    def journal(self) -> Journal[R]:
+        """The requests, in the order of their arrival."""
+        return self._engine.journal
+
+    @property
+    def in_flight(self) -> list[R]:
+        """The requests that are being served at the moment."""
+        return self._engine.in_flight
+
+    def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[R]:
+        """Wait until no request is in flight; see `RequestLog.wait_until_idle`."""
+        return self._engine.wait_until_idle(check_seconds("timeout", timeout), window)
+
+    @property
+    def external_host(self) -> str | None:
+        """The host in its URLs, where clients know it by another name than the one it listens on."""
+        return self._engine.external_host
+
+    @property
+    def ws_url(self) -> str:
+        """The same for WebSockets: ``ws://`` or ``wss://``."""
+        return self._engine.ws_url
+
+    def url_for(self, path: str = "", /, **query: Any) -> str:
+        """The URL of ``path`` on this server, with ``query`` as parameters; None leaves one out."""
+        return self._engine.url_for(path, **query)

@@ -17,9 +17,8 @@ from ..core.server import State
 from ..core.text import describe_error, one_line
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
-from .facade import HTTPServerFacade
 from .framework_errors import Around, FrameworkErrors
-from .http_server import HTTPEndpoint
+from .http_server import HTTPEndpoint, HTTPServerFacade
 from .records import RequestRecord
 from .wsgi import WSGIServer
 

@@ -6,6 +6,7 @@ colons, without a second opinion.  What it refuses, `HeadValidator` reads once m
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 from urllib.parse import unquote_to_bytes
@@ -53,9 +54,7 @@ _CHUNKED = re.compile(rb"\ntransfer-encoding:[ \t]*chunked *\r\n", re.IGNORECASE
 _ONCE = frozenset(("HTTP_HOST", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "CONTENT_TYPE"))
 _NOT_HTTP = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _VERSIONS = {b"1": "HTTP/1.1", b"0": "HTTP/1.0"}
-_keys: dict[str, str] = {}  # header names as sent, and their variables ("" for none); bounded below
-_heads: dict[bytes, Head] = {}  # by their bytes
-_REMEMBERED = 256  # heads that are kept so
+_REMEMBERED = 256  # heads that are remembered, by their bytes
 _REMEMBERED_SIZE = 2048  # bytes of the longest of them
 
 
@@ -114,9 +113,7 @@ class Head:
         variables = self.variables
         for line in lines:
             name, _, value = line.partition(":")
-            key = _keys.get(name)
-            if key is None:
-                key = _find_key(name)
+            key = _find_key(name)
             value = value.strip(" \t")
             if key in variables:
                 if key in _ONCE:
@@ -159,18 +156,13 @@ def parse_head(block: bytes, *, accepts_connect: bool = False) -> Head:
     Raises:
         BadRequest: It is malformed, ambiguous or too large.  Source: RFC 9112, 2-6; RFC 9110, 5 and 7.2.
     """
-    head = _heads.get(block)
-    if head is None:
-        head = _parse(block)
-        if len(block) <= _REMEMBERED_SIZE:
-            if len(_heads) >= _REMEMBERED:
-                _heads.clear()
-            _heads[block] = head
+    head = (_parse if len(block) <= _REMEMBERED_SIZE else _parse.__wrapped__)(block)
     if head.method == "CONNECT":
         _check_connect(head, accepts_connect)
     return head
 
 
+@functools.lru_cache(_REMEMBERED)
 def _parse(block: bytes) -> Head:
     match = _HEAD.fullmatch(block)
     if match is None or len(block) > MAX_HEAD or block.count(b"\n") > MAX_LINES + 2 or match.end(3) > MAX_REQUEST_LINE:
@@ -279,12 +271,10 @@ def _is_host(text: str) -> bool:
     return True
 
 
+@functools.lru_cache(1000)
 def _find_key(name: str) -> str:
     """The variable of a header; none for a name with ``_``, which could pass for another one with ``-``."""
-    key = "" if "_" in name else _NOT_HTTP.get(name.lower()) or "HTTP_" + name.upper().replace("-", "_")
-    if len(_keys) < 1000:
-        _keys[name] = key
-    return key
+    return "" if "_" in name else _NOT_HTTP.get(name.lower()) or "HTTP_" + name.upper().replace("-", "_")
 
 
 class HeadValidator:

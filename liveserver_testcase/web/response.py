@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import functools
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -23,23 +24,8 @@ _STATUS = re.compile(r"[1-9][0-9]{2}(?: [^\x00-\x1f\x7f]*)?")
 _TOKEN = re.compile(TOKEN.decode("ascii"))
 _EVENT_STREAM = re.compile(rb"\nContent-Type:[ \t]*text/event-stream\b", re.IGNORECASE)
 _JOIN_LIMIT = 64 * 1024  # up to here copying the body behind the head is cheaper than a second send
-_KNOWN = 1000  # header names that are remembered
-_REMEMBERED = 256  # heads that are
-_REMEMBERED_SIZE = 2048  # bytes of the longest of them
-
-# what has been checked once: header names with what they mean to the server ("" for nothing), and whole heads
-_names: dict[str, str] = {}
-_heads: dict[tuple[object, ...], PreparedHead] = {}
+_REMEMBERED = 256  # heads that are remembered
 _stamp: tuple[int, bytes] = (0, b"")
-
-_MEANINGS = {
-    "content-length": "length",
-    "transfer-encoding": "ours",  # the server frames, whatever the application says
-    "keep-alive": "ours",
-    "connection": "connection",
-    "date": "date",
-    "server": "server",
-}
 
 
 def _make_stamp() -> bytes:
@@ -49,25 +35,6 @@ def _make_stamp() -> bytes:
     if _stamp[0] != now:
         _stamp = (now, f"Date: {email.utils.formatdate(now, usegmt=True)}\r\nServer: {SERVER}\r\n".encode("ascii"))
     return _stamp[1]
-
-
-def _check_name(name: object) -> str:
-    """What a header name means to the server."""
-    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise InvalidResponse(f"header name {name!r} is not a token: wanted letters, digits and !#$%&'*+-.^_`|~ only")
-    meaning = _MEANINGS.get(name.lower(), "")
-    if len(_names) < _KNOWN:
-        _names[name] = meaning
-    return meaning
-
-
-def _check_status(status: object) -> tuple[int, str]:
-    """The code and the line of a status."""
-    if not isinstance(status, str) or not _STATUS.fullmatch(status):
-        raise InvalidResponse(
-            f"status {status!r} is no status: wanted a code and a reason in one line, such as '200 OK'"
-        )
-    return int(status[:3]), f"HTTP/1.1 {status[:3]} {status[4:]}\r\n"
 
 
 def _encode(lines: list[str]) -> bytes:
@@ -102,55 +69,57 @@ for an end; which of Date (1) and Server (2) are there already.  No class: makin
 def prepare_head(status: str, headers: Iterable[tuple[str, str]]) -> PreparedHead:
     """Check status and headers; see `ResponseWriter.begin`.
 
-    Applications repeat themselves: what has been prepared once is remembered.
+    Applications repeat themselves: what has been prepared lately is remembered.
 
     Raises:
         InvalidResponse: They must not go on the wire.
     """
     headers = tuple(headers)
-    key = status, headers
     try:
-        head = _heads.get(key)
-    except TypeError:  # something in it is unhashable, such as a header that is a list
         return _prepare(status, headers)
-    if head is None:
-        head = _prepare(status, headers)
-        if len(head[1]) <= _REMEMBERED_SIZE:
-            if len(_heads) >= _REMEMBERED:
-                _heads.clear()
-            _heads[key] = head
-    return head
+    except TypeError:  # something in it is unhashable, such as a header that is a list
+        return _prepare.__wrapped__(status, headers)
 
 
-def _prepare(status: str, headers: Iterable[tuple[str, str]]) -> PreparedHead:
-    code, line = _check_status(status)
+@functools.lru_cache(_REMEMBERED)
+def _prepare(status: object, headers: tuple[tuple[str, str], ...]) -> PreparedHead:
+    if not isinstance(status, str) or not _STATUS.fullmatch(status):
+        raise InvalidResponse(
+            f"status {status!r} is no status: wanted a code and a reason in one line, such as '200 OK'"
+        )
     left: int | None = None
     wants_close, has = False, 0
-    lines = [line]
+    lines = [f"HTTP/1.1 {status[:3]} {status[4:]}\r\n"]
     for name, value in headers:
-        meaning = _names.get(name)
-        if meaning is None:
-            meaning = _check_name(name)
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise InvalidResponse(
+                f"header name {name!r} is not a token: wanted letters, digits and !#$%&'*+-.^_`|~ only"
+            )
         if not isinstance(value, str):
             what = f"{value!r}, of type {type(value).__name__}"
             raise InvalidResponse(f"header {name!r} has the value {what}: wanted a str")
-        if meaning:
-            if meaning == "length":
-                left = _parse_length(value, left)
+        line = f"{name}: {value}\r\n"
+        meaning = name.lower()
+        if meaning == "content-length":
+            if not (value.isascii() and value.isdigit() and len(value) <= 18):
+                raise InvalidResponse(f"Content-Length is {value!r}: wanted a number of bytes")
+            if left is not None and left != int(value):
+                raise InvalidResponse(f"two Content-Length headers that differ: {left} and {value}")
+            left = int(value)
+            continue
+        if meaning in ("transfer-encoding", "keep-alive"):  # the server frames, whatever the application says
+            _encode([line])  # left out, but not because it is wrong
+            continue
+        if meaning == "connection":
+            wants_close = wants_close or "close" in value.lower()
+            if value.lower() in ("close", "keep-alive"):
                 continue
-            if meaning == "ours":
-                _encode([f"{name}: {value}\r\n"])  # left out, but not because it is wrong
-                continue
-            if meaning == "connection":
-                wants_close = wants_close or "close" in value.lower()
-                if value.lower() in ("close", "keep-alive"):
-                    continue
-            elif meaning == "date":
-                has |= 1
-            else:
-                has |= 2
-        lines.append(f"{name}: {value}\r\n")
-    return code, _encode(lines), left, wants_close, has
+        elif meaning == "date":
+            has |= 1
+        elif meaning == "server":
+            has |= 2
+        lines.append(line)
+    return int(status[:3]), _encode(lines), left, wants_close, has
 
 
 class ResponseWriter:
@@ -395,14 +364,6 @@ class ResponseWriter:
 
 def _drop(_data: bytes) -> None:
     """Send nothing."""
-
-
-def _parse_length(value: str, known: int | None) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise InvalidResponse(f"Content-Length is {value!r}: wanted a number of bytes")
-    if known is not None and known != int(value):
-        raise InvalidResponse(f"two Content-Length headers that differ: {known} and {value}")
-    return int(value)
 
 
 def describe_status(status: int) -> str:

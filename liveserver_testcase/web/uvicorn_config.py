@@ -17,6 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 from ..core.names import suggest_name
@@ -140,16 +141,7 @@ class ProtocolLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, is_timed: bool) -> None:
         self.create_task = functools.partial(asyncio.Task, loop=loop)
-        self.call_later: Callable[..., object] = loop.call_later if is_timed else _do_not_time
+        self.call_later: Callable[..., object] = loop.call_later if is_timed else lambda _delay, _callback: _NO_TIMER
 
 
-class _NoTimer:
-    def cancel(self) -> None:
-        """Do nothing."""
-
-
-_NO_TIMER = _NoTimer()
-
-
-def _do_not_time(_delay: float, _callback: object) -> object:
-    return _NO_TIMER
+_NO_TIMER = SimpleNamespace(cancel=lambda: None)

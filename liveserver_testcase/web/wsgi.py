@@ -180,11 +180,11 @@ class WSGIHandler:
 
     def __init__(self, app: WSGIApplication, around: Around | None = None) -> None:
         self.app = app
-        self.around = around
+        self.around: Around = around or contextlib.nullcontext
         self._base: tuple[HTTPServer | None, dict[str, Any]] = None, {}  # the server, and what its environs share
 
     def handle(self, exchange: Exchange, connection: HTTPConnection) -> None:
-        """Call the application and send what it gives."""
+        """Call the application and send what it gives, item by item; its ``close()`` is always called."""
         server, base = self._base
         if server is not connection.server:  # the first request of a server: only now is its port known for certain
             server = connection.server
@@ -193,29 +193,22 @@ class WSGIHandler:
         environ = make_environ(exchange, base)
         if "HTTP_UPGRADE" in environ:
             environ["werkzeug.socket"] = UpgradeSocket(exchange, connection)
-        if self.around is None:
-            self._call_app(exchange, environ)
-            return
-        with self.around(exchange):
-            self._call_app(exchange, environ)
-
-    def _call_app(self, exchange: Exchange, environ: dict[str, Any]) -> None:
-        """Send what the application gives, item by item; its ``close()`` is always called."""
         response = exchange.response
         if response is None:
             raise RuntimeError("the exchange is over")
         call = _Call(response)
-        result = self.app(environ, call.start_response)
-        try:
-            if type(result) is list or type(result) is tuple:
-                call.check_started()
-                response.finish(b"".join([_as_bytes(item) for item in result]))
-            else:
-                _send_each(call, response, result)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+        with self.around(exchange):
+            result = self.app(environ, call.start_response)
+            try:
+                if type(result) is list or type(result) is tuple:
+                    call.check_started()
+                    response.finish(b"".join([_as_bytes(item) for item in result]))
+                else:
+                    _send_each(call, response, result)
+            finally:
+                close = getattr(result, "close", None)
+                if close is not None:
+                    close()
 
 
 class WSGIServer(HTTPServer):
