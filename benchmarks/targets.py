@@ -22,7 +22,7 @@ from benchmarks.servers import (
     UVICORN,
     UVICORN_ASYNCIO,
 )
-from benchmarks.suites import OUTSIDE
+from benchmarks.suites import OUTSIDE, SESSION
 from benchmarks.tables import Table, align
 
 Tables = Mapping[str, Table]
@@ -167,10 +167,20 @@ TARGETS: tuple[Target, ...] = (
     Target(f"requests.Session, to {REFERENCE}", "clients", "requests", at_most=0.6, over=REFERENCE),
     Target(f"httpx.Client, to {REFERENCE}", "clients", "httpx", at_most=0.6, over=REFERENCE),
     Target(
+        # A server outside shares no interpreter lock with its client: less is out of reach of one inside.
         "100 classes x 5 tests, to one server outside",
         "suites",
         "wall",
+        at_most=1.7,
+        over=OUTSIDE,
+        full_only=True,
+    ),
+    Target(
+        "the same with one server for all",
+        "suites",
+        "wall",
         at_most=1.4,
+        row=SESSION,
         over=OUTSIDE,
         full_only=True,
     ),

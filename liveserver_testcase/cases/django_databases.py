@@ -1,11 +1,29 @@
-"""Django's test databases for the threads of a live server."""
+"""Django's test databases, which the threads of a live server see or not."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["SharedDatabases"]
+from ..errors import UsageError
+
+__all__ = ["SharedDatabases", "refuse_uncommitted"]
+
+
+def refuse_uncommitted(case: type) -> None:
+    """Refuse a live server beside Django's ``TestCase``, whose data no other thread sees.
+
+    Raises:
+        UsageError: The class is one.
+    """
+    django = sys.modules.get("django.test")
+    if django is not None and issubclass(case, django.TestCase):
+        raise UsageError(
+            f"{case.__name__} is a django.test.TestCase, which never commits: the live server, on connections of its "
+            "own, would see nothing of what a test writes. Derive it from django.test.TransactionTestCase, "
+            "and see liveserver_testcase.SharedDatabases for a database in memory"
+        )
 
 
 class SharedDatabases:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
-import sys
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
@@ -18,13 +16,15 @@ from ..web.records import RequestRecord
 from .attributes import instance_property
 from .base import ServerTestCase
 from .class_server import ClassServer
+from .django_databases import refuse_uncommitted
 from .failure_text import name_error
-from .live_adapter import SCOPES, LiveAdapter, check_kinds
+from .live_adapter import LiveAdapter
 from .live_address import LiveAddress, check_port
 from .live_assertions import LiveAssertions
 from .live_child import VARIABLE, ServerView, describe_servers, make_child_run
 from .live_external import ExternalAdapter, ExternalServer, external_url, skip_external
 from .live_handle import LiveServerAttribute
+from .settings import read_flag, read_optional
 
 if TYPE_CHECKING:
     import ssl
@@ -189,19 +189,14 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         Raises:
             UsageError: It is one of Django's ``TestCase``, whose data no other thread sees.
         """
-        django = sys.modules.get("django.test")
-        if django is not None and issubclass(cls, django.TestCase) and not external_url():
-            raise UsageError(
-                f"{cls.__name__} is a django.test.TestCase, which never commits: the live server, on connections of "
-                "its own, would see nothing of what a test writes. Derive it from django.test.TransactionTestCase, "
-                "and see liveserver_testcase.SharedDatabases for a database in memory"
-            )
+        if not external_url():
+            refuse_uncommitted(cls)
         super().setUpClass()
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
         url = external_url()
-        return [*super().class_servers(), ExternalAdapter(_NAME, url) if url else cls._make_live_adapter()]
+        return [*super().class_servers(), ExternalAdapter(_NAME, url) if url else LiveAdapter(_NAME, cls)]
 
     @classmethod
     def _live_adapter(cls) -> LiveAdapter | None:
@@ -219,21 +214,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         return cast(LiveAdapter, adapter)
 
     @classmethod
-    def _make_live_adapter(cls) -> LiveAdapter:
-        return LiveAdapter(
-            _NAME,
-            cls._make_live_server,
-            locate=cls._make_live_address,
-            scope=cls.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES),
-            key=cls._live_key,
-            module=cls.__module__,
-            starts=cls.setting("live_autostart", "LIVESERVER_AUTOSTART", bool),
-            pending_timeout=cls.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float),
-            raises=cls.setting("live_raise_errors", "LIVESERVER_RAISE_ERRORS", bool),
-            ignored=check_kinds(f"{cls.__name__}.live_ignored_errors", cls.live_ignored_errors),
-        )
-
-    @classmethod
     def _live_key(cls) -> Hashable:
         """What makes two classes share a server: where their application comes from, and every setting."""
         origin = inspect.getattr_static(cls, "create_app")
@@ -248,8 +228,8 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
         return LiveAddress(
             cls.setting("live_host", "LIVESERVER_HOST", str),
             cls.setting("live_port", "LIVESERVER_PORT", int),
-            external_host=_text(cls, "live_external_host", "LIVESERVER_EXTERNAL_HOST"),
-            tls=_flag(cls, "live_tls", "LIVESERVER_TLS"),
+            external_host=read_optional(cls, "live_external_host", "LIVESERVER_EXTERNAL_HOST", str),
+            tls=read_flag(cls, "live_tls", "LIVESERVER_TLS"),
         )
 
     @classmethod
@@ -281,7 +261,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
             mode=mode,
             tls=address.tls,
             external_host=address.external_host,
-            ready_path=_text(cls, "live_ready_path", "LIVESERVER_READY_PATH"),
+            ready_path=read_optional(cls, "live_ready_path", "LIVESERVER_READY_PATH", str),
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
             capture=cls.setting("live_capture", "LIVESERVER_CAPTURE", bool),
@@ -353,18 +333,3 @@ _SETTINGS = frozenset(
     for name, value in vars(LiveServerTestCase).items()
     if name.startswith("live_") and not isinstance(value, classmethod | property)
 ) - {_NAME, "live_scope", "live_autostart", "live_pending_timeout", "live_raise_errors", "live_ignored_errors"}
-
-
-def _text(cls: type[LiveServerTestCase], attribute: str, variable: str) -> str | None:
-    """A setting that may be None."""
-    if getattr(cls, attribute) is None and not os.environ.get(variable, "").strip():
-        return None
-    return cls.setting(attribute, variable, str)
-
-
-def _flag(cls: type[LiveServerTestCase], attribute: str, variable: str) -> Any:
-    """A setting that is True or False, or something that no variable can say."""
-    value = getattr(cls, attribute)
-    if isinstance(value, bool) or os.environ.get(variable, "").strip():
-        return cls.setting(attribute, variable, bool)
-    return value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from ..core.listener import Listener
 from ..core.masking import mask
@@ -19,7 +20,10 @@ from .live_address import LiveAddress
 from .live_debug import LogCapture, ThreadWatch, pause_on_failure
 from .live_shared import end_others, get_shared
 
-__all__ = ["SCOPES", "ExpectedErrors", "LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
+if TYPE_CHECKING:
+    from .live import LiveServerTestCase
+
+__all__ = ["ExpectedErrors", "LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -60,47 +64,27 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     Args:
         name: See `ClassServer`.
-        make: Makes the server that is going to listen at an address; whoever makes it may read the address.
-        locate: Makes the address.
-        scope: One of `SCOPES`.
-        key: Says what makes two classes share a server of a wide scope.
-        module: The class's.
-        starts: Whether the server is started before somebody asks for it.
-        pending_timeout: Seconds after a test for its requests to end.
-        raises: Whether exceptions of the application are held against the test.
-        ignored: Exceptions that never are.
+        case: The class; it makes the address and the server, and has the settings.
 
     Attributes:
         address: Where the server is going to listen, while it is made; else None.
+        scope: How long a server lasts: one of ``SCOPES``, without ``function``.
+        starts: Whether the server is started before somebody asks for it.
+        pending_timeout: Seconds after a test for its requests to end.
     """
 
-    def __init__(
-        self,
-        name: str,
-        make: Callable[[LiveAddress], LiveServer],
-        *,
-        locate: Callable[[], LiveAddress],
-        scope: str,
-        key: Callable[[], Hashable],
-        module: str,
-        starts: bool,
-        pending_timeout: float,
-        raises: bool,
-        ignored: tuple[type[BaseException], ...],
-    ) -> None:
+    def __init__(self, name: str, case: type[LiveServerTestCase]) -> None:
         super().__init__(name, self._make_server, order=30)
+        self._case = case
+        scope = case.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES)
+        self.scope = "test" if scope == "function" else scope
+        self.starts = case.setting("live_autostart", "LIVESERVER_AUTOSTART", bool)
+        self.pending_timeout = case.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float)
+        self._raises = case.setting("live_raise_errors", "LIVESERVER_RAISE_ERRORS", bool)
+        self._ignored = check_kinds(f"{case.__name__}.live_ignored_errors", case.live_ignored_errors)
         self.address: LiveAddress | None = None
-        self._make_at = make
-        self._locate = locate
         self._kept_port: Listener | None = None  # of a server that a test has stopped, for its next start
         self._threads: ThreadWatch | None = None  # set when the server is made
-        self.scope = "test" if scope == "function" else scope
-        self.key = key
-        self.module = module
-        self.starts = starts
-        self.pending_timeout = pending_timeout
-        self.raises = raises
-        self.ignored = ignored
         self.log = LogCapture()
         self.should_run = False
         self.unreported: list[Raised] = []  # of whatever test
@@ -112,7 +96,7 @@ class LiveAdapter(ClassServer[LiveServer]):
     # -- the life of the class ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        end_others(self.module)
+        end_others(self._case.__module__)
         if self.scope == "test":
             return
         if self.scope == "class":
@@ -120,15 +104,17 @@ class LiveAdapter(ClassServer[LiveServer]):
             if self.starts:
                 self.server.start()
         else:
-            self.server = get_shared(self.key(), self.module, self._make, scope=self.scope, starts=self.starts)
+            self.server = get_shared(
+                self._case._live_key(), self._case.__module__, self._make, scope=self.scope, starts=self.starts
+            )
         self.should_run = self.server.is_running
 
     def _make_server(self) -> LiveServer:
         """Make the server; its start can ask for it already: the startup of an ASGI application may read its URL."""
         self._threads = ThreadWatch()
-        address = self.address = self._locate()
+        address = self.address = self._case._make_live_address()
         try:
-            self.server = self._make_at(address)
+            self.server = self._case._make_live_server(address)
         except BaseException:
             address.close()
             raise
@@ -230,7 +216,7 @@ class LiveAdapter(ClassServer[LiveServer]):
         """What the application has raised in this test so far, and nobody wanted."""
         with contextlib.suppress(LiveServerTestCaseError):  # its process has died, which is said elsewhere
             for raised in self.server.take_errors():
-                if self.raises and not is_one_of(raised[1], self.ignored):
+                if self._raises and not is_one_of(raised[1], self._ignored):
                     self.unreported.append(raised)
         window = self.server.journal.window
         return [raised for raised in self.unreported if raised[0].window == window]

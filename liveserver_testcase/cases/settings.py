@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import UsageError
 
-__all__ = ["read_setting"]
+__all__ = ["read_flag", "read_optional", "read_setting"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -26,20 +26,7 @@ _TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false"
 
 
 def read_setting(case: type, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C:
-    """The value of a class attribute, or of the environment variable if that is set to anything.
-
-    Args:
-        case: The class.
-        attribute: Such as ``live_port``.
-        variable: Such as ``LIVESERVER_PORT``.
-        kind: ``str``, ``int`` (0 or more), ``float`` (seconds) or ``bool``, which a variable says with ``1``, ``true``,
-            ``yes``, ``on`` or their opposites.
-        choices: The values that there are; none for any.
-
-    Raises:
-        UsageError: The value is no ``kind``, or none of the choices; says whether it is the attribute's or the
-            variable's.
-    """
+    """The value of a class attribute, or of the environment variable if that is set: see `ServerTestCase.setting`."""
     text = os.environ.get(variable, "").strip()
     if not text:
         value = getattr(case, attribute)
@@ -50,6 +37,22 @@ def read_setting(case: type, attribute: str, variable: str, kind: type[C], choic
     except (ValueError, KeyError) as error:
         raise _unwanted(what, text, kind, choices) from error
     return _check(what, text, parsed, kind, choices)
+
+
+def read_optional(case: type, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C | None:
+    """A setting that may be None; the variable says it with the word none."""
+    text = os.environ.get(variable, "").strip()
+    if text.lower() == "none" or (not text and getattr(case, attribute) is None):
+        return None
+    return read_setting(case, attribute, variable, kind, choices)
+
+
+def read_flag(case: type, attribute: str, variable: str) -> Any:
+    """A setting that is True or False, or something that no variable can say."""
+    value = getattr(case, attribute)
+    if isinstance(value, bool) or os.environ.get(variable, "").strip():
+        return read_setting(case, attribute, variable, bool)
+    return value
 
 
 def _check(what: str, shown: object, value: Any, kind: type[C], choices: Sequence[C]) -> C:

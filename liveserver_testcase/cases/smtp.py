@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from ..errors import UsageError
 from ..mail.config import KEPT_BYTES_LIMIT, SIZE_LIMIT, CertificateChoice
 from ..mail.server import SMTPServer
 from .class_server import ClassServer
+from .settings import read_optional
 from .smtp_adapter import SMTPAdapter
 from .smtp_assertions import SMTPAssertions
 
 __all__ = ["SMTPTestCase"]
 
 __unittest = True
-
-C = TypeVar("C", str, int)
 
 
 class SMTPTestCase(SMTPAssertions):
@@ -81,7 +79,7 @@ class SMTPTestCase(SMTPAssertions):
 
     @classmethod
     def _make_smtp(cls) -> SMTPServer:
-        tls: Any = cls._optional("smtp_tls", "SMTPSERVER_TLS", str, ("starttls", "implicit"))
+        tls: Any = read_optional(cls, "smtp_tls", "SMTPSERVER_TLS", str, ("starttls", "implicit"))
         certificate: Any = cls.smtp_certificate
         if isinstance(certificate, str):
             certificate = cls.setting("smtp_certificate", "SMTPSERVER_CERTIFICATE", str)
@@ -97,19 +95,11 @@ class SMTPTestCase(SMTPAssertions):
                 require_auth=cls.setting("smtp_require_auth", "SMTPSERVER_REQUIRE_AUTH", bool),
                 auth_require_tls=cls.setting("smtp_auth_require_tls", "SMTPSERVER_AUTH_REQUIRE_TLS", bool),
                 handshake_timeout=cls.setting("smtp_handshake_timeout", "SMTPSERVER_HANDSHAKE_TIMEOUT", float),
-                kept_bytes_limit=cls._optional("smtp_kept_bytes_limit", "SMTPSERVER_KEPT_BYTES_LIMIT", int),
+                kept_bytes_limit=read_optional(cls, "smtp_kept_bytes_limit", "SMTPSERVER_KEPT_BYTES_LIMIT", int),
                 auth_mechanisms=cls.smtp_auth_mechanisms,  # type: ignore[arg-type]  # the server looks at it
-                size_limit=cls._optional("smtp_size_limit", "SMTPSERVER_SIZE_LIMIT", int),
-                line_limit=cls._optional("smtp_line_limit", "SMTPSERVER_LINE_LIMIT", int),
+                size_limit=read_optional(cls, "smtp_size_limit", "SMTPSERVER_SIZE_LIMIT", int),
+                line_limit=read_optional(cls, "smtp_line_limit", "SMTPSERVER_LINE_LIMIT", int),
                 utf8=cls.setting("smtp_utf8", "SMTPSERVER_UTF8", bool),
             )
         except UsageError as error:
             raise UsageError(f"{cls.__name__}: {error}; each setting is an attribute smtp_… of the class") from None
-
-    @classmethod
-    def _optional(cls, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C | None:
-        """A setting that may be None; the variable says it with the word none."""
-        text = os.environ.get(variable, "").strip()
-        if text.lower() == "none" or (not text and getattr(cls, attribute) is None):
-            return None
-        return cls.setting(attribute, variable, kind, choices)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -14,6 +13,7 @@ from ..errors import UsageError
 from ..stub.reply import Reply
 from ..stub.server import HTTPStub
 from .class_server import ClassServer
+from .settings import read_flag
 from .stub_adapter import StubAdapter
 from .stub_assertions import StubAssertions
 
@@ -94,7 +94,7 @@ class HTTPStubTestCase(StubAssertions):
         stub = HTTPStub(
             cls.setting("stub_host", "STUBSERVER_HOST", str),
             0 if name else cls.setting("stub_port", "STUBSERVER_PORT", int),
-            tls=cls._read_tls(),
+            tls=read_flag(cls, "stub_tls", "STUBSERVER_TLS"),
             client_auth=client_auth,
             keep_alive=cls.setting("stub_keep_alive", "STUBSERVER_KEEP_ALIVE", bool),
             body_limit=cls.setting("stub_body_limit", "STUBSERVER_BODY_LIMIT", int),
@@ -106,12 +106,6 @@ class HTTPStubTestCase(StubAssertions):
         stub.is_verified = cls.setting("stub_verify", "STUBSERVER_VERIFY", bool)
         stub.unmatched_reply = cls.stub_unmatched
         return stub
-
-    @classmethod
-    def _read_tls(cls) -> bool | tuple[str, str] | ssl.SSLContext:
-        if isinstance(cls.stub_tls, bool) or os.environ.get("STUBSERVER_TLS", "").strip():
-            return cls.setting("stub_tls", "STUBSERVER_TLS", bool)
-        return cls.stub_tls
 
 
 def _check_names(case: str, names: object) -> Sequence[str]:
