@@ -24,54 +24,31 @@ class Urls(LiveServerTestCase):
     def create_app(cls) -> Any:
         return _echo
 
-    def check(self, wanted: str, /, *arguments: str, **query: Any) -> None:
-        self.assertEqual(f"{self.live_server.url}{wanted}", self.live_url(*arguments, **query))
-
-    def test_base(self) -> None:
-        """Without a path it is the root."""
-        self.check("/")
-
-    def test_path(self) -> None:
-        """A path may begin with a slash or not, and keeps what else it has."""
-        self.check("/a/b", "/a/b")
-        self.check("/a/b", "a/b")
-        self.check("//a", "//a")
-        self.check("/a/", "/a/")
-        self.check("/?b=1", "?b=1")
-
-    def test_query(self) -> None:
-        """Parameters are quoted; numbers are written as such."""
-        self.check("/a?q=tea+%26+milk&page=2", "/a", q="tea & milk", page=2)
-
-    def test_lists(self) -> None:
-        """A list gives a parameter for each item, an empty one none."""
-        self.check("/a?tag=x&tag=y", "/a", tag=["x", "y"], none=[])
-        self.check("/a?tag=x", "/a", tag=("x",))
-
-    def test_none(self) -> None:
-        """None leaves a parameter out, alone and in a list."""
-        self.check("/a", "/a", q=None)
-        self.check("/a?q=1", "/a", q=[None, 1])
-
-    def test_query_of_its_own(self) -> None:
-        """A path with a query keeps it."""
-        self.check("/a?b=1&c=2", "/a?b=1", c=2)
-
-    def test_fragment(self) -> None:
-        """A fragment stays at the end."""
-        self.check("/a?c=2#top", "/a#top", c=2)
-
-    def test_url_in_a_query(self) -> None:
-        """A URL in a query makes the path none."""
-        self.check("/login?next=http://example.com/", "/login?next=http://example.com/")
-
-    def test_whole_url(self) -> None:
-        """A whole URL stays what it is."""
+    def test_each(self) -> None:
+        """Paths and parameters give these URLs."""
+        queries: tuple[tuple[str, str, dict[str, Any]], ...] = (
+            ("/a/b", "/a/b", {}),
+            ("/a/b", "a/b", {}),
+            ("//a", "//a", {}),
+            ("/a/", "/a/", {}),
+            ("/?b=1", "?b=1", {}),
+            # parameters are quoted; numbers are written as such
+            ("/a?q=tea+%26+milk&page=2", "/a", {"q": "tea & milk", "page": 2}),
+            # a list gives a parameter for each item, an empty one none; None leaves one out
+            ("/a?tag=x&tag=y", "/a", {"tag": ["x", "y"], "none": []}),
+            ("/a?tag=x", "/a", {"tag": ("x",)}),
+            ("/a", "/a", {"q": None}),
+            ("/a?q=1", "/a", {"q": [None, 1]}),
+            ("/a?b=1&c=2", "/a?b=1", {"c": 2}),
+            ("/a?c=2#top", "/a#top", {"c": 2}),
+            ("/login?next=http://example.com/", "/login?next=http://example.com/", {}),
+            ("/a?path=b&cls=c&self=d", "/a", {"path": "b", "cls": "c", "self": "d"}),
+        )
+        for wanted, path, query in queries:
+            with self.subTest(path=path, query=query):
+                self.assertEqual(f"{self.live_server.url}{wanted}", self.live_url(path, **query))
+        self.assertEqual(f"{self.live_server.url}/", self.live_url())
         self.assertEqual("http://example.com/a?b=1", self.live_url("http://example.com/a", b=1))
-
-    def test_names_of_parameters(self) -> None:
-        """A parameter may have any name."""
-        self.check("/a?path=b&cls=c&self=d", "/a", path="b", cls="c", self="d")
 
     def test_from_the_class(self) -> None:
         """The class has it too."""

@@ -21,66 +21,38 @@ class BodyTest(unittest.TestCase):
     def assert_made(self, reply: Reply, body: bytes, content_type: str) -> None:
         self.assertEqual((body, (("Content-Type", content_type),)), (reply.body, reply.headers))
 
-    def test_no_body(self) -> None:
-        """An empty reply is a 200 with nothing in it, and no type for it."""
-        self.assertEqual(Reply(200, b"", ()), Reply())
-
-    def test_an_empty_text_has_no_type(self) -> None:
-        """Where nothing is sent, nothing is said about it."""
-        self.assertEqual((), Reply(200, "").headers)
-
-    def test_bytes(self) -> None:
-        """Bytes are sent as they are."""
-        self.assert_made(Reply(200, b"\xff\0"), b"\xff\0", "application/octet-stream")
-
-    def test_text_as_body(self) -> None:
-        """A str is a web page in UTF-8."""
-        self.assert_made(Reply(200, "grün"), "grün".encode(), "text/html; charset=utf-8")
-
-    def test_plain_text(self) -> None:
-        """``text`` is plain text in UTF-8."""
-        self.assert_made(Reply(text="grün"), "grün".encode(), "text/plain; charset=utf-8")
-
-    def test_json(self) -> None:
-        """Any JSON value is written as JSON."""
-        for value, body in (
-            ({"a": [1, None]}, b'{"a": [1, null]}'),
-            ([], b"[]"),
-            (0, b"0"),
-            ("", b'""'),
-            (False, b"false"),
+    def test_each_kind(self) -> None:
+        """Bytes and the type that goes with them; ``content_type`` replaces that."""
+        form = "application/x-www-form-urlencoded"
+        for reply, body, content_type in (
+            (Reply(200, b"\xff\0"), b"\xff\0", "application/octet-stream"),
+            (Reply(200, "grün"), "grün".encode(), "text/html; charset=utf-8"),
+            (Reply(text="grün"), "grün".encode(), "text/plain; charset=utf-8"),
+            (Reply(html="<p>grün"), "<p>grün".encode(), "text/html; charset=utf-8"),
+            (Reply(json={"a": [1, None]}), b'{"a": [1, null]}', "application/json"),
+            (Reply(json=[]), b"[]", "application/json"),
+            (Reply(json=0), b"0", "application/json"),
+            (Reply(json=""), b'""', "application/json"),
+            (Reply(json=False), b"false", "application/json"),
+            (Reply(json=None), b"null", "application/json"),
+            (Reply(json={}, content_type="application/hal+json"), b"{}", "application/hal+json"),
+            (Reply(form={"a": "x y", "b": [1, 2]}), b"a=x+y&b=1&b=2", form),
+            (Reply(form=[("a", "ü"), ("a", "&")]), b"a=%C3%BC&a=%26", form),
         ):
-            with self.subTest(value=value):
-                self.assert_made(Reply(json=value), body, "application/json")
+            with self.subTest(reply=reply):
+                self.assert_made(reply, body, content_type)
 
-    def test_json_null(self) -> None:
-        """None is a JSON value, too."""
-        self.assert_made(Reply(json=None), b"null", "application/json")
-
-    def test_the_type_can_be_given(self) -> None:
-        """``content_type`` replaces the one that goes with the body."""
-        self.assert_made(Reply(json={}, content_type="application/hal+json"), b"{}", "application/hal+json")
-
-    def test_the_type_can_be_a_header(self) -> None:
-        """A Content-Type among the headers is left alone, however it is written."""
-        self.assertEqual(
-            (("content-type", "text/csv"),), Reply(200, "a,b", headers={"content-type": "text/csv"}).headers
-        )
+    def test_without_a_type(self) -> None:
+        """Where nothing is sent nothing is said about it; one among the headers is left alone."""
+        self.assertEqual(Reply(200, b"", ()), Reply())
+        self.assertEqual((), Reply(200, "").headers)
+        given = {"content-type": "text/csv"}
+        self.assertEqual((("content-type", "text/csv"),), Reply(200, "a,b", headers=given).headers)
 
     def test_text_is_sent_in_the_charset_that_its_type_names(self) -> None:
         """The Content-Type tells the truth."""
         self.assertEqual(b"gr\xfcn", Reply(text="grün", content_type="text/plain; charset=ISO-8859-1").body)
         self.assertEqual(b"gr\xfcn", Reply(200, "grün", headers={"Content-Type": 'text/html;charset="latin-1"'}).body)
-
-    def test_html(self) -> None:
-        """``html`` is a page, whatever else there is for text."""
-        self.assert_made(Reply(html="<p>grün"), "<p>grün".encode(), "text/html; charset=utf-8")
-
-    def test_form(self) -> None:
-        """``form`` is written as a browser would, lists as one field several times."""
-        kind = "application/x-www-form-urlencoded"
-        self.assert_made(Reply(form={"a": "x y", "b": [1, 2]}), b"a=x+y&b=1&b=2", kind)
-        self.assert_made(Reply(form=[("a", "ü"), ("a", "&")]), b"a=%C3%BC&a=%26", kind)
 
     def test_file(self) -> None:
         """``file`` is read when the reply is made; its type goes by its name."""
