@@ -63,6 +63,8 @@ napoleon_custom_sections = ["Source"]
 html_theme = "furo"
 html_title = "liveserver_testcase"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 
 def _public_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:

@@ -20,6 +20,7 @@ RETURNED = {
     "cases.live_handle.LiveServerHandle",
     "core.journal.Journal",
     "core.journal.JournalWindow",
+    "core.server.Server",
     "core.server.State",
     "mail.criteria.Criteria",
     "mail.headers.Headers",
