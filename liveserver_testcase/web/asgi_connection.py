@@ -83,7 +83,7 @@ class ASGIConnection(LoopConnection):
         self.update()
         if not self.cycles:
             if self.is_lost:
-                self.server._connection_lost(self)
+                self._end()
             elif self.is_last:
                 self.mark_idle()
 
@@ -101,9 +101,15 @@ class ASGIConnection(LoopConnection):
         for cycle in list(self.cycles):
             cycle.connection_lost()
         if not self.cycles:
-            self.server._connection_lost(self)
+            self._end()
         else:
             self.abort()
+
+    def _end(self) -> None:
+        self.server._connection_lost(self)
+        if self.protocol is not None:  # a cycle of references would leave each connection to the garbage collector
+            self.protocol.app = self.protocol.ws_protocol_class = None
+            self.protocol = None
 
     def abort(self) -> None:
         """See `LoopConnection.abort`."""
