@@ -17,7 +17,6 @@ from ..errors import UsageError
 from .stream import Stream, make_single_stream
 
 __all__ = [
-    "Content",
     "Cookies",
     "Headers",
     "ReplyOptions",
@@ -61,11 +60,11 @@ class ReplyOptions(TypedDict, total=False):
     compress: Literal["gzip"] | None
 
 
-Content: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
+_TypedBody: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
 """The Content-Type that goes with a body, and the body: whole, in chunks, or as a stream."""
 
 
-def make_content(body: object, options: Mapping[str, Any], named: str | None) -> Content:
+def make_content(body: object, options: Mapping[str, Any], named: str | None) -> _TypedBody:
     """The one body that was given.
 
     Args:
@@ -85,7 +84,7 @@ def make_content(body: object, options: Mapping[str, Any], named: str | None) ->
     return "", b""
 
 
-def _make_body(body: object, named: str | None) -> Content:
+def _make_body(body: object, named: str | None) -> _TypedBody:
     if isinstance(body, str):
         return "text/html; charset=utf-8", _encode("body", body, named)
     if isinstance(body, bytes | bytearray | memoryview):
@@ -96,15 +95,15 @@ def _make_body(body: object, named: str | None) -> Content:
     raise UsageError(f"body is a {type(body).__name__}; wanted bytes or str (or json=… for a JSON value{hint})")
 
 
-def _make_json(value: object, _named: str | None) -> Content:
+def _make_json(value: object, _named: str | None) -> _TypedBody:
     try:
         return "application/json", json_module.dumps(value, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"json={quote(value)} cannot be written as JSON: {error}") from error
 
 
-def _make_text(name: str, kind: str) -> Callable[[object, str | None], Content]:
-    def make(text: object, named: str | None) -> Content:
+def _make_text(name: str, kind: str) -> Callable[[object, str | None], _TypedBody]:
+    def make(text: object, named: str | None) -> _TypedBody:
         if not isinstance(text, str):
             raise UsageError(f"{name} is a {type(text).__name__}; wanted str")
         return kind, _encode(name, text, named)
@@ -112,7 +111,7 @@ def _make_text(name: str, kind: str) -> Callable[[object, str | None], Content]:
     return make
 
 
-def _make_form(form: object, named: str | None) -> Content:
+def _make_form(form: object, named: str | None) -> _TypedBody:
     pairs = list(form.items()) if isinstance(form, Mapping) else form
     try:
         if isinstance(pairs, str | bytes):
@@ -122,7 +121,7 @@ def _make_form(form: object, named: str | None) -> Content:
         raise UsageError(f"form is {quote(form)}; wanted a mapping, or pairs of name and value") from error
 
 
-def _make_file(path: object, _named: str | None) -> Content:
+def _make_file(path: object, _named: str | None) -> _TypedBody:
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"file is a {type(path).__name__}; wanted the path of a file")
     try:
@@ -146,7 +145,7 @@ def _guess_type(path: str) -> str:
     return kind or "application/octet-stream"
 
 
-def _make_chunks(chunks: object, named: str | None) -> Content:
+def _make_chunks(chunks: object, named: str | None) -> _TypedBody:
     if isinstance(chunks, str | bytes | Mapping) or not isinstance(chunks, Iterable):
         raise UsageError(f"chunks is a {type(chunks).__name__}; wanted several pieces of bytes or str")
     made, kind = [], "application/octet-stream"
@@ -159,7 +158,7 @@ def _make_chunks(chunks: object, named: str | None) -> Content:
     return kind, tuple(made)
 
 
-_MAKERS: Mapping[str, Callable[[object, str | None], Content]] = {
+_MAKERS: Mapping[str, Callable[[object, str | None], _TypedBody]] = {
     "json": _make_json,
     "text": _make_text("text", "text/plain; charset=utf-8"),
     "html": _make_text("html", "text/html; charset=utf-8"),
