@@ -119,7 +119,7 @@ class StubHandler:
         request.exchange.handler_data = request
         connection.notify()
         if plan.point is FaultPoint.REQUEST_BODY:
-            self._read_body(connection, request, body, plan.cut(getattr(body, "left", None)))
+            self._read_body(connection, request, body, plan.cut(request.head.length))
         if plan.precedes_response:
             connection.inject_fault(plan)
         return answer
