@@ -26,7 +26,7 @@ class Endless(NoLeaks):
 
     def run_and_go_on(self, **members: Any) -> Outcome:
         """Run such a class, and after it one whose application is fine."""
-        slow = make_case(LiveServerTestCase, live_start_timeout=0.05, test=lambda self: None, **members)
+        slow = make_case(LiveServerTestCase, live_start_timeout=0.5, test=lambda self: None, **members)
         fine = make_case(LiveServerTestCase, app=make_app(), test=visit)
         return run_case(slow, fine)
 
@@ -43,7 +43,7 @@ class Endless(NoLeaks):
                 outcome = self.run_and_go_on(create_app=classmethod(create_app), live_scope=scope)
                 self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertIn(
-                    "ServerStartError: the application of Case is not made after 0.05 s (live_start_timeout).\n"
+                    "ServerStartError: the application of Case is not made after 0.5 s (live_start_timeout).\n"
                     'create_app() was at\n  File "test_live_slow.py", line N, in create_app\n'
                     "    threading.Event().wait(6 * HANG)\n",
                     outcome.report,
@@ -51,7 +51,7 @@ class Endless(NoLeaks):
                 self.assertTrue(is_refused(urls[-1]))
         outcome = self.run_and_go_on(create_app=classmethod(create_app), live_scope="test")
         self.assertEqual({"run": 2, "errors": 1}, outcome.summary, outcome.printed)
-        self.assertIn("Case is not made after 0.05 s (live_start_timeout)", outcome.report)
+        self.assertIn("Case is not made after 0.5 s (live_start_timeout)", outcome.report)
 
     def test_it_tries_again_and_again(self) -> None:
         """A loop that ignores every exception until a database is there comes to its end, too."""
@@ -65,7 +65,7 @@ class Endless(NoLeaks):
 
         outcome = self.run_and_go_on(create_app=classmethod(create_app))
         self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
-        self.assertIn("the application of Case is not made after 0.05 s", outcome.report)
+        self.assertIn("the application of Case is not made after 0.5 s", outcome.report)
 
     def test_import(self) -> None:
         """A module whose import does not end is named, and is not taken for imported."""
@@ -88,9 +88,9 @@ class Endless(NoLeaks):
         with tempfile.TemporaryDirectory() as directory, mock.patch.object(sys, "path", [directory, *sys.path]):
             Path(directory, "slow_bank.py").write_text(f"import threading\nthreading.Event().wait({6 * HANG})\n")
             with self.assertRaises(ServerStartError) as caught:
-                LiveServer("slow_bank:app", start_timeout=0.05)
+                LiveServer("slow_bank:app", start_timeout=0.5)
         text = str(caught.exception)
-        self.assertIn("'slow_bank:app' is not loaded after 0.05 s.\nIt was at\n", text)
+        self.assertIn("'slow_bank:app' is not loaded after 0.5 s.\nIt was at\n", text)
         self.assertIn('slow_bank.py", line 2, in <module>\n', text)
 
     def test_asgi_startup_that_blocks(self) -> None:
@@ -109,7 +109,7 @@ class Endless(NoLeaks):
                 self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertRegex(
                     outcome.report,
-                    r"could not start: its event loop is not ready after 0\.05 s\.\nIt was at\n"
+                    r"could not start: its event loop is not ready after 0\.5 s\.\nIt was at\n"
                     r'  File "test_live_slow\.py", line N, in app\n    freed\.wait\(6 \* HANG\)\n',
                 )
 

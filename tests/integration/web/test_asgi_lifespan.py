@@ -180,11 +180,11 @@ class Startup(LifespanCase):
             await connect_to_database()
             yield
 
-        server = self.make(fastapi.FastAPI(lifespan=lifespan), start_timeout=0.05)
+        server = self.make(fastapi.FastAPI(lifespan=lifespan), start_timeout=0.5)
         with self.assertRaises(ServerStartError) as caught:
             server.start()
         text = str(caught.exception)
-        self.assertIn("could not start: the application's startup has not ended after 0.05 s.\nIt was at\n", text)
+        self.assertIn("could not start: the application's startup has not ended after 0.5 s.\nIt was at\n", text)
         self.assertIn("in lifespan\n", text)
         self.assertTrue(text.endswith("in connect_to_database\n    await asyncio.get_running_loop().create_future()"))
 
@@ -196,9 +196,9 @@ class Startup(LifespanCase):
         async def app(scope: Any, receive: Any, send: Any) -> None:
             freed.wait(NEVER)
 
-        server = self.make(app, start_timeout=0.05)
+        server = self.make(app, start_timeout=0.5)
         with self.assertRaisesRegex(
-            ServerStartError, r"its event loop is not ready after 0\.05 s\.\nIt was at\n"
+            ServerStartError, r"its event loop is not ready after 0\.5 s\.\nIt was at\n"
         ) as caught:
             server.start()
         self.assertIn("freed.wait(NEVER)", str(caught.exception))
