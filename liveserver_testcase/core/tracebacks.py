@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import gc
 import os
@@ -133,10 +134,9 @@ def stack_of_thread(ident: int | None) -> str:
 
     It begins where this package's frames end: how a request came to the application says nothing to its author.
     """
-    frame = sys._current_frames().get(ident or 0)
-    frames = traceback.extract_stack(frame) if frame is not None else []
-    first = next((i for i, entry in enumerate(frames) if not entry.filename.startswith((threading.__file__, _OWN))), 0)
-    return "".join(traceback.format_list(frames[first:]))
+    entries = list(traceback.StackSummary.extract(iter(_frames_of_thread(ident))))
+    first = next((i for i, entry in enumerate(entries) if not entry.filename.startswith((threading.__file__, _OWN))), 0)
+    return "".join(traceback.format_list(entries[first:]))
 
 
 def task_stack(task: asyncio.Task[Any]) -> str:
@@ -149,13 +149,35 @@ def task_stack(task: asyncio.Task[Any]) -> str:
 
 def loop_stack(ident: int | None) -> str:
     """Where the application is in the loop's thread, while it runs there and does not wait; empty if it has ended."""
-    frame = sys._current_frames().get(ident or 0)
-    return frame_stack(frame) if frame is not None else ""
+    return _format(_frames_of_thread(ident))
 
 
 def frame_stack(frame: FrameType) -> str:
     """Format where the application is that has called this frame."""
     return _format(reversed(list(traceback.walk_stack(frame))))
+
+
+@contextlib.contextmanager
+def _frames_of_threads() -> Iterator[dict[int, FrameType]]:
+    """The innermost frames of all threads, which may be walked in this block.
+
+    CPython 3.11 makes the object of a frame when it is asked for.  That may start a garbage collection, in which the
+    thread may go on and end, and then the interpreter reads memory that is gone.
+    """
+    was_enabled = gc.isenabled()
+    try:
+        gc.disable()
+        yield sys._current_frames()
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _frames_of_thread(ident: int | None) -> list[tuple[FrameType, int]]:
+    """The frames of a thread and their lines, from the outermost on; none if it has ended."""
+    with _frames_of_threads() as frames:
+        frame = frames.get(ident or 0)
+        return list(traceback.walk_stack(frame))[::-1] if frame is not None else []
 
 
 def _format(frames: Iterable[tuple[FrameType, int]]) -> str:
@@ -177,10 +199,11 @@ def thread_stacks(belongs: Callable[[contextvars.Context], bool]) -> str:
     """
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
-    for ident, frame in sys._current_frames().items():
-        if ident != threading.get_ident() and any(belongs(context) for context in _contexts_in(frame)):
-            stack = "".join(traceback.format_stack(frame))
-            found.append(f"in thread {names.get(ident, ident)!r}:\n{stack}")
+    with _frames_of_threads() as frames:
+        for ident, frame in frames.items():
+            if ident != threading.get_ident() and any(belongs(context) for context in _contexts_in(frame)):
+                stack = "".join(traceback.format_stack(frame))
+                found.append(f"in thread {names.get(ident, ident)!r}:\n{stack}")
     return "".join(found)
 
 
@@ -201,7 +224,8 @@ def find_lasting_threads(known: Collection[threading.Thread], timeout: float) ->
 
 def _is_idle(thread: threading.Thread) -> bool:
     """Return True if it belongs to an executor and waits for work: what it has called last is the executor's own."""
-    frame = sys._current_frames().get(thread.ident or 0)
+    with _frames_of_threads() as frames:
+        frame = frames.get(thread.ident or 0)
     module = str(frame.f_globals.get("__name__")) if frame is not None else ""
     return module.startswith(_EXECUTORS) or type(thread).__module__.startswith(_EXECUTORS)
 

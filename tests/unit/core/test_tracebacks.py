@@ -7,7 +7,7 @@ import textwrap
 import unittest
 
 from liveserver_testcase.core.tracebacks import Unfinished, describe_all, fold_stack
-from tests.support import NoLeaks
+from tests.support import HANG, NoLeaks, run_python
 
 LIBRARY = os.path.dirname(os.__file__)
 
@@ -86,3 +86,48 @@ class TheWords(NoLeaks):
     def test_several_pieces(self) -> None:
         """Several are counted, and each has lines of its own."""
         self.assertEqual(f"2 pieces of work:\n{SLOW}\n{DEEP}", describe_all([SLOW, DEEP]))
+
+
+class EndingThreadTest(unittest.TestCase):
+    """A thread that ends while its stack is read."""
+
+    def test_a_garbage_collection_may_end_the_thread(self) -> None:
+        """The interpreter goes on: it reads no frame whose memory is gone."""
+        done = run_python(
+            """
+            import gc, threading
+            from liveserver_testcase.core.tracebacks import loop_stack, stack_of_thread
+
+            def deep(depth):
+                if depth:
+                    return deep(depth - 1)
+                begun.set()
+                go.wait(20)
+
+            def end_the_thread(phase, _info):
+                global left
+                left -= 1
+                if phase == "start" and left == 0:
+                    go.set()
+                    thread.join(20)
+
+            gc.callbacks.append(end_the_thread)
+            for read in (stack_of_thread, loop_stack):
+                for collection in range(1, 100):
+                    begun, go, left = threading.Event(), threading.Event(), -1
+                    thread = threading.Thread(target=deep, args=(300,), daemon=True)
+                    thread.start()
+                    begun.wait(20)
+                    left = collection
+                    before = gc.get_threshold()
+                    gc.set_threshold(1)
+                    read(thread.ident)
+                    gc.set_threshold(*before)
+                    left = -1
+                    go.set()
+                    thread.join(20)
+            """,
+            options=(),
+            timeout=HANG,
+        )
+        self.assertEqual(0, done.returncode, done.stderr)
