@@ -23,7 +23,7 @@ C = TypeVar("C", str, int, float, bool)
 
 
 class ServerTestCase(unittest.TestCase):
-    """The base of every test class with servers: it runs them, and fails each test against which they hold something.
+    """The base of every test class with servers: it runs them, and fails each test that they report a problem of.
 
     A subclass says which servers there are in `class_servers`.  They run from ``setUpClass`` to ``tearDownClass``,
     whatever a test class overrides: a forgotten ``super()`` in ``setUp``, ``tearDown`` or ``tearDownClass`` changes
@@ -38,7 +38,7 @@ class ServerTestCase(unittest.TestCase):
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
-        """The servers of this class: extend what ``super().class_servers()`` returns."""
+        """Return the servers of this class: extend the list of ``super().class_servers()``."""
         return []
 
     @classmethod
@@ -68,7 +68,7 @@ class ServerTestCase(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls) -> None:
-        """Stop the servers of the class, and report what came to light after its last test."""
+        """Stop the servers of the class, and report problems that were found after its last test."""
         try:
             cls._stop_servers()
         finally:
@@ -137,7 +137,7 @@ class ServerTestCase(unittest.TestCase):
     # -- the life of a test ------------------------------------------------------------------------------------------
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
-        """Run the test, and fail it if its servers hold something against it."""
+        """Run the test, and fail it if its servers report a problem."""
         stop_run = None
         if result is None:
             result = self.defaultTestResult()
@@ -152,7 +152,7 @@ class ServerTestCase(unittest.TestCase):
         return result
 
     def debug(self) -> None:
-        """Run the test without collecting its result; what its servers hold against it is raised."""
+        """Run the test without collecting its result; problems of its servers are raised."""
         self._begin_test()
         try:
             super().debug()
@@ -172,7 +172,7 @@ class ServerTestCase(unittest.TestCase):
     def fail_with(
         self, report: str, msg: str | None = None, *, about: str = "", cause: BaseException | None = None
     ) -> NoReturn:
-        """Fail with a report, and with what the test's author wanted to be said besides.
+        """Fail with a report, and with the message that the test passed.
 
         Args:
             report: Why.

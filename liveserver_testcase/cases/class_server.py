@@ -34,7 +34,7 @@ S = TypeVar("S", bound=Startable)
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that a server holds against a test.
+    """A reason why a server fails a test.
 
     Attributes:
         text: What the failing test's report says.
@@ -46,7 +46,7 @@ class Problem:
 
 
 class ClassServer(Generic[S]):
-    """One server of a test class: how it starts, begins a test, is asked about it, and stops.
+    """One server of a test class: how it starts, begins and ends a test, and stops.
 
     Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
     `settle`, `problems`, `describe_activity`, `late_problems` and `end`; what they raise is an error of the test.

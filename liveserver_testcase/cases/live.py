@@ -118,7 +118,7 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
 
     @classmethod
     def live_request_context(cls, request: RequestRecord) -> contextlib.AbstractContextManager[object]:
-        """A context that each request is handled in, in the thread or task that handles it; override it if needed.
+        """Return a context that is entered for each request, in its thread or task; override it if needed.
 
         For what belongs to a thread and the application expects: a connection to a database that is shared with the
         test, a user, a time zone.

@@ -89,7 +89,7 @@ class LiveAddress:
 
     @property
     def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        """The certificates to trust, as a path for ``verify=``; None without TLS or with a context of your own."""
         tls = self._resolve_tls()
         return tls.ca_file if tls is not None else None
 

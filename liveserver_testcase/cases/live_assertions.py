@@ -47,7 +47,7 @@ class LiveAssertions:
         regex: str | re.Pattern[str] | None = None,
         times: int | None = None,
     ) -> Block[ExpectedErrors]:
-        """The application is to raise such exceptions in this block; they do not fail the test.
+        """Want such exceptions of the application in this block; they do not fail the test.
 
         Write ``with self.expectLiveErrors(…)``, and ``async with`` in a coroutine.
 
@@ -94,7 +94,7 @@ class LiveAssertions:
 
     @in_thread
     def assertNoLiveErrors(self, msg: str | None = None) -> Inquiry[None]:
-        """The application has raised nothing in this test so far that was not expected; requests in flight are awaited.
+        """Fail if the application has raised an unexpected exception in this test; waits for requests in flight.
 
         What is said here is not said again when the test is over.
 
@@ -134,7 +134,7 @@ class LiveAssertions:
         timeout: float | None = None,
         msg: str | None = None,
     ) -> Inquiry[Any]:
-        """The application was sent such a request in this test, or is within ``timeout``.
+        """Fail unless such a request came in this test, or comes within ``timeout``.
 
         In a coroutine write ``await self.assertLiveRequestedAsync(…)``: a wait here would block the loop, so that there
         is none.

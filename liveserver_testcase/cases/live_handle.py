@@ -205,7 +205,7 @@ class LiveServerHandle(KnownAttributes):
 
     @property
     def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        """The certificates to trust, as a path for ``verify=``; None without TLS or with a context of your own."""
         return self._location.ca_file
 
     def client_context(self) -> ssl.SSLContext | None:

@@ -122,7 +122,7 @@ class SMTPAssertions(ServerTestCase):
 
     @property
     def outbox(self) -> Outbox:
-        """The mails of this test, in the order of their acceptance; a snapshot."""
+        """The emails of this test, in the order of their acceptance; a snapshot."""
         return Outbox(self.smtp.journal)
 
     @outbox.setter
@@ -326,7 +326,7 @@ class SMTPAssertions(ServerTestCase):
         timeout: float | None = None,
         msg: str | None = None,
     ) -> Inquiry[list[SMTPAttempt]]:
-        """Fail unless a client tried this in this test, and got this answer; waits for it.
+        """Fail unless a client sent this command in this test, and got this reply; waits for it.
 
         A sender that tries again is there twice: ``assertEmailAttempted("RCPT", "ann@x", code=451, times=2)``.
 

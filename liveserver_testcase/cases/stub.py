@@ -66,7 +66,7 @@ class HTTPStubTestCase(StubAssertions):
 
     @classmethod
     def configure_stub(cls, stub: HTTPStub) -> None:
-        """Write what every test of the class finds in the script; called once, when all its stubs have started."""
+        """Write the expectations that every test of the class has; called once, when all its stubs have started."""
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:

@@ -78,7 +78,7 @@ class StubAssertions(ServerTestCase):
         msg: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> Inquiry[RecordedRequest | list[RecordedRequest]]:
-        """Fail unless the stub was sent such requests in this test; those on their way are waited for.
+        """Fail unless such requests came in this test; waits for those on their way.
 
         Args:
             method: Such as ``GET``; None for any.
@@ -134,7 +134,7 @@ class StubAssertions(ServerTestCase):
         msg: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> Inquiry[None]:
-        """Fail if the stub was sent such a request in this test.
+        """Fail if such a request came in this test.
 
         Args:
             method: Such as ``GET``; None for any.
@@ -222,7 +222,7 @@ class StubAssertions(ServerTestCase):
 
     @in_thread
     def assertStubSatisfied(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> Inquiry[None]:
-        """Fail if anything is held against the test so far: what would fail it at its end fails it here.
+        """Fail now if there is anything that would fail the test at its end.
 
         Args:
             stub: Which stub, or its name; None for all.
@@ -252,7 +252,7 @@ class StubAssertions(ServerTestCase):
         stub: HTTPStub | str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> Iterator[None]:
-        """Hold nothing against the test if nothing answers requests like this while the block lasts.
+        """Let requests like this stay unmatched while the block lasts, without failing the test.
 
         Args:
             method: Such as ``GET``; None for any.

@@ -135,7 +135,7 @@ def in_coroutine(assertion: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T
         return coroutine
 
     start.__name__, start.__qualname__ = name, f"{assertion.__qualname__}Async"
-    start.__doc__ = f"`{assertion.__name__}`, for code on an event loop: that goes on while it waits."
+    start.__doc__ = f"`{assertion.__name__}`, for code on an event loop, which goes on while it waits."
     return start
 
 

@@ -33,7 +33,7 @@ class ServerFacade(KnownAttributes):
         self._engine.stop(timeout)
 
     def check(self) -> None:
-        """Raise what has gone wrong with the server meanwhile; said once.  See `Server.check`."""
+        """Raise a failure of the server since the last call, once.  See `Server.check`."""
         self._engine.check()
 
     def __enter__(self: F) -> F:
@@ -49,7 +49,7 @@ class ServerFacade(KnownAttributes):
 
     @property
     def state(self) -> State:
-        """Where the server is in its life."""
+        """The server's state."""
         return self._engine.state
 
     @property
@@ -93,7 +93,7 @@ class ServerFacade(KnownAttributes):
 
     @property
     def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        """The certificates to trust, as a path for ``verify=``; None without TLS or with a context of your own."""
         return self._engine.ca_file
 
     def client_context(self) -> ssl.SSLContext | None:

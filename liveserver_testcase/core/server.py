@@ -83,7 +83,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
 
 
 class State(enum.Enum):
-    """Where a server is in its life."""
+    """The states of a server."""
 
     NEW = "new"
     STARTING = "starting"
@@ -108,7 +108,7 @@ S = TypeVar("S", bound="Server")
 
 
 class Server(abc.ABC):
-    """A server with a life: ``start()``, ``stop()``, ``start()`` again on the same port, ``with``.
+    """A server: ``start()``, ``stop()``, ``start()`` again on the same port, ``with``.
 
     Nothing is bound and no thread runs before `start`.  `stop` may be called at any time, from any thread,
     also from one of the server's own.
@@ -382,7 +382,7 @@ class Server(abc.ABC):
 
     @property
     def state(self) -> State:
-        """Where the server is in its life."""
+        """The server's state."""
         return self._state
 
     @property
@@ -418,7 +418,7 @@ class Server(abc.ABC):
 
     @property
     def ca_file(self) -> str | None:
-        """What a client must trust, as a path for ``verify=``; None without TLS or with a context of the user's."""
+        """The certificates to trust, as a path for ``verify=``; None without TLS or with a context of your own."""
         return self.tls.ca_file if self.tls is not None else None
 
     def client_context(self) -> ssl.SSLContext | None:

@@ -62,7 +62,7 @@ _VERIFY = {"none": ssl.CERT_NONE, "request": ssl.CERT_OPTIONAL, "require": ssl.C
 
 @dataclass(frozen=True)
 class ClientCertificate:
-    """What a client shows of itself, signed by the throw-away authority.
+    """A client certificate that is signed by the throw-away authority.
 
     Attributes:
         name: Its common name.
@@ -75,7 +75,7 @@ class ClientCertificate:
 
 @dataclass(frozen=True)
 class TLSFacts:
-    """What was agreed upon in a handshake, as the server sees it.
+    """What a TLS handshake agreed on, as the server sees it.
 
     Attributes:
         version: Such as ``TLSv1.3``.

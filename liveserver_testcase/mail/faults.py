@@ -244,7 +244,7 @@ class SMTPFault:
             self.hits += 1
 
     def remove(self) -> None:
-        """Behave again; a second time does nothing.  A client that it keeps waiting for ever is cut off."""
+        """End the fault; a second time does nothing.  A client that it keeps waiting is disconnected."""
         self.is_active = False
         self._remove(self)
 

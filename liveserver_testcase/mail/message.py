@@ -49,7 +49,7 @@ __tracebackhide__ = True
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """What the sender said of an email in SMTP, which need not be what the email's header says.
+    """The sender and recipients of an email in SMTP, which may differ from those in its header.
 
     Attributes:
         mail_from: The address in ``MAIL FROM``; empty for the null sender ``<>`` of bounces.
@@ -112,7 +112,7 @@ _parsing = threading.Lock()
 
 
 class ReceivedEmail(ParsedPart):
-    """An email that the server accepted: its envelope, its bytes, and what people see of it.
+    """An email that the server accepted: its envelope, its bytes, and its decoded content.
 
     No property raises, whatever was sent: what had to be mended, guessed or left out is in `defects`.  A text that is
     not there is an empty string, not None.
@@ -420,7 +420,7 @@ class ReceivedEmail(ParsedPart):
 
     @property  # type: ignore[override]
     def defects(self) -> list[str]:  # in words, where Python has objects
-        """What is wrong with the email, or had to be guessed to read it, in words; empty for a sound one."""
+        """What is wrong with the email, or had to be guessed to read it, as texts; empty for a correct one."""
         if self._is_being_parsed:  # Python's parser adds its objects
             return self.parser_defects
         return list(dict.fromkeys([*self._head.defects, *self._content.defects, *self._html_content[1]]))

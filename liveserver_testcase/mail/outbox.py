@@ -117,7 +117,7 @@ class Outbox(EmailList):
         return self._taken
 
     def clear(self) -> None:
-        """Forget the emails so far, here and at the server: what comes next is the first."""
+        """Forget the emails so far, here and at the server."""
         self._journal.clear()
         self._taken = ()
 

@@ -32,7 +32,7 @@ _LONGEST = 86_400.0  # seconds
 
 
 class ScriptedFaults:
-    """The verbs.  Every fault ends with its test, with its ``with`` block, or with its ``remove()``.
+    """The methods that script faults.  Each ends with its test, with its ``with`` block, or with its ``remove()``.
 
     Where several faults are put at one command, the first that applies and is not used up decides: with
     ``fail("RCPT", 451, times=2)`` and then ``fail("RCPT", 550)`` the answers are 451 twice, and 550 from then on.

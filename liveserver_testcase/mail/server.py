@@ -34,7 +34,7 @@ _DJANGO_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 
 
 class SMTPServer(ServerFacade, ScriptedFaults):
-    """A mail server that accepts everything and keeps it, unless it is scripted to be difficult.
+    """An SMTP server that accepts and keeps all email, unless faults are scripted.
 
     Give its address to the code under test, then look at `outbox`::
 
@@ -225,7 +225,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
 
     @property
     def outbox(self) -> Outbox:
-        """The mails of this test, in the order of their acceptance; a snapshot."""
+        """The emails of this test, in the order of their acceptance; a snapshot."""
         return Outbox(self.journal)
 
     @property
@@ -237,7 +237,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
     def attempts(
         self, command: str | None = None, *, argument: str | None = None, code: int | None = None
     ) -> list[SMTPAttempt]:
-        """What clients have tried in this test, in order: every command with its answer, granted or refused.
+        """The commands of all clients in this test, in order, each with its reply, accepted or refused.
 
         A sender that tries again is there twice: ``[a.code for a in smtp.attempts("RCPT")] == [451, 250]``.
 
@@ -285,7 +285,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
         return self.journal.wait_for(lambda: self._engine.is_served() and self._engine.is_served(), timeout)
 
     def take_errors(self) -> list[BaseException]:
-        """What the test's own functions (``when=``) have raised in the server's threads; each is returned once.
+        """The exceptions of the test's own functions (``when=``) in the server's threads; each is returned once.
 
         What nobody asks for is raised by `stop`.
         """
@@ -306,7 +306,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
         self._engine.forget_sessions()
 
     def refuse_connections(self) -> SMTPFault:
-        """Listen no more, so that clients find nobody there; connections that are open stay.
+        """Stop listening, so that new clients are refused; open connections stay.
 
         Raises:
             ServerNotStarted: The server does not run.

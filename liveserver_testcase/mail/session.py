@@ -53,7 +53,7 @@ class Transaction:
 
 
 class SMTPAttempt:
-    """One command of a client, and what became of it.
+    """One command of a client, and the reply to it.
 
     Two of them are no commands: ``CONNECT`` stands for the connection, answered with the greeting, and ``END_OF_DATA``
     for the mail itself, answered after its last line.
@@ -196,7 +196,7 @@ class SMTPSession:
 
     @property
     def transcript(self) -> str:
-        """What was said, ``C:`` by the client and ``S:`` by the server; no password, and no mail, is in it."""
+        """The session as text, ``C:`` for the client and ``S:`` for the server, without passwords and mail content."""
         lost = self._count - len(self._lines)
         lines = [f"   ({lost} lines before these are not kept)"] if lost > 0 else []
         for line in self._snapshot():

@@ -48,7 +48,7 @@ class StubHandler:
         inspection: Where unanswered requests are held against the test.
 
     Attributes:
-        unmatched_reply: What the client gets whose request nothing answers; without a body, the report.
+        unmatched_reply: The reply to a request that nothing answers; without a body, the report is its body.
     """
 
     def __init__(self, registry: ExpectationRegistry, inspection: Inspection) -> None:

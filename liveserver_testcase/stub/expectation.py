@@ -53,7 +53,7 @@ Times: TypeAlias = tuple[int, int | None]
 
 
 def at_least(number: int) -> Times:
-    """So often or more: ``expect(…, times=at_least(2))``.
+    """At least so often: ``expect(…, times=at_least(2))``.
 
     Raises:
         UsageError: It is no number of times.
@@ -64,7 +64,7 @@ def at_least(number: int) -> Times:
 
 
 def at_most(number: int) -> Times:
-    """So often or less, or not at all: ``expect(…, times=at_most(3))``.
+    """At most so often, or not at all: ``expect(…, times=at_most(3))``.
 
     Raises:
         UsageError: It is no number of times.
@@ -281,7 +281,7 @@ class Expectation:
 
     @suggest_keywords
     def reply_sequence(self, *answers: object, then: Then = "fail") -> Expectation:
-        """Answer with one after the other.
+        """Answer with these replies, one after the other.
 
         Args:
             answers: Each is a `Reply`, a status, or anything else that a view of Flask returns.
@@ -320,7 +320,7 @@ class Expectation:
         headers: Headers | None = None,
         content_type: str | None = None,
     ) -> Expectation:
-        """Answer with a body that is sent piece by piece, as it comes.
+        """Answer with a body that is sent piece by piece, as it is produced.
 
         It ends when the client leaves or the stub stops.
 
@@ -380,7 +380,7 @@ class Expectation:
         return self._answer_with(reply.changed(headers=(*reply.headers, ("Location", to))))
 
     def reply_raw(self, *pieces: bytes) -> Expectation:
-        """Answer with these bytes in place of a response, and then end the connection.
+        """Answer with these bytes in place of a response, and then close the connection.
 
         Args:
             pieces: Bytes; each piece is sent by itself.
@@ -394,7 +394,7 @@ class Expectation:
         return self._answer_with(Reply().changed(raw=tuple(bytes(piece) for piece in pieces)))
 
     def reply_wsgi(self, app: WSGIApplication) -> Expectation:
-        """Answer with what a WSGI application answers; what it raises fails the test.
+        """Answer with the response of a WSGI application; an exception of it fails the test.
 
         Raises:
             UsageError: It cannot be called.
@@ -405,7 +405,7 @@ class Expectation:
 
     @suggest_keywords
     def forward_to(self, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> Expectation:
-        """Pass the request on to another server, and its answer back.
+        """Forward the request to another server, and answer with its response.
 
         Args:
             upstream_url: The other server's base URL; what it has of a path stands before that of the request.
@@ -419,7 +419,7 @@ class Expectation:
 
     @suggest_keywords
     def fail(self, fault: Fault, at: FaultPoint | None = None, *, after_bytes: int | None = None) -> Expectation:
-        """Misbehave; what else it was told to answer, before or afterwards, is what goes wrong.
+        """Fail; the fault applies to the reply that is written before or after this.
 
         Args:
             fault: What goes wrong.
@@ -452,7 +452,7 @@ class Expectation:
         return hold
 
     def after(self, hook: Hook) -> Expectation:
-        """Have ``hook`` look at each request and the reply to it before that is sent; several are called in order.
+        """Call ``hook`` with each request and its reply before that is sent; several are called in order.
 
         Args:
             hook: Called with the `RecordedRequest` and the `Reply`; what it returns is sent instead, unless it is None.
@@ -482,7 +482,7 @@ class Expectation:
         return self
 
     def remove(self) -> None:
-        """Take it out of the stub: it answers nothing more and is not verified.
+        """Remove it from the stub: it answers nothing more and is not verified.
 
         What was written for the whole class is back for the next test.
         """
@@ -493,7 +493,7 @@ class Expectation:
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """Those it has answered in this test, in order, as far as the journal keeps them; a snapshot."""
+        """The requests that it has answered in this test, in order, as far as the journal keeps them; a snapshot."""
         return list(self._claimed)
 
     @property
@@ -503,7 +503,7 @@ class Expectation:
 
     @property
     def is_satisfied(self) -> bool:
-        """Whether it was called as often as it must be, and not more."""
+        """Whether it was called as often as wanted, and not more."""
         high = self.times[1]
         return self.has_enough and (high is None or self._calls <= high)
 
@@ -519,7 +519,7 @@ class Expectation:
         return high is None or self._calls < high
 
     def wait(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
-        """Wait until it has been called so often; each request is recorded, with what it is answered, by then.
+        """Wait until it has been called so often; by then each request is recorded with its reply.
 
         Args:
             times: How often, 1 or more.

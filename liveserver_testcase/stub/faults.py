@@ -46,7 +46,7 @@ _MOST = 16  # connections that fill a queue of none: Linux takes one more than i
 
 
 class Fault(enum.Enum):
-    """What goes wrong.  Each shows on the wire exactly as it says here, however the client takes it."""
+    """What goes wrong.  Each shows on the wire exactly as it says here, whatever the client makes of it."""
 
     RESET = "reset"
     """The connection ends with a TCP reset."""
@@ -394,7 +394,7 @@ class ConnectionFault(Disruption):
 
     @property
     def has_room(self) -> bool:
-        """Whether another connection is to fail."""
+        """Whether another connection will fail."""
         return self.times is None or self.count < self.times
 
     def _end(self) -> None:

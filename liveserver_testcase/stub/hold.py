@@ -145,7 +145,7 @@ class Hold:
 
     @suggest_keywords
     def drop(self, *, request: RecordedRequest | None = None, reset: bool = False) -> None:
-        """End the connection of a request that is held, without an answer.
+        """Close the connection of a request that is held, without a reply.
 
         Args:
             request: Which one; None for the one that has been held for longest.
@@ -157,7 +157,7 @@ class Hold:
         self._take("drop", request).drop(reset=check_switch("reset", reset))
 
     def drop_all(self) -> None:
-        """Drop whatever is held."""
+        """Drop every request that is held."""
         self.drop_before(sys.maxsize)
 
     def drop_before(self, window: int) -> None:

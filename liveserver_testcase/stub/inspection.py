@@ -75,9 +75,9 @@ class Inspection:
 
     Attributes:
         name: What reports call the stub, where there are several; empty for the only one.
-        timeout: Seconds that a wait lasts where nothing else is said.
-        is_strict: Whether a request that nothing answers, or that cannot be read, is held against the test.
-        is_verified: Whether an expectation that is not met is held against the test.
+        timeout: Seconds that a wait lasts by default.
+        is_strict: Whether a request that nothing answers, or that cannot be read, fails the test.
+        is_verified: Whether an expectation that is not met fails the test.
         has_early: Whether anything is to fail before a request's body has come.
         siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
     """

@@ -305,7 +305,7 @@ class RecordedRequest(Request):
 
     @property
     def chunk_sizes(self) -> tuple[int, ...]:
-        """How the client cut its body, if it sent that in chunks."""
+        """The sizes of the chunks, if its body came in chunks."""
         return tuple(self.exchange.chunk_sizes)
 
     @property
@@ -335,7 +335,7 @@ class RecordedRequest(Request):
     def difference(
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
     ) -> list[Mismatch]:
-        """How it differs from what is wanted, each as something that reads well; empty if it `matches`."""
+        """The differences from what is wanted, each as a readable object; empty if it `matches`."""
         return _make_criteria(method, path, criteria).compare(self)
 
     def curl(self, *, secrets: bool = False) -> str:

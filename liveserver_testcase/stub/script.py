@@ -170,7 +170,7 @@ class Script(KnownAttributes):
         state: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> Expectation:
-        """Hold a request like this against the test, whatever else would answer it.
+        """Fail the test if a request like this comes, whatever else would answer it.
 
         Args:
             method: See `on`; so for the rest.
@@ -220,7 +220,7 @@ class Script(KnownAttributes):
     def defaults(
         self, *, prefix: str = "", reply_headers: Headers | None = None, **criteria: Unpack[CriteriaKeywords]
     ) -> Defaults:
-        """A view of the stub: what is written through it starts from these criteria.
+        """Return a view of the stub whose expectations have these criteria in common.
 
         Args:
             prefix: Stands before each path.
@@ -265,7 +265,7 @@ class Script(KnownAttributes):
 
     @suggest_keywords
     def enqueue(self, reply: object, *, method: str | None = None) -> Expectation:
-        """Answer the next request that nothing else answers with this; after those that were enqueued before.
+        """Answer the next request that nothing else answers with this, after the replies that were enqueued before.
 
         Args:
             reply: A `Reply`, a status, or whatever else a view of Flask returns; or what
@@ -334,7 +334,7 @@ class Script(KnownAttributes):
         timeout: float = 10.0,
         ca_file: str | None = None,
     ) -> list[Expectation]:
-        """Record what a real server answers, with ``LIVESERVER_RECORD=1``, or replay what was recorded, without it.
+        """Record the responses of a real server, with ``LIVESERVER_RECORD=1``, or replay them, without it.
 
         While it records, what nothing else answers is passed on to ``upstream_url``, and ``path`` is written anew with
         each response.  Without that variable nothing leaves the stub: see `load_har`.
@@ -370,7 +370,7 @@ class Script(KnownAttributes):
 
     @contextlib.contextmanager
     def in_order(self) -> Iterator[None]:
-        """Have requests come in the order in which their expectations are written inside.
+        """Want requests in the order in which their expectations are written inside.
 
         What comes before its turn is answered by something else, or by nothing.
 
@@ -387,7 +387,7 @@ class Script(KnownAttributes):
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Have what is written inside end with the block, and be verified there.
+        """Remove the expectations that are written inside at the end of the block, and verify them there.
 
         Raises:
             AssertionError: At the end of the block: an expectation that was written inside is not met.
@@ -417,7 +417,7 @@ class Script(KnownAttributes):
             self._registry.end_scope(scope)
 
     def scenario(self, name: str, first: str | None = None) -> ScenarioScript:
-        """A view of the stub for a thing with a state, such as an order that is new, paid and then shipped.
+        """Return a view of the stub that has a state, such as an order that is new, paid and then shipped.
 
         Expectations that are written through it can want a ``state`` and move the thing on with ``then_state()``; the
         move is one with the answer, so that no second request finds the old state.
@@ -438,7 +438,7 @@ class Script(KnownAttributes):
     def allow_unmatched(
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
     ) -> Iterator[None]:
-        """Hold nothing against the test if nothing answers requests like this while the block lasts."""
+        """Let requests like this stay unmatched while the block lasts, without failing the test."""
         allowed = make_criteria(method, path, **criteria)
         self._registry.allow(allowed)
         try:
@@ -515,7 +515,7 @@ def _merge(name: str, default: object, own: object) -> object:
 
 
 class ScenarioScript(_View):
-    """What `Script.scenario` returns: expectations of it can want a state, and move it on.
+    """What `Script.scenario` returns: its expectations can want a state, and change it.
 
     Args:
         through: The stub.
@@ -550,7 +550,7 @@ class ScenarioScript(_View):
 
     @property
     def state(self) -> str:
-        """The state in which it is; it can be set."""
+        """The present state; it can be set."""
         return self._scenario.state
 
     @state.setter

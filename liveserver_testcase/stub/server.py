@@ -108,7 +108,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     # -- life ------------------------------------------------------------------------------------------------------
 
     def begin(self, name: str) -> None:
-        """Begin a test: forget what the one before has written, recorded and held, and repair what it has broken.
+        """Begin a test: forget the expectations, requests and holds of the one before, and end its faults.
 
         What was written before the first test is there again, as it was then, in each.
         """
@@ -118,7 +118,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         self._inspection.begin(name)
 
     def reset(self) -> None:
-        """Forget what this test has written and what has come, and what is held against it; the class's script stays.
+        """Forget the expectations, requests and problems of this test; what the class has written stays.
 
         Of a stub that is used alone, everything is forgotten.
         """
@@ -139,11 +139,11 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
-        """What a client can show of itself, where the stub asks for a certificate; None where it does not."""
+        """A client certificate, where the stub asks for one; None where it does not."""
         return self._engine.tls.client_certificate if self._engine.tls is not None else None
 
     def environ(self, *names: str, **paths: str) -> dict[str, str]:
-        """The environment for a subprocess that calls the stub: its URL, whom to trust, and no proxy.
+        """The environment for a subprocess that calls the stub: its URL, the certificate authority, and no proxy.
 
         Args:
             names: Variables that get the base URL.
@@ -178,7 +178,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def timeout(self) -> float:
-        """Seconds that a wait lasts where nothing else is said."""
+        """Seconds that a wait lasts by default."""
         return self._inspection.timeout
 
     @timeout.setter
@@ -187,7 +187,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def is_strict(self) -> bool:
-        """Whether a request that nothing answers, or that cannot be read, is held against the test."""
+        """Whether a request that nothing answers, or that cannot be read, fails the test."""
         return self._inspection.is_strict
 
     @is_strict.setter
@@ -196,7 +196,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def is_verified(self) -> bool:
-        """Whether an expectation that is not met is held against the test."""
+        """Whether an expectation that is not met fails the test."""
         return self._inspection.is_verified
 
     @is_verified.setter
@@ -205,7 +205,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def unmatched_reply(self) -> Reply:
-        """What the client gets whose request nothing answers; without a body, the report."""
+        """The reply to a request that nothing answers; without a body, the report is its body."""
         return self._engine.stub_handler.unmatched_reply
 
     @unmatched_reply.setter
@@ -218,7 +218,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def content(self) -> Content:
-        """What is served where no expectation matches; setting it serves it, with what `code` and the others are."""
+        """What is served where no expectation matches; set it to serve it with the present `code` and headers."""
         return self._served.content
 
     @content.setter
@@ -260,17 +260,17 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @property
     def expectations(self) -> list[Expectation]:
-        """What is in the script, oldest first; a snapshot."""
+        """The expectations, oldest first; a snapshot."""
         return self._registry.expectations
 
     @property
     def exchanges(self) -> list[Exchange]:
-        """All that came in this test, also what was malformed or broke off; a snapshot."""
+        """The exchanges of this test, also those that were malformed or broke off; a snapshot."""
         return self._inspection.exchanges
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """What it was sent in this test, in the order of arrival; a snapshot.
+        """The requests of this test, in the order of arrival; a snapshot.
 
         A request is there once its body has arrived and its answer is decided, before the client gets it.
         """
@@ -300,11 +300,11 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         return self._inspection.unmatched
 
     def explain(self) -> str:
-        """What is in the script, and what came: for a look in between, or a message of one's own."""
+        """Return the expectations and the requests so far as text, to be printed while a test runs."""
         return explain_script(self._inspection.traffic, self.expectations)
 
     def save_har(self, path: str | os.PathLike[str], *, secrets: bool = False) -> None:
-        """Write what came in this test, and what was answered, into a file that developer tools open.
+        """Write the requests and responses of this test into a file that developer tools open.
 
         Args:
             path: The HAR file; one that exists is replaced.
@@ -318,7 +318,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         save_har(path, self.exchanges, self.url, secrets=secrets)
 
     def failure_report(self) -> str:
-        """Return what is held against this test, as text: each request once, by the first who asks.
+        """Return the problems of this test, as text; each request is in it once.
 
         That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
         answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
@@ -330,7 +330,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         return "\n\n".join(failure.text for failure in self._inspection.take_failures())
 
     def verify(self) -> None:
-        """Fail if anything is held against what has happened so far: for a stub that no test case looks after.
+        """Fail if there are problems so far: for a stub outside of a test class.
 
         Raises:
             AssertionError: The `failure_report`; its cause is what a handler raised, if one did.
@@ -500,7 +500,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @suggest_keywords
     def on_connect(self, fault: Fault, *, times: int | None = None) -> ConnectionFault:
-        """Fail whoever connects from now on, before there is a request; connections that are open stay as they are.
+        """Let new connections fail before there is a request; open connections stay as they are.
 
         Args:
             fault: What goes wrong.
@@ -515,7 +515,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         return self._engine.fail_connections(fault, times)
 
     def refuse_connections(self) -> Outage:
-        """Be gone, as a server that has crashed: connections are cut, and new ones refused.
+        """Close every connection and refuse new ones, as a server that has crashed.
 
         Returns:
             What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
@@ -527,7 +527,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         return self._engine.go_down()
 
     def blackhole(self) -> Outage:
-        """Be unreachable, as behind a firewall: connections are cut, and nothing answers an attempt to connect.
+        """Close every connection and answer no attempt to connect, as behind a firewall.
 
         Where the system cannot do that, which is on Windows, connections are refused.
 
@@ -542,7 +542,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @suggest_keywords
     def close_connections(self, *, reset: bool = False) -> None:
-        """Cut every connection that is open, whatever it is at; new ones are served.
+        """Close every open connection, also in the middle of an exchange; new ones are served.
 
         Args:
             reset: Whether with a TCP reset, as when a machine forgets its connections.

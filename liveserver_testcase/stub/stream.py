@@ -33,7 +33,7 @@ StreamSource: TypeAlias = "Iterable[object] | AsyncIterable[object] | Callable[.
 
 @dataclass(frozen=True)
 class Pause:
-    """A piece of a stream that is no bytes, but a time in which nothing is sent.
+    """A piece of a stream: a time in which nothing is sent.
 
     Attributes:
         seconds: How long.  The wait ends early when the client leaves, or the stub stops.

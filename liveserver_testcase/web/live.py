@@ -36,7 +36,7 @@ _READY_PAUSE = 0.05  # seconds between two looks at an application that is not r
 
 
 class LiveServer(HTTPServerFacade[RequestRecord]):
-    """Serves an application of your own and keeps what it raises, also what its framework answers with a 500 by itself.
+    """Serves your application, and keeps its exceptions, also those that its framework answers with a 500.
 
     Usable alone: ``with LiveServer(app) as server: requests.get(server.url_for("/"))``.
 
@@ -224,7 +224,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         write_har(path, make_captured_entries(records, self.url), secrets=secrets)
 
     def stack_of(self, record: RequestRecord) -> str:
-        """Where the application is with a request that is in flight, as `traceback` formats it; empty if unknown."""
+        """The stack of the application for a request in flight, as `traceback` formats it; empty if unknown."""
         return self._engine.stack_of(record)
 
     def is_handling(self) -> bool:
@@ -245,12 +245,12 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
 
     @property
     def death(self) -> ServerDied | None:
-        """How the server's process has died by itself; None if it has not, or there is none."""
+        """How the server's process died; None if it runs, or if there is none."""
         return getattr(self._engine, "death", None)
 
     @property
     def pid(self) -> int | None:
-        """The number of the server's process; None where there is none."""
+        """The id of the server's process; None where there is none."""
         return getattr(self._engine, "pid", None)
 
     # -- readiness ---------------------------------------------------------------------------------------------------

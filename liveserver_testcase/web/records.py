@@ -173,7 +173,7 @@ class RequestLog(abc.ABC, Generic[R]):
         """The requests that are being served at the moment."""
 
     def stack_of(self, record: R) -> str:
-        """Where the application is with a request that is in flight, as `traceback` formats it; empty if unknown."""
+        """The stack of the application for a request in flight, as `traceback` formats it; empty if unknown."""
         return ""
 
     def note_error(self, record: R, error: BaseException) -> None:
