@@ -21,67 +21,45 @@ class DecodeText(unittest.TestCase):
         self.assertEqual(decode_text(data, charset, "part", told.append), wanted)
         self.assertEqual(told, list(notes))
 
-    def test_declared(self) -> None:
-        """A charset that Python knows is used."""
-        self.check("grün".encode(), "UTF-8", "grün")
-        self.check("grün".encode("iso-8859-15"), "iso-8859-15", "grün")
-        self.check("日本".encode("iso-2022-jp"), "ISO-2022-JP", "日本")
-        self.check("日本".encode("utf-16"), "utf-16", "日本")
-
-    def test_wider_charsets(self) -> None:
-        """Charsets that senders name too narrowly are read as mail clients read them."""
-        self.check(b"\x93hi\x94 \x80", "iso-8859-1", "“hi” €")
-        self.check("镕𠀀".encode("gb18030"), "gb2312", "镕𠀀")
-        self.check("镕𠀀".encode("gb18030"), "GBK", "镕𠀀")
-        self.check("똠".encode("cp949"), "ks_c_5601-1987", "똠")
-        self.check("①".encode("cp932"), "Shift_JIS", "①")
-
-    def test_other_names(self) -> None:
-        """Names that Python does not know, but senders use, are known."""
-        self.check(b"\x80", "ANSI", "€")
-        self.check(b"\x81", "cp-850", "ü")
-        self.check("ب".encode("iso8859-6"), "iso-8859-6-i", "ب")
-        self.check("ש".encode("iso8859-8"), "iso-8859-8-i", "ש")
-        self.check("日".encode("cp932"), "x-sjis", "日")
-
-    def test_quotes_around_the_name(self) -> None:
-        """Quotes and spaces around a charset's name do not count."""
-        self.check("ü".encode(), " 'utf-8' ", "ü")
-
-    def test_unknown(self) -> None:
-        """Bytes in an unknown charset are read as UTF-8 if they are, and else as windows-1252."""
-        unknown = "part: unknown charset 'nope'"
-        self.check(b"hi", "nope", "hi", unknown)
-        self.check(
-            "ü".encode(),
-            "nope",
-            "ü",
-            unknown,
-            "part: bytes outside ASCII without a known charset, read as UTF-8",
-        )
-        self.check(
-            b"\xfc",
-            "nope",
-            "ü",
-            unknown,
-            "part: bytes outside ASCII that are not UTF-8, read as windows-1252",
-        )
-
-    def test_no_windows_1252(self) -> None:
-        """Bytes that are nothing in windows-1252 either are replaced."""
-        note = "part: bytes outside ASCII that are not UTF-8, read as windows-1252"
-        self.check(b"a\x81", "", "a\ufffd", note)
-
-    def test_missing(self) -> None:
-        """ASCII without a charset is nothing to note; other bytes are."""
-        self.check(b"hi", "", "hi")
-        self.check(b"hi", "us-ascii", "hi")
-        self.check("ü".encode(), "", "ü", "part: bytes outside ASCII without a known charset, read as UTF-8")
-
-    def test_wrong(self) -> None:
-        """What is not valid in the declared charset is replaced, as a reader would see it."""
-        self.check(b"gr\xfcn", "utf-8", "gr\ufffdn", "part: not valid utf-8")
-        self.check(b"\xff\xfea\x00b", "utf-16", "a\ufffd", "part: not valid utf-16")
+    def test_each(self) -> None:
+        """Bytes are read as mail clients read them; what had to be guessed or replaced is noted."""
+        unknown = "unknown charset 'nope'"
+        as_utf8 = "bytes outside ASCII without a known charset, read as UTF-8"
+        as_cp1252 = "bytes outside ASCII that are not UTF-8, read as windows-1252"
+        for data, charset, wanted, *notes in (
+            # charsets that Python knows
+            ("grün".encode(), "UTF-8", "grün"),
+            ("grün".encode("iso-8859-15"), "iso-8859-15", "grün"),
+            ("日本".encode("iso-2022-jp"), "ISO-2022-JP", "日本"),
+            ("日本".encode("utf-16"), "utf-16", "日本"),
+            # those that senders name too narrowly
+            (b"\x93hi\x94 \x80", "iso-8859-1", "“hi” €"),
+            ("镕𠀀".encode("gb18030"), "gb2312", "镕𠀀"),
+            ("镕𠀀".encode("gb18030"), "GBK", "镕𠀀"),
+            ("똠".encode("cp949"), "ks_c_5601-1987", "똠"),
+            ("①".encode("cp932"), "Shift_JIS", "①"),
+            # names that senders use and Python does not know
+            (b"\x80", "ANSI", "€"),
+            (b"\x81", "cp-850", "ü"),
+            ("ب".encode("iso8859-6"), "iso-8859-6-i", "ب"),
+            ("ש".encode("iso8859-8"), "iso-8859-8-i", "ש"),
+            ("日".encode("cp932"), "x-sjis", "日"),
+            ("ü".encode(), " 'utf-8' ", "ü"),
+            # unknown ones, and none
+            (b"hi", "nope", "hi", unknown),
+            ("ü".encode(), "nope", "ü", unknown, as_utf8),
+            (b"\xfc", "nope", "ü", unknown, as_cp1252),
+            (b"a\x81", "", "a\ufffd", as_cp1252),
+            (b"hi", "", "hi"),
+            (b"hi", "us-ascii", "hi"),
+            ("ü".encode(), "", "ü", as_utf8),
+            # what is not valid is replaced, as a reader would see it
+            (b"gr\xfcn", "utf-8", "gr\ufffdn", "not valid utf-8"),
+            (b"\xff\xfea\x00b", "utf-16", "a\ufffd", "not valid utf-16"),
+            (b"+2AA-", "utf-7", "\ufffd"),  # a lone surrogate, which nothing could print
+        ):
+            with self.subTest(data=data, charset=charset):
+                self.check(data, charset, wanted, *(f"part: {note}" for note in notes))
 
     def test_no_charsets(self) -> None:
         """Codecs that are no charsets, and names that are no names, are unknown charsets."""
@@ -106,10 +84,6 @@ class DecodeText(unittest.TestCase):
         codecs.register(find)
         self.addCleanup(codecs.unregister, find)
         self.check(b"hi", "stubborn", "hi", "part: not valid stubborn")
-
-    def test_lone_surrogates(self) -> None:
-        """No text holds a lone surrogate, which nothing could print: UTF-7 smuggles them in."""
-        self.check(b"+2AA-", "utf-7", "\ufffd")
 
 
 # WHATWG Encoding §4.2, by Python's name of the charset; without those that stand for no charset.
@@ -184,23 +158,25 @@ class Labels(unittest.TestCase):
                     self.check(f'"{label}"', sample.encode(codec), sample)
                     self.check(f'"{label.upper()}"', sample.encode(codec), sample)
 
-    def test_japanese(self) -> None:
-        """The rows of NEC and IBM and half-width kana are read, which Python's codecs of these names lack."""
-        self.check("iso-2022-jp", b"\x1b$B-!-\x22\x1b(B", "①②")
-        self.check("iso-2022-jp", b"\x1b$B|b\x1b(B", "髙")
-        self.check("iso-2022-jp", b"\x1b(I1234\x1b(B", "ｱｲｳｴ")
-        self.check("iso-2022-jp", "一行\n二行 abc".encode("iso-2022-jp"), "一行\n二行 abc")
-        self.check("euc-jp", b"\xad\xa1", "①")
-        self.check("euc-jp", b"\xfc\xe2\x8e\xb1", "髙ｱ")
-
     def test_wider_tables(self) -> None:
-        """Where WHATWG's table has more than the name says, that is read."""
-        self.check("iso-8859-9", b"\x93x\x94", "“x”")
-        self.check("tis-620", b"\xa1\x80", "ก€")
-        self.check("iso-8859-11", b"\xa1\x80", "ก€")
-        self.check("big5", b"\x87\x40", "䏰")
-        self.check("big5", b"\xa3\xe1", "€")
-        self.check("unicode", "é".encode("utf-16-le"), "é")
+        """Where WHATWG's table has more than the name, or Python's codec of it, says, that is read."""
+        for charset, data, wanted in (
+            # the rows of NEC and IBM, and half-width kana
+            ("iso-2022-jp", b"\x1b$B-!-\x22\x1b(B", "①②"),
+            ("iso-2022-jp", b"\x1b$B|b\x1b(B", "髙"),
+            ("iso-2022-jp", b"\x1b(I1234\x1b(B", "ｱｲｳｴ"),
+            ("iso-2022-jp", "一行\n二行 abc".encode("iso-2022-jp"), "一行\n二行 abc"),
+            ("euc-jp", b"\xad\xa1", "①"),
+            ("euc-jp", b"\xfc\xe2\x8e\xb1", "髙ｱ"),
+            ("iso-8859-9", b"\x93x\x94", "“x”"),
+            ("tis-620", b"\xa1\x80", "ก€"),
+            ("iso-8859-11", b"\xa1\x80", "ก€"),
+            ("big5", b"\x87\x40", "䏰"),
+            ("big5", b"\xa3\xe1", "€"),
+            ("unicode", "é".encode("utf-16-le"), "é"),
+        ):
+            with self.subTest(charset=charset, wanted=wanted):
+                self.check(charset, data, wanted)
 
     @given(st.sampled_from(["iso-2022-jp", "euc-jp", "shift_jis", "gb2312", "gbk", "big5", "euc-kr"]), st.data())
     def test_what_python_writes(self, charset: str, data: st.DataObject) -> None:
@@ -232,32 +208,22 @@ class DecodeTransfer(unittest.TestCase):
         self.assertEqual(decode_transfer(data, encoding, "part", told.append), wanted)
         self.assertEqual(told, list(notes))
 
-    def test_plain(self) -> None:
-        """Without an encoding bytes are themselves."""
-        for encoding in ("", "7bit", "8bit", "binary"):
-            with self.subTest(encoding):
-                self.check(b"a=3D\xff", encoding, b"a=3D\xff")
-
-    def test_quoted_printable(self) -> None:
-        """Quoted-printable is decoded; what is none of it stays."""
-        self.check(b"a=3Db=\r\nc=XY\xff", "quoted-printable", b"a=bc=XY\xff")
-
-    def test_base64(self) -> None:
-        """Base64 is decoded, line ends or not."""
-        self.check(b"SGVs\r\nbG8=\r\n", "base64", b"Hello")
-
-    def test_damaged_base64(self) -> None:
-        """Of damaged base64 everything that can be read is read."""
-        damaged = "part: damaged base64"
-        self.check(b"SGVsbG8", "base64", b"Hello", damaged)  # no padding
-        self.check(b"SGVs*bG8=", "base64", b"Hello", damaged)  # foreign characters
-        self.check(b"SGVsbG8=SGVsbG8=", "base64", b"HelloHello", damaged)  # joined pieces
-        self.check(b"SGVsbG8=A", "base64", b"Hello", damaged)  # six bits too many
-        self.check(b"\xff\xfe", "base64", b"", damaged)
-
-    def test_unknown(self) -> None:
-        """An unknown encoding leaves the bytes as they are."""
-        self.check(b"abc", "x-own", b"abc", "part: unknown transfer encoding 'x-own', left as it is")
+    def test_each(self) -> None:
+        """Whatever can be read is read; what is damaged or unknown is noted."""
+        damaged = "damaged base64"
+        for data, encoding, wanted, *notes in (
+            *((b"a=3D\xff", encoding, b"a=3D\xff") for encoding in ("", "7bit", "8bit", "binary")),
+            (b"a=3Db=\r\nc=XY\xff", "quoted-printable", b"a=bc=XY\xff"),
+            (b"SGVs\r\nbG8=\r\n", "base64", b"Hello"),
+            (b"SGVsbG8", "base64", b"Hello", damaged),  # no padding
+            (b"SGVs*bG8=", "base64", b"Hello", damaged),  # foreign characters
+            (b"SGVsbG8=SGVsbG8=", "base64", b"HelloHello", damaged),  # joined pieces
+            (b"SGVsbG8=A", "base64", b"Hello", damaged),  # six bits too many
+            (b"\xff\xfe", "base64", b"", damaged),
+            (b"abc", "x-own", b"abc", "unknown transfer encoding 'x-own', left as it is"),
+        ):
+            with self.subTest(data=data, encoding=encoding):
+                self.check(data, encoding, wanted, *(f"part: {note}" for note in notes))
 
 
 class DecodeHeader(unittest.TestCase):
@@ -267,43 +233,25 @@ class DecodeHeader(unittest.TestCase):
         self.assertEqual(read_field("Subject", text, told.append).value, wanted)
         self.assertEqual(told, list(notes))
 
-    def test_words(self) -> None:
-        """Encoded words are decoded, in either encoding and any case, and other text stays."""
-        self.check(b"=?UTF-8?Q?gr=C3=BCn_x?= and =?utf-8?b?w7w=?=.", "grün x and ü.")
-
-    def test_neighbours(self) -> None:
-        """White space between encoded words is no text, and beside other text it is."""
-        self.check(b"=?utf-8?q?a?=  =?iso-8859-1?q?b?= c =?utf-8?q?d?=", "ab c d")
-
-    def test_cut_character(self) -> None:
-        """A character that a sender cut in two words is whole."""
-        self.check(b"=?utf-8?b?4oI=?= =?utf-8?b?rA==?= =?utf-8?q?=E2?= =?utf-8?q?=82=AC?=", "€€")
-
-    def test_language(self) -> None:
-        """A language after the charset is no part of it."""
-        self.check(b"=?utf-8*de?q?gr=C3=BCn?=", "grün")
-
-    def test_raw_utf8(self) -> None:
-        """UTF-8 that is not encoded is read, as SMTPUTF8 allows."""
-        self.check("grün".encode(), "grün")
-
-    def test_raw_bytes(self) -> None:
-        """Other bytes are read as windows-1252 and noted."""
-        self.check(b"gr\xfcn\x81", "grün\ufffd", "Subject header: bytes that are not UTF-8, read as windows-1252")
-
-    def test_unknown_charset(self) -> None:
-        """A word in an unknown charset is mended as a text is."""
-        self.check(b"=?nope?q?hi?=", "hi", "Subject header: unknown charset 'nope'")
-
-    def test_damaged_word(self) -> None:
-        """Damaged base64 is mended, and what only looks like an encoded word stays."""
-        self.check(b"=?utf-8?b?SGVsbG8?=", "Hello", "Subject header: damaged base64")
-        self.check(b"=?utf-8?x?hi?= =?utf-8?q?hi ?=?", "=?utf-8?x?hi?= hi ?")
-        self.check(b"=?utf-8?q?=ZZ=4?=", "=ZZ=4")
-
-    def test_stripped(self) -> None:
-        """White space around a header's text is left out."""
-        self.check(b"  a  ", "a")
+    def test_each(self) -> None:
+        """Encoded words are decoded, and other text stays; what had to be mended is noted."""
+        for source, wanted, *notes in (
+            (b"=?UTF-8?Q?gr=C3=BCn_x?= and =?utf-8?b?w7w=?=.", "grün x and ü."),
+            (b"=?utf-8?q?a?=  =?iso-8859-1?q?b?= c =?utf-8?q?d?=", "ab c d"),  # space between words is no text
+            # a character that a sender cut in two words
+            (b"=?utf-8?b?4oI=?= =?utf-8?b?rA==?= =?utf-8?q?=E2?= =?utf-8?q?=82=AC?=", "€€"),
+            (b"=?utf-8*de?q?gr=C3=BCn?=", "grün"),  # a language after the charset
+            ("grün".encode(), "grün"),  # as SMTPUTF8 allows
+            (b"gr\xfcn\x81", "grün\ufffd", "bytes that are not UTF-8, read as windows-1252"),
+            (b"=?nope?q?hi?=", "hi", "unknown charset 'nope'"),
+            (b"=?utf-8?b?SGVsbG8?=", "Hello", "damaged base64"),
+            # what only looks like an encoded word
+            (b"=?utf-8?x?hi?= =?utf-8?q?hi ?=?", "=?utf-8?x?hi?= hi ?"),
+            (b"=?utf-8?q?=ZZ=4?=", "=ZZ=4"),
+            (b"  a  ", "a"),
+        ):
+            with self.subTest(source=source):
+                self.check(source, wanted, *(f"Subject header: {note}" for note in notes))
 
     def test_time(self) -> None:
         """Half a megabyte of what begins like an encoded word is read in linear time."""
