@@ -14,7 +14,6 @@ from ..web.application import configured_port, load_app
 from ..web.live import Interface, LiveServer, Mode
 from ..web.records import RequestRecord
 from .attributes import instance_property
-from .base import ServerTestCase
 from .class_server import ClassServer
 from .django_databases import refuse_uncommitted
 from .failure_text import name_error
@@ -22,8 +21,7 @@ from .live_adapter import LiveAdapter
 from .live_address import LiveAddress, check_port
 from .live_assertions import LiveAssertions
 from .live_child import VARIABLE, ServerView, describe_servers, make_child_run
-from .live_external import ExternalAdapter, ExternalServer, external_url, skip_external
-from .live_handle import LiveServerAttribute
+from .live_external import ExternalAdapter, external_url, skip_external
 from .settings import read_flag, read_optional
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ __tracebackhide__ = True
 _NAME = "live_server"
 
 
-class LiveServerTestCase(LiveAssertions, ServerTestCase):
+class LiveServerTestCase(LiveAssertions):
     """Runs an application on a real port while the tests of the class run.
 
     An exception in the application fails the test whose request caused it, also when the client saw no more than a
@@ -89,7 +87,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     live_env: ClassVar[Mapping[str, str] | None] = None
     live_asgi_options: ClassVar[Mapping[str, Any]] = {}
     live_capture: ClassVar[bool] = False
-    live_server = LiveServerAttribute()
 
     _live_session: LiveSession | None = None
 
@@ -197,21 +194,6 @@ class LiveServerTestCase(LiveAssertions, ServerTestCase):
     def class_servers(cls) -> list[ClassServer[Any]]:
         url = external_url()
         return [*super().class_servers(), ExternalAdapter(_NAME, url) if url else LiveAdapter(_NAME, cls)]
-
-    @classmethod
-    def _live_adapter(cls) -> LiveAdapter | None:
-        """What drives the server of this class; None for somebody else's."""
-        adapter = cls._own_run().adapter(_NAME)
-        return adapter if isinstance(adapter, LiveAdapter) else None
-
-    @classmethod
-    def _own_adapter(cls, what: str) -> LiveAdapter:
-        adapter = cls._live_adapter()
-        if adapter is None:
-            if isinstance(cls.live_server, ExternalServer):
-                skip_external(what, cls.live_server.url)
-            cls.live_server.start  # noqa: B018  # says why it is not there
-        return cast(LiveAdapter, adapter)
 
     @classmethod
     def _live_key(cls) -> Hashable:

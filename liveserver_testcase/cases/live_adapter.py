@@ -23,7 +23,7 @@ from .live_shared import end_others, get_shared
 if TYPE_CHECKING:
     from .live import LiveServerTestCase
 
-__all__ = ["ExpectedErrors", "LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
+__all__ = ["LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -34,29 +34,6 @@ Raised = tuple[RequestRecord, BaseException]
 
 _MOST = 20  # errors or requests that are listed; a page that polls can cause hundreds
 _MOST_LINES = 60  # of what was logged: room for a traceback with what led to it
-
-
-class ExpectedErrors:
-    """The errors that a block of a test wants its application to raise.
-
-    Attributes:
-        errors: Those that it has raised, once the block is over.
-    """
-
-    def __init__(
-        self, kinds: type[BaseException] | tuple[type[BaseException], ...], regex: str | re.Pattern[str] | None
-    ) -> None:
-        self.kinds = check_kinds("expectLiveErrors()", kinds)
-        self.regex = re.compile(regex) if isinstance(regex, str) else regex
-        self.errors: list[BaseException] = []
-
-    def takes(self, error: BaseException) -> bool:
-        """Whether ``error`` is one of these, or a group of nothing else."""
-        return is_one_of(error, self.kinds, self.regex)
-
-    def __str__(self) -> str:
-        names = " or ".join(kind.__name__ for kind in self.kinds)
-        return names if self.regex is None else f"{names} matching {self.regex.pattern!r}"
 
 
 class LiveAdapter(ClassServer[LiveServer]):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from ..core.names import suggest_keywords
 from ..core.server import check_seconds
 from ..core.text import one_line, quote
 from ..errors import UsageError
 from ..web.records import RequestRecord
+from .base import ServerTestCase
 from .failure_text import name_error
-from .live_adapter import ExpectedErrors, LiveAdapter, Raised, describe_errors, describe_exchange
+from .live_adapter import LiveAdapter, Raised, check_kinds, describe_errors, describe_exchange, is_one_of
+from .live_external import skip_external
+from .live_handle import LiveServerAttribute
 from .waiting import Block, Inquiry, Wait, check_times, in_coroutine, in_thread
 
-if TYPE_CHECKING:
-    from .live_handle import LiveServerHandle
-
-__all__ = ["LiveAssertions"]
+__all__ = ["ExpectedErrors", "LiveAssertions"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -25,18 +25,48 @@ __tracebackhide__ = True
 _MOST = 50  # requests that a report lists
 
 
-class LiveAssertions:
+class ExpectedErrors:
+    """The errors that a block of a test wants its application to raise.
+
+    Attributes:
+        errors: Those that it has raised, once the block is over.
+    """
+
+    def __init__(
+        self, kinds: type[BaseException] | tuple[type[BaseException], ...], regex: str | re.Pattern[str] | None
+    ) -> None:
+        self.kinds = check_kinds("expectLiveErrors()", kinds)
+        self.regex = re.compile(regex) if isinstance(regex, str) else regex
+        self.errors: list[BaseException] = []
+
+    def takes(self, error: BaseException) -> bool:
+        """Whether ``error`` is one of these, or a group of nothing else."""
+        return is_one_of(error, self.kinds, self.regex)
+
+    def __str__(self) -> str:
+        names = " or ".join(kind.__name__ for kind in self.kinds)
+        return names if self.regex is None else f"{names} matching {self.regex.pattern!r}"
+
+
+class LiveAssertions(ServerTestCase):
     """The assertions of `LiveServerTestCase`."""
 
-    if TYPE_CHECKING:
-        failureException: type[BaseException]
-        live_server: LiveServerHandle
+    live_server = LiveServerAttribute()
 
-        def fail_with(
-            self, report: str, msg: str | None = None, *, about: str = "", cause: BaseException | None = None
-        ) -> NoReturn: ...
-        @classmethod
-        def _own_adapter(cls, what: str) -> LiveAdapter: ...
+    @classmethod
+    def _live_adapter(cls) -> LiveAdapter | None:
+        """What drives the server of this class; None for somebody else's."""
+        adapter = cls._own_run().adapter("live_server")
+        return adapter if isinstance(adapter, LiveAdapter) else None
+
+    @classmethod
+    def _own_adapter(cls, what: str) -> LiveAdapter:
+        """The same for what needs a server of ours: skips the test that has none."""
+        adapter = cls._live_adapter()
+        if adapter is None:
+            cls.live_server.start  # noqa: B018  # says why it is not there, if it is not
+            skip_external(what, cls.live_server.url)
+        return adapter
 
     # -- errors ------------------------------------------------------------------------------------------------------
 

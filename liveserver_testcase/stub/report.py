@@ -229,6 +229,8 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     else:
         advice = f"stub.on({request.method!r}, {quote(suggest_path(request))}).reply(…), or expect(…) if it must come"
         lines = [f"nothing answers {what}: no expectation is written", f"  write {advice}"]
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        lines.append("  it opens a WebSocket, which a stub does not serve")
     return Violation(request, (*lines, *(f"  {line}" for line in elsewhere)), nearest)
 
 

@@ -16,7 +16,7 @@ from tests.docs.pages import REFERENCE
 
 # What public members return or are, and nobody makes: documented, but not exported.
 RETURNED = {
-    "cases.live_adapter.ExpectedErrors",
+    "cases.live_assertions.ExpectedErrors",
     "cases.live_handle.LiveServerHandle",
     "core.journal.Journal",
     "core.journal.JournalWindow",

@@ -8,7 +8,14 @@ from typing import Any
 
 import requests
 
-from liveserver_testcase import ClassServer, LiveServerTestCase, Problem, ServerTestCase
+from liveserver_testcase import (
+    ClassServer,
+    HTTPStubTestCase,
+    LiveServerTestCase,
+    Problem,
+    ServerTestCase,
+    SMTPTestCase,
+)
 from tests.integration.apps import Gate, make_app
 from tests.integration.running import make_case, normalise, run_case
 from tests.support import NoLeaks
@@ -414,3 +421,47 @@ class Normalising(unittest.TestCase):
         """Only numbers that differ from run to run are replaced."""
         text = 'File "/a/b.py", line 12, in f\n    x()\n    ^^^\nValueError: 127.0.0.1:8000 said 12'
         self.assertEqual('File "b.py", line N, in f\n    x()\nValueError: 127.0.0.1:PORT said 12', normalise(text))
+
+
+def fail_in_every_way(case: Any) -> dict[str, str]:
+    """Call every assertion that takes a ``msg``; what each has said, by its name."""
+    case.stub.expect("GET", "/never").reply()
+    case.live.get("/boom")
+    calls: dict[str, Any] = {
+        "assertLiveRequested": lambda: case.assertLiveRequested("GET", "/x", timeout=0, msg="mine"),
+        "assertNoLiveErrors": lambda: case.assertNoLiveErrors(msg="mine"),
+        "assertRequested": lambda: case.assertRequested("GET", "/x", timeout=0, msg="mine"),
+        "assertRequestOrder": lambda: case.assertRequestOrder([("GET", "/x")], msg="mine"),
+        "assertStubSatisfied": lambda: case.assertStubSatisfied(msg="mine"),
+        "assertEmailSent": lambda: case.assertEmailSent(timeout=0, msg="mine"),
+        "assertEmailCount": lambda: case.assertEmailCount(1, timeout=0, msg="mine"),
+        "assertEmailAttempted": lambda: case.assertEmailAttempted(timeout=0, msg="mine"),
+    }
+    said = {}
+    for name, call in calls.items():
+        with case.assertRaises(AssertionError) as caught:
+            call()
+        said[name] = str(caught.exception)
+    case.stub.reset()
+    return said
+
+
+class LongMessage(unittest.TestCase):
+    """``longMessage``, as everywhere in unittest."""
+
+    def test_what_the_author_says(self) -> None:
+        """It comes before the report, and in its place where ``longMessage`` is off."""
+        for is_long in (True, False):
+            said: dict[str, str] = {}
+            case = make_case(
+                LiveServerTestCase,
+                HTTPStubTestCase,
+                SMTPTestCase,
+                app=make_app(),
+                longMessage=is_long,
+                test=lambda case, said=said: said.update(fail_in_every_way(case)),
+            )
+            self.assertEqual({"run": 1}, run_case(case).summary)
+            for name, text in said.items():
+                with self.subTest(name=name, is_long=is_long):
+                    self.assertEqual(("mine", is_long), (text.split("\n")[0], "\n" in text))

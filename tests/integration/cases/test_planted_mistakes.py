@@ -387,3 +387,12 @@ class Neighbours(NoLeaks):
 
         case = make_case(LiveServerTestCase, app=aiohttp.web.Application(), test=nothing)
         self.assertIn("is neither WSGI nor ASGI: aiohttp has an HTTP server of its own", run_case(case).report)
+
+    def test_web_socket_at_a_stub(self) -> None:
+        """A client of WebSockets at a stub: the report says that a stub has none."""
+
+        def test(self: Any) -> None:
+            requests.get(self.stub.url_for("/ws"), headers={"Upgrade": "websocket"}, timeout=HANG)
+
+        report = run_case(make_case(HTTPStubTestCase, test=test)).report
+        self.assertIn("it opens a WebSocket, which a stub does not serve", report)
