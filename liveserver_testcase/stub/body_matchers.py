@@ -99,7 +99,7 @@ class TextMatcher(Matcher):
 
     @staticmethod
     def read_key(request: RecordedRequest) -> Hashable | None:
-        return request.text
+        return None if request.content_problem else request.text
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:

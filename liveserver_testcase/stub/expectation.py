@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .inspection import Inspection
 
 __all__ = [
-    "Expectation", "Order", "Scenario", "Times", "at_least", "at_most", "describe_times",
+    "Expectation", "Order", "Scenario", "Times", "at_least", "at_most", "cite", "describe_calls", "describe_times",
     "parse_limit", "parse_times",
 ]  # fmt: skip
 
@@ -58,9 +58,7 @@ def at_least(number: int) -> Times:
     Raises:
         UsageError: It is no number of times.
     """
-    if not _is_number(number):
-        raise UsageError(f"at_least({quote(number)}): wanted a whole number, 0 or more")
-    return number, None
+    return _check_number("at_least", number), None
 
 
 def at_most(number: int) -> Times:
@@ -69,9 +67,13 @@ def at_most(number: int) -> Times:
     Raises:
         UsageError: It is no number of times.
     """
+    return 0, _check_number("at_most", number)
+
+
+def _check_number(function: str, number: object) -> int:
     if not _is_number(number):
-        raise UsageError(f"at_most({quote(number)}): wanted a whole number, 0 or more")
-    return 0, number
+        raise UsageError(f"{function}({quote(number)}): wanted a whole number, 0 or more")
+    return number
 
 
 def parse_times(times: object) -> Times:
@@ -557,7 +559,7 @@ class Expectation:
         return find
 
     def _describe_wanted(self, times: int) -> str:
-        return f"{self.describe()}, written at {self.location}, to come {describe_times((times, None))}"
+        return f"{cite(self)}, to come {describe_times((times, None))}"
 
     # -- for the registry ----------------------------------------------------------------------------------------------
 
@@ -574,9 +576,9 @@ class Expectation:
 
     def claim(self, request: RecordedRequest) -> None:
         """Count a request, and take the step that follows; called by the registry, under its lock."""
-        own = self.__dict__  # what sets attributes checks their names, which takes as long as all of this
-        request.turn = own["_calls"]
-        own["_calls"] += 1
+        request.turn = self._calls
+        # what sets attributes here checks their names, which takes as long as all of this
+        object.__setattr__(self, "_calls", self._calls + 1)
         request.expectation = self
         path = self.criteria.path
         if path is not None and path.has_params:
@@ -614,12 +616,20 @@ class Expectation:
         return f"{quote(self.name) + ' ' if self.name else ''}{self.criteria.describe()}{where}"
 
     def __repr__(self) -> str:
-        return (
-            f"<Expectation {self.describe()}, {describe_times(self.times)}, called {count(self.times_called, 'time')}>"
-        )
+        return f"<Expectation {self.describe()}, {describe_calls(self)}>"
 
 
 _ATTRIBUTES = frozenset((
     "criteria", "times", "name", "is_bounded", "is_never", "answer", "location", "order", "scenario", "state",
     "next_state", "number", "first_turn", "_reply_headers", "_inspection", "_claimed", "_calls",
 ))  # fmt: skip
+
+
+def cite(expectation: Expectation) -> str:
+    """Describe an expectation, and say where it was written."""
+    return f"{expectation.describe()}, written at {expectation.location}"
+
+
+def describe_calls(expectation: Expectation) -> str:
+    """Say how often it is to be called, and was, as in ``exactly once, called 0 times``."""
+    return f"{describe_times(expectation.times)}, called {count(expectation.times_called, 'time')}"

@@ -15,7 +15,7 @@ from ..core.server import check_seconds
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange
-from .expectation import Expectation, Times
+from .expectation import Expectation, Times, cite
 from .matching import Criteria
 from .registry import Decision, ExpectationRegistry
 from .report import (
@@ -162,8 +162,7 @@ class Inspection:
     def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
         """What another stub of the test would have answered, in words."""
         return [
-            f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {expectation.describe()}, "
-            f"written at {expectation.location}"
+            f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {cite(expectation)}"
             for sibling in self.siblings
             for expectation in sibling.expectations[-100:]
             if not expectation.is_never and expectation.criteria.matchers and expectation.matches(request)

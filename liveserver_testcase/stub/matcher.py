@@ -97,12 +97,15 @@ class Matcher(abc.ABC):
         return show(self.wanted)
 
     def make_key(self) -> Hashable | None:
-        """Return the content that it wants, to be looked up by; None if that has to be compared."""
+        """Return the content that it wants, to be looked up by; None if that has to be compared.
+
+        A request matches if, and only if, `read_key` returns the same of it.
+        """
         return None
 
     @staticmethod
     def read_key(request: RecordedRequest) -> Hashable | None:
-        """Return what ``request`` has of what `make_key` returns; None if it has nothing of that kind."""
+        """Return the content that ``request`` has, as `make_key` does; None if it has none."""
         return None
 
     def compare(self, request: RecordedRequest) -> Mismatch | None:

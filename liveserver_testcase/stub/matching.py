@@ -77,18 +77,20 @@ class Criteria:
         return self.method.key if self.method is not None else None, self.path.key if self.path is not None else None
 
     @cached_property
-    def content_key(self) -> tuple[Callable[[RecordedRequest], Hashable], Hashable] | None:
-        """What reads a content of a request, and the one that is wanted: a request with another cannot match."""
-        for matcher in self.others:
-            content = matcher.make_key()
-            if content is not None:
-                return matcher.read_key, content
-        return None
+    def _content(self) -> tuple[Matcher, Hashable] | None:
+        keys = [(matcher, matcher.make_key()) for matcher in self.others]
+        return next(((matcher, key) for matcher, key in keys if key is not None), None)
 
     @cached_property
-    def beyond_key(self) -> tuple[Matcher, ...]:
-        """Those that a request with the same key can still miss."""
-        return tuple(each for each in self.matchers if not each.is_met_by_key)
+    def content_key(self) -> tuple[Callable[[RecordedRequest], Hashable], Hashable] | None:
+        """What reads a content of a request, and the one that is wanted: a request matches that if it has it."""
+        return (self._content[0].read_key, self._content[1]) if self._content is not None else None
+
+    @cached_property
+    def beyond_keys(self) -> tuple[Matcher, ...]:
+        """Those that a request with the same keys can still miss."""
+        content = self._content[0] if self._content is not None else None
+        return tuple(each for each in self.matchers if not each.is_met_by_key and each is not content)
 
     def matches(self, request: RecordedRequest) -> bool:
         """Return True if every one is met; a predicate that raises is not.
@@ -98,9 +100,11 @@ class Criteria:
         """
         return _are_met(self.matchers, request)
 
-    def matches_beyond_key(self, request: RecordedRequest) -> bool:
-        """Like `matches`, for a request that has the same key."""
-        return not self.beyond_key or _are_met(self.beyond_key, request)
+    def matches_beyond_keys(self, request: RecordedRequest) -> bool:
+        """Like `matches`, for a request that has the same `key` and, unless it awaits its body, `content_key`."""
+        if request.awaits_body:
+            return _are_met(self.matchers, request)
+        return not self.beyond_keys or _are_met(self.beyond_keys, request)
 
     def compare(self, request: RecordedRequest) -> list[Mismatch]:
         """Return how ``request`` differs from what is wanted; nothing if it matches."""

@@ -295,7 +295,7 @@ class ExpectationRegistry:
         near = self._index.near(request)
         for entry in near:
             for expectation in entry.forbidding:
-                if expectation.criteria.matches_beyond_key(request):
+                if expectation.criteria.matches_beyond_keys(request):
                     return expectation
         for order in self._orders:
             found = order.find(request)
@@ -303,7 +303,7 @@ class ExpectationRegistry:
                 return found
         best: Expectation | None = None
         for entry in near:
-            found = _find_first(entry.bounded, request)
+            found = _find_first(entry.bounded, request) if entry.bounded else None
             if found is not None and (best is None or found.number < best.number):
                 best = found
         if best is not None:
@@ -321,7 +321,7 @@ class ExpectationRegistry:
 
 def _find_first(expectations: Iterable[Expectation], request: RecordedRequest) -> Expectation | None:
     for expectation in expectations:
-        if expectation.is_ready and expectation.criteria.matches_beyond_key(request):
+        if expectation.is_ready and expectation.criteria.matches_beyond_keys(request):
             return expectation
     return None
 

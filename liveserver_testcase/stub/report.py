@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from ..core.text import count, one_line, quote
 from ..web.records import Exchange
-from .expectation import Expectation, Times, describe_times
+from .expectation import Expectation, Times, cite, describe_calls, describe_times
 from .matcher import Mismatch
 from .matching import Criteria
 from .registry import Decision, Skipped
@@ -255,7 +255,7 @@ def _format_skipped(skipped: Skipped) -> Line:
         scenario = expectation.scenario.name
         why = f"it wants {scenario!r} in state {expectation.state!r}, which is in state {state!r}"
     elif first is not None:
-        why = f"it is later in its order: first must come {first.describe()}, written at {first.location}"
+        why = f"it is later in its order: first must come {cite(first)}"
     elif expectation.order is not None:
         why = "its turn in the order is over"
     else:
@@ -265,12 +265,10 @@ def _format_skipped(skipped: Skipped) -> Line:
 
 def _name(lead: str, expectation: Expectation) -> Line:
     """Criteria, where they stand, and what prevents the expectation from answering."""
-    name, written = f"{lead}{expectation.describe()}", f"written at {expectation.location}"
-    if expectation.is_never or (expectation.answer is not None and expectation.has_room):
-        return f"{name}, {written}"
-    if expectation.answer is None:
-        return f"{name}, without a reply, {written}"
-    return partial(_format_used_up, f"{name}, {written}", expectation)
+    name = f"{lead}{cite(expectation)}"
+    if expectation.answer is None and not expectation.is_never:
+        return f"{lead}{expectation.describe()}, without a reply, written at {expectation.location}"
+    return name if expectation.has_room or expectation.is_never else partial(_format_used_up, name, expectation)
 
 
 def _format_used_up(name: str, expectation: Expectation, traffic: Traffic | None) -> str:
@@ -317,7 +315,13 @@ def explain_failure(
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     blocks += [*_explain_unreadable(unreadable), *more]
-    blocks += _format_skipped_expectations(expectations, unmet, violations, traffic)
+    violating = {id(violation.request) for violation in violations}
+    for mute in [e for e in expectations if e.answer is None and not e.is_never and e not in unmet]:
+        passed = [request for request in traffic.requests if id(request) not in violating and mute.matches(request)]
+        blocks += [
+            f"{traffic.name(request)} was answered by something else, because {cite(mute)}, has no reply: add .reply(…)"
+            for request in passed[:1]
+        ]
     claimed = {id(request): e for e in expectations for request in e.requests} if unmet else {}
     blocks += [_format_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
     if len(unmet) > _MOST_LINES:
@@ -344,9 +348,8 @@ def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequenc
     """
     groups = _group(violations)
     lead = f"stub {quote(stub)}: " if stub else ""
-    blocks = [
-        f"{lead}left over from {same[0].request.window.name}: {same[0].explain()}" for same in groups[:_MOST_LINES]
-    ]
+    first = [same[0] for same in groups[:_MOST_LINES]]
+    blocks = [f"{lead}left over from {each.request.window.name}: {each.explain()}" for each in first]
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     for each in unreadable[:_MOST_LINES]:
@@ -368,15 +371,13 @@ def _format_written_later(
     """What would answer a request, had it been written before that came; unmet ones say so themselves."""
     later = [e for e in expectations if e.number > violation.request.newest and not e.is_never and e not in unmet]
     found = [e for e in later[:_MOST_COMPARED] if e.criteria.matchers and e.matches(violation.request)]
-    return [f"  {e.describe()}, written at {e.location}, was written when it had come already" for e in found[:1]]
+    return [f"  {cite(e)}, was written when it had come already" for e in found[:1]]
 
 
 def _find_meant(same: Sequence[Violation], unmet: Sequence[Expectation], traffic: Traffic) -> Expectation | None:
     """The unmet expectation that these requests were probably meant for: each is the nearest of the other."""
     nearest = same[0].nearest
-    if nearest is None or not any(nearest is e for e in unmet):
-        return None
-    miss = traffic.find_nearest(nearest.criteria)
+    miss = traffic.find_nearest(nearest.criteria) if nearest is not None and nearest in unmet else None
     return nearest if miss is not None and any(v.request is miss[0] for v in same) else None
 
 
@@ -406,33 +407,13 @@ def _format_unmet(expectation: Expectation, claimed: dict[int, Expectation], tra
         if expectation.answer is None:
             but = "it has no reply: add .reply(…)"
         elif other is not None:
-            but = f"was answered by {other.describe()}, written at {other.location}"
+            but = f"was answered by {cite(other)}"
         elif request.newest >= expectation.number:
             but = f"not while it could answer: {why}"
         else:
             but = "came before it was written"
         lines.append(f"  {traffic.name(request)} matches it, but {but}")
     return "\n".join(lines)
-
-
-def _format_skipped_expectations(
-    expectations: Sequence[Expectation],
-    unmet: Sequence[Expectation],
-    violations: Sequence[Violation],
-    traffic: Traffic,
-) -> list[str]:
-    """The expectations without a reply, in whose place something else has answered."""
-    blocks = []
-    told = {id(violation.request) for violation in violations}
-    for expectation in expectations:
-        if expectation.answer is None and not expectation.is_never and not any(expectation is e for e in unmet):
-            passed = [r for r in traffic.requests if id(r) not in told and expectation.matches(r)]
-            if passed:
-                blocks.append(
-                    f"{traffic.name(passed[0])} was answered by something else, because {expectation.describe()}, "
-                    f"written at {expectation.location}, has no reply: add .reply(…)"
-                )
-    return blocks
 
 
 # -- an assertion, and a look in between -------------------------------------------------------------------------------
@@ -484,10 +465,6 @@ def explain_order(steps: Sequence[Criteria], found: Sequence[RecordedRequest], t
 
 def explain_script(traffic: Traffic, expectations: Sequence[Expectation]) -> str:
     """What is in the script of a stub, and what came."""
-
-    def format_line(expectation: Expectation) -> str:
-        often = f"{describe_times(expectation.times)}, called {count(expectation.times_called, 'time')}"
-        return f"  {expectation.describe()}, {often}, written at {expectation.location}"
-
     head = f"{traffic.stub} knows {count(len(expectations), 'expectation')}{':' if expectations else ''}"
-    return "\n".join([head, *_shorten(expectations, "  ", format_line), *traffic.list_requests()])
+    lines = _shorten(expectations, "  ", lambda e: f"  {e.describe()}, {describe_calls(e)}, written at {e.location}")
+    return "\n".join([head, *lines, *traffic.list_requests()])

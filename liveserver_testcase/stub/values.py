@@ -385,7 +385,7 @@ def freeze(value: object) -> Hashable:
     if kind is bool:
         return bool, value
     if kind is dict:
-        return dict, frozenset((key, freeze(part)) for key, part in value.items())  # type: ignore[attr-defined]
+        return dict, frozenset([(key, freeze(part)) for key, part in value.items()])  # type: ignore[attr-defined]
     if kind is list or kind is tuple:
         return list, tuple(map(freeze, value))  # type: ignore[call-overload]
     raise TypeError(f"{kind.__name__} is not plain")
