@@ -48,9 +48,8 @@ class CriteriaKeywords(TargetKeywords, FieldKeywords, BodyKeywords, total=False)
     """
 
 
-CRITERIA: Mapping[str, type[Matcher]] = {
-    each.name: each for each in (*TARGET_MATCHERS, *FIELD_MATCHERS, *BODY_MATCHERS)
-}
+_MATCHERS = sorted((*TARGET_MATCHERS, *FIELD_MATCHERS, *BODY_MATCHERS), key=lambda matcher: matcher.reads_body)
+CRITERIA: Mapping[str, type[Matcher]] = {matcher.name: matcher for matcher in _MATCHERS}
 """What makes a matcher of each keyword, in the order in which they are compared: those that read the body come last."""
 
 
