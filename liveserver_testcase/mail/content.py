@@ -158,10 +158,8 @@ class _Reader(HTMLParser):
             self._label.append(text)
 
     def _read_attributes(self) -> dict[str, str]:
-        """Return the attributes of the tag; of several of a name the first counts.
-
-        Those that `HTMLParser` gives are not used: in most versions of Python it decodes ``&copy=1`` in an address.
-        """
+        """Return the attributes of the tag; of several of a name the first counts."""
+        # Those that `HTMLParser` gives are not used: in most versions of Python it decodes "&copy=1" in an address.
         tag = (self.get_starttag_text() or "").lstrip("<")
         name_end = re.match(r"[^\s/>]*", tag).end()  # type: ignore[union-attr]  # it matches an empty tag, too
         found: dict[str, str] = {}
@@ -171,15 +169,10 @@ class _Reader(HTMLParser):
 
 
 def _decode_attribute(value: str) -> str:
-    """Return the value of an attribute with its character references decoded.
-
-    A name without ``;`` before ``=`` or an alphanumeric is text, as in ``?id=1&copy=2``.
-
-    Source:
-        HTML, §13.2.5.73 (named character reference state).
-    """
+    """Return the value of an attribute with its character references decoded."""
 
     def decode(reference: re.Match[str]) -> str:
+        # A name without ";" before "=" or an alphanumeric is text, as in "?id=1&copy=2": HTML, §13.2.5.73.
         text = reference[0]
         if text[1] == "#" or text.endswith(";"):
             return unescape(text)
@@ -257,16 +250,9 @@ def find_links(text: str, anchors: Iterable[tuple[str, str]]) -> list[Link]:
 
 
 def _cut_punctuation(url: str, before: str, behind: str) -> str:
-    """Return an address in a running text without the comma or bracket that follows it.
-
-    ``_``, ``~``, ``*`` and ``'`` are characters of an address (RFC 3986 §2), and a token can end with one: they are cut
-    off only where the same character stands before the address.
-
-    Args:
-        url: What looks like it.
-        before: Up to three characters before it.
-        behind: The character behind it.
-    """
+    """Return an address in a running text without the comma or bracket that follows it."""
+    # "_", "~", "*" and "'" are characters of an address (RFC 3986 §2), and a token can end with one: they are cut off
+    # only where the same character stands before the address.
     opening = before[-1:]
     if (opening, behind) == ("<", ">"):
         return url

@@ -187,14 +187,12 @@ def decode_words(text: str, what: str, on_defect: OnDefect) -> str:
 
 
 def _replace_words(text: str, what: str, on_defect: OnDefect, replace: Callable[[str], str]) -> str:
-    """Return ``text`` with each run of encoded words replaced.
-
-    Neighbours in one charset are joined before they are decoded, because senders cut characters in two.
-    """
+    """Return ``text`` with each run of encoded words replaced."""
     if "=?" not in text:
         return text
     pieces: list[str] = []
     run: list[str] = []  # what the neighbours so far say
+    # Neighbours in one charset are joined before they are decoded, because senders cut characters in two.
     charset, pending, end = "", bytearray(), 0
 
     def decode_pending() -> None:
@@ -238,11 +236,9 @@ def _encode_word(text: str) -> str:
 
 
 def _rewrite_parameters(source: str, what: str, on_defect: OnDefect) -> str:
-    """Return a field with its parameters decoded and encoded again, each of them once.
-
-    Python prefers ``filename`` to ``filename*`` where the first comes first, and reads neither encoded words nor
-    charsets by the labels of WHATWG's table.
-    """
+    """Return a field with its parameters decoded and encoded again, each of them once."""
+    # Python prefers "filename" to "filename*" where the first comes first, and reads neither encoded words nor charsets
+    # by the labels of WHATWG's table.
     if source.isascii() and "*" not in source and "=?" not in source:
         return source
     plain: dict[str, str] = {}

@@ -12,9 +12,9 @@ import copy
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from email.contentmanager import ContentManager, raw_data_manager
+from email.contentmanager import raw_data_manager
 from email.feedparser import BytesFeedParser
-from email.message import EmailMessage, Message
+from email.message import EmailMessage
 from typing import Any, TypeVar, cast
 
 from ..core.text import count, escape
@@ -91,23 +91,18 @@ class Content:
 # -- the tree
 
 
-class _Contents(ContentManager):
-    """What ``get_content`` returns: of a text, what it says in its charset, whichever that is."""
-
-    def get_content(self, msg: Message, *args: Any, **kw: Any) -> Any:
-        if isinstance(msg, EmailMessage) and msg.get_content_maintype() == "text" and not msg.is_multipart():
-            return decode_text(_read_bytes(msg, "", _ignore), msg.get_content_charset() or "", "", _ignore)
-        return raw_data_manager.get_content(msg, *args, **kw)
-
-    def set_content(self, msg: Message, obj: Any, *args: Any, **kw: Any) -> None:
-        raw_data_manager.set_content(msg, obj, *args, **kw)
+def _get_text(part: EmailMessage, *_args: Any, **_options: Any) -> str:
+    """What ``get_content`` returns of a text: what it says in its charset, whichever that is."""
+    return decode_text(_read_bytes(part, "", _ignore), part.get_content_charset() or "", "", _ignore)
 
 
 def _ignore(_defect: str) -> None:
     """Leave out a defect that is found elsewhere."""
 
 
-POLICY = MailPolicy(content_manager=_Contents())
+_contents = copy.deepcopy(raw_data_manager)
+_contents.add_get_handler("text", _get_text)
+POLICY = MailPolicy(content_manager=_contents)
 """The policy under which every email is parsed."""
 
 

@@ -287,17 +287,14 @@ class SMTPProtocol(SMTP):
         raise asyncio.CancelledError
 
     def _close(self, reason: str) -> None:
-        """End the connection when the client has been sent everything, and has had a chance to read it.
-
-        A close with unread bytes would reset the last reply away.
-        """
+        """End the connection when the client has been sent everything, and has had a chance to read it."""
         self._begin_close(reason)
         if self.is_lost:
             self._finish()
         elif reason == "QUIT" and not self._input:
             self.transport.close()
         else:
-            self._set_reading(True)
+            self._set_reading(True)  # a close with unread bytes would reset the last reply away
             if self.transport.can_write_eof():
                 self.transport.write_eof()
             self.loop.call_later(_LINGER, self._tcp.abort)
