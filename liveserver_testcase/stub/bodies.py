@@ -65,7 +65,7 @@ _TypedBody: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
 
 
 def make_content(body: object, options: Mapping[str, Any], named: str | None) -> _TypedBody:
-    """The one body that was given.
+    """Make the one body that was given.
 
     Args:
         body: The positional one.

@@ -49,7 +49,7 @@ class Wake:
         self._inner, self._outer = make_socket_pair()
 
     def fileno(self) -> int:
-        """What becomes readable."""
+        """Return the descriptor that becomes readable."""
         return self._inner.fileno()
 
     def set(self) -> None:
@@ -124,7 +124,7 @@ class StubConnection(HTTPConnection):
         return self.abandon(reason, reset=reset, linger=linger)
 
     def half_close(self) -> None:
-        """Say that nothing more comes, and read on until the client has enough."""
+        """Say that nothing more comes, and read on until the client leaves."""
         self.state = ConnectionState.READING
         self._send_close_notify()
         with contextlib.suppress(OSError):
@@ -191,7 +191,7 @@ class StubConnection(HTTPConnection):
             return self.sock.fileno() < 0 or _wait_for_client(self.sock, 0, ()) is False
 
     def is_late(self, request: RecordedRequest) -> bool:
-        """Whether the test in which a request came is over."""
+        """Return True if the test in which a request came is over."""
         return request.window.number < self.server.journal.window.number
 
     def run(self, work: Awaitable[T]) -> T:
@@ -246,7 +246,7 @@ def _wait_for_client(
 
 
 def _has_sent(client: socket.socket) -> bool:
-    """Whether there is something to read, and not the end."""
+    """Return True if there is something to read, and not the end."""
     try:
         return bool(ServerSocket.recv(client, 1, socket.MSG_PEEK))
     except OSError:
@@ -300,7 +300,7 @@ class HandlerLoop:
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """The life of the thread."""
+    """Run the loop, and cancel what is left when it stops."""
     import asyncio
 
     asyncio.set_event_loop(loop)

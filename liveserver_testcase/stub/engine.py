@@ -97,13 +97,13 @@ class StubHandler:
             response.finish(answer.body)
 
     def _make_base_environ(self, connection: StubConnection) -> dict[str, Any]:
-        """What is the same in the environ of every request; made when the first one comes, and the port is known."""
+        """Make what is the same in the environ of every request, when the first one comes and the port is known."""
         server = connection.server
         self._base_environ = make_base_environ(server.scheme, server.host, server.port)
         return self._base_environ
 
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
-        """The reply to a request that nothing answers: it says why."""
+        """Make the reply to a request that nothing answers: it says why."""
         reply = self.unmatched_reply.with_defaults(_DO_NOT_RETRY)
         if reply.body or reply.stream is not None or reply.chunks is not None or reply.has_no_content:
             return reply
@@ -199,7 +199,7 @@ class StubEngine(HTTPServer):
     # -- for its connections ---------------------------------------------------------------------------------------
 
     def plan_connection(self) -> FaultPlan | None:
-        """What goes wrong with the next connection, which is counted; None if nothing does."""
+        """Return what goes wrong with the next connection, which is counted; None if nothing does."""
         if not self._faults:
             return None
         with self._faults_lock:

@@ -185,7 +185,7 @@ class Order:
 class Expectation:
     """What the stub answers to the requests that match, and how often they must come.
 
-    Made by the stub's ``on()``, ``expect()`` and their like.  It takes part once it has been told what to answer.
+    Made by the stub's ``on()``, ``expect()`` and their like.  It takes part once it has an answer.
 
     Attributes:
         criteria: What a request must have.
@@ -425,7 +425,7 @@ class Expectation:
 
         Args:
             fault: What goes wrong.
-            at: Where; by default where it is most at home.
+            at: Where; None for the usual point of this fault.
             after_bytes: After how many bytes of the body; by default after half of it.
 
         Raises:

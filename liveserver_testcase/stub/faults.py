@@ -42,7 +42,7 @@ GARBAGE = bytes(range(128, 256)) + b"\r\n\r\n" + bytes(range(255, 127, -1))
 
 _ALERT = bytes((21, 3, 3, 0, 2, 2, 40))  # a fatal alert, handshake_failure: RFC 8446, 6
 _FILL = 0.05  # seconds in which a connection over the loopback is made, if it is
-_MOST = 16  # connections that fill a queue of none: Linux takes one more than it is told to
+_MOST = 16  # connections that fill a queue of none: Linux takes one more than it is asked for
 
 
 class Fault(enum.Enum):
@@ -53,7 +53,7 @@ class Fault(enum.Enum):
     CLOSE = "close"
     """The connection ends in good order, but too early: where nothing else is said, in place of a response."""
     STALL = "stall"
-    """Nothing more is read or sent; the connection stays open until the client, or the stub, has enough."""
+    """Nothing more is read or sent; the connection stays open until the client leaves, or the stub stops."""
     TRUNCATE = "truncate"
     """The body is shorter than what was promised."""
     GARBAGE = "garbage"
@@ -77,7 +77,7 @@ class Fault(enum.Enum):
     WRONG_HOST_CERT = "wrong host certificate"
     """The certificate is for another host."""
     UNTRUSTED_CERT = "untrusted certificate"
-    """The certificate is from an authority that the client was not told of."""
+    """The certificate is from an authority that the client does not trust."""
 
 
 class FaultPoint(enum.Enum):
@@ -217,13 +217,13 @@ class FaultPlan:
         return (self.is_early or self.point is FaultPoint.RESPONSE_START) and not self.effect.sends_all
 
     def cut(self, size: int | None) -> int:
-        """After how many bytes of a body it happens; ``size`` is None for a body whose end nobody knows."""
+        """Return after how many bytes of a body it happens; ``size`` is None for one of unknown length."""
         if self.after_bytes is not None:
             return self.after_bytes
         return 1 if size is None else size // 2
 
     def describe(self) -> str:
-        """As in ``reset at response body, after 10 bytes``."""
+        """Describe it, as in ``reset at response body, after 10 bytes``."""
         after = "" if self.after_bytes is None else f", after {self.after_bytes:,} bytes"
         return f"{self.fault.value} at {self.point.value}{after}"
 

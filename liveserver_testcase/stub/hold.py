@@ -95,7 +95,7 @@ class Hold:
         return (await inspection.wait_async(lambda: self.requests, timeout, what))[0]
 
     def _find_inspection(self) -> tuple[Inspection, str]:
-        """What waits, and what for."""
+        """Find what waits, and describe what for."""
         if self._inspection is None:
             raise UsageError(f"{self._describe()} is in no stub that could hold a request")
         return self._inspection, f"a request to {self._describe()} to be held"
@@ -198,7 +198,7 @@ class Hold:
     # -- what the stub does ----------------------------------------------------------------------------------------
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """Wait for the test's word.
+        """Wait until the test answers or drops the request.
 
         Raises:
             ClientDisconnected: The test has dropped it, the client has left, or the stub stops.

@@ -204,13 +204,13 @@ class Reply:
         return self.status in _WITHOUT_CONTENT
 
     def with_defaults(self, *headers: tuple[str, str]) -> Reply:
-        """The same with these headers, but for those that it has itself, or is not to have."""
+        """Add these headers, but for those that it has itself, or is not to have."""
         own = {*(name.lower() for name, _ in self.headers), *self.left_out}
         more = tuple(pair for pair in headers if pair[0].lower() not in own)
         return self.changed(headers=(*self.headers, *more)) if more else self
 
     def changed(self, **values: Any) -> Reply:
-        """The same with other values for some of its attributes; unlike the keywords, these are not checked."""
+        """Return it with other values for some of its attributes; unlike the keywords, these are not checked."""
         made = object.__new__(Reply)
         made.__dict__.update({known.name: getattr(self, known.name) for known in fields(self)})
         made.__dict__.update(values)
@@ -223,7 +223,7 @@ class Reply:
 
 
 def _name_type(pairs: list[tuple[str, str]], content_type: str | None) -> str | None:
-    """The Content-Type that the author has named; one that is not among the headers is put there."""
+    """Return the Content-Type that the author has named; one that is not among the headers is put there."""
     own = next((value for name, value in pairs if name.lower() == "content-type"), None)
     if content_type is None:
         return own
@@ -327,7 +327,7 @@ def _check_header(pair: tuple[str, str], reply: Reply) -> None:
     name, value = pair
     lower = name.lower()
     if lower == "transfer-encoding":
-        raise UsageError(f"header {name!r} is the server's business: it frames the body itself; leave it out")
+        raise UsageError(f"header {name!r} is set by the server, which frames the body itself: leave it out")
     if lower != "content-length":
         return
     body = reply.body

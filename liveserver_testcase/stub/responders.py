@@ -50,7 +50,7 @@ Hook: TypeAlias = "Callable[[RecordedRequest, Reply], object]"
 _KNOWN = ("status", "body", "headers", *ReplyOptions.__annotations__)
 
 DEFAULT_BODY = bytes(range(32, 127)).ljust(1024, b".")
-"""What is cut, held up or spoilt where a fault wants a body and nothing was said of one."""
+"""What is cut, held up or spoilt where a fault needs a body and none was given."""
 
 
 class Responder(Protocol):
@@ -60,7 +60,7 @@ class Responder(Protocol):
     """
 
     def reply_to(self, request: RecordedRequest, /) -> Reply:
-        """The reply to ``request``."""
+        """Make the reply to ``request``."""
 
 
 def make_from(value: object, whose: str = "") -> Reply:
@@ -194,7 +194,7 @@ class FaultyResponder:
         return self.plan is not None and self.plan.is_early
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """The reply with its fault, when the hooks have seen it."""
+        """Make the reply with its fault, when the hooks have seen it."""
         reply = self.content.reply_to(request) if self.content is not None else self._default
         for hook in self.hooks:
             result = hook(request, reply)
@@ -234,7 +234,7 @@ class SequenceResponder:
             raise UsageError(f"then is {quote(self.then)}; wanted {', '.join(map(repr, get_args(Then)))}")
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """The reply whose turn it is, in the order in which the requests were matched.
+        """Return the reply whose turn it is, in the order in which the requests were matched.
 
         Raises:
             UsageError: There is none left.
@@ -273,7 +273,7 @@ class FunctionResponder:
         self._wants_request = takes_arguments(self.function)
         try:
             parameters = list(inspect.signature(self.function).parameters.values())
-        except (TypeError, ValueError):  # of a builtin that does not tell
+        except (TypeError, ValueError):  # of a builtin without a signature
             parameters = []
         named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         skipped = (
@@ -283,7 +283,7 @@ class FunctionResponder:
         self._takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """What the function returns for ``request``; a coroutine runs on the stub's loop."""
+        """Make a reply of what the function returns for ``request``; a coroutine runs on the stub's loop."""
         known = request.path_params
         named = dict(known) if self._takes_all else {name: known[name] for name in self._names & known.keys()}
         result = self.function(request, **named) if self._wants_request else self.function(**named)
@@ -312,7 +312,7 @@ class WSGIResponder:
     app: WSGIApplication
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """What the application answers; its body comes as it gives it."""
+        """Return what the application answers; its body comes as it gives it."""
         return _make_from_response(Response.from_app(self.app, request.make_environ()))
 
 
@@ -393,7 +393,7 @@ class ServedContent:
 
 
 def _list_items(content: object) -> list[str | bytes]:
-    """The pieces of content: of a generator all, so that every request gets them."""
+    """List the pieces of content: of a generator all, so that every request gets them."""
     if isinstance(content, str | bytes):
         return [content]
     if isinstance(content, Mapping) or not isinstance(content, Iterable):

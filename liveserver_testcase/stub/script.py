@@ -119,7 +119,7 @@ class Script(KnownAttributes):
             criteria: What else is wanted of a request: see `CriteriaKeywords`.
 
         Returns:
-            The expectation, which wants to be told what it answers, by its ``reply()``, ``reply_with()``, ….
+            The expectation; say what it answers by its ``reply()``, ``reply_with()``, ….
 
         Raises:
             UsageError: No request can match, or ``times`` says that one must come.
@@ -151,7 +151,7 @@ class Script(KnownAttributes):
             criteria: See `on`.
 
         Returns:
-            The expectation, which wants to be told what it answers, by its ``reply()``, ``reply_with()``, ….
+            The expectation; say what it answers by its ``reply()``, ``reply_with()``, ….
 
         Raises:
             UsageError: No request can match, or ``times`` is none of these.

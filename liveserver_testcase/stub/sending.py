@@ -78,7 +78,7 @@ class ResponseSender:
             self._connection.inject_fault(plan)
 
     def _inform(self) -> None:
-        """Send what comes before the response; HTTP/1.0 knows none of it."""
+        """Send what comes before the response; HTTP/1.0 has none of it."""
         for status, headers in self._reply.informational:
             lines = [f"HTTP/1.1 {describe_status(status)}", *(f"{name}: {value}" for name, value in headers), "", ""]
             if self._exchange.version == "HTTP/1.1":
@@ -152,7 +152,7 @@ class ResponseSender:
         return False
 
     def _pieces(self) -> Generator[bytes | Pause]:
-        """The pieces of the body; closing this closes what gives them."""
+        """Give the pieces of the body; closing this closes what they come from."""
         reply, connection = self._reply, self._connection
         if reply.stream is None:
             yield from [reply.body] if reply.chunks is None else reply.chunks

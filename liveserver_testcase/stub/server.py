@@ -143,7 +143,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         return self._engine.tls.client_certificate if self._engine.tls is not None else None
 
     def environ(self, *names: str, **paths: str) -> dict[str, str]:
-        """The environment for a subprocess that calls the stub: its URL, the certificate authority, and no proxy.
+        """Return the environment for a subprocess that calls the stub: its URL, certificate authority, and no proxy.
 
         Args:
             names: Variables that get the base URL.

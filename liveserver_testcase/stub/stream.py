@@ -129,10 +129,10 @@ def make_stream(
 
 
 def takes_arguments(function: Callable[..., Any]) -> bool:
-    """Whether ``function`` wants an argument by position; a default is how a closure keeps a value, and no wish."""
+    """Return True if ``function`` takes an argument by position that is not the default value of a closure."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # of a builtin that does not tell
+    except (TypeError, ValueError):  # of a builtin without a signature
         return True
     by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL)]
     return any(p.default is p.empty or p.name == "request" for p in by_position)

@@ -450,7 +450,7 @@ class MisuseTest(unittest.TestCase):
     def test_framing_is_the_servers_business(self) -> None:
         """A header that the server would replace is not passed over in silence."""
         self.assert_refused(
-            "header 'transfer-encoding' is the server's business: it frames the body itself; leave it out",
+            "header 'transfer-encoding' is set by the server, which frames the body itself: leave it out",
             headers={"transfer-encoding": "chunked"},
         )
 
