@@ -31,8 +31,8 @@ def check_class(case: type[unittest.TestCase]) -> None:
     """Refuse what would do nothing, without a word.
 
     Raises:
-        UsageError: An attribute looks like a setting, or a method like a hook, that it is not; or a method that nobody
-            awaits is a coroutine function.
+        UsageError: An attribute looks like a setting, or a method like a hook, that it is not; a method that nobody
+            awaits is a coroutine function; or a base runs tests without what is to be done around them.
     """
     settings = [name for base in _ours(case) for name, value in vars(base).items() if not _is_code(value)]
     hooks = [name for name in _HOOKS if hasattr(case, name)]
@@ -41,6 +41,8 @@ def check_class(case: type[unittest.TestCase]) -> None:
             continue
         for name, value in vars(base).items():
             if _is_code(value):
+                if name == "run":
+                    _check_run(case, base, value)
                 _check_hook(case, base, name, hooks)
                 _check_awaited(case, base, name, value)
             elif name.startswith(_PREFIXES) and not any(name in vars(own) for own in _ours(case)):
@@ -76,6 +78,18 @@ def _check_awaited(case: type, base: type, name: str, value: object) -> None:
         if renamed:
             advice += f", or {'' if awaits else f'{derive}, and '}name it {renamed}()"
         raise UsageError(f"{base.__name__}.{name}() is a coroutine function, and nobody awaits it: {advice}")
+
+
+def _check_run(case: type, base: type, run: object) -> None:
+    """Refuse a ``run()`` that comes before ours and calls no other, such as that of ``testtools.TestCase``."""
+    code = getattr(run, "__code__", None)
+    is_before = case.__mro__.index(base) < case.__mro__.index(_ours(case)[-1])
+    # what has a closure may well call another one
+    if is_before and code is not None and not code.co_freevars and "super" not in code.co_names:
+        raise UsageError(
+            f"{base.__module__}.{base.__name__}.run() calls no super().run(), so that the servers of {case.__name__} would not be asked "
+            f"about its tests: name the mixins before {base.__name__}"
+        )
 
 
 def _isolated() -> type | tuple[()]:

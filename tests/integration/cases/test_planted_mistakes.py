@@ -388,6 +388,18 @@ class Neighbours(NoLeaks):
         case = make_case(LiveServerTestCase, app=aiohttp.web.Application(), test=nothing)
         self.assertIn("is neither WSGI nor ASGI: aiohttp has an HTTP server of its own", run_case(case).report)
 
+    def test_a_base_with_a_run_of_its_own(self) -> None:
+        """One whose ``run()`` calls no other, as that of testtools, must come after the mixins: else nobody asks."""
+
+        def run(self: Any, result: Any = None) -> Any:
+            return unittest.TestCase.run(self, result)
+
+        base = type("Other", (unittest.TestCase,), {"run": run})
+        refused = make_case(base, LiveServerTestCase, app=make_app(), test=nothing)
+        self.assertIn("name the mixins before Other", run_case(refused).report)
+        case = make_case(LiveServerTestCase, base, app=make_app(), test=lambda case: case.live.get("/boom"))
+        self.assertIn("the application raised an error", run_case(case).report)
+
     def test_web_socket_at_a_stub(self) -> None:
         """A client of WebSockets at a stub: the report says that a stub has none."""
 
