@@ -96,7 +96,7 @@ class SecureGuestbookTest(GuestbookTest):
 
 @unittest.skipUnless(os.environ.get("GUESTBOOK_TEST_DATABASE"), "a database in memory belongs to one process")
 class ProcessTest(SiteTestCase):
-    """The site in a process of its own, which is told where the test's database is."""
+    """The site in a process of its own, with the path of the test's database."""
 
     live_mode = "process"
 

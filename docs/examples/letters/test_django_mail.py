@@ -16,7 +16,7 @@ def setUpModule():
 
 
 def settings_for(smtp):
-    """How Django is told to send to the test's mail server."""
+    """The settings with which Django sends to the test's mail server."""
     if django.VERSION >= (6, 1):
         return {"MAILERS": smtp.django_mailers()}
     return smtp.django_settings()

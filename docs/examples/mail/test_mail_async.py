@@ -22,7 +22,7 @@ async def send_welcome(host, port, to):
 class AsyncMailTest(SMTPTestCase, unittest.IsolatedAsyncioTestCase):
     async def test_an_awaited_send(self):
         await send_welcome(*self.smtp.addr, "ann@example.com")
-        self.assertEmailSent(to="ann@example.com")  # it is there: nobody has to wait
+        self.assertEmailSent(to="ann@example.com")  # it is there, and nothing has to be waited for
 
     async def test_a_task_in_the_background(self):
         task = asyncio.create_task(send_welcome(*self.smtp.addr, "ann@example.com"))

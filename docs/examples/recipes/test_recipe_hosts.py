@@ -30,7 +30,7 @@ class GridTest(LiveServerTestCase):
 
 
 class PortTest(LiveServerTestCase):
-    """A port that somebody else must know beforehand: from ``TEST_PORT`` on, one for each worker of pytest-xdist."""
+    """A port that must be known beforehand: from ``TEST_PORT`` on, one for each worker of pytest-xdist."""
 
     app = tea_shop.application
     first = int(os.environ.get("TEST_PORT", "0"))

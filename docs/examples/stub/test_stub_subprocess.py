@@ -1,4 +1,4 @@
-"""A program in a process of its own, which talks to the stub."""
+"""A program in a process of its own, which calls the stub."""
 
 import subprocess
 import sys

@@ -4,7 +4,7 @@ from liveserver_testcase import HTTPStubTestCase
 
 
 def checkout(shop, billing, geo):
-    """The code under test: it talks to three services."""
+    """The code under test: it calls three services."""
     basket = requests.get(f"{shop}/basket", timeout=5).json()
     country = requests.get(f"{geo}/where", timeout=5).json()["country"]
     paid = requests.post(f"{billing}/invoices", json={"sum": basket["sum"], "country": country}, timeout=5)
