@@ -87,8 +87,8 @@ def _check_run(case: type, base: type, run: object) -> None:
     # what has a closure may well call another one
     if is_before and code is not None and not code.co_freevars and "super" not in code.co_names:
         raise UsageError(
-            f"{base.__module__}.{base.__name__}.run() calls no super().run(), so that the servers of {case.__name__} would not be asked "
-            f"about its tests: name the mixins before {base.__name__}"
+            f"{base.__module__}.{base.__name__}.run() calls no super().run(), so that the servers of {case.__name__} "
+            f"would not be asked about its tests: name the mixins before {base.__name__}"
         )
 
 
