@@ -27,7 +27,7 @@ from .asgi_cycle import RequestResponseCycle, RequestTask, current_cycle
 from .asgi_protocol import link_http, link_websocket
 from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
-from .records import RequestLog, RequestRecord
+from .records import Around, RequestLog, RequestRecord
 from .uvicorn_config import ProtocolLoop, ServerState, configure
 
 __all__ = ["ASGIServer"]
@@ -80,16 +80,14 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         body_timeout: float = 30.0,
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
-        around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] | None = None,
+        around: Around | None = None,
     ) -> None:
         EventLoopServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
         self.app = app
         self.header_timeout = check_seconds("header_timeout", header_timeout)
         self.body_timeout = check_seconds("body_timeout", body_timeout)
-        self.around: Callable[[RequestRecord], contextlib.AbstractContextManager[object]] = (
-            around or contextlib.nullcontext
-        )
+        self.around: Around = around or contextlib.nullcontext
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))

@@ -10,13 +10,11 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any
 
-from .records import RequestRecord
+from .records import Around, RequestRecord
 
-__all__ = ["Around", "FrameworkErrors"]
-
-Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
+__all__ = ["FrameworkErrors"]
 
 _SIGNALS = (  # each by its module
     "flask.got_request_exception",

@@ -17,16 +17,16 @@ from ..core.server import State
 from ..core.text import describe_error, one_line
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
-from .framework_errors import Around, FrameworkErrors
+from .framework_errors import FrameworkErrors
 from .http_server import HTTPEndpoint, HTTPServerFacade
-from .records import RequestRecord
+from .records import Around, RequestRecord
 from .wsgi import WSGIServer
 
 if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.tracebacks import Unfinished
 
-__all__ = ["Around", "Interface", "LiveServer", "Mode"]
+__all__ = ["Interface", "LiveServer", "Mode"]
 
 Interface: TypeAlias = Literal["auto", "wsgi", "asgi"]
 Mode: TypeAlias = Literal["thread", "process"]

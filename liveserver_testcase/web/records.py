@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow, drain
@@ -20,7 +21,7 @@ from .response import ResponseWriter
 if TYPE_CHECKING:
     from .capture import Capture
 
-__all__ = ["BEFORE", "Exchange", "RequestLog", "RequestRecord"]
+__all__ = ["BEFORE", "Around", "Exchange", "RequestLog", "RequestRecord"]
 
 BEFORE = JournalWindow(0, "")
 """The window of a record that is in no journal yet."""
@@ -151,6 +152,8 @@ class RequestRecord:
 
 
 R = TypeVar("R", bound=RequestRecord)
+Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
+"""Called with each request's record before the application is; what it returns is entered around it."""
 
 
 class RequestLog(abc.ABC, Generic[R]):

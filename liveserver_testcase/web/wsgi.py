@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from wsgiref.util import FileWrapper
 
 from ..core.listener import format_host
@@ -17,7 +17,7 @@ from ..core.text import quote
 from ..errors import InvalidResponse
 from .connection import HTTPConnection
 from .http_server import HTTPServer
-from .records import Exchange, RequestRecord
+from .records import Around, Exchange
 from .request_body import WSGIInput
 from .request_head import Head
 from .response import SERVER, ResponseWriter
@@ -30,7 +30,6 @@ __all__ = ["WSGIHandler", "WSGIServer", "describe_request", "make_base_environ",
 log = logging.getLogger("liveserver_testcase.web")
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([0-9]{3})")
-Around: TypeAlias = Callable[[RequestRecord], contextlib.AbstractContextManager[object]]
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
