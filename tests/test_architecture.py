@@ -30,8 +30,10 @@ LAYERS = {
     "web": "errors core process",
     "mail": "errors core process",
     "stub": "errors core process web",
-    "cases": "errors core process web mail stub",
+    "inspector": "errors core process web mail stub",
+    "cases": "errors core process web mail stub inspector",
     "__init__": "errors core process web mail stub cases",
+    "__main__": "inspector",
 }
 
 # Replacing a library is work in one module; werkzeug is the base of two packages.
@@ -40,10 +42,11 @@ LIBRARIES = {
     "brotli": "stub.parsing",
     "brotlicffi": "stub.parsing",
     "django": "cases.django_databases",
+    "jinja2": "inspector.pages",
     "requests": "web.session",
     "trustme": "core.tls",
     "uvicorn": "web.uvicorn_config",
-    "werkzeug": "web stub",
+    "werkzeug": "web stub inspector",
 }
 
 SOURCES = {

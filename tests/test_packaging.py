@@ -95,15 +95,20 @@ class TheDistributions(unittest.TestCase):
         """The files of the tree below a directory, as an archive names them."""
         return {path.relative_to(self.tree).as_posix() for path in (self.tree / directory).rglob(pattern)}
 
+    def package_files(self) -> set[str]:
+        """The files of the package."""
+        page = self.sources(f"{PACKAGE}/inspector", "*.html") | self.sources(f"{PACKAGE}/inspector/static", "*.*")
+        return self.sources(PACKAGE, "*.py") | page | {f"{PACKAGE}/py.typed"}
+
     def test_the_file_names(self) -> None:
         """Both files carry the name and the version; the wheel is for every platform."""
         self.assertEqual(f"liveserver_testcase-{__version__}-py3-none-any.whl", self.wheel_file.name)
         self.assertEqual(f"liveserver_testcase-{__version__}.tar.gz", self.sdist_file.name)
 
     def test_the_wheel_holds_the_package_and_nothing_else(self) -> None:
-        """Every module and ``py.typed`` are in the wheel; tests, docs and benchmarks are not."""
+        """Modules, the files of the inspector's page and ``py.typed`` are in the wheel; tests and docs are not."""
         held = {name for name in self.wheel_names if ".dist-info/" not in name}
-        self.assertEqual(self.sources(PACKAGE, "*.py") | {f"{PACKAGE}/py.typed"}, held)
+        self.assertEqual(self.package_files(), held)
 
     def test_the_wheel_holds_the_licence(self) -> None:
         """The licence travels with the code, word by word."""
@@ -125,7 +130,7 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_sdist_holds_what_a_packager_needs(self) -> None:
         """Package, tests, docs and benchmarks, and the files at the top, are in the sdist."""
-        wanted = self.sources(PACKAGE, "*.py") | {f"{PACKAGE}/py.typed"}
+        wanted = self.package_files()
         wanted |= self.sources("tests", "*.py") | self.sources("tests", "*.txt")
         wanted |= self.sources("docs", "*.py") | self.sources("docs", "*.rst")
         wanted |= self.sources("benchmarks", "*.py") | self.sources("benchmarks", "*.rst")
@@ -134,7 +139,8 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_sdist_holds_nothing_built(self) -> None:
         """No compiled file and no built page is in the sdist."""
-        built = {name for name in self.sdist_names if name.endswith((".pyc", ".html")) or "_build/" in name}
+        names = self.sdist_names - self.package_files()
+        built = {name for name in names if name.endswith((".pyc", ".html")) or "_build/" in name}
         self.assertEqual(set(), built)
 
     def test_the_metadata_names_the_project(self) -> None:
@@ -165,15 +171,18 @@ class TheDistributions(unittest.TestCase):
         self.assertEqual({"werkzeug", "aiosmtpd", "requests"}, required(self.metadata))
 
     def test_the_extras_for_users(self) -> None:
-        """``asgi`` and ``tls`` bring what their features need, ``all`` brings both."""
+        """Each brings what its features need, ``all`` brings all of it."""
+        self.assertEqual({"jinja2"}, required(self.metadata, "inspector"))
         self.assertEqual({"uvicorn", "httptools", "websockets"}, required(self.metadata, "asgi"))
         self.assertEqual({"trustme"}, required(self.metadata, "tls"))
         requirements = self.metadata.get_all("Requires-Dist", [])
-        self.assertIn("liveserver-testcase[asgi,tls]", {str(line).partition(";")[0].strip() for line in requirements})
+        self.assertIn(
+            "liveserver-testcase[asgi,inspector,tls]", {str(line).partition(";")[0].strip() for line in requirements}
+        )
 
     def test_the_extras(self) -> None:
         """Beside the extras for users there are five for the project's own work."""
         self.assertEqual(
-            {"asgi", "tls", "all", "test", "test-sdks", "docs", "lint", "bench"},
+            {"asgi", "inspector", "tls", "all", "test", "test-sdks", "docs", "lint", "bench"},
             set(self.metadata.get_all("Provides-Extra", [])),
         )

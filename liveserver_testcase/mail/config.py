@@ -59,6 +59,7 @@ class ServerConfig:
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     require_auth: bool = False
     auth_require_tls: bool = False
+    accept_any_login: bool = False
     handshake_timeout: float = 10.0
     auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5")
     size_limit: int | None = SIZE_LIMIT
@@ -92,7 +93,9 @@ class ServerConfig:
         )
         if not is_sound:
             raise UsageError("users is no mapping of str to str; wanted names and passwords, as in {'ann': 'secret'}")
-        if self.require_auth and not self.users:
+        if self.accept_any_login and self.users:
+            raise UsageError("users is not empty, and accept_any_login is True: keep one of them")
+        if self.require_auth and not (self.users or self.accept_any_login):
             raise UsageError("require_auth is True, but nobody can log in: give users, as in {'ann': 'secret'}")
         if isinstance(self.auth_mechanisms, str) or not self.auth_mechanisms:
             raise UsageError(f"auth_mechanisms is {self.auth_mechanisms!r}; wanted a tuple of {', '.join(MECHANISMS)}")
@@ -107,7 +110,12 @@ class ServerConfig:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """The names of the mechanisms in capitals; none without users."""
-        return tuple(name.upper() for name in self.auth_mechanisms) if self.users else ()
+        return tuple(name.upper() for name in self.auth_mechanisms) if self.users or self.accept_any_login else ()
+
+    @property
+    def known_users(self) -> Mapping[str, str] | None:
+        """The users; None where anybody can log in."""
+        return None if self.accept_any_login else self.users
 
     def offer(self, tls: bool, size_limit: int | None, changes: Iterable[EHLOOverride] = ()) -> list[str]:
         """The lines of the answer to EHLO after the first.

@@ -553,7 +553,7 @@ class SMTPProtocol(SMTP):
         if mechanism not in self.config.mechanisms:
             raise Refused(504, f"5.5.4 Unknown mechanism; there are {' '.join(self.config.mechanisms)}")
         await self.faults.apply(attempt)
-        exchange = MECHANISMS[mechanism](self.config.users, self.config.hostname)
+        exchange = MECHANISMS[mechanism](self.config.known_users, self.config.hostname)
         challenge = next(exchange)
         response = None if not initial else "" if initial == "=" else initial
         if response is not None and challenge and mechanism != "LOGIN":

@@ -55,6 +55,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
         users: Names and passwords; AUTH is offered when there are any, in plain text too.
         require_auth: Whether a mail is refused with 530 before somebody has logged in.
         auth_require_tls: Whether AUTH is offered inside of TLS only, while mail is taken outside of it, too.
+        accept_any_login: Whether anybody can log in, with any password.
         auth_mechanisms: Any of PLAIN, LOGIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER; for the last two
             a user's password is the token.
         handshake_timeout: Seconds for a TLS handshake.
@@ -88,6 +89,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
         users: Mapping[str, str] | None = None,
         require_auth: bool = False,
         auth_require_tls: bool = False,
+        accept_any_login: bool = False,
         auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5"),
         handshake_timeout: float = 10.0,
         size_limit: int | None = SIZE_LIMIT,
@@ -106,6 +108,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
             users=dict(users or {}) if isinstance(users, Mapping | None) else users,
             require_auth=require_auth,
             auth_require_tls=auth_require_tls,
+            accept_any_login=accept_any_login,
             handshake_timeout=handshake_timeout,
             kept_bytes_limit=kept_bytes_limit,
             auth_mechanisms=auth_mechanisms,

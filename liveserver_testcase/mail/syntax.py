@@ -167,10 +167,13 @@ def read_size(options: tuple[str, ...]) -> int:
 SASLExchange: TypeAlias = Generator[bytes, bytes, str | None]
 """Yields challenges, is sent responses, and returns the name of who has logged in; None for bad credentials."""
 
+Users: TypeAlias = "Mapping[str, str] | None"
+"""Names and passwords; None for anybody with any password."""
+
 _BEARER = b"auth=Bearer "
 
 
-def _plain(users: Mapping[str, str], _hostname: str) -> SASLExchange:
+def _plain(users: Users, _hostname: str) -> SASLExchange:
     """PLAIN: who to act as, who it is and the password, in one response."""
     parts = (yield b"").split(b"\0")
     if len(parts) != 3:
@@ -178,18 +181,20 @@ def _plain(users: Mapping[str, str], _hostname: str) -> SASLExchange:
     return _check(users, parts[1], parts[2])
 
 
-def _login(users: Mapping[str, str], _hostname: str) -> SASLExchange:
+def _login(users: Users, _hostname: str) -> SASLExchange:
     """LOGIN: the name, then the password."""
     name = yield b"Username:"
     password = yield b"Password:"
     return _check(users, name, password)
 
 
-def _cram_md5(users: Mapping[str, str], hostname: str) -> SASLExchange:
+def _cram_md5(users: Users, hostname: str) -> SASLExchange:
     """CRAM-MD5: the password never travels."""
     challenge = f"<{secrets.token_hex(8)}@{hostname}>".encode()
     name, _, digest = (yield challenge).rpartition(b" ")
     user = name.decode("utf-8", "replace")
+    if users is None:
+        return user
     password = users.get(user)
     if password is None:
         return None
@@ -197,7 +202,7 @@ def _cram_md5(users: Mapping[str, str], hostname: str) -> SASLExchange:
     return user if hmac.compare_digest(wanted.encode(), digest.lower()) else None
 
 
-def _xoauth2(users: Mapping[str, str], _hostname: str) -> SASLExchange:
+def _xoauth2(users: Users, _hostname: str) -> SASLExchange:
     """XOAUTH2: the name and a token in one response; a refusal is told as JSON, which the client acknowledges."""
     fields = (yield b"").split(b"\1")
     name = next((field[5:] for field in fields if field.startswith(b"user=")), None)
@@ -209,7 +214,7 @@ def _xoauth2(users: Mapping[str, str], _hostname: str) -> SASLExchange:
     return user
 
 
-def _oauthbearer(users: Mapping[str, str], _hostname: str) -> SASLExchange:
+def _oauthbearer(users: Users, _hostname: str) -> SASLExchange:
     """OAUTHBEARER: the same with a header of GS2, in which the name stands.  Source: RFC 7628, 3.1 and 3.2.3."""
     header, *fields = (yield b"").split(b"\1")
     name = next((part[2:] for part in header.split(b",") if part.startswith(b"a=")), None)
@@ -222,7 +227,7 @@ def _oauthbearer(users: Mapping[str, str], _hostname: str) -> SASLExchange:
     return user
 
 
-MECHANISMS: Mapping[str, Callable[[Mapping[str, str], str], SASLExchange]] = {
+MECHANISMS: Mapping[str, Callable[[Users, str], SASLExchange]] = {
     "PLAIN": _plain,
     "LOGIN": _login,
     "CRAM-MD5": _cram_md5,
@@ -236,8 +241,10 @@ def _find_token(fields: list[bytes]) -> bytes:
     return next((field[len(_BEARER) :] for field in fields if field.lower().startswith(_BEARER.lower())), b"")
 
 
-def _check(users: Mapping[str, str], name: bytes, password: bytes) -> str | None:
+def _check(users: Users, name: bytes, password: bytes) -> str | None:
     user = name.decode("utf-8", "replace")
+    if users is None:
+        return user
     known = users.get(user)
     return user if known is not None and hmac.compare_digest(known.encode(), password) else None
 

@@ -239,7 +239,7 @@ class SyncedJournal(Journal[RequestRecord]):
         result = predicate()
         if result or timeout <= 0:
             return result
-        with self._followed():
+        with self.followed():
             return super().wait_for(predicate, timeout)
 
     async def wait_for_async(self, predicate: Callable[[], T], timeout: float) -> T:
@@ -247,11 +247,12 @@ class SyncedJournal(Journal[RequestRecord]):
         result = predicate()
         if result or timeout <= 0:
             return result
-        with self._followed():
+        with self.followed():
             return await super().wait_for_async(predicate, timeout)
 
     @contextlib.contextmanager
-    def _followed(self) -> Iterator[None]:
+    def followed(self) -> Iterator[None]:
+        """See `Journal.followed`."""
         self._follow(1)
         try:
             yield

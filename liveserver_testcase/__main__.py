@@ -1,0 +1,10 @@
+"""``python -m liveserver_testcase``: servers by hand, to look at what they are sent."""
+
+from __future__ import annotations
+
+import sys
+
+from .inspector.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main())

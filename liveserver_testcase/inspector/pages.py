@@ -1,0 +1,235 @@
+"""The inspector: a page on a server of its own that shows what servers are sent, while it comes.
+
+Nothing of what is shown may run or load anything: templates escape, the page's policy allows its own script and style
+alone, and the HTML of a mail stands in a frame without rights.  Nobody but the page may read it: a request that names
+another host (DNS rebinding) or comes from another site is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from werkzeug.exceptions import Forbidden, HTTPException, NotFound
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from ..mail.message import Attachment, ReceivedEmail
+from ..web.wsgi import WSGIServer
+from .feed import Feed, Item, Source
+from .views import MAIL_POLICY, make_document, read_sides, summarize, view_mail, view_request
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["Inspector", "load_templates", "read_asset"]
+
+_FOLDER = Path(__file__).parent
+_ASSETS = {"inspector.js": "text/javascript", "inspector.css": "text/css"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_FRAME_POLICY = f"sandbox allow-popups; {MAIL_POLICY} frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_PULSE = 15.0  # seconds without news after which a page is sent a sign that the connection is there
+
+
+@functools.cache
+def load_templates() -> Environment:
+    """Load the templates, in which every value is escaped.
+
+    Raises:
+        ImportError: Jinja2 is not installed.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["size"] = _describe_size
+    return made
+
+
+def read_asset(name: str) -> str:
+    """The text of a style sheet or script."""
+    return (_FOLDER / "static" / name).read_text(encoding="utf-8")
+
+
+def _describe_size(size: int) -> str:
+    for unit, factor in (("MB", 1_000_000), ("kB", 1000)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes" if size != 1 else "1 byte"
+
+
+class Inspector:
+    """Serves the page.
+
+    Args:
+        sources: The servers to look at, which run.
+        title: What the page is about.
+        port: Its own port; 0 lets the system choose.
+
+    Raises:
+        ImportError: Jinja2 is not installed.
+        ServerStartError: The port is taken.
+    """
+
+    def __init__(self, sources: list[Source], *, title: str = "", port: int = 0) -> None:
+        self._templates = load_templates()
+        self._title = title
+        self.feed = Feed(sources)
+        self._server = WSGIServer(self._answer, "127.0.0.1", port, stop_timeout=0.2)
+        self._server.display_name = type(self).__name__
+        rules: list[tuple[str, Callable[..., Response]]] = [
+            ("/", self._show_page),
+            ("/static/<name>", self._show_asset),
+            ("/events", self._stream),
+            ("/items/<int:number>", self._show_item),
+            ("/items/<int:number>/html", self._show_mail),
+            ("/items/<int:number>/source", self._save_mail),
+            ("/items/<int:number>/files/<int:index>", self._save_file),
+            ("/items/<int:number>/<side>", self._save_body),
+        ]
+        self._map = Map([Rule(path, endpoint=endpoint, methods=["GET"]) for path, endpoint in rules])
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"{self._server.url}/"
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop; pages that are open lose their connection."""
+        self.feed.close()
+        self._server.stop()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        request = Request(environ)
+        try:
+            self._refuse_strangers(request)
+            endpoint, arguments = self._map.bind_to_environ(environ).match()
+            response = endpoint(request, **arguments)
+        except HTTPException as error:
+            response = error.get_response(environ)
+        for name, value in {"Content-Security-Policy": _POLICY, **_HEADERS}.items():
+            response.headers.setdefault(name, value)
+        return response(environ, start_response)
+
+    def _refuse_strangers(self, request: Request) -> None:
+        known = {f"{name}:{self._server.port}" for name in ("127.0.0.1", "localhost")}
+        origin = request.headers.get("Origin")
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        is_visit = (
+            request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
+        )
+        if request.headers.get("Host") not in known:
+            raise Forbidden(f"this page is for {self.url} only")
+        if (origin is not None and origin.partition("://")[2] not in known) or (
+            site not in ("same-origin", "none") and not is_visit
+        ):
+            raise Forbidden("this page is for nobody but itself")
+
+    # -- the page --------------------------------------------------------------------------------------------------
+
+    def _show_page(self, _request: Request) -> Response:
+        page = self._templates.get_template("page.html")
+        return Response(page.render(title=self._title, sources=self.feed.sources), mimetype="text/html")
+
+    def _show_asset(self, _request: Request, name: str) -> Response:
+        if name not in _ASSETS:
+            raise NotFound
+        return Response(read_asset(name), mimetype=_ASSETS[name])
+
+    def _stream(self, request: Request) -> Response:
+        """Send what has come, and then what comes, as server-sent events."""
+        last = request.headers.get("Last-Event-ID", "")
+        return Response(self._make_events(int(last) if last.isdecimal() else 0), mimetype="text/event-stream")
+
+    def _make_events(self, version: int) -> Iterator[bytes]:
+        yield b"retry: 500\n\n"
+        while True:
+            version, items = self.feed.find(version)
+            if items:
+                news = json.dumps([summarize(item) for item in items])
+                yield f"id: {version}\ndata: {news}\n\n".encode()
+            elif not self.feed.wait(version, _PULSE):
+                return
+            else:
+                yield b": \n\n"
+
+    # -- one item --------------------------------------------------------------------------------------------------
+
+    def _find(self, number: int) -> Item:
+        item = self.feed.get(number)
+        if item is None:
+            raise NotFound(f"there is no #{number}, or not any more")
+        return item
+
+    def _find_mail(self, number: int) -> ReceivedEmail:
+        entry = self._find(number).entry
+        if not isinstance(entry, ReceivedEmail):
+            raise NotFound(f"#{number} is no mail")
+        return entry
+
+    def _show_item(self, _request: Request, number: int) -> Response:
+        item = self._find(number)
+        if isinstance(item.entry, ReceivedEmail):
+            view: Any = view_mail(item, lambda index, _file: f"/items/{number}/files/{index}")
+            name = "mail.html"
+        else:
+            view, name = view_request(item, secrets=True), "request.html"
+        page = self._templates.get_template(name)
+        return Response(page.render(view=view, base=f"/items/{number}"), mimetype="text/html")
+
+    def _show_mail(self, _request: Request, number: int) -> Response:
+        """The HTML of a mail, for a frame that may do nothing."""
+        mail = self._find_mail(number)
+        response = Response(make_document(mail) if mail.html else "", mimetype="text/html")
+        response.headers["Content-Security-Policy"] = _FRAME_POLICY
+        return response
+
+    def _save_mail(self, _request: Request, number: int) -> Response:
+        return _as_download(self._find_mail(number).raw, f"mail-{number}.eml")
+
+    def _save_file(self, _request: Request, number: int, index: int) -> Response:
+        mail = self._find_mail(number)
+        files: list[Attachment] = [*mail.attachments, *mail.inline]
+        if index >= len(files):
+            raise NotFound(f"#{number} has no file {index}")
+        return _as_download(files[index].content, files[index].name or f"file-{index}")
+
+    def _save_body(self, _request: Request, number: int, side: str) -> Response:
+        item = self._find(number)
+        if side not in ("request", "response") or isinstance(item.entry, ReceivedEmail):
+            raise NotFound
+        sides = read_sides(item, secrets=True)
+        body = sides.request_body if side == "request" else sides.response_body
+        return _as_download(body or b"", f"{side}-{number}")
+
+
+def _as_download(content: bytes, name: str) -> Response:
+    response = Response(content, mimetype="application/octet-stream")
+    plain = "".join(letter if letter.isascii() and letter.isprintable() else "_" for letter in name)
+    encoded = {} if plain == name else {"filename*": f"UTF-8''{quote(name, safe='')}"}
+    response.headers.set("Content-Disposition", "attachment", filename=plain, **encoded)
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response

@@ -1,0 +1,434 @@
+"""Requests and mails as they are shown: what a page says of each, for the inspector and for the report of a failure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote
+
+from ..core.masking import mask, mask_header
+from ..mail.message import Attachment, ReceivedEmail
+from ..mail.server import SMTPServer
+from ..stub.expectation import Expectation
+from ..stub.har import make_entry
+from ..stub.request import RecordedRequest
+from ..web.har import decode_content, is_text
+from ..web.records import Exchange, RequestRecord
+from ..web.response import describe_status
+from .feed import Item
+
+__all__ = [
+    "MAIL_POLICY",
+    "BodyView",
+    "MailView",
+    "RequestView",
+    "Sides",
+    "Summary",
+    "make_document",
+    "read_sides",
+    "summarize",
+    "view_mail",
+    "view_request",
+]
+
+_MOST_TEXT = 200_000  # characters of a body that a page shows; the whole can be saved
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml", "image/x-icon")
+
+Pairs = Sequence[tuple[str, str]]
+Summary = dict[str, Any]
+"""One line of a list: JSON values by name."""
+
+
+def summarize(item: Item) -> Summary:
+    """Return what a list says of an item, without secrets."""
+    entry = item.entry
+    line: Summary = {"number": item.number, "version": item.version, "server": item.source.name}
+    if isinstance(entry, ReceivedEmail):
+        people = ", ".join(entry.recipients)
+        return {
+            **line,
+            "kind": "mail",
+            "at": entry.received_at,
+            "subject": entry.subject or "(no subject)",
+            "from": entry.mail_from or "<>",
+            "to": people,
+            "size": len(entry.raw),
+            "attachments": len(entry.attachments),
+        }
+    return {
+        **line,
+        "kind": "request",
+        "at": entry.received_at,
+        "method": entry.method or "?",
+        "target": mask(entry.target) if entry.method else "a request that could not be made out",
+        "status": entry.status,
+        "is_over": entry.is_over,
+        "seconds": entry.duration,
+        "problem": find_problem(entry),
+    }
+
+
+def find_problem(record: RequestRecord) -> str:
+    """Say in a few words what is wrong with an exchange; empty for nothing."""
+    if record.errors:
+        return f"raised {type(record.errors[0]).__name__}"
+    if isinstance(record, Exchange) and isinstance(record.handler_data, RecordedRequest):
+        if record.handler_data.is_unmatched:
+            return "nothing answers it"
+    return record.aborted or getattr(record, "refused", "")
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BodyView:
+    """A body, or a part of one.
+
+    Attributes:
+        kind: How it is shown.
+        content_type: As sent.
+        size: Bytes, decoded.
+        text: Of JSON indented, of text as it is; the beginning of a long one.
+        rows: Names and values of a form.
+        picture: A picture as a ``data:`` URL.
+        note: What is not shown, and why.
+        parts: Of a multipart form.
+    """
+
+    kind: Literal["none", "json", "form", "text", "picture", "binary", "multipart"]
+    content_type: str = ""
+    size: int = 0
+    text: str = ""
+    rows: Pairs = ()
+    picture: str = ""
+    note: str = ""
+    parts: Sequence[tuple[str, BodyView]] = ()
+
+
+def view_body(body: bytes | None, content_type: str, coding: str, *, secrets: bool, note: str = "") -> BodyView:
+    """Choose how to show a body.
+
+    Args:
+        body: As it was sent; None if it was not kept.
+        content_type: Its Content-Type.
+        coding: Its Content-Encoding.
+        secrets: Whether secrets are shown.
+        note: Why there is less than was sent.
+    """
+    if not body:
+        return BodyView("none", content_type, note=note or ("it was not kept" if body is None else ""))
+    body, is_decoded = decode_content(body, coding)
+    if not secrets:
+        body = mask(body)
+    kind = content_type.partition(";")[0].strip().lower()
+    common: dict[str, Any] = {"content_type": content_type, "size": len(body), "note": note}
+    if coding and not is_decoded:
+        return BodyView("binary", **{**common, "note": note or f"it is encoded with {coding}"})
+    if kind in _PICTURES:
+        return BodyView("picture", picture=as_data_url(kind, body), **common)
+    boundary = re.search(r'boundary="?([^";]+)', content_type)
+    if kind == "multipart/form-data" and boundary:
+        return BodyView("multipart", parts=_view_parts(body, boundary[1].encode(), secrets=secrets), **common)
+    if not is_text(content_type, body):
+        return BodyView("binary", **common)
+    text = body.decode("utf-8", "replace")
+    if kind == "application/x-www-form-urlencoded":
+        return BodyView("form", rows=parse_qsl(text, keep_blank_values=True), **common)
+    is_json = kind.endswith("json")
+    if is_json:
+        try:
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            is_json = False
+    if len(text) > _MOST_TEXT:
+        common["note"] = f"only the first {_MOST_TEXT:,} characters are shown"
+    return BodyView("json" if is_json else "text", text=text[:_MOST_TEXT], **common)
+
+
+def _view_parts(body: bytes, boundary: bytes, *, secrets: bool) -> list[tuple[str, BodyView]]:
+    parts = []
+    for part in body.split(b"--" + boundary)[1:-1]:
+        head, _, content = part.strip(b"\r\n").partition(b"\r\n\r\n")
+        lines = head.decode("utf-8", "replace").split("\r\n")
+        named = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        title = named.get("content-disposition", "").partition(";")[2].strip() or "a part without a name"
+        kind = named.get("content-type", "text/plain")
+        parts.append((title, view_body(content, kind, "", secrets=secrets)))
+    return parts
+
+
+def as_data_url(kind: str, content: bytes) -> str:
+    """A ``data:`` URL."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RequestView:
+    """One request and its response, as a page shows them.
+
+    Attributes:
+        summary: See `summarize`.
+        client: The client's address.
+        url: The whole URL.
+        request_headers: Names and values.
+        request_body: What was sent.
+        reason: The words after the status.
+        response_headers: Names and values.
+        response_body: What was answered.
+        timings: What took how long, in milliseconds.
+        answered_by: Which expectation answered, and where it is written; empty if none did.
+        report: Why nothing answered it.
+        errors: Tracebacks of what the application raised.
+        messages: Of a WebSocket: whether the server sent it, and what.
+        curl: The command that sends it again; empty if that is not known.
+        note: What is not shown, and why.
+    """
+
+    summary: Summary
+    client: str
+    url: str
+    request_headers: Pairs = ()
+    request_body: BodyView = BodyView("none")
+    reason: str = ""
+    response_headers: Pairs = ()
+    response_body: BodyView = BodyView("none")
+    timings: Pairs = ()
+    answered_by: str = ""
+    report: str = ""
+    errors: Sequence[str] = ()
+    messages: Sequence[tuple[bool, str]] = ()
+    curl: str = ""
+    note: str = ""
+
+
+@dataclass
+class Sides:
+    """What is known of both messages of an exchange, before it is made fit to be shown.
+
+    Attributes:
+        request_headers: Names and values.
+        request_body: As it was sent; None if it was not kept.
+        response_headers: Names and values.
+        response_body: As it was sent; None if it was not kept.
+        more: Further attributes of `RequestView`.
+    """
+
+    request_headers: Pairs = ()
+    request_body: bytes | None = b""
+    response_headers: Pairs = ()
+    response_body: bytes | None = b""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def view_request(item: Item, *, secrets: bool) -> RequestView:
+    """Return what a page shows of a request.
+
+    Args:
+        item: The request.
+        secrets: Whether secrets are shown; ``***`` stands for each where not.
+    """
+    record = item.entry
+    if not isinstance(record, RequestRecord):
+        raise TypeError(f"{record!r} is no request")
+    sides = read_sides(item, secrets=secrets)
+    show: Callable[[str], str] = str if secrets else mask
+    host = _find(sides.request_headers, "host")
+    base = f"{item.source.url.partition('://')[0]}://{host}" if host else item.source.url
+    return RequestView(
+        {**summarize(item), "target": show(record.target)},
+        client=record.peer,
+        url=show(record.target if "://" in record.target else f"{base}{record.target}"),
+        request_headers=_show_headers(sides.request_headers, secrets=secrets),
+        request_body=_view_side(sides.request_headers, sides.request_body, secrets=secrets),
+        response_headers=_show_headers(sides.response_headers, secrets=secrets),
+        response_body=_view_side(sides.response_headers, sides.response_body, secrets=secrets),
+        timings=_describe_timings(record),
+        reason=describe_status(record.status).partition(" ")[2] if record.status else "",
+        errors=[show("".join(traceback.format_exception(error)).rstrip()) for error in record.errors],
+        **sides.more,
+    )
+
+
+def read_sides(item: Item, *, secrets: bool) -> Sides:
+    """Return both messages of an exchange as they were, as far as they are known; see `view_request`."""
+    record = item.entry
+    request = record.handler_data if isinstance(record, Exchange) else None
+    if isinstance(request, RecordedRequest):
+        return _read_stub(request, item.source.url, secrets=secrets)
+    return _read_live(record) if isinstance(record, RequestRecord) else Sides()
+
+
+def _read_live(record: RequestRecord) -> Sides:
+    capture = record.capture
+    if capture is None:
+        note = "its server keeps no headers and bodies: set live_capture = True, or LIVESERVER_CAPTURE=1"
+        return Sides(more={"note": note})
+    messages = [
+        (message.sent, message.data if isinstance(message.data, str) else repr(message.data))
+        for message in capture.messages
+    ]
+    lost = capture.response.size - len(capture.response.body)
+    note = f"{lost:,} bytes of the response's body are not kept" if lost else ""
+    return Sides(
+        capture.request.headers,
+        capture.request.body,
+        capture.response.headers,
+        capture.response.body,
+        {"messages": messages, "note": note},
+    )
+
+
+def _read_stub(request: RecordedRequest, url: str, *, secrets: bool) -> Sides:
+    entry = make_entry(request.exchange, url)
+    if entry is None:
+        return Sides()
+    more: dict[str, Any] = {"curl": request.curl(secrets=secrets), "note": entry.comment}
+    expectation, reply = request.expectation, request.reply
+    if isinstance(expectation, Expectation):
+        more["answered_by"] = f"{expectation.describe()}, written at {expectation.location}"
+    elif request.is_unmatched and reply is not None:
+        more["report"] = reply.body.decode("utf-8", "replace")
+    return Sides(entry.request_headers, entry.request_body, entry.response_headers, entry.response_body, more)
+
+
+def _view_side(headers: Pairs, body: bytes | None, *, secrets: bool) -> BodyView:
+    return view_body(body, _find(headers, "content-type"), _find(headers, "content-encoding"), secrets=secrets)
+
+
+def _show_headers(headers: Pairs, *, secrets: bool) -> Pairs:
+    return [(name, value if secrets else mask_header(name, value)) for name, value in headers]
+
+
+def _find(headers: Pairs, name: str) -> str:
+    return next((value for known, value in headers if known.lower() == name), "")
+
+
+def _describe_timings(record: RequestRecord) -> Pairs:
+    begun = record.first_byte_at or record.arrived
+    moments = [
+        ("request", begun, record.body_complete_at),
+        ("waiting", record.body_complete_at or record.arrived, record.response_begun_at),
+        ("response", record.response_begun_at, record.finished_at),
+        ("in all", begun, record.finished_at),
+    ]
+    return [(name, f"{max(0.0, end - start) * 1000:.1f} ms") for name, start, end in moments if start and end]
+
+
+# -- mails -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AttachmentView:
+    """A file in a mail.
+
+    Attributes:
+        name: Its name, or its type if it has none.
+        kind: Its type.
+        size: Bytes.
+        url: Where it can be had, as a ``data:`` URL or on the page's server.
+    """
+
+    name: str
+    kind: str
+    size: int
+    url: str
+
+
+@dataclass(frozen=True)
+class MailView:
+    """One mail, as a page shows it.
+
+    Attributes:
+        summary: See `summarize`.
+        fields: Names and values of what people look at first: From, To and so on.
+        headers: All header fields.
+        text: The plain text.
+        html: A whole document with the HTML, to be shown where it can neither run nor load anything; empty if none.
+        links: What each says, and where it leads.
+        codes: One-time codes.
+        attachments: Its files, and pictures that are shown inside.
+        defects: What is wrong with it.
+        source: The mail as it was sent; the beginning of a long one.
+        transcript: What was said in SMTP, as far as its session is known.
+    """
+
+    summary: Summary
+    fields: Pairs
+    headers: Pairs
+    text: str
+    html: str
+    links: Pairs
+    codes: Sequence[str]
+    attachments: Sequence[AttachmentView]
+    defects: Sequence[str]
+    source: str
+    transcript: str
+
+
+def view_mail(item: Item, locate: Callable[[int, Attachment], str] | None = None) -> MailView:
+    """Return what a page shows of a mail.
+
+    Args:
+        item: The mail.
+        locate: Gives the URL of an attachment, by its number and itself; by default a ``data:`` URL.
+    """
+    mail = item.entry
+    if not isinstance(mail, ReceivedEmail):
+        raise TypeError(f"{mail!r} is no mail")
+    fields = [
+        (name, value) for name in ("From", "To", "Cc", "Reply-To", "Date") if (value := mail.headers.get(name, ""))
+    ]
+    fields.append(("Envelope", f"{mail.mail_from or '<>'} → {', '.join(mail.recipients)}"))
+    if mail.refused:
+        fields.append(("Refused", ", ".join(mail.refused)))
+    files = [*mail.attachments, *mail.inline]
+    return MailView(
+        summarize(item),
+        fields,
+        list(mail.headers.items()),
+        mail.text,
+        make_document(mail) if mail.html else "",
+        [(link.text or link.url, link.url) for link in mail.links()],
+        mail.codes(),
+        [
+            AttachmentView(
+                each.name or each.content_type,
+                each.content_type,
+                len(each.content),
+                locate(number, each) if locate is not None else as_data_url("application/octet-stream", each.content),
+            )
+            for number, each in enumerate(files)
+        ],
+        mail.defects,
+        mail.raw[:_MOST_TEXT].decode("utf-8", "replace"),
+        _find_transcript(item.source.server, mail) if isinstance(item.source.server, SMTPServer) else "",
+    )
+
+
+def _find_transcript(server: SMTPServer, mail: ReceivedEmail) -> str:
+    peer = mail.session.peer if mail.session is not None else None
+    return next((session.transcript for session in reversed(server.sessions) if session.peer == peer), "")
+
+
+MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
+"""What the HTML of a mail may do: be styled, and show the pictures that it has brought."""
+
+
+def make_document(mail: ReceivedEmail) -> str:
+    """Make a document of a mail's HTML that loads nothing, with its own pictures in it."""
+    html = mail.html
+    for each in mail.inline:
+        if each.content_id:
+            url = as_data_url(each.content_type if each.content_type in _PICTURES else "image/png", each.content)
+            for known in {each.content_id, quote(each.content_id)}:
+                html = re.sub(rf"(?i)cid:{re.escape(known)}(?=[\"'\s)>])", lambda _: url, html)  # noqa: B023
+    return f'<meta http-equiv="Content-Security-Policy" content="{MAIL_POLICY}"><base target="_blank">\n{html}'

@@ -1,0 +1,370 @@
+"""The inspector's page: what it shows, to whom, and that nothing of what is shown runs or loads anything."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import smtplib
+import tempfile
+import unittest
+from email.message import EmailMessage
+from typing import Any
+
+import requests
+
+from liveserver_testcase import HTTPStub, LiveServer, SMTPServer
+from liveserver_testcase.inspector.feed import Source
+from liveserver_testcase.inspector.pages import Inspector
+from tests.support import HANG, wait_until
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+SCRIPTS = [
+    "<script>{hit}</script>",
+    "<img src=x onerror='{hit}'>",
+    "<svg onload='{hit}'></svg>",
+    "<body onload='{hit}'>",
+    '<iframe srcdoc="<script>{hit}</script>"></iframe>',
+    "<a href='javascript:{hit}' id=a autofocus onfocus='{hit}'>x</a>",
+    "<details open ontoggle='{hit}'>x</details>",
+    "<video><source onerror='{hit}'></video>",
+    "<input onfocus='{hit}' autofocus>",
+    "<math><mtext></form><form><mglyph><style></math><img src onerror='{hit}'>",
+    '"><script>{hit}</script>',
+    "</pre></td></title></textarea></style></script><script>{hit}</script>",
+    "<style>@import '{url}/style';</style>",
+    "<link rel=stylesheet href='{url}/link'>",
+    "<img src='{url}/pixel.png'>",
+    "<body background='{url}/back.png'>",
+    "<div style=\"background:url('{url}/css.png')\">x</div>",
+    "<meta http-equiv=refresh content='0;url={url}/refresh'>",
+    "<object data='{url}/object'></object><embed src='{url}/embed'>",
+    "<form action='{url}/form'><input name=q></form><script>document.forms[0].submit()</script>",
+]
+
+
+def asgi_or_wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer with the request's body, or raise."""
+    if environ["PATH_INFO"] == "/boom":
+        raise ValueError("it is broken")
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", environ.get("CONTENT_TYPE") or "text/plain")])
+    return [body]
+
+
+class InspectorTest(unittest.TestCase):
+    """One inspector of a live server, a stub and a mail server."""
+
+    def setUp(self) -> None:
+        self.live = LiveServer(asgi_or_wsgi, capture=True)
+        self.stub = HTTPStub()
+        self.smtp = SMTPServer()
+        servers = {"live": self.live, "stub": self.stub, "smtp": self.smtp}
+        for server in servers.values():
+            server.start()
+            self.addCleanup(server.stop)
+        self.inspector = Inspector([Source(name, server) for name, server in servers.items()], title="shop")
+        self.inspector.start()
+        self.addCleanup(self.inspector.stop)
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return requests.get(f"{self.inspector.url}{path}", headers=headers, timeout=HANG)
+
+    def send(self, html: str = "", subject: str = "Tea", **headers: str) -> None:
+        """Send a mail."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = "a@example.com", "b@example.com", subject
+        for name, value in headers.items():
+            mail[name] = value
+        mail.set_content("Your code is 482913, see https://example.com/x")
+        if html:
+            mail.add_alternative(html, subtype="html")
+        with smtplib.SMTP(*self.smtp.addr, timeout=HANG) as client:
+            client.send_message(mail)
+
+    def list_items(self) -> list[dict[str, Any]]:
+        """All that the page is sent first."""
+        with requests.get(f"{self.inspector.url}events", stream=True, timeout=HANG) as answer:
+            for line in answer.iter_lines():
+                if line.startswith(b"data: "):
+                    items: list[dict[str, Any]] = json.loads(line[6:])
+                    return items
+        return []
+
+
+class ContentTest(InspectorTest):
+    """What is shown."""
+
+    def test_items(self) -> None:
+        """Requests and mails are in one list, without secrets, each once."""
+        requests.get(f"{self.live.url}/?token=s3cr3t", timeout=HANG)
+        self.send()
+        self.stub.on("GET", "/a").reply(201)
+        requests.get(f"{self.stub.url}/a", timeout=HANG)
+        requests.get(f"{self.stub.url}/b", timeout=HANG)
+        wait_until(lambda: all(item.get("is_over", True) for item in self.list_items()))
+        items = self.list_items()
+        found = [(item["server"], item.get("target") or item["subject"], item.get("status")) for item in items]
+        wanted = [("live", "/?token=***", 200), ("smtp", "Tea", None), ("stub", "/a", 201), ("stub", "/b", 501)]
+        self.assertEqual(sorted(found), sorted(wanted))
+
+    def test_a_live_request(self) -> None:
+        """Its bodies, its headers, and what the application raised."""
+        requests.post(f"{self.live.url}/a", json={"a": [1, "é"]}, timeout=HANG)
+        requests.get(f"{self.live.url}/boom", timeout=HANG)
+        page = self.get("items/1").text
+        self.assertIn("&#34;é&#34;", page)
+        self.assertIn("application/json", page)
+        self.assertIn("ValueError: it is broken", self.get("items/2").text)
+        self.assertEqual(self.get("items/1/request").json(), {"a": [1, "é"]})
+        self.assertEqual(self.get("items/1/response").headers["Content-Disposition"], "attachment; filename=response-1")
+
+    def test_a_stub_request(self) -> None:
+        """Which expectation answered, the report of one that none did, and the command that sends it again."""
+        self.stub.on("POST", "/a", name="add").reply(200, PIXEL, content_type="image/png")
+        requests.post(f"{self.stub.url}/a", data={"x": "1 2", "password": "p"}, timeout=HANG)
+        requests.get(f"{self.stub.url}/b", timeout=HANG)
+        page = self.get("items/1").text
+        for text in ("Answered by &#39;add&#39;", "<td>1 2</td>", "data:image/png;base64,", "curl --noproxy", "Copy"):
+            self.assertIn(text, page)
+        self.assertIn("no expectation matches GET /b", self.get("items/2").text)
+
+    def test_a_mail(self) -> None:
+        """People, text, links, codes, files, the source, and what was said in SMTP."""
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = "Ann <a@example.com>", "b@example.com", "Tea <b>"
+        mail.set_content("Your code is 482913, see https://example.com/x")
+        mail.add_alternative('<p><img src="cid:pic@x"> hello</p>', subtype="html")
+        mail.get_payload()[1].add_related(PIXEL, "image", "png", cid="<pic@x>")  # type: ignore[union-attr, index]
+        mail.add_attachment(b"col;umn", maintype="text", subtype="csv", filename="päge.csv")
+        with smtplib.SMTP(*self.smtp.addr, timeout=HANG) as client:
+            client.send_message(mail)
+        page = self.get("items/1").text
+        for text in (
+            "Tea &lt;b&gt;",
+            "a@example.com",
+            "482913",
+            "https://example.com/x",
+            "päge.csv",
+            "RCPT TO:",
+            "Save",
+        ):
+            self.assertIn(text, page)
+        self.assertIn("data:image/png;base64,", self.get("items/1/html").text)
+        file = self.get("items/1/files/0")
+        self.assertEqual(file.content.strip(), b"col;umn")
+        self.assertIn("filename*=UTF-8''p%C3%A4ge.csv", file.headers["Content-Disposition"])
+        self.assertEqual(self.get("items/1/source").content, self.smtp.outbox.last.raw)
+
+    def test_what_is_not_there(self) -> None:
+        """Each is a 404 that says so."""
+        requests.get(self.stub.url, timeout=HANG)
+        self.send()
+        for path in (
+            "items/9",
+            "items/1/html",
+            "items/2/files/7",
+            "items/2/request",
+            "items/1/both",
+            "static/../pages.py",
+        ):
+            with self.subTest(path):
+                self.assertEqual(self.get(path).status_code, 404)
+
+    def test_news(self) -> None:
+        """A page that listens is sent what comes, with a number from which it can go on."""
+        with requests.get(f"{self.inspector.url}events", stream=True, timeout=HANG) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            requests.get(self.stub.url, timeout=HANG)
+            news = next(line for line in lines if line.startswith(b"data: "))
+            self.assertEqual(json.loads(news[6:])[0]["number"], 1)
+        with requests.get(
+            f"{self.inspector.url}events", stream=True, timeout=HANG, headers={"Last-Event-ID": "2"}
+        ) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            self.send()
+            numbers = []
+            while 2 not in numbers:
+                news = next(line for line in lines if line.startswith(b"data: "))
+                numbers += [item["number"] for item in json.loads(news[6:])]
+
+
+class StrangersTest(InspectorTest):
+    """Nobody but the page may read it."""
+
+    def test_hosts_and_origins(self) -> None:
+        """Another Host (DNS rebinding), another Origin, and requests of other sites are refused."""
+        port = int(self.inspector.url.rpartition(":")[2].strip("/"))
+        own = f"127.0.0.1:{port}"
+        for headers, status in (
+            ({"Host": own}, 200),
+            ({"Host": f"localhost:{port}"}, 200),
+            ({"Host": "evil.example.com"}, 403),
+            ({"Host": f"evil.example.com:{port}"}, 403),
+            ({"Host": "127.0.0.1:1"}, 403),
+            ({"Host": own, "Origin": f"http://{own}"}, 200),
+            ({"Host": own, "Origin": "https://evil.example.com"}, 403),
+            ({"Host": own, "Origin": "null"}, 403),
+            ({"Host": own, "Sec-Fetch-Site": "same-origin"}, 200),
+            ({"Host": own, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+            ({"Host": own, "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403),
+        ):
+            with self.subTest(headers):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
+                connection.putrequest("GET", "/static/inspector.css", skip_host=True)
+                for name, value in headers.items():
+                    connection.putheader(name, value)
+                connection.endheaders()
+                answer = connection.getresponse()
+                self.assertEqual(answer.status, status)
+                self.assertEqual(answer.headers["Cross-Origin-Resource-Policy"], "same-origin")
+                connection.close()
+
+    def test_methods(self) -> None:
+        """It can only be read."""
+        self.assertEqual(requests.post(self.inspector.url, timeout=HANG).status_code, 405)
+
+    def test_policies(self) -> None:
+        """The page runs its own script alone; the frame of a mail runs none."""
+        self.send("<p>x")
+        page = self.get("").headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'; script-src 'self';", page)
+        self.assertNotIn("unsafe", page)
+        frame = self.get("items/1/html").headers["Content-Security-Policy"]
+        self.assertIn("sandbox", frame)
+        self.assertNotIn("script", frame)
+
+
+@unittest.skipIf(CHROMIUM is None or DRIVER is None, "chromium and chromedriver are not installed")
+class BrowserTest(InspectorTest):
+    """The page in a real Chromium."""
+
+    browser: Any
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        from selenium import webdriver
+        from selenium.webdriver.chrome.options import Options
+        from selenium.webdriver.chrome.service import Service
+
+        home = tempfile.TemporaryDirectory(prefix="liveserver-testcase-browser-", ignore_cleanup_errors=True)
+        cls.addClassCleanup(home.cleanup)
+        options = Options()
+        options.binary_location = CHROMIUM or ""
+        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        cls.browser = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "HOME": home.name}))
+        cls.addClassCleanup(cls.browser.quit)
+        cls.browser.set_page_load_timeout(HANG)
+
+    def run_script(self, script: str) -> Any:
+        return self.browser.execute_script(f"return {script}")
+
+    def rows(self) -> list[str]:
+        """What the lines say."""
+        found: list[str] = self.run_script(
+            "[...document.querySelectorAll('#rows .what')].map(each => each.textContent)"
+        )
+        return found
+
+    def test_it_shows_what_comes(self) -> None:
+        """Lines appear by themselves, newest first; one that is chosen is shown, and the filter hides others."""
+        self.browser.get(self.inspector.url)
+        self.browser.get_log("browser")  # of pages before
+        self.assertEqual(self.browser.title, "shop")
+        self.stub.on("GET", "/first").reply(json={"ok": True})
+        requests.get(f"{self.stub.url}/first", timeout=HANG)
+        self.send("<p>hello", "Invitation")
+        wait_until(lambda: self.rows() == ["Invitation", "GET /first"])
+        self.assertEqual(self.rows(), ["Invitation", "GET /first"])
+        self.run_script("document.querySelectorAll('#rows button')[1].click()")
+        detail = "document.getElementById('detail').innerText"
+        wait_until(lambda: '"ok": true' in self.run_script(detail))
+        self.assertIn("Answered by", self.run_script(detail))
+        self.run_script("document.querySelector('#rows button').click()")
+        wait_until(lambda: "Invitation" in self.run_script(detail))
+        self.assertEqual(self.run_script("document.querySelector('iframe').sandbox.value"), "allow-popups")
+        from selenium.webdriver.common.keys import Keys
+
+        body = self.browser.find_element("tag name", "body")
+        body.send_keys("/")
+        self.browser.switch_to.active_element.send_keys("first")
+        wait_until(lambda: self.rows() == ["GET /first"])
+        self.browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+        self.assertEqual(self.browser.get_log("browser"), [])
+
+    def test_many(self) -> None:
+        """Of thousands of requests the newest are in the page, and older ones when they are asked for."""
+        self.stub.on().reply(204)
+        with requests.Session() as session:
+            for number in range(450):
+                session.get(f"{self.stub.url}/{number}", timeout=HANG)
+        self.browser.get(self.inspector.url)
+        wait_until(lambda: len(self.rows()) == 200)
+        self.assertEqual(self.rows()[0], "GET /449")
+        self.run_script("document.getElementById('more').click()")
+        wait_until(lambda: len(self.rows()) == 400)
+        self.assertEqual(len(self.rows()), 400)
+
+    def test_hostile_content(self) -> None:
+        """Twenty hostile mails and requests run no script and fetch nothing."""
+        with HTTPStub() as outside:
+            hit = "document.title = 1; parent.document.title = 1; top.hit = 1; window.hit = 1"
+            for number, template in enumerate(SCRIPTS):
+                content = template.replace("{hit}", hit).replace("{url}", outside.url)
+                self.send(content, subject=f"<img src={outside.url}/{number}>", X_Hostile="<script>hit = 1</script>")
+                requests.post(
+                    f"{self.stub.url}/<script>?{content}",
+                    data=content.encode(),
+                    headers={"Content-Type": "text/html", "X-Hostile": content.replace("\n", " ")},
+                    timeout=HANG,
+                )
+            self.browser.get(self.inspector.url)
+            wait_until(lambda: len(self.rows()) == 2 * len(SCRIPTS))
+            for position in range(2 * len(SCRIPTS)):
+                self.run_script(f"document.querySelectorAll('#rows button')[{position}].click()")
+                wait_until(lambda: self.run_script("document.querySelector('#detail article') !== null"))
+                if position % 2 == 1:
+                    frame = wait_until(lambda: self.browser.find_elements("tag name", "iframe"))
+                    if frame:
+                        self.browser.switch_to.frame(frame[0])
+                        wait_until(lambda: self.run_script("document.readyState === 'complete'"))
+                        self.assertIsNone(self.run_script("window.hit ?? null"))
+                        self.browser.switch_to.default_content()
+            self.assertEqual(self.browser.title, "shop")
+            self.assertIsNone(self.run_script("window.hit ?? null"))
+            self.assertEqual([request.describe() for request in outside.requests], [])
+
+    def test_widths(self) -> None:
+        """Nothing is wider than the window, on a phone and on a desk."""
+        self.send("<p>hello", "A" * 150)
+        requests.get(f"{self.stub.url}/{'x' * 300}?{'y' * 300}", timeout=HANG)
+        for width in (400, 1400):
+            with self.subTest(width):
+                self.browser.execute_cdp_cmd(
+                    "Emulation.setDeviceMetricsOverride",
+                    {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False},
+                )
+                self.browser.get(self.inspector.url)
+                wait_until(lambda: len(self.rows()) == 2)
+                for position in (0, 1):
+                    self.run_script(f"document.querySelectorAll('#rows button')[{position}].click()")
+                    wait_until(lambda: self.run_script("document.querySelector('#detail article') !== null"))
+                    self.assertLessEqual(self.run_script("document.documentElement.scrollWidth"), width)
+                    self.assertLessEqual(
+                        self.run_script("document.getElementById('detail').scrollWidth"),
+                        self.run_script("document.getElementById('detail').clientWidth"),
+                    )
+        self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
