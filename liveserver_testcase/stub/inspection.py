@@ -212,6 +212,8 @@ class Inspection:
         current = self._engine.journal.window.number
         self._errors += self._engine.take_errors()
         errors = _take(self._errors, lambda raised: raised[0].window.number == current)
+        surplus = [f"… and {count(self._surplus, 'more request')} without an answer"] if self._surplus else []
+        self._surplus = 0
         traffic = self.traffic
         report = explain_failure(
             traffic,
@@ -219,7 +221,7 @@ class Inspection:
             self.expectations,
             must_be_met=self.is_verified,
             unreadable=_take(self._unreadable, lambda exchange: exchange.window.number == current),
-            more=[*self._find_unanswered(traffic), *self._explain_surplus()],
+            more=[*self._find_unanswered(traffic), *surplus],
         )
         failures = [self._explain_error(*raised) for raised in errors]
         return [*failures, Failure(report)] if report else failures
@@ -233,10 +235,6 @@ class Inspection:
                 said = hold.report_unanswered(request)
                 if said:
                     yield f"{traffic.name(request)} {said}"
-
-    def _explain_surplus(self) -> list[str]:
-        surplus, self._surplus = self._surplus, 0
-        return [f"… and {count(surplus, 'more request')} without an answer"] if surplus else []
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""

@@ -168,11 +168,11 @@ def find_value_differences(
             return []
     except Exception as error:
         return [Difference(where, show(wanted), _show_got(merge_values(values)), f"raised {describe_error(error)}")]
-    hint = ""
+    got = merge_values(values)
+    hint = _hint(wanted, got)
     if len(values) > 1 and not isinstance(wanted, list | tuple | Combinator):
         hint = f"it came {len(values)} times: write a list for all of them"
-    got = merge_values(values)
-    return [Difference(where, show(wanted), _show_got(got), hint or _hint(wanted, got))]
+    return [Difference(where, show(wanted), _show_got(got), hint)]
 
 
 def _compare_combined(wanted: Combinator, got: object, where: str) -> list[Difference]:
@@ -308,22 +308,16 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-def _kind(value: object) -> str:
-    return next((name for kinds, name in _KINDS if isinstance(value, kinds)), "")
-
-
 def _hint(wanted: object, got: object) -> str:
     """What makes the one of the other, or that they are of different kinds."""
-    if got is ABSENT or wanted is ABSENT:
-        return ""
     if isinstance(wanted, str) and isinstance(got, str):
         if wanted.strip() == got.strip():
             return "white space differs at the ends"
         return "upper and lower case differ" if wanted.lower() == got.lower() else ""
     if isinstance(wanted, re.Pattern) and isinstance(got, str) and isinstance(wanted.pattern, str):
         return "the pattern matches a part of it, and must match all" if wanted.search(got) else ""
-    kinds = _kind(wanted), _kind(got)
-    return f"{kinds[1]}, not {kinds[0]}" if all(kinds) and kinds[0] != kinds[1] else ""
+    ours, theirs = (next((name for kinds, name in _KINDS if isinstance(value, kinds)), "") for value in (wanted, got))
+    return f"{theirs}, not {ours}" if ours and theirs and ours != theirs else ""
 
 
 def _show_got(value: object) -> str:

@@ -68,7 +68,7 @@ def split_path(raw: str) -> str:
     """
     if "%" not in raw:
         return raw
-    return _SLASH.join(_decode(unquote_to_bytes(part)) for part in _ENCODED_SLASH.split(raw))
+    return _SLASH.join(unquote_to_bytes(part).decode("utf-8", "surrogateescape") for part in _ENCODED_SLASH.split(raw))
 
 
 def decode_path(raw: str) -> str:
@@ -105,10 +105,6 @@ def decode_octets(octets: bytes) -> str:
 def read_latin1(text: str) -> str:
     """What `decode_octets` has read as UTF-8, as Latin-1: the same octets can be either."""
     return text.encode("utf-8").decode("latin-1")
-
-
-def _decode(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
 
 
 _QUOTED = re.compile(r'"(?:[^\\"]|\\.)*"', re.DOTALL)
@@ -158,12 +154,11 @@ def unquote_cookie(value: str) -> str:
     """A value without the quotes that servers put around those with spaces, commas or other characters in them."""
     if _QUOTED.fullmatch(value) is None:
         return value
-    octets = _QUOTED_OCTET.sub(_unquote_octet, value[1:-1].encode("utf-8", "surrogateescape"))
+    octets = _QUOTED_OCTET.sub(
+        lambda match: bytes([int(match[1], 8)]) if len(match[1]) == 3 else match[1],
+        value[1:-1].encode("utf-8", "surrogateescape"),
+    )
     return octets.decode("utf-8", "surrogateescape")
-
-
-def _unquote_octet(match: re.Match[bytes]) -> bytes:
-    return bytes([int(match[1], 8)]) if len(match[1]) == 3 else match[1]
 
 
 def parse_authorization(header: str | None) -> Authorization | None:

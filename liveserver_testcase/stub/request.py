@@ -357,7 +357,10 @@ class RecordedRequest(Request):
         lines = self.header_lines
         named = {name.lower() for name, _ in lines}
         has_body = bool(self.body) or b"content-length" in named or b"transfer-encoding" in named
-        parts += _write_method(self.method, has_body=has_body)
+        if self.method == "HEAD":  # -I refuses a body, and after -X HEAD curl waits for the body of the answer
+            parts += ["-X", "HEAD", "--max-filesize", "1", "--max-time", "2"] if has_body else ["-I"]
+        elif self.method != ("POST" if has_body else "GET"):
+            parts += ["-X", _quote(self.method.encode())]
         parts += _write_headers(lines, base_url.partition("://")[2].encode(), secrets=secrets)
         added = [b"User-Agent", b"Accept"] if secrets else []  # what curl adds where nothing was sent
         if has_body:
@@ -366,7 +369,13 @@ class RecordedRequest(Request):
             if name.lower() not in named and (name != b"Expect" or len(self.body) > _LONGEST):
                 parts += ["-H", f"{name.decode()}:"]
         if has_body:
-            parts += _write_body(self.body, secrets=secrets)
+            try:
+                text = self.body.decode()
+            except UnicodeDecodeError:
+                text = "\0"
+            is_given = len(self.body) > _LONGEST or "\0" in text
+            shown = self.body if secrets else mask(text).encode()
+            parts += ["--data-binary", "@-"] if is_given else ["--data-raw", _quote(shown)]
         return " ".join([*parts, *_write_target(self.head.target, base_url, secrets=secrets)])
 
     def describe(self) -> str:
@@ -421,12 +430,6 @@ def _make_criteria(method: object, path: object, wanted: CriteriaKeywords) -> Cr
 # -- as a command for the shell ----------------------------------------------------------------------------------------
 
 
-def _write_method(method: str, *, has_body: bool) -> list[str]:
-    if method == "HEAD":  # -I refuses a body, and after -X HEAD curl waits for the body of the answer
-        return ["-X", "HEAD", "--max-filesize", "1", "--max-time", "2"] if has_body else ["-I"]
-    return [] if method == ("POST" if has_body else "GET") else ["-X", _quote(method.encode())]
-
-
 def _write_headers(lines: list[tuple[bytes, bytes]], host: bytes, *, secrets: bool) -> list[str]:
     parts: list[str] = []
     for octets, value in lines:
@@ -441,16 +444,6 @@ def _write_headers(lines: list[tuple[bytes, bytes]], host: bytes, *, secrets: bo
     if not any(name.lower() == b"host" for name, _ in lines):
         parts += ["-H", "Host:"]
     return parts
-
-
-def _write_body(body: bytes, *, secrets: bool) -> list[str]:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    if len(body) > _LONGEST or "\0" in text:
-        return ["--data-binary", "@-"]
-    return ["--data-raw", _quote(body if secrets else mask(text).encode())]
 
 
 def _write_target(target: str, base_url: str, *, secrets: bool) -> list[str]:

@@ -11,9 +11,10 @@ import enum
 import math
 import re
 import sys
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeGuard, TypeVar
+from itertools import islice
+from typing import TypeGuard, TypeVar
 
 from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
@@ -173,6 +174,7 @@ class UNORDERED(Combinator):
 
 _TEXTS = ("uuid.UUID", "decimal.Decimal", "datetime.date", "ipaddress.IPv4Address", "ipaddress.IPv6Address")
 _NO_TEXT = "'' for an empty value, or ABSENT"
+_MOST_WRITTEN = 100  # items of a mapping or a list: as many as can be seen in a text that is cut anyway
 _JSON: tuple[object, ...] = ("", 0, 0.5, True, None, [], {})  # one value of each kind
 
 
@@ -409,10 +411,10 @@ def show(value: object) -> str:
 def _write(value: object) -> str:
     if isinstance(value, str | bytes):
         return quote(value)
-    if value.__class__ is dict:
-        return "{" + ", ".join(f"{key!r}: {_write(part)}" for key, part in _first(value.items())) + "}"
-    if value.__class__ is list:
-        return f"[{', '.join(map(_write, _first(value)))}]"
+    if isinstance(value, dict) and value.__class__ is dict:
+        return "{" + ", ".join(f"{key!r}: {_write(part)}" for key, part in islice(value.items(), _MOST_WRITTEN)) + "}"
+    if isinstance(value, list) and value.__class__ is list:
+        return f"[{', '.join(map(_write, value[:_MOST_WRITTEN]))}]"
     if isinstance(value, type):
         return value.__name__
     code = getattr(value, "__code__", None)
@@ -424,7 +426,3 @@ def _write(value: object) -> str:
         return repr(value)
     except Exception as error:  # a report must come to its end
         return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
-
-
-def _first(items: Iterable[Any]) -> list[Any]:
-    return list(items)[:100]  # as many as can be seen in a text that is cut anyway
