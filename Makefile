@@ -109,6 +109,7 @@ pages: $(VENV)/ready-$(PYTHON_VERSION)
 
 docs: $(VENV_DOCS)/ready-$(PYTHON_VERSION)
 	$(VENV_DOCS)/$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build/html
+	@for page in *.rst; do $(VENV_DOCS)/$(BIN)/python -m docutils --halt=2 $$page >/dev/null || exit 1; done
 	@echo "The documentation is in docs/_build/html/index.html."
 
 bench: $(VENV_BENCH)/ready-$(PYTHON_VERSION)
