@@ -34,6 +34,7 @@ LAYERS = {
     "cases": "errors core process web mail stub inspector",
     "__init__": "errors core process web mail stub cases",
     "__main__": "inspector",
+    "pytest_plugin": "errors core process web mail stub cases",
 }
 
 # Replacing a library is work in one module; werkzeug is the base of two packages.
@@ -43,6 +44,7 @@ LIBRARIES = {
     "brotlicffi": "stub.parsing",
     "django": "cases.django_databases",
     "jinja2": "inspector.pages",
+    "pytest": "pytest_plugin",
     "requests": "web.session",
     "trustme": "core.tls",
     "uvicorn": "web.uvicorn_config",

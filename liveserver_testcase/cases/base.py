@@ -14,7 +14,7 @@ from .result import DelayedResult
 from .settings import read_setting
 from .waiting import StartedAssertion
 
-__all__ = ["ServerTestCase"]
+__all__ = ["ServerTestCase", "make_failure"]
 
 __unittest = True  # unittest leaves the frames of this module out of its tracebacks
 __tracebackhide__ = True  # and so does pytest
@@ -101,7 +101,7 @@ class ServerTestCase(unittest.TestCase):
         if run is NOT_STARTED:
             return
         cls._class_run, cls._class_is_over = NOT_STARTED, True
-        failure = _make_failure(run.stop(), cls.failureException, cls)
+        failure = make_failure(run.stop(), cls.failureException, cls)
         if failure is not None:
             raise failure
 
@@ -215,10 +215,10 @@ class ServerTestCase(unittest.TestCase):
         found = run.end_test(skipped)
         if not skipped:
             found.problems[:0] = [Problem(text) for text in forgotten if text]
-        return _make_failure(found, self.failureException, method)
+        return make_failure(found, self.failureException, method)
 
 
-def _make_failure(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:
+def make_failure(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:
     """One exception for all that was found, or None: the first cause is chained to it, further ones are printed.
 
     Args:

@@ -303,6 +303,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         """Return the expectations and the requests so far as text, to be printed while a test runs."""
         return explain_script(self._inspection.traffic, self.expectations)
 
+    @suggest_keywords
     def save_har(self, path: str | os.PathLike[str], *, secrets: bool = False) -> None:
         """Write the requests and responses of this test into a file that developer tools open.
 

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from ..core.masking import MASK, mask, mask_header
 from ..core.text import describe_error, quote
 from ..errors import UsageError
-from .records import RequestRecord
+from .records import Exchange, RequestRecord
 from .response import describe_status
 
 if TYPE_CHECKING:
@@ -153,13 +153,13 @@ def _measure(record: RequestRecord) -> dict[str, float]:
     """How long the parts of an exchange took, in milliseconds."""
     begun = record.first_byte_at or record.arrived
     read = record.body_complete_at or record.arrived
-    moments: dict[str, tuple[float | None, float | None]] = {
-        "send": (begun, read),
-        "wait": (read, record.response_begun_at),
-    }
+    answering = record.response_begun_at
+    if answering is None and isinstance(record, Exchange) and (response := record.response) is not None:
+        answering = response.begun_at  # its client has read it, and the server has not ended it yet
+    moments: dict[str, tuple[float | None, float | None]] = {"send": (begun, read), "wait": (read, answering)}
     if record.exchange_index == 0:
         moments["ssl"] = record.accepted_at, record.handshake_done_at
-    moments["receive"] = record.response_begun_at, record.finished_at
+    moments["receive"] = answering, record.finished_at
     return {name: max(0.0, end - start) * 1000 for name, (start, end) in moments.items() if start and end}
 
 

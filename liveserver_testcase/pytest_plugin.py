@@ -1,0 +1,224 @@
+"""Fixtures for pytest: ``pytest_plugins = ["liveserver_testcase.pytest_plugin"]``, or ``-p`` with that name.
+
+How it works: each fixture runs the servers of a test class that is made for it, so that settings, environment variables
+and reports are those of the mixins.  What the servers hold against a test fails that test itself, in its call, and not
+the end of its fixtures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from .cases.base import ServerTestCase, make_failure
+from .cases.class_server import ClassRun
+from .cases.failure_text import add_note, as_note
+from .cases.live import LiveServerTestCase
+from .cases.live_handle import LiveServerHandle
+from .cases.smtp import SMTPTestCase
+from .cases.stub import HTTPStubTestCase
+from .errors import UsageError
+from .mail.server import SMTPServer
+from .stub.server import HTTPStub
+
+__all__ = ["live", "make_stub", "smtp", "stub"]
+
+__tracebackhide__ = True
+
+_SCOPES = ("function", "class", "module", "package", "session")
+_RUNS = pytest.StashKey[list[ClassRun]]()  # of a test, the servers that judge it
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, under the names that users of pytest-flask know."""
+    group = parser.getgroup("liveserver_testcase", "live servers, stubs and mail servers")
+    switches: list[tuple[str, dict[str, Any]]] = [
+        ("--live-server-host", {"help": "where `live` listens"}),
+        ("--live-server-port", {"type": int, "help": "the port of `live`; one that is free by default"}),
+        ("--live-server-wait", {"type": float, "help": "seconds that a start of `live` may take"}),
+        (
+            "--no-start-live-server",
+            {"action": "store_false", "dest": "start_live_server", "help": "leave that to tests"},
+        ),
+        (
+            "--no-live-server-clean-stop",
+            {"action": "store_false", "dest": "live_server_clean_stop", "help": "cut requests in flight when it stops"},
+        ),
+    ]
+    for name, options in switches:
+        try:
+            group.addoption(name, **options)
+        except ValueError:  # pytest-flask is there, too; its option says the same
+            continue
+    for name in ("live_server_scope", "stub_scope", "smtp_scope"):
+        try:
+            parser.addini(name, f"how long a server lasts: {', '.join(_SCOPES)}", default="function")
+        except ValueError:
+            continue
+
+
+def _find_scope(name: str) -> Any:
+    def find(fixture_name: str, config: pytest.Config) -> str:
+        scope = str(config.getini(name))
+        if scope not in _SCOPES:
+            raise UsageError(f"{name} is {scope!r}; wanted one of {', '.join(_SCOPES)}")
+        return scope
+
+    return find
+
+
+def _read_live_settings(config: pytest.Config) -> dict[str, Any]:
+    """The attributes of a live server's class that options say."""
+    options = {
+        "live_host": config.getoption("live_server_host", None),
+        "live_port": config.getoption("live_server_port", None),
+        "live_start_timeout": config.getoption("live_server_wait", None),
+        "live_autostart": config.getoption("start_live_server", True),
+    }
+    found = {name: value for name, value in options.items() if value is not None}
+    if not config.getoption("live_server_clean_stop", True):
+        found |= {"live_stop_timeout": 0.0, "live_pending_timeout": 0.0}
+    return found
+
+
+# -- fixtures ----------------------------------------------------------------------------------------------------------
+
+
+def _run_class(base: type[ServerTestCase], name: str, attributes: dict[str, Any]) -> Generator[Any, None, None]:
+    """Run the servers of a test class that is made for a fixture."""
+    case: Any = type(name, (base,), {**attributes, "__module__": __name__})
+    try:
+        case.setUpClass()
+        yield case
+    finally:
+        try:
+            case.tearDownClass()
+        finally:
+            case.doClassCleanups()
+            if case.tearDown_exceptions:
+                raise case.tearDown_exceptions[0][1]
+
+
+def _begin(request: pytest.FixtureRequest, case: Any) -> None:
+    """Begin the test on the servers of a class, which judge it when it is over."""
+    run: ClassRun = case._own_run()
+    run.begin(request.node.nodeid)
+    request.node.stash.setdefault(_RUNS, []).append(run)
+
+
+@pytest.fixture(scope=_find_scope("stub_scope"))
+def _stub_case() -> Iterator[Any]:
+    yield from _run_class(HTTPStubTestCase, "stub", {})
+
+
+@pytest.fixture
+def stub(request: pytest.FixtureRequest, _stub_case: Any) -> HTTPStub:
+    """A running `HTTPStub`; what it holds against the test fails it, as in `HTTPStubTestCase`."""
+    _begin(request, _stub_case)
+    running: HTTPStub = _stub_case.stub
+    return running
+
+
+@pytest.fixture
+def make_stub(request: pytest.FixtureRequest) -> Iterator[Callable[..., HTTPStub]]:
+    """A function that starts a further stub: ``make_stub("payments", tls=True)``; keywords as of `HTTPStubTestCase`."""
+    made: list[Iterator[Any]] = []
+
+    def make(name: str = "", **settings: Any) -> HTTPStub:
+        attributes = {
+            setting if setting.startswith("stub_") else f"stub_{setting}": settings[setting] for setting in settings
+        }
+        for attribute in attributes:
+            if attribute not in vars(HTTPStubTestCase):
+                raise UsageError(
+                    f"make_stub() was given {attribute.removeprefix('stub_')!r}, which is no setting of a stub"
+                )
+        running = _run_class(HTTPStubTestCase, name or "stub", attributes)
+        case = next(running)
+        made.append(running)
+        case.stub.name = name
+        _begin(request, case)
+        stub: HTTPStub = case.stub
+        return stub
+
+    yield make
+    for running in reversed(made):
+        next(running, None)
+
+
+@pytest.fixture(scope=_find_scope("smtp_scope"))
+def _smtp_case() -> Iterator[Any]:
+    yield from _run_class(SMTPTestCase, "smtp", {})
+
+
+@pytest.fixture
+def smtp(request: pytest.FixtureRequest, _smtp_case: Any) -> SMTPServer:
+    """A running `SMTPServer`, whose `outbox` has the mail of the test."""
+    _begin(request, _smtp_case)
+    running: SMTPServer = _smtp_case.smtp
+    return running
+
+
+@pytest.fixture(scope=_find_scope("live_server_scope"))
+def _live_case(request: pytest.FixtureRequest, app: Any) -> Iterator[Any]:
+    settings = _read_live_settings(request.config)
+    yield from _run_class(LiveServerTestCase, "live", {"create_app": classmethod(lambda cls: app), **settings})
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest, _live_case: Any) -> LiveServerHandle:
+    """The application of the fixture ``app`` on a live port; what it raises fails the test."""
+    _begin(request, _live_case)
+    handle: LiveServerHandle = _live_case.live_server
+    return handle
+
+
+# -- the life of a test ------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Ask the test's servers what they hold against it, when it has run."""
+    try:
+        result = yield
+    except BaseException as error:
+        is_skipped = isinstance(error, pytest.skip.Exception)
+        failure = _judge(item, skipped=is_skipped)
+        if not is_skipped:
+            for run in item.stash.get(_RUNS, []):
+                run.failed(item.nodeid)
+            runs = item.stash.get(_RUNS, [])
+            notes = [text for run in runs for text in (run.explain(error), run.describe_activity())]
+            notes.append(as_note(failure) if failure is not None else "")
+            for note in filter(None, notes):
+                add_note(error, note)
+        raise
+    failure = _judge(item)
+    if failure is not None:
+        raise failure
+    return result
+
+
+def _judge(item: pytest.Item, *, skipped: bool = False) -> BaseException | None:
+    """What the servers of a test hold against it, as one exception."""
+    failures = []
+    for run in item.stash.get(_RUNS, []):
+        failure = make_failure(run.end_test(skipped), AssertionError, getattr(item, "function", None))
+        if failure is not None:
+            failures.append(failure)
+    if not failures:
+        return None
+    for further in failures[1:]:
+        add_note(failures[0], as_note(further))
+    return failures[0]
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Forget which servers have judged the test."""
+    if _RUNS in item.stash:
+        del item.stash[_RUNS]
