@@ -40,8 +40,8 @@ LAYERS = {
 # Replacing a library is work in one module; werkzeug is the base of two packages.
 LIBRARIES = {
     "aiosmtpd": "mail.protocol",
-    "brotli": "stub.parsing",
-    "brotlicffi": "stub.parsing",
+    "brotli": "web.content_coding",
+    "brotlicffi": "web.content_coding",
     "django": "cases.django_databases",
     "jinja2": "inspector.pages",
     "pytest": "pytest_plugin",

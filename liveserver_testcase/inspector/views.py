@@ -17,7 +17,8 @@ from ..mail.server import SMTPServer
 from ..stub.expectation import Expectation
 from ..stub.har import make_entry
 from ..stub.request import RecordedRequest
-from ..web.har import decode_content, is_text
+from ..web.content_coding import take_coding_off
+from ..web.har import is_text
 from ..web.records import Exchange, RequestRecord
 from ..web.response import describe_status
 from .feed import Item
@@ -123,12 +124,13 @@ def view_body(body: bytes | None, content_type: str, coding: str, *, secrets: bo
     """
     if not body:
         return BodyView("none", content_type, note=note or ("it was not kept" if body is None else ""))
-    body, is_decoded = decode_content(body, coding)
+    decoded = take_coding_off(body, coding)
+    body = body if decoded is None else decoded
     if not secrets:
         body = mask(body)
     kind = content_type.partition(";")[0].strip().lower()
     common: dict[str, Any] = {"content_type": content_type, "size": len(body), "note": note}
-    if coding and not is_decoded:
+    if coding and decoded is None:
         return BodyView("binary", **{**common, "note": note or f"it is encoded with {coding}"})
     if kind in _PICTURES:
         return BodyView("picture", picture=as_data_url(kind, body), **common)

@@ -10,7 +10,6 @@ import base64
 import codecs
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -19,15 +18,12 @@ from werkzeug.datastructures import Authorization, Headers
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
-from ..core.text import describe_error
 from ..web import request_head
 
 __all__ = [
-    "MAX_CONTENT",
     "NO_JSON",
     "TOKEN",
     "FormParser",
-    "decode_content",
     "decode_octets",
     "decode_path",
     "decode_text",
@@ -44,9 +40,6 @@ __all__ = [
     "write_part",
     "write_path",
 ]
-
-MAX_CONTENT = 256 * 1024 * 1024
-"""Bytes that a compressed body may have when it is decoded: a few kilobytes can become gigabytes."""
 
 NO_JSON = object()
 """Stands for a body that is no JSON."""
@@ -198,69 +191,6 @@ def find_charset(named: str | None) -> str:
     except (LookupError, ValueError):
         return "utf-8"
     return info.name
-
-
-def decode_content(body: bytes, coding: str) -> tuple[bytes, str]:
-    """A body without its Content-Encoding, and why that could not be taken off; empty if it could.
-
-    A coding that is not known here, such as ``aws-chunked``, stays on.  Source: RFC 9110, 8.4.
-    """
-    content = body
-    for name in reversed([each.strip().lower() for each in coding.split(",") if each.strip()]):
-        if name == "identity":
-            continue
-        decode = _CODINGS.get(name)
-        if decode is None:
-            return content, ""
-        try:
-            content = decode(content)
-        except ImportError:
-            return b"", "to decode the Content-Encoding br, install brotli"
-        except Exception as error:  # each library has its own
-            return b"", f"its Content-Encoding is {name}, and it is not: {describe_error(error)}"
-    return content, ""
-
-
-def _gunzip(data: bytes) -> bytes:
-    content, rest = _inflate(data, 31)
-    while rest.strip(b"\0"):  # several members are one content: RFC 1952, 2.2
-        member, rest = _inflate(rest, 31)
-        content += member
-    return content
-
-
-def _decode_deflate(data: bytes) -> bytes:
-    try:
-        return _inflate(data, zlib.MAX_WBITS)[0]
-    except zlib.error:  # "some non-conformant implementations" leave the zlib wrapper out: RFC 9110, 8.4.1.2
-        return _inflate(data, -zlib.MAX_WBITS)[0]
-
-
-def _inflate(data: bytes, wbits: int) -> tuple[bytes, bytes]:
-    """The content, and what follows it."""
-    decoder = zlib.decompressobj(wbits)
-    content = decoder.decompress(data, MAX_CONTENT)
-    if decoder.unconsumed_tail:
-        raise ValueError(f"it has more than {MAX_CONTENT:,} bytes")
-    if not decoder.eof:
-        raise ValueError("it is incomplete")
-    return content, decoder.unused_data
-
-
-def _decode_brotli(data: bytes) -> bytes:
-    try:
-        import brotli  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        import brotlicffi as brotli  # type: ignore[import-not-found,unused-ignore]
-    return bytes(brotli.decompress(data))
-
-
-_CODINGS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": _gunzip,
-    "x-gzip": _gunzip,
-    "deflate": _decode_deflate,
-    "br": _decode_brotli,
-}
 
 
 def decode_text(content: bytes, charset: str) -> str:

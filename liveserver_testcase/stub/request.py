@@ -21,6 +21,7 @@ from ..core.masking import mask, mask_header
 from ..core.names import suggest_more_keywords
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
+from ..web.content_coding import DecodedContent, decode_content
 from ..web.records import Exchange
 from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
@@ -29,7 +30,6 @@ from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from .parsing import (
     NO_JSON,
     FormParser,
-    decode_content,
     decode_octets,
     decode_path,
     decode_text,
@@ -216,17 +216,17 @@ class RecordedRequest(Request):
     @property
     def content(self) -> bytes:
         """The body without its Content-Encoding, if that is gzip, deflate or br; empty if it cannot be decoded."""
-        return self._decoded[0]
+        return self._decoded.content
 
     @property
     def content_problem(self) -> str:
         """Why the Content-Encoding cannot be taken off; empty if it can, or if there is none."""
-        return self._decoded[1]
+        return self._decoded.problem
 
     @cached_property
-    def _decoded(self) -> tuple[bytes, str]:
+    def _decoded(self) -> DecodedContent:
         coding = self.head.variables.get("HTTP_CONTENT_ENCODING") if self.body else None
-        return (self.body, "") if coding is None else decode_content(self.body, coding)
+        return DecodedContent(self.body) if coding is None else decode_content(self.body, coding)
 
     @cached_property
     def charset(self) -> str:

@@ -11,7 +11,6 @@ import binascii
 import json
 import os
 import sys
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -21,6 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from ..core.masking import MASK, mask, mask_header
 from ..core.text import describe_error, quote
 from ..errors import UsageError
+from .content_coding import take_coding_off
 from .records import Exchange, RequestRecord
 from .response import describe_status
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HarEntry",
-    "decode_content",
     "entry_of",
     "is_text",
     "make_captured_entries",
@@ -41,7 +40,6 @@ __all__ = [
 _PACKAGE = __name__.partition(".")[0]
 _TEXT = ("text/", "application/json", "application/xml", "application/javascript", "application/x-www-form-urlencoded")
 _TEXT_SUFFIXES = ("+json", "+xml")
-_DECODERS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # and the window bits that zlib wants for each
 _FRAMING = frozenset(("content-length", "transfer-encoding", "connection", "keep-alive"))
 _EXPORTED_VERSIONS = {"http/0.9": "HTTP/1.0", "http/1.0": "HTTP/1.0"}  # any other is sent as HTTP/1.1
 
@@ -85,13 +83,11 @@ class HarEntry:
     def decoded(self) -> HarEntry:
         """The same with a response that has no Content-Encoding, if that can be taken off."""
         coding = _find(self.response_headers, "content-encoding")
-        if self.response_body is None or not coding:
-            return self
-        body, is_decoded = decode_content(self.response_body, coding)
-        if not is_decoded and body:
+        content = None if self.response_body is None else take_coding_off(self.response_body, coding)
+        if content is None:
             return self
         headers = [pair for pair in self.response_headers if pair[0].lower() != "content-encoding"]
-        return replace(self, response_headers=headers, response_body=body)
+        return replace(self, response_headers=headers, response_body=content)
 
     @property
     def target(self) -> str:
@@ -234,13 +230,15 @@ def _write_response(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
     content: dict[str, Any] = {"size": -1, "mimeType": kind or "x-unknown"}
     size = -1
     if entry.response_body is not None:
-        size = len(entry.response_body)
-        body, is_decoded = decode_content(entry.response_body, _find(entry.response_headers, "content-encoding"))
-        content["size"] = len(body)
-        if is_decoded:
+        body, size = entry.response_body, len(entry.response_body)
+        coding = _find(entry.response_headers, "content-encoding")
+        decoded = take_coding_off(body, coding)
+        if decoded is not None:
+            body = decoded
             content["compression"] = len(body) - size
-        elif body and _find(entry.response_headers, "content-encoding"):
+        elif coding:
             content["_isEncoded"] = True  # which HAR has no word for
+        content["size"] = len(body)
         if body:
             content |= _write_body(body, kind, secrets=secrets)
     return {
@@ -265,8 +263,8 @@ def _write_response(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
 
 def _write_post_data(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
     kind = _find(entry.request_headers, "content-type")
-    body, _ = decode_content(entry.request_body, _find(entry.request_headers, "content-encoding"))
-    written = _write_body(body, kind, secrets=secrets)
+    decoded = take_coding_off(entry.request_body, _find(entry.request_headers, "content-encoding"))
+    written = _write_body(entry.request_body if decoded is None else decoded, kind, secrets=secrets)
     if "encoding" in written:
         written["_encoding"] = written.pop("encoding")  # HAR knows it for responses only
     if kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded" and "text" in written:
@@ -320,17 +318,6 @@ def is_text(kind: str, body: bytes = b"") -> bool:
         return b"\0" not in body and bool(body.decode()) is bool(body)
     except UnicodeDecodeError:
         return False
-
-
-def decode_content(body: bytes, coding: str) -> tuple[bytes, bool]:
-    """Take a Content-Encoding off, if it is one that the standard library knows; returns whether it was."""
-    bits = _DECODERS.get(coding.strip().lower())
-    if bits is None or not body:
-        return body, False
-    try:
-        return zlib.decompress(body, bits), True
-    except zlib.error:
-        return body, False
 
 
 def _charset_of(kind: str) -> str:

@@ -103,7 +103,7 @@ class CodingTest(StubTest):
 
     def test_a_content_that_is_too_large_is_not_decoded(self) -> None:
         """A few kilobytes can become gigabytes."""
-        with mock.patch("liveserver_testcase.stub.parsing.MAX_CONTENT", 1000):
+        with mock.patch("liveserver_testcase.web.content_coding.MAX_CONTENT", 1000):
             request = send_compressed(gzip.compress(bytes(5000)), "gzip")
             self.assertIn("it has more than 1,000 bytes", request.content_problem)
 
