@@ -18,7 +18,7 @@ STATEMENTS = {
     BARE: "pass",
     OURS: "import liveserver_testcase",
     MIXINS: ("from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase"),
-    FLOOR: "import werkzeug.wrappers, requests",
+    FLOOR: "import aiosmtpd.smtp, requests, werkzeug.wrappers",
     "pytest-httpserver": "import pytest_httpserver",
     "unittest": "import unittest",
 }
