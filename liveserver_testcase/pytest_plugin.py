@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from .cases.after_failure import FailureFolder, find_folder, find_screenshot
 from .cases.base import ServerTestCase, make_failure
 from .cases.class_server import ClassRun
 from .cases.failure_text import add_note, as_note
@@ -197,11 +198,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             notes.append(as_note(failure) if failure is not None else "")
             for note in filter(None, notes):
                 add_note(error, note)
+            _keep_failure(item, error)
         raise
     failure = _judge(item)
     if failure is not None:
+        _keep_failure(item, failure)
         raise failure
     return result
+
+
+def _keep_failure(item: pytest.Item, error: BaseException) -> None:
+    """Leave the folder of the test, if that is asked for."""
+    if isinstance(error, pytest.xfail.Exception) or not isinstance(error, Exception | pytest.fail.Exception):
+        return  # it is expected, or it ends the run
+    runs = item.stash.get(_RUNS, [])
+    folder = FailureFolder.at(find_folder(ServerTestCase), item.nodeid)
+    if folder is not None and runs:
+        folder.look(lambda: find_screenshot(getattr(item, "funcargs", {}).get))
+        folder.write([(item.nodeid, error)], [server for run in runs for server in run.servers])
 
 
 def _judge(item: pytest.Item, *, skipped: bool = False) -> BaseException | None:

@@ -9,6 +9,6 @@ has a `class_server.ClassRun` start, ask and stop the servers; each is driven by
 `result` stands between a test and its runner until its servers have been asked, `failure_text` raises what they say,
 and `waiting` runs every assertion that waits, in a thread or on an event loop.  `mistakes` refuses what would do
 nothing.  Of a live server, `live_address` is where it is going to listen, `live_shared` keeps those of several classes,
-`live_external` is somebody else's, `live_child` is the class as it is in the server's own process, and `live_debug` is
-what helps to look at it when its test has failed.
+`live_external` is somebody else's, `live_child` is the class as it is in the server's own process, and `live_debug` has
+what it has logged.  `after_failure` waits for somebody who wants to look at the servers, or leaves a folder.
 """

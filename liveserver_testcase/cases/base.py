@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
+import os
 import unittest
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn, TypeVar
 
-from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
+from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError, UsageError
+from .after_failure import FailureFolder, find_folder, find_screenshot, is_folder_wanted
 from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
 from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
 from .mistakes import check_class, refuse_coroutine, suggest_attribute
@@ -28,10 +33,19 @@ class ServerTestCase(unittest.TestCase):
     A subclass says which servers there are in `class_servers`.  They run from ``setUpClass`` to ``tearDownClass``,
     whatever a test class overrides: a forgotten ``super()`` in ``setUp``, ``tearDown`` or ``tearDownClass`` changes
     nothing, and one in ``setUpClass`` is reported.
+
+    Attributes:
+        server_artifacts: A folder in which each test that fails leaves a folder of its own, with what its servers saw;
+            None for no such thing.  Environment: ``LIVESERVER_ARTIFACTS``.
     """
+
+    server_artifacts: ClassVar[str | os.PathLike[str] | None] = None
 
     _class_run: ClassVar[ClassRun] = NOT_STARTED
     _class_is_over: ClassVar[bool] = False
+    _artifacts: ClassVar[str] = ""  # the path of that folder
+    _class_folder: ClassVar[FailureFolder | None] = None  # what has failed outside of a test
+    _folder: FailureFolder | None = None
     _described_server: str = ""  # the name of a server whose activity a failed assertion has described
     _started_assertions: Sequence[StartedAssertion] = ()  # the asynchronous ones that the test has called
     _was_described: bool = False  # whether this test's report has what its servers did
@@ -58,7 +72,22 @@ class ServerTestCase(unittest.TestCase):
         """
         return read_setting(cls, attribute, variable, kind, choices)
 
+    def server_screenshot(self) -> bytes | None:
+        """Return a picture of the browser as PNG, for the folder of this test, which has just failed; None for none.
+
+        As it is, it looks at ``self.browser``, ``self.page``, ``self.driver`` and ``self.selenium`` for a driver of
+        Selenium or a page of Playwright.  Override it where the browser is elsewhere.
+        """
+        picture: bytes | None = find_screenshot(functools.partial(_find_plain_attribute, self))
+        return picture
+
     # -- the life of a class -----------------------------------------------------------------------------------------
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        own = vars(cls).get("setUpClass")
+        if isinstance(own, classmethod) and is_folder_wanted(cls):
+            setattr(cls, "setUpClass", classmethod(_keep_failures(own.__func__)))  # noqa: B010  # which mypy refuses
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -81,6 +110,7 @@ class ServerTestCase(unittest.TestCase):
         cls.addClassCleanup(cls._stop_servers)  # before anything runs: unittest calls it also if this fails half-way
         cls._class_is_over = False
         check_class(cls)
+        cls._artifacts, cls._class_folder = find_folder(cls), None
         run = cls._class_run = ClassRun(cls.class_servers())
         try:
             run.start()
@@ -90,6 +120,7 @@ class ServerTestCase(unittest.TestCase):
             cls._class_run = NOT_STARTED
             if isinstance(error, ServerStartError) and cls.__name__ not in str(error):
                 add_note(error, f"(for {cls.__name__}.{run.latest})")
+            cls._keep_failure(error, run)
             if is_all_ours(error):
                 raise raise_at(cls, error.with_traceback(None))  # noqa: B904  # it is the same error
             raise
@@ -103,7 +134,20 @@ class ServerTestCase(unittest.TestCase):
         cls._class_run, cls._class_is_over = NOT_STARTED, True
         failure = make_failure(run.stop(), cls.failureException, cls)
         if failure is not None:
+            cls._keep_failure(failure, run)
             raise failure
+
+    @classmethod
+    def _keep_failure(cls, error: BaseException, run: ClassRun) -> None:
+        """Leave the folder of the class, for what has failed outside of its tests."""
+        if isinstance(error, unittest.SkipTest) or not isinstance(error, Exception):
+            return
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        if vars(cls).get("_class_folder") is None:
+            with contextlib.suppress(UsageError):  # which is, or will be, the failure itself
+                cls._class_folder = FailureFolder.at(find_folder(cls), name)
+        if cls._class_folder is not None:
+            cls._class_folder.write([(name, error)], run.servers)
 
     @classmethod
     def _own_run(cls) -> ClassRun:
@@ -160,13 +204,16 @@ class ServerTestCase(unittest.TestCase):
             self._find_failure(skipped=True)
             raise
         except Exception as error:
+            self._failed()
             failure = self._find_failure()
             for note in (self._explain_error(error), failure and as_note(failure)):
                 if note:
                     add_note(error, note)
+            self._keep_failures([(self.id(), error)])
             raise
         failure = self._find_failure()
         if failure is not None:
+            self._keep_failures([(self.id(), failure)])
             raise failure
 
     def fail_with(
@@ -188,12 +235,24 @@ class ServerTestCase(unittest.TestCase):
     def _begin_test(self) -> None:
         self._was_described, self._described_server = False, ""
         self._started_assertions = ()
+        self._folder = FailureFolder.at(self._artifacts, self.id())
         refuse_coroutine(self)
         self._own_run().begin(self.id())
 
     def _failed(self) -> None:
         """Pass on to the servers, while they run, that the test has just failed."""
+        if self._folder is not None:
+            self._folder.look(self.server_screenshot)
         self._own_run().failed(self.id())
+
+    def _keep_failures(self, failures: Sequence[tuple[str, BaseException]]) -> None:
+        """Leave the folder of the test; its path is added to each failure.
+
+        Args:
+            failures: The id of the test or subtest, and what it has failed with.
+        """
+        if self._folder is not None and failures:
+            self._folder.write(failures, self._own_run().servers)
 
     def _explain_error(self, error: BaseException) -> str:
         """What the servers saw that helps with an error of the test, and, once, what they did in it."""
@@ -240,3 +299,23 @@ def make_failure(found: Findings, failure: type[BaseException], where: object) -
     error = kind("\n\n".join(texts))
     error.__cause__ = chained
     return raise_at(where, error)
+
+
+def _keep_failures(set_up: Callable[[Any], object]) -> Callable[[Any], None]:
+    """Make a ``setUpClass`` that leaves the folder of its class if it fails."""
+
+    @functools.wraps(set_up)
+    def set_up_class(cls: type[ServerTestCase]) -> None:
+        try:
+            set_up(cls)
+        except Exception as error:
+            cls._keep_failure(error, cls._own_run())
+            raise
+
+    return set_up_class
+
+
+def _find_plain_attribute(test: ServerTestCase, name: str) -> Any:
+    """An attribute that is just there: a property might start a browser."""
+    value = inspect.getattr_static(test, name, None)
+    return None if hasattr(type(value), "__get__") else value

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
+from .after_failure import pause_on_failure
 from .failure_text import is_all_ours, name_error
 from .proxies import bypass_proxies, exempt_host, restore_proxies
 
@@ -49,7 +50,8 @@ class ClassServer(Generic[S]):
     """One server of a test class: how it starts, begins and ends a test, and stops.
 
     Enough as it is for a server that only has to run.  A subclass that knows more of its server overrides `begin`,
-    `settle`, `problems`, `describe_activity`, `late_problems` and `end`; what they raise is an error of the test.
+    `settle`, `problems`, `describe_activity`, `output`, `late_problems` and `end`; what they raise is an error of the
+    test.
 
     Args:
         name: The attribute under which the test finds the server (see `ServerAttribute`).
@@ -120,6 +122,10 @@ class ClassServer(Generic[S]):
 
     def failed(self, test_id: str) -> None:
         """The test has just failed, and its servers still run: a moment to look at them."""
+
+    def output(self) -> str:
+        """Return what the server has logged and printed in the test, for the report that a failure leaves."""
+        return ""
 
     def late_problems(self) -> list[Problem]:
         """What came to light since, about tests that are over already; each problem once, and says whose it is.
@@ -227,6 +233,7 @@ class ClassRun:
         """Pass on to every server that the test has just failed."""
         for server in self._made:
             server.failed(test_id)
+        pause_on_failure(test_id, [(server.name, server.server) for server in self._made])
 
     def explain(self, error: BaseException) -> str:
         """Return what the servers saw that helps with an error of the test; empty for nothing."""

@@ -13,6 +13,7 @@ from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import configured_port, load_app
 from ..web.live import Interface, LiveServer, Mode
 from ..web.records import RequestRecord
+from .after_failure import is_pause_wanted
 from .attributes import instance_property
 from .class_server import ClassServer
 from .django_databases import refuse_uncommitted
@@ -202,7 +203,12 @@ class LiveServerTestCase(LiveAssertions):
         app = cls.app if origin is vars(LiveServerTestCase)["create_app"] else None
         around = inspect.getattr_static(cls, "live_request_context")
         settings = [(name, repr(getattr(cls, name))) for name in sorted(_SETTINGS)]
-        return id(origin), app if isinstance(app, str) else id(app), id(around), tuple(settings)
+        return id(origin), app if isinstance(app, str) else id(app), id(around), cls._captures(), tuple(settings)
+
+    @classmethod
+    def _captures(cls) -> bool:
+        """Whether headers and bodies are kept: also where somebody is going to look at what has failed."""
+        return cls.setting("live_capture", "LIVESERVER_CAPTURE", bool) or bool(cls._artifacts) or is_pause_wanted()
 
     @classmethod
     def _make_live_address(cls) -> LiveAddress:
@@ -246,7 +252,7 @@ class LiveServerTestCase(LiveAssertions):
             ready_path=read_optional(cls, "live_ready_path", "LIVESERVER_READY_PATH", str),
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
-            capture=cls.setting("live_capture", "LIVESERVER_CAPTURE", bool),
+            capture=cls._captures(),
             env=cls._make_environment(address) if mode == "process" else cls.live_env,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),

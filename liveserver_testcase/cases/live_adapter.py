@@ -17,7 +17,7 @@ from ..web.records import RequestRecord
 from .class_server import ClassServer, Problem
 from .failure_text import format_error, members_of, name_error
 from .live_address import LiveAddress
-from .live_debug import LogCapture, ThreadWatch, pause_on_failure
+from .live_debug import LogCapture, ThreadWatch
 from .live_shared import end_others, get_shared
 
 if TYPE_CHECKING:
@@ -255,9 +255,9 @@ class LiveAdapter(ClassServer[LiveServer]):
             for test in tests
         ]
 
-    def failed(self, test_id: str) -> None:
-        if self.server.is_running:
-            pause_on_failure(test_id, self.server.url)
+    def output(self) -> str:
+        output = self.server.output
+        return self.log.text if output is None else output
 
     def end(self) -> None:
         self.log.end()

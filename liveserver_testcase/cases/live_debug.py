@@ -1,62 +1,27 @@
-"""Look at a live server whose test has failed: what its application has logged and left behind, and the server itself.
-
-``LIVESERVER_PAUSE_ON_FAILURE=1`` stops at the first test that fails, and goes on serving until somebody presses Enter.
-"""
+"""What the application of a live server has logged, and the threads that it leaves behind."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import logging
-import os
-import sys
 import threading
 import warnings
-from collections.abc import Collection, Iterator
-from typing import TextIO
+from collections.abc import Collection
 
 from ..core.masking import mask
 from ..core.tracebacks import callers_level, find_lasting_threads, fold_stack, stack_of_thread
 from ..errors import UnfinishedWorkWarning
 from ..web.live import LiveServer
 
-__all__ = ["VARIABLE", "LogCapture", "ThreadWatch", "pause_on_failure"]
+__all__ = ["LogCapture", "ThreadWatch"]
 
 __unittest = True
 __tracebackhide__ = True
-
-VARIABLE = "LIVESERVER_PAUSE_ON_FAILURE"
 
 _MOST = 1000  # records that are kept of a test
 _LAST_MOMENT = 0.05  # seconds for a thread that is just ending
 
 _format = logging.Formatter("%(levelname)s %(name)s: %(message)s").format
-_has_paused = False
-
-
-def pause_on_failure(test_id: str, url: str) -> None:
-    """Say where the server is and wait for Enter; only for the first failure of a run, and only if asked to."""
-    global _has_paused
-    if _has_paused or os.environ.get(VARIABLE, "").strip().lower() in ("", "0", "false", "no", "off"):
-        return
-    _has_paused = True
-    with _terminal() as (reader, writer):
-        if reader is None or writer is None:
-            return
-        writer.write(f"\n{test_id} has failed, and its server still runs at\n\n    {url}\n\nPress Enter to go on. ")
-        writer.flush()
-        with contextlib.suppress(OSError, ValueError):  # nobody can press anything
-            reader.readline()
-
-
-@contextlib.contextmanager
-def _terminal() -> Iterator[tuple[TextIO | None, TextIO | None]]:
-    """The terminal itself, since runners capture what stands for it; else what the process began with."""
-    try:
-        with open("/dev/tty", encoding="utf-8") as reader, open("/dev/tty", "w", encoding="utf-8") as writer:
-            yield reader, writer
-    except OSError:
-        yield sys.__stdin__, sys.__stderr__
 
 
 class LogCapture(logging.Handler):

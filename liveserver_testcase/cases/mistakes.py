@@ -17,7 +17,7 @@ __all__ = ["check_class", "refuse_coroutine", "suggest_attribute"]
 __unittest = True
 __tracebackhide__ = True
 
-_PREFIXES = ("live_", "stub_", "smtp_")
+_PREFIXES = ("live_", "stub_", "smtp_", "server_")
 _HOOKS = ("create_app", "live_request_context", "configure_stub", "class_servers", "setUpClass", "tearDownClass")
 _AWAITED = ("asyncSetUp", "asyncTearDown")  # by IsolatedAsyncioTestCase
 _NOT_AWAITED = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown", "tearDownClass": ""}

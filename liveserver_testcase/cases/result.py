@@ -94,7 +94,7 @@ class DelayedResult:
                 self._pass_all_on()
             if self._failure is not None:
                 self._test._failed()
-                self._pass_on(self._as_event(self._failure))
+                self._pass_on([self._as_event(self._failure)])
         finally:
             self._result.stopTest(test)
 
@@ -107,12 +107,14 @@ class DelayedResult:
                 skipped = any(event.name == "addSkip" and event.arguments[0] is self._test for event in events)
                 self._failure = self._test._find_failure(skipped)
         finally:  # also when somebody interrupts the servers' answers
+            passed = []
             for event in events:
                 if event.error is not None and event.name != "addExpectedFailure":
                     explanation = self._test._explain_error(event.error[1])
                     if explanation:
                         add_note(event.error[1], f"\n{explanation}")
-                self._pass_on(event if self._failure is None else self._amend(event, self._failure))
+                passed.append(event if self._failure is None else self._amend(event, self._failure))
+            self._pass_on(passed)
 
     def _amend(self, event: _Event, failure: BaseException) -> _Event:
         """The event with the failure in it, if it is one that the failure can go with."""
@@ -133,8 +135,16 @@ class DelayedResult:
         name = "addFailure" if isinstance(failure, self._test.failureException) else "addError"
         return _Event(name, (self._test, (type(failure), failure, failure.__traceback__)))
 
-    def _pass_on(self, event: _Event) -> None:
-        getattr(self._result, event.name)(*event.arguments)
+    def _pass_on(self, events: list[_Event]) -> None:
+        self._test._keep_failures(
+            [
+                (event.arguments[1 if event.name == "addSubTest" else 0].id(), event.error[1])
+                for event in events
+                if event.error is not None and event.name != "addExpectedFailure"
+            ]
+        )
+        for event in events:
+            getattr(self._result, event.name)(*event.arguments)
 
     def _with_kept(self, name: str, known: list[Any]) -> list[Any]:
         """``failures`` or ``errors`` as a ``tearDown`` expects them that looks there for its own test's."""

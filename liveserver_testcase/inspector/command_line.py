@@ -23,7 +23,7 @@ from ..errors import LiveServerTestCaseError, UsageError
 from ..mail.server import SMTPServer
 from ..stub.server import HTTPStub
 from ..web.live import LiveServer
-from .feed import Feed, Source, kind_of
+from .feed import Feed, Source, find_sources
 from .views import Summary, summarize
 
 __all__ = ["main"]
@@ -161,8 +161,7 @@ def _start_all(options: argparse.Namespace) -> Iterator[list[Source]]:
         with _naming(options.test_class):
             case.setUpClass()
         run = getattr(case, "_class_run", None)
-        servers = [(server.name, server.server) for server in (run.servers if run is not None else ())]
-        sources = [Source(name.removesuffix("_server"), server) for name, server in servers if kind_of(server)]
+        sources = find_sources((each.name, each.server) for each in (run.servers if run is not None else ()))
         if not sources:
             raise UsageError(f"{options.test_class} has started no server that can be looked at")
         yield sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -15,20 +15,11 @@ from ..stub.server import HTTPStub
 from ..web.live import LiveServer
 from ..web.records import RequestRecord
 
-__all__ = ["Feed", "Item", "Kind", "Source", "kind_of"]
+__all__ = ["Feed", "Item", "Kind", "Source", "find_sources"]
 
 Kind: TypeAlias = Literal["live", "stub", "smtp"]
 
 _MOST = 20_000  # items that are kept; two journals at their default limit
-
-
-def kind_of(server: object) -> Kind | None:
-    """Return what kind of server it is; None for one of which nothing can be shown."""
-    if isinstance(server, LiveServer):
-        return "live"
-    if isinstance(server, HTTPStub):
-        return "stub"
-    return "smtp" if isinstance(server, SMTPServer) else None
 
 
 @dataclass(frozen=True)
@@ -46,12 +37,23 @@ class Source:
     @property
     def kind(self) -> Kind:
         """Which kind of server it is."""
-        return kind_of(self.server) or "live"
+        if isinstance(self.server, LiveServer):
+            return "live"
+        return "stub" if isinstance(self.server, HTTPStub) else "smtp"
 
     @property
     def url(self) -> str:
         """Where it is."""
         return self.server.url
+
+
+def find_sources(servers: Iterable[tuple[str, object]]) -> list[Source]:
+    """Return those servers of a test class, by their names in it, of which there is something to show."""
+    return [
+        Source(name.removesuffix("_server"), server)
+        for name, server in servers
+        if isinstance(server, LiveServer | HTTPStub | SMTPServer)
+    ]
 
 
 @dataclass(eq=False)

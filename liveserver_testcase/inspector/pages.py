@@ -193,7 +193,7 @@ class Inspector:
     def _show_item(self, _request: Request, number: int) -> Response:
         item = self._find(number)
         if isinstance(item.entry, ReceivedEmail):
-            view: Any = view_mail(item, lambda index, _file: f"/items/{number}/files/{index}")
+            view: Any = view_mail(item, lambda index, _file: f"/items/{number}/files/{index}", secrets=True)
             name = "mail.html"
         else:
             view, name = view_request(item, secrets=True), "request.html"

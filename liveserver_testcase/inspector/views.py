@@ -30,6 +30,7 @@ __all__ = [
     "RequestView",
     "Sides",
     "Summary",
+    "as_data_url",
     "make_document",
     "read_sides",
     "summarize",
@@ -55,7 +56,7 @@ def summarize(item: Item) -> Summary:
             **line,
             "kind": "mail",
             "at": entry.received_at,
-            "subject": entry.subject or "(no subject)",
+            "subject": mask(entry.subject) or "(no subject)",
             "from": entry.mail_from or "<>",
             "to": people,
             "size": len(entry.raw),
@@ -336,7 +337,7 @@ class AttachmentView:
         name: Its name, or its type if it has none.
         kind: Its type.
         size: Bytes.
-        url: Where it can be had, as a ``data:`` URL or on the page's server.
+        url: Where it can be had, as a ``data:`` URL or on the page's server; empty for nowhere.
     """
 
     name: str
@@ -359,7 +360,8 @@ class MailView:
         codes: One-time codes.
         attachments: Its files, and pictures that are shown inside.
         defects: What is wrong with it.
-        source: The mail as it was sent; the beginning of a long one.
+        source: The mail as it was sent; the beginning of a long one.  Empty without secrets: what is encoded cannot be
+            masked.
         transcript: What was said in SMTP, as far as its session is known.
     """
 
@@ -376,13 +378,15 @@ class MailView:
     transcript: str
 
 
-def view_mail(item: Item, locate: Callable[[int, Attachment], str] | None = None) -> MailView:
+def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: bool) -> MailView:
     """Return what a page shows of a mail.
 
     Args:
         item: The mail.
-        locate: Gives the URL of an attachment, by its number and itself; by default a ``data:`` URL.
+        locate: Gives the URL of an attachment, by its number and itself; empty for none.
+        secrets: Whether secrets are shown; ``***`` stands for each where not.
     """
+    show: Callable[[str], str] = str if secrets else mask
     mail = item.entry
     if not isinstance(mail, ReceivedEmail):
         raise TypeError(f"{mail!r} is no mail")
@@ -394,24 +398,19 @@ def view_mail(item: Item, locate: Callable[[int, Attachment], str] | None = None
         fields.append(("Refused", ", ".join(mail.refused)))
     files = [*mail.attachments, *mail.inline]
     return MailView(
-        summarize(item),
-        fields,
-        list(mail.headers.items()),
-        mail.text,
-        make_document(mail) if mail.html else "",
-        [(link.text or link.url, link.url) for link in mail.links()],
+        {**summarize(item), "subject": show(mail.subject) or "(no subject)"},
+        [(name, show(value)) for name, value in fields],
+        [(name, value if secrets else mask_header(name, value)) for name, value in mail.headers.items()],
+        show(mail.text),
+        make_document(mail, show) if mail.html else "",
+        [(show(link.text or link.url), show(link.url)) for link in mail.links()],
         mail.codes(),
         [
-            AttachmentView(
-                each.name or each.content_type,
-                each.content_type,
-                len(each.content),
-                locate(number, each) if locate is not None else as_data_url("application/octet-stream", each.content),
-            )
+            AttachmentView(each.name or each.content_type, each.content_type, len(each.content), locate(number, each))
             for number, each in enumerate(files)
         ],
         mail.defects,
-        mail.raw[:_MOST_TEXT].decode("utf-8", "replace"),
+        mail.raw[:_MOST_TEXT].decode("utf-8", "replace") if secrets else "",
         _find_transcript(item.source.server, mail) if isinstance(item.source.server, SMTPServer) else "",
     )
 
@@ -425,9 +424,14 @@ MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; fon
 """What the HTML of a mail may do: be styled, and show the pictures that it has brought."""
 
 
-def make_document(mail: ReceivedEmail) -> str:
-    """Make a document of a mail's HTML that loads nothing, with its own pictures in it."""
-    html = mail.html
+def make_document(mail: ReceivedEmail, show: Callable[[str], str] = str) -> str:
+    """Make a document of a mail's HTML that loads nothing, with its own pictures in it.
+
+    Args:
+        mail: The mail.
+        show: What is done to its HTML before, such as `mask`.
+    """
+    html = show(mail.html)
     for each in mail.inline:
         if each.content_id:
             url = as_data_url(each.content_type if each.content_type in _PICTURES else "image/png", each.content)

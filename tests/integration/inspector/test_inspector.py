@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
-import shutil
 import smtplib
-import tempfile
 import unittest
 from email.message import EmailMessage
 from typing import Any
@@ -18,37 +15,12 @@ import requests
 from liveserver_testcase import HTTPStub, LiveServer, SMTPServer
 from liveserver_testcase.inspector.feed import Source
 from liveserver_testcase.inspector.pages import Inspector
+from tests.integration.inspector.chromium import SCRIPTS, needs_chromium, start_browser
 from tests.support import HANG, wait_until
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-
-SCRIPTS = [
-    "<script>{hit}</script>",
-    "<img src=x onerror='{hit}'>",
-    "<svg onload='{hit}'></svg>",
-    "<body onload='{hit}'>",
-    '<iframe srcdoc="<script>{hit}</script>"></iframe>',
-    "<a href='javascript:{hit}' id=a autofocus onfocus='{hit}'>x</a>",
-    "<details open ontoggle='{hit}'>x</details>",
-    "<video><source onerror='{hit}'></video>",
-    "<input onfocus='{hit}' autofocus>",
-    "<math><mtext></form><form><mglyph><style></math><img src onerror='{hit}'>",
-    '"><script>{hit}</script>',
-    "</pre></td></title></textarea></style></script><script>{hit}</script>",
-    "<style>@import '{url}/style';</style>",
-    "<link rel=stylesheet href='{url}/link'>",
-    "<img src='{url}/pixel.png'>",
-    "<body background='{url}/back.png'>",
-    "<div style=\"background:url('{url}/css.png')\">x</div>",
-    "<meta http-equiv=refresh content='0;url={url}/refresh'>",
-    "<object data='{url}/object'></object><embed src='{url}/embed'>",
-    "<form action='{url}/form'><input name=q></form><script>document.forms[0].submit()</script>",
-]
 
 
 def asgi_or_wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -245,7 +217,7 @@ class StrangersTest(InspectorTest):
         self.assertNotIn("script", frame)
 
 
-@unittest.skipIf(CHROMIUM is None or DRIVER is None, "chromium and chromedriver are not installed")
+@needs_chromium
 class BrowserTest(InspectorTest):
     """The page in a real Chromium."""
 
@@ -254,20 +226,7 @@ class BrowserTest(InspectorTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        from selenium import webdriver
-        from selenium.webdriver.chrome.options import Options
-        from selenium.webdriver.chrome.service import Service
-
-        home = tempfile.TemporaryDirectory(prefix="liveserver-testcase-browser-", ignore_cleanup_errors=True)
-        cls.addClassCleanup(home.cleanup)
-        options = Options()
-        options.binary_location = CHROMIUM or ""
-        for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-            options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        cls.browser = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "HOME": home.name}))
-        cls.addClassCleanup(cls.browser.quit)
-        cls.browser.set_page_load_timeout(HANG)
+        cls.browser = start_browser(cls)
 
     def run_script(self, script: str) -> Any:
         return self.browser.execute_script(f"return {script}")

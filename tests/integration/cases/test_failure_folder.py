@@ -1,0 +1,415 @@
+"""The folder that a failed test leaves: what is in it, for which failures there is one, and that it harms none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import smtplib
+import sys
+import tempfile
+import unittest
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import requests
+
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase
+from tests.integration.live import apart
+from tests.integration.running import Outcome, make_case, run_case
+from tests.support import HANG, NoLeaks, run_python
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def send_mail(case: Any, subject: str = "Welcome", html: str = "<h1>Welcome</h1>") -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "shop@example.com", "ann@example.com", subject
+    mail.set_content("Your code is 482913, or https://shop.example.com/reset?token=s3cr3t")
+    mail.add_alternative(html, subtype="html")
+    with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
+        client.send_message(mail)
+
+
+def shop(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer with JSON that has a secret."""
+    start_response("200 OK", [("Content-Type", "application/json"), ("Set-Cookie", "sid=s3cr3t")])
+    return [b'{"ok": true, "password": "s3cr3t"}']
+
+
+class FolderTest(NoLeaks):
+    """Runs classes with ``LIVESERVER_ARTIFACTS`` set to a folder of the test."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory(prefix="liveserver-testcase-", ignore_cleanup_errors=True)
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name).resolve()
+        patch = mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": str(self.root)})
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def folders(self) -> list[str]:
+        """The names of the folders that there are."""
+        return sorted(each.name for each in self.root.iterdir())
+
+    def read(self, folder: str, name: str = "report.html") -> str:
+        return (self.root / folder / name).read_text(encoding="utf-8")
+
+    def assert_named(self, outcome: Outcome, *names: str) -> None:
+        """Check that the text of each failure ends with the path of its folder, and that there are no others."""
+        texts = [text.rstrip() for _, text in [*outcome.result.failures, *outcome.result.errors]]
+        self.assertEqual(len(texts), len(names), texts)
+        for text, name in zip(texts, names, strict=True):
+            self.assertTrue(text.endswith(f"\nwhat its servers saw is in {self.root / name}"), text)
+        self.assertEqual(self.folders(), sorted(set(names)))
+
+
+class ContentTest(FolderTest):
+    """What is in it."""
+
+    def test_all_three_servers(self) -> None:
+        """The failure, the traffic in its order, the mails and the log, without secrets; and files of each."""
+
+        def test(self: Any) -> None:
+            self.stub.on("GET", "/rates").reply(json={"eur": 1})
+            requests.get(self.stub.url + "/rates?api_key=s3cr3t", timeout=HANG)
+            self.live.post("/buy", json={"tea": 1, "password": "s3cr3t"})
+            send_mail(self)
+            self.assertEqual("tea", "coffee")
+
+        case = make_case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase, app=staticmethod(shop), test=test)
+        self.assert_named(run_case(case), "made.Case.test_it")
+
+        report = self.read("made.Case.test_it")
+        places = [
+            report.index(text) for text in ("AssertionError", "GET /rates?api_key=***", "POST /buy", ">Welcome</span>")
+        ]
+        self.assertEqual(places, sorted(places))
+        self.assertIn("&#34;tea&#34;: 1", report)
+        self.assertIn('sandbox="" referrerpolicy="no-referrer" srcdoc="', report)
+        self.assertIn("482913", report)
+        self.assertNotIn("s3cr3t", report)
+        self.assertNotIn("<script", report)
+        self.assertNotIn("result.py", report)  # frames of this package
+        traffic = self.read("made.Case.test_it", "traffic.har")
+        self.assertNotIn("s3cr3t", traffic)
+        entries = json.loads(traffic)["log"]["entries"]
+        self.assertEqual([entry["request"]["method"] for entry in entries], ["GET", "POST"])
+        self.assertIn("***", entries[1]["response"]["content"]["text"])
+        mails = [path.name for path in (self.root / "made.Case.test_it" / "mail").iterdir()]
+        self.assertEqual(mails, ["001-Welcome.eml"])
+
+    def test_process_mode(self) -> None:
+        """The server's process captures, too, and what it has printed is in the report, also when it has died."""
+        run_case(apart.Failing, apart.Dying)
+        folder = f"{apart.__name__}.Failing.test_it"
+        self.assertIn("RuntimeError: kaboom", self.read(folder))
+        (entry,) = json.loads(self.read(folder, "traffic.har"))["log"]["entries"]
+        self.assertEqual(entry["response"]["status"], 500)
+        self.assertIn("Log and output of live_server", self.read(f"{apart.__name__}.Dying.test_1"))
+        self.assertIn("goodbye", self.read(f"{apart.__name__}.Dying.test_1"))
+
+    def test_a_screenshot(self) -> None:
+        """Of the browser under one of its usual names, or of what the test returns; taken while it is there."""
+
+        class Browser:
+            def __init__(self) -> None:
+                self.is_open = True
+
+            def get_screenshot_as_png(self) -> bytes:
+                if not self.is_open:
+                    raise ValueError("the browser is gone")
+                return PNG
+
+        class Page:
+            def screenshot(self) -> bytes:
+                return PNG
+
+        def set_up(self: Any) -> None:
+            self.browser = Browser()
+
+        def tear_down(self: Any) -> None:
+            self.browser.is_open = sys.version_info < (3, 11)  # which reports a failure when the clean-ups are over
+
+        def test(self: Any) -> None:
+            self.fail("look")
+
+        for members in (
+            {"setUp": set_up, "tearDown": tear_down},
+            {"page": Page()},
+            {"browser": object(), "driver": Browser()},
+            {"server_screenshot": lambda self: PNG},
+        ):
+            with self.subTest(members):
+                self.assert_named(run_case(make_case(HTTPStubTestCase, test=test, **members)), "made.Case.test_it")
+                self.assertEqual((self.root / "made.Case.test_it" / "screenshot.png").read_bytes(), PNG)
+                self.assertIn("data:image/png;base64,", self.read("made.Case.test_it"))
+
+    def test_no_lazy_browser(self) -> None:
+        """A property is not asked: it might start a browser."""
+
+        def browser(self: Any) -> None:
+            raise AssertionError("it was started")
+
+        case = make_case(HTTPStubTestCase, test=lambda self: self.fail("look"), browser=property(browser))
+        self.assert_named(run_case(case), "made.Case.test_it")
+
+    def test_many(self) -> None:
+        """Of hundreds of requests the report has the latest, and the HAR all."""
+
+        def test(self: Any) -> None:
+            self.stub.on().reply(204)
+            with requests.Session() as session:
+                for number in range(310):
+                    session.get(f"{self.stub.url}/{number}", timeout=HANG)
+            self.fail("look")
+
+        run_case(make_case(HTTPStubTestCase, test=test))
+        report = self.read("made.Case.test_it")
+        self.assertIn("Without 10 earlier ones", report)
+        self.assertNotIn("GET /9<", report)
+        self.assertIn("GET /10<", report)
+        self.assertEqual(len(json.loads(self.read("made.Case.test_it", "traffic.har"))["log"]["entries"]), 310)
+
+
+class FailuresTest(FolderTest):
+    """Which failures leave one."""
+
+    def test_none(self) -> None:
+        """A test that passes, is skipped, or fails as expected leaves nothing."""
+        members: dict[str, Any] = {
+            "test_1": lambda self: None,
+            "test_2": lambda self: self.skipTest("not today"),
+            "test_3": unittest.expectedFailure(lambda self: self.fail("as expected")),
+        }
+        run_case(make_case(HTTPStubTestCase, **members))
+        self.assertEqual(self.folders(), [])
+
+    def test_what_a_server_holds_against_a_test(self) -> None:
+        """It fails the test as any other failure does."""
+
+        def test(self: Any) -> None:
+            self.stub.expect("GET", "/never")
+
+        self.assert_named(run_case(make_case(HTTPStubTestCase, test=test)), "made.Case.test_it")
+        self.assertIn("GET &#39;/never&#39;", self.read("made.Case.test_it"))
+
+    def test_subtests(self) -> None:
+        """All failures of a test are in its one folder, each with its name."""
+
+        def test(self: Any) -> None:
+            for number in range(3):
+                with self.subTest(number=number):
+                    self.assertEqual(number, 1)
+
+        self.assert_named(run_case(make_case(HTTPStubTestCase, test=test)), "made.Case.test_it", "made.Case.test_it")
+        report = self.read("made.Case.test_it")
+        for text in ("(number=0)", "0 != 1", "(number=2)", "2 != 1"):
+            self.assertIn(text, report)
+
+    def test_a_test_and_its_clean_up(self) -> None:
+        """Both failures are in the folder."""
+
+        def tear_down(self: Any) -> None:
+            raise ValueError("the clean-up")
+
+        case = make_case(HTTPStubTestCase, test=lambda self: self.fail("the test"), tearDown=tear_down)
+        self.assert_named(run_case(case), "made.Case.test_it", "made.Case.test_it")
+        for text in ("the test", "the clean-up"):
+            self.assertIn(text, self.read("made.Case.test_it"))
+
+    def test_set_up_class(self) -> None:
+        """What fails there, before, while or after the servers start, leaves the folder of the class, once."""
+
+        class Before(HTTPStubTestCase):
+            @classmethod
+            def setUpClass(cls) -> None:
+                raise ValueError("before")
+
+        class While(LiveServerTestCase):
+            @classmethod
+            def create_app(cls) -> Any:
+                raise ValueError("while")
+
+        class Base(HTTPStubTestCase):
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+                cls.stub.on().reply(403)
+                requests.get(f"{cls.stub.url}/login", timeout=HANG).raise_for_status()
+
+        class After(Base):
+            @classmethod
+            def setUpClass(cls) -> None:
+                super().setUpClass()
+
+        for case, text in ((Before, "before"), (While, "while"), (After, "GET /login")):
+            with self.subTest(case.__name__):
+                case.__qualname__, case.__module__ = case.__name__, "made"
+                case.test = lambda self: None  # type: ignore[attr-defined]
+                outcome = run_case(case)
+                _, report = outcome.result.errors[0]
+                self.assertEqual(report.count("what its servers saw"), 1, report)
+                self.assertIn(text, self.read(f"made.{case.__name__}"))
+
+    def test_a_coroutine(self) -> None:
+        """A test on an event loop leaves one, too."""
+
+        async def test(self: Any) -> None:
+            await asyncio.to_thread(requests.get, self.stub.url, timeout=HANG)
+            self.fail("look")
+
+        case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)
+        self.assert_named(run_case(case), "made.Case.test_it")
+
+    def test_debug(self) -> None:
+        """A test that is run without a result leaves one."""
+        case = make_case(HTTPStubTestCase, test=lambda self: self.fail("look"))
+        case.setUpClass()
+        self.addCleanup(case.doClassCleanups)
+        with self.assertRaises(AssertionError):
+            case("test_it").debug()
+        case.tearDownClass()
+        self.assertEqual(self.folders(), ["made.Case.test_it"])
+
+    def test_a_class_attribute(self) -> None:
+        """The folder can stand in the class; the variable wins, and ``none`` is none."""
+        for attribute, variable, is_there in (
+            (self.root / "mine", "", True),
+            (str(self.root / "mine"), "none", False),
+            (self.root / "other", str(self.root / "mine"), True),
+        ):
+            with self.subTest(variable), mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": variable}):
+                run_case(make_case(HTTPStubTestCase, test=lambda self: self.fail(), server_artifacts=attribute))
+                self.assertEqual((self.root / "mine" / "made.Case.test_it" / "report.html").exists(), is_there)
+                if is_there:
+                    (self.root / "mine").rename(self.root / f"was {variable.replace('/', '_')}")
+        self.assertFalse((self.root / "other").exists())
+
+
+class NamesTest(FolderTest):
+    """What it is called."""
+
+    def test_any_name_of_a_test(self) -> None:
+        """Names that no file system takes are changed, and keep a hash that tells them apart."""
+
+        def look(self: Any) -> None:
+            self.fail("look")
+
+        names = ["test_plain", "test <a>", "test /a", "test_" + "x" * 300, "test_" + "x" * 301]
+        outcome = run_case(make_case(HTTPStubTestCase, **dict.fromkeys(names, look)))
+        self.assertEqual(len(outcome.result.failures), len(names))
+        found = self.folders()
+        self.assertEqual(len(found), len(names))
+        self.assertIn("made.Case.test_plain", found)
+        for folder in found:
+            self.assertRegex(folder, r"^made\.Case\.test_[A-Za-z0-9_.-]{1,120}$")
+            self.assertTrue((self.root / folder / "report.html").is_file())
+
+    def test_a_run_before(self) -> None:
+        """What an earlier run has left under the same name is replaced as a whole."""
+        (self.root / "made.Case.test_it" / "mail").mkdir(parents=True)
+        run_case(make_case(HTTPStubTestCase, test=lambda self: self.fail()))
+        self.assertEqual(
+            sorted(each.name for each in (self.root / "made.Case.test_it").iterdir()), ["report.html", "traffic.har"]
+        )
+
+
+class TroubleTest(FolderTest):
+    """What goes wrong is said, and is not held against the test."""
+
+    def report(self, **members: Any) -> str:
+        def test(self: Any) -> None:
+            self.fail("this is the failure")
+
+        outcome = run_case(make_case(HTTPStubTestCase, test=test, **members))
+        self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
+        self.assertIn("this is the failure", outcome.report)
+        return outcome.report.rpartition("\n\n")[2]
+
+    def test_no_folder(self) -> None:
+        """A file is where the folder should be."""
+        (self.root / "file").write_text("")
+        with mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": str(self.root / "file")}):
+            report = self.report()
+        self.assertRegex(report, r"^there is no folder of this failure in .*file: (FileExistsError|NotADirectoryError)")
+
+    def test_a_screenshot_that_fails(self) -> None:
+        """Each is one line, above the path."""
+
+        def gone(self: Any) -> bytes:
+            raise ValueError("the browser is gone")
+
+        async def later(self: Any) -> bytes:
+            return PNG
+
+        for take, text in (
+            (gone, "ValueError: the browser is gone"),
+            (later, "it is a coroutine: override server_screenshot() and return bytes"),
+            (lambda self: "png", "server_screenshot() returned str; wanted bytes, or None"),
+        ):
+            with self.subTest(text):
+                first, *rest = self.report(server_screenshot=take).splitlines()
+                self.assertTrue(first.startswith("there is no screenshot: ") and first.endswith(text), first)
+                self.assertEqual(rest, [f"what its servers saw is in {self.root / 'made.Case.test_it'}"])
+
+    def test_no_jinja(self) -> None:
+        """The traffic and the mails are written all the same."""
+        from liveserver_testcase.inspector import pages
+
+        pages.load_templates.cache_clear()
+        with mock.patch.dict(sys.modules, {"jinja2": None}):
+            report = self.report()
+        self.assertEqual(
+            report.splitlines()[0], "there is no report.html: pip install 'liveserver-testcase[inspector]'"
+        )
+        self.assertEqual([each.name for each in (self.root / "made.Case.test_it").iterdir()], ["traffic.har"])
+
+    def test_a_value_that_is_none(self) -> None:
+        """A setting that is no path is an error of the class."""
+        with mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": ""}):
+            outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, server_artifacts=5))
+        self.assertIn("Case.server_artifacts is 5; wanted text", outcome.report)
+
+    def test_a_misspelt_attribute(self) -> None:
+        """It would do nothing, and is refused."""
+        outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, server_artifact="x"))
+        self.assertIn("did you mean server_artifacts?", outcome.report)
+
+
+class OffTest(NoLeaks):
+    """What it costs who does not use it."""
+
+    def test_nothing_is_loaded(self) -> None:
+        """Without a folder nothing of it is imported, and a live server does not capture."""
+        script = """
+            import os, sys, unittest
+            os.environ.pop("LIVESERVER_ARTIFACTS", None)
+            from liveserver_testcase import LiveServerTestCase
+
+            class ShopTest(LiveServerTestCase):
+                @staticmethod
+                def app(environ, start_response):
+                    start_response("200 OK", [])
+                    return [b""]
+
+                def test_it(self):
+                    self.live.get("/")
+                    self.assertIsNone(self.live_server.requests[0].capture)
+                    self.fail("look")
+
+            unittest.main(argv=["x"], exit=False, verbosity=0)
+            print(sorted(name for name in sys.modules if "inspector" in name or "har" == name.rpartition(".")[2]
+                         or name.partition(".")[0] == "jinja2"))
+        """
+        done = run_python(script)
+        self.assertIn("failures=1", done.stderr)
+        self.assertEqual(done.stdout.strip(), "[]")
+
+    def test_the_hook_is_public(self) -> None:
+        """Both are on the base of all test classes."""
+        self.assertIsNone(ServerTestCase.server_artifacts)
+        self.assertTrue(callable(ServerTestCase.server_screenshot))
