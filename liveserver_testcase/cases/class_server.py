@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from ..core.proxies import bypass_proxies, exempt_host, restore_proxies
 from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
 from .after_failure import pause_on_failure
 from .failure_text import is_all_ours, name_error
-from .proxies import bypass_proxies, exempt_host, restore_proxies
 
 __all__ = ["NOT_STARTED", "ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import ssl
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..core.tls import ClientAuth
 from ..errors import UsageError
+from ..stub.hosts import check_hosts
 from ..stub.reply import Reply
 from ..stub.server import HTTPStub
 from .class_server import ClassServer
@@ -33,6 +35,8 @@ class HTTPStubTestCase(StubAssertions):
         stubs: The further ones, by the names in ``stub_names``.
         stub_host: Where to listen.  Environment: ``STUBSERVER_HOST``.
         stub_port: The port; 0 for one that the system chooses.  Environment: ``STUBSERVER_PORT``.
+        stub_hosts: Hosts that the stub answers for as the proxy of this process and its children, such as
+            ``["api.stripe.com", "*.amazonaws.com"]``.  Environment: ``STUBSERVER_HOSTS``, with commas.
         stub_tls: Whether to speak TLS: True for a throw-away certificate, ``(certfile, keyfile)``, or an
             ``ssl.SSLContext``.  Environment: ``STUBSERVER_TLS``.
         stub_client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
@@ -52,6 +56,7 @@ class HTTPStubTestCase(StubAssertions):
 
     stub_host: ClassVar[str] = "127.0.0.1"
     stub_port: ClassVar[int] = 0
+    stub_hosts: Sequence[str] = ()
     stub_tls: ClassVar[bool | tuple[str, str] | ssl.SSLContext] = False
     stub_client_auth: ClassVar[ClientAuth] = "none"
     stub_names: Sequence[str] = ()
@@ -94,6 +99,7 @@ class HTTPStubTestCase(StubAssertions):
         stub = HTTPStub(
             cls.setting("stub_host", "STUBSERVER_HOST", str),
             0 if name else cls.setting("stub_port", "STUBSERVER_PORT", int),
+            hosts=() if name else _read_hosts(cls),
             tls=read_flag(cls, "stub_tls", "STUBSERVER_TLS"),
             client_auth=client_auth,
             keep_alive=cls.setting("stub_keep_alive", "STUBSERVER_KEEP_ALIVE", bool),
@@ -106,6 +112,13 @@ class HTTPStubTestCase(StubAssertions):
         stub.is_verified = cls.setting("stub_verify", "STUBSERVER_VERIFY", bool)
         stub.unmatched_reply = cls.stub_unmatched
         return stub
+
+
+def _read_hosts(case: type[HTTPStubTestCase]) -> Sequence[str]:
+    variable = os.environ.get("STUBSERVER_HOSTS", "").strip()
+    if variable:
+        return check_hosts([host.strip() for host in variable.split(",")], "the environment variable STUBSERVER_HOSTS")
+    return check_hosts(case.stub_hosts, f"{case.__name__}.stub_hosts")
 
 
 def _check_names(case: str, names: object) -> Sequence[str]:

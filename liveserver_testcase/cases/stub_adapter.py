@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -35,11 +36,18 @@ class StubAdapter(ClassServer[HTTPStub]):
         super().__init__(name, make, order=20)
         self.settle_timeout = settle_timeout
         self._configure = configure
+        self._as_proxy = contextlib.ExitStack()
         self._lists_requests = False  # whether what it has held against the test lists its requests
 
     def start(self) -> None:
         super().start()
+        if self.server.hosts:
+            self._as_proxy.enter_context(self.server.as_proxy())
         self._configure(self.server)
+
+    def stop(self) -> None:
+        self._as_proxy.close()
+        super().stop()
 
     def begin(self, test_id: str) -> None:
         self.server.begin(test_id)

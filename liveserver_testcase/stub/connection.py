@@ -10,18 +10,22 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..core.connection import RECEIVE, ConnectionState, is_readable
 from ..core.interrupts import ServerThread, monotonic, start_thread
 from ..core.listener import ServerSocket, make_socket_pair
-from ..core.tls import TLSFacts
+from ..core.tls import Flaw, TLSFacts
 from ..errors import ClientDisconnected
 from ..web.connection import HTTPConnection
 from ..web.records import Exchange
+from ..web.response import ResponseWriter
 from .faults import FaultPlan
+from .hosts import Tunnel
 from .request import RecordedRequest
 
 if TYPE_CHECKING:
@@ -69,9 +73,11 @@ class StubConnection(HTTPConnection):
 
     Attributes:
         tls_facts: What was agreed upon in the handshake; None without TLS.
+        tunnel: What the client has made of it with CONNECT; None for a connection to the stub itself.
     """
 
     server: StubEngine
+    tunnel: Tunnel | None = None
 
     def __init__(
         self, server: StubEngine, sock: socket.socket, address: Any, index: int, stopping: threading.Event
@@ -81,13 +87,56 @@ class StubConnection(HTTPConnection):
         self._stop_wake = server.stop_wake  # of this run of the stub: a later one has another
 
     def _open(self) -> None:
-        plan, tls = self.server.plan_connection(), self.server.tls
+        tls, tunnel, hosts = self.server.tls, self.tunnel, self.server.hosts
+        if tunnel is not None and hosts is not None:
+            self._open_in_tunnel(tunnel, partial(hosts.server_context, tunnel.host))
+            return
+        plan = self.server.plan_connection(speaks_tls=tls is not None)
+        if tls is not None:
+            self._speak_tls(plan, lambda flaw: tls.context if flaw is None else tls.flawed_context(flaw))
+        elif plan is not None:
+            self.inject_fault(plan)
+
+    def _speak_tls(self, plan: FaultPlan | None, make_context: Callable[[Flaw | None], ssl.SSLContext]) -> None:
         flaw = plan.effect.flaw if plan is not None else None
         if plan is not None and flaw is None:
             self.inject_fault(plan)
-        elif tls is not None:
-            self.do_handshake(tls.context if flaw is None else tls.flawed_context(flaw), self.server.header_timeout)
-            self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
+        self.do_handshake(make_context(flaw), self.server.header_timeout)
+        self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
+
+    # -- tunnels ---------------------------------------------------------------------------------------------------
+
+    def open_tunnel(self, exchange: Exchange, response: ResponseWriter, host: str, port: int) -> None:
+        """Answer CONNECT: what the client sends next begins another connection, as it believes."""
+        response.open_tunnel()
+        self.tunnel = Tunnel(host, port, exchange)
+        self._is_open = False
+        self._exchanges = 0
+
+    def _open_in_tunnel(self, tunnel: Tunnel, make_context: Callable[[Flaw | None], ssl.SSLContext]) -> None:
+        """Speak TLS if the client does, which shows in its first byte."""
+        self.set_timeout(self.server.header_timeout)
+        try:
+            self.await_client()
+            speaks_tls = ServerSocket.recv(self.sock, 1, socket.MSG_PEEK) == b"\x16"
+        except OSError as error:
+            raise ClientDisconnected(self.describe_disconnect(f"without having used its tunnel: {error}")) from error
+        tunnel.open("https" if speaks_tls else "http", self.server.url)
+        if speaks_tls:
+            self._speak_tls(self.server.plan_connection(speaks_tls=True, only_tls=True), make_context)
+
+    def _record_no_request(self, reason: str) -> None:
+        """Record with the CONNECT why no request came through the tunnel, for that has its host."""
+        if self.tunnel is None or self._exchanges:
+            super()._record_no_request(reason)
+            return
+        exchange = self.tunnel.exchange
+        exchange.aborted = reason
+        if "alert" in reason:  # who just leaves may not need it any more, as browsers do
+            self.note_unreadable(exchange)
+        self.server.journal.notify(exchange)
+
+    # -- what came, and was no request -----------------------------------------------------------------------------
 
     def note_unreadable(self, exchange: Exchange) -> None:
         """Hold it against the test that no request could be made out of what came, or that it broke off."""

@@ -27,8 +27,9 @@ from ..web.wsgi import make_base_environ
 from .connection import HandlerLoop, StubConnection, Wake
 from .expectation import Expectation
 from .faults import ConnectionFault, Fault, FaultPlan, FaultPoint, Outage, fill, plan_connection
+from .hosts import StubbedHosts, Tunnel, split_host
 from .inspection import Inspection
-from .registry import ExpectationRegistry
+from .registry import Decision, ExpectationRegistry
 from .reply import Reply
 from .report import Violation
 from .request import RecordedRequest
@@ -46,13 +47,19 @@ class StubHandler:
     Args:
         registry: What decides.
         inspection: Where unanswered requests are held against the test.
+        hosts: Those that it answers for as a proxy.
 
     Attributes:
+        accepts_connect: Whether it is a proxy.
         unmatched_reply: The reply to a request that nothing answers; without a body, the report is its body.
     """
 
-    def __init__(self, registry: ExpectationRegistry, inspection: Inspection) -> None:
+    def __init__(
+        self, registry: ExpectationRegistry, inspection: Inspection, hosts: StubbedHosts | None = None
+    ) -> None:
         self.unmatched_reply = Reply(501)
+        self.accepts_connect = hosts is not None
+        self._hosts = hosts
         self._registry = registry
         self._inspection = inspection
         self._base_environ: dict[str, Any] | None = None
@@ -62,20 +69,32 @@ class StubHandler:
         response = exchange.response
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
-        request = RecordedRequest(exchange, b"", self._base_environ or self._make_base_environ(connection))
+        base, refusal = self._base_environ or self._make_base_environ(connection), None
+        if connection.tunnel is not None and connection.tunnel.base is not None:
+            exchange.target = connection.tunnel.make_url(exchange)
+            base = connection.tunnel.base
+        request = RecordedRequest(exchange, b"", base)
+        if self._hosts is not None:
+            refusal = self._refuse_foreign(request, self._hosts, connection.tunnel)
+            if refusal is None and exchange.method == "CONNECT" and connection.tunnel is None:
+                connection.open_tunnel(exchange, response, *split_host(exchange.target))
+                return
         if connection.tls_facts is not None:
             request.tls = connection.tls_facts
         body, answer = exchange.body, None
         if body is not None:
-            answer = self._fail_early(connection, request, body) if self._inspection.has_early else None
+            if self._inspection.has_early and refusal is None:
+                answer = self._fail_early(connection, request, body)
             if answer is None:
                 self._read_body(connection, request, body, None)
         if answer is None:
             try:
-                decision = self._registry.decide(request)
+                decision = refusal or self._registry.decide(request)
                 answer = decision.answer
                 if answer is None:
                     answer = self._make_unmatched_reply(self._inspection.note_unanswered(request, decision))
+                    if decision.foreign_host:  # clients show no more than this of the answer to a CONNECT
+                        answer = answer.changed(reason=f"{decision.foreign_host} is none of the stub's hosts")
                 if type(answer) is Reply:
                     request.reply = answer
             finally:  # not before: who finds it among the requests finds it counted, too
@@ -101,6 +120,17 @@ class StubHandler:
         server = connection.server
         self._base_environ = make_base_environ(server.scheme, server.host, server.port)
         return self._base_environ
+
+    def _refuse_foreign(self, request: RecordedRequest, hosts: StubbedHosts, tunnel: Tunnel | None) -> Decision | None:
+        """Refuse a request to a host that the stub does not answer for; None for any other."""
+        target = request.exchange.target
+        if target[:1] in "/*" or (request.method == "CONNECT" and tunnel is not None):
+            return None
+        host, port = split_host(target)
+        if hosts.cover(host, port):
+            return None
+        is_allowed = self._registry.allows(request)
+        return Decision(None, is_allowed=is_allowed, foreign_host=host, hosts=hosts.patterns)
 
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
         """Make the reply to a request that nothing answers: it says why."""
@@ -151,6 +181,7 @@ class StubEngine(HTTPServer):
     Args:
         registry: What its handler asks.
         host: Where it listens.
+        hosts: Those that it answers for as a proxy; None for none.
         tls: A throw-away certificate is for whatever name a client asks for.
         client_auth: Whether clients must show a certificate.
         keep_alive: Whether connections stay open after a response.
@@ -160,6 +191,7 @@ class StubEngine(HTTPServer):
     Attributes:
         inspection: What came.
         stub_handler: What answers.
+        hosts: Those that it answers for as a proxy.
         loop: Where coroutines of the script run.
         stop_wake: What ends every wait of its connections when the stub stops.
     """
@@ -171,6 +203,7 @@ class StubEngine(HTTPServer):
         registry: ExpectationRegistry,
         host: str,
         *,
+        hosts: StubbedHosts | None,
         tls: bool | tuple[str, str] | ssl.SSLContext | None,
         client_auth: ClientAuth,
         keep_alive: bool,
@@ -183,7 +216,8 @@ class StubEngine(HTTPServer):
         if not isinstance(external_host, str | None):
             raise UsageError(f"external_host is {quote(external_host)}; wanted the name of a host")
         self.inspection = Inspection(self, registry)
-        self.stub_handler = StubHandler(registry, self.inspection)
+        self.hosts = hosts
+        self.stub_handler = StubHandler(registry, self.inspection, hosts)
         super().__init__(self.stub_handler, host, **options)
         self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
         self.display_name = "HTTPStub"
@@ -198,12 +232,18 @@ class StubEngine(HTTPServer):
 
     # -- for its connections ---------------------------------------------------------------------------------------
 
-    def plan_connection(self) -> FaultPlan | None:
-        """Return what goes wrong with the next connection, which is counted; None if nothing does."""
+    def plan_connection(self, *, speaks_tls: bool, only_tls: bool = False) -> FaultPlan | None:
+        """Return what goes wrong with the next connection, which is counted; None if nothing does.
+
+        Args:
+            speaks_tls: Whether TLS is about to be spoken on it.
+            only_tls: Whether only that can go wrong: the connection has begun before.
+        """
         if not self._faults:
             return None
         with self._faults_lock:
-            planned = next((known for known in self._faults if known.has_room), None)
+            fitting = [each for each in self._faults if only_tls <= each.plan.effect.needs_tls <= speaks_tls]
+            planned = next((each for each in fitting if each.has_room), None)
             if planned is None:
                 return None
             planned.count += 1
@@ -221,6 +261,17 @@ class StubEngine(HTTPServer):
         is_kept_back = isinstance(request, RecordedRequest) and request.is_paused
         return exchange.window.number == self.journal.window.number and not is_kept_back
 
+    # -- whom its clients trust ------------------------------------------------------------------------------------
+
+    @property
+    def ca_file(self) -> str | None:
+        """The certificates to trust: those of its hosts, if it has some."""
+        return super().ca_file if self.hosts is None else self.hosts.ca_file
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts these."""
+        return super().client_context() if self.hosts is None else self.hosts.client_context()
+
     # -- what is done to all connections ---------------------------------------------------------------------------
 
     def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:
@@ -228,7 +279,7 @@ class StubEngine(HTTPServer):
         plan = plan_connection(fault)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
-        if plan.effect.needs_tls and self.tls is None:
+        if plan.effect.needs_tls and self.tls is None and self.hosts is None:
             raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")
         if plan.effect.flaw is not None and self.tls is not None:
             self.tls.flawed_context(plan.effect.flaw)  # which knows whether there can be one

@@ -51,6 +51,8 @@ class Decision(NamedTuple):
         others: If nobody answers: those that do not match.
         is_late: Whether it came in an earlier test than the one that runs now.
         is_allowed: Whether nothing is held against the test although nobody answers.
+        foreign_host: The host that the stub was asked for as a proxy, if it does not answer for that.
+        hosts: Those that it does answer for.
     """
 
     answer: Responder | None
@@ -59,6 +61,8 @@ class Decision(NamedTuple):
     others: tuple[Expectation, ...] = ()
     is_late: bool = False
     is_allowed: bool = False
+    foreign_host: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 class Scope(NamedTuple):

@@ -37,9 +37,13 @@ _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a d
 _MOST_COMPARED = 1000  # requests or expectations among which the nearest is looked for: it takes time
 _MOST_NUMBERS = 5
 
-_SCHEMES = {
+_MISTRUST = "does not trust the stub: give it stub.ca_file, or a context of stub.client_context()"
+_CLIENT_HINTS = {
     "TLS handshake on a port": "wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
     "plain HTTP on a port": "speaks plain HTTP to a stub that wants TLS: does its URL begin with http?",
+    "alert unknown ca": _MISTRUST,
+    "alert bad certificate": _MISTRUST,
+    "alert certificate unknown": _MISTRUST,
 }
 
 T = TypeVar("T")
@@ -68,9 +72,7 @@ class Traffic:
         self.url = url
         self.name_of_stub = name
         self.requests = find_requests(exchanges)
-        self._broken = [
-            e for e in exchanges if not isinstance(e.handler_data, RecordedRequest) or e.handler_data.failure
-        ]
+        self._broken = [e for e in exchanges if _is_broken(e)]
         self._loss = loss
 
     @cached_property
@@ -115,7 +117,8 @@ class Traffic:
             lines.append(f"{start} {what} incomplete or malformed:")
             lines += _shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_get_outcome(each)}")
             reasons = [each.refused or each.aborted for each in self._broken]
-            lines += [f"  a client {hint}" for sign, hint in _SCHEMES.items() if any(sign in each for each in reasons)]
+            hints = [hint for sign, hint in _CLIENT_HINTS.items() if any(sign in each for each in reasons)]
+            lines += [f"  a client {hint}" for hint in dict.fromkeys(hints)]
         if not lines:
             lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
         return [*lines, self._loss] if self._loss else lines
@@ -125,6 +128,16 @@ def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
     """The requests that came whole."""
     records = [exchange.handler_data for exchange in exchanges]
     return [record for record in records if isinstance(record, RecordedRequest) and not record.failure]
+
+
+def _is_broken(exchange: Exchange) -> bool:
+    if isinstance(exchange.handler_data, RecordedRequest):
+        return bool(exchange.handler_data.failure)
+    return not _is_tunnel(exchange) or bool(exchange.aborted)
+
+
+def _is_tunnel(exchange: Exchange) -> bool:
+    return exchange.method == "CONNECT" and exchange.status == 200
 
 
 def describe_exchange(exchange: Exchange) -> str:
@@ -211,6 +224,14 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
     lines: list[Line]
     if decision.is_late:
         lines = [f"{what} was complete only when its test was over, so nothing answered it"]
+    elif decision.foreign_host:
+        host = quote(decision.foreign_host)
+        known = ", ".join(map(quote, decision.hosts))
+        lines = [
+            f"{what} was refused, since {host} is none of the stub's hosts; nothing reached the network",
+            f"  they are {known}: add {host}, or where it may be refused write",
+            f"  with stub.allow_unmatched(host={host}): …",
+        ]
     elif decision.expectation is not None:
         lines = [f"{what} came, and must never come", _name("  never: ", decision.expectation)]
     elif decision.skipped:
@@ -334,8 +355,13 @@ def explain_failure(
 
 def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
     """A line for each that could not be read, and for those that say the same one."""
-    texts = dict.fromkeys(f"{describe_exchange(each)} could not be read: {_get_outcome(each)}" for each in exchanges)
+    texts = dict.fromkeys(map(_explain_no_request, exchanges))
     return _shorten(list(texts), "", str)
+
+
+def _explain_no_request(exchange: Exchange) -> str:
+    what = "led to no request" if _is_tunnel(exchange) else "could not be read"
+    return f"{describe_exchange(exchange)} {what}: {_get_outcome(exchange)}"
 
 
 def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequence[Exchange] = ()) -> str:

@@ -155,7 +155,7 @@ class RecordedRequest(Request):
     @property
     def head(self) -> Head:
         """Its request line and headers."""
-        return parse_head(self._block)
+        return parse_head(self._block, accepts_connect=True)
 
     @property
     def header_lines(self) -> list[tuple[bytes, bytes]]:
@@ -194,7 +194,8 @@ class RecordedRequest(Request):
     @cached_property
     def host(self) -> str:
         """The host that it was made to, with its port if that is not the usual one; a target that names one wins."""
-        return get_host(self.scheme, split_target(self.head.target)[2] or self.headers.get("Host"), self.server)
+        named = self.head.target if self.method == "CONNECT" else split_target(self.head.target)[2]
+        return get_host(self.scheme, named or self.headers.get("Host"), self.server)
 
     @cached_property
     def raw_cookies(self) -> ImmutableMultiDict[str, str]:
@@ -350,6 +351,10 @@ class RecordedRequest(Request):
         base = self._base
         base_url = f"{base['wsgi.url_scheme']}://{base['SERVER_NAME']}:{base['SERVER_PORT']}"
         parts = ["curl", "--noproxy", "'*'"]
+        proxy = base.get("liveserver.proxy")
+        if proxy is not None:  # it came through a tunnel, as curl makes one for https
+            parts = ["curl", "--noproxy", "''", "--proxy", proxy, "--proxytunnel"]
+            base_url = base_url.removesuffix(":443" if base_url.startswith("https:") else ":80")
         if base_url.startswith("https:"):
             parts.append("--insecure")
         if self.head.version == "HTTP/1.0":

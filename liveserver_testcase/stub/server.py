@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..core.names import suggest_keywords, suggest_more_keywords
+from ..core.proxies import TRUST_VARIABLES, Proxy, use_proxy
 from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
@@ -16,6 +19,7 @@ from ..web.records import Exchange
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
+from .hosts import StubbedHosts, check_hosts
 from .inspection import refuse_in_loop
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
@@ -32,7 +36,6 @@ __all__ = ["HTTPStub"]
 
 __unittest = True
 
-_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _suggest = suggest_more_keywords(*CRITERIA)
 
 
@@ -49,6 +52,8 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     Args:
         host: Where to listen: an address of this machine, or ``localhost`` for 127.0.0.1 and ::1 on one port.
         port: A TCP port; 0 lets the system choose at the first start, and later starts use the same.
+        hosts: Hosts that it answers for as a proxy, such as ``["api.example.com", "*.example.org"]``: a name, or
+            ``*.`` and a name for all below it, or ``*``, each with a port or without; see `as_proxy`.
         tls: True for a throw-away certificate, which is for whatever name a client asks for, ``(certfile, keyfile)``,
             or an ``ssl.SSLContext``.
         client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
@@ -63,6 +68,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     Raises:
         UsageError: One of these is of the wrong kind.
+        ServerStartError: What makes certificates is missing: install ``liveserver-testcase[tls]``.
     """
 
     __slots__ = ("__weakref__", "_engine")
@@ -75,6 +81,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        hosts: Sequence[str] | None = None,
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
         client_auth: ClientAuth = "none",
         keep_alive: bool = True,
@@ -86,11 +93,18 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
+        patterns = check_hosts(hosts)
+        if patterns and tls:
+            raise UsageError(
+                f"hosts is {quote(hosts)}, and tls is {quote(tls)}; wanted one of them: clients speak TLS to hosts, "
+                "and not to their proxy; make a second stub for the other"
+            )
         registry = ExpectationRegistry()
         self._engine = StubEngine(
             registry,
             host,
             port=port,
+            hosts=StubbedHosts(patterns) if patterns else None,
             tls=tls,
             client_auth=client_auth,
             keep_alive=keep_alive,
@@ -158,10 +172,59 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         environ = {**os.environ, **dict.fromkeys(names, self.url)}
         environ.update({name: self.url_for(path) for name, path in paths.items()})
         if self.ca_file is not None:
-            environ.update(dict.fromkeys(_TRUST, self.ca_file))
+            environ.update(dict.fromkeys(TRUST_VARIABLES, self.ca_file))
         hosts = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", self.host]
         no_proxy = ",".join(dict.fromkeys(filter(None, ",".join(hosts).split(","))))
         return {**environ, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+    # -- a proxy ---------------------------------------------------------------------------------------------------
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it answers for as a proxy; empty for a stub that is none."""
+        return self._engine.hosts.patterns if self._engine.hosts is not None else ()
+
+    @property
+    def proxy_url(self) -> str:
+        """The URL of the proxy that it is, for a client that is given one by hand.
+
+        Raises:
+            UsageError: It has no hosts.
+            ServerNotStarted: The port was left to the system, which chooses at the first start.
+        """
+        return self._make_proxy("proxy_url").url
+
+    def proxy_environ(self) -> dict[str, str]:
+        """Return the environment for a subprocess whose requests are to come to the stub, as to a proxy.
+
+        Returns:
+            The environment of this process, with the variables for proxies and certificate authorities set.
+
+        Raises:
+            UsageError: It has no hosts.
+            ServerNotStarted: The port was left to the system, which chooses at the first start.
+        """
+        return {**os.environ, **self._make_proxy("proxy_environ()").make_variables()}
+
+    def as_proxy(self) -> contextlib.AbstractContextManager[None]:
+        """Have this process, and the children that it starts, use the stub as their proxy, for a ``with`` block.
+
+        Requests to its `hosts` are the stub's; one to any other host is refused, and held against the test.  Loopback
+        addresses stay direct.  In the end the environment is what it was.
+
+        Raises:
+            UsageError: It has no hosts.
+            ServerNotStarted: The port was left to the system, which chooses at the first start.
+        """
+        return use_proxy(self._make_proxy("as_proxy()"))
+
+    def _make_proxy(self, what: str) -> Proxy:
+        if self._engine.hosts is None:
+            raise UsageError(
+                f"{what} is of a stub with hosts, and {self!r} has none: write HTTPStub(hosts=['api.example.com']), or "
+                "stub_hosts = ['api.example.com'] in a test class"
+            )
+        return Proxy(self._engine.url, self._engine.hosts.ca_file, self.host)
 
     # -- settings --------------------------------------------------------------------------------------------------
 

@@ -362,11 +362,13 @@ def split_target(path: object) -> tuple[object, str | None, str | None, str | No
 
 
 def suggest_path(request: RecordedRequest) -> str:
-    """The path to write in a test so that ``request`` has it: decoded where that says the same."""
+    """The path, or URL, to write in a test so that ``request`` has it: decoded where that says the same."""
     plain = request.plain_path
+    origin = re.match("https?://[^/?]*|", request.exchange.target)
+    lead = origin[0] if origin is not None else ""
     if not re.search("[<?#]", plain) and write_octets(plain) == plain and decode_path(plain) == plain:
-        return plain
-    return request.raw_path.replace("<", "%3C")
+        return lead + plain
+    return lead + request.raw_path.replace("<", "%3C")
 
 
 def make_path(path: object) -> PathMatcher:

@@ -250,6 +250,18 @@ class ResponseWriter:
         self.is_taken_over = True
         self._send = _drop
 
+    def open_tunnel(self) -> None:
+        """Answer CONNECT, after which the connection is the client's tunnel.  Source: RFC 9110, 9.3.6.
+
+        Raises:
+            ClientDisconnected: The client is gone.
+        """
+        self.status = 200
+        self.begun = self.keep_alive = True  # whatever its version of HTTP is
+        self.begun_at = monotonic()
+        self._send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self.finished = True
+
     def wrap_send(self, wrap: Callable[[Callable[[bytes], None]], Callable[[bytes], None]]) -> None:
         """Have what leaves from now on go through what ``wrap`` makes of the way it went until now."""
         self._send = wrap(self._send)

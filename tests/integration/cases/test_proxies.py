@@ -20,7 +20,7 @@ import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServer, LiveServerTestCase, SMTPTestCase
 from liveserver_testcase.cases.live_debug import LogCapture
-from liveserver_testcase.cases.proxies import bypass_proxies, exempt_host, restore_proxies
+from liveserver_testcase.core.proxies import bypass_proxies, exempt_host, restore_proxies
 from tests.integration.apps import Routes, answer, make_app
 from tests.integration.running import make_case, run_case
 from tests.support import NoLeaks

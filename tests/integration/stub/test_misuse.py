@@ -132,6 +132,8 @@ _STUB: Mapping[str, Calls] = {
         lambda of: of.record("http://a", 5),
     ),
     "save_har": (lambda of: of.save_har("/no/such/folder/file"), lambda of: of.save_har(5.0)),
+    "as_proxy": (lambda of: of.as_proxy(),),
+    "proxy_environ": (lambda of: of.proxy_environ(),),
     "environ": (lambda of: of.environ(5),), "url_for": (lambda of: of.url_for(5),),
 }  # fmt: skip
 
@@ -179,7 +181,8 @@ _HOLD: Mapping[str, Calls] = {
 
 
 _CREATION: Mapping[str, tuple[object, ...]] = {
-    "host": (5, None), "port": (-1, "80", True), "tls": ("yes", ("a",)), "client_auth": ("always", True),
+    "host": (5, None), "hosts": ("api.example.com", 5, [5], ["http://a.example"], ["localhost"]),
+    "port": (-1, "80", True), "tls": ("yes", ("a",)), "client_auth": ("always", True),
     "keep_alive": ("no", None), "body_limit": (-1, "1", None), "external_host": (5,), "journal_limit": (0, "1", None),
     **dict.fromkeys(("header_timeout", "body_timeout", "start_timeout", "stop_timeout"), (*_TIMEOUTS, None)),
 }  # fmt: skip

@@ -1,0 +1,160 @@
+"""The hosts that a stub answers for as a proxy: what is written, whom it covers, and the tunnels that clients ask for.
+
+A client that was given a proxy sends ``http://`` requests to it with their whole URL.  For ``https://`` it asks with
+CONNECT for a tunnel to ``host:port``, and speaks TLS in it, to that host as it believes: the stub has a certificate for
+whatever name it covers.  What comes through a tunnel is a request like any other; its target is written as a whole URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.listener import format_host
+from ..core.proxies import LOOPBACK
+from ..core.text import quote
+from ..core.tls import Certificates, Flaw
+from ..errors import ServerStartError, UsageError
+from ..web.records import Exchange
+from ..web.wsgi import make_base_environ
+
+__all__ = ["StubbedHosts", "Tunnel", "check_hosts", "split_host"]
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_PATTERN = re.compile(
+    rf"(?P<name>\*|(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
+)
+_WANTED = "wanted a name such as 'api.example.com', or '*.example.com' for all below it"
+
+
+@dataclass
+class Tunnel:
+    """What a client has asked for with CONNECT.
+
+    Attributes:
+        host: The name, in lower case.
+        port: The port.
+        exchange: The CONNECT.
+        base: The environ that its requests have in common; None until it is known what is spoken in it.
+    """
+
+    host: str
+    port: int
+    exchange: Exchange
+    base: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def scheme(self) -> str:
+        """What is spoken in it: ``https`` or ``http``."""
+        return str(self.base["wsgi.url_scheme"]) if self.base is not None else ""
+
+    def open(self, scheme: str, proxy_url: str) -> None:
+        """Note what is spoken in it, now that the client has begun to."""
+        self.base = {**make_base_environ(scheme, self.host, self.port), "liveserver.proxy": proxy_url}
+
+    def make_url(self, exchange: Exchange) -> str:
+        """The target of a request that came through it as a whole URL, with the host that the request names."""
+        if not exchange.target.startswith("/"):
+            return exchange.target
+        named = exchange.head.variables.get("HTTP_HOST") if exchange.head is not None else None
+        usual = {"http": 80, "https": 443}[self.scheme]
+        own = format_host(self.host) + ("" if self.port == usual else f":{self.port}")
+        return f"{self.scheme}://{named or own}{exchange.target}"
+
+
+class StubbedHosts:
+    """The hosts of a stub.
+
+    Args:
+        patterns: What `check_hosts` has returned.
+
+    Attributes:
+        patterns: The same.
+
+    Raises:
+        ServerStartError: The extra that certificates need is missing.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self.patterns = tuple(patterns)
+        self._wanted = [(found["name"], found["port"]) for found in map(_PATTERN.fullmatch, patterns) if found]
+        try:
+            self._certificates = Certificates.shared()
+        except ServerStartError as error:
+            raise ServerStartError(
+                f"a stub for the hosts {', '.join(map(repr, patterns))} shows a certificate for each, which trustme "
+                f"makes, and that cannot be imported ({error.__cause__}). Install liveserver-testcase[tls]."
+            ) from error
+
+    @property
+    def ca_file(self) -> str:
+        """What a client must trust, as a path."""
+        return self._certificates.ca_file
+
+    def client_context(self) -> ssl.SSLContext:
+        """A client's context that trusts the stub for each of its hosts, and nobody else."""
+        return self._certificates.client_context()
+
+    def server_context(self, host: str, flaw: Flaw | None = None) -> ssl.SSLContext:
+        """The context for a tunnel to ``host``."""
+        return self._certificates.server_context(host, flaw=flaw)
+
+    def cover(self, host: str, port: int) -> bool:
+        """Return True if a host, in lower case, is one of them."""
+        host = format_host(host)
+        return any(
+            (name in ("*", host) or (name.startswith("*.") and host.endswith(name[1:])))
+            and wanted_port in (None, str(port))
+            for name, wanted_port in self._wanted
+        )
+
+
+def split_host(target: str) -> tuple[str, int]:
+    """The host, in lower case, and the port of a URL, or of what a CONNECT names."""
+    scheme, _, rest = target.rpartition("://")
+    authority = rest.partition("/")[0].partition("?")[0].lower()
+    host, _, port = authority.rpartition(":") if re.search(r":[0-9]*\Z", authority) else (authority, "", "")
+    usual = 443 if scheme.lower() == "https" else 80
+    return host.strip("[]").rstrip("."), int(port[-6:] or usual)
+
+
+def check_hosts(hosts: object, what: str = "hosts") -> tuple[str, ...]:
+    """Check the hosts of a stub, and return them in lower case; nothing for a stub without.
+
+    Args:
+        hosts: Such as ``["api.example.com", "*.example.org"]``.
+        what: Where they are written, for the message.
+
+    Raises:
+        UsageError: They are no list, or one can be no host, or is one that is asked for through no proxy.
+    """
+    if hosts is None:
+        return ()
+    if isinstance(hosts, str | bytes):
+        raise UsageError(f"{what} is {quote(hosts)}; wanted several: [{quote(hosts)}]")
+    if not isinstance(hosts, Sequence | set | frozenset):
+        raise UsageError(f"{what} is {quote(hosts)}; wanted a list such as ['api.example.com', '*.example.org']")
+    return tuple(dict.fromkeys(_check_host(host, f"{what} has {quote(host)}") for host in hosts))
+
+
+def _check_host(host: object, what: str) -> str:
+    if not isinstance(host, str):
+        raise UsageError(f"{what}; {_WANTED}")
+    if "/" in host:
+        name = host.rpartition("://")[2].partition("/")[0]
+        raise UsageError(f"{what}; wanted the host alone: {quote(name)}, and the path where a request is expected")
+    if not host.isascii():
+        with contextlib.suppress(UnicodeError):
+            raise UsageError(f"{what}; wanted it as clients send it: {host.encode('idna').decode()!r}")
+    if "*" in host[1:]:
+        raise UsageError(f"{what}; a star stands only in front, for all that is below: '*.example.com'")
+    found = _PATTERN.fullmatch(host.lower())
+    if found is None:
+        raise UsageError(f"{what}, which is no host; {_WANTED}")
+    if found["name"].strip("[]") in LOOPBACK:
+        raise UsageError(f"{what}, which is this machine: a request to it goes through no proxy; use stub.url")
+    return host.lower()

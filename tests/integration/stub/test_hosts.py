@@ -1,0 +1,656 @@
+"""Hosts that are written into the code under test: the stub answers for them as the proxy of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import unittest
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import requests
+
+from liveserver_testcase import Fault, HTTPStub, HTTPStubTestCase, LiveServerTestCase, ServerStartError, UsageError
+from liveserver_testcase.core.tls import Certificates
+from tests.integration.apps import Routes, answer, make_app
+from tests.integration.running import make_case, run_case
+from tests.integration.stub.support import receive
+from tests.support import HANG, NoClassLeaks, NoLeaks, run_python
+
+HOSTS = ["api.shop.example", "*.cloud.example"]
+API = "https://api.shop.example/v1/price"
+PLAIN = "http://api.shop.example/v1/price"
+
+
+def get_with_requests(url: str, _: HTTPStub) -> str:
+    """Get with requests as it is."""
+    return requests.get(url, timeout=HANG).text
+
+
+def get_with_urllib(url: str, _: HTTPStub) -> str:
+    """Get with an opener that looks at the environment now, which the shared one may have done long ago."""
+    with urllib.request.build_opener().open(url, timeout=HANG) as response:
+        return str(response.read().decode())
+
+
+def get_with_httpx(url: str, _: HTTPStub) -> str:
+    """Get with httpx as it is."""
+    import httpx
+
+    return httpx.get(url, timeout=HANG).text
+
+
+def get_with_aiohttp(url: str, stub: HTTPStub) -> str:
+    """Get with aiohttp, which looks at no variable unless it is told, and made its context when it was imported."""
+    import aiohttp
+
+    async def get() -> str:
+        async with aiohttp.ClientSession(trust_env=True) as session:
+            async with session.get(url, ssl=stub.client_context() or True) as response:
+                return await response.text()
+
+    return asyncio.run(get())
+
+
+def get_with_curl(url: str, _: HTTPStub) -> str:
+    """Get with curl as it is, which is a child of this process."""
+    return subprocess.run(
+        ["curl", "--silent", "--show-error", url], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+
+
+def get_with_node(url: str, _: HTTPStub) -> str:
+    """Get with Node.js as it is."""
+    script = f"fetch({url!r}).then(r => r.text()).then(t => process.stdout.write(t))"
+    return subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def _find_clients() -> dict[str, Callable[[str, HTTPStub], str]]:
+    clients = {"requests": get_with_requests, "urllib": get_with_urllib}
+    if importlib.util.find_spec("httpx"):
+        clients["httpx"] = get_with_httpx
+    if importlib.util.find_spec("aiohttp"):
+        clients["aiohttp"] = get_with_aiohttp
+    if shutil.which("curl"):
+        clients["curl"] = get_with_curl
+    return clients
+
+
+class ClientsTest(HTTPStubTestCase, NoClassLeaks):
+    """Clients that were not made here, none of which is given another URL."""
+
+    stub_hosts = HOSTS
+
+    def test_each_client_gets_the_stubs_answer(self) -> None:
+        """Over TLS and without it; the scheme tells the two apart."""
+        self.stub.on("GET", API).reply(text="5 EUR")
+        self.stub.on("GET", PLAIN).reply(text="6 EUR")
+        for name, get in _find_clients().items():
+            with self.subTest(client=name):
+                self.assertEqual(("5 EUR", "6 EUR"), (get(API, self.stub), get(PLAIN, self.stub)))
+
+    @unittest.skipUnless(shutil.which("node"), "Node.js is not installed")
+    def test_node(self) -> None:
+        """Node.js looks at proxy variables from version 24 on (and 22.21)."""
+        version = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+        major, minor = map(int, version.removeprefix("v").split(".")[:2])
+        if (major, minor) < (22, 21) or major == 23:
+            self.skipTest(f"Node.js {version.strip()} takes no proxy from the environment")
+        self.stub.on("GET", API).reply(text="5 EUR")
+        self.assertEqual("5 EUR", get_with_node(API, self.stub))
+
+    def test_the_host_is_a_criterion(self) -> None:
+        """Requests for two hosts come to one stub, which tells them apart."""
+        self.stub.expect("GET", "/a", host="eu.cloud.example").reply(text="Europe")
+        self.stub.expect("GET", "/a", host="us.cloud.example").reply(text="America")
+        answers = [requests.get(f"https://{zone}.cloud.example/a", timeout=HANG).text for zone in ("us", "eu")]
+        self.assertEqual(["America", "Europe"], answers)
+        self.assertRequested("GET", "https://eu.cloud.example/a", times=1)
+
+    def test_a_request_says_where_it_went(self) -> None:
+        """As werkzeug has it, and in a report."""
+        self.stub.on().reply()
+        requests.post(f"{API}?currency=EUR", data={"amount": "5"}, timeout=HANG)
+        request = self.stub.last_request
+        self.assertEqual(f"{API}?currency=EUR", request.url)
+        self.assertEqual(
+            ("api.shop.example", "https", "/v1/price", True),
+            (request.host, request.scheme, request.path, request.is_secure),
+        )
+        self.assertEqual("api.shop.example", request.tls and request.tls.server_name)
+        self.assertEqual(f"POST {API}?currency=EUR (8 bytes of application/x-www-form-urlencoded)", request.describe())
+
+    def test_a_tunnel_is_used_again(self) -> None:
+        """A session keeps its connection; the CONNECT is no request of the test's."""
+        self.stub.on().reply()
+        with requests.Session() as session:
+            for _ in range(2):
+                session.get(API, timeout=HANG)
+        first, second = self.stub.requests
+        self.assertEqual((first.connection_index, 0), (second.connection_index, first.exchange_index))
+        self.assertEqual(1, second.exchange_index)
+        self.assertEqual(["CONNECT", "GET", "GET"], [exchange.method for exchange in self.stub.exchanges])
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    def test_the_command_of_a_report_sends_it_again(self) -> None:
+        """It goes through the stub, too."""
+        self.stub.on().reply(text="5 EUR")
+        for url in (API, PLAIN):
+            requests.get(url, timeout=HANG)
+            with self.subTest(url=url):
+                command = self.stub.last_request.curl()
+                again = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=True)
+                self.assertEqual("5 EUR", again.stdout)
+                first, second = self.stub.requests[-2:]
+                self.assertEqual(first.url, second.url)
+
+    def test_the_stubs_own_url_stays(self) -> None:
+        """A request to the stub itself comes on the short way."""
+        self.stub.on("GET", "/own").reply(text="direct")
+        self.assertEqual("direct", requests.get(self.stub.url_for("/own"), timeout=HANG).text)
+
+    def test_a_program_in_another_process(self) -> None:
+        """A child has the variables, also if its environment is made by hand."""
+        self.stub.expect("GET", API, times=2).reply(text="5 EUR")
+        script = f"import requests; print(requests.get({API!r}, timeout=10).text)"
+        for environ in (None, self.stub.proxy_environ()):
+            done = subprocess.run(
+                [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=True
+            )
+            self.assertEqual("5 EUR\n", done.stdout)
+
+    def test_a_har_file_has_whole_urls(self) -> None:
+        """What is saved is what was asked for."""
+        import tempfile
+        from pathlib import Path
+
+        self.stub.on().reply(text="5 EUR")
+        requests.get(API, timeout=HANG)
+        with tempfile.TemporaryDirectory() as folder:
+            self.stub.save_har(Path(folder, "shop.har"))
+            self.assertIn(f'"url": "{API}"', Path(folder, "shop.har").read_text(encoding="utf-8"))
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    def test_plain_http_in_a_tunnel(self) -> None:
+        """Some clients ask for a tunnel whatever they speak."""
+        self.stub.on("GET", PLAIN).reply(text="6 EUR")
+        command = ["curl", "--silent", "--show-error", "--proxytunnel", PLAIN]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        self.assertEqual("6 EUR", done.stdout)
+
+    def test_a_certificate_that_is_wrong(self) -> None:
+        """The faults of certificates are those of the hosts."""
+        self.stub.on().reply()
+        for fault in (Fault.EXPIRED_CERT, Fault.WRONG_HOST_CERT, Fault.UNTRUSTED_CERT, Fault.TLS_HANDSHAKE):
+            with self.subTest(fault=fault), self.stub.on_connect(fault, times=1):
+                with self.assertRaises(requests.exceptions.SSLError):
+                    requests.get(API, timeout=HANG)
+        self.stub.reset()
+
+
+class LiveTest(LiveServerTestCase, HTTPStubTestCase, NoClassLeaks):
+    """An application that calls hosts which are written into it."""
+
+    stub_hosts = HOSTS
+    live_mode: Any = "thread"
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        """Ask the API for the price."""
+        return Routes(price=lambda environ, start: answer(start, requests.get(API, timeout=HANG).text))
+
+    def test_the_application_calls_the_stub(self) -> None:
+        """The live server itself is reached without the proxy."""
+        self.stub.expect("GET", API).reply(text="5 EUR")
+        self.assertEqual("5 EUR", requests.get(self.live_url("/price"), timeout=HANG).text)
+        self.assertEqual(1, len(self.stub.requests))
+
+
+def run_test(test: Callable[[Any], object], **members: Any) -> str:
+    """The report of a test of its own."""
+    members = {"stub_hosts": HOSTS, **members}
+    return run_case(make_case(HTTPStubTestCase, test=test, **members)).report
+
+
+class ReportsTest(NoLeaks):
+    """What fails a test, and what its report says."""
+
+    maxDiff = None
+
+    def test_a_host_that_is_not_stubbed(self) -> None:
+        """Over TLS the tunnel is refused, and the client's own message says why."""
+
+        def test(case: Any) -> None:
+            with case.assertRaisesRegex(requests.ConnectionError, "501 api.other.example is none of the stub's hosts"):
+                requests.get("https://api.other.example/v1", timeout=HANG)
+
+        report = run_test(test)
+        self.assertIn(
+            "AssertionError: #1: CONNECT api.other.example:443 was refused, since 'api.other.example' is none of the "
+            "stub's hosts; nothing reached the network\n"
+            "  they are 'api.shop.example', '*.cloud.example': add 'api.other.example', or where it may be refused "
+            "write\n"
+            "  with stub.allow_unmatched(host='api.other.example'): …\n",
+            report,
+        )
+
+    def test_without_tls(self) -> None:
+        """An expectation for any host does not answer, either."""
+
+        def test(case: Any) -> None:
+            case.stub.on().reply(text="anything")
+            self.assertEqual(501, requests.get("http://cloud.example/v1", timeout=HANG).status_code)
+
+        self.assertIn("#1: GET http://cloud.example/v1 was refused, since 'cloud.example' is none of", run_test(test))
+
+    def test_another_host_through_a_tunnel(self) -> None:
+        """A tunnel is for the host that its requests name."""
+
+        def test(case: Any) -> None:
+            requests.get(API, headers={"Host": "api.other.example"}, timeout=HANG)
+
+        self.assertIn("GET https://api.other.example/v1/price was refused, since 'api.other.example'", run_test(test))
+
+    def test_what_may_be_refused(self) -> None:
+        """A host that is asked for in vain can be allowed."""
+
+        def test(case: Any) -> None:
+            with case.stub.allow_unmatched(host="api.other.example"), case.assertRaises(requests.ConnectionError):
+                requests.get("https://api.other.example/v1", timeout=HANG)
+
+        case = make_case(HTTPStubTestCase, test=test, stub_hosts=HOSTS)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+    def test_a_request_that_nothing_matches(self) -> None:
+        """The report names the host, and what to write."""
+
+        def test(case: Any) -> None:
+            requests.get(f"{API}?currency=EUR", timeout=HANG)
+
+        report = run_test(test)
+        self.assertIn(f"#1: nothing answers GET {API}?currency=EUR: no expectation is written\n", report)
+        self.assertIn(f"write stub.on('GET', '{API}').reply(…)", report)
+        self.assertIn("send it again: curl --noproxy '' --proxy http://127.0.0.1:PORT --proxytunnel --insecure", report)
+
+    def test_the_nearest(self) -> None:
+        """A host is compared as everything else."""
+
+        def test(case: Any) -> None:
+            case.stub.on("GET", API).reply()
+            requests.get("https://eu.cloud.example/v1/price", timeout=HANG)
+
+        self.assertIn("    FAIL host: wanted 'api.shop.example', got 'eu.cloud.example'", run_test(test))
+
+    def test_a_client_that_does_not_trust_the_stub(self) -> None:
+        """It is named by its host, and the report says what it lacks."""
+
+        def test(case: Any) -> None:
+            import certifi
+
+            with case.assertRaises(requests.exceptions.SSLError):
+                requests.get(API, verify=certifi.where(), timeout=HANG)
+
+        report = run_test(test)
+        self.assertIn("CONNECT api.shop.example:443 led to no request: the TLS handshake failed:", report)
+        self.assertIn(
+            "a client does not trust the stub: give it stub.ca_file, or a context of stub.client_context()", report
+        )
+
+
+class EnvironmentTest(NoLeaks):
+    """The variables of the process."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        corporate = {"HTTPS_PROXY": "http://10.0.0.1:3128", "no_proxy": ".cloud.example,*", "SSL_CERT_FILE": "/a/b.pem"}
+        patch = mock.patch.dict(os.environ, corporate)
+        patch.start()
+        self.addCleanup(patch.stop)
+        self.before = dict(os.environ)
+
+    def test_while_the_class_runs(self) -> None:
+        """Every client finds the stub; what was said of proxies is put aside, to the last exception."""
+        seen: dict[str, str] = {}
+
+        def test(case: Any) -> None:
+            seen.update(os.environ)
+            seen["url"], seen["ca"] = case.stub.proxy_url, case.stub.ca_file
+
+        self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test, stub_hosts=HOSTS)).summary)
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+            self.assertEqual(seen["url"], seen[name])
+        for name in ("no_proxy", "NO_PROXY"):
+            self.assertEqual("127.0.0.1,localhost,::1", seen[name])
+        for name in (
+            "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+        ):  # fmt: skip
+            self.assertEqual(seen["ca"], seen[name])
+        self.assertEqual(self.before, dict(os.environ))
+
+    def test_after_a_start_that_failed(self) -> None:
+        """Whatever it was that failed."""
+
+        def fail(cls: type) -> None:
+            raise OSError("no")
+
+        for members in (
+            {"configure_stub": classmethod(lambda cls, stub: fail(cls))},
+            {"create_app": classmethod(fail)},
+            {"stub_host": "192.0.2.1"},
+        ):
+            with self.subTest(members=list(members)):
+                case = make_case(LiveServerTestCase, HTTPStubTestCase, test=fail, stub_hosts=HOSTS, **members)
+                self.assertEqual(1, run_case(case).summary["errors"])
+                self.assertEqual(self.before, dict(os.environ))
+
+    def test_a_server_at_another_address(self) -> None:
+        """Every server of the class is direct."""
+        try:
+            with socket.create_server(("127.0.0.2", 0)):
+                pass
+        except OSError:
+            self.skipTest("127.0.0.2 is no address of this machine")
+
+        def test(case: Any) -> None:
+            self.assertEqual("fine", requests.get(case.live_url("/"), timeout=HANG).text)
+
+        bases = (LiveServerTestCase, HTTPStubTestCase)
+        case = make_case(*bases, app=make_app(), live_host="127.0.0.2", test=test, stub_hosts=HOSTS)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+    def test_what_somebody_sets_meanwhile(self) -> None:
+        """It is theirs."""
+
+        def test(case: Any) -> None:
+            os.environ["NO_PROXY"] = "db"
+
+        run_case(make_case(HTTPStubTestCase, test=test, stub_hosts=HOSTS))
+        self.assertEqual({**self.before, "NO_PROXY": "db"}, dict(os.environ))
+
+    def test_from_the_environment(self) -> None:
+        """The hosts can be set for one run."""
+
+        def test(case: Any) -> None:
+            self.assertEqual(("a.example", "*.b.example"), case.stub.hosts)
+
+        with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example, *.B.example"):
+            self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
+
+    def test_a_stub_that_is_no_proxy(self) -> None:
+        """Without hosts nothing changes, and nothing is made."""
+
+        def test(case: Any) -> None:
+            self.assertEqual("http://10.0.0.1:3128", os.environ["HTTPS_PROXY"])
+            self.assertEqual((), case.stub.hosts)
+            self.assertIsNone(case.stub.ca_file)
+
+        self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
+
+    def test_further_stubs_are_no_proxies(self) -> None:
+        """There is one proxy for a process: the stub of the class."""
+
+        def test(case: Any) -> None:
+            self.assertEqual(((), tuple(HOSTS)), (case.stubs["more"].hosts, case.stub.hosts))
+            case.stubs["more"].on().reply(text="direct")
+            self.assertEqual("direct", requests.get(case.stubs["more"].url, timeout=HANG).text)
+
+        case = make_case(HTTPStubTestCase, test=test, stub_names=("more",), stub_hosts=HOSTS)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
+
+class AloneTest(NoLeaks):
+    """A stub outside of a test class."""
+
+    def start(self, *hosts: str, **options: Any) -> HTTPStub:
+        """A stub for these hosts."""
+        stub = HTTPStub(hosts=hosts, **options)
+        stub.start()
+        self.addCleanup(stub.stop)
+        return stub
+
+    def test_for_a_block(self) -> None:
+        """The process uses the stub within it, and not outside."""
+        before = dict(os.environ)
+        with HTTPStub(hosts=HOSTS) as stub, stub.as_proxy():
+            stub.expect("GET", API).reply(text="5 EUR")
+            self.assertEqual("5 EUR", requests.get(API, timeout=HANG).text)
+            stub.verify()
+        self.assertEqual(before, dict(os.environ))
+
+    def test_two_at_once(self) -> None:
+        """The one whose block began last is used, whichever ends first."""
+        before = dict(os.environ)
+        first, second = self.start("a.example"), self.start("b.example")
+        outer, inner = first.as_proxy(), second.as_proxy()
+        outer.__enter__()
+        inner.__enter__()
+        self.assertEqual(second.proxy_url, os.environ["https_proxy"])
+        outer.__exit__(None, None, None)
+        self.assertEqual(second.proxy_url, os.environ["https_proxy"])
+        inner.__exit__(None, None, None)
+        self.assertEqual(before, dict(os.environ))
+
+    def test_a_client_that_is_given_the_proxy(self) -> None:
+        """No variable is needed."""
+        stub = self.start(*HOSTS)
+        stub.on().reply(text="5 EUR")
+        proxies = {"https": stub.proxy_url, "http": stub.proxy_url}
+        with requests.Session() as session:
+            session.trust_env = False
+            text = session.get(API, proxies=proxies, verify=stub.ca_file, timeout=HANG).text
+        self.assertEqual("5 EUR", text)
+
+    def test_hosts(self) -> None:
+        """A star stands for what is below, and a port for no other."""
+        for hosts, url, is_covered in (
+            (["a.example"], "http://A.example/", True),
+            (["A.example"], "http://a.example:8080/", True),
+            (["a.example"], "http://b.a.example/", False),
+            (["*.a.example"], "http://c.b.a.example/", True),
+            (["*.a.example"], "http://a.example/", False),
+            (["*.a.example"], "http://ba.example/", False),
+            (["a.example:8080"], "http://a.example:8080/", True),
+            (["a.example:80"], "http://a.example/", True),
+            (["a.example:8080"], "http://a.example/", False),
+            (["*"], "http://whatever.example:1234/", True),
+            (["10.1.2.3"], "http://10.1.2.3/", True),
+            (["[2001:db8::1]"], "http://[2001:db8::1]/", True),
+        ):
+            with self.subTest(hosts=hosts, url=url), HTTPStub(hosts=hosts) as stub, stub.as_proxy():
+                stub.on().reply(204)
+                self.assertEqual(204 if is_covered else 501, requests.get(url, timeout=HANG).status_code)
+
+    def test_an_address_over_tls(self) -> None:
+        """A client names no address in its handshake; the certificate is for that of the CONNECT."""
+        with HTTPStub(hosts=["*"]) as stub, stub.as_proxy():
+            stub.expect("GET", "https://10.1.2.3/").reply(204)
+            self.assertEqual(204, requests.get("https://10.1.2.3/", timeout=HANG).status_code)
+            stub.verify()
+
+    def test_what_is_no_host(self) -> None:
+        """It is refused where it is written."""
+        for hosts, text in (
+            ("api.example.com", "hosts is 'api.example.com'; wanted several: ['api.example.com']"),
+            (5, "hosts is 5; wanted a list such as ['api.example.com', '*.example.org']"),
+            ([5], "hosts has 5; wanted a name such as 'api.example.com', or '*.example.com' for all below it"),
+            (["https://a.example/v1"], "hosts has 'https://a.example/v1'; wanted the host alone: 'a.example', and"),
+            (["a.example/v1"], "hosts has 'a.example/v1'; wanted the host alone: 'a.example', and the path where"),
+            (["a.*.example"], "hosts has 'a.*.example'; a star stands only in front, for all that is below"),
+            (["*example"], "hosts has '*example', which is no host; wanted a name such as"),
+            ([""], "hosts has '', which is no host; wanted"),
+            (["a b"], "hosts has 'a b', which is no host; wanted"),
+            (
+                ["b\xfccher.example"],
+                "hosts has 'b\xfccher.example'; wanted it as clients send it: 'xn--bcher-kva.example'",
+            ),
+            (["localhost"], "hosts has 'localhost', which is this machine: a request to it goes through no proxy"),
+            (["127.0.0.1:80"], "hosts has '127.0.0.1:80', which is this machine"),
+            (["[::1]"], "hosts has '[::1]', which is this machine"),
+        ):
+            with self.subTest(hosts=hosts):
+                with self.assertRaises(UsageError) as caught:
+                    HTTPStub(hosts=hosts)  # type: ignore[arg-type]
+                self.assertIn(text, str(caught.exception))
+
+    def test_what_is_no_host_in_a_class(self) -> None:
+        """The message names the attribute, or the variable."""
+        case = make_case(HTTPStubTestCase, test=lambda self: None, stub_hosts="api.example.com")
+        self.assertIn(
+            "Case.stub_hosts is 'api.example.com'; wanted several: ['api.example.com']", run_case(case).report
+        )
+        with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example,http://b.example"):
+            case = make_case(HTTPStubTestCase, test=lambda self: None)
+            self.assertIn(
+                "the environment variable STUBSERVER_HOSTS has 'http://b.example'; wanted the host alone: 'b.example'",
+                run_case(case).report,
+            )
+
+    def test_with_tls(self) -> None:
+        """One port cannot be both."""
+        with self.assertRaisesRegex(UsageError, "tls is True; wanted one of them: clients speak TLS to hosts, and not"):
+            HTTPStub(hosts=HOSTS, tls=True)
+
+    def test_without_hosts(self) -> None:
+        """What is of a proxy says what is missing."""
+        with HTTPStub() as stub:
+            for call in (stub.as_proxy, stub.proxy_environ, lambda: stub.proxy_url):
+                with self.assertRaisesRegex(UsageError, r"has none: write HTTPStub\(hosts=\['api.example.com'\]\)"):
+                    call()
+
+    def test_without_trustme(self) -> None:
+        """The message says what to install."""
+        with mock.patch.dict(sys.modules, {"trustme": None}), mock.patch.object(Certificates, "_shared", None):
+            with self.assertRaises(ServerStartError) as caught:
+                HTTPStub(hosts=HOSTS)
+        self.assertIn("a stub for the hosts 'api.shop.example', '*.cloud.example' shows", str(caught.exception))
+        self.assertIn("Install liveserver-testcase[tls].", str(caught.exception))
+
+    def test_a_stub_without_hosts_costs_nothing(self) -> None:
+        """No certificate authority is loaded, and no thread more than for a stub before there were hosts."""
+        script = """
+            import sys, threading
+            from liveserver_testcase import HTTPStub
+            with HTTPStub() as stub:
+                print(sorted({"trustme", "cryptography", "ssl"} & set(sys.modules) - {"ssl"}))
+        """
+        self.assertEqual("[]\n", run_python(script).stdout)
+
+
+class WireTest(NoLeaks):
+    """Clients that do what a real one would not."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stub = HTTPStub(hosts=[*HOSTS, "[2001:db8::1]"])
+        self.stub.start()
+        self.addCleanup(self.stub.stop)
+
+    def connect(self, target: str = "api.shop.example:443", rest: bytes = b"") -> socket.socket:
+        """A tunnel, or what becomes of it."""
+        client = socket.create_connection(self.stub.address, HANG)
+        self.addCleanup(client.close)
+        client.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode() + rest)
+        return client
+
+    def open_tunnel(self, target: str = "api.shop.example:443") -> socket.socket:
+        """A tunnel in which nothing has been said."""
+        client = self.connect(target)
+        self.assertEqual(
+            b"HTTP/1.1 200 Connection established\r\n\r\n", receive(client, lambda data: data.endswith(b"\r\n\r\n"))
+        )
+        return client
+
+    def open_tls(self, host: str = "api.shop.example") -> ssl.SSLSocket:
+        """A tunnel in which TLS is spoken."""
+        context = self.stub.client_context()
+        if context is None:
+            raise AssertionError("the stub has no certificates")
+        target = f"[{host}]:443" if ":" in host else f"{host}:443"
+        client = context.wrap_socket(self.open_tunnel(target), server_hostname=host)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a_stop_ends_open_tunnels(self) -> None:
+        """Those that wait for TLS, for a request, and for the next one; nothing is left, and nothing is warned of."""
+        self.stub.on().reply(text="5 EUR")
+        silent, unused, used = self.open_tunnel(), self.open_tls(), self.open_tls()
+        half = self.open_tunnel()
+        half.sendall(b"\x16\x03")
+        used.sendall(b"GET / HTTP/1.1\r\nHost: api.shop.example\r\n\r\n")
+        receive(used, lambda data: data.endswith(b"5 EUR"))
+
+        self.stub.stop()
+
+        for client in (silent, unused, used, half):
+            with self.subTest(client=client):
+                try:
+                    self.assertEqual(b"", client.recv(1))
+                except OSError:
+                    pass  # a reset, or TLS that was not ended: it is over, too
+
+    def test_an_ipv6_address(self) -> None:
+        """It is in brackets on the wire, and without them in the certificate."""
+        self.stub.on("GET", "https://[2001:db8::1]/").reply(text="5 EUR")
+        client = self.open_tls("2001:db8::1")
+        client.sendall(b"GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\n\r\n")
+        receive(client, lambda data: data.endswith(b"5 EUR"))
+
+    def test_a_tunnel_that_nobody_uses(self) -> None:
+        """A client may change its mind: nothing is held against the test."""
+        self.open_tunnel().close()
+        self.open_tls().close()
+        self.stub.wait_until_idle(HANG)
+        self.assertEqual("", self.stub.failure_report())
+
+    def test_bytes_before_the_tunnel_is_open(self) -> None:
+        """They cannot be given to TLS any more; the client is refused."""
+        client = self.connect(rest=b"\x16\x03\x01")
+        data = receive(client, lambda data: data.endswith(b"plain HTTP\n"))
+        self.assertIn(b"HTTP/1.1 400 Bad Request", data)
+        self.assertIn("could not be read", self.stub.failure_report())
+
+    def test_a_tunnel_in_a_tunnel(self) -> None:
+        """It is a request that nothing answers."""
+        client = self.open_tls()
+        client.sendall(b"CONNECT api.shop.example:443 HTTP/1.1\r\nHost: api.shop.example:443\r\n\r\n")
+        self.assertIn(b"501", receive(client, lambda data: b"\r\n\r\n" in data))
+        self.assertIn("nothing answers CONNECT api.shop.example:443", self.stub.failure_report())
+
+    def test_no_tls_in_it(self) -> None:
+        """What is neither TLS nor HTTP is refused as anywhere."""
+        client = self.open_tunnel()
+        client.sendall(b"\x00\x01\x02\r\n\r\n")
+        self.assertIn(b"400", receive(client, lambda data: b"\r\n\r\n" in data))
+        self.assertIn("could not be read: something that is not an HTTP request", self.stub.failure_report())
+
+    def test_a_tunnel_to_nowhere(self) -> None:
+        """A target that is no host and port is no CONNECT."""
+        for target in ("api.shop.example", "/", "http://api.shop.example/"):
+            with self.subTest(target=target):
+                client = self.connect(target)
+                self.assertIn(b"400", receive(client, lambda data: b"\r\n\r\n" in data))
+                self.stub.reset()
+
+    def test_http_1_0(self) -> None:
+        """A tunnel stays, whatever the client's version says of connections; so old clients ask without a Host."""
+        client = socket.create_connection(self.stub.address, HANG)
+        self.addCleanup(client.close)
+        client.sendall(b"CONNECT api.shop.example:80 HTTP/1.0\r\n\r\n")
+        receive(client, lambda data: data.endswith(b"\r\n\r\n"))
+        self.stub.on("GET", "http://api.shop.example/").reply(text="6 EUR")
+        client.sendall(b"GET / HTTP/1.0\r\nHost: api.shop.example\r\n\r\n")
+        receive(client, lambda data: data.endswith(b"6 EUR"))
+
+    def test_a_stub_that_keeps_no_connection(self) -> None:
+        """It keeps the one on which there is a tunnel."""
+        with HTTPStub(hosts=HOSTS, keep_alive=False) as stub, stub.as_proxy():
+            stub.on().reply(text="5 EUR")
+            self.assertEqual("5 EUR", requests.get(API, timeout=HANG).text)
