@@ -211,7 +211,7 @@ def find_group(path: str) -> str:
 
 
 class HostMatcher(Matcher):
-    """The host that the request names: of a text without a port the port is no matter."""
+    """The host that the request names: of a text without a port the port is no matter; a star is all below a name."""
 
     name = "host"
     weight = 10.0
@@ -244,6 +244,8 @@ def _accepts_host(wanted: object, host: str) -> bool:
         wanted = wanted.lower()
         if wanted.count(":") > 1 and not wanted.startswith("["):  # an IPv6 address, which a URL has in brackets
             wanted = f"[{wanted}]"
+        if wanted.startswith("*."):
+            return host.endswith(wanted[1:]) or _PORT.sub("", host).endswith(wanted[1:])
     return accepts(wanted, host) or accepts(wanted, _PORT.sub("", host))
 
 
@@ -268,7 +270,7 @@ class TargetKeywords(TypedDict, total=False):
     """Keywords of criteria of where a request goes.
 
     Attributes:
-        host: The host that is named, with or without its port.
+        host: The host that is named, with or without its port; ``*.example.com`` for all below that name.
     """
 
     host: object

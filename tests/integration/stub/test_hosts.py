@@ -114,6 +114,8 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         answers = [requests.get(f"https://{zone}.cloud.example/a", timeout=HANG).text for zone in ("us", "eu")]
         self.assertEqual(["America", "Europe"], answers)
         self.assertRequested("GET", "https://eu.cloud.example/a", times=1)
+        self.assertRequested("GET", host="*.cloud.example", times=2)
+        self.assertRequested("GET", host="*.eu.cloud.example", times=0)
 
     def test_a_request_says_where_it_went(self) -> None:
         """As werkzeug has it, and in a report."""
