@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from .stub.values import INCLUDING as INCLUDING
     from .stub.values import NOT as NOT
     from .stub.values import UNORDERED as UNORDERED
+    from .stub.websocket import WebSocketConnection as WebSocketConnection
+    from .stub.websocket_script import WebSocketExpectation as WebSocketExpectation
+    from .stub.websocket_script import WebSocketFault as WebSocketFault
     from .web.live import LiveServer as LiveServer
     from .web.records import RequestRecord as RequestRecord
 
@@ -89,6 +92,8 @@ _NAMES = {
     "stub.server": "HTTPStub",
     "stub.stream": "Pause",
     "stub.values": "ABSENT ALL_OF ANY_OF INCLUDING NOT UNORDERED",
+    "stub.websocket": "WebSocketConnection",
+    "stub.websocket_script": "WebSocketExpectation WebSocketFault",
     "web.live": "LiveServer",
     "web.records": "RequestRecord",
 }

@@ -48,6 +48,7 @@ LIBRARIES = {
     "requests": "web.session",
     "trustme": "core.tls",
     "uvicorn": "web.uvicorn_config",
+    "websockets": "stub.websocket",
     "werkzeug": "web stub inspector",
 }
 

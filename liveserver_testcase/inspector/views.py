@@ -17,6 +17,7 @@ from ..mail.server import SMTPServer
 from ..stub.expectation import Expectation
 from ..stub.har import make_entry
 from ..stub.request import RecordedRequest
+from ..web.capture import WebSocketMessage
 from ..web.content_coding import take_coding_off
 from ..web.har import is_text
 from ..web.records import Exchange, RequestRecord
@@ -275,10 +276,6 @@ def _read_live(record: RequestRecord) -> Sides:
     if capture is None:
         note = "its server keeps no headers and bodies: set live_capture = True, or LIVESERVER_CAPTURE=1"
         return Sides(more={"note": note})
-    messages = [
-        (message.sent, message.data if isinstance(message.data, str) else repr(message.data))
-        for message in capture.messages
-    ]
     lost = capture.response.size - len(capture.response.body)
     note = f"{lost:,} bytes of the response's body are not kept" if lost else ""
     return Sides(
@@ -286,8 +283,18 @@ def _read_live(record: RequestRecord) -> Sides:
         capture.request.body,
         capture.response.headers,
         capture.response.body,
-        {"messages": messages, "note": note},
+        {"messages": _list_messages(capture.messages), "note": note},
     )
+
+
+def _list_messages(messages: Sequence[WebSocketMessage]) -> list[tuple[bool, str]]:
+    """What was exchanged on a WebSocket: whether the server sent it, and what."""
+    shown = []
+    for message in messages:
+        data = message.data if isinstance(message.data, str) else repr(message.data)
+        code = "" if message.code is None else f" {message.code}"
+        shown.append((message.sent, data if message.kind == "message" else f"{message.kind}{code} {data}".rstrip()))
+    return shown
 
 
 def _read_stub(request: RecordedRequest, url: str, *, secrets: bool) -> Sides:
@@ -295,6 +302,8 @@ def _read_stub(request: RecordedRequest, url: str, *, secrets: bool) -> Sides:
     if entry is None:
         return Sides()
     more: dict[str, Any] = {"curl": request.curl(secrets=secrets), "note": entry.comment}
+    if request.websocket is not None:
+        more["messages"] = _list_messages(request.websocket.messages)
     expectation, reply = request.expectation, request.reply
     if isinstance(expectation, Expectation):
         more["answered_by"] = f"{expectation.describe()}, written at {expectation.location}"

@@ -31,15 +31,15 @@ from .values import (
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = ["BODY_MATCHERS", "BodyKeywords"]
+__all__ = ["BODY_MATCHERS", "BodyKeywords", "can_be"]
 
 _JSON_KINDS = (bool, int, float, list, tuple, dict)
 
 
-def _can_be(wanted: object, kind: str | bytes) -> bool:
-    """Whether text, or bytes, which can be text as well, can be what is wanted."""
+def can_be(wanted: object, kind: str | bytes) -> bool:
+    """Return True if text, or bytes, which can be text as well, can be what is wanted."""
     if isinstance(wanted, Combinator):
-        return all(_can_be(part, kind) for part in (wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted))
+        return all(can_be(part, kind) for part in (wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted))
     if is_type(wanted):
         return isinstance(kind, wanted)
     if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
@@ -55,7 +55,7 @@ class BodyMatcher(Matcher):
 
     def __init__(self, wanted: object) -> None:
         super().__init__(bytes(wanted) if isinstance(wanted, bytearray | memoryview) else wanted)
-        if not _can_be(self.wanted, b""):
+        if not can_be(self.wanted, b""):
             advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
             raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
 
@@ -87,7 +87,7 @@ class TextMatcher(Matcher):
     reads_body = wants_whole_body = True
 
     def __init__(self, wanted: object) -> None:
-        if not _can_be(wanted, ""):
+        if not can_be(wanted, ""):
             raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
         super().__init__(wanted)
 
@@ -216,7 +216,7 @@ class FilesMatcher(FieldMatcher):
                 f"files wants {quote(value)} for {name!r}; wanted (name, content) or (name, content, type)"
             )
         content = value[1] if isinstance(value, tuple) else value
-        if not (isinstance(content, Combinator) or content is ABSENT or _can_be(content, b"")):
+        if not (isinstance(content, Combinator) or content is ABSENT or can_be(content, b"")):
             raise UsageError(f"files wants {quote(value)} for {name!r}; wanted its content, as bytes or text")
         return value
 

@@ -56,6 +56,10 @@ class Wake:
         """Return the descriptor that becomes readable."""
         return self._inner.fileno()
 
+    def clear(self) -> None:
+        """Be as new, once it is set."""
+        self._inner.recv(RECEIVE)
+
     def set(self) -> None:
         """End the wait, also one that has not begun; again, or when it is over, does nothing."""
         with self._lock, contextlib.suppress(OSError):
@@ -74,10 +78,12 @@ class StubConnection(HTTPConnection):
     Attributes:
         tls_facts: What was agreed upon in the handshake; None without TLS.
         tunnel: What the client has made of it with CONNECT; None for a connection to the stub itself.
+        heeds_stop: Whether what it does at the moment ends by itself when the stub stops, in good order.
     """
 
     server: StubEngine
     tunnel: Tunnel | None = None
+    heeds_stop = False
 
     def __init__(
         self, server: StubEngine, sock: socket.socket, address: Any, index: int, stopping: threading.Event
@@ -137,6 +143,11 @@ class StubConnection(HTTPConnection):
         self.server.journal.notify(exchange)
 
     # -- what came, and was no request -----------------------------------------------------------------------------
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a stop cuts it."""
+        return super().is_streaming and not self.heeds_stop
 
     def note_unreadable(self, exchange: Exchange) -> None:
         """Hold it against the test that no request could be made out of what came, or that it broke off."""
@@ -221,6 +232,32 @@ class StubConnection(HTTPConnection):
         if not is_readable(sock):
             raise TimeoutError(f"nothing came for {seconds:g} s")
 
+    def receive_or_wake(self, seconds: float | None, wake: Wake) -> bytes | None:
+        """Wait until the client of a connection that was taken over has sent something, and take it.
+
+        Args:
+            seconds: How long at most; None for as long as it takes.
+            wake: What ends the wait besides; it is cleared.
+
+        Returns:
+            What the client has sent, empty if it has left; None if there is nothing, since the time is over, ``wake``
+            was set, or the stub stops.
+        """
+        if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            self.rest()
+            try:
+                ready = _wait_for_any([self.sock, wake, *([self._stop_wake] if self._stop_wake else ())], seconds)
+            finally:
+                self.awaits_client = False
+            if wake.fileno() in ready:
+                wake.clear()
+            if self.stopping.is_set() or self.number not in ready:
+                return None
+        try:
+            return self.sock.recv(RECEIVE)
+        except OSError:  # it is broken, which is an end as well
+            return b""
+
     def _pause(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
         if self.stopping.is_set():
             return False
@@ -250,9 +287,7 @@ class StubConnection(HTTPConnection):
             ClientDisconnected: The client has left, or the stub stops; the coroutine is cancelled.
         """
         done = Wake()
-        # as it is where it can be: what is cancelled before it has begun must not be left behind, never awaited
-        coroutine: Coroutine[Any, Any, T] = work if isinstance(work, Coroutine) else _await(work)
-        future = self.server.loop.submit(coroutine)
+        future = self.server.loop.submit(work)
         future.add_done_callback(lambda _: done.set())
         try:
             if not self._pause(None, done):
@@ -294,6 +329,17 @@ def _wait_for_client(
             return None
 
 
+def _wait_for_any(waited: Sequence[Wake | socket.socket], seconds: float | None) -> set[int]:
+    """Wait until one of them can be read; returns the descriptors of those that can."""
+    left = _LONGEST if seconds is None else min(max(0.0, seconds), _LONGEST)
+    if not hasattr(select, "poll"):  # Windows
+        return {each.fileno() for each in select.select(waited, [], [], left)[0]}
+    poll = select.poll()
+    for each in waited:
+        poll.register(each, select.POLLIN)
+    return {number for number, _ in poll.poll(left * 1000)}
+
+
 def _has_sent(client: socket.socket) -> bool:
     """Return True if there is something to read, and not the end."""
     try:
@@ -319,16 +365,24 @@ class HandlerLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def submit(self, work: Awaitable[T]) -> concurrent.futures.Future[T]:
         """Begin ``work``; cancelling what is returned cancels it."""
         import asyncio  # 20 ms, which a stub without coroutines need not wait
 
+        # as it is where it can be: what is cancelled before it has begun must not be left behind, never awaited
+        coroutine: Coroutine[Any, Any, T] = work if isinstance(work, Coroutine) else _await(work)
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = ServerThread(target=_run_loop, args=(self._loop,), name=self._name, daemon=True)
                 start_thread(self._thread)
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def runs_here(self) -> bool:
+        """Return True if this is called by one of its coroutines."""
+        import asyncio
+
+        return self._loop is not None and asyncio._get_running_loop() is self._loop
 
     def finish(self, work: Coroutine[Any, Any, object]) -> None:
         """Have ``work`` done, and wait for it for a moment; nothing comes of what it raises."""

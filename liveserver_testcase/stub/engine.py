@@ -105,7 +105,8 @@ class StubHandler:
             try:
                 reply = request.reply = select(answer.reply_to(request), request)
                 connection.notify()
-                ResponseSender(connection, exchange, response, request, reply).send()
+                if not response.is_taken_over:
+                    ResponseSender(connection, exchange, response, request, reply).send()
             finally:
                 request.serving = None
             return
@@ -252,14 +253,18 @@ class StubEngine(HTTPServer):
     def is_decided(self) -> bool:
         """Return True if it is decided what answers each request of this test.
 
-        What is kept back on purpose, as by a delay, does not count: nothing more will be known at its end.
+        What is kept back on purpose, as by a delay, does not count: nothing more will be known at its end.  A WebSocket
+        counts while there is something on it that has not been dealt with.
         """
         return self._is_idle(self._is_undecided)
 
     def _is_undecided(self, exchange: Exchange) -> bool:
         request = exchange.handler_data
-        is_kept_back = isinstance(request, RecordedRequest) and request.is_paused
-        return exchange.window.number == self.journal.window.number and not is_kept_back
+        if exchange.window.number != self.journal.window.number:
+            return False
+        if not isinstance(request, RecordedRequest):
+            return True
+        return not (request.is_paused or (request.websocket is not None and request.websocket.is_at_rest()))
 
     # -- whom its clients trust ------------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 from urllib.parse import urlsplit
@@ -38,12 +40,13 @@ if TYPE_CHECKING:
     from .inspection import Inspection
 
 __all__ = [
-    "Expectation", "Order", "Scenario", "Times", "at_least", "at_most", "cite", "describe_calls", "describe_times",
-    "parse_limit", "parse_times",
+    "Expectation", "Order", "Scenario", "Times", "at_least", "at_most", "caller_location", "cite", "describe_calls",
+    "describe_times", "parse_limit", "parse_times",
 ]  # fmt: skip
 
 __unittest = True
 
+_PACKAGE = __name__.partition(".")[0]
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 # -- how often ---------------------------------------------------------------------------------------------------------
@@ -534,15 +537,16 @@ class Expectation:
             AssertionError: They did not come; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        inspection, predicate = self._get_inspection("wait"), self._waiting_for(times)
+        inspection, predicate = self.get_inspection("wait"), self._waiting_for(times)
         return inspection.wait(predicate, timeout, self._describe_wanted(times), "await expectation.wait_async(…)")
 
     async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """`wait`, for code on an event loop."""
-        inspection, predicate = self._get_inspection("wait_async"), self._waiting_for(times)
+        inspection, predicate = self.get_inspection("wait_async"), self._waiting_for(times)
         return await inspection.wait_async(predicate, timeout, self._describe_wanted(times))
 
-    def _get_inspection(self, what: str) -> Inspection:
+    def get_inspection(self, what: str) -> Inspection:
+        """Return what waits for requests; ``what`` wants to."""
         if self._inspection is None:
             raise UsageError(f"{what}() waits for requests, and {self!r} is in no stub that could get any")
         return self._inspection
@@ -633,3 +637,16 @@ def cite(expectation: Expectation) -> str:
 def describe_calls(expectation: Expectation) -> str:
     """Say how often it is to be called, and was, as in ``exactly once, called 0 times``."""
     return f"{describe_times(expectation.times)}, called {count(expectation.times_called, 'time')}"
+
+
+def caller_location() -> str:
+    """Return ``file:line`` of the nearest frame outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    name = frame.f_code.co_filename
+    try:
+        near = os.path.relpath(name)
+    except (OSError, ValueError):  # the working directory is gone, or on another drive
+        near = name
+    return f"{name if near.startswith(os.pardir) else near}:{frame.f_lineno}"

@@ -152,6 +152,11 @@ class Inspection:
         if self.is_strict and not self._registry.allows(request if isinstance(request, RecordedRequest) else None):
             self._hold_against(self._unreadable, exchange)
 
+    def note_violation(self, violation: Violation) -> None:
+        """Hold it against the test, unless that allows it, that something has gone wrong on a WebSocket."""
+        if self.is_strict and not self._registry.allows(violation.request):
+            self._hold_against(self._violations, violation)
+
     def _hold_against(self, held: list[T], what: T) -> None:
         """Note what is held against the test; when there is as much of it as anybody can read, count it."""
         if len(held) < min(self._engine.journal.limit, _MOST_HELD):
@@ -215,13 +220,14 @@ class Inspection:
         surplus = [f"… and {count(self._surplus, 'more request')} without an answer"] if self._surplus else []
         self._surplus = 0
         traffic = self.traffic
+        expectations = self.expectations
         report = explain_failure(
             traffic,
             _take(self._violations, lambda violation: violation.request.window.number == current),
-            self.expectations,
+            expectations,
             must_be_met=self.is_verified,
             unreadable=_take(self._unreadable, lambda exchange: exchange.window.number == current),
-            more=[*self._find_unanswered(traffic), *surplus],
+            more=[*self._find_unanswered(traffic), *self._explain_scripts(traffic, expectations, once=True), *surplus],
         )
         failures = [self._explain_error(*raised) for raised in errors]
         return [*failures, Failure(report)] if report else failures
@@ -235,6 +241,15 @@ class Inspection:
                 said = hold.report_unanswered(request)
                 if said:
                     yield f"{traffic.name(request)} {said}"
+
+    def _explain_scripts(self, traffic: Traffic, expectations: Sequence[Expectation], *, once: bool) -> Iterator[str]:
+        """Say what of the scripts of WebSockets has not happened, or has happened besides."""
+        for request in traffic.requests if self.is_verified else ():
+            if request.websocket is None or request.expectation not in expectations:
+                continue
+            lines = request.websocket.script.explain_problem(once=once)
+            if lines:
+                yield "\n".join([f"{traffic.list_numbers([request])}: {lines[0]}", *lines[1:]])
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""
@@ -265,7 +280,9 @@ class Inspection:
         Raises:
             AssertionError: The report.
         """
-        report = explain_failure(self.traffic, [], expectations)
+        traffic = self.traffic
+        scripts = self._explain_scripts(traffic, expectations, once=False)
+        report = explain_failure(traffic, [], expectations, more=[*scripts])
         unmatched = self.unmatched if stop_on_unmatched else []
         if unmatched:
             held = "\n\n".join(failure.text for failure in self.take_failures())
@@ -337,6 +354,10 @@ class Inspection:
     def is_satisfied(self) -> bool:
         """Return True if every expectation is met, and the requests for it are recorded."""
         expected = self.expectations
+        for expectation in expected:
+            must_go_on = getattr(expectation.answer, "must_go_on", None)  # of those of WebSockets
+            if must_go_on is not None and any(map(must_go_on, expectation.requests)):
+                return False
         return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
 
 

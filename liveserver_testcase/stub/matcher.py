@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from ..core.masking import MASK, is_secret, mask
 from ..core.text import count, describe_error, one_line, quote
@@ -327,7 +327,17 @@ def _show_got(value: object) -> str:
 # -- many differences as one mismatch --------------------------------------------------------------------------------
 
 
-def make_mismatch(criterion: Matcher, found: Sequence[Difference], whole: str = "$") -> Mismatch:
+class _Criterion(Protocol):
+    """What a mismatch is of: a `Matcher`, or what compares something else than a request."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def weight(self) -> float: ...
+
+
+def make_mismatch(criterion: _Criterion, found: Sequence[Difference], whole: str = "$") -> Mismatch:
     """The first of the differences, a diff if it is one of long texts, and the next four, each with its values.
 
     Args:

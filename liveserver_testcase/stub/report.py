@@ -151,6 +151,8 @@ def _get_outcome(exchange: Exchange) -> str:
     reason = exchange.refused or exchange.aborted or (request.failure if request is not None else "")
     if reason:
         return one_line(reason)
+    if request is not None and request.websocket is not None:
+        return f"{exchange.status or 'no answer'}, {request.websocket.summarize()}"
     reply = request.reply if request is not None else None
     status = exchange.status or (reply.status if reply is not None else "still coming")
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
@@ -195,11 +197,13 @@ class Violation:
         request: The request.
         lines: Why.
         nearest: The expectation that it came nearest to, if it was not matched.
+        is_repeatable: Whether it helps to send it again: not to open a WebSocket on which something has gone wrong.
     """
 
     request: RecordedRequest
     lines: tuple[Line, ...]
     nearest: Expectation | None = None
+    is_repeatable: bool = True
 
     def explain(self, traffic: Traffic | None = None) -> str:
         """Say why; with the numbers of other requests, where it is known what came in the test."""
@@ -241,6 +245,8 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
         nearest, mismatches = min(compared, key=_get_distance)
         lines = [f"no expectation matches {what}", _name("  nearest: ", nearest)]
         lines += _list_criteria(nearest.criteria, mismatches)
+        if request.opens_websocket and not any(matcher.name == "upgrade" for matcher in nearest.criteria.matchers):
+            lines.append(f"  it opens a WebSocket: write {_advise_websocket(request)}")
         rest = [expectation for expectation in decision.others if expectation is not nearest]
         if rest:
             lines += [
@@ -249,10 +255,14 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
             ]
     else:
         advice = f"stub.on({request.method!r}, {quote(suggest_path(request))}).reply(…), or expect(…) if it must come"
+        if request.opens_websocket:
+            advice = f"{_advise_websocket(request)}: it opens a WebSocket"
         lines = [f"nothing answers {what}: no expectation is written", f"  write {advice}"]
-    if request.headers.get("Upgrade", "").lower() == "websocket":
-        lines.append("  it opens a WebSocket, which a stub does not serve")
     return Violation(request, (*lines, *(f"  {line}" for line in elsewhere)), nearest)
+
+
+def _advise_websocket(request: RecordedRequest) -> str:
+    return f"stub.on_websocket({quote(suggest_path(request))}), or expect_websocket(…) if it must come"
 
 
 def _explain_skipped(what: str, skipped: Sequence[Skipped]) -> list[Line]:
@@ -332,7 +342,8 @@ def explain_failure(
         if meant is not None:  # say in the same breath what follows from it
             unmet.remove(meant)
             blocks.append(f"  {_format_times(meant.describe(), meant.times, meant.times_called)}")
-        blocks.append(same[0].again)
+        if same[0].is_repeatable:
+            blocks.append(same[0].again)
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     blocks += [*_explain_unreadable(unreadable), *more]
@@ -395,6 +406,8 @@ def _format_written_later(
     violation: Violation, expectations: Sequence[Expectation], unmet: Sequence[Expectation]
 ) -> list[str]:
     """What would answer a request, had it been written before that came; unmet ones say so themselves."""
+    if not violation.is_repeatable:  # it was answered, and something has gone wrong then
+        return []
     later = [e for e in expectations if e.number > violation.request.newest and not e.is_never and e not in unmet]
     found = [e for e in later[:_MOST_COMPARED] if e.criteria.matchers and e.matches(violation.request)]
     return [f"  {cite(e)}, was written when it had come already" for e in found[:1]]

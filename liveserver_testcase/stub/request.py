@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from .connection import StubConnection
     from .hold import Hold
+    from .websocket import WebSocketConnection
 
 __all__ = ["RecordedRequest"]
 
@@ -87,6 +88,7 @@ class RecordedRequest(Request):
         is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
         awaits_body: Whether it is being decided upon before its body has been read.
         serving: The connection, while an answer is being made; None at all other times.
+        websocket: The `WebSocketConnection` that it has opened; None if it has opened none.
     """
 
     max_content_length = None
@@ -109,6 +111,7 @@ class RecordedRequest(Request):
     held_by: Hold | None = None
     tls: TLSFacts | None = None
     serving: StubConnection | None = None
+    websocket: WebSocketConnection | None = None
 
     _is_read = True  # until __init__ says otherwise, so that a half-made object (copy.copy) does not recurse
 
@@ -314,6 +317,11 @@ class RecordedRequest(Request):
         """The headers that followed a body in chunks; their names in lower case, of two with one name the last."""
         pairs = self.exchange.trailers
         return {name.decode("latin-1").lower(): decode_octets(value) for name, value in pairs}
+
+    @property
+    def opens_websocket(self) -> bool:
+        """Whether it is the handshake of a WebSocket."""
+        return self.headers.get("Upgrade", "").lower() == "websocket"
 
     @property
     def window(self) -> JournalWindow:

@@ -8,8 +8,8 @@ scenario.  Whatever else a view is asked for, it has of the stub.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,7 +19,7 @@ from ..core.names import KnownAttributes, suggest_keywords, suggest_more_keyword
 from ..core.text import quote
 from ..errors import UsageError
 from .bodies import make_pairs
-from .expectation import Expectation, Order, Scenario, Times, parse_limit, parse_times
+from .expectation import Expectation, Order, Scenario, Times, caller_location, parse_limit, parse_times
 from .inspection import Inspection, refuse_in_loop
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
@@ -30,11 +30,13 @@ from .values import INCLUDING
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .matcher import Matcher
+    from .websocket_script import WebSocketExpectation
+
 __all__ = ["Defaults", "ScenarioScript", "Script", "ScriptKeywords"]
 
 __unittest = True
 
-_PACKAGE = __name__.partition(".")[0]
 _suggest = suggest_more_keywords(*CRITERIA)
 _suggest_all = suggest_more_keywords("times", "name", "state", *CRITERIA)
 TimesArgument: TypeAlias = "int | tuple[int, int | None] | None"
@@ -73,6 +75,7 @@ class Script(KnownAttributes):
         *,
         scenario: Scenario | None = None,
         reply_headers: tuple[tuple[str, str], ...] = (),
+        handshake: tuple[Matcher, ...] = (),
     ) -> Expectation:
         """Write an expectation; a view adds what it has, and has the next script write it."""
         if name is not None and not isinstance(name, str):
@@ -81,8 +84,9 @@ class Script(KnownAttributes):
             raise UsageError(
                 f"state is {quote(state)}, but of no scenario; write stub.scenario('…').on(…, state={quote(state)})"
             )
+        made = make_criteria(method, path, **criteria)
         expectation = Expectation(
-            make_criteria(method, path, **criteria),
+            dataclasses.replace(made, others=(*handshake, *made.others)) if handshake else made,
             times,
             location=caller_location(),
             name=name or "",
@@ -215,6 +219,82 @@ class Script(KnownAttributes):
     def options(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
         """``on("OPTIONS", path, …)``."""
         return self.on("OPTIONS", path, **options)
+
+    @_suggest
+    def on_websocket(
+        self,
+        path: object = None,
+        /,
+        *,
+        subprotocols: Sequence[str] = (),
+        times: TimesArgument = None,
+        name: str | None = None,
+        state: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> WebSocketExpectation:
+        """Serve WebSockets that are opened like this, which may come or not.
+
+        Args:
+            path: See `on`.
+            subprotocols: Of which a client must offer one; the first of these that it offers is agreed upon.
+            times: How often it may answer at most; None for any number.
+            name: What a report calls it.
+            state: See `on`.
+            criteria: What is wanted of the handshake: see `CriteriaKeywords`.
+
+        Returns:
+            The expectation; say by its ``receive()``, ``send()``, … what is exchanged.
+
+        Raises:
+            UsageError: No handshake can match, ``times`` says that one must come, or websockets is not installed.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._write_websocket(path, criteria, subprotocols, parse_limit(times), name, state, must_finish=False)
+
+    @_suggest
+    def expect_websocket(
+        self,
+        path: object = None,
+        /,
+        *,
+        subprotocols: Sequence[str] = (),
+        times: TimesArgument = 1,
+        name: str | None = None,
+        state: str | None = None,
+        **criteria: Unpack[CriteriaKeywords],
+    ) -> WebSocketExpectation:
+        """Serve WebSockets that are opened like this, which must come, and whose script must come to its end.
+
+        Args:
+            path: See `on`.
+            subprotocols: See `on_websocket`.
+            times: See `expect`.
+            name: See `on`.
+            state: See `on`.
+            criteria: See `on_websocket`.
+
+        Returns:
+            The expectation; say by its ``receive()``, ``send()``, … what is exchanged.
+
+        Raises:
+            UsageError: No handshake can match, ``times`` is no number of times, or websockets is not installed.
+            TypeError: An unknown keyword; the message names the nearest.
+        """
+        return self._write_websocket(path, criteria, subprotocols, parse_times(times), name, state, must_finish=True)
+
+    def _write_websocket(
+        self,
+        path: object,
+        criteria: Mapping[str, Any],
+        subprotocols: Sequence[str],
+        *arguments: Any,
+        must_finish: bool,
+    ) -> WebSocketExpectation:
+        from .websocket_script import WebSocketExpectation, make_handshake  # which few scripts need
+
+        handshake = make_handshake(subprotocols)
+        expectation = self._write("GET", path, criteria, *arguments, handshake=handshake)
+        return WebSocketExpectation(expectation, subprotocols, must_finish=must_finish)
 
     @_suggest
     def defaults(
@@ -565,16 +645,3 @@ class ScenarioScript(_View):
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value:
         raise UsageError(f"{name} is {quote(value)}; wanted a str")
-
-
-def caller_location() -> str:
-    """Return ``file:line`` of the nearest frame outside this package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        frame = frame.f_back
-    name = frame.f_code.co_filename
-    try:
-        near = os.path.relpath(name)
-    except (OSError, ValueError):  # the working directory is gone, or on another drive
-        near = name
-    return f"{name if near.startswith(os.pardir) else near}:{frame.f_lineno}"

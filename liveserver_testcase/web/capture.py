@@ -50,17 +50,22 @@ class CapturedMessage:
 
 @dataclass
 class WebSocketMessage:
-    """A message on a WebSocket.
+    """A message on a WebSocket, or, as far as its server knows of those, a control frame.
 
     Attributes:
-        sent: Whether the application sent it; else it was received.
+        sent: Whether the server sent it; else it was received.
         at: When, on the monotonic clock.
-        data: What it was, text or bytes; of a long one the beginning.
+        data: What it was, text or bytes; of a long one that an application was sent or sends the beginning.  Of the end
+            the reason.
+        kind: ``message``, ``ping``, ``pong`` or ``close``; of a live application's all are messages.
+        code: Of the end, why: 1005 where no code was given.
     """
 
     sent: bool
     at: float
     data: str | bytes
+    kind: Literal["message", "ping", "pong", "close"] = "message"
+    code: int | None = None
 
 
 @dataclass

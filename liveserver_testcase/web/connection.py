@@ -132,7 +132,7 @@ class HTTPConnection(Connection):
             self._stop_reading()  # the end itself may take a while
         if self._unread:
             self.linger()
-        if self._is_taken_over:  # a thread of the handler's may still be receiving
+        if self._is_taken_over and not self._resets:  # a thread of the handler's may still be receiving
             with contextlib.suppress(OSError):
                 ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
         incoming.receive = bytes  # nothing: a cycle of references would leave each connection to the garbage collector

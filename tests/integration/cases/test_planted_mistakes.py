@@ -401,10 +401,10 @@ class Neighbours(NoLeaks):
         self.assertIn("the application raised an error", run_case(case).report)
 
     def test_web_socket_at_a_stub(self) -> None:
-        """A client of WebSockets at a stub: the report says that a stub has none."""
+        """A client of WebSockets at a stub that expects none: the report says what to write."""
 
         def test(self: Any) -> None:
             requests.get(self.stub.url_for("/ws"), headers={"Upgrade": "websocket"}, timeout=HANG)
 
         report = run_case(make_case(HTTPStubTestCase, test=test)).report
-        self.assertIn("it opens a WebSocket, which a stub does not serve", report)
+        self.assertIn("write stub.on_websocket('/ws'), or expect_websocket(…) if it must come: it opens a", report)

@@ -7,7 +7,16 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, Reply, UsageError
+from liveserver_testcase import (
+    Expectation,
+    Fault,
+    FaultPoint,
+    HTTPStub,
+    Reply,
+    UsageError,
+    WebSocketExpectation,
+    WebSocketFault,
+)
 from liveserver_testcase.stub.hold import Hold
 from liveserver_testcase.stub.script import ScenarioScript, Script
 from tests.integration.stub.support import StubTest
@@ -18,7 +27,8 @@ Calls = tuple[Callable[[Any], object], ...]
 
 # What is no verb of a test's: what the engine calls, and what takes nothing that could be wrong.
 _OF_THE_ENGINE: Mapping[type, set[str]] = {
-    Expectation: {"begin", "claim", "forget_request", "save", "describe", "matches", "remove"},
+    Expectation: {"begin", "claim", "forget_request", "get_inspection", "save", "describe", "matches", "remove"},
+    WebSocketExpectation: {"remove"},
     Hold: {"drop_before", "reply_to", "report_unanswered"},
 }
 
@@ -78,6 +88,17 @@ def _enter_twice(of: HTTPStub) -> None:
 _STUB: Mapping[str, Calls] = {
     **{verb: _script(verb) for verb in ("on", "expect", "forbid")},
     **{verb: _script(verb) for verb in ("get", "post", "put", "patch", "delete", "head", "options")},
+    **{
+        verb: (
+            *_with_criteria(verb, "/"), lambda of, verb=verb: getattr(of, verb)("no slash"),
+            lambda of, verb=verb: getattr(of, verb)("/", times=-1),
+            lambda of, verb=verb: getattr(of, verb)("/", name=5),
+            lambda of, verb=verb: getattr(of, verb)("/", subprotocols=5),
+            lambda of, verb=verb: getattr(of, verb)("/", subprotocols=[""]),
+            lambda of, verb=verb: getattr(of, verb)("/", subprotocol="v1"),
+        )
+        for verb in ("on_websocket", "expect_websocket")
+    },
     "allow_unmatched": tuple(
         (lambda of, call=call: call(of).__enter__()) for call in _with_criteria("allow_unmatched")
     ),
@@ -172,6 +193,34 @@ _EXPECTATION: Mapping[str, Calls] = {
     "wait": (lambda of: of.wait(0), lambda of: of.wait("1"), *_timeouts("wait")),
 }  # fmt: skip
 
+_WEBSOCKET: Mapping[str, Calls] = {
+    "send": (
+        lambda of: of.send(), lambda of: of.send(5), lambda of: of.send({"a": 1}), lambda of: of.send("a", json=1),
+        lambda of: of.send(json=object()), lambda of: of.send(jsn=1), lambda of: of.send("\ud800"),
+    ),
+    "receive": (
+        lambda of: of.receive(5), lambda of: of.receive({"a": 1}), lambda of: of.receive("a", json=1),
+        lambda of: of.receive(json=object()), lambda of: of.receive(jsn=1),
+    ),
+    "ping": (lambda of: of.ping("a"), lambda of: of.ping(bytes(126))),
+    "pause": (lambda of: of.pause(-1), lambda of: of.pause("1"), lambda of: of.pause(None)),
+    "close": (
+        *(lambda of, code=code: of.close(code) for code in (0, 999, 1005, 1006, 1015, 2000, 5000, "1000", True)),
+        lambda of: of.close(1000, "x" * 124), lambda of: of.close(1000, 5), lambda of: of.close().send("a"),
+    ),
+    "drop": (lambda of: of.drop(reset="no"), lambda of: of.drop(reste=True), lambda of: of.drop().receive("a")),
+    "reply_with": (lambda of: of.reply_with(5), lambda of: of.refuse().reply_with(print)),
+    "fail": (
+        lambda of: of.fail("garbage"), lambda of: of.fail(Fault.RESET),
+        lambda of: of.send("a").fail(WebSocketFault.WRONG_ACCEPT_KEY),
+        lambda of: of.fail(WebSocketFault.GARBAGE).close(),
+    ),
+    "refuse": (*_content("refuse"), lambda of: of.send("a").refuse()),
+    "then_state": (lambda of: of.then_state("paid"),),
+    "wait": (lambda of: of.wait(0), lambda of: of.wait("1"), *_timeouts("wait")),
+    "connection": (*_timeouts("connection"), lambda of: of.connection(timout=1)),
+}  # fmt: skip
+
 _HOLD: Mapping[str, Calls] = {
     "reply": (*_content("reply"), lambda of: of.reply(request="x")),
     "drop": (lambda of: of.drop(request="x"), lambda of: of.drop(reset="no")),
@@ -237,7 +286,12 @@ class MisuseTest(WireTest, StubTest):
 
     def test_every_verb_is_here(self) -> None:
         """A new one is missed, and so is a new setting or a new keyword of the stub itself."""
-        for kind, calls in ((HTTPStub, _STUB), (Expectation, _EXPECTATION), (Hold, _HOLD)):
+        for kind, calls in (
+            (HTTPStub, _STUB),
+            (Expectation, _EXPECTATION),
+            (Hold, _HOLD),
+            (WebSocketExpectation, _WEBSOCKET),
+        ):
             self.assertEqual(_list_verbs(kind), set(calls), kind)
         self.assertEqual(_list_settings(HTTPStub), set(_SETTINGS))
         self.assertEqual(set(inspect.signature(HTTPStub).parameters), set(_CREATION))
@@ -246,6 +300,10 @@ class MisuseTest(WireTest, StubTest):
     def test_of_a_stub(self) -> None:
         """What it is told and asked."""
         self.assert_loud(_STUB, lambda: self.stub)
+
+    def test_of_a_websocket(self) -> None:
+        """What is said of one, and in which order."""
+        self.assert_loud(_WEBSOCKET, lambda: self.stub.on_websocket("/"))
 
     def test_of_a_view(self) -> None:
         """What is written through one is written as into the stub itself."""
