@@ -23,7 +23,6 @@ TABLE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "client-err
 OUTAGES = ("refuse_connections()", "blackhole()")
 _OWN = ("TLS_HANDSHAKE", "EXPIRED_CERT", "WRONG_HOST_CERT", "UNTRUSTED_CERT")
 _BODY = b"x" * 300_000
-_PATIENCE = 0.15  # seconds after which a client has enough of a stub that stalls
 
 
 def _list_plans() -> Iterator[tuple[str, FaultPlan]]:
@@ -39,15 +38,15 @@ ROWS = dict(_list_plans())
 
 
 @contextlib.contextmanager
-def spoil(row: str) -> Iterator[Wish]:
-    """A stub that fails as the row says, and what a client is to wish for."""
+def spoil(row: str, patience: float = 0.15) -> Iterator[Wish]:
+    """A stub that fails as the row says, and what a client is to wish for; where it stalls, for so many seconds."""
     plan = ROWS.get(row)
     tls = plan is not None and plan.fault.name in _OWN
     with HTTPStub(tls=tls) as stub:
         stub.on().reply(200, _BODY[:1000])
         body = _BODY if plan is not None and plan.is_early else None
         stalls = row == OUTAGES[1] or (plan is not None and plan.fault is Fault.STALL)
-        wish = Wish([stub.url_for("/")], body, stub.ca_file, _PATIENCE if stalls else 10.0)
+        wish = Wish([stub.url_for("/")], body, stub.ca_file, patience if stalls else 10.0)
         if plan is None:
             with stub.refuse_connections() if row == OUTAGES[0] else stub.blackhole():
                 yield wish
