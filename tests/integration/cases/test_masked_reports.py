@@ -133,7 +133,7 @@ class MaskedReportsTest(unittest.TestCase):
             start_response("503 Service Unavailable", [])
             return []
 
-        server = LiveServer(refuse, ready_path="/ready?token=hunter2", start_timeout=0.2)
+        server = LiveServer(refuse, ready_path="/ready?token=hunter2", start_timeout=0.5)
         with self.assertRaisesRegex(ServerStartError, r"GET /ready\?token=\*\*\*: it answered 503") as caught:
             server.start()
         self.assertNotIn("hunter2", str(caught.exception))

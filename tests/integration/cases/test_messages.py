@@ -18,7 +18,7 @@ from liveserver_testcase import (
 )
 from tests.integration.apps import Gate, make_app
 from tests.integration.running import make_case, normalise, run_case
-from tests.support import NoLeaks
+from tests.support import HANG, NoLeaks
 
 
 class ReportCase(NoLeaks):
@@ -162,6 +162,7 @@ class ApplicationErrors(ReportCase):
         def test(self: Any) -> None:
             with self.assertRaises(OSError):
                 self.live.get("/gate", timeout=0.05)
+            gate.entered.wait(HANG)
 
         case = make_case(
             LiveServerTestCase,

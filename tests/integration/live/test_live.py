@@ -12,7 +12,7 @@ import requests
 from liveserver_testcase import HTTPStubTestCase, LiveServer, LiveServerTestCase, UnfinishedWorkWarning
 from tests.integration.apps import Gate, Routes, answer, make_app
 from tests.integration.running import make_case, run_case
-from tests.support import NoLeaks, run_python, wait_until
+from tests.support import HANG, NoLeaks, run_python, wait_until
 
 
 def visit(path: str) -> Callable[[Any], None]:
@@ -165,6 +165,7 @@ class InFlight(NoLeaks):
         def test(self: Any) -> None:
             with self.assertRaises(requests.Timeout):
                 self.live.get("/gate", timeout=0.05)
+            gate.entered.wait(HANG)
 
         case = make_case(
             LiveServerTestCase,

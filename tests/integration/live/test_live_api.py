@@ -719,12 +719,12 @@ class ConfigurationTest(NoLeaks):
 
     def test_never_ready(self) -> None:
         """One that never is fails the class, with what it answered and raised."""
-        outcome = run_live(lambda self: None, live_ready_path="/boom", live_start_timeout=0.2)
+        outcome = run_live(lambda self: None, live_ready_path="/boom", live_start_timeout=0.5)
         self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
         self.assertIn("RuntimeError: kaboom", outcome.report)
         self.assertTrue(
             outcome.report.endswith(
-                "ServerStartError: <LiveServer running at http://127.0.0.1:PORT> is not ready after 0.2 s: "
+                "ServerStartError: <LiveServer running at http://127.0.0.1:PORT> is not ready after 0.5 s: "
                 "GET /boom: it answered 500; wanted a status below 500\n(for Case.live_server)"
             ),
             outcome.report,

@@ -251,10 +251,14 @@ class Misbehaviour(NoLeaks):
     def test_endless_loop(self) -> None:
         """A handler that never ends is named, and the process ends all the same."""
         script = """
+            import threading
             import unittest
             from liveserver_testcase import LiveServerTestCase
 
+            begun = threading.Event()
+
             def spin(environ, start):
+                begun.set()
                 while True:
                     pass
 
@@ -265,6 +269,7 @@ class Misbehaviour(NoLeaks):
                 def test_it(self):
                     with self.assertRaises(OSError):
                         self.live.get("/", timeout=0.1)
+                    begun.wait(10)
 
             unittest.main()
         """

@@ -70,6 +70,7 @@ class ResponseStartTest(FaultTest):
         self.script(Fault.STALL)
         client = self.dial()
         client.sendall(GET)
+        self.wait_for(lambda: self.stub.requests)
         self.assertEqual((b"", "OPEN"), self.look(client, patience=0.1))
         self.assertEqual(1, len(self.stub.in_flight))
         client.close()
@@ -134,7 +135,9 @@ class ResponseBodyTest(FaultTest):
         self.script(Fault.STALL, FaultPoint.RESPONSE_BODY, after=7)
         client = self.dial()
         client.sendall(GET)
-        self.assert_seen(self.look(client, patience=0.1), BODY[:7], "OPEN")
+        data = receive(client, lambda data: data.endswith(BODY[:7]))
+        more, end = self.look(client, patience=0.1)
+        self.assert_seen(Seen(data + more, end), BODY[:7], "OPEN")
         client.close()
         self.assert_recorded("stall at response body, after 7 bytes")
 

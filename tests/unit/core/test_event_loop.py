@@ -315,12 +315,12 @@ class Starts(LoopCase):
             freed.wait(HANG)
             return {}
 
-        self.server.start_timeout = 0.05
+        self.server.start_timeout = 0.5
         self.server._options = options_that_hang  # type: ignore[method-assign]
         with self.assertRaises(ServerStartError) as caught:
             self.server.start()
         text = str(caught.exception)
-        self.assertRegex(text, "could not start: its event loop is not ready after 0.05 s.\nIt was at\n")
+        self.assertRegex(text, "could not start: its event loop is not ready after 0.5 s.\nIt was at\n")
         self.assertIn("in options_that_hang\n", text)
         self.assertIs(State.FAILED, self.server.state)
 
