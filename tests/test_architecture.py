@@ -44,6 +44,8 @@ LIBRARIES = {
     "brotlicffi": "web.content_coding",
     "django": "cases.django_databases",
     "jinja2": "inspector.pages",
+    "jsonschema": "web.openapi",
+    "openapi_core": "web.openapi",
     "pytest": "pytest_plugin",
     "requests": "web.session",
     "trustme": "core.tls",

@@ -175,16 +175,17 @@ class TheDistributions(unittest.TestCase):
         self.assertEqual({"jinja2"}, required(self.metadata, "inspector"))
         self.assertEqual({"uvicorn", "httptools", "websockets"}, required(self.metadata, "asgi"))
         self.assertEqual({"trustme"}, required(self.metadata, "tls"))
+        self.assertEqual({"openapi-core"}, required(self.metadata, "openapi"))
         self.assertEqual({"websockets"}, required(self.metadata, "websocket"))
         requirements = self.metadata.get_all("Requires-Dist", [])
         self.assertIn(
-            "liveserver-testcase[asgi,inspector,tls,websocket]",
+            "liveserver-testcase[asgi,inspector,openapi,tls,websocket]",
             {str(line).partition(";")[0].strip() for line in requirements},
         )
 
     def test_the_extras(self) -> None:
         """Beside the extras for users there are five for the project's own work."""
         self.assertEqual(
-            {"asgi", "inspector", "tls", "websocket", "all", "test", "test-sdks", "docs", "lint", "bench"},
+            {"asgi", "inspector", "openapi", "tls", "websocket", "all", "test", "test-sdks", "docs", "lint", "bench"},
             set(self.metadata.get_all("Provides-Extra", [])),
         )

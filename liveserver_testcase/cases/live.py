@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
@@ -67,6 +68,8 @@ class LiveServerTestCase(LiveAssertions):
         live_asgi_options: Keywords for ``uvicorn.Config``.
         live_capture: Whether headers and bodies of requests and responses are kept, to look at or to save.
             Environment: ``LIVESERVER_CAPTURE``.
+        live_openapi: An OpenAPI document to which the responses are held: the path of a YAML or JSON file, or a dict; a
+            response that differs fails the test.  Environment: ``LIVESERVER_OPENAPI``, a path or ``none``.
         live_server: The handle of the class's server, a `LiveServerHandle`.
     """
 
@@ -88,6 +91,7 @@ class LiveServerTestCase(LiveAssertions):
     live_env: ClassVar[Mapping[str, str] | None] = None
     live_asgi_options: ClassVar[Mapping[str, Any]] = {}
     live_capture: ClassVar[bool] = False
+    live_openapi: ClassVar[str | os.PathLike[str] | Mapping[str, Any] | None] = None
 
     _live_session: LiveSession | None = None
 
@@ -208,6 +212,8 @@ class LiveServerTestCase(LiveAssertions):
     @classmethod
     def _captures(cls) -> bool:
         """Whether headers and bodies are kept: also where somebody is going to look at what has failed."""
+        if cls._read_openapi() is not None:
+            return True
         return cls.setting("live_capture", "LIVESERVER_CAPTURE", bool) or bool(cls._artifacts) or is_pause_wanted()
 
     @classmethod
@@ -260,6 +266,12 @@ class LiveServerTestCase(LiveAssertions):
         if address.listener is not None:
             server.adopt(address.listener)
         return server
+
+    @classmethod
+    def _read_openapi(cls) -> str | os.PathLike[str] | Mapping[str, Any] | None:
+        """The OpenAPI document to which responses are held."""
+        variable = os.environ.get("LIVESERVER_OPENAPI", "").strip()
+        return None if variable.lower() == "none" else variable or cls.live_openapi
 
     @classmethod
     def _make_environment(cls, address: LiveAddress) -> Mapping[str, str]:
@@ -320,4 +332,7 @@ _SETTINGS = frozenset(
     name
     for name, value in vars(LiveServerTestCase).items()
     if name.startswith("live_") and not isinstance(value, classmethod | property)
-) - {_NAME, "live_scope", "live_autostart", "live_pending_timeout", "live_raise_errors", "live_ignored_errors"}
+) - {
+    _NAME, "live_scope", "live_autostart", "live_pending_timeout", "live_raise_errors", "live_ignored_errors",
+    "live_openapi",
+}  # fmt: skip

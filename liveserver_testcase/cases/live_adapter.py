@@ -21,6 +21,7 @@ from .live_debug import LogCapture, ThreadWatch
 from .live_shared import end_others, get_shared
 
 if TYPE_CHECKING:
+    from ..web.openapi import Document
     from .live import LiveServerTestCase
 
 __all__ = ["LiveAdapter", "describe_errors", "describe_exchange", "describe_pending"]
@@ -53,6 +54,7 @@ class LiveAdapter(ClassServer[LiveServer]):
     def __init__(self, name: str, case: type[LiveServerTestCase]) -> None:
         super().__init__(name, self._make_server, order=30)
         self._case = case
+        self._openapi: Document | None = None  # to which responses are held; read when the class starts
         scope = case.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES)
         self.scope = "test" if scope == "function" else scope
         self.starts = case.setting("live_autostart", "LIVESERVER_AUTOSTART", bool)
@@ -74,6 +76,11 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def start(self) -> None:
         end_others(self._case.__module__)
+        source = self._case._read_openapi()
+        if source is not None:
+            from ..web.openapi import read_document  # with openapi-core, which takes a second to import
+
+            self._openapi = read_document(source)
         if self.scope == "test":
             return
         if self.scope == "class":
@@ -209,11 +216,26 @@ class LiveAdapter(ClassServer[LiveServer]):
         self.reported += [error for _, error in mine]
         if mine:
             problems.append(describe_errors("the application raised", mine))
+        problems += self._compare_responses()
         pending, self.pending = self.pending, []
         if pending:
             what = f"still in flight {self.pending_timeout:g} s after the test:"
             problems.append(Problem("\n".join([what, describe_pending(pending)])))
         return problems
+
+    def _compare_responses(self) -> list[Problem]:
+        """What the OpenAPI document does not allow; an exception behind a response says more, and is reported."""
+        document = self._openapi
+        if document is None:
+            return []
+        lines: list[str] = []
+        for record in self.server.journal.entries(self.server.journal.window):
+            found = [] if record.errors else document.check_exchange(record)
+            if found:
+                lines += [f"  {record.describe()} -> {record.status}", *(f"    {each}" for each in found[:_MOST])]
+        more = [f"  … {len(lines) - _MOST_LINES:,} more lines"] if len(lines) > _MOST_LINES else []
+        what = f"the application's responses are not as {document.name} has them:"
+        return [Problem("\n".join([what, *lines[:_MOST_LINES], *more]))] if lines else []
 
     def describe_activity(self) -> str:
         server = self.server

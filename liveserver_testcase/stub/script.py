@@ -448,6 +448,38 @@ class Script(KnownAttributes):
             ca_file=ca_file,
         )
 
+    # -- a document ------------------------------------------------------------------------------------------------
+
+    @suggest_keywords
+    def load_openapi(
+        self,
+        source: str | os.PathLike[str] | Mapping[str, Any],
+        *,
+        strict: bool = True,
+        base_path: str | None = None,
+    ) -> list[Expectation]:
+        """Answer as an OpenAPI document has it: each operation becomes an expectation.
+
+        It answers with an example of the document, or else with a value that is made from the schema; a client can ask
+        for another one with ``Prefer: code=404`` or ``Prefer: example=name``.  What a test writes besides wins.
+
+        Args:
+            source: The path of a YAML or JSON file, OpenAPI 3.0 or 3.1; or what is in it, as a dict.
+            strict: Whether a request that the document does not allow is unmatched, so that it fails the test with a
+                report of where it differs; else it is answered all the same.
+            base_path: What stands before the paths of the document, ``""`` for nothing; None for what the URLs of its
+                servers have there.
+
+        Returns:
+            The expectations, each named by its ``operationId``; operations without placeholders come first.
+
+        Raises:
+            UsageError: It is no such document, or openapi-core is not installed: ``liveserver-testcase[openapi]``.
+        """
+        from .openapi import load_openapi
+
+        return load_openapi(self, source, strict=strict, base_path=base_path)
+
     @contextlib.contextmanager
     def in_order(self) -> Iterator[None]:
         """Want requests in the order in which their expectations are written inside.

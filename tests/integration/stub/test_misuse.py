@@ -85,6 +85,7 @@ def _enter_twice(of: HTTPStub) -> None:
         pass
 
 
+_DOCUMENT = {"openapi": "3.0.0", "info": {"title": "Shop", "version": "1"}, "paths": {}}
 _STUB: Mapping[str, Calls] = {
     **{verb: _script(verb) for verb in ("on", "expect", "forbid")},
     **{verb: _script(verb) for verb in ("get", "post", "put", "patch", "delete", "head", "options")},
@@ -151,6 +152,11 @@ _STUB: Mapping[str, Calls] = {
     "record": (
         lambda of: of.record("http://a", "/no/such/file"), lambda of: of.record("http://a", "x", match=("verb",)),
         lambda of: of.record("http://a", 5),
+    ),
+    "load_openapi": (
+        lambda of: of.load_openapi("/no/such/file"), lambda of: of.load_openapi(5), lambda of: of.load_openapi({}),
+        lambda of: of.load_openapi(_DOCUMENT, strict="no"), lambda of: of.load_openapi(_DOCUMENT, base_path="v1"),
+        lambda of: of.load_openapi(_DOCUMENT, stric=True),
     ),
     "save_har": (lambda of: of.save_har("/no/such/folder/file"), lambda of: of.save_har(5.0)),
     "as_proxy": (lambda of: of.as_proxy(),),

@@ -1,0 +1,247 @@
+"""An OpenAPI document as a script: each operation becomes an expectation.
+
+It matches what the document allows, so that any other request is unmatched and the report says where it differs; and it
+answers with the examples of the document, or else with a value that is made from the schema.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ..core.text import quote
+from ..errors import UsageError
+from ..web.openapi import IS_JSON, Document, Finding, Node, Operation, read_document
+from .matcher import Mismatch
+from .openapi_values import make_values
+from .reply import Reply
+from .request import RecordedRequest
+
+if TYPE_CHECKING:
+    from .expectation import Expectation
+    from .script import Script
+
+__all__ = ["load_openapi"]
+
+_MOST_SHOWN = 5  # differences of one request
+_FORM = "application/x-www-form-urlencoded"
+_RANGES = {"*/*": "application/json", "application/*": "application/json", "text/*": "text/plain"}
+
+
+def load_openapi(
+    script: Script, source: str | os.PathLike[str] | Mapping[str, Any], *, strict: bool, base_path: str | None
+) -> list[Expectation]:
+    """Write an expectation for each operation that a document has: see `Script.load_openapi`."""
+    if base_path is not None and (not isinstance(base_path, str) or (base_path and not base_path.startswith("/"))):
+        raise UsageError(f"base_path is {quote(base_path)}; wanted one that begins with '/', such as '/v1', or ''")
+    if not isinstance(strict, bool):
+        raise UsageError(f"strict is {quote(strict)}; wanted True or False")
+    document = read_document(source)
+    written = []
+    for operation in reversed(document.operations):  # the newest wins, and that is to be the one with no placeholders
+        bases = operation.base_paths if base_path is None else (base_path.rstrip("/"),)
+        for base in bases:
+            path, names = operation.path.replace("<", "%3C"), iter(range(len(operation.path)))
+            rule = re.sub(r"\{[^{}]*\}", lambda match, names=names: _name_placeholder(match, next(names)), path)  # type: ignore[misc]
+            expectation = script.on(
+                operation.method,
+                base + rule,
+                name=operation.name,
+                matcher=_Allowed(document, operation, base) if strict else None,
+            )
+            written.append(expectation.reply_with(_Documented(document, operation)))
+    return written[::-1]
+
+
+def _name_placeholder(match: re.Match[str], number: int) -> str:
+    """A placeholder as a rule has it, of which the name must be one of Python's."""
+    name = re.sub(r"\W", "_", match[0][1:-1], flags=re.ASCII)
+    return f"<{name if name.isidentifier() else f'_{number}'}>"
+
+
+class _Allowed:
+    """Matches what the document allows for an operation.
+
+    Args:
+        document: The document.
+        operation: The operation.
+        base_path: What stands before its path.
+    """
+
+    def __init__(self, document: Document, operation: Operation, base_path: str) -> None:
+        self._document = document
+        self._operation = operation
+        self._base_path = base_path
+
+    def matches(self, request: RecordedRequest) -> bool:
+        """Return True if the request is for this operation, and as the document wants it."""
+        return self._is_for_this(request) and not self._find(request)
+
+    def _is_for_this(self, request: RecordedRequest) -> bool:
+        operation, path = self._operation, request.plain_path
+        return (
+            operation.pattern.fullmatch(path, len(self._base_path)) is not None
+            and self._document.find(request.method, path, self._base_path) is operation
+        )
+
+    def _find(self, request: RecordedRequest) -> list[Finding]:
+        return self._document.check_request(
+            self._operation,
+            path=self._document.read_path_parameters(self._operation, request.plain_path),
+            query=request.args.items(multi=True),
+            headers=request.headers.items(),
+            cookies=request.cookies.items(multi=True),
+            body=request.content,
+        )
+
+    def explain(self, request: RecordedRequest) -> Mismatch | str:
+        """Say where the request differs from the document."""
+        if not self._is_for_this(request):
+            return "another operation, or none"
+        first, *rest = self._find(request)
+        shown = [str(each) for each in rest[:_MOST_SHOWN]]
+        shown += [f"… and {len(rest) - _MOST_SHOWN:,} more"] if len(rest) > _MOST_SHOWN else []
+        return Mismatch("matcher", first.wanted, first.got, first.place, where=first.where, details=tuple(shown))
+
+    def describe(self) -> str:
+        """Name the document."""
+        return f"allowed by {self._document.name}"
+
+
+class _Documented:
+    """Answers with what the document says of an operation.
+
+    Args:
+        document: The document.
+        operation: The operation.
+    """
+
+    def __init__(self, document: Document, operation: Operation) -> None:
+        self._document = document
+        self._operation = operation
+        self._made: dict[tuple[int, str], Reply] = {}
+
+    def reply_to(self, request: RecordedRequest) -> Reply:
+        """The response that a ``Prefer`` header asks for, or else the first that is a success.
+
+        Raises:
+            UsageError: There is no such response or example, or no value of its schema could be made.
+        """
+        prefers = dict(re.findall(r"(code|example)=\"?([^\s\",;]+)", request.headers.get("Prefer", "")))
+        status, response = self._choose_response(prefers.get("code"))
+        content = response.get("content")
+        media = dict(content.items()) if content is not None else {}
+        if not media:
+            return Reply(status, headers={**self._make_headers(response), "Content-Type": None})
+        kind = self._choose_type(request, media)
+        name = prefers.get("example")
+        example = self._find_example(media[kind], name)
+        if example is not None:
+            return self._make_reply(status, response, kind, media[kind], example[0])
+        known = self._made.get((status, kind))
+        if known is None:
+            known = self._made[status, kind] = self._make_valid_reply(status, response, kind, media[kind])
+        return known
+
+    def _choose_response(self, wanted: str | None) -> tuple[int, Node]:
+        responses = self._operation.node.get("responses")
+        known = {key.upper(): node for key, node in responses.items()} if responses is not None else {}
+        if wanted is not None:
+            for key in (wanted, f"{wanted[:1]}XX", "DEFAULT"):
+                if re.fullmatch("[2-5][0-9][0-9]", wanted) and key in known:
+                    return int(wanted), known[key]
+            raise UsageError(
+                f"{self._operation.name} of {self._document.name} has no response {quote(wanted)}, which a Prefer "
+                f"header asks for; it has {', '.join(known)}"
+            )
+        ranks = {"2": 0, "D": 1}
+        keys = sorted((key for key in known if key[0] in "2345D"), key=lambda key: (ranks.get(key[0], 2), key))
+        if not keys:
+            raise UsageError(f"{self._operation.name} of {self._document.name} has no response to answer with")
+        key = keys[0]
+        return int(key.replace("XX", "00")) if key != "DEFAULT" else 200, known[key]
+
+    def _choose_type(self, request: RecordedRequest, media: Mapping[str, Node]) -> str:
+        """The media type that the client accepts, among those that are equal to it JSON."""
+        kinds = sorted(media, key=lambda kind: IS_JSON.fullmatch(kind) is None)
+        return request.accept_mimetypes.best_match(kinds) or kinds[0]
+
+    def _find_example(self, media: Node, name: str | None) -> tuple[Any] | None:
+        """The example of this name, or the first; in a tuple, since it may be null."""
+        examples = media.get("examples")
+        named = {key: node for key, node in examples.items() if "value" in node.contents} if examples else {}
+        if name is not None and name not in named:
+            raise UsageError(
+                f"{self._operation.name} of {self._document.name} has no example {quote(name)}, which a Prefer header "
+                f"asks for; it has {', '.join(map(repr, named)) or 'none with a name'}"
+            )
+        if named:
+            return (named[name or next(iter(named))].read("value"),)
+        example = media.get("example")
+        return (example.contents,) if example is not None else None
+
+    def _make_valid_reply(self, status: int, response: Node, kind: str, media: Node) -> Reply:
+        """Make a reply of the schema that openapi-core accepts.
+
+        Raises:
+            UsageError: None could be made.
+        """
+        found: list[Finding] = []
+        for value in make_values(media.get("schema") or Node({}, None)):
+            reply = self._make_reply(status, response, kind, media, value)
+            found = self._document.check_response(self._operation, status, reply.headers, reply.body)
+            if not found:
+                return reply
+        why = str(found[0]) if found else "its schema holds itself"
+        raise UsageError(
+            f"{self._operation.name} of {self._document.name} has no example of its response {status}, and no value "
+            f"could be made from its schema: {why}; write an example into the document, or answer it yourself: "
+            f"stub.on({self._operation.method!r}, …).reply(…)"
+        )
+
+    def _make_reply(self, status: int, response: Node, kind: str, media: Node, value: Any) -> Reply:
+        headers = {**self._make_headers(response), "Content-Type": _RANGES.get(kind, kind)}
+        return Reply(status, _encode(kind, value, media.get("schema")), headers)
+
+    def _make_headers(self, response: Node) -> dict[str, str | None]:
+        """The headers that the document requires, or has an example of."""
+        made: dict[str, str | None] = {}
+        headers = response.get("headers")
+        for name, header in headers.items() if headers is not None else ():
+            schema = header.get("schema")
+            example = self._find_example(header, None) or (
+                (schema.contents["example"],) if schema is not None and "example" in schema.contents else None
+            )
+            if example is None and header.read("required") and schema is not None:
+                example = (next(make_values(schema), ""),)
+            if example is not None and name.lower() not in ("content-type", "content-length", "transfer-encoding"):
+                value = example[0]
+                made[name] = ",".join(map(str, value)) if isinstance(value, list) else _write(value)
+        return made
+
+
+def _encode(kind: str, value: Any, schema: Node | None) -> bytes:
+    """A value as a body of this media type."""
+    if isinstance(value, str) and (not IS_JSON.fullmatch(kind) or _is_written(value, schema)):
+        return value.encode()
+    if kind == _FORM and isinstance(value, dict):
+        return urlencode({name: _write(part) for name, part in value.items()}).encode()
+    return json.dumps(value, ensure_ascii=False, default=str).encode()
+
+
+def _is_written(text: str, schema: Node | None) -> bool:
+    """Whether an example is JSON that the document has as a text."""
+    if schema is not None and schema.read("type") == "string":
+        return False
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except ValueError:
+        return False
+
+
+def _write(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

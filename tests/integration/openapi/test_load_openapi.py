@@ -1,0 +1,648 @@
+"""HTTPStub.load_openapi: a document as the script of a stub."""
+
+import asyncio
+import json
+import re
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import aiopenapi3
+import openapi_core
+import requests
+from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
+
+from liveserver_testcase import HTTPStub, HTTPStubTestCase, UsageError
+from tests.integration.openapi.support import FOLDER, NAMES, make_document
+from tests.integration.running import make_case, run_case
+from tests.support import NoLeaks, run_python
+
+TIMEOUT = 10.0
+
+
+class LoadTest(NoLeaks):
+    """A stub that plays a document."""
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.stub = HTTPStub()
+        self.addCleanup(self.stub.stop)
+        self.stub.start()
+        self.stub.begin("shop.test")
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        return requests.request(method, self.stub.url_for(path), timeout=TIMEOUT, **options)
+
+    def load(self, paths: dict[str, Any], **more: Any) -> None:
+        self.stub.load_openapi(make_document(paths, **more))
+
+    def take_report(self) -> str:
+        """The report of what is held against the test, which is taken."""
+        with self.assertRaises(AssertionError) as caught:
+            self.stub.verify()
+        return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", str(caught.exception))
+
+
+class AnsweringTest(LoadTest):
+    """What an operation is answered with."""
+
+    def test_values_are_made_from_the_schema(self) -> None:
+        """Petstore has no examples: what comes is what its schemas allow."""
+        self.stub.load_openapi(FOLDER / "petstore.yaml")
+
+        pets = self.send("GET", "/v1/pets?limit=5")
+        created = self.send("POST", "/v1/pets", json={"id": 1, "name": "Tom"})
+
+        self.assertEqual([{"id": 1, "name": "text", "tag": "text"}], pets.json())
+        self.assertEqual((201, b""), (created.status_code, created.content))
+        self.stub.verify()
+
+    def test_examples_are_sent_as_they_are(self) -> None:
+        """The first of several is the usual one; a client can ask for another."""
+        self.stub.load_openapi(FOLDER / "api-with-examples.yaml")
+
+        usual = self.send("GET", "/v2")
+        other = self.send("GET", "/", headers={"Prefer": "code=300, example=foo"})
+
+        self.assertEqual((200, "v2.0"), (usual.status_code, usual.json()["version"]["id"]))
+        self.assertEqual((300, "v2.0"), (other.status_code, other.json()["versions"][0]["id"]))
+        self.stub.verify()
+
+    def test_an_unknown_example_fails_the_test(self) -> None:
+        """The report names those that there are."""
+        self.stub.load_openapi(FOLDER / "api-with-examples.yaml")
+
+        answers = [self.send("GET", "/v2", headers={"Prefer": it}) for it in ("example=fooo", "code=418")]
+
+        self.assertEqual([500, 500], [answer.status_code for answer in answers])
+        report = self.take_report()
+        self.assertIn("has no example 'fooo', which a Prefer header asks for; it has 'foo'", report)
+        self.assertIn("has no response '418', which a Prefer header asks for; it has 200, 203", report)
+
+    def test_success_is_preferred_to_default_and_error(self) -> None:
+        """The lowest success wins, else ``default``; a range is its first status."""
+        text = {"description": ""}
+        self.load(
+            {
+                "/low": {"get": {"responses": {"404": text, "204": text, "default": text}}},
+                "/range": {"get": {"responses": {"4XX": text, "2XX": text}}},
+                "/default": {"get": {"responses": {"404": text, "default": text}}},
+                "/error": {"get": {"responses": {"409": text}}},
+            }
+        )
+
+        statuses = [self.send("GET", path).status_code for path in ("/low", "/range", "/default", "/error")]
+
+        self.assertEqual([204, 200, 200, 409], statuses)
+
+    def test_the_type_is_one_that_the_client_accepts(self) -> None:
+        """JSON is the usual one."""
+        content = {
+            "text/csv": {"schema": {"type": "string"}, "example": "id\n1\n"},
+            "application/json": {"schema": {"type": "array", "items": {"type": "integer"}}},
+            "application/problem+json": {"schema": {"type": "object"}, "example": {"title": "x"}},
+        }
+        self.load({"/": {"get": {"responses": {"200": {"description": "", "content": content}}}}})
+
+        answers = [self.send("GET", "/", headers={"Accept": kind}) for kind in ("*/*", "text/csv", "application/*")]
+
+        self.assertEqual([b"[1]", b"id\n1\n", b"[1]"], [answer.content for answer in answers])
+        self.assertEqual("text/csv", answers[1].headers["Content-Type"])
+
+    def test_headers_come_with_it(self) -> None:
+        """Those with an example, and those that are required."""
+        headers = {
+            "X-Next": {"schema": {"type": "string"}, "example": "/2"},
+            "X-Total": {"schema": {"type": "integer", "minimum": 7}, "required": True, "deprecated": True},
+            "X-Maybe": {"schema": {"type": "string"}},
+        }
+        self.load({"/": {"get": {"responses": {"200": {"description": "", "headers": headers}}}}})
+
+        answer = self.send("GET", "/")
+
+        self.assertEqual(("/2", "7"), (answer.headers["X-Next"], answer.headers["X-Total"]))
+        self.assertNotIn("X-Maybe", answer.headers)
+
+    def test_every_response_of_the_documents_is_valid(self) -> None:
+        """openapi-core itself, set up as its users do, finds nothing wrong with what a client gets."""
+        for name in NAMES:
+            self.stub.begin(name)
+            document = self.stub.load_openapi(FOLDER / name, strict=False)
+            judge = openapi_core.OpenAPI.from_file_path(str(FOLDER / name))
+            with judge.spec.resolve() as resolved:
+                servers = [server["url"] for server in resolved.contents.get("servers", [{"url": "/"}])]
+                resolved.contents["servers"] = [{"url": re.sub(r".*://[^/]*", self.stub.url.rstrip("/"), servers[0])}]
+            for expectation in document:
+                method = expectation.criteria.method.key
+                path = re.sub("<[^>]*>", "1", expectation.criteria.path.describe().strip("'"))
+                with self.subTest(document=name, operation=expectation.name):
+                    answer = self.send(method, path)
+                    self.assertLess(answer.status_code, 400, answer.text)
+                    found = judge.iter_response_errors(
+                        RequestsOpenAPIRequest(answer.request), RequestsOpenAPIResponse(answer)
+                    )
+                    self.assertEqual([], list(found))
+            self.stub.verify()
+
+    def test_what_cannot_be_made_is_named(self) -> None:
+        """A schema that no value was found for says where it fails."""
+        schema = {"type": "string", "pattern": "^a+$", "enum": ["b"]}
+        content = {"application/json": {"schema": schema}}
+        self.load(
+            {"/": {"get": {"operationId": "show", "responses": {"200": {"description": "", "content": content}}}}}
+        )
+
+        self.assertEqual(500, self.send("GET", "/").status_code)
+
+        self.assertIn(
+            "UsageError: show of the document has no example of its response 200, and no value could be made from its "
+            "schema: body: wanted pattern '^a+$', got 'b' (the document#/paths/~1/get/responses/200/content/"
+            "application~1json/schema/pattern); write an example into the document, or answer it yourself: "
+            "stub.on('GET', …).reply(…)",
+            self.take_report(),
+        )
+
+
+SCHEMAS: dict[str, tuple[Any, Any]] = {
+    "integer": ({"type": "integer", "minimum": 3, "exclusiveMinimum": True, "multipleOf": 2}, 4),
+    "small": ({"type": "integer", "maximum": -5}, -5),
+    "number": ({"type": "number", "minimum": 0.2, "maximum": 0.4}, None),
+    "boolean": ({"type": "boolean"}, True),
+    "enum": ({"type": "string", "enum": ["new", "sold"]}, "new"),
+    "default": ({"type": "string", "default": "new"}, "new"),
+    "short": ({"type": "string", "maxLength": 2}, "te"),
+    "long": ({"type": "string", "minLength": 6}, "textxx"),
+    "pattern": ({"type": "string", "pattern": r"^AC[0-9a-f]{4}(-[A-Z]\w+)?(x|y)\.[^a-z]$"}, None),
+    "back": ({"type": "string", "pattern": r"^(\d{2})-\1\s.$"}, None),
+    **{
+        kind: ({"type": "string", "format": kind}, None)
+        for kind in ("date", "date-time", "uuid", "email", "uri", "ipv4", "ipv6", "byte", "binary", "password", "time")
+    },
+    "list": ({"type": "array", "items": {"type": "integer"}, "minItems": 3, "uniqueItems": True}, [1, 2, 3]),
+    "empty": ({"type": "array", "items": {"type": "integer"}, "maxItems": 0}, []),
+    "map": ({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2}, None),
+    "all": (
+        {
+            "allOf": [
+                {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]},
+                {"properties": {"id": {"minimum": 5}, "name": {"type": "string"}}, "required": ["name", "more"]},
+            ]
+        },
+        {"id": 5, "name": "text", "more": "text"},
+    ),
+    "one": ({"oneOf": [{"type": "integer", "enum": [2]}, {"type": "string"}]}, 2),
+    "any": ({"anyOf": [{"type": "string", "pattern": "^(?=b)c"}, {"type": "boolean"}]}, True),
+    "written": (
+        {
+            "type": "object",
+            "required": ["secret", "id"],
+            "properties": {"secret": {"type": "string", "writeOnly": True}, "id": {"type": "integer"}},
+        },
+        None,
+    ),
+    "discriminated": (
+        {
+            "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+            "discriminator": {"propertyName": "kind", "mapping": {"a-cat": "#/components/schemas/Cat"}},
+        },
+        {"kind": "a-cat", "lives": 9},
+    ),
+    "recursive": ({"$ref": "#/components/schemas/Tree"}, {"value": 1, "children": []}),
+    "nothing": ({}, None),
+}
+COMPONENTS = {
+    "Cat": {
+        "type": "object", "required": ["kind", "lives"],
+        "properties": {"kind": {"type": "string"}, "lives": {"type": "integer", "minimum": 9}},
+    },
+    "Dog": {"type": "object", "properties": {"kind": {"type": "string"}}},
+    "Tree": {
+        "type": "object", "required": ["value", "children"],
+        "properties": {
+            "value": {"type": "integer"},
+            "parent": {"$ref": "#/components/schemas/Tree"},
+            "children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}},
+        },
+    },
+}  # fmt: skip
+
+
+class ValuesTest(LoadTest):
+    """Values of schemas, which openapi-core has accepted before they are sent."""
+
+    def test_kinds_of_schemas(self) -> None:
+        """Each is answered, with the plainest value."""
+        self.load(
+            {
+                f"/{name}": {
+                    "get": {
+                        "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
+                    }
+                }
+                for name, (schema, _) in SCHEMAS.items()
+            },
+            components={"schemas": COMPONENTS},
+        )
+        for name, (_, wanted) in SCHEMAS.items():
+            with self.subTest(schema=name):
+                answer = self.send("GET", f"/{name}")
+                self.assertEqual(200, answer.status_code, answer.text)
+                if wanted is not None:
+                    self.assertEqual(wanted, answer.json())
+
+    def test_version_3_1(self) -> None:
+        """Lists of types, ``const``, ``examples``, numbers as exclusive limits, ``prefixItems``."""
+        schemas: dict[str, tuple[Any, Any]] = {
+            "/types": ({"type": ["null", "integer"], "exclusiveMinimum": 4}, 5),
+            "/const": ({"const": {"a": 1}}, {"a": 1}),
+            "/examples": ({"type": "string", "examples": ["tea"]}, "tea"),
+            "/tuple": ({"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}]}, ["text", True]),
+        }
+        self.load(
+            {
+                path: {
+                    "get": {
+                        "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
+                    }
+                }
+                for path, (schema, _) in schemas.items()
+            },
+            version="3.1.0",
+        )
+
+        for path, (_, wanted) in schemas.items():
+            with self.subTest(path=path):
+                self.assertEqual(wanted, self.send("GET", path).json())
+
+    def test_other_types_than_json(self) -> None:
+        """Forms and texts are written as such; XML needs an example."""
+        kinds: dict[str, Any] = {
+            "application/x-www-form-urlencoded": {"type": "object", "properties": {"id": {"type": "integer"}}},
+            "text/plain": {"type": "string", "minLength": 5},
+            "application/vnd.shop.diff": {"type": "string"},
+            "application/octet-stream": {"type": "string", "format": "binary"},
+            "application/xml": {"type": "object"},
+        }
+        self.load(
+            {
+                f"/{number}": {
+                    "get": {"responses": {"200": {"description": "", "content": {kind: {"schema": schema}}}}}
+                }
+                for number, (kind, schema) in enumerate(kinds.items())
+            }
+        )
+
+        answers = [self.send("GET", f"/{number}") for number in range(len(kinds))]
+
+        self.assertEqual([b"id=1", b"textx", b"text", b"text"], [answer.content for answer in answers[:4]])
+        self.assertEqual(500, answers[4].status_code)
+        self.assertIn("wanted what can be read as application/xml, got b'text'", self.take_report())
+
+
+class RequestsTest(LoadTest):
+    """Requests that the document does not allow."""
+
+    def test_the_report_names_the_place_and_the_value(self) -> None:
+        """Whole: the nearest operation, the part of the request, the place in the document."""
+        self.stub.load_openapi(FOLDER / "petstore-expanded.yaml")
+
+        answer = self.send("POST", "/api/pets", json={"tag": 3})
+
+        self.assertEqual(501, answer.status_code)
+        report = re.sub(r"written at \S+", "written at HERE", self.take_report())
+        self.assertTrue(
+            report.startswith(
+                "#1: no expectation matches POST /api/pets (10 bytes of application/json)\n"
+                "  nearest: 'addPet' POST '/api/pets' matcher=allowed by petstore-expanded.yaml, written at HERE\n"
+                "    ok   method POST\n"
+                "    ok   path '/api/pets'\n"
+                "    FAIL matcher at body: wanted the required property 'name', got {'tag': 3} "
+                "(petstore-expanded.yaml#/components/schemas/NewPet/required)\n"
+                "         $.tag of the body: wanted type 'string', got 3 "
+                "(petstore-expanded.yaml#/components/schemas/NewPet/properties/tag/type)\n"
+                "  3 others:\n"
+            ),
+            report,
+        )
+
+    def test_parts_of_a_request(self) -> None:
+        """Parameters of each kind, the body, its type and its absence, keys."""
+        parameters = [
+            {"name": "limit", "in": "query", "required": True, "schema": {"type": "integer", "maximum": 10}},
+            {"name": "X-Trace", "in": "header", "required": True, "schema": {"type": "string"}},
+            {"name": "lang", "in": "cookie", "required": True, "schema": {"type": "string", "enum": ["en"]}},
+            {"name": "old", "in": "query", "deprecated": True, "schema": {"type": "string"}},
+            {"name": "void", "in": "query", "allowEmptyValue": True, "schema": {"type": "string"}},
+        ]
+        number = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+        body = {"required": True, "content": {"application/json": {"schema": {"type": "array"}}}}
+        done = {"responses": {"204": {"description": ""}}}
+        document = make_document(
+            {
+                "/items/{id}": {"parameters": [number], "get": {"parameters": parameters, **done}},
+                "/items": {"put": {"requestBody": body, **done}},
+                "/safe": {"get": {"security": [{"key": []}, {"basic": []}], **done}},
+                "/shared": {"get": {"security": [{"oauth": []}], **done}},
+            },
+            components={
+                "securitySchemes": {
+                    "key": {"type": "apiKey", "in": "header", "name": "X-Key"},
+                    "basic": {"type": "http", "scheme": "basic"},
+                    "oauth": {"type": "openIdConnect", "openIdConnectUrl": "https://example.com"},
+                }
+            },
+        )
+        headers = {"X-Trace": "1", "Cookie": "lang=en"}
+        cases: list[tuple[str, str, dict[str, Any], str]] = [
+            ("GET", "/items/1?limit=5&old=1&void=", {"headers": headers}, ""),
+            ("GET", "/items/x?limit=5", {"headers": headers}, "path parameter 'id': wanted type 'integer', got 'x'"),
+            ("GET", "/items/1", {"headers": headers}, "query parameter 'limit': wanted one, for it is required"),
+            ("GET", "/items/1?limit=50", {"headers": headers}, "query parameter 'limit': wanted maximum 10, got 50"),
+            ("GET", "/items/1?limit=5", {}, "header parameter 'X-Trace': wanted one, for it is required, got nothing"),
+            (
+                "GET", "/items/1?limit=5", {"headers": {**headers, "Cookie": "lang=de"}},
+                "cookie parameter 'lang': wanted enum ['en'], got 'de'",
+            ),
+            ("PUT", "/items", {"json": [1]}, ""),
+            ("PUT", "/items", {}, "body: wanted one, for it is required, got nothing"),
+            ("PUT", "/items", {"json": {}}, "body: wanted type 'array', got {}"),
+            (
+                "PUT", "/items", {"data": b"[", "headers": {"Content-Type": "application/json"}},
+                "body: wanted what can be read as application/json, got b'['",
+            ),
+            ("PUT", "/items", {"data": {"a": 1}}, "Content-Type: wanted application/json, got 'application/x-www-form"),
+            ("GET", "/safe", {}, "security: wanted key or basic, got none of it (the document#/paths/~1safe/get/sec"),
+            ("GET", "/safe", {"auth": ("user", "word")}, ""),
+            ("GET", "/safe", {"headers": {"X-Key": "k"}}, ""),
+            ("GET", "/shared", {}, ""),
+        ]  # fmt: skip
+        for method, path, options, wanted in cases:
+            with self.subTest(method=method, path=path, options=options):
+                self.stub.begin("shop.test")
+                self.stub.load_openapi(document)
+                answer = self.send(method, path, **options)
+                self.assertEqual(501 if wanted else 204, answer.status_code, answer.text)
+                if wanted:
+                    self.assertIn(wanted, re.sub(" at ([^:]*): wanted", r" \1: wanted", self.take_report()))
+
+    def test_secrets_are_masked(self) -> None:
+        """A value under a secret name is not in the report."""
+        schema = {"type": "object", "properties": {"password": {"type": "integer"}}}
+        content = {"application/json": {"schema": schema}}
+        parameter = {"name": "api_key", "in": "query", "schema": {"type": "integer"}}
+        done = {"responses": {"204": {"description": ""}}}
+        self.load({"/": {"post": {"parameters": [parameter], "requestBody": {"content": content}, **done}}})
+
+        self.send("POST", "/?api_key=hunter2", json={"password": "hunter3"})
+
+        report = self.take_report()
+        self.assertIn("wanted type 'integer', got ***", report)
+        self.assertNotIn("hunter", report)
+
+    def test_an_unknown_path_names_the_nearest(self) -> None:
+        """So does a path without the base path."""
+        self.stub.load_openapi(FOLDER / "petstore-expanded.yaml")
+
+        self.send("GET", "/api/petz")
+        self.send("DELETE", "/pets/1")
+
+        report = self.take_report()
+        self.assertIn("no expectation matches GET /api/petz\n  nearest: 'findPets' GET '/api/pets'", report)
+        self.assertIn("no expectation matches DELETE /pets/1\n  nearest: 'deletePet' DELETE '/api/pets/<id>'", report)
+
+    def test_a_loose_stub_answers_all_the_same(self) -> None:
+        """``strict=False`` looks at method and path alone."""
+        self.stub.load_openapi(FOLDER / "petstore-expanded.yaml", strict=False)
+
+        self.assertEqual(200, self.send("POST", "/api/pets", json={"tag": 3}).status_code)
+        self.assertEqual(501, self.send("POST", "/api/petz").status_code)
+        self.assertIn("POST /api/petz", self.take_report())
+
+    def test_a_plain_path_comes_before_a_placeholder(self) -> None:
+        """Also for a request that the plain one does not allow: it is not for the other."""
+        limit = {"name": "limit", "in": "query", "required": True, "schema": {"type": "integer"}}
+        name = {"name": "pet-name", "in": "path", "required": True, "schema": {"type": "string"}}
+        content = {"application/json": {"example": "mine"}}, {"application/json": {"example": "one"}}
+        mine, one = ({"200": {"description": "", "content": each}} for each in content)
+        self.load(
+            {
+                "/pets/{pet-name}": {"get": {"parameters": [name], "responses": one}},
+                "/pets/mine": {"get": {"parameters": [limit], "responses": mine}},
+            }
+        )
+
+        self.assertEqual("mine", self.send("GET", "/pets/mine?limit=1").json())
+        self.assertEqual("one", self.send("GET", "/pets/mi%2Fne").json())
+        self.assertEqual(501, self.send("GET", "/pets/mine").status_code)
+
+    def test_forms_and_files(self) -> None:
+        """A form is held to its schema, however it is encoded."""
+        schema = {
+            "type": "object", "required": ["id"],
+            "properties": {"id": {"type": "string", "maxLength": 3}, "file": {"type": "string", "format": "binary"}},
+        }  # fmt: skip
+        content = {kind: {"schema": schema} for kind in ("application/x-www-form-urlencoded", "multipart/form-data")}
+        self.load({"/": {"post": {"requestBody": {"content": content}, "responses": {"204": {"description": ""}}}}})
+
+        statuses = [
+            self.send("POST", "/", data={"id": "5"}).status_code,
+            self.send("POST", "/", data={"id": "five"}).status_code,
+            self.send("POST", "/", data={"id": "5"}, files={"file": b"\x00\xff\n"}).status_code,
+            self.send("POST", "/", files={"file": b"x"}).status_code,
+        ]
+
+        self.assertEqual([204, 501, 204, 501], statuses)
+
+
+class PrecedenceTest(LoadTest):
+    """What a test writes besides."""
+
+    def test_what_a_test_writes_wins(self) -> None:
+        """A bounded expectation answers first; an unbounded one if it is newer."""
+        self.stub.load_openapi(FOLDER / "petstore.yaml")
+        self.stub.on("GET", "/v1/pets/7").reply(json={"name": "Tom"})
+        self.stub.expect("GET", "/v1/pets").reply(503)
+
+        names = [self.send("GET", f"/v1/pets/{number}").json() for number in (7, 8)]
+        statuses = [self.send("GET", "/v1/pets").status_code for _ in range(2)]
+
+        self.assertEqual({"name": "Tom"}, names[0])
+        self.assertEqual("text", names[1][0]["name"] if isinstance(names[1], list) else names[1]["name"])
+        self.assertEqual([503, 200], statuses)
+        self.stub.verify()
+
+    def test_expectations_are_named_and_counted(self) -> None:
+        """They are returned, and what came is at them."""
+        operations = {each.name: each for each in self.stub.load_openapi(FOLDER / "petstore.yaml")}
+
+        self.send("GET", "/v1/pets/7")
+
+        self.assertEqual({"listPets", "createPets", "showPetById"}, set(operations))
+        self.assertEqual("7", operations["showPetById"].requests[0].path_params["petId"])
+
+    def test_base_paths(self) -> None:
+        """The document's own, none, or another."""
+        servers = [
+            {"url": "https://a.example/v1"},
+            {"url": "{scheme}://b.example/{base}/", "variables": {
+                "scheme": {"default": "https"}, "base": {"default": "v2"}}},
+        ]  # fmt: skip
+        paths = {"/x": {"get": {"responses": {"204": {"description": ""}}}}}
+        document = make_document(paths, servers=servers)
+        for base_path, known in ((None, ["/v1/x", "/v2/x"]), ("", ["/x"]), ("/a/b/", ["/a/b/x"])):
+            with self.subTest(base_path=base_path), self.stub.scope():
+                self.stub.load_openapi(document, base_path=base_path)
+                found = [path for path in ("/x", "/v1/x", "/v2/x", "/a/b/x") if self.send("GET", path).ok]
+                self.assertEqual(known, found)
+
+    def test_prefix_of_defaults(self) -> None:
+        """A view of the stub puts its prefix before the paths."""
+        self.stub.defaults(prefix="/shop").load_openapi(FOLDER / "petstore.yaml", strict=False)
+
+        self.assertEqual(200, self.send("GET", "/shop/v1/pets").status_code)
+
+
+class DocumentsTest(LoadTest):
+    """What is a document, and what is none."""
+
+    def test_json_and_dict(self) -> None:
+        """A file of JSON, and what is in it, are the same."""
+        document = make_document({"/x": {"get": {"responses": {204: {"description": ""}}}}})
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "api.json")
+            file.write_text(json.dumps(document))
+            for source in (file, str(file), document):
+                with self.stub.scope():
+                    self.stub.load_openapi(source)
+                    self.assertEqual(204, self.send("GET", "/x").status_code)
+
+    def test_a_file_is_read_anew_when_it_changes(self) -> None:
+        """And once as long as it does not."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "api.json")
+            for path in ("/x", "/long"):
+                file.write_text(json.dumps(make_document({path: {"get": {"responses": {"204": {"description": ""}}}}})))
+                self.stub.load_openapi(file)
+                self.assertEqual(204, self.send("GET", path).status_code)
+
+    def test_other_files(self) -> None:
+        """References may lead into other files."""
+        answer = {"description": "", "content": {"application/json": {"schema": {"$ref": "pets.json#/Pet"}}}}
+        body = {"content": {"application/json": {"schema": {"$ref": "pets.json#/Pet"}}}}
+        operation = {"requestBody": body, "responses": {"200": answer}}
+        with tempfile.TemporaryDirectory() as folder:
+            pets = {"Pet": {"type": "object", "properties": {"name": {"$ref": "#/Name"}}}, "Name": {"type": "string"}}
+            Path(folder, "pets.json").write_text(json.dumps(pets))
+            file = Path(folder, "api.json")
+            file.write_text(json.dumps(make_document({"/pets": {"post": operation}})))
+            self.stub.load_openapi(file)
+
+            self.assertEqual({"name": "text"}, self.send("POST", "/pets", json={"name": "Tom"}).json())
+            self.assertEqual(501, self.send("POST", "/pets", json={"name": 5}).status_code)
+
+        self.assertIn("$.name of the body: wanted type 'string', got 5", self.take_report())
+
+    def test_what_is_no_document(self) -> None:
+        """Each message says what is wrong with which file."""
+        with tempfile.TemporaryDirectory() as folder:
+            files = {
+                "none.yaml": (None, "none.yaml' cannot be read: FileNotFoundError"),
+                "text.yaml": ("{", "text.yaml cannot be read as an OpenAPI document: "),
+                "list.yaml": ("- 1", "list.yaml cannot be read as an OpenAPI document: "),
+                "old.yaml": ("swagger: '2.0'", "wanted OpenAPI 3.0 or 3.1"),
+                "wrong.yaml": ("openapi: 3.0.0\ninfo: {}\npaths: {}", "'title' is a required property"),
+            }
+            for name, (text, wanted) in files.items():
+                if text is not None:
+                    Path(folder, name).write_text(text)
+                with self.subTest(name), self.assertRaises(UsageError) as caught:
+                    self.stub.load_openapi(Path(folder, name))
+                self.assertIn(wanted, str(caught.exception))
+        with self.assertRaisesRegex(UsageError, "/components/schemas/Nix' does not exist"):
+            self.load({"/": {"$ref": "#/components/schemas/Nix"}})
+
+    def test_without_the_library(self) -> None:
+        """The message says what to install."""
+        with mock.patch.dict("sys.modules", {"openapi_core": None}), self.assertRaises(UsageError) as caught:
+            self.load({})
+        self.assertRegex(
+            str(caught.exception),
+            r"an OpenAPI document needs openapi-core, which cannot be imported \(.*\): "
+            r"install liveserver-testcase\[openapi\]",
+        )
+
+
+class ClientTest(HTTPStubTestCase):
+    """A client that is made of the same document, with types."""
+
+    def test_aiopenapi3(self) -> None:
+        """It checks what it gets, and nothing is held against the test."""
+        self.stub.load_openapi(FOLDER / "petstore-expanded.yaml")
+        loader = aiopenapi3.FileSystemLoader(FOLDER)
+        api = aiopenapi3.OpenAPI.load_file(self.stub.url, Path("petstore-expanded.yaml"), loader=loader)
+        api._root.servers[0].url = self.stub.url_for("/api")
+
+        async def use() -> list[Any]:
+            listed = await api._.findPets(parameters={"limit": 3, "tags": ["cat", "dog"]})
+            made = await api._.addPet(data={"name": "Tom"})
+            found = await api.createRequest(("/pets/{id}", "get"))(parameters={"id": 7})
+            return [*listed, made, found]
+
+        pet = {"id": 1, "name": "text", "tag": "text"}
+        self.assertEqual([pet, pet, pet], [each.model_dump() for each in asyncio.run(use())])
+        self.assertRequested("GET", "/api/pets", query={"limit": "3", "tags": ["cat", "dog"]})
+
+
+class CaseTest(HTTPStubTestCase):
+    """On a test class."""
+
+    @classmethod
+    def configure_stub(cls, stub: HTTPStub) -> None:
+        """Each test finds the document there."""
+        stub.load_openapi(FOLDER / "github.json")
+
+    def test_gists(self) -> None:
+        """GitHub's own example answers."""
+        answer = requests.get(self.stub.url_for("/gists/7"), timeout=TIMEOUT).json()
+        self.assertEqual("2decf6c462d9b4418f2", answer["id"])
+
+    def test_labels(self) -> None:
+        """A label may be made by its name alone."""
+        url = self.stub.url_for("/repos/octocat/hello/labels")
+        self.assertEqual(201, requests.post(url, json={"name": "bug"}, timeout=TIMEOUT).status_code)
+
+
+class FailingTest(unittest.TestCase):
+    """The failure is the test's own."""
+
+    def test_a_wrong_request_fails_the_test(self) -> None:
+        """Although the client takes no notice."""
+
+        def test(case: Any) -> None:
+            case.stub.load_openapi(FOLDER / "github.json")
+            requests.post(case.stub.url_for("/repos/octocat/hello/labels"), json={}, timeout=TIMEOUT)
+
+        outcome = run_case(make_case(HTTPStubTestCase, test=test))
+
+        self.assertIn("wanted the required property 'name', got {}", outcome.report)
+
+
+class CostTest(unittest.TestCase):
+    """Who has no document pays nothing."""
+
+    def test_nothing_is_imported(self) -> None:
+        """Neither openapi-core nor our side of it."""
+        done = run_python("""
+            import sys
+            import urllib.request
+            from liveserver_testcase import HTTPStub, LiveServerTestCase
+            with HTTPStub() as stub:
+                stub.on("GET", "/").reply(200)
+                urllib.request.urlopen(stub.url).close()
+            print([name for name in sys.modules if "openapi" in name or "jsonschema" in name])
+        """)
+        self.assertEqual("[]\n", done.stdout, done.stderr)
