@@ -18,6 +18,7 @@ from benchmarks import (
     crowd,
     expectations,
     imports,
+    inspector,
     journals,
     lifecycle,
     mail,
@@ -41,6 +42,7 @@ MEASUREMENTS: dict[str, Callable[[Run], list[Table]]] = {
     "imports": imports.measure,
     "crowd": crowd.measure,
     "suites": suites.measure,
+    "inspector": inspector.measure,
 }
 #: Distributions whose versions decide what is measured.
 DISTRIBUTIONS = (

@@ -56,10 +56,10 @@ def measure(run: Run) -> list[Table]:
     return [table]
 
 
-def send(port: int, count: int, *, keep: bool) -> None:
+def send(port: int, count: int, *, keep: bool, first: int = 0) -> None:
     """Send so many requests, on one connection if it is kept."""
     client = socket.create_connection((HOST, port))
-    for number in range(count):
+    for number in range(first, first + count):
         client.sendall(REQUEST % (number, b"keep-alive" if keep else b"close"))
         while keep and not client.recv(65536).endswith(BODY):
             pass

@@ -9,6 +9,7 @@ from benchmarks.apart import IMPORT
 from benchmarks.crowd import KINDS, SLEEPING
 from benchmarks.expectations import MANY, ONE
 from benchmarks.imports import FLOOR, MIXINS
+from benchmarks.inspector import ROW as INSPECTOR
 from benchmarks.mail_crowd import KINDS as MAIL_KINDS
 from benchmarks.servers import (
     MAIL_REFERENCE,
@@ -188,6 +189,14 @@ TARGETS: tuple[Target, ...] = (
     Target("import, to that of its libraries", "imports", "ms", at_most=1.2, over=FLOOR),
     # The package loads its parts when they are asked for; who inherits from them waits for them.
     Target("import of the mixins, to the same", "imports", "ms", at_most=1.2, row=MIXINS, over=FLOOR),
+    *(
+        Target(f"inspector, {what}", "inspector", column, at_most=most, row=INSPECTOR, unit="ms", full_only=True)
+        for what, column, most in (
+            ("first paint", "paint", 1000),
+            ("first rows", "rows", 1000),
+            ("a new one", "news", 200),
+        )
+    ),
 )
 
 

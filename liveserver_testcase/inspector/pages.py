@@ -42,6 +42,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_BATCH = 25  # items in an event
 _PULSE = 15.0  # seconds without news after which a page is sent a sign that the connection is there
 
 
@@ -165,12 +166,18 @@ class Inspector:
         return Response(self._make_events(int(last) if last.isdecimal() else 0), mimetype="text/event-stream")
 
     def _make_events(self, version: int) -> Iterator[bytes]:
+        """The newest come first, a few at a time: that is what is looked at, and older mails have to be parsed yet."""
         yield b"retry: 500\n\n"
+        waiting: list[Item] = []
         while True:
             version, items = self.feed.find(version)
-            if items:
-                news = json.dumps([summarize(item) for item in items])
-                yield f"id: {version}\ndata: {news}\n\n".encode()
+            waiting += items
+            if waiting:
+                news = json.dumps([summarize(item) for item in waiting[-_BATCH:]])
+                del waiting[-_BATCH:]
+                # A page that comes back goes on from the last id, so there is none while older ones are missing.
+                mark = "" if waiting else f"id: {version}\n"
+                yield f"{mark}data: {news}\n\n".encode()
             elif not self.feed.wait(version, _PULSE):
                 return
             else:

@@ -1,6 +1,6 @@
 "use strict";
 
-// The list stands in `items`, newest last; only so many rows are in the page as somebody looks at.
+// All that has come stands in `items`, by number; only so many rows are in the page as somebody looks at.
 const PAGE = 200;
 const items = new Map();
 const byId = (id) => document.getElementById(id);
@@ -28,11 +28,13 @@ function describe(item) {
   };
 }
 
-function matches(item) {
-  const servers = [...document.querySelectorAll(".servers input")];
-  if (servers.some((box) => !box.checked && box.value === item.server)) return false;
+function makeFilter() {
+  const hidden = new Set([...document.querySelectorAll(".servers input:not(:checked)")].map((box) => box.value));
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return true;
+  return (item) => !hidden.has(item.server) && (!words.length || contains(item, words));
+}
+
+function contains(item, words) {
   const { what, status, more } = describe(item);
   const text = `${what} ${status} ${more} ${item.server} #${item.number}`.toLowerCase();
   return words.every((word) => text.includes(word));
@@ -53,9 +55,9 @@ function fill(button, item) {
 
 function draw() {
   isDrawing = false;
-  const wanted = [];
+  const wanted = [], matches = makeFilter();
   let rest = false;
-  for (const item of [...items.values()].reverse()) {
+  for (const item of [...items.values()].sort((one, other) => other.number - one.number)) {
     if (!matches(item)) continue;
     if (wanted.length === shown) { rest = true; break; }
     wanted.push(item);

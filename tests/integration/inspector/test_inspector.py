@@ -171,6 +171,25 @@ class ContentTest(InspectorTest):
                 numbers += [item["number"] for item in json.loads(news[6:])]
 
 
+    def test_the_newest_first(self) -> None:
+        """A page that opens is sent the newest at once, and has an id to go on from when it has been sent all."""
+        self.stub.on().reply(204)
+        with requests.Session() as session:
+            for number in range(60):
+                session.get(f"{self.stub.url}/{number}", timeout=HANG)
+        found: list[tuple[bool, list[int]]] = []
+        with requests.get(f"{self.inspector.url}events", stream=True, timeout=HANG) as answer:
+            has_id = False
+            for line in answer.iter_lines():
+                has_id = has_id or line.startswith(b"id: ")
+                if line.startswith(b"data: "):
+                    found.append((has_id, [item["number"] for item in json.loads(line[6:])]))
+                    if 1 in found[-1][1]:
+                        break
+        wanted = [(False, [*range(36, 61)]), (False, [*range(11, 36)]), (True, [*range(1, 11)])]
+        self.assertEqual(found, wanted)
+
+
 class StrangersTest(InspectorTest):
     """Nobody but the page may read it."""
 
