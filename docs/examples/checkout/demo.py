@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import unittest
 
 import shop
+import test_checkout
 from flask import Flask
 from test_checkout import CheckoutTest
 
@@ -70,6 +72,9 @@ def main() -> int:
     print("and the shop hides it behind a polite answer. The test fails all the same, and says why:\n")
     bad = run(MistakenShopTest, unittest.TextTestResult)
     print("\nThe tests are in docs/examples/checkout/test_checkout.py; the README shows how to write your own.")
+    print("To click through the shop, with a page that shows what its servers are sent, start them by hand:\n")
+    program, tests = os.path.relpath(sys.executable), os.path.relpath(test_checkout.__file__)
+    print(f"    {program} -m liveserver_testcase all {tests}:CheckoutTest")
     return 0 if good.wasSuccessful() and len(bad.failures) == 1 else 1
 
 

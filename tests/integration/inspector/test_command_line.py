@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import smtplib
 import subprocess
@@ -75,6 +77,7 @@ class CommandTest(unittest.TestCase):
             file = cls.folder / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(textwrap.dedent(text))
+        shutil.copytree(ROOT / "docs" / "examples" / "start", cls.folder, dirs_exist_ok=True)
 
     @contextlib.contextmanager
     def run_command(self, *arguments: str, ends_with: int = 0) -> Iterator[subprocess.Popen[str]]:
@@ -115,6 +118,17 @@ class CommandTest(unittest.TestCase):
         self.assertEqual(errors.count("\n"), 1, errors)
         self.assertTrue(errors.startswith("liveserver-testcase: "), errors)
         return errors
+
+    def test_the_readme(self) -> None:
+        """Each command that it has works as printed, beside its examples."""
+        text = (ROOT / "README.rst").read_text(encoding="utf-8")
+        commands = re.findall(r"^ +python -m liveserver_testcase (.+)$", text, re.MULTILINE)
+        self.assertEqual([command.split()[0] for command in commands], ["live", "stub", "smtp", "all"])
+        for command in commands:
+            with self.subTest(command), self.run_command(*command.split()) as process:
+                first, second = self.read(process, 2)
+                self.assertRegex(first, r"^(live|stub|smtp) server at (http|smtp)://127\.0\.0\.1:\d+$")
+                self.assertRegex(second, r"^inspector at http://127\.0\.0\.1:\d+/$")
 
     def test_live(self) -> None:
         """An application is served; each request is a line, with what it raised and without secrets."""

@@ -170,7 +170,6 @@ class ContentTest(InspectorTest):
                 news = next(line for line in lines if line.startswith(b"data: "))
                 numbers += [item["number"] for item in json.loads(news[6:])]
 
-
     def test_the_newest_first(self) -> None:
         """A page that opens is sent the newest at once, and has an id to go on from when it has been sent all."""
         self.stub.on().reply(204)

@@ -82,6 +82,48 @@ class PauseOnFailure(NoLeaks):
         if sys.version_info >= (3, 11):  # before, unittest tells of a failure when the clean-ups are over
             self.assertEqual(1, lines.count("tearDown\n"))
 
+    def test_all_servers_and_the_inspector(self) -> None:
+        """The servers of the class are named, and a page that shows what they were sent, bodies included."""
+        script = """
+            import unittest
+            from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
+            from tests.integration.apps import make_app
+
+            class ShopTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+                app = make_app()
+
+                def test_it(self):
+                    self.live.post("/", data=b"a body to look at")
+                    self.fail("look at this")
+
+            unittest.main(verbosity=0)
+        """
+        with subprocess.Popen(
+            [sys.executable, "-X", "dev", "-W", "error", "-u", "-c", textwrap.dedent(script)],
+            env={**os.environ, "LIVESERVER_PAUSE_ON_FAILURE": "1", "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # without a terminal
+        ) as process:
+            assert process.stderr is not None
+            assert process.stdin is not None
+            lines: list[str] = []
+            while not lines or not lines[-1].startswith("    http"):
+                lines.append(process.stderr.readline())
+                self.assertTrue(lines[-1], "".join(lines))
+            text = "".join(lines)
+            self.assertIn("ShopTest.test_it has failed, and its servers still run at\n", text)
+            for server in ("smtp         smtp://127.0.0.1:", "stub         http://127", "live_server  http://127"):
+                self.assertIn(f"\n    {server}", text)
+            self.assertIn("What they were sent is at\n\n    http://127", text)
+            self.assertIn("a body to look at", requests.get(f"{lines[-1].strip()}items/1", timeout=HANG).text)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            self.assertIn("FAILED (failures=1)", process.stderr.read())
+            process.wait(HANG)
+
     def test_nobody_there(self) -> None:
         """Where nobody can press Enter, nobody is waited for; without the variable nothing is held."""
         for value in ("1", "0"):
