@@ -51,7 +51,7 @@ def load_openapi(
                 operation.method,
                 base + rule,
                 name=operation.name,
-                matcher=_Allowed(document, operation, base) if strict else None,
+                matcher=_Allowed(document, operation) if strict else None,
             )
             written.append(expectation.reply_with(_Documented(document, operation)))
     return written[::-1]
@@ -69,29 +69,32 @@ class _Allowed:
     Args:
         document: The document.
         operation: The operation.
-        base_path: What stands before its path.
     """
 
-    def __init__(self, document: Document, operation: Operation, base_path: str) -> None:
+    def __init__(self, document: Document, operation: Operation) -> None:
         self._document = document
         self._operation = operation
-        self._base_path = base_path
 
     def matches(self, request: RecordedRequest) -> bool:
         """Return True if the request is for this operation, and as the document wants it."""
-        return self._is_for_this(request) and not self._find(request)
+        path = self._cut_path(request)
+        return self._is_for_this(request, path) and not self._find(request, path)
 
-    def _is_for_this(self, request: RecordedRequest) -> bool:
-        operation, path = self._operation, request.plain_path
+    def _cut_path(self, request: RecordedRequest) -> str:
+        """The part of the path that the document has; what stands before it is compared as the path is."""
+        parts = request.plain_path.split("/")
+        return "/".join(["", *parts[-self._operation.path.count("/") :]])
+
+    def _is_for_this(self, request: RecordedRequest, path: str) -> bool:
+        operation = self._operation
         return (
-            operation.pattern.fullmatch(path, len(self._base_path)) is not None
-            and self._document.find(request.method, path, self._base_path) is operation
+            operation.pattern.fullmatch(path) is not None and self._document.find(request.method, path, "") is operation
         )
 
-    def _find(self, request: RecordedRequest) -> list[Finding]:
+    def _find(self, request: RecordedRequest, path: str) -> list[Finding]:
         return self._document.check_request(
             self._operation,
-            path=self._document.read_path_parameters(self._operation, request.plain_path),
+            path=self._document.read_path_parameters(self._operation, path),
             query=request.args.items(multi=True),
             headers=request.headers.items(),
             cookies=request.cookies.items(multi=True),
@@ -100,9 +103,10 @@ class _Allowed:
 
     def explain(self, request: RecordedRequest) -> Mismatch | str:
         """Say where the request differs from the document."""
-        if not self._is_for_this(request):
+        path = self._cut_path(request)
+        if not self._is_for_this(request, path):
             return "another operation, or none"
-        first, *rest = self._find(request)
+        first, *rest = self._find(request, path)
         shown = [str(each) for each in rest[:_MOST_SHOWN]]
         shown += [f"… and {len(rest) - _MOST_SHOWN:,} more"] if len(rest) > _MOST_SHOWN else []
         return Mismatch("matcher", first.wanted, first.got, first.place, where=first.where, details=tuple(shown))

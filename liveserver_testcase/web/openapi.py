@@ -37,6 +37,7 @@ _KNOWN_TYPES = frozenset((
     "application/json", "application/octet-stream", "application/x-www-form-urlencoded", "application/xhtml+xml",
     "application/xml", "multipart/form-data", "text/html", "text/plain",
 ))  # fmt: skip
+_MULTIPART = "multipart/form-data"
 _MOST_KEPT = 16  # documents: reading one takes longer than a test
 
 
@@ -199,6 +200,7 @@ class Document:
         try:
             from openapi_core import Config, OpenAPI
             from openapi_core.datatypes import RequestParameters
+            from openapi_core.deserializing.media_types.util import data_form_loads
             from openapi_core.security.factories import SecurityProviderFactory
             from openapi_core.templating.datatypes import TemplateResult
             from openapi_core.templating.paths.datatypes import PathOperationServer
@@ -244,6 +246,12 @@ class Document:
         self._empty_parameters, kinds = _adapt(self._root.contents)
         for kind in kinds - _KNOWN_TYPES:
             readers[kind] = _read_json if IS_JSON.fullmatch(kind) else _read_text
+
+        def read_form(value: bytes, **parameters: str) -> MultiDict[str, str | bytes]:
+            parts = MultiDict(data_form_loads(value, **parameters))
+            return MultiDict((name, _read_text(part)) for name, part in parts.items(multi=True))
+
+        readers[_MULTIPART] = read_form
         self._make_parameters = RequestParameters
         self.operations = sorted(self._find_operations(), key=lambda each: len(_PLACEHOLDER.findall(each.path)))
 
@@ -262,6 +270,7 @@ class Document:
             for method in _METHODS:
                 node = item.get(method)
                 if node is not None:
+                    _type_fields(node.get("requestBody", "content", _MULTIPART))
                     servers = node.get("servers") or item.get("servers") or self._root.get("servers")
                     bases = tuple(dict.fromkeys(map(_read_base_path, servers.list() if servers is not None else [])))
                     name = str(node.read("operationId") or f"{method.upper()} {path}")
@@ -394,7 +403,8 @@ class Document:
             wanted = f"type {kind!r}" if kind else f"what can be read as {mimetype}" if mimetype else "another value"
             yield Finding(where, wanted, MASK if is_secret(name) else quote(cause.value), place)
         else:
-            yield Finding(where, "what the document has", one_line(str(cause)), place)
+            got = MASK if is_secret(name) else one_line(str(cause))
+            yield Finding(where, "what the document has", got, place)
 
     def _find_parameter(self, operation: Operation, name: str, location: str) -> Node | None:
         for owner in (operation.node, self._root.get("paths", operation.path)):
@@ -495,6 +505,16 @@ def _adapt(contents: Any) -> tuple[set[str], set[str]]:
             if isinstance(media, dict) and _XML.search(kind):
                 media.pop("schema", None)
     return empty, kinds
+
+
+def _type_fields(form: Node | None) -> None:
+    """Have the fields of a multipart form read as those of any other, of which openapi-core knows the types."""
+    schema = form.get("schema", "properties") if form is not None else None
+    if form is None or schema is None:
+        return
+    for name, node in schema.items():
+        if node.read("type") in ("integer", "number", "boolean"):
+            form.contents.setdefault("encoding", {}).setdefault(name, {"style": "form"})
 
 
 def _read_json(value: bytes, **_parameters: str) -> Any:

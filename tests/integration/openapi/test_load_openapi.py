@@ -443,19 +443,26 @@ class RequestsTest(LoadTest):
         """A form is held to its schema, however it is encoded."""
         schema = {
             "type": "object", "required": ["id"],
-            "properties": {"id": {"type": "string", "maxLength": 3}, "file": {"type": "string", "format": "binary"}},
+            "properties": {
+                "id": {"type": "integer"}, "sent": {"type": "boolean"}, "file": {"type": "string", "format": "binary"}
+            },
         }  # fmt: skip
-        content = {kind: {"schema": schema} for kind in ("application/x-www-form-urlencoded", "multipart/form-data")}
-        self.load({"/": {"post": {"requestBody": {"content": content}, "responses": {"204": {"description": ""}}}}})
+        reference = {"schema": {"$ref": "#/components/schemas/Form"}}
+        content = dict.fromkeys(("application/x-www-form-urlencoded", "multipart/form-data"), reference)
+        self.load(
+            {"/": {"post": {"requestBody": {"content": content}, "responses": {"204": {"description": ""}}}}},
+            components={"schemas": {"Form": schema}},
+        )
 
         statuses = [
             self.send("POST", "/", data={"id": "5"}).status_code,
             self.send("POST", "/", data={"id": "five"}).status_code,
-            self.send("POST", "/", data={"id": "5"}, files={"file": b"\x00\xff\n"}).status_code,
+            self.send("POST", "/", data={"id": "5", "sent": "true"}, files={"file": b"\x00\xff\n"}).status_code,
+            self.send("POST", "/", data={"id": "five"}, files={"file": b"x"}).status_code,
             self.send("POST", "/", files={"file": b"x"}).status_code,
         ]
 
-        self.assertEqual([204, 501, 204, 501], statuses)
+        self.assertEqual([204, 501, 204, 501, 501], statuses)
 
 
 class PrecedenceTest(LoadTest):
@@ -501,9 +508,11 @@ class PrecedenceTest(LoadTest):
 
     def test_prefix_of_defaults(self) -> None:
         """A view of the stub puts its prefix before the paths."""
-        self.stub.defaults(prefix="/shop").load_openapi(FOLDER / "petstore.yaml", strict=False)
+        self.stub.defaults(prefix="/shop").load_openapi(FOLDER / "petstore.yaml")
 
-        self.assertEqual(200, self.send("GET", "/shop/v1/pets").status_code)
+        statuses = [self.send("GET", path).status_code for path in ("/shop/v1/pets/7", "/shop/v1/pets?limit=x")]
+
+        self.assertEqual([200, 501], statuses)
 
 
 class DocumentsTest(LoadTest):
