@@ -22,6 +22,7 @@ __all__ = [
     "Proxy",
     "bypass_proxies",
     "exempt_host",
+    "read_original",
     "restore_proxies",
     "use_proxy",
 ]
@@ -93,6 +94,13 @@ def restore_proxies() -> None:
         if not _users:
             _hosts.clear()
         _apply()
+
+
+def read_original(name: str) -> str | None:
+    """The value of a variable as it is without us."""
+    with _lock:
+        value = os.environ.get(name)
+        return _saved.get(name, value) if value == _written.get(name) else value
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import os
 import re
 import socket
 import ssl
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from ..core.listener import connect
+from ..core.proxies import read_original
 from ..core.server import check_seconds
 from ..core.text import describe_error, quote
 from ..errors import ClientDisconnected, UsageError
@@ -94,6 +96,10 @@ class ForwardingResponder:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             if ca_file is None:
                 self._context.load_default_certs()
+                usual = read_original("SSL_CERT_FILE")
+                if usual != os.environ.get("SSL_CERT_FILE"):  # it is that of a stub with hosts now
+                    with contextlib.suppress(OSError):
+                        self._context.load_verify_locations(usual or ssl.get_default_verify_paths().openssl_cafile)
             else:
                 try:
                     self._context.load_verify_locations(ca_file)

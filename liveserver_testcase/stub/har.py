@@ -24,6 +24,7 @@ from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.content_coding import take_coding_off
 from ..web.har import HarEntry, entry_of, is_text, read_har, write_har
+from ..web.request_head import split_target
 from .expectation import at_least
 from .forwarding import ForwardingResponder
 from .parsing import parse_form
@@ -388,9 +389,10 @@ class _Recorder:
         reply = self._forward.reply_to(request)
         headers = [("Host", urlsplit(self._url).netloc)]
         headers += [pair for pair in _decode_lines(request) if pair[0].lower() != "host"]
+        path, query, _ = split_target(request.exchange.target)
         entry = HarEntry(
             request.method,
-            f"{self._url}{request.exchange.target}",
+            f"{self._url}{path}{'?' if query else ''}{query}",
             headers,
             request.body,
             reply.status,

@@ -10,17 +10,20 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import requests
+import trustme
 
 from liveserver_testcase import Fault, HTTPStub, HTTPStubTestCase, LiveServerTestCase, ServerStartError, UsageError
 from liveserver_testcase.core.tls import Certificates
-from tests.integration.apps import Routes, answer, make_app
+from tests.integration.apps import answer, make_app
 from tests.integration.running import make_case, run_case
 from tests.integration.stub.support import receive
 from tests.support import HANG, NoClassLeaks, NoLeaks, run_python
@@ -171,9 +174,6 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
 
     def test_a_har_file_has_whole_urls(self) -> None:
         """What is saved is what was asked for."""
-        import tempfile
-        from pathlib import Path
-
         self.stub.on().reply(text="5 EUR")
         requests.get(API, timeout=HANG)
         with tempfile.TemporaryDirectory() as folder:
@@ -198,16 +198,20 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         self.stub.reset()
 
 
+def ask_for_the_price(environ: Any, start: Any) -> Any:
+    """An application that asks the API."""
+    return answer(start, requests.get(API, timeout=HANG).text)
+
+
 class LiveTest(LiveServerTestCase, HTTPStubTestCase, NoClassLeaks):
     """An application that calls hosts which are written into it."""
 
     stub_hosts = HOSTS
-    live_mode: Any = "thread"
 
     @classmethod
-    def create_app(cls) -> Routes:
-        """Ask the API for the price."""
-        return Routes(price=lambda environ, start: answer(start, requests.get(API, timeout=HANG).text))
+    def create_app(cls) -> Any:
+        """The one above."""
+        return ask_for_the_price
 
     def test_the_application_calls_the_stub(self) -> None:
         """The live server itself is reached without the proxy."""
@@ -216,10 +220,59 @@ class LiveTest(LiveServerTestCase, HTTPStubTestCase, NoClassLeaks):
         self.assertEqual(1, len(self.stub.requests))
 
 
+class LiveProcessTest(LiveTest):
+    """So it does in a process of its own."""
+
+    live_mode = "process"
+
+
 def run_test(test: Callable[[Any], object], **members: Any) -> str:
     """The report of a test of its own."""
     members = {"stub_hosts": HOSTS, **members}
     return run_case(make_case(HTTPStubTestCase, test=test, **members)).report
+
+
+class UpstreamTest(NoLeaks):
+    """A stub with hosts may pass requests on to a real server."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        authority = trustme.CA()
+        leaf, key = str(self.folder / "leaf.pem"), str(self.folder / "key.pem")
+        issued = authority.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(leaf)
+        issued.private_key_pem.write_to_path(key)
+        authority.cert_pem.write_to_path(str(self.folder / "ca.pem"))
+        self.upstream = HTTPStub(tls=(leaf, key))
+        self.upstream.start()
+        self.addCleanup(self.upstream.stop)
+        patch = mock.patch.dict(os.environ, SSL_CERT_FILE=str(self.folder / "ca.pem"), LIVESERVER_RECORD="1")
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_forward_to(self) -> None:
+        """Whom the process trusts without the stub is trusted there."""
+        self.upstream.expect("GET", "/real/v1/price").reply(text="5 EUR")
+        with HTTPStub(hosts=HOSTS) as stub, stub.as_proxy():
+            stub.on("GET", API).forward_to(f"{self.upstream.url}/real")
+            self.assertEqual("5 EUR", requests.get(API, timeout=HANG).text)
+            stub.verify()
+
+    def test_record(self) -> None:
+        """What is recorded can be replayed for the host that is written into the code."""
+        self.upstream.expect("GET", "/v1/price", query={"in": "EUR"}).reply(json={"next": f"{self.upstream.url}/v2"})
+        file = self.folder / "shop.har"
+        for _ in range(2):  # recorded, and replayed
+            with HTTPStub(hosts=HOSTS) as stub, stub.as_proxy():
+                stub.record(self.upstream.url, file)
+                answer = requests.get(f"{API}?in=EUR", timeout=HANG).json()
+                self.assertEqual({"next": "https://api.shop.example/v2"}, answer)
+                stub.verify()
+            os.environ["LIVESERVER_RECORD"] = ""
+        self.assertEqual(1, len(self.upstream.requests))
 
 
 class ReportsTest(NoLeaks):
