@@ -14,7 +14,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 __all__ = [
     "LOOPBACK",
@@ -37,19 +36,19 @@ _NO_PROXY = ("no_proxy", "NO_PROXY")  # some read the lower one first, some the 
 _PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
-@dataclass(frozen=True, eq=False)
 class Proxy:
     """A proxy, and what its clients must trust.
 
-    Attributes:
+    Args:
         url: Its URL.
         ca_file: The certificate authority of those that it answers for, as a path.
         host: Where it listens, which is direct.
     """
 
-    url: str
-    ca_file: str
-    host: str
+    def __init__(self, url: str, ca_file: str, host: str) -> None:
+        self.url = url
+        self.ca_file = ca_file
+        self.host = host
 
     def make_variables(self, direct: Iterable[str] = ()) -> dict[str, str]:
         """Make the environment of its clients; loopback and ``direct`` hosts are reached without it."""

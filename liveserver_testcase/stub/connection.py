@@ -25,7 +25,6 @@ from ..web.connection import HTTPConnection
 from ..web.records import Exchange
 from ..web.response import ResponseWriter
 from .faults import FaultPlan
-from .hosts import Tunnel
 from .request import RecordedRequest
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     import concurrent.futures
 
     from .engine import StubEngine
+    from .hosts import Tunnel
 
 __all__ = ["HandlerLoop", "StubConnection", "Wake"]
 
@@ -112,10 +112,10 @@ class StubConnection(HTTPConnection):
 
     # -- tunnels ---------------------------------------------------------------------------------------------------
 
-    def open_tunnel(self, exchange: Exchange, response: ResponseWriter, host: str, port: int) -> None:
+    def open_tunnel(self, tunnel: Tunnel, response: ResponseWriter) -> None:
         """Answer CONNECT: what the client sends next begins another connection, as it believes."""
         response.open_tunnel()
-        self.tunnel = Tunnel(host, port, exchange)
+        self.tunnel = tunnel
         self._is_open = False
         self._exchanges = 0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.interrupts import defer_sigint
 from ..core.listener import Listener
@@ -27,7 +27,6 @@ from ..web.wsgi import make_base_environ
 from .connection import HandlerLoop, StubConnection, Wake
 from .expectation import Expectation
 from .faults import ConnectionFault, Fault, FaultPlan, FaultPoint, Outage, fill, plan_connection
-from .hosts import StubbedHosts, Tunnel, split_host
 from .inspection import Inspection
 from .registry import Decision, ExpectationRegistry
 from .reply import Reply
@@ -35,6 +34,9 @@ from .report import Violation
 from .request import RecordedRequest
 from .responders import FaultyResponder, Responder
 from .sending import ResponseSender, select
+
+if TYPE_CHECKING:
+    from .hosts import StubbedHosts
 
 __all__ = ["StubEngine", "StubHandler"]
 
@@ -69,32 +71,32 @@ class StubHandler:
         response = exchange.response
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
-        base, refusal = self._base_environ or self._make_base_environ(connection), None
-        if connection.tunnel is not None and connection.tunnel.base is not None:
-            exchange.target = connection.tunnel.make_url(exchange)
-            base = connection.tunnel.base
-        request = RecordedRequest(exchange, b"", base)
-        if self._hosts is not None:
-            refusal = self._refuse_foreign(request, self._hosts, connection.tunnel)
-            if refusal is None and exchange.method == "CONNECT" and connection.tunnel is None:
-                connection.open_tunnel(exchange, response, *split_host(exchange.target))
+        base, foreign_host = self._base_environ or self._make_base_environ(connection), ""
+        hosts, tunnel = self._hosts, connection.tunnel
+        if hosts is not None:
+            if tunnel is not None and tunnel.base is not None:
+                exchange.target, base = tunnel.make_url(exchange), tunnel.base
+            foreign_host = hosts.find_foreign(exchange.target)
+            if exchange.method == "CONNECT" and tunnel is None and not foreign_host:
+                connection.open_tunnel(hosts.make_tunnel(exchange), response)
                 return
+        request = RecordedRequest(exchange, b"", base)
         if connection.tls_facts is not None:
             request.tls = connection.tls_facts
         body, answer = exchange.body, None
         if body is not None:
-            if self._inspection.has_early and refusal is None:
+            if self._inspection.has_early and not foreign_host:
                 answer = self._fail_early(connection, request, body)
             if answer is None:
                 self._read_body(connection, request, body, None)
         if answer is None:
             try:
-                decision = refusal or self._registry.decide(request)
+                decision = self._refuse(request, foreign_host) if foreign_host else self._registry.decide(request)
                 answer = decision.answer
                 if answer is None:
                     answer = self._make_unmatched_reply(self._inspection.note_unanswered(request, decision))
-                    if decision.foreign_host:  # clients show no more than this of the answer to a CONNECT
-                        answer = answer.changed(reason=f"{decision.foreign_host} is none of the stub's hosts")
+                    if foreign_host:  # clients show no more than this of the answer to a CONNECT
+                        answer = answer.changed(reason=f"{foreign_host} is none of the stub's hosts")
                 if type(answer) is Reply:
                     request.reply = answer
             finally:  # not before: who finds it among the requests finds it counted, too
@@ -122,16 +124,10 @@ class StubHandler:
         self._base_environ = make_base_environ(server.scheme, server.host, server.port)
         return self._base_environ
 
-    def _refuse_foreign(self, request: RecordedRequest, hosts: StubbedHosts, tunnel: Tunnel | None) -> Decision | None:
-        """Refuse a request to a host that the stub does not answer for; None for any other."""
-        target = request.exchange.target
-        if target[:1] in "/*" or (request.method == "CONNECT" and tunnel is not None):
-            return None
-        host, port = split_host(target)
-        if hosts.cover(host, port):
-            return None
-        is_allowed = self._registry.allows(request)
-        return Decision(None, is_allowed=is_allowed, foreign_host=host, hosts=hosts.patterns)
+    def _refuse(self, request: RecordedRequest, foreign_host: str) -> Decision:
+        """Answer nothing for a host that the stub is not asked to answer for."""
+        hosts = self._hosts.patterns if self._hosts is not None else ()
+        return Decision(None, is_allowed=self._registry.allows(request), foreign_host=foreign_host, hosts=hosts)
 
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
         """Make the reply to a request that nothing answers: it says why."""

@@ -11,7 +11,6 @@ import contextlib
 import re
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.listener import format_host
@@ -22,7 +21,7 @@ from ..errors import ServerStartError, UsageError
 from ..web.records import Exchange
 from ..web.wsgi import make_base_environ
 
-__all__ = ["StubbedHosts", "Tunnel", "check_hosts", "split_host"]
+__all__ = ["StubbedHosts", "Tunnel", "check_hosts"]
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
 _PATTERN = re.compile(
@@ -31,21 +30,23 @@ _PATTERN = re.compile(
 _WANTED = "wanted a name such as 'api.example.com', or '*.example.com' for all below it"
 
 
-@dataclass
 class Tunnel:
     """What a client has asked for with CONNECT.
 
-    Attributes:
+    Args:
         host: The name, in lower case.
         port: The port.
         exchange: The CONNECT.
+
+    Attributes:
         base: The environ that its requests have in common; None until it is known what is spoken in it.
     """
 
-    host: str
-    port: int
-    exchange: Exchange
-    base: dict[str, Any] | None = field(default=None, repr=False)
+    def __init__(self, host: str, port: int, exchange: Exchange) -> None:
+        self.host = host
+        self.port = port
+        self.exchange = exchange
+        self.base: dict[str, Any] | None = None
 
     @property
     def scheme(self) -> str:
@@ -103,20 +104,27 @@ class StubbedHosts:
         """The context for a tunnel to ``host``."""
         return self._certificates.server_context(host, flaw=flaw)
 
-    def cover(self, host: str, port: int) -> bool:
-        """Return True if a host, in lower case, is one of them."""
-        host = format_host(host)
-        return any(
-            (name in ("*", host) or (name.startswith("*.") and host.endswith(name[1:])))
-            and wanted_port in (None, str(port))
-            for name, wanted_port in self._wanted
-        )
+    def find_foreign(self, target: str) -> str:
+        """The host that a URL or a CONNECT names if that is none of them; empty if it is, or if none is named."""
+        if target[:1] in "/*":
+            return ""
+        name, port = _split_host(target)
+        host = format_host(name)
+        for pattern, wanted_port in self._wanted:
+            is_below = pattern.startswith("*.") and host.endswith(pattern[1:])
+            if (is_below or pattern in ("*", host)) and wanted_port in (None, str(port)):
+                return ""
+        return name
+
+    def make_tunnel(self, exchange: Exchange) -> Tunnel:
+        """What a CONNECT asks for."""
+        return Tunnel(*_split_host(exchange.target), exchange)
 
 
-def split_host(target: str) -> tuple[str, int]:
+def _split_host(target: str) -> tuple[str, int]:
     """The host, in lower case, and the port of a URL, or of what a CONNECT names."""
-    scheme, _, rest = target.rpartition("://")
-    authority = rest.partition("/")[0].partition("?")[0].lower()
+    scheme, separator, rest = target.partition("://")
+    authority = re.split("[/?]", rest if separator else target, maxsplit=1)[0].lower()
     host, _, port = authority.rpartition(":") if re.search(r":[0-9]*\Z", authority) else (authority, "", "")
     usual = 443 if scheme.lower() == "https" else 80
     return host.strip("[]").rstrip("."), int(port[-6:] or usual)

@@ -19,7 +19,6 @@ from ..web.records import Exchange
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
-from .hosts import StubbedHosts, check_hosts
 from .inspection import refuse_in_loop
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
@@ -32,11 +31,27 @@ from .script import Script
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .hosts import StubbedHosts
+
 __all__ = ["HTTPStub"]
 
 __unittest = True
 
 _suggest = suggest_more_keywords(*CRITERIA)
+
+
+def _make_hosts(hosts: object, tls: object) -> StubbedHosts | None:
+    if hosts is None or hosts == ():
+        return None
+    from .hosts import StubbedHosts, check_hosts  # most stubs have none
+
+    patterns = check_hosts(hosts)
+    if patterns and tls:
+        raise UsageError(
+            f"hosts is {quote(hosts)}, and tls is {quote(tls)}; wanted one of them: clients speak TLS to hosts, "
+            "and not to their proxy; make a second stub for the other"
+        )
+    return StubbedHosts(patterns) if patterns else None
 
 
 class HTTPStub(HTTPServerFacade[Exchange], Script):
@@ -93,18 +108,12 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        patterns = check_hosts(hosts)
-        if patterns and tls:
-            raise UsageError(
-                f"hosts is {quote(hosts)}, and tls is {quote(tls)}; wanted one of them: clients speak TLS to hosts, "
-                "and not to their proxy; make a second stub for the other"
-            )
         registry = ExpectationRegistry()
         self._engine = StubEngine(
             registry,
             host,
             port=port,
-            hosts=StubbedHosts(patterns) if patterns else None,
+            hosts=_make_hosts(hosts, tls),
             tls=tls,
             client_auth=client_auth,
             keep_alive=keep_alive,

@@ -6,7 +6,10 @@ from typing import Any
 from unittest import mock
 
 import boto3
+import github
+import openai
 import requests
+import slack_sdk
 import stripe
 import twilio.rest
 
@@ -19,7 +22,9 @@ SMS = "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"
 class AsTheyAreTest(HTTPStubTestCase):
     """The hosts are those that the SDKs have in them."""
 
-    stub_hosts = ("api.stripe.com", "api.twilio.com", "*.amazonaws.com")
+    stub_hosts = (
+        "api.stripe.com", "api.twilio.com", "*.amazonaws.com", "api.openai.com", "api.github.com", "slack.com",
+    )  # fmt: skip
 
     def test_twilio(self) -> None:
         """twilio uses requests, and needs nothing."""
@@ -50,6 +55,27 @@ class AsTheyAreTest(HTTPStubTestCase):
         found = self.stub.expect("POST", host="sqs.eu-central-1.amazonaws.com", json={"QueueName": "mail"})
         found.reply(json={"QueueUrl": queue}, content_type="application/x-amz-json-1.0")
         self.assertEqual(queue, self.client("sqs").get_queue_url(QueueName="mail")["QueueUrl"])
+
+    def test_openai(self) -> None:
+        """openai uses httpx, which looks at the variables when a client is made."""
+        models = {"object": "list", "data": [{"id": "m", "object": "model", "created": 1, "owned_by": "us"}]}
+        self.stub.expect("GET", "https://api.openai.com/v1/models", auth="sk-1").reply(json=models)
+        client = openai.OpenAI(api_key="sk-1")
+        self.addCleanup(client.close)
+        self.assertEqual(["m"], [model.id for model in client.models.list()])
+
+    def test_github(self) -> None:
+        """PyGithub uses requests."""
+        self.stub.expect("GET", "https://api.github.com/repos/ann/shop").reply(json={"full_name": "ann/shop"})
+        client = github.Github(retry=None)
+        self.addCleanup(client.close)
+        self.assertEqual("ann/shop", client.get_repo("ann/shop").full_name)
+
+    def test_slack(self) -> None:
+        """slack_sdk uses urllib."""
+        self.stub.expect("POST", "https://slack.com/api/chat.postMessage").reply(json={"ok": True, "ts": "1.2"})
+        client = slack_sdk.WebClient(token="xoxb-1", retry_handlers=[])
+        self.assertEqual("1.2", client.chat_postMessage(channel="#shop", text="sold")["ts"])
 
     def test_stripe(self) -> None:
         """stripe trusts its own list of authorities, until its ca_bundle_path says otherwise."""

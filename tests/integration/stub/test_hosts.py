@@ -306,6 +306,21 @@ class ReportsTest(NoLeaks):
 
         self.assertIn("#1: GET http://cloud.example/v1 was refused, since 'cloud.example' is none of", run_test(test))
 
+    def test_another_url_in_the_query(self) -> None:
+        """It is no host that is asked for."""
+
+        def test(case: Any) -> None:
+            requests.get("http://api.other.example/?next=https://api.shop.example/", timeout=HANG)
+
+        self.assertIn("was refused, since 'api.other.example' is none", run_test(test))
+
+        def other(case: Any) -> None:
+            case.stub.expect("GET", API).reply(204)
+            requests.get(f"{API}?next=https://api.other.example/", timeout=HANG)
+
+        case = make_case(HTTPStubTestCase, test=other, stub_hosts=HOSTS)
+        self.assertEqual({"run": 1}, run_case(case).summary)
+
     def test_another_host_through_a_tunnel(self) -> None:
         """A tunnel is for the host that its requests name."""
 
@@ -589,12 +604,12 @@ class AloneTest(NoLeaks):
         self.assertIn("Install liveserver-testcase[tls].", str(caught.exception))
 
     def test_a_stub_without_hosts_costs_nothing(self) -> None:
-        """No certificate authority is loaded, and no thread more than for a stub before there were hosts."""
+        """Nothing is loaded for it."""
         script = """
-            import sys, threading
+            import sys
             from liveserver_testcase import HTTPStub
             with HTTPStub() as stub:
-                print(sorted({"trustme", "cryptography", "ssl"} & set(sys.modules) - {"ssl"}))
+                print(sorted({"trustme", "cryptography", "liveserver_testcase.stub.hosts"} & set(sys.modules)))
         """
         self.assertEqual("[]\n", run_python(script).stdout)
 
