@@ -136,11 +136,8 @@ class StubConnection(HTTPConnection):
         if self.tunnel is None or self._exchanges:
             super()._record_no_request(reason)
             return
-        exchange = self.tunnel.exchange
-        exchange.aborted = reason
-        if "alert" in reason:  # who just leaves may not need it any more, as browsers do
-            self.note_unreadable(exchange)
-        self.server.journal.notify(exchange)
+        self.tunnel.exchange.aborted = reason
+        self.server.journal.notify(self.tunnel.exchange)
 
     # -- what came, and was no request -----------------------------------------------------------------------------
 

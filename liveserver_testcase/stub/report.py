@@ -133,11 +133,8 @@ def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
 def _is_broken(exchange: Exchange) -> bool:
     if isinstance(exchange.handler_data, RecordedRequest):
         return bool(exchange.handler_data.failure)
-    return not _is_tunnel(exchange) or bool(exchange.aborted)
-
-
-def _is_tunnel(exchange: Exchange) -> bool:
-    return exchange.method == "CONNECT" and exchange.status == 200
+    is_tunnel = exchange.method == "CONNECT" and exchange.status == 200
+    return not is_tunnel or bool(exchange.aborted)
 
 
 def describe_exchange(exchange: Exchange) -> str:
@@ -366,13 +363,8 @@ def explain_failure(
 
 def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
     """A line for each that could not be read, and for those that say the same one."""
-    texts = dict.fromkeys(map(_explain_no_request, exchanges))
+    texts = dict.fromkeys(f"{describe_exchange(each)} could not be read: {_get_outcome(each)}" for each in exchanges)
     return _shorten(list(texts), "", str)
-
-
-def _explain_no_request(exchange: Exchange) -> str:
-    what = "led to no request" if _is_tunnel(exchange) else "could not be read"
-    return f"{describe_exchange(exchange)} {what}: {_get_outcome(exchange)}"
 
 
 def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequence[Exchange] = ()) -> str:

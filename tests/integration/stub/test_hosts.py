@@ -365,11 +365,15 @@ class ReportsTest(NoLeaks):
         def test(case: Any) -> None:
             import certifi
 
+            case.stub.expect("GET", API).reply()
             with case.assertRaises(requests.exceptions.SSLError):
                 requests.get(API, verify=certifi.where(), timeout=HANG)
 
         report = run_test(test)
-        self.assertIn("CONNECT api.shop.example:443 led to no request: the TLS handshake failed:", report)
+        self.assertIn(
+            "GET '/v1/price' scheme=https host='api.shop.example' was expected exactly once, and never", report
+        )
+        self.assertIn("  CONNECT api.shop.example:443: the TLS handshake failed: ", report)
         self.assertIn(
             "a client does not trust the stub: give it stub.ca_file, or a context of stub.client_context()", report
         )
@@ -674,7 +678,7 @@ class WireTest(NoLeaks):
         receive(client, lambda data: data.endswith(b"5 EUR"))
 
     def test_a_tunnel_that_nobody_uses(self) -> None:
-        """A client may change its mind: nothing is held against the test."""
+        """A client may change its mind, as browsers do: nothing is held against the test."""
         self.open_tunnel().close()
         self.open_tls().close()
         self.stub.wait_until_idle(HANG)
