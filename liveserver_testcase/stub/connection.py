@@ -180,6 +180,14 @@ class StubConnection(HTTPConnection):
         self._unread = linger  # where there is no exchange that would say so
         return self.abandon(reason, reset=reset, linger=linger)
 
+    def end_tls(self) -> None:
+        """Send the alert that says that the end is no attack, without waiting for that of the client."""
+        if isinstance(self.sock, ssl.SSLSocket) and not (self._unclean or self.is_cut):
+            self._unclean = True
+            with contextlib.suppress(OSError, ValueError):
+                self.set_timeout(0.0)
+                self.sock.unwrap()
+
     def half_close(self) -> None:
         """Say that nothing more comes, and read on until the client leaves."""
         self.state = ConnectionState.READING

@@ -515,7 +515,9 @@ class WebSocketConnection(KnownAttributes):
             return
         with self._lock:
             self._commands.append(act)
-        self._wake.set()
+            is_first = len(self._commands) == 1
+        if is_first:
+            self._wake.set()
 
     def _wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
         """Wait until ``predicate()`` is true; it is asked whenever something has happened."""
@@ -680,6 +682,7 @@ class WebSocketConnection(KnownAttributes):
         if self._close_code is None and self._has_begun:
             self._close_code = 1006
         self._wake.close()
+        self._connection.end_tls()
         self._connection.notify()
 
     # -- for reports -----------------------------------------------------------------------------------------------

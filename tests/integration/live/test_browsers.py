@@ -13,7 +13,7 @@ import tempfile
 import unittest
 from typing import Any
 
-from liveserver_testcase import LiveServerTestCase
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, WebSocketFault
 from liveserver_testcase.core.tls import Certificates
 from tests.integration.apps import Routes, answer
 from tests.integration.running import make_case, run_case
@@ -94,6 +94,51 @@ class BrowserCase(NoLeaks):
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(browser.get, "about:blank")
+
+
+class StubbedWebSocket(BrowserCase):
+    """A page that talks to a WebSocket stub."""
+
+    def test_conversation(self) -> None:
+        """Messages go both ways, and the page sees the code of the close frame."""
+        script = """
+            const socket = new WebSocket("URL/feed", ["v2", "v1"]);
+            socket.binaryType = "arraybuffer";
+            socket.onopen = () => socket.send(JSON.stringify({subscribe: "AAPL"}));
+            socket.onmessage = (event) => socket.send(new Uint8Array([1, event.data.length]));
+            socket.onclose = (event) => document.title = `${socket.protocol} ${event.code} ${event.reason}`;
+        """
+
+        def test(self: Any) -> None:
+            feed = self.stub.expect_websocket("/feed", subprotocols=["v1"], headers={"Origin": self.stub.url})
+            feed.receive(json={"subscribe": "AAPL"}).ping().send("price").receive(b"\1\5").close(4000, "done")
+            self.stub.on("GET", "/").reply(html=f"<script>{script.replace('URL', self.stub.ws_url)}</script>")
+            self.stub.on("GET", "/favicon.ico").reply(404)
+            browser.get(self.stub.url_for("/"))
+            self.assertTrue(has_title("v1 4000 done"), browser.title)
+
+        self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
+
+    def test_faults(self) -> None:
+        """The page sees each fault as an end that was not clean."""
+        script = """
+            const socket = new WebSocket("URL/feed");
+            socket.onmessage = (event) => document.title = "a message";
+            socket.onclose = (event) => document.title = `clean: ${event.wasClean} ${event.code}`;
+        """
+
+        def test(self: Any) -> None:
+            self.stub.on("GET", "/").reply(html=f"<script>{script.replace('URL', self.stub.ws_url)}</script>")
+            self.stub.on("GET", "/favicon.ico").reply(404)
+            for fault in WebSocketFault:
+                if fault is not WebSocketFault.STALL:
+                    self.stub.expect_websocket("/feed").fail(fault)
+                    browser.get(self.stub.url_for("/"))
+                    self.assertTrue(has_title("clean: false 1006"), f"{fault}: {browser.title}")
+            browser.get("about:blank")
+
+        case = make_case(HTTPStubTestCase, test=test, stub_strict=False)
+        self.assertEqual({"run": 1}, run_case(case).summary)
 
 
 class Pages(BrowserCase):
