@@ -119,6 +119,7 @@ _ESCAPED = re.compile(
 _ENTITIES = {"&quot;": '"', "&#34;": '"', "&apos;": "'", "&#39;": "'", "&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _DEPTH = 3  # JSON in a text of JSON in a query: what is nested deeper is not read
+_ROUNDS = 5  # more than any text has been seen to need
 
 _Span: TypeAlias = tuple[int, int, str]
 """Where a secret starts and ends, and what is printed in its place."""
@@ -134,12 +135,17 @@ def mask(text: AnyStr) -> AnyStr:
     """
     if isinstance(text, bytes):
         return mask(text.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    parts: list[str] = []
-    position = 0
-    for start, end, shown in _find_secrets(text):
-        parts += (text[position:start], shown)
-        position = end
-    return "".join([*parts, text[position:]]) if parts else text
+    # Masked again a text stays as it is: what follows a mask at once can look like the rest of a value.
+    for _ in range(_ROUNDS):
+        parts: list[str] = []
+        position = 0
+        for start, end, shown in _find_secrets(text):
+            parts += (text[position:start], shown)
+            position = end
+        if not parts:
+            break
+        text = "".join([*parts, text[position:]])
+    return text
 
 
 def _find_secrets(text: str) -> list[_Span]:
