@@ -92,6 +92,29 @@ class PluginTest(unittest.TestCase):
         """)
         self.assert_outcome(output, passed=4)
 
+    def test_the_example(self) -> None:
+        """The example of the documentation passes."""
+        folder = ROOT / "docs" / "examples" / "plugin"
+        command = [
+            sys.executable,
+            "-X",
+            "dev",
+            "-W",
+            "error",
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            os.devnull,
+        ]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [*command, "--rootdir", str(folder), str(folder)],
+            env=environ, capture_output=True, check=False, encoding="utf-8", timeout=120,
+        )  # fmt: skip
+        self.assert_outcome(done.stdout + done.stderr, passed=3)
+
     def test_the_failure_is_the_tests_own(self) -> None:
         """What servers hold against a test fails its call, with the report; a failure of its own has it as a note."""
         output = self.run_pytest("""

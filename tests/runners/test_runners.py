@@ -64,6 +64,9 @@ COMMANDS = {
     "nose2": [*STRICT, "-m", "nose2", "--plugin", "tests.runners.recording", *SUITES],
 }
 MISSING = [name for name in ("testtools", "green") if importlib.util.find_spec(name) is None]
+# Python 3.12.1 and 3.12.2 start no test that is skipped, on which green ends with an AttributeError, whatever the tests
+if (3, 12, 1) <= sys.version_info < (3, 12, 3) and "green" not in MISSING:
+    MISSING.append("green")
 LIMIT = 120  # seconds for what takes about five
 
 
@@ -264,7 +267,7 @@ class UnderTesttools(Checks, unittest.TestCase):
     runner = "testtools"
 
 
-@unittest.skipIf("green" in MISSING, "green is not installed")
+@unittest.skipIf("green" in MISSING, "green is not installed, or cannot run a skipped test on this Python")
 class UnderGreen(Checks, unittest.TestCase):
     """``green``, which does not say which class an error of a whole class belongs to."""
 
