@@ -39,7 +39,7 @@ class RequestRecord:
         exchange_index: Its number on that connection, from 0.
         address: The client's, as the socket module has it: host and port are the first two.
         method: Such as ``GET``, or ``WEBSOCKET``; empty if no request could be made out.
-        target: The raw target of the request line.
+        target: The raw target of the request line; through a tunnel to a host of a stub, the whole URL.
         version: ``HTTP/1.1`` or ``HTTP/1.0``.
         accepted_at: When its connection was accepted; this and the other times are of the monotonic clock, and None for
             what has not happened, or is not known to the server.

@@ -41,3 +41,21 @@ class HTTPStubTLSContract(HTTPStubContract):
 
     def make_server(self, **options: Any) -> Server:
         return super().make_server(tls=True, **options)
+
+
+class HTTPStubTunnelContract(HTTPStubContract):
+    """An `HTTPStub` whose clients speak TLS in a tunnel, to a host that it answers for."""
+
+    def make_server(self, **options: Any) -> Server:
+        return super().make_server(hosts=["a"], **options)
+
+    def client_context(self, server: Server) -> Any:
+        return server.client_context()
+
+    def secure(self, server: Server, client: socket.socket) -> socket.socket:
+        client.sendall(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
+        if not self.receive(client, b"\r\n\r\n"):  # a server that stops serves no new client
+            return client
+        wrapped: socket.socket = self.client_context(server).wrap_socket(client, server_hostname="a")
+        self.addCleanup(wrapped.close)
+        return wrapped
