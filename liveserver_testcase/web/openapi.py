@@ -38,6 +38,7 @@ _KNOWN_TYPES = frozenset((
     "application/xml", "multipart/form-data", "text/html", "text/plain",
 ))  # fmt: skip
 _MULTIPART = "multipart/form-data"
+_UNTYPED = "application/octet-stream"  # what a body without a type may be taken for: RFC 9110, 8.3
 _MOST_KEPT = 16  # documents: reading one takes longer than a test
 
 
@@ -326,8 +327,7 @@ class Document:
         parameters = self._make_parameters(
             query=MultiDict(query), header=known, cookie=MultiDict(cookies), path=dict(path)
         )
-        # a request without a type and without a body is of the type that the document has
-        kind = _lower_type(known.get("Content-Type", "application/octet-stream"))
+        kind = _lower_type(known.get("Content-Type", _UNTYPED))
         request = _Request(operation.method.lower(), operation.path, parameters, body or None, kind)
         return self._collect(operation, self._library.iter_request_errors(request), "requestBody")
 
@@ -344,7 +344,7 @@ class Document:
         """
         known = Headers(list(headers))
         request = _Request(operation.method.lower(), operation.path, self._make_parameters(), None, "")
-        response = _Response(status, known, body, _lower_type(known.get("Content-Type", "")))
+        response = _Response(status, known, body, _lower_type(known.get("Content-Type", _UNTYPED)))
         said = operation.node.get("responses")
         key = next((key for key in (str(status), f"{status // 100}XX") if said and said.get(key)), "default")
         return self._collect(operation, self._library.iter_response_errors(request, response), "responses", key)
@@ -394,8 +394,8 @@ class Document:
             known = ", ".join(sorted(cause.availableresponses))
             yield Finding("status", known, cause.http_status, self._find_place(operation.node, "responses"))  # type: ignore[attr-defined]
         elif hasattr(cause, "availableMimetypes"):
-            known = " or ".join(cause.availableMimetypes)
-            yield Finding("Content-Type", known, quote(cause.mimetype), place)  # type: ignore[attr-defined]
+            known, got = " or ".join(cause.availableMimetypes), cause.mimetype  # type: ignore[attr-defined]
+            yield Finding("Content-Type", known, f"{quote(got)}{' or none' if got == _UNTYPED else ''}", place)
         elif type(cause).__name__.startswith("Missing"):
             yield Finding(where, "one, for it is required", "nothing", place)
         elif hasattr(cause, "value"):
@@ -403,7 +403,7 @@ class Document:
             wanted = f"type {kind!r}" if kind else f"what can be read as {mimetype}" if mimetype else "another value"
             yield Finding(where, wanted, MASK if is_secret(name) else quote(cause.value), place)
         else:
-            got = MASK if is_secret(name) else one_line(str(cause))
+            got = MASK if is_secret(name) else describe_error(cause)
             yield Finding(where, "what the document has", got, place)
 
     def _find_parameter(self, operation: Operation, name: str, location: str) -> Node | None:

@@ -62,6 +62,8 @@ def make_app() -> flask.Flask:
         if "packed" in flask.request.args:
             body = gzip.compress(b'{"id": "one", "name": "Tom"}')
             return flask.Response(body, 200, {"Content-Encoding": "gzip"}, "application/json")
+        if "long" in flask.request.args:
+            return {"id": "x" * 2_000_000}
         answer = {"id": number, "name": "Tom", **flask.request.args}
         return answer, int(answer.pop("status", 200))
 
@@ -151,6 +153,25 @@ class ResponsesTest(unittest.TestCase):
                 with mock.patch.dict(globals(), {case.__name__: case}):
                     report = run_case(case).report
                 self.assertIn("$.id of the body: wanted type 'integer'", report)
+
+    def test_each_scope(self) -> None:
+        """A server of one test, and one that is shared: each response belongs to the test that asked for it."""
+        for scope in ("test", "module"):
+            with self.subTest(scope=scope):
+                members = {"test_1": get("/pets/1?id=x"), "test_2": get("/pets/1"), "live_scope": scope}
+                outcome = run_case(make_case(WSGI, **members), make_case(WSGI, test=get("/pets/2"), live_scope=scope))
+                self.assertEqual({"run": 3, "failures": 1}, outcome.summary, outcome.printed)
+
+    def test_what_has_no_whole_response_is_let_be(self) -> None:
+        """A body that is longer than what is kept, and HEAD."""
+
+        def test(case: Any) -> None:
+            requests.head(case.live_url("/pets/1?id=x"), timeout=10)
+            requests.get(case.live_url("/pets/1?id=x&long=1"), timeout=10)
+
+        outcome = run_case(make_case(WSGI, test=test))
+
+        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
 
     def test_a_compressed_body(self) -> None:
         """It is compared without its Content-Encoding."""

@@ -375,6 +375,7 @@ class RequestsTest(LoadTest):
                 "body: wanted what can be read as application/json, got b'['",
             ),
             ("PUT", "/items", {"data": {"a": 1}}, "Content-Type: wanted application/json, got 'application/x-www-form"),
+            ("PUT", "/items", {"data": b"[]"}, "wanted application/json, got 'application/octet-stream' or none"),
             ("GET", "/safe", {}, "security: wanted key or basic, got none of it (the document#/paths/~1safe/get/sec"),
             ("GET", "/safe", {"auth": ("user", "word")}, ""),
             ("GET", "/safe", {"headers": {"X-Key": "k"}}, ""),
