@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from ..core.server import check_switch
 from ..core.text import quote
 from ..errors import UsageError
 from ..web.openapi import IS_JSON, Document, Finding, Node, Operation, read_document
@@ -38,29 +39,25 @@ def load_openapi(
     """Write an expectation for each operation that a document has: see `Script.load_openapi`."""
     if base_path is not None and (not isinstance(base_path, str) or (base_path and not base_path.startswith("/"))):
         raise UsageError(f"base_path is {quote(base_path)}; wanted one that begins with '/', such as '/v1', or ''")
-    if not isinstance(strict, bool):
-        raise UsageError(f"strict is {quote(strict)}; wanted True or False")
-    document = read_document(source)
+    is_strict, document = check_switch("strict", strict), read_document(source)
     written = []
     for operation in reversed(document.operations):  # the newest wins, and that is to be the one with no placeholders
-        bases = operation.base_paths if base_path is None else (base_path.rstrip("/"),)
-        for base in bases:
-            path, names = operation.path.replace("<", "%3C"), iter(range(len(operation.path)))
-            rule = re.sub(r"\{[^{}]*\}", lambda match, names=names: _name_placeholder(match, next(names)), path)  # type: ignore[misc]
-            expectation = script.on(
-                operation.method,
-                base + rule,
-                name=operation.name,
-                matcher=_Allowed(document, operation) if strict else None,
-            )
-            written.append(expectation.reply_with(_Documented(document, operation)))
+        matcher = _Allowed(document, operation) if is_strict else None
+        responder = _Documented(document, operation)
+        for base in operation.base_paths if base_path is None else (base_path.rstrip("/"),):
+            path = base + _write_rule(operation.path)
+            expectation = script.on(operation.method, path, name=operation.name, matcher=matcher)
+            written.append(expectation.reply_with(responder))
     return written[::-1]
 
 
-def _name_placeholder(match: re.Match[str], number: int) -> str:
-    """A placeholder as a rule has it, of which the name must be one of Python's."""
-    name = re.sub(r"\W", "_", match[0][1:-1], flags=re.ASCII)
-    return f"<{name if name.isidentifier() else f'_{number}'}>"
+def _write_rule(path: str) -> str:
+    """A path of the document as a rule, in which placeholders have names as Python has them."""
+    pieces = re.split(r"\{([^{}]*)\}", path.replace("<", "%3C"))
+    for number in range(1, len(pieces), 2):
+        name = re.sub(r"\W", "_", pieces[number], flags=re.ASCII)
+        pieces[number] = f"<{name if name.isidentifier() else f'_{number}'}>"
+    return "".join(pieces)
 
 
 class _Allowed:
@@ -77,24 +74,19 @@ class _Allowed:
 
     def matches(self, request: RecordedRequest) -> bool:
         """Return True if the request is for this operation, and as the document wants it."""
-        path = self._cut_path(request)
-        return self._is_for_this(request, path) and not self._find(request, path)
+        return self._find(request) == []
 
-    def _cut_path(self, request: RecordedRequest) -> str:
-        """The part of the path that the document has; what stands before it is compared as the path is."""
+    def _find(self, request: RecordedRequest) -> list[Finding] | None:
+        """Where the request differs from the document; None if it is for another operation, or none."""
         parts = request.plain_path.split("/")
-        return "/".join(["", *parts[-self._operation.path.count("/") :]])
-
-    def _is_for_this(self, request: RecordedRequest, path: str) -> bool:
-        operation = self._operation
-        return (
-            operation.pattern.fullmatch(path) is not None and self._document.find(request.method, path, "") is operation
-        )
-
-    def _find(self, request: RecordedRequest, path: str) -> list[Finding]:
+        path = "/".join(["", *parts[-self._operation.path.count("/") :]])  # what stands before is the path's criterion
+        if not self._operation.pattern.fullmatch(path):  # which most are not, of those that a report compares
+            return None
+        if self._document.find(request.method, path, "") is not self._operation:
+            return None
         return self._document.check_request(
             self._operation,
-            path=self._document.read_path_parameters(self._operation, path),
+            path,
             query=request.args.items(multi=True),
             headers=request.headers.items(),
             cookies=request.cookies.items(multi=True),
@@ -103,10 +95,10 @@ class _Allowed:
 
     def explain(self, request: RecordedRequest) -> Mismatch | str:
         """Say where the request differs from the document."""
-        path = self._cut_path(request)
-        if not self._is_for_this(request, path):
+        found = self._find(request)
+        if not found:
             return "another operation, or none"
-        first, *rest = self._find(request, path)
+        first, *rest = found
         shown = [str(each) for each in rest[:_MOST_SHOWN]]
         shown += [f"… and {len(rest) - _MOST_SHOWN:,} more"] if len(rest) > _MOST_SHOWN else []
         return Mismatch("matcher", first.wanted, first.got, first.place, where=first.where, details=tuple(shown))

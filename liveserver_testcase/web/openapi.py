@@ -292,22 +292,13 @@ class Document:
                         return operation
         return None
 
-    def read_path_parameters(self, operation: Operation, path: str) -> dict[str, str]:
-        """What the placeholders of an operation stand for in a path, whatever is before it."""
-        match = re.search(f"(?:{operation.pattern.pattern})\\Z", path)
-        values = match.groups() if match is not None else ()
-        return {
-            name: value.replace("%2F", "/")
-            for name, value in zip(_PLACEHOLDER.findall(operation.path), values, strict=False)
-        }
-
     # -- judging ---------------------------------------------------------------------------------------------------
 
     def check_request(
         self,
         operation: Operation,
+        path: str,
         *,
-        path: Mapping[str, str],
         query: Iterable[tuple[str, str]],
         headers: Iterable[tuple[str, str]],
         cookies: Iterable[tuple[str, str]],
@@ -317,15 +308,20 @@ class Document:
 
         Args:
             operation: What it asks for.
-            path: What the placeholders stand for.
+            path: The part of its path that the document has.
             query: The parameters of the query, decoded.
             headers: The headers.
             cookies: The cookies.
             body: The body, without Content-Encoding.
         """
         known = Headers(list(headers))
+        match = operation.pattern.fullmatch(path)
+        values = [value.replace("%2F", "/") for value in match.groups()] if match is not None else []
         parameters = self._make_parameters(
-            query=MultiDict(query), header=known, cookie=MultiDict(cookies), path=dict(path)
+            query=MultiDict(query),
+            header=known,
+            cookie=MultiDict(cookies),
+            path=dict(zip(_PLACEHOLDER.findall(operation.path), values, strict=False)),
         )
         kind = _lower_type(known.get("Content-Type", _UNTYPED))
         request = _Request(operation.method.lower(), operation.path, parameters, body or None, kind)
