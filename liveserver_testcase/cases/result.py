@@ -136,15 +136,17 @@ class DelayedResult:
         return _Event(name, (self._test, (type(failure), failure, failure.__traceback__)))
 
     def _pass_on(self, events: list[_Event]) -> None:
-        self._test._keep_failures(
-            [
-                (event.arguments[1 if event.name == "addSubTest" else 0].id(), event.error[1])
-                for event in events
-                if event.error is not None and event.name != "addExpectedFailure"
-            ]
-        )
-        for event in events:
-            getattr(self._result, event.name)(*event.arguments)
+        try:
+            self._test._keep_failures(
+                [
+                    (event.arguments[1 if event.name == "addSubTest" else 0].id(), event.error[1])
+                    for event in events
+                    if event.error is not None and event.name != "addExpectedFailure"
+                ]
+            )
+        finally:  # also when somebody interrupts it
+            for event in events:
+                getattr(self._result, event.name)(*event.arguments)
 
     def _with_kept(self, name: str, known: list[Any]) -> list[Any]:
         """``failures`` or ``errors`` as a ``tearDown`` expects them that looks there for its own test's."""

@@ -8,10 +8,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.masking import mask
 from ..core.text import count, describe_error
 from ..mail.message import Attachment, ReceivedEmail
 from ..stub.har import make_entry
@@ -19,13 +19,14 @@ from ..stub.request import RecordedRequest
 from ..web.har import HarEntry, make_captured_entries, write_har
 from ..web.records import Exchange
 from .feed import Item, Source, find_sources
-from .views import MAIL_POLICY, as_data_url, view_mail, view_request
+from .views import MAIL_POLICY, MOST_TEXT, as_data_url, mask_text, view_mail, view_request
 
 __all__ = ["write_folder"]
 
 _LONGEST_NAME = 120  # letters of a folder's name; file systems take 255 bytes, and all of a path has a limit on Windows
 _MOST_ITEMS = 300  # requests and mails that a report shows; a browser takes a second for them
-_LARGEST_FILE = 1_000_000  # bytes of an attachment that a report has in itself
+_LARGEST_FILE = 100_000  # bytes of an attachment that a report has in itself
+_ROOM = 2_000_000  # bytes of all bodies that are written, the latest first: to mask a million takes about a second
 _POLICY = f"{MAIL_POLICY}; base-uri 'none'; form-action 'none'"  # a frame inherits it
 
 
@@ -96,20 +97,36 @@ def find_items(sources: Sequence[Source]) -> list[Item]:
     found = [
         (source, entry) for source in sources for entry in source.server.journal.entries(source.server.journal.window)
     ]
-    found.sort(key=lambda each: each[1].received_at)
+    found.sort(key=lambda each: each[1].arrived)  # on the monotonic clock, which no test turns
     return [Item(number, source, entry, 0) for number, (source, entry) in enumerate(found, 1)]
 
 
 def _write_traffic(path: Path, items: Sequence[Item]) -> None:
-    entries: list[HarEntry | None] = []
-    for item in items:
-        if isinstance(item.entry, ReceivedEmail):
+    entries, room = [], _ROOM
+    for item in reversed(items):
+        entry = _make_entry(item)
+        if entry is None:
             continue
-        if isinstance(item.entry, Exchange) and isinstance(item.entry.handler_data, RecordedRequest):
-            entries.append(make_entry(item.entry, item.source.url))
+        size = _size_of(entry)
+        if size > room:
+            note = f"the bodies, of {size:,} bytes, are left out"
+            entry = replace(entry, request_body=b"", response_body=None, comment=entry.comment or note)
         else:
-            entries += make_captured_entries([item.entry], item.source.url)
-    write_har(path, [entry for entry in entries if entry is not None])
+            room -= size
+        entries.append(entry)
+    write_har(path, entries)
+
+
+def _make_entry(item: Item) -> HarEntry | None:
+    if isinstance(item.entry, ReceivedEmail):
+        return None
+    if isinstance(item.entry, Exchange) and isinstance(item.entry.handler_data, RecordedRequest):
+        return make_entry(item.entry, item.source.url)
+    return next(iter(make_captured_entries([item.entry], item.source.url)), None)
+
+
+def _size_of(entry: HarEntry) -> int:
+    return len(entry.request_body) + len(entry.response_body or b"")
 
 
 def _write_mails(path: Path, items: Sequence[Item]) -> None:
@@ -130,11 +147,18 @@ def _write_report(
 ) -> None:
     from .pages import load_templates, read_asset
 
-    shown = items[-_MOST_ITEMS:]
-    began = items[0].entry.received_at if items else 0.0
+    shown: list[Item] = []
+    room = _ROOM
+    for item in reversed(items[-_MOST_ITEMS:]):
+        entry = _make_entry(item)
+        room -= min(_size_of(entry), MOST_TEXT) if entry is not None else 0
+        if room < 0:
+            break
+        shown.insert(0, item)
+    began = items[0].entry.arrived if items else 0.0
     timeline = [
         (
-            item.entry.received_at - began,
+            item.entry.arrived - began,
             view_mail(item, _locate, secrets=False)
             if isinstance(item.entry, ReceivedEmail)
             else view_request(item, secrets=False),
@@ -148,10 +172,10 @@ def _write_report(
             name=name,
             policy=_POLICY,
             style=read_asset("inspector.css"),
-            failures=[(test, mask(text)) for test, text in failures],
+            failures=[(test, mask_text(text)) for test, text in failures],
             timeline=timeline,
             left_out=count(len(items) - len(shown), "earlier one") if len(items) > len(shown) else "",
-            outputs=[(server, mask(text)) for server, text in outputs if text],
+            outputs=[(server.removesuffix("_server"), mask_text(text)) for server, text in outputs if text],
             screenshot=as_data_url("image/png", screenshot) if screenshot else "",
             base="",
         )

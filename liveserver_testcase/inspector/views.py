@@ -26,6 +26,7 @@ from .feed import Item
 
 __all__ = [
     "MAIL_POLICY",
+    "MOST_TEXT",
     "BodyView",
     "MailView",
     "RequestView",
@@ -33,13 +34,16 @@ __all__ = [
     "Summary",
     "as_data_url",
     "make_document",
+    "mask_text",
     "read_sides",
     "summarize",
     "view_mail",
     "view_request",
 ]
 
-_MOST_TEXT = 200_000  # characters of a body that a page shows; the whole can be saved
+MOST_TEXT = 200_000
+"""Characters of a body that a page shows."""
+
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml", "image/x-icon")
 
 Pairs = Sequence[tuple[str, str]]
@@ -89,6 +93,11 @@ def find_problem(record: RequestRecord) -> str:
 # -- bodies ------------------------------------------------------------------------------------------------------------
 
 
+def mask_text(text: str) -> str:
+    """Mask the beginning of a text, as much as is shown: a million letters would take a second."""
+    return mask(text[:MOST_TEXT])
+
+
 @dataclass(frozen=True)
 class BodyView:
     """A body, or a part of one.
@@ -128,14 +137,16 @@ def view_body(body: bytes | None, content_type: str, coding: str, *, secrets: bo
         return BodyView("none", content_type, note=note or ("it was not kept" if body is None else ""))
     decoded = take_coding_off(body, coding)
     body = body if decoded is None else decoded
-    if not secrets:
-        body = mask(body)
     kind = content_type.partition(";")[0].strip().lower()
     common: dict[str, Any] = {"content_type": content_type, "size": len(body), "note": note}
     if coding and decoded is None:
         return BodyView("binary", **{**common, "note": note or f"it is encoded with {coding}"})
     if kind in _PICTURES:
         return BodyView("picture", picture=as_data_url(kind, body), **common)
+    if not secrets:
+        if len(body) > MOST_TEXT:
+            common["note"] = note or f"only the first {MOST_TEXT:,} bytes are shown"
+        body = mask(body[:MOST_TEXT])
     boundary = re.search(r'boundary="?([^";]+)', content_type)
     if kind == "multipart/form-data" and boundary:
         return BodyView("multipart", parts=_view_parts(body, boundary[1].encode(), secrets=secrets), **common)
@@ -150,9 +161,9 @@ def view_body(body: bytes | None, content_type: str, coding: str, *, secrets: bo
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
         except (ValueError, RecursionError):
             is_json = False
-    if len(text) > _MOST_TEXT:
-        common["note"] = f"only the first {_MOST_TEXT:,} characters are shown"
-    return BodyView("json" if is_json else "text", text=text[:_MOST_TEXT], **common)
+    if len(text) > MOST_TEXT:
+        common["note"] = f"only the first {MOST_TEXT:,} characters are shown"
+    return BodyView("json" if is_json else "text", text=text[:MOST_TEXT], **common)
 
 
 def _view_parts(body: bytes, boundary: bytes, *, secrets: bool) -> list[tuple[str, BodyView]]:
@@ -395,7 +406,7 @@ def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: 
         locate: Gives the URL of an attachment, by its number and itself; empty for none.
         secrets: Whether secrets are shown; ``***`` stands for each where not.
     """
-    show: Callable[[str], str] = str if secrets else mask
+    show: Callable[[str], str] = str if secrets else mask_text
     mail = item.entry
     if not isinstance(mail, ReceivedEmail):
         raise TypeError(f"{mail!r} is no mail")
@@ -419,7 +430,7 @@ def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: 
             for number, each in enumerate(files)
         ],
         mail.defects,
-        mail.raw[:_MOST_TEXT].decode("utf-8", "replace") if secrets else "",
+        mail.raw[:MOST_TEXT].decode("utf-8", "replace") if secrets else "",
         _find_transcript(item.source.server, mail) if isinstance(item.source.server, SMTPServer) else "",
     )
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..core.interrupts import monotonic
 from ..core.journal import JournalWindow
 from ..core.masking import mask
 from ..core.text import escape
@@ -129,6 +130,7 @@ class ReceivedEmail(ParsedPart):
         session: What the server knew of the connection; None if that was not recorded.
         received_at: When it was accepted, in seconds since the epoch.  Do not order by it: clocks are turned
             back.
+        arrived: The same on the monotonic clock, to order it by.
         index: Counts the emails of a server from 0, in the order in which they were accepted; set by its
             journal.
         window: The test in which it was begun; set by the journal.
@@ -148,6 +150,7 @@ class ReceivedEmail(ParsedPart):
         self.envelope = envelope
         self.session: SessionFacts | None = session
         self.received_at = received_at
+        self.arrived = monotonic()
         self.index = -1
         self.window = _NO_TEST
         self.was_seen = False

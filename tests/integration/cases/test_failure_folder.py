@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import freezegun
 import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase
@@ -109,7 +110,7 @@ class ContentTest(FolderTest):
         self.assertIn("RuntimeError: kaboom", self.read(folder))
         (entry,) = json.loads(self.read(folder, "traffic.har"))["log"]["entries"]
         self.assertEqual(entry["response"]["status"], 500)
-        self.assertIn("Log and output of live_server", self.read(f"{apart.__name__}.Dying.test_1"))
+        self.assertIn("Log and output: live", self.read(f"{apart.__name__}.Dying.test_1"))
         self.assertIn("goodbye", self.read(f"{apart.__name__}.Dying.test_1"))
 
     def test_a_screenshot(self) -> None:
@@ -173,6 +174,42 @@ class ContentTest(FolderTest):
         self.assertNotIn("GET /9<", report)
         self.assertIn("GET /10<", report)
         self.assertEqual(len(json.loads(self.read("made.Case.test_it", "traffic.har"))["log"]["entries"]), 310)
+
+    def test_a_frozen_clock(self) -> None:
+        """The timeline is in the order in which things happened, whatever the test does to the clock."""
+
+        def test(self: Any) -> None:
+            self.stub.on().reply(204)
+            requests.get(f"{self.stub.url}/first", timeout=HANG)
+            with freezegun.freeze_time("2001-01-01"):
+                send_mail(self, "Second")
+            requests.get(f"{self.stub.url}/third", timeout=HANG)
+            self.fail("look")
+
+        run_case(make_case(HTTPStubTestCase, SMTPTestCase, test=test))
+        report = self.read("made.Case.test_it")
+        places = [report.index(text) for text in ("GET /first<", "Second<", "GET /third<")]
+        self.assertEqual(places, sorted(places))
+        self.assertNotIn('class="when">-', report)
+
+    def test_large_bodies(self) -> None:
+        """What would take long to mask is left out, the oldest first, and both files say so."""
+
+        def test(self: Any) -> None:
+            self.stub.on().reply(204)
+            for number in range(3):
+                requests.post(f"{self.stub.url}/{number}", data=b"word " * 200_000, timeout=HANG)
+            requests.post(f"{self.stub.url}/form", files={"password": (None, "s3cr3t"), "a": (None, "b")}, timeout=HANG)
+            self.fail("look")
+
+        run_case(make_case(HTTPStubTestCase, test=test))
+        entries = json.loads(self.read("made.Case.test_it", "traffic.har"))["log"]["entries"]
+        self.assertTrue(entries[-1]["request"]["postData"]["text"])
+        self.assertEqual([entry.get("comment", "") for entry in entries].count(""), 2)
+        self.assertEqual(entries[0]["comment"], "the bodies, of 1,000,000 bytes, are left out")
+        report = self.read("made.Case.test_it")
+        self.assertIn("only the first 200,000 bytes are shown", report)
+        self.assertNotIn("s3cr3t", report)
 
 
 class FailuresTest(FolderTest):
