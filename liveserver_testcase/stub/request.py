@@ -142,12 +142,11 @@ class RecordedRequest(Request):
 
             Two threads may do so at once; what they set is the same.
             """
-            if self._is_read:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            super().__init__(self.make_environ(), populate_request=False)
-            self._cached_data = self.content if self.body else b""
-            self._is_read = True
-            return getattr(self, name)
+            if not self._is_read:
+                super().__init__(self.make_environ(), populate_request=False)
+                self._cached_data = self.content if self.body else b""
+                self._is_read = True
+            return super().__getattribute__(name)  # another thread may have set it since it was found missing
 
     def make_environ(self) -> dict[str, Any]:
         """A WSGI environ of the request, with its body to be read from the beginning."""

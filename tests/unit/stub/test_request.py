@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import threading
 import unittest
 from urllib.parse import quote as percent_encode
@@ -127,6 +128,8 @@ class ThreadsTest(unittest.TestCase):
 
     def test_each_reads_the_same(self) -> None:
         """Also what an environ cannot carry, while another thread has it read for the first time."""
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
         for _ in range(50):
             request = make_request("GET", "/?a=1", headers=["X_A: 1", "X-A: grün"])
             barrier, seen = threading.Barrier(4), []
