@@ -29,6 +29,8 @@ from liveserver_testcase import (
     SMTPServer,
     SMTPSession,
     SMTPTestCase,
+    WebSocketExpectation,
+    WebSocketFault,
 )
 from liveserver_testcase.cases.live_handle import LiveServerHandle
 
@@ -99,6 +101,11 @@ class CheckoutTest(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
             expectation.reply_sse([{"data": 1}], keep_open=True).reply_stream(["a"]).reply_raw(b""), Expectation
         )
         assert_type(expectation.fail(Fault.RESET, at=FaultPoint.RESPONSE_BODY, after_bytes=3), Expectation)
+        feed = self.stub.expect_websocket("/feed", subprotocols=["v1"], headers={"A": "b"}, times=2)
+        assert_type(feed.receive(json={"a": 1}).send("text").send(json=[1]).close(1000), WebSocketExpectation)
+        assert_type(feed.connection(timeout=1).receive(), "str | bytes")
+        feed.fail(WebSocketFault.GARBAGE)
+        feed.fail(Fault.RESET)  # type: ignore[arg-type]  # which is no fault of a WebSocket
         hold = expectation.hold()
         assert_type(hold, Hold)
         assert_type(hold.wait(timeout=1), RecordedRequest)

@@ -382,7 +382,7 @@ class Script(KnownAttributes):
         """Answer as a HAR file has it: each entry becomes an expectation, and repeated ones a sequence.
 
         What was masked when the file was saved matches anything.  The host of the recorded server becomes the stub's in
-        ``Location``, in bodies of text, and so on, and cookies lose their domain.
+        ``Location``, in bodies of text, and so on, and cookies lose their domain.  WebSockets are passed over.
 
         Args:
             path: The file: from `HTTPStub.save_har`, `LiveServer.save_har`, `record`, or a browser's developer tools.

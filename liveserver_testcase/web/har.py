@@ -339,7 +339,7 @@ def read_har(path: str | os.PathLike[str]) -> list[HarEntry]:
     """Read the traffic that a file has, in the order in which it happened.
 
     Headers that frame a message, and a Content-Encoding that the file's bodies do not have any more, are left out; so
-    are entries without a response, as browsers write them of requests that were blocked or given up.
+    are entries without a response, as browsers write them of requests that were blocked or given up, and WebSockets.
 
     Raises:
         UsageError: It is no HAR file; says where it is wrong.
@@ -362,7 +362,7 @@ def read_har(path: str | os.PathLike[str]) -> list[HarEntry]:
         except (KeyError, TypeError, ValueError, AttributeError, LookupError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else f"is wrong: {error}"
             raise UsageError(f"{where}: log.entries[{index}] {what}; wanted an entry of HAR 1.2") from error
-    return sorted((entry for entry in read if entry.status), key=lambda entry: entry.started_at)
+    return sorted((entry for entry in read if entry.status >= 200), key=lambda entry: entry.started_at)
 
 
 def _get(content: object, names: Iterable[str]) -> object:

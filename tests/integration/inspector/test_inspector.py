@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import requests
+import websockets.sync.client
 
 from liveserver_testcase import HTTPStub, LiveServer, SMTPServer
 from liveserver_testcase.inspector.feed import Source
@@ -108,6 +109,17 @@ class ContentTest(InspectorTest):
         for text in ("Answered by &#39;add&#39;", "<td>1 2</td>", "data:image/png;base64,", "curl --noproxy", "Copy"):
             self.assertIn(text, page)
         self.assertIn("no expectation matches GET /b", self.get("items/2").text)
+
+    def test_a_websocket_of_a_stub(self) -> None:
+        """What was exchanged on it, with control frames."""
+        feed = self.stub.on_websocket("/feed").receive("a").send(b"b").ping().close(4000, "done")
+        with websockets.sync.client.connect(f"{self.stub.ws_url}/feed") as client:
+            client.send("a")
+            self.assertEqual(b"b", client.recv(HANG))
+            feed.connections[0].wait_closed(HANG)
+        page = self.get("items/1").text
+        for text in ("b&#39;b&#39;", "ping b&#39;ping&#39;", "pong b&#39;ping&#39;", "close 4000 done", "/feed"):
+            self.assertIn(text, page)
 
     def test_a_mail(self) -> None:
         """People, text, links, codes, files, the source, and what was said in SMTP."""

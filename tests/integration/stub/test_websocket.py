@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
 import re
+import tempfile
 import threading
 from typing import Any
 
@@ -787,6 +790,23 @@ class CostTest(WebSocketTest):
         self.wait_for(lambda: all(exchange.is_over for exchange in self.stub.exchanges))
         (exchange,) = self.stub.exchanges
         self.assertEqual((101, True, "", ""), (exchange.status, exchange.completed, exchange.aborted, exchange.refused))
+
+    def test_saved_traffic(self) -> None:
+        """A handshake is saved with its response, and passed over when the file is played."""
+        self.stub.on_websocket("/feed").close()
+        self.stub.on("GET", "/page").reply(200, "page")
+        self.assert_closed(self.open(), 1000)
+        self.send("GET", "/page")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "traffic.har")
+            self.stub.save_har(path)
+            with open(path, encoding="utf-8") as file:
+                entries = json.load(file)["log"]["entries"]
+            self.assertEqual([101, 200], [entry["response"]["status"] for entry in entries])
+            self.begin("shop.test_replay")
+            (expectation,) = self.stub.load_har(path)
+        self.assertIn("'/page'", expectation.describe())
+        self.assertEqual("page", self.send("GET", "/page").text)
 
     def test_normal_closure_of_the_client(self) -> None:
         """The client sees an orderly end."""

@@ -201,6 +201,25 @@ class ClientTest(WebSocketTest):
             self.run_client(opener, talk, stub=stub)
             stub.verify()
 
+    def test_hosts_that_are_written_into_the_code(self) -> None:
+        """A stub with hosts serves their WebSockets as their proxy."""
+        stub = HTTPStub(hosts=["feed.example.com"])
+        self.addCleanup(stub.stop)
+        stub.start()
+        stub.begin("shop.test_hosts")
+        stub.expect_websocket("/feed", host="feed.example.com").receive("a").send("b").close()
+
+        async def talk() -> None:
+            url = "wss://feed.example.com/feed"
+            async with websockets.asyncio.client.connect(url, proxy=stub.proxy_url, ssl=stub.client_context()) as inner:
+                client = WebsocketsClient(inner)
+                await client.send("a")
+                self.assertEqual("b", await client.receive())
+                self.assertEqual(1000, await client.receive())
+
+        asyncio.run(asyncio.wait_for(talk(), HANG))
+        stub.verify()
+
     def test_both_directions_at_once_over_tls(self) -> None:
         """A test sends while the client does."""
         stub = HTTPStub(tls=True)
