@@ -12,7 +12,8 @@ from ..core.interrupts import TimeLimitExceeded, time_limit
 from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
 from ..web.application import configured_port, load_app
-from ..web.live import Interface, LiveServer, Mode
+from ..web.http_server import Mode
+from ..web.live import Interface, LiveServer
 from ..web.records import RequestRecord
 from .after_failure import is_pause_wanted
 from .attributes import instance_property

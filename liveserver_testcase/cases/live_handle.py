@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, overload
 from ..core.names import KnownAttributes
 from ..core.server import check_seconds
 from ..errors import UsageError
-from ..web.live import LiveServer, Mode
+from ..web.http_server import Mode
+from ..web.live import LiveServer
 from ..web.records import RequestRecord
 from .attributes import ServerAttribute
 from .base import ServerTestCase

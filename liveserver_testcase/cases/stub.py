@@ -7,12 +7,13 @@ import inspect
 import os
 import ssl
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast, get_args
 
 from ..core.tls import ClientAuth
 from ..errors import UsageError
 from ..stub.reply import Reply
 from ..stub.server import HTTPStub
+from ..web.http_server import Mode
 from .class_server import ClassServer
 from .settings import read_flag
 from .stub_adapter import StubAdapter
@@ -36,6 +37,8 @@ class HTTPStubTestCase(StubAssertions):
         stub_port: The port; 0 for one that the system chooses.  Environment: ``STUBSERVER_PORT``.
         stub_hosts: Hosts that the stub answers for as the proxy of this process and its children, such as
             ``["api.stripe.com", "*.amazonaws.com"]``.  Environment: ``STUBSERVER_HOSTS``, with commas.
+        stub_mode: ``thread``, or ``process`` for a process of its own, to which the script is sent: what it is given
+            must be values, or functions and classes at the top level of a module.  Environment: ``STUBSERVER_MODE``.
         stub_tls: Whether to speak TLS: True for a throw-away certificate, ``(certfile, keyfile)``, or an
             ``ssl.SSLContext``.  Environment: ``STUBSERVER_TLS``.
         stub_client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
@@ -56,6 +59,7 @@ class HTTPStubTestCase(StubAssertions):
     stub_host: ClassVar[str] = "127.0.0.1"
     stub_port: ClassVar[int] = 0
     stub_hosts: Sequence[str] = ()
+    stub_mode: ClassVar[Mode] = "thread"
     stub_tls: ClassVar[bool | tuple[str, str] | ssl.SSLContext] = False
     stub_client_auth: ClassVar[ClientAuth] = "none"
     stub_names: Sequence[str] = ()
@@ -99,6 +103,7 @@ class HTTPStubTestCase(StubAssertions):
             cls.setting("stub_host", "STUBSERVER_HOST", str),
             0 if name else cls.setting("stub_port", "STUBSERVER_PORT", int),
             hosts=() if name else _read_hosts(cls),
+            mode=cast(Mode, cls.setting("stub_mode", "STUBSERVER_MODE", str, get_args(Mode))),
             tls=read_flag(cls, "stub_tls", "STUBSERVER_TLS"),
             client_auth=client_auth,
             keep_alive=cls.setting("stub_keep_alive", "STUBSERVER_KEEP_ALIVE", bool),

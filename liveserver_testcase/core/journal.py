@@ -168,10 +168,15 @@ class Journal(Generic[E]):
         if self._listener is not None:
             self._listener(entry)
         if self._waiting:
-            self.wake()
+            self._wake()
 
     def wake(self) -> None:
         """Wake the waiters because something besides the entries has changed."""
+        if self._listener is not None:
+            self._listener(None)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiting:  # a waiter that comes after this line looks at the entry before it sleeps
             with self._lock:
                 self._announce()

@@ -25,7 +25,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 from ..errors import ServerStartError, UsageError
 
@@ -131,6 +131,16 @@ class Certificates:
                 cls._shared = cls()
             return cls._shared
 
+    @classmethod
+    def adopt(cls, certificate: bytes, key: bytes) -> None:
+        """Have the authority of another process be that of this one; see `to_pem`."""
+        cls._shared = made = cls()
+        made._authority = type(made._authority).from_pem(certificate, key)
+
+    def to_pem(self) -> tuple[bytes, bytes]:
+        """The authority's certificate and its key, for a process that issues certificates itself; see `adopt`."""
+        return self._authority.cert_pem.bytes(), self._authority.private_key_pem.bytes()
+
     @property
     def ca_file(self) -> str:
         """The path of a file with the authority's certificate, for ``verify=`` and such; removed at exit."""
@@ -187,7 +197,8 @@ class Certificates:
         _note_name(session, name, context)
         if name and name not in LOOPBACK_NAMES and len(self._contexts) < _MOST_CONTEXTS:
             with contextlib.suppress(UsageError):  # no name that can be certified: it gets what all get
-                session.context = self.server_context(name)
+                asks = next(auth for auth, mode in _VERIFY.items() if mode is context.verify_mode)
+                session.context = self.server_context(name, client_auth=cast(ClientAuth, asks))
 
     def ask_clients(self, context: ssl.SSLContext, client_auth: ClientAuth) -> None:
         """Have a server's context ask its clients for a certificate of this authority, as ``client_auth`` says."""

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
@@ -30,6 +30,9 @@ __all__ = [
     "StandIn",
     "StopReport",
     "WorkerConfig",
+    "explain_unreachable",
+    "find_main",
+    "find_modules",
 ]
 
 _HEAD = 4  # bytes of a message's length: 4 GB are enough
@@ -308,18 +311,12 @@ class ServerFactory:
         return make(*self.arguments, **self.options)
 
     def modules(self) -> dict[str, str]:
-        """The modules that the other process needs first, each with its file ('' if it has none), in order."""
-        names = [*self.preload, *self._owners]
-        return {
-            name: getattr(sys.modules.get(name), "__file__", None) or ""
-            for name in names
-            if name not in ("builtins", "__main__") and not name.startswith(f"{__package__.partition('.')[0]}.")
-        }
+        """See `find_modules`."""
+        return find_modules([*self.preload, *self._owners])
 
-    @property
-    def needs_main(self) -> bool:
-        """Whether it refers to something of the script that this process runs."""
-        return "__main__" in self._owners
+    def main(self) -> dict[str, str]:
+        """See `find_main`."""
+        return find_main(self._owners)
 
     @property
     def _values(self) -> tuple[Any, ...]:
@@ -328,6 +325,25 @@ class ServerFactory:
     @property
     def _owners(self) -> list[str]:
         return [owner.__module__ for owner in map(_owner, self._values) if owner is not None]
+
+
+def find_modules(names: Iterable[str]) -> dict[str, str]:
+    """The modules that another process needs first, each with its file ('' if it has none), in order."""
+    return {
+        name: getattr(sys.modules.get(name), "__file__", None) or ""
+        for name in names
+        if name not in ("builtins", "__main__") and not name.startswith(f"{__package__.partition('.')[0]}.")
+    }
+
+
+def find_main(names: Iterable[str]) -> dict[str, str]:
+    """How another process finds the script that this one runs; empty if that is none of the modules."""
+    if "__main__" not in names:
+        return {}
+    from multiprocessing.spawn import get_preparation_data
+
+    found = get_preparation_data("server")
+    return {name: found[name] for name in ("init_main_from_name", "init_main_from_path") if name in found}
 
 
 def _owner(value: object) -> Any:

@@ -272,12 +272,6 @@ class ProcessServer(Server):
         environment = {name: value for name, value in os.environ.items() if name not in _RELOADERS}
         environment.pop("FLASK_DEBUG", None)
         environment.update(self.env)
-        main: dict[str, str] = {}
-        if factory.needs_main:
-            from multiprocessing.spawn import get_preparation_data
-
-            found = get_preparation_data("server")
-            main = {name: found[name] for name in ("init_main_from_name", "init_main_from_path") if name in found}
         return WorkerConfig(
             parent_pid=os.getpid(),
             host=self._host,
@@ -287,7 +281,7 @@ class ProcessServer(Server):
             argv=tuple(sys.argv),
             environment=environment,
             modules=factory.modules(),
-            main=main,
+            main=factory.main(),
         )
 
     def _await_ready(self, child: ChildProcess, deadline: float) -> int:

@@ -18,14 +18,14 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
 from ..core.tracebacks import Unfinished, find_lasting_threads, stack_of_thread
 from .messages import Event, Pipe, RemoteException, Result, ServerFactory, StopReport, WorkerConfig
 
-__all__ = ["CommandHandler", "begin", "is_importing_main"]
+__all__ = ["CommandHandler", "begin", "import_modules", "is_importing_main"]
 
 _ORPHANED = 70  # the exit code of a child whose parent is gone; nobody is left to see it
 
@@ -189,10 +189,7 @@ def _end_group() -> None:
 
 def _make_server(config: WorkerConfig, listening: list[int]) -> Any:
     """Import what is needed and make the server, which is to start on the parent's sockets."""
-    if config.main:
-        _import_main(config)
-    for name, file in config.modules.items():
-        _import(name, file)
+    import_modules(config.modules, config.main)
     factory: ServerFactory = pickle.loads(config.factory)
     server = factory.call()
     from ..core.listener import Listener
@@ -202,6 +199,14 @@ def _make_server(config: WorkerConfig, listening: list[int]) -> Any:
         sock.settimeout(None)  # the application may have called socket.setdefaulttimeout()
     server.adopt(Listener.from_sockets(config.host, sockets))
     return server
+
+
+def import_modules(modules: Mapping[str, str], main: Mapping[str, str]) -> None:
+    """Import what pickled values refer to: see `WorkerConfig`."""
+    if main:
+        _import_main(main)
+    for name, file in modules.items():
+        _import(name, file)
 
 
 def _import(name: str, file: str) -> None:
@@ -218,16 +223,16 @@ def _import(name: str, file: str) -> None:
         spec.loader.exec_module(module)
 
 
-def _import_main(config: WorkerConfig) -> None:
+def _import_main(main: Mapping[str, str]) -> None:
     """Import the script that the parent runs, under the name that `multiprocessing` gives it."""
     global _importing_main
     from multiprocessing.spawn import prepare
 
     _importing_main = True
     try:
-        prepare(dict(config.main))
+        prepare(dict(main))
     except SystemExit as error:
-        where = config.main.get("init_main_from_path") or config.main.get("init_main_from_name")
+        where = main.get("init_main_from_path") or main.get("init_main_from_name")
         from ..errors import UsageError
 
         raise UsageError(

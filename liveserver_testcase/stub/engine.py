@@ -53,13 +53,11 @@ class StubHandler:
 
     Attributes:
         accepts_connect: Whether it is a proxy.
-        unmatched_reply: The reply to a request that nothing answers; without a body, the report is its body.
     """
 
     def __init__(
         self, registry: ExpectationRegistry, inspection: Inspection, hosts: StubbedHosts | None = None
     ) -> None:
-        self.unmatched_reply = Reply(501)
         self.accepts_connect = hosts is not None
         self._hosts = hosts
         self._registry = registry
@@ -131,7 +129,7 @@ class StubHandler:
 
     def _make_unmatched_reply(self, violation: Violation) -> Reply:
         """Make the reply to a request that nothing answers: it says why."""
-        reply = self.unmatched_reply.with_defaults(_DO_NOT_RETRY)
+        reply = self._inspection.unmatched_reply.with_defaults(_DO_NOT_RETRY)
         if reply.body or reply.stream is not None or reply.chunks is not None or reply.has_no_content:
             return reply
         body = f"{violation.explain()}\n{violation.again}\n".encode(errors="replace")

@@ -554,13 +554,12 @@ class Expectation:
     def _waiting_for(self, times: int) -> Callable[[], list[RecordedRequest] | None]:
         if not isinstance(times, int) or isinstance(times, bool) or times < 1:
             raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
+        return lambda: self._find_recorded(times)
 
-        def find() -> list[RecordedRequest] | None:
-            claimed = self.requests
-            recorded = [request for request in claimed if request.exchange.handler_data is request]
-            return recorded if self._calls - len(claimed) + len(recorded) >= times else None
-
-        return find
+    def _find_recorded(self, times: int) -> list[RecordedRequest] | None:
+        claimed = self.requests
+        recorded = [request for request in claimed if request.exchange.handler_data is request]
+        return recorded if self._calls - len(claimed) + len(recorded) >= times else None
 
     def _describe_wanted(self, times: int) -> str:
         return f"{cite(self)}, to come {describe_times((times, None))}"

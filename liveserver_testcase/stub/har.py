@@ -7,6 +7,7 @@ those of every other; entries that ask the same are one expectation that answers
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -234,7 +235,11 @@ def _make_body_criterion(entry: HarEntry) -> dict[str, Any]:
             if "json" in plain or not plain:
                 return {"json": _unmask_json(json.loads(text))}
         return {"text": _unmask(text)}
-    return {"matcher": lambda request: request.content == body} if coding else {"body": body}
+    return {"matcher": functools.partial(_has_content, body)} if coding else {"body": body}
+
+
+def _has_content(content: bytes, request: RecordedRequest) -> bool:
+    return request.content == content
 
 
 class _SameParts:
@@ -376,6 +381,7 @@ class _Recorder:
     """Passes requests on to a real server, and writes what it answers into a file, which is whole at any moment."""
 
     def __init__(self, url: str, path: str, *, secrets: bool, timeout: float, ca_file: str | None) -> None:
+        self._options: dict[str, Any] = {"secrets": secrets, "timeout": timeout, "ca_file": ca_file}
         self._forward = ForwardingResponder(url, timeout=timeout, ca_file=ca_file)
         self._url = url.rstrip("/")
         self._path = path
@@ -383,6 +389,10 @@ class _Recorder:
         self._lock = threading.Lock()  # guards what follows, and the file
         self._entries: list[HarEntry] = []
         write_har(path, [])  # what cannot be written is refused at once
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Record in the process of a stub that has one of its own."""
+        return functools.partial(_Recorder, **self._options), (self._url, os.path.abspath(self._path))
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """The upstream's answer; what it says of its own address is said of the stub's."""

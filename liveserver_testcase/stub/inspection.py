@@ -18,6 +18,7 @@ from ..web.records import Exchange
 from .expectation import Expectation, Times, cite
 from .matching import Criteria
 from .registry import Decision, ExpectationRegistry
+from .reply import Reply
 from .report import (
     Traffic,
     Violation,
@@ -78,14 +79,19 @@ class Inspection:
         timeout: Seconds that a wait lasts by default.
         is_strict: Whether a request that nothing answers, or that cannot be read, fails the test.
         is_verified: Whether an expectation that is not met fails the test.
+        unmatched_reply: The reply to a request that nothing answers; without a body, the report is its body.
         has_early: Whether anything is to fail before a request's body has come.
+        is_remote: Whether the stub is in another process.
         siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
     """
+
+    is_remote = False
 
     def __init__(self, engine: StubEngine, registry: ExpectationRegistry) -> None:
         self.name = ""
         self.timeout = 2.0
         self.is_strict = self.is_verified = True
+        self.unmatched_reply = Reply(501)
         self.has_early = False
         self.siblings: list[Inspection] = []
         self._engine = engine
@@ -257,6 +263,17 @@ class Inspection:
         failures = [self._explain_error(*raised, late=True) for raised in errors]
         report = explain_late(self.name, drain(self._violations), drain(self._unreadable))
         return [*failures, Failure(report)] if report else failures
+
+    def take_all(self) -> tuple[list[Failure], list[Failure], list[Failure]]:
+        """Return what is held against this test, what is against earlier ones, and both if this one is over, too.
+
+        For who is asked when this is gone, and cannot know which of them that will be.
+        """
+        self._errors += self._engine.take_errors()
+        held = list(self._violations), list(self._unreadable), list(self._errors)
+        current, late = self.take_failures(), self.take_late_failures()
+        self._violations, self._unreadable, self._errors = held
+        return current, late, self.take_late_failures()
 
     def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:
         lead = f"stub {quote(self.name)}: " if self.name else ""

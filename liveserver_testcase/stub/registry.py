@@ -10,17 +10,22 @@ scenario is in another state, is passed over.  All of that is decided, counted a
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
-from collections.abc import Callable, Hashable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.journal import JournalWindow
 from ..errors import UsageError
-from .expectation import Expectation, Order, Scenario
-from .matching import BodyAwaited, Criteria, Key
+from .expectation import Expectation, Order, Scenario, Times
+from .matching import BodyAwaited, Criteria, Key, make_criteria
 from .request import RecordedRequest
 from .responders import Responder, ServedContent
 from .target_matchers import find_group
+
+if TYPE_CHECKING:
+    from .inspection import Inspection
+    from .matcher import Matcher
 
 __all__ = ["Decision", "ExpectationRegistry", "Scope", "Skipped"]
 
@@ -143,6 +148,51 @@ class ExpectationRegistry:
                 expectation.order = orders.setdefault(order, Order())
             self._put(expectation)
 
+    def make(
+        self,
+        inspection: Inspection,
+        method: object,
+        path: object,
+        criteria: Mapping[str, Any],
+        times: Times,
+        *,
+        handshake: tuple[Matcher, ...] = (),
+        **options: Any,
+    ) -> Expectation:
+        """Make an expectation, which is in no registry yet.
+
+        Args:
+            inspection: What has come.
+            method: See `make_criteria`, as for the path and the criteria.
+            path: The path.
+            criteria: The criteria.
+            times: How often.
+            handshake: What else is wanted of a handshake for a WebSocket.
+            options: Those of `Expectation`.
+
+        Raises:
+            UsageError: No request can match.
+        """
+        made = make_criteria(method, path, **criteria)
+        if handshake:
+            made = dataclasses.replace(made, others=(*handshake, *made.others))
+        return Expectation(made, times, inspection=inspection, **options)
+
+    def write(
+        self,
+        inspection: Inspection,
+        method: object,
+        path: object,
+        criteria: Mapping[str, Any],
+        times: Times,
+        **options: Any,
+    ) -> Expectation:
+        """Make an expectation, and write it into the registry; in an `order`, if one is being written."""
+        expectation = self.make(inspection, method, path, criteria, times, **options)
+        expectation.order = self.order
+        self.add(expectation)
+        return expectation
+
     def add(self, expectation: Expectation) -> None:
         """Write an expectation into the registry."""
         with self._lock:
@@ -210,10 +260,12 @@ class ExpectationRegistry:
         with self._lock:
             scenario.state = state
 
-    def allow(self, criteria: Criteria) -> None:
-        """Hold nothing against the test if nobody answers a request like this."""
+    def allow(self, method: object, path: object, wanted: Mapping[str, Any]) -> Criteria:
+        """Hold nothing against the test if nobody answers a request like this; `disallow` gets what is returned."""
+        criteria = make_criteria(method, path, **wanted)
         with self._lock:
             self._allowed.append(criteria)
+        return criteria
 
     def disallow(self, criteria: Criteria) -> None:
         """No longer."""

@@ -216,6 +216,10 @@ class Reply:
         made.__dict__.update(values)
         return made
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made of the rest when it is wanted."""
+        return {known.name: vars(self)[known.name] for known in fields(self) if known.name in vars(self)}
+
     def __repr__(self) -> str:
         own = {known.name: getattr(self, known.name) for known in fields(self)[1:]}
         said = [f"{name}={quote(value)}" for name, value in own.items() if value != getattr(Reply, name)]

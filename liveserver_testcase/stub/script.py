@@ -8,7 +8,6 @@ scenario.  Whatever else a view is asked for, it has of the stub.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -84,20 +83,19 @@ class Script(KnownAttributes):
             raise UsageError(
                 f"state is {quote(state)}, but of no scenario; write stub.scenario('…').on(…, state={quote(state)})"
             )
-        made = make_criteria(method, path, **criteria)
-        expectation = Expectation(
-            dataclasses.replace(made, others=(*handshake, *made.others)) if handshake else made,
+        return self._registry.write(
+            self._inspection,
+            method,
+            path,
+            criteria,
             times,
             location=caller_location(),
             name=name or "",
-            inspection=self._inspection,
             scenario=scenario,
             state=state,
             reply_headers=reply_headers,
+            handshake=handshake,
         )
-        expectation.order = self._registry.order
-        self._registry.add(expectation)
-        return expectation
 
     @_suggest
     def on(
@@ -292,6 +290,11 @@ class Script(KnownAttributes):
     ) -> WebSocketExpectation:
         from .websocket_script import WebSocketExpectation, make_handshake  # which few scripts need
 
+        if self._inspection.is_remote:
+            raise UsageError(
+                "a stub with mode='process' has no WebSockets: their connections are in its process, and what a test "
+                "does with them is not; use mode='thread'"
+            )
         handshake = make_handshake(subprotocols)
         expectation = self._write("GET", path, criteria, *arguments, handshake=handshake)
         return WebSocketExpectation(expectation, subprotocols, must_finish=must_finish)
@@ -358,9 +361,7 @@ class Script(KnownAttributes):
         Raises:
             UsageError: It is nothing that can be sent.
         """
-        expectation = Expectation(
-            make_criteria(method), (0, 1), location=caller_location(), inspection=self._inspection
-        )
+        expectation = self._registry.make(self._inspection, method, None, {}, (0, 1), location=caller_location())
         if isinstance(reply, Reply | Response) or not (callable(reply) or hasattr(reply, "reply_to")):
             expectation.reply(reply)
         else:
@@ -551,8 +552,7 @@ class Script(KnownAttributes):
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
     ) -> Iterator[None]:
         """Let requests like this stay unmatched while the block lasts, without failing the test."""
-        allowed = make_criteria(method, path, **criteria)
-        self._registry.allow(allowed)
+        allowed = self._registry.allow(method, path, criteria)
         try:
             yield
         finally:

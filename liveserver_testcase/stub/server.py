@@ -6,7 +6,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from ..core.names import suggest_keywords, suggest_more_keywords
 from ..core.proxies import TRUST_VARIABLES, Proxy, use_proxy
@@ -14,7 +14,7 @@ from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError
-from ..web.http_server import HTTPServerFacade
+from ..web.http_server import HTTPServerFacade, Mode, check_mode
 from ..web.records import Exchange
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
@@ -69,6 +69,8 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         port: A TCP port; 0 lets the system choose at the first start, and later starts use the same.
         hosts: Hosts that it answers for as a proxy, such as ``["api.example.com", "*.example.org"]``: a name, or
             ``*.`` and a name for all below it, or ``*``, each with a port or without; see `as_proxy`.
+        mode: ``thread``, or ``process`` for a process of its own, which is scripted while it runs, with what can be
+            pickled.
         tls: True for a throw-away certificate, which is for whatever name a client asks for, ``(certfile, keyfile)``,
             or an ``ssl.SSLContext``.
         client_auth: Whether clients must show a certificate: ``"none"``, ``"request"`` or ``"require"``.
@@ -97,6 +99,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         port: int = 0,
         *,
         hosts: Sequence[str] | None = None,
+        mode: Mode = "thread",
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
         client_auth: ClientAuth = "none",
         keep_alive: bool = True,
@@ -108,23 +111,29 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        registry = ExpectationRegistry()
-        self._engine = StubEngine(
-            registry,
-            host,
-            port=port,
-            hosts=_make_hosts(hosts, tls),
-            tls=tls,
-            client_auth=client_auth,
-            keep_alive=keep_alive,
-            body_limit=body_limit,
-            external_host=external_host,
-            journal_limit=journal_limit,
-            header_timeout=header_timeout,
-            body_timeout=body_timeout,
-            start_timeout=start_timeout,
-            stop_timeout=stop_timeout,
-        )
+        check_mode(mode)
+        options: dict[str, Any] = {
+            "port": port,
+            "hosts": _make_hosts(hosts, tls),
+            "tls": tls,
+            "client_auth": client_auth,
+            "keep_alive": keep_alive,
+            "body_limit": body_limit,
+            "external_host": external_host,
+            "journal_limit": journal_limit,
+            "header_timeout": header_timeout,
+            "body_timeout": body_timeout,
+            "start_timeout": start_timeout,
+            "stop_timeout": stop_timeout,
+        }
+        if mode == "process":
+            from .remote import RemoteStubEngine  # with subprocess and pickle, which the others do without
+
+            self._engine = cast(Any, RemoteStubEngine(host, **options))  # which has all that is asked of the other
+            registry = cast(Any, self._engine).registry
+        else:
+            registry = ExpectationRegistry()
+            self._engine = StubEngine(registry, host, **options)
         self._engine.display_name = type(self).__name__
         super().__init__(registry, self._engine.inspection)
 
@@ -149,6 +158,21 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         self.begin(self.journal.window.name)
 
     # -- facts -----------------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """``thread`` or ``process``."""
+        return "process" if hasattr(self._engine, "pid") else "thread"
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the stub's process; None where there is none."""
+        return getattr(self._engine, "pid", None)
+
+    @property
+    def output(self) -> str | None:
+        """What the stub's process has printed since the test began; None in threads of this one."""
+        return getattr(self._engine, "output", None)
 
     @property
     def keep_alive(self) -> bool:
@@ -278,13 +302,13 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     @property
     def unmatched_reply(self) -> Reply:
         """The reply to a request that nothing answers; without a body, the report is its body."""
-        return self._engine.stub_handler.unmatched_reply
+        return self._inspection.unmatched_reply
 
     @unmatched_reply.setter
     def unmatched_reply(self, reply: Reply) -> None:
         if not isinstance(reply, Reply):
             raise UsageError(f"unmatched_reply is {quote(reply)}; wanted a Reply")
-        self._engine.stub_handler.unmatched_reply = reply
+        self._inspection.unmatched_reply = reply
 
     # -- what `serve_content` serves, one by one -------------------------------------------------------------------
 

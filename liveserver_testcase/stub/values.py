@@ -89,6 +89,9 @@ class _Absent:
     def __repr__(self) -> str:
         return "ABSENT"
 
+    def __reduce__(self) -> str:
+        return "ABSENT"  # in another process it is that one's
+
 
 ABSENT = _Absent()
 """Stands for nothing: wanted of a header, cookie, parameter or key, it must not be there."""

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, Generic
+from typing import Any, Generic, Literal, TypeAlias, get_args
 from urllib.parse import quote, urlencode
 
 from ..core.facade import ServerFacade
@@ -18,14 +18,28 @@ from ..core.server import Server, check_seconds
 from ..core.threaded import ThreadedServer
 from ..core.tls import resolve_tls
 from ..core.tracebacks import stack_of_thread
+from ..errors import UsageError
 from .connection import Handler, HTTPConnection
 from .records import Exchange, R, RequestLog
 
-__all__ = ["HTTPEndpoint", "HTTPServer", "HTTPServerFacade", "build_base_url", "build_url"]
+__all__ = ["HTTPEndpoint", "HTTPServer", "HTTPServerFacade", "Mode", "build_base_url", "build_url", "check_mode"]
+
+Mode: TypeAlias = Literal["thread", "process"]
+"""Where a server serves: in threads of this process, or in a process of its own."""
 
 _SAFE = "!#$%&'()*+,/:;=?@[]~"  # what has a meaning in a URL, or stands for itself.  Source: RFC 3986, 2.2 and 2.3
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")  # data, not the beginning of an octet.  Source: RFC 3986, 2.4
 _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def check_mode(mode: object) -> None:
+    """Refuse what is no `Mode`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if mode not in get_args(Mode):
+        raise UsageError(f"mode is {mode!r}; wanted 'thread' or 'process'")
 
 
 def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) -> str:

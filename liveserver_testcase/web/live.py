@@ -18,7 +18,7 @@ from ..core.text import describe_error, one_line
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
 from .framework_errors import FrameworkErrors
-from .http_server import HTTPEndpoint, HTTPServerFacade
+from .http_server import HTTPEndpoint, HTTPServerFacade, Mode, check_mode
 from .records import Around, RequestRecord
 from .wsgi import WSGIServer
 
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from ..core.listener import Listener
     from ..core.tracebacks import Unfinished
 
-__all__ = ["Interface", "LiveServer", "Mode"]
+__all__ = ["Interface", "LiveServer"]
 
 Interface: TypeAlias = Literal["auto", "wsgi", "asgi"]
-Mode: TypeAlias = Literal["thread", "process"]
 
 _START = JournalWindow(-1, "the start of the server")  # for requests that no test has caused
 _READY_PAUSE = 0.05  # seconds between two looks at an application that is not ready yet
@@ -88,8 +87,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         start_timeout: float = 10.0,
         stop_timeout: float = 2.0,
     ) -> None:
-        if mode not in get_args(Mode):
-            raise UsageError(f"mode is {mode!r}; wanted 'thread' or 'process'")
+        check_mode(mode)
         if interface not in get_args(Interface):
             raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
         self._mode: Mode = mode

@@ -54,6 +54,7 @@ class RecordUpdate(NamedTuple):
         aborted: Why it did not come to its end, through the client or as malformed; empty if it did.
         known: How many of its exceptions have been pushed before.
         errors: Those that follow.
+        more: What the server keeps of the request besides.
     """
 
     number: int
@@ -62,6 +63,7 @@ class RecordUpdate(NamedTuple):
     aborted: str
     known: int
     errors: list[RemoteException]
+    more: Any = None
 
 
 # -- in the child --------------------------------------------------------------------------------------------------
@@ -183,11 +185,15 @@ class RequestCommandHandler(CommandHandler):
         errors = [RemoteException.pack(error) for error in record.errors[known:]]
         aborted = record.aborted or record.refused
         window = record.window.number, record.window.name
-        update = RecordUpdate(index, window, _read_facts(record), aborted, known, errors)
+        update = RecordUpdate(index, window, _read_facts(record), aborted, known, errors, self._read_more(record))
         if not is_over and index >= 0:
             self._pushed[index] = update._replace(known=known + len(errors), errors=[])
             self._changed[index] = record
         return update if last is None or errors or update != last else None
+
+    def _read_more(self, record: Any) -> Any:
+        """What is pushed of a record besides its facts; see `RemoteServer._set_more`."""
+        return None
 
 
 # -- in the parent -------------------------------------------------------------------------------------------------
@@ -289,6 +295,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
 
     label = "live-server"
     handler = f"{__package__}.live_process:RequestCommandHandler"
+    _record_type: type[RequestRecord] = RequestRecord
 
     def __init__(
         self,
@@ -409,17 +416,21 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         record = self._records.get(value.number)
         is_new = record is None
         if record is None:
-            record = RequestRecord.__new__(RequestRecord)
+            record = self._record_type.__new__(self._record_type)
             record.index, record.window, record.errors = value.number, JournalWindow(*value.window), []
         for error in value.errors[len(record.errors) - value.known :]:
             self._add_error(record, error.unpack())
         record.aborted, record.refused = value.aborted, ""
         for name, fact in zip(_FACTS, value.facts, strict=True):
             setattr(record, name, fact)
+        self._set_more(record, value.more)
         if is_new and value.number >= self._next_index:  # else it is in no journal, or of a test that is over
             self._add_record(record)
         else:
             self.journal.notify()
+
+    def _set_more(self, record: Any, more: Any) -> None:
+        """Bring up to date what is kept of a record besides its facts."""
 
     def _add_record(self, record: RequestRecord) -> None:
         index = record.index

@@ -100,9 +100,14 @@ class StubTest(NoLeaks):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stub = HTTPStub()
-        self.addCleanup(self.stub.stop)
-        self.stub.start()
+        self.stub = self.make_stub()
+
+    def make_stub(self, **options: Any) -> HTTPStub:
+        """Start a stub for this test."""
+        stub = HTTPStub(**options)
+        self.addCleanup(stub.stop)
+        stub.start()
+        return stub
 
     def begin(self, name: str) -> None:
         """Begin another test."""

@@ -113,10 +113,7 @@ class KeepingTest(WireTest):
     """How much of the bodies is kept: `body_limit`."""
 
     def serve(self, limit: int) -> HTTPStub:
-        self.stub.stop()
-        self.stub = HTTPStub(body_limit=limit)
-        self.addCleanup(self.stub.stop)
-        self.stub.start()
+        self.stub = self.make_stub(body_limit=limit)
         return self.stub
 
     def test_each_is_capped_by_itself(self) -> None:
@@ -195,10 +192,7 @@ class LimitTest(WireTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.stub.stop()
-        self.stub = HTTPStub(journal_limit=3)
-        self.addCleanup(self.stub.stop)
-        self.stub.start()
+        self.stub = self.make_stub(journal_limit=3)
 
     def come(self, count: int, path: str = "/") -> None:
         for _ in range(count):

@@ -237,7 +237,7 @@ _HOLD: Mapping[str, Calls] = {
 
 _CREATION: Mapping[str, tuple[object, ...]] = {
     "host": (5, None), "hosts": ("api.example.com", 5, [5], ["http://a.example"], ["localhost"]),
-    "port": (-1, "80", True), "tls": ("yes", ("a",)), "client_auth": ("always", True),
+    "mode": ("fork", None), "port": (-1, "80", True), "tls": ("yes", ("a",)), "client_auth": ("always", True),
     "keep_alive": ("no", None), "body_limit": (-1, "1", None), "external_host": (5,), "journal_limit": (0, "1", None),
     **dict.fromkeys(("header_timeout", "body_timeout", "start_timeout", "stop_timeout"), (*_TIMEOUTS, None)),
 }  # fmt: skip

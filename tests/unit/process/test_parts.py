@@ -185,4 +185,4 @@ class RecipeTest(unittest.TestCase):
         """The modules that are imported first: those to preload, then those of the values, with their files."""
         recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, preload=("an.app",))
         self.assertEqual({"an.app": "", __name__: __file__, children.__name__: children.__file__}, recipe.modules())
-        self.assertFalse(recipe.needs_main)
+        self.assertEqual({}, recipe.main())

@@ -1,0 +1,141 @@
+"""The stub's tests once more, with a stub in a process of its own: what a test sees of it is the same."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+from liveserver_testcase import HTTPStub, Reply
+from tests.integration.stub import (
+    test_answering,
+    test_content,
+    test_facts,
+    test_hold,
+    test_misbehaviour,
+    test_misuse,
+    test_outage,
+    test_script,
+    test_server,
+    test_stub,
+    test_stub_assertions,
+    test_stub_options,
+)
+from tests.integration.stub.support import StubTest
+from tests.support import NoLeaks
+
+_MODULES = (
+    test_answering, test_content, test_facts, test_hold, test_misbehaviour, test_misuse, test_outage, test_script,
+    test_server,
+)  # fmt: skip
+
+# What they script with cannot be sent: functions that are defined in the test, a Flask application.
+_CANNOT_BE_SENT = {
+    "AnsweringHandlerTest": (
+        "test_a_reply_that_cannot_be", "test_coroutines", "test_it_runs_outside_the_lock",
+        "test_methods_and_callables", "test_nonsense", "test_nothing_is_injected", "test_what_a_coroutine_raises",
+        "test_what_it_is_given", "test_what_it_may_return", "test_what_it_raises",
+    ),
+    "AnsweringHookTest": (
+        "test_it_sees_both", "test_several", "test_the_reply_stays_what_it_is", "test_what_it_raises_or_returns",
+    ),
+    "AnsweringApplicationTest": ("test_flask", "test_what_it_raises"),
+    "FactsFactsTest": ("test_of_a_chunked_request", "test_what_a_handler_keeps"),
+    "FactsKeepingTest": ("test_what_a_handler_reads_stays",),
+    "FactsLimitTest": ("test_references",),
+    "MisbehaviourRequestTest": ("test_other_requests_are_read",),
+    "MisbehaviourTogetherTest": ("test_the_order_of_words_is_free",),
+    "ScriptShortcutsTest": ("test_path_parameters_reach_the_function",),
+    "ScriptWaitTest": ("test_a_function_is_enqueued",),
+    "ScriptAloneTest": ("test_a_predicate_may_ask_the_stub", "test_a_predicate_that_raises_matches_nothing"),
+}  # fmt: skip
+_THREAD_ONLY = {
+    **_CANNOT_BE_SENT,
+    "ServerMisuseTest": ("test_handling_needs_an_open_exchange",),  # calls what is in the child
+    "OutageRefusalTest": ("test_what_was_scripted_and_recorded_stays",),  # a stop ends the script, too
+    "ContentDelayTest": ("test_there_are_delays_after_a_restart",),  # as above
+}
+# What is about the time before the first test, about the first connections, or stops its stub wants one of its own.
+_ALONE = {
+    "test_each_test_begins_anew", "test_they_end_with_the_test", "test_of_a_kept_connection",
+    "test_of_a_plain_request", "test_a_stop_in_the_middle", "test_a_stop_ends_every_one", "test_a_client_that_leaves",
+    "test_it_ends_when_the_stub_stops", "test_an_order_of_the_class_begins_anew_in_each_test",
+    "test_what_is_left_over_is_gone_with_its_test", "test_the_test_can_move_it",
+}  # fmt: skip
+# They say the same of each mode, and last long.
+_ONCE = {"test_take_request_that_comes_slowly", "test_of_what_makes_a_stub", "test_every_verb_is_here"}
+
+
+class InProcess(StubTest):
+    """One stub, in one process, for a class: starting one takes longer than most tests."""
+
+    shared: HTTPStub
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.shared = HTTPStub(mode="process")
+        cls.addClassCleanup(cls.shared.stop)
+        cls.shared.start()
+
+    def make_stub(self, **options: Any) -> HTTPStub:
+        if options or self._testMethodName in _ALONE:
+            return super().make_stub(mode="process", **options)
+        stub = self.shared
+        stub.name, stub.timeout, stub.is_strict, stub.is_verified = "", 2.0, True, True
+        stub.unmatched_reply = Reply(501)
+        stub._inspection.reset()
+        stub.begin(self.id())
+        return stub
+
+
+def _vary(module: ModuleType) -> dict[str, type[StubTest]]:
+    """The classes of a module with a stub in a process."""
+    made: dict[str, type[StubTest]] = {}
+    for name, kind in vars(module).items():
+        if isinstance(kind, type) and issubclass(kind, StubTest) and kind.__module__ == module.__name__:
+            varied = f"{module.__name__.rpartition('.')[2].removeprefix('test_').title()}{name}"
+            left_out: dict[str, Any] = dict.fromkeys((*_THREAD_ONLY.get(varied, ()), *(_ONCE & set(dir(kind)))))
+            made[varied] = type(varied, (InProcess, kind), {**left_out, "__module__": __name__})
+    return made
+
+
+for _module in _MODULES:
+    globals().update(_vary(_module))
+
+
+class _ByEnvironment(NoLeaks):
+    """A test that makes classes, whose stubs are in processes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        patch = mock.patch.dict(os.environ, STUBSERVER_MODE="process")
+        patch.start()
+        self.addCleanup(patch.stop)
+
+
+class CasesVerdictTest(_ByEnvironment, test_stub.VerdictTest):
+    """What fails a test by itself."""
+
+
+class CasesIsolationTest(_ByEnvironment, test_stub.IsolationTest):
+    """What survives from test to test."""
+
+
+class CasesAssertRequestedTest(test_stub_assertions.AssertRequestedTest):
+    """`assertRequested`, with whatever criteria."""
+
+    stub_mode = "process"
+
+
+class CasesAssertionsTest(test_stub_options.AssertionsTest):
+    """The other assertions."""
+
+    stub_mode = "process"
+
+
+class CasesAsyncTest(test_stub_options.AsyncTest):
+    """The assertions that are awaited."""
+
+    stub_mode = "process"
