@@ -33,7 +33,10 @@ TRUST_VARIABLES = (
 )  # fmt: skip
 """What clients find a certificate authority by."""
 _NO_PROXY = ("no_proxy", "NO_PROXY")  # some read the lower one first, some the upper one, some only one of them
-_PROXY_VARIABLES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_PROXY_VARIABLES = (
+    "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+    "ws_proxy", "WS_PROXY", "wss_proxy", "WSS_PROXY",  # for WebSockets of aiohttp
+)  # fmt: skip
 
 
 class Proxy:

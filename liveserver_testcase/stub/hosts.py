@@ -101,7 +101,11 @@ class StubbedHosts:
         return self._certificates.client_context()
 
     def server_context(self, host: str, flaw: Flaw | None = None) -> ssl.SSLContext:
-        """The context for a tunnel to ``host``."""
+        """The context for a tunnel to ``host``.
+
+        Raises:
+            UsageError: No certificate can be made for it.
+        """
         return self._certificates.server_context(host, flaw=flaw)
 
     def find_foreign(self, target: str) -> str:
@@ -117,8 +121,14 @@ class StubbedHosts:
         return name
 
     def make_tunnel(self, exchange: Exchange) -> Tunnel:
-        """What a CONNECT asks for."""
-        return Tunnel(*_split_host(exchange.target), exchange)
+        """What a CONNECT asks for.
+
+        Raises:
+            UsageError: No certificate can be made for its host.
+        """
+        tunnel = Tunnel(*_split_host(exchange.target), exchange)
+        self.server_context(tunnel.host)  # now, while the client can be answered, and not when it speaks TLS
+        return tunnel
 
 
 def _split_host(target: str) -> tuple[str, int]:

@@ -350,9 +350,9 @@ def split_target(path: object) -> tuple[object, str | None, str | None, str | No
     if not isinstance(path, str):
         return path, None, None, None
     scheme = host = None
-    url = re.match(r"(https?)://([^/?#]*)", path, re.IGNORECASE)
+    url = re.match(r"(https?|wss?)://([^/?#]*)", path, re.IGNORECASE)
     if url is not None:
-        scheme, host = url[1].lower(), url[2].rpartition("@")[2].lower()
+        scheme, host = re.sub(r"^ws", "http", url[1].lower()), url[2].rpartition("@")[2].lower()
         host = host.removesuffix(":80" if scheme == "http" else ":443")
         path = path[url.end() :]
         path = path if path.startswith("/") else f"/{path}"

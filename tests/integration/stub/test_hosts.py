@@ -188,6 +188,18 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         self.assertEqual("6 EUR", done.stdout)
 
+    @unittest.skipUnless(importlib.util.find_spec("websockets"), "websockets is not installed")
+    def test_websockets(self) -> None:
+        """A client of WebSockets asks for a tunnel, whether it speaks TLS in it or not."""
+        from websockets.sync.client import connect
+
+        for scheme in ("wss", "ws"):
+            with self.subTest(scheme=scheme):
+                self.stub.expect_websocket(f"{scheme}://api.shop.example/feed").send("price?").receive("5 EUR")
+                with connect(f"{scheme}://api.shop.example/feed", open_timeout=HANG) as client:
+                    self.assertEqual("price?", client.recv(HANG))
+                    client.send("5 EUR")
+
     def test_a_certificate_that_is_wrong(self) -> None:
         """The faults of certificates are those of the hosts."""
         self.stub.on().reply()
@@ -704,6 +716,18 @@ class WireTest(NoLeaks):
         client.sendall(b"\x00\x01\x02\r\n\r\n")
         self.assertIn(b"400", receive(client, lambda data: b"\r\n\r\n" in data))
         self.assertIn("could not be read: something that is not an HTTP request", self.stub.failure_report())
+
+    def test_a_name_that_cannot_be_certified(self) -> None:
+        """Such names occur without TLS only; the client is refused before it speaks TLS."""
+        with HTTPStub(hosts=["*"]) as stub:
+            client = socket.create_connection(stub.address, HANG)
+            self.addCleanup(client.close)
+            client.sendall(b"CONNECT my_service:443 HTTP/1.1\r\nHost: my_service:443\r\n\r\n")
+            self.assertIn(b"HTTP/1.1 500", receive(client, lambda data: b"\r\n\r\n" in data))
+            self.assertIn(
+                "CONNECT my_service:443 could not be answered: UsageError: no certificate can be made for 'my_service'",
+                stub.failure_report(),
+            )
 
     def test_a_tunnel_to_nowhere(self) -> None:
         """A target that is no host and port is no CONNECT."""
