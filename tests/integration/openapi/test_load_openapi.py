@@ -1,6 +1,7 @@
 """HTTPStub.load_openapi: a document as the script of a stub."""
 
 import asyncio
+import concurrent.futures
 import json
 import re
 import tempfile
@@ -464,6 +465,27 @@ class RequestsTest(LoadTest):
         ]
 
         self.assertEqual([204, 501, 204, 501, 501], statuses)
+
+
+class LoadedTest(LoadTest):
+    """Many clients at once."""
+
+    def test_many_threads(self) -> None:
+        """Each request is judged by itself."""
+        self.stub.load_openapi(FOLDER / "github.json")
+
+        def work(number: int) -> list[int]:
+            with requests.Session() as session:
+                url = self.stub.url_for("/repos/octocat/hello/labels")
+                bodies: list[Any] = [{"name": f"label {number}"}, {"name": number}, {"nam": ""}]
+                return [session.post(url, json=body, timeout=TIMEOUT).status_code for body in bodies * 3]
+
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            statuses = list(pool.map(work, range(12)))
+
+        self.assertEqual([[201, 501, 501] * 3] * 12, statuses)
+        self.assertEqual(72, len(self.stub.unmatched))
+        self.stub.reset()
 
 
 class PrecedenceTest(LoadTest):
