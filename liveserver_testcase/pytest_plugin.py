@@ -90,9 +90,12 @@ def _read_live_settings(config: pytest.Config) -> dict[str, Any]:
 # -- fixtures ----------------------------------------------------------------------------------------------------------
 
 
-def _run_class(base: type[ServerTestCase], name: str, attributes: dict[str, Any]) -> Generator[Any, None, None]:
+def _run_class(
+    request: pytest.FixtureRequest, base: type[ServerTestCase], name: str, attributes: dict[str, Any]
+) -> Generator[Any, None, None]:
     """Run the servers of a test class that is made for a fixture."""
-    case: Any = type(name, (base,), {**attributes, "__module__": __name__})
+    owner = f"{name} of {request.node.nodeid or 'the session'}"  # the folder of what fails in setUpClass() is named so
+    case: Any = type(name, (base,), {**attributes, "__module__": __name__, "__qualname__": owner})
     try:
         case.setUpClass()
         yield case
@@ -113,8 +116,8 @@ def _begin(request: pytest.FixtureRequest, case: Any) -> None:
 
 
 @pytest.fixture(scope=_find_scope("stub_scope"))
-def _stub_case() -> Iterator[Any]:
-    yield from _run_class(HTTPStubTestCase, "stub", {})
+def _stub_case(request: pytest.FixtureRequest) -> Iterator[Any]:
+    yield from _run_class(request, HTTPStubTestCase, "stub", {})
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def make_stub(request: pytest.FixtureRequest) -> Iterator[Callable[..., HTTPStub
                 raise UsageError(
                     f"make_stub() was given {attribute.removeprefix('stub_')!r}, which is no setting of a stub"
                 )
-        running = _run_class(HTTPStubTestCase, name or "stub", attributes)
+        running = _run_class(request, HTTPStubTestCase, name or "stub", attributes)
         case = next(running)
         made.append(running)
         case.stub.name = name
@@ -153,8 +156,8 @@ def make_stub(request: pytest.FixtureRequest) -> Iterator[Callable[..., HTTPStub
 
 
 @pytest.fixture(scope=_find_scope("smtp_scope"))
-def _smtp_case() -> Iterator[Any]:
-    yield from _run_class(SMTPTestCase, "smtp", {})
+def _smtp_case(request: pytest.FixtureRequest) -> Iterator[Any]:
+    yield from _run_class(request, SMTPTestCase, "smtp", {})
 
 
 @pytest.fixture
@@ -168,7 +171,7 @@ def smtp(request: pytest.FixtureRequest, _smtp_case: Any) -> SMTPServer:
 @pytest.fixture(scope=_find_scope("live_server_scope"))
 def _live_case(request: pytest.FixtureRequest, app: Any) -> Iterator[Any]:
     settings = _read_live_settings(request.config)
-    yield from _run_class(LiveServerTestCase, "live", {"create_app": classmethod(lambda cls: app), **settings})
+    yield from _run_class(request, LiveServerTestCase, "live", {"create_app": classmethod(lambda cls: app), **settings})
 
 
 @pytest.fixture

@@ -164,6 +164,12 @@ class FailureFolder:
         self._failures += new
         lines = list(self._trouble)
         made = [server for server in servers if server.is_made]
+        outputs = []
+        for server in made:
+            try:
+                outputs.append((server.name, server.output()))
+            except Exception as error:
+                lines.append(f"there is no output of the server {server.name!r}: {describe_error(error)}")
         try:
             from ..inspector.artifacts import write_folder
 
@@ -172,7 +178,7 @@ class FailureFolder:
                 self._name,
                 failures=[(test, _format_failure(error)) for test, error in self._failures],
                 servers=[(server.name, server.server) for server in made],
-                outputs=[(server.name, server.output()) for server in made],
+                outputs=outputs,
                 screenshot=self._screenshot,
             )
             lines += [*trouble, f"what its servers saw is in {path}"]

@@ -259,7 +259,7 @@ def view_request(item: Item, *, secrets: bool) -> RequestView:
     host = _find(sides.request_headers, "host")
     base = f"{item.source.url.partition('://')[0]}://{host}" if host else item.source.url
     return RequestView(
-        {**summarize(item), "target": show(record.target)},
+        {**summarize(item), **({"target": show(record.target)} if record.method else {})},
         client=record.peer,
         url=show(record.target if "://" in record.target else f"{base}{record.target}"),
         request_headers=_show_headers(sides.request_headers, secrets=secrets),

@@ -58,6 +58,13 @@ FIXTURES = """
 
     def test_fails_without_a_server():
         assert False
+
+    @pytest.fixture
+    def app():
+        return 5
+
+    def test_cannot_start(live):
+        pass
 """
 
 
@@ -108,5 +115,9 @@ class RunnersTest(unittest.TestCase):
                 "test_it.py_test_fails_a_b": ["report.html", "screenshot.png", "traffic.har"],
                 "test_it.py_test_fails_c": ["report.html", "screenshot.png", "traffic.har"],
                 "test_it.py_test_is_judged": ["report.html", "traffic.har"],
+                "liveserver_testcase.pytest_plugin.live_of_test_it.py_test_cannot_start": [
+                    "report.html",
+                    "traffic.har",
+                ],
             },
         )
