@@ -260,17 +260,6 @@ class StubEngine(HTTPServer):
             return True
         return not (request.is_paused or (request.websocket is not None and request.websocket.is_at_rest()))
 
-    # -- whom its clients trust ------------------------------------------------------------------------------------
-
-    @property
-    def ca_file(self) -> str | None:
-        """The certificates to trust: those of its hosts, if it has some."""
-        return super().ca_file if self.hosts is None else self.hosts.ca_file
-
-    def client_context(self) -> ssl.SSLContext | None:
-        """A client's context that trusts these."""
-        return super().client_context() if self.hosts is None else self.hosts.client_context()
-
     # -- what is done to all connections ---------------------------------------------------------------------------
 
     def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:

@@ -213,6 +213,20 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     # -- a proxy ---------------------------------------------------------------------------------------------------
 
     @property
+    def ca_file(self) -> str | None:
+        """The certificates to trust, as a path for ``verify=``; None without them, or with a context of your own."""
+        return self._engine.hosts.ca_file if self._engine.hosts is not None else self._engine.ca_file
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the stub's certificates and no other; None without TLS and hosts.
+
+        Raises:
+            UsageError: The stub's context was made by the user: only they know whom to trust.
+        """
+        hosts = self._engine.hosts
+        return hosts.client_context() if hosts is not None else self._engine.client_context()
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts that it answers for as a proxy; empty for a stub that is none."""
         return self._engine.hosts.patterns if self._engine.hosts is not None else ()

@@ -49,8 +49,8 @@ class HTTPStubTunnelContract(HTTPStubContract):
     def make_server(self, **options: Any) -> Server:
         return super().make_server(hosts=["a"], **options)
 
-    def client_context(self, server: Server) -> Any:
-        return server.client_context()
+    def client_context(self, server: Any) -> Any:
+        return server.hosts.client_context()
 
     def secure(self, server: Server, client: socket.socket) -> socket.socket:
         client.sendall(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")

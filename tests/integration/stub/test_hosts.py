@@ -188,6 +188,27 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         self.assertEqual("6 EUR", done.stdout)
 
+    def test_a_certificate_that_is_wrong(self) -> None:
+        """The faults of certificates are those of the hosts."""
+        self.stub.on().reply()
+        for fault in (Fault.EXPIRED_CERT, Fault.WRONG_HOST_CERT, Fault.UNTRUSTED_CERT, Fault.TLS_HANDSHAKE):
+            with self.subTest(fault=fault), self.stub.on_connect(fault, times=1):
+                with self.assertRaises(requests.exceptions.SSLError):
+                    requests.get(API, timeout=HANG)
+        self.stub.reset()
+
+
+class ClientsProcessTest(ClientsTest):
+    """The same with a stub in a process of its own."""
+
+    stub_mode = "process"
+
+
+class WebSocketsTest(HTTPStubTestCase, NoClassLeaks):
+    """WebSockets of hosts that are written into the code."""
+
+    stub_hosts = HOSTS
+
     @unittest.skipUnless(importlib.util.find_spec("websockets"), "websockets is not installed")
     def test_websockets(self) -> None:
         """A client of WebSockets asks for a tunnel, whether it speaks TLS in it or not."""
@@ -199,15 +220,6 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
                 with connect(f"{scheme}://api.shop.example/feed", open_timeout=HANG) as client:
                     self.assertEqual("price?", client.recv(HANG))
                     client.send("5 EUR")
-
-    def test_a_certificate_that_is_wrong(self) -> None:
-        """The faults of certificates are those of the hosts."""
-        self.stub.on().reply()
-        for fault in (Fault.EXPIRED_CERT, Fault.WRONG_HOST_CERT, Fault.UNTRUSTED_CERT, Fault.TLS_HANDSHAKE):
-            with self.subTest(fault=fault), self.stub.on_connect(fault, times=1):
-                with self.assertRaises(requests.exceptions.SSLError):
-                    requests.get(API, timeout=HANG)
-        self.stub.reset()
 
 
 def ask_for_the_price(environ: Any, start: Any) -> Any:
