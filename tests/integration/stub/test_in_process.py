@@ -52,6 +52,7 @@ _CANNOT_BE_SENT = {
 }  # fmt: skip
 _THREAD_ONLY = {
     **_CANNOT_BE_SENT,
+    "MisuseMisuseTest": ("test_of_a_websocket",),  # there are no WebSockets in a process
     "ServerMisuseTest": ("test_handling_needs_an_open_exchange",),  # calls what is in the child
     "OutageRefusalTest": ("test_what_was_scripted_and_recorded_stays",),  # a stop ends the script, too
     "ContentDelayTest": ("test_there_are_delays_after_a_restart",),  # as above
