@@ -73,7 +73,10 @@ class AiohttpClient:
     async def open(cls, url: str, context: ssl.SSLContext | None, names: list[str]) -> AsyncIterator[Client]:
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(url, ssl=context or True, protocols=names) as inner:
+                sock = inner.get_extra_info("socket")
                 yield cls(inner)
+        while sock is not None and sock.fileno() >= 0:  # over TLS it is closed some time after the session
+            await asyncio.sleep(0)
 
     async def send(self, message: str | bytes) -> None:
         await (self.inner.send_str(message) if isinstance(message, str) else self.inner.send_bytes(message))
