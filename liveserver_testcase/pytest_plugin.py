@@ -7,6 +7,8 @@ the end of its fixtures.
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -29,14 +31,20 @@ __all__ = ["live", "make_stub", "smtp", "stub"]
 __tracebackhide__ = True
 
 _SCOPES = ("function", "class", "module", "package", "session")
+_ABOUT_SCOPES = f"how long a server lasts: {', '.join(_SCOPES)}"
 _RUNS = pytest.StashKey[list[ClassRun]]()  # of a test, the servers that judge it
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options, under the names that users of pytest-flask know."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options, under the names that users of pytest-flask know; where that is there, its own are read."""
+    for name in ("stub_scope", "smtp_scope"):
+        parser.addini(name, _ABOUT_SCOPES, default="function")
+    if _is_pytest_flask_there(pluginmanager):
+        return
+    parser.addini("live_server_scope", _ABOUT_SCOPES, default="function")
     group = parser.getgroup("liveserver_testcase", "live servers, stubs and mail servers")
     switches: list[tuple[str, dict[str, Any]]] = [
         ("--live-server-host", {"help": "where `live` listens"}),
@@ -52,15 +60,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ),
     ]
     for name, options in switches:
-        try:
-            group.addoption(name, **options)
-        except ValueError:  # pytest-flask is there, too; its option says the same
-            continue
-    for name in ("live_server_scope", "stub_scope", "smtp_scope"):
-        try:
-            parser.addini(name, f"how long a server lasts: {', '.join(_SCOPES)}", default="function")
-        except ValueError:
-            continue
+        group.addoption(name, **options)
+
+
+def _is_pytest_flask_there(pluginmanager: pytest.PytestPluginManager) -> bool:
+    """Whether it is loaded, or will be: a plugin that ``-p`` names is loaded before those that are installed."""
+    if pluginmanager.hasplugin("flask"):
+        return True
+    is_installed = importlib.util.find_spec("pytest_flask") is not None
+    return is_installed and not pluginmanager.is_blocked("flask") and "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ
 
 
 def _find_scope(name: str) -> Any:

@@ -33,10 +33,11 @@ CONFTEST = """
 class PluginTest(unittest.TestCase):
     """What pytest says of a module that uses the fixtures."""
 
-    def run_pytest(self, module: str, *options: str, conftest: str = CONFTEST, ini: str = INI) -> str:
+    def run_pytest(self, module: str, *options: str, conftest: str = CONFTEST, ini: str = INI, **modules: str) -> str:
         """Run a module; returns what was printed."""
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in (("conftest.py", conftest), ("test_it.py", module), ("pytest.ini", ini)):
+            files = {"conftest": conftest, "test_it": module, **modules}
+            for name, text in [("pytest.ini", ini), *((f"{name}.py", text) for name, text in files.items())]:
                 pathlib.Path(folder, name).write_text(textwrap.dedent(text))
             command = [
                 sys.executable,
@@ -223,6 +224,22 @@ class PluginTest(unittest.TestCase):
         ):
             with self.subTest(options):
                 self.assert_outcome(self.run_pytest(module.replace("EXPRESSION", expression), *options), passed=1)
+
+    def test_beside_pytest_flask(self) -> None:
+        """Its options are read where it is there: one of the same name would be refused."""
+        plugin = """
+            def pytest_addoption(parser):
+                group = parser.getgroup("flask")
+                group.addoption("--live-server-host", default="localhost")
+                group.addoption("--no-start-live-server", action="store_false", dest="start_live_server", default=True)
+                parser.addini("live_server_scope", "scope", default="function")
+        """
+        module = """
+            def test_it(live):
+                assert live.host == "localhost" and not live.is_running
+        """
+        output = self.run_pytest(module, "-p", "pytest_flask", "--no-start-live-server", pytest_flask=plugin)
+        self.assert_outcome(output, passed=1)
 
     def test_coroutines(self) -> None:
         """Tests that anyio runs are judged as any other."""
