@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from ..core.masking import mask, mask_header
 from ..mail.message import Attachment, ReceivedEmail
@@ -21,7 +21,9 @@ from ..web.capture import WebSocketMessage
 from ..web.content_coding import take_coding_off
 from ..web.har import is_text
 from ..web.records import Exchange, RequestRecord
+from ..web.request_head import parse_head
 from ..web.response import describe_status
+from ..web.wsgi import make_base_environ
 from .feed import Item
 
 __all__ = [
@@ -279,10 +281,10 @@ def read_sides(item: Item, *, secrets: bool) -> Sides:
     request = record.handler_data if isinstance(record, Exchange) else None
     if isinstance(request, RecordedRequest):
         return _read_stub(request, item.source.url, secrets=secrets)
-    return _read_live(record) if isinstance(record, RequestRecord) else Sides()
+    return _read_live(record, item.source.url, secrets=secrets) if isinstance(record, RequestRecord) else Sides()
 
 
-def _read_live(record: RequestRecord) -> Sides:
+def _read_live(record: RequestRecord, url: str, *, secrets: bool) -> Sides:
     capture = record.capture
     if capture is None:
         note = "its server keeps no headers and bodies: set live_capture = True, or LIVESERVER_CAPTURE=1"
@@ -294,8 +296,23 @@ def _read_live(record: RequestRecord) -> Sides:
         capture.request.body,
         capture.response.headers,
         capture.response.body,
-        {"messages": _list_messages(capture.messages), "note": note},
+        {"messages": _list_messages(capture.messages), "note": note, "curl": _write_curl(record, url, secrets=secrets)},
     )
+
+
+def _write_curl(record: RequestRecord, url: str, *, secrets: bool) -> str:
+    """The command that sends a live request again; empty for a WebSocket, or where not all of the body was kept."""
+    request = record.capture.request if record.capture is not None else None
+    if request is None or record.method == "WEBSOCKET" or request.size != len(request.body):
+        return ""
+    lines = [
+        f"{record.method} {record.target} {record.version}",
+        *(f"{name}: {value}" for name, value in request.headers),
+    ]
+    head = parse_head("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
+    place = urlsplit(url)
+    base = make_base_environ(place.scheme, place.hostname or "", place.port or 0)
+    return RecordedRequest(Exchange(head, 0, 0, record.address), request.body, base).curl(secrets=secrets)
 
 
 def _list_messages(messages: Sequence[WebSocketMessage]) -> list[tuple[bool, str]]:

@@ -60,8 +60,8 @@ def _write_rule(path: str) -> str:
     return "".join(pieces)
 
 
-class _Allowed:
-    """Matches what the document allows for an operation.
+class _OfOperation:
+    """What belongs to an operation of a document; to another process goes the document, which is read again there.
 
     Args:
         document: The document.
@@ -71,6 +71,17 @@ class _Allowed:
     def __init__(self, document: Document, operation: Operation) -> None:
         self._document = document
         self._operation = operation
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _find_operation, (type(self), self._document, self._document.operations.index(self._operation))
+
+
+def _find_operation(kind: type[_OfOperation], document: Document, number: int) -> _OfOperation:
+    return kind(document, document.operations[number])
+
+
+class _Allowed(_OfOperation):
+    """Matches what the document allows for an operation."""
 
     def matches(self, request: RecordedRequest) -> bool:
         """Return True if the request is for this operation, and as the document wants it."""
@@ -108,17 +119,11 @@ class _Allowed:
         return f"allowed by {self._document.name}"
 
 
-class _Documented:
-    """Answers with what the document says of an operation.
-
-    Args:
-        document: The document.
-        operation: The operation.
-    """
+class _Documented(_OfOperation):
+    """Answers with what the document says of an operation."""
 
     def __init__(self, document: Document, operation: Operation) -> None:
-        self._document = document
-        self._operation = operation
+        super().__init__(document, operation)
         self._made: dict[tuple[int, str], Reply] = {}
 
     def reply_to(self, request: RecordedRequest) -> Reply:

@@ -182,6 +182,11 @@ def _read_file(path: str, _modified: int, _size: int) -> Document:
     return Document(path, os.path.basename(path))
 
 
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _read_contents(text: str) -> Document:
+    return Document(json.loads(text), "the document")
+
+
 class Document:
     """An OpenAPI document.
 
@@ -198,6 +203,7 @@ class Document:
 
     def __init__(self, source: str | Mapping[str, Any], name: str) -> None:
         self.name = name
+        self._source = source
         try:
             from openapi_core import Config, OpenAPI
             from openapi_core.datatypes import RequestParameters
@@ -255,6 +261,12 @@ class Document:
         readers[_MULTIPART] = read_form
         self._make_parameters = RequestParameters
         self.operations = sorted(self._find_operations(), key=lambda each: len(_PLACEHOLDER.findall(each.path)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have another process read it again."""
+        if isinstance(self._source, str):
+            return read_document, (self._source,)
+        return _read_contents, (json.dumps(self._source),)
 
     def __repr__(self) -> str:
         return f"<Document {self.name}>"

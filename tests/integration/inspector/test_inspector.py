@@ -96,6 +96,7 @@ class ContentTest(InspectorTest):
         page = self.get("items/1").text
         self.assertIn("&#34;é&#34;", page)
         self.assertIn("application/json", page)
+        self.assertIn("curl --noproxy", page)
         self.assertIn("ValueError: it is broken", self.get("items/2").text)
         self.assertEqual(self.get("items/1/request").json(), {"a": [1, "é"]})
         self.assertEqual(self.get("items/1/response").headers["Content-Disposition"], "attachment; filename=response-1")

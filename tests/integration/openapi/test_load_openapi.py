@@ -13,6 +13,7 @@ from unittest import mock
 import aiopenapi3
 import openapi_core
 import requests
+import yaml
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 
 from liveserver_testcase import HTTPStub, HTTPStubTestCase, UsageError
@@ -486,6 +487,20 @@ class LoadedTest(LoadTest):
         self.assertEqual([[201, 501, 501] * 3] * 12, statuses)
         self.assertEqual(72, len(self.stub.unmatched))
         self.stub.reset()
+
+
+class InProcessTest(NoLeaks):
+    """A document in a stub of a process of its own, which reads it again."""
+
+    def test_files_and_dicts(self) -> None:
+        """It answers, and refuses with the place in the document, as in a thread."""
+        contents = yaml.safe_load((FOLDER / "petstore.yaml").read_text(encoding="utf-8"))
+        for source in (FOLDER / "petstore.yaml", contents):
+            with self.subTest(type(source).__name__), HTTPStub(mode="process") as stub:
+                stub.load_openapi(source)
+                self.assertEqual(requests.get(stub.url_for("/v1/pets"), timeout=TIMEOUT).status_code, 200)
+                requests.get(stub.url_for("/v1/pets?limit=many"), timeout=TIMEOUT)
+                self.assertIn("limit", stub.failure_report())
 
 
 class PrecedenceTest(LoadTest):
