@@ -420,8 +420,7 @@ class EventLoopServer(Server):
         with self._lock:
             run = self._run
             if run is not None and self.is_running and run.is_paused:
-                run.listener.close()
-                run.listener = self._listener = Listener(self._host, self.port)
+                run.listener.listen_again()
                 run.is_paused = False
                 run.call(run.listen)
 

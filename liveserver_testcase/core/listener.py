@@ -188,6 +188,18 @@ class Listener:
                 self.sockets.append(_bind(family, place))
         self._reserve()
 
+    def listen_again(self) -> None:
+        """Let clients connect again, after `stop_listening`: on the sockets that have kept the port meanwhile.
+
+        Raises:
+            ServerStartError: Somebody has taken the port; the sockets are closed.
+        """
+        wanted = len(_LOCALHOST) if self.host == "localhost" else 1
+        if len(self.sockets) < wanted:  # one could not be bound; where there is no IPv6, one is enough
+            self.release()
+            self.sockets = Listener(self.host, self.port, listens=False).sockets
+        self.listen()
+
     def release(self) -> None:
         """Close the sockets here; another process goes on listening on its copies."""
         for sock in self.sockets:

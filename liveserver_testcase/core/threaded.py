@@ -542,9 +542,9 @@ class ThreadedServer(Server):
         """
         with self._lock:
             if self._workers is not None and self.is_running and not self._workers.poller.listeners:
-                self._workers.listener.close()
-                self._listener = Listener(self._host, self.port)
-                self._workers.open(self._listener)
+                listener = self._workers.listener
+                listener.listen_again()
+                self._workers.open(listener)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""
