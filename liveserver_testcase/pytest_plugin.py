@@ -7,6 +7,7 @@ the end of its fixtures.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -98,9 +99,10 @@ def _read_live_settings(config: pytest.Config) -> dict[str, Any]:
 # -- fixtures ----------------------------------------------------------------------------------------------------------
 
 
-def _run_class(
+@contextlib.contextmanager
+def _running(
     request: pytest.FixtureRequest, base: type[ServerTestCase], name: str, attributes: dict[str, Any]
-) -> Generator[Any, None, None]:
+) -> Iterator[Any]:
     """Run the servers of a test class that is made for a fixture."""
     owner = f"{name} of {request.node.nodeid or 'the session'}"  # the folder of what fails in setUpClass() is named so
     case: Any = type(name, (base,), {**attributes, "__module__": __name__, "__qualname__": owner})
@@ -125,7 +127,8 @@ def _begin(request: pytest.FixtureRequest, case: Any) -> None:
 
 @pytest.fixture(scope=_find_scope("stub_scope"))
 def _stub_case(request: pytest.FixtureRequest) -> Iterator[Any]:
-    yield from _run_class(request, HTTPStubTestCase, "stub", {})
+    with _running(request, HTTPStubTestCase, "stub", {}) as case:
+        yield case
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def stub(request: pytest.FixtureRequest, _stub_case: Any) -> HTTPStub:
 @pytest.fixture
 def make_stub(request: pytest.FixtureRequest) -> Iterator[Callable[..., HTTPStub]]:
     """A function that starts a further stub: ``make_stub("payments", tls=True)``; keywords as of `HTTPStubTestCase`."""
-    made: list[Iterator[Any]] = []
+    made = contextlib.ExitStack()
 
     def make(name: str = "", **settings: Any) -> HTTPStub:
         attributes = {
@@ -150,22 +153,20 @@ def make_stub(request: pytest.FixtureRequest) -> Iterator[Callable[..., HTTPStub
                 raise UsageError(
                     f"make_stub() was given {attribute.removeprefix('stub_')!r}, which is no setting of a stub"
                 )
-        running = _run_class(request, HTTPStubTestCase, name or "stub", attributes)
-        case = next(running)
-        made.append(running)
-        case.stub.name = name
+        case = made.enter_context(_running(request, HTTPStubTestCase, name or "stub", attributes))
+        running: HTTPStub = case.stub
+        running.name = name
         _begin(request, case)
-        stub: HTTPStub = case.stub
-        return stub
+        return running
 
-    yield make
-    for running in reversed(made):
-        next(running, None)
+    with made:
+        yield make
 
 
 @pytest.fixture(scope=_find_scope("smtp_scope"))
 def _smtp_case(request: pytest.FixtureRequest) -> Iterator[Any]:
-    yield from _run_class(request, SMTPTestCase, "smtp", {})
+    with _running(request, SMTPTestCase, "smtp", {}) as case:
+        yield case
 
 
 @pytest.fixture
@@ -178,8 +179,9 @@ def smtp(request: pytest.FixtureRequest, _smtp_case: Any) -> SMTPServer:
 
 @pytest.fixture(scope=_find_scope("live_server_scope"))
 def _live_case(request: pytest.FixtureRequest, app: Any) -> Iterator[Any]:
-    settings = _read_live_settings(request.config)
-    yield from _run_class(request, LiveServerTestCase, "live", {"create_app": classmethod(lambda cls: app), **settings})
+    attributes = {"create_app": classmethod(lambda cls: app), **_read_live_settings(request.config)}
+    with _running(request, LiveServerTestCase, "live", attributes) as case:
+        yield case
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from .tls import TLS
 
-__all__ = ["Server", "State", "Unfinished", "check_seconds", "check_switch"]
+__all__ = ["Server", "State", "Unfinished", "check_seconds", "check_switch", "is_switched_on"]
 
 
 _running: set[Server] = set()  # what is stopped at exit
@@ -454,6 +454,11 @@ def check_switch(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name} is {quote(value)}; wanted True or False")
     return value
+
+
+def is_switched_on(variable: str) -> bool:
+    """Return True if an environment variable is set, and to no word that says off."""
+    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
 
 
 def check_seconds(name: str, value: object) -> float:

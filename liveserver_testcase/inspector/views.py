@@ -19,7 +19,7 @@ from ..stub.har import make_entry
 from ..stub.request import RecordedRequest
 from ..web.capture import WebSocketMessage
 from ..web.content_coding import take_coding_off
-from ..web.har import is_text
+from ..web.har import find_header, is_text
 from ..web.records import Exchange, RequestRecord
 from ..web.request_head import parse_head
 from ..web.response import describe_status
@@ -258,7 +258,7 @@ def view_request(item: Item, *, secrets: bool) -> RequestView:
         raise TypeError(f"{record!r} is no request")
     sides = read_sides(item, secrets=secrets)
     show: Callable[[str], str] = str if secrets else mask
-    host = _find(sides.request_headers, "host")
+    host = find_header(sides.request_headers, "host")
     base = f"{item.source.url.partition('://')[0]}://{host}" if host else item.source.url
     return RequestView(
         {**summarize(item), **({"target": show(record.target)} if record.method else {})},
@@ -341,26 +341,21 @@ def _read_stub(request: RecordedRequest, url: str, *, secrets: bool) -> Sides:
 
 
 def _view_side(headers: Pairs, body: bytes | None, *, secrets: bool) -> BodyView:
-    return view_body(body, _find(headers, "content-type"), _find(headers, "content-encoding"), secrets=secrets)
+    return view_body(
+        body, find_header(headers, "content-type"), find_header(headers, "content-encoding"), secrets=secrets
+    )
 
 
 def _show_headers(headers: Pairs, *, secrets: bool) -> Pairs:
     return [(name, value if secrets else mask_header(name, value)) for name, value in headers]
 
 
-def _find(headers: Pairs, name: str) -> str:
-    return next((value for known, value in headers if known.lower() == name), "")
+_PARTS = {"ssl": "TLS", "send": "request", "wait": "waiting", "receive": "response"}
 
 
 def _describe_timings(record: RequestRecord) -> Pairs:
-    begun = record.first_byte_at or record.arrived
-    moments = [
-        ("request", begun, record.body_complete_at),
-        ("waiting", record.body_complete_at or record.arrived, record.response_begun_at),
-        ("response", record.response_begun_at, record.finished_at),
-        ("in all", begun, record.finished_at),
-    ]
-    return [(name, f"{max(0.0, end - start) * 1000:.1f} ms") for name, start, end in moments if start and end]
+    took = record.measure()
+    return [(title, f"{took[name] * 1000:.1f} ms") for name, title in _PARTS.items() if name in took]
 
 
 # -- mails -------------------------------------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ from werkzeug.http import parse_options_header
 from ..core.interrupts import monotonic
 from ..core.masking import MASK
 from ..core.names import suggest_name
+from ..core.server import is_switched_on
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.content_coding import take_coding_off
-from ..web.har import HarEntry, entry_of, is_text, read_har, write_har
+from ..web.har import HarEntry, entry_of, find_header, is_text, read_har, write_har
 from ..web.request_head import split_target
 from .expectation import at_least
 from .forwarding import ForwardingResponder
@@ -143,7 +144,7 @@ def _make_key(entry: HarEntry, wanted: Sequence[str]) -> Hashable:
         "query": lambda: tuple(sorted(parse_form(parts.query.encode()))),
         "body": lambda: entry.request_body,
         "host": lambda: parts.netloc,
-        "headers": lambda: tuple(_telling_headers(entry)),
+        "headers": lambda: tuple(_list_significant_headers(entry)),
     }
     return tuple(known[name]() for name in wanted)
 
@@ -159,7 +160,7 @@ def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], path:
     if "host" in wanted:
         criteria["host"] = parts.netloc
     if "headers" in wanted:
-        criteria["headers"] = {name: _unmask(value) for name, value in _telling_headers(first)}
+        criteria["headers"] = {name: _unmask(value) for name, value in _list_significant_headers(first)}
     expectation = (script.expect if strict else script.on)(
         first.method if "method" in wanted else None,
         _make_path(parts.path or "/") if "path" in wanted else None,
@@ -170,7 +171,7 @@ def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], path:
     return expectation.reply_with(_RecordedReplies(entries, path, is_strict=strict))
 
 
-def _telling_headers(entry: HarEntry) -> Pairs:
+def _list_significant_headers(entry: HarEntry) -> Pairs:
     """Headers that say what is asked for, and not who asks."""
     return sorted(pair for pair in entry.request_headers if pair[0].lower() not in _NOISE)
 
@@ -218,8 +219,8 @@ def _make_query(query: str) -> object:
 
 def _make_body_criterion(entry: HarEntry) -> dict[str, Any]:
     """Compare a body in the way that reports its differences best: as JSON, as a form, as text, or by its bytes."""
-    kind = next((value for name, value in entry.request_headers if name.lower() == "content-type"), "")
-    coding = next((value for name, value in entry.request_headers if name.lower() == "content-encoding"), "")
+    kind = find_header(entry.request_headers, "content-type")
+    coding = find_header(entry.request_headers, "content-encoding")
     decoded = take_coding_off(entry.request_body, coding)
     body = entry.request_body if decoded is None else decoded  # a file has most bodies without it
     plain, options = parse_options_header(kind)
@@ -319,8 +320,7 @@ def make_reply(entry: HarEntry, origin: str) -> Reply:
         elif lower not in _NOT_REPLAYED or (lower == "content-length" and entry.method == "HEAD"):
             headers.append((name, pattern.sub(origin, value)))
     body = entry.response_body
-    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
-    if is_text(kind) and parts.netloc.encode() in body:
+    if is_text(find_header(headers, "content-type")) and parts.netloc.encode() in body:
         escaped = origin.replace("/", "\\/")
         text = pattern.sub(origin, body.decode("utf-8", "surrogateescape"))
         text = _compile_origin(parts.scheme, parts.netloc, r"\\/").sub(lambda _: escaped, text)
@@ -366,7 +366,7 @@ def record(
 ) -> list[Expectation]:
     """Pass on and write down, or replay: see `Script.record`."""
     wanted, name = _check_match(match), os.fspath(path)
-    if os.environ.get(RECORD_VARIABLE, "").strip().lower() in ("", "0", "false", "no", "off"):
+    if not is_switched_on(RECORD_VARIABLE):
         if not os.path.exists(name):
             raise UsageError(
                 f"{name!r} is not there, so that nothing can be replayed; run the test once with {RECORD_VARIABLE}=1, "

@@ -11,7 +11,7 @@ import collections
 import functools
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..core.interrupts import monotonic
@@ -39,13 +39,18 @@ class CapturedMessage:
 
     Attributes:
         headers: Names and values in the order in which they were sent.
-        body: What was read or sent, without transfer coding; of a long one the beginning.
-        size: Bytes that the body had; more than are in ``body`` if not all were kept.
+        size: Bytes that the body had; more than are in `body` if not all were kept.
+        kept: Those of it that are kept.
     """
 
     headers: Pairs
-    body: bytes = b""
     size: int = 0
+    kept: bytearray = field(default_factory=bytearray, repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """What was read or sent, without transfer coding; of a long one the beginning."""
+        return bytes(self.kept)
 
 
 @dataclass
@@ -100,19 +105,19 @@ class _Captures:
     def add(self, message: CapturedMessage, data: bytes) -> None:
         """Add to a body."""
         message.size += len(data)
-        room = _BODY_LIMIT - len(message.body)
+        room = _BODY_LIMIT - len(message.kept)
         if room <= 0 or not data:
             return
         data = data[:room]
         with self._lock:
-            if not message.body:
+            if not message.kept:
                 self._order.append(message)
-            message.body += data
+            message.kept += data
             self._kept += len(data)
             while self._kept > _TOTAL_LIMIT:
                 oldest = self._order.popleft()
-                self._kept -= len(oldest.body)
-                oldest.body = b""
+                self._kept -= len(oldest.kept)
+                oldest.kept.clear()
 
 
 def capture_exchanges(app: Any, interface: Literal["wsgi", "asgi"]) -> Any:

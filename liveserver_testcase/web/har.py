@@ -21,7 +21,7 @@ from ..core.masking import MASK, mask, mask_header
 from ..core.text import describe_error, quote
 from ..errors import UsageError
 from .content_coding import take_coding_off
-from .records import Exchange, RequestRecord
+from .records import RequestRecord
 from .response import describe_status
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HarEntry",
     "entry_of",
+    "find_header",
     "is_text",
     "make_captured_entries",
     "make_har",
@@ -61,7 +62,6 @@ class HarEntry:
         timings: Milliseconds of what HAR calls ``ssl``, ``send``, ``wait`` and ``receive``; without what is not known.
         version: Such as ``HTTP/1.1``.
         connection: What tells its connection from others.
-        server_ip: The server's address.
         comment: What else there is to say, such as why there is no response.
     """
 
@@ -77,23 +77,16 @@ class HarEntry:
     timings: Mapping[str, float] = field(default_factory=dict)
     version: str = "HTTP/1.1"
     connection: str = ""
-    server_ip: str = ""
     comment: str = ""
 
     def decoded(self) -> HarEntry:
         """The same with a response that has no Content-Encoding, if that can be taken off."""
-        coding = _find(self.response_headers, "content-encoding")
+        coding = find_header(self.response_headers, "content-encoding")
         content = None if self.response_body is None else take_coding_off(self.response_body, coding)
         if content is None:
             return self
         headers = [pair for pair in self.response_headers if pair[0].lower() != "content-encoding"]
         return replace(self, response_headers=headers, response_body=content)
-
-    @property
-    def target(self) -> str:
-        """Path and query of the URL, percent-encoded as they were."""
-        parts = urlsplit(self.url)
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def entry_of(record: RequestRecord, url: str, **messages: Any) -> HarEntry:
@@ -112,7 +105,7 @@ def entry_of(record: RequestRecord, url: str, **messages: Any) -> HarEntry:
         url,
         status=status,
         started_at=record.received_at,
-        timings=_measure(record),
+        timings={name: seconds * 1000 for name, seconds in record.measure().items()},
         version=record.version or "HTTP/1.1",
         connection=str(record.connection_index),
         comment=messages.pop("comment", "") or record.aborted,
@@ -128,7 +121,7 @@ def make_captured_entries(records: Iterable[RequestRecord], url: str) -> list[Ha
         if capture is None:
             continue
         request, response = capture.request, capture.response
-        host = _find(request.headers, "host")
+        host = find_header(request.headers, "host")
         base = f"{url.partition('://')[0]}://{host}" if host else url
         lost = "" if request.size == len(request.body) else "not all of the request's body was kept"
         entries.append(
@@ -143,20 +136,6 @@ def make_captured_entries(records: Iterable[RequestRecord], url: str) -> list[Ha
             )
         )
     return entries
-
-
-def _measure(record: RequestRecord) -> dict[str, float]:
-    """How long the parts of an exchange took, in milliseconds."""
-    begun = record.first_byte_at or record.arrived
-    read = record.body_complete_at or record.arrived
-    answering = record.response_begun_at
-    if answering is None and isinstance(record, Exchange) and (response := record.response) is not None:
-        answering = response.begun_at  # its client has read it, and the server has not ended it yet
-    moments: dict[str, tuple[float | None, float | None]] = {"send": (begun, read), "wait": (read, answering)}
-    if record.exchange_index == 0:
-        moments["ssl"] = record.accepted_at, record.handshake_done_at
-    moments["receive"] = answering, record.finished_at
-    return {name: max(0.0, end - start) * 1000 for name, (start, end) in moments.items() if start and end}
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -218,20 +197,18 @@ def _write_entry(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
     }
     if entry.request_body:
         written["request"]["postData"] = _write_post_data(entry, secrets=secrets)
-    if entry.server_ip:
-        written["serverIPAddress"] = entry.server_ip
     if entry.comment:
         written["comment"] = entry.comment if secrets else mask(entry.comment)
     return written
 
 
 def _write_response(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
-    kind = _find(entry.response_headers, "content-type")
+    kind = find_header(entry.response_headers, "content-type")
     content: dict[str, Any] = {"size": -1, "mimeType": kind or "x-unknown"}
     size = -1
     if entry.response_body is not None:
         body, size = entry.response_body, len(entry.response_body)
-        coding = _find(entry.response_headers, "content-encoding")
+        coding = find_header(entry.response_headers, "content-encoding")
         decoded = take_coding_off(body, coding)
         if decoded is not None:
             body = decoded
@@ -255,15 +232,15 @@ def _write_response(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
         ],
         "headers": _write_headers(entry.response_headers, secrets=secrets),
         "content": content,
-        "redirectURL": _find(entry.response_headers, "location"),
+        "redirectURL": _write_header("location", find_header(entry.response_headers, "location"), secrets=secrets),
         "headersSize": -1,
         "bodySize": size,
     }
 
 
 def _write_post_data(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
-    kind = _find(entry.request_headers, "content-type")
-    decoded = take_coding_off(entry.request_body, _find(entry.request_headers, "content-encoding"))
+    kind = find_header(entry.request_headers, "content-type")
+    decoded = take_coding_off(entry.request_body, find_header(entry.request_headers, "content-encoding"))
     written = _write_body(entry.request_body if decoded is None else decoded, kind, secrets=secrets)
     if "encoding" in written:
         written["_encoding"] = written.pop("encoding")  # HAR knows it for responses only
@@ -328,7 +305,8 @@ def _charset_of(kind: str) -> str:
     return "utf-8"
 
 
-def _find(headers: Pairs, name: str) -> str:
+def find_header(headers: Iterable[tuple[str, str]], name: str) -> str:
+    """Return the first value of a header, whose name is in lower case; empty if there is none."""
     return next((value for known, value in headers if known.lower() == name), "")
 
 
@@ -395,7 +373,6 @@ def _read_entry(entry: Mapping[str, Any]) -> HarEntry:
         {name: value for name, value in (entry.get("timings") or {}).items() if isinstance(value, int | float)},
         _EXPORTED_VERSIONS.get(version, "HTTP/1.1"),
         str(entry.get("connection", "")),
-        str(entry.get("serverIPAddress", "")),
         str(entry.get("comment", "")),
     )
 

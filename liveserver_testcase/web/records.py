@@ -138,6 +138,24 @@ class RequestRecord:
         """Seconds since it arrived, or how long it took."""
         return monotonic() - self.arrived if self.duration is None else self.duration
 
+    def measure(self) -> dict[str, float]:
+        """Return the seconds that its parts took, under the names of HAR: ``ssl``, ``send``, ``wait`` and ``receive``.
+
+        What is not over, or is not known to the server, is left out.
+        """
+        read, answering = self.body_complete_at or self.arrived, self._get_response_begun_at()
+        moments: dict[str, tuple[float | None, float | None]] = {
+            "send": (self.first_byte_at or self.arrived, read),
+            "wait": (read, answering),
+            "receive": (answering, self.finished_at),
+        }
+        if self.exchange_index == 0:
+            moments["ssl"] = self.accepted_at, self.handshake_done_at
+        return {name: max(0.0, end - start) for name, (start, end) in moments.items() if start and end}
+
+    def _get_response_begun_at(self) -> float | None:
+        return self.response_begun_at
+
     def end(self) -> None:
         """Complete the record."""
         self.duration = monotonic() - self.arrived
@@ -295,6 +313,10 @@ class Exchange(RequestRecord):
     @status.setter
     def status(self, status: int | None) -> None:
         self._status = status
+
+    def _get_response_begun_at(self) -> float | None:
+        response = self.response  # as of the status: its client may have read it before the exchange is over
+        return response.begun_at if response is not None else self.response_begun_at
 
     def end(self) -> None:
         """Complete the record and let go of what served it."""

@@ -411,13 +411,16 @@ class SaveTest(Folder):
     def test_stub(self) -> None:
         """Request and response with their bodies and timings, without secrets."""
         with HTTPStub() as stub:
+            stub.on("GET", "/moved").reply_redirect(f"/in?token={SECRET}")
+            requests.get(f"{stub.url}/moved", timeout=10, allow_redirects=False)
             stub.on("POST", "/login").reply(201, json={"token": SECRET, "user": "ann"}, cookies={"sid": SECRET})
             requests.post(f"{stub.url}/login?api_key={SECRET}", json={"password": SECRET}, timeout=10)
             stub.on("GET", "/p").reply(200, bytes(range(256)))
             requests.get(f"{stub.url}/p", timeout=10)
             stub.save_har(self.file)
             stub.save_har(self.folder / "open.har", secrets=True)
-        entry, picture = self.read()
+        moved, entry, picture = self.read()
+        self.assertEqual(moved["response"]["redirectURL"], "/in?token=***")
         self.assertNotIn(SECRET, self.file.read_text())
         self.assertIn(SECRET, (self.folder / "open.har").read_text())
         self.assertEqual(entry["request"]["url"], f"{stub.url}/login?api_key=***")
