@@ -461,7 +461,7 @@ class SMTPProtocol(SMTP):
     async def _send(self, data: bytes) -> None:
         if not self.is_lost:  # what a client cannot read any more is on record all the same
             self.transport.write(data)
-            if not self._writable.is_set():
+            if not self._writable.is_set():  # until the client reads, or is lost, as by a stop
                 await self._writable.wait()
 
     # -- what each command does --------------------------------------------------------------------------------------
