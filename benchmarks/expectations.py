@@ -6,9 +6,10 @@ import http.client
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from statistics import median
 
+from benchmarks.http_servers import quiet_werkzeug
 from benchmarks.run import Run
 from benchmarks.tables import Column, Table
 from liveserver_testcase import HTTPStub
@@ -18,6 +19,7 @@ REQUESTS = 200  # in one sample; a peer that looks at each expectation has few o
 PEER = "pytest_httpserver"
 
 Address = tuple[str, int]
+Script = Callable[[int], AbstractContextManager[Address]]
 
 
 def measure(run: Run) -> list[Table]:
@@ -28,7 +30,7 @@ def measure(run: Run) -> list[Table]:
         (Column("ours", "ours", digits=0), Column("peer", "pytest-httpserver", digits=0)),
         ((name(1), "x one"),),
     )
-    makers: dict[str, Callable[[int], object]] = {"ours": script_ours}
+    makers: dict[str, Script] = {"ours": script_ours}
     if importlib.util.find_spec(PEER) is not None:
         makers["peer"] = script_peer
     else:
@@ -36,8 +38,11 @@ def measure(run: Run) -> list[Table]:
     for _ in range(run.settings.rounds):
         for count in COUNTS:
             for column, make in makers.items():
-                with make(count) as address:  # type: ignore[attr-defined]
-                    table.add(name(count), column, sample(address, count))
+                with make(count) as address:
+                    table.add(name(count), column, sample(address, count, send_path))
+        for row, count in ((ONE_BODY, 1), (MANY_BODIES, COUNTS[-1])):
+            with script_bodies(count) as address:
+                table.add(row, "ours", sample(address, count, send_body))
     return [table]
 
 
@@ -47,6 +52,7 @@ def name(count: int) -> str:
 
 
 ONE, MANY = name(COUNTS[0]), name(COUNTS[-1])
+ONE_BODY, MANY_BODIES = (f"{name(count)}, by JSON" for count in (COUNTS[0], COUNTS[-1]))
 
 
 @contextmanager
@@ -63,13 +69,23 @@ def script_peer(count: int) -> Iterator[Address]:
     """The same of pytest-httpserver."""
     from pytest_httpserver import HTTPServer
 
+    quiet_werkzeug()
     with HTTPServer("127.0.0.1") as server:
         for number in range(count):
             server.expect_request(f"/things/{number}", method="GET").respond_with_json({"number": number})
         yield server.host, server.port
 
 
-def sample(address: Address, count: int) -> float:
+@contextmanager
+def script_bodies(count: int) -> Iterator[Address]:
+    """A stub of ours with that many expectations for one path, which differ in the JSON that they want."""
+    with HTTPStub() as stub:
+        for number in range(count):
+            stub.on("POST", "/things", json={"number": number}).reply(200, json={"number": number})
+        yield stub.host, stub.port
+
+
+def sample(address: Address, count: int, send: Callable[[Address, int], None]) -> float:
     """Time requests one by one; the median in microseconds, since other processes come in between."""
     requests = REQUESTS if count < 1000 else REQUESTS // 10
     for number in range(5):
@@ -82,14 +98,25 @@ def sample(address: Address, count: int) -> float:
     return median(times) * 1e6
 
 
-def send(address: Address, number: int) -> None:
+def send_path(address: Address, number: int) -> None:
+    """Ask for the path of one of the expectations."""
+    send(address, "GET", f"/things/{number}", None)
+
+
+def send_body(address: Address, number: int) -> None:
+    """Send what one of the expectations wants."""
+    send(address, "POST", "/things", f'{{"number": {number}}}')
+
+
+def send(address: Address, method: str, path: str, body: str | None) -> None:
     """Send a request on a connection of its own."""
+    headers = {} if body is None else {"Content-Type": "application/json"}
     connection = http.client.HTTPConnection(*address, timeout=60)
     try:
-        connection.request("GET", f"/things/{number}")
+        connection.request(method, path, body, headers)
         response = connection.getresponse()
         response.read()
     finally:
         connection.close()
     if response.status != 200:
-        raise RuntimeError(f"/things/{number} was answered with {response.status}")
+        raise RuntimeError(f"{method} {path} was answered with {response.status}")
