@@ -50,7 +50,7 @@ LIBRARIES = {
     "requests": "web.session",
     "trustme": "core.tls",
     "uvicorn": "web.uvicorn_config",
-    "websockets": "stub.websocket",
+    "websockets": "stub.websocket_channel",
     "werkzeug": "web stub inspector",
 }
 

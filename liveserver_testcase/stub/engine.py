@@ -258,7 +258,7 @@ class StubEngine(HTTPServer):
             return False
         if not isinstance(request, RecordedRequest):
             return True
-        return not (request.is_paused or (request.websocket is not None and request.websocket.is_at_rest()))
+        return not (request.is_paused or (request.websocket is not None and request.websocket._channel.is_at_rest()))
 
     # -- what is done to all connections ---------------------------------------------------------------------------
 

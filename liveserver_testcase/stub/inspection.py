@@ -253,7 +253,7 @@ class Inspection:
         for request in traffic.requests if self.is_verified else ():
             if request.websocket is None or request.expectation not in expectations:
                 continue
-            lines = request.websocket.script.explain_problem(once=once)
+            lines = request.websocket._channel.script.explain_problem(once=once)
             if lines:
                 yield "\n".join([f"{traffic.list_numbers([request])}: {lines[0]}", *lines[1:]])
 

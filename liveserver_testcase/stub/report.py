@@ -149,7 +149,7 @@ def _get_outcome(exchange: Exchange) -> str:
     if reason:
         return one_line(reason)
     if request is not None and request.websocket is not None:
-        return f"{exchange.status or 'no answer'}, {request.websocket.summarize()}"
+        return f"{exchange.status or 'no answer'}, {request.websocket._channel.summarize()}"
     reply = request.reply if request is not None else None
     status = exchange.status or (reply.status if reply is not None else "still coming")
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)

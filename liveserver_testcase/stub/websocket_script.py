@@ -1,15 +1,16 @@
 """What a test says of the WebSockets of a stub: which handshakes it answers, and what is exchanged then, step by step.
 
-A step is a call of `WebSocketConnection` that is made later, in the thread of the connection; `ScriptRun` makes them.
+A step is a call that is made later, in the thread of the connection; `ScriptRun` makes them.
 What goes wrong is held against the test as a request that nothing answers is, with what was exchanged until then.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from ..core.names import KnownAttributes, suggest_keywords
 from ..core.server import check_seconds, check_switch
@@ -23,19 +24,15 @@ from .report import Violation
 from .request import RecordedRequest
 from .responders import combine
 from .values import ABSENT, show
-from .websocket import (
-    Mismatched,
-    WantedMessage,
-    WebSocketConnection,
-    check_close,
-    check_installed,
-    check_ping,
-    make_data,
-)
+from .websocket import WebSocketConnection
+from .websocket_channel import WebSocketChannel, check_installed
+from .websocket_messages import Mismatched, WantedMessage, check_close, check_ping, list_messages, make_data
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
     from websockets.http11 import Response
+
+    from .connection import StubConnection
 
 __all__ = ["ScriptRun", "WebSocketExpectation", "WebSocketFault", "make_handshake"]
 
@@ -72,18 +69,18 @@ class SubprotocolsMatcher(Matcher):
     wanted: tuple[str, ...]
 
     def matches(self, request: RecordedRequest) -> bool:
-        return not set(self.wanted).isdisjoint(_list_subprotocols(request))
+        return not set(self.wanted).isdisjoint(self._read(request))
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        return self.miss(", ".join(map(quote, _list_subprotocols(request))) or "none")
+        return self.miss(", ".join(map(quote, self._read(request))) or "none")
 
     def describe(self) -> str:
         return " or ".join(map(quote, self.wanted))
 
-
-def _list_subprotocols(request: RecordedRequest) -> list[str]:
-    offered = request.headers.get("Sec-WebSocket-Protocol", "")
-    return [name.strip() for name in offered.split(",") if name.strip()]
+    @staticmethod
+    def _read(request: RecordedRequest) -> list[str]:
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        return [name.strip() for name in offered.split(",") if name.strip()]
 
 
 def make_handshake(subprotocols: object) -> tuple[Matcher, ...]:
@@ -159,40 +156,24 @@ def _spoil_key(response: Response) -> None:
 
 @dataclass(frozen=True)
 class _Step:
-    """A step of a script.
+    """A step of a script."""
 
-    Attributes:
-        text: As it was written, such as ``receive('hello')``.
-        location: Where, ``file:line``.
-        run: Does it.
-        wanted: What it receives; None if it receives nothing.
-        is_last: Whether nothing can follow.
-    """
-
-    text: str
+    text: str  # as it was written, such as receive('hello')
     location: str
     run: Callable[[WebSocketConnection], object]
-    wanted: WantedMessage | None = None
-    is_last: bool = False
+    wanted: WantedMessage | None = None  # what it receives
+    is_last: bool = False  # nothing can follow
 
 
 @dataclass(frozen=True)
 class WebSocketResponder:
-    """Answers handshakes, and plays the script on each WebSocket.
-
-    Attributes:
-        subprotocols: What the stub speaks.
-        must_finish: Whether a script that does not come to its end is held against the test.
-        steps: The script.
-        refusal: What a handshake is refused with; None if it is not.
-        spoil: Changes the response to the handshake.
-    """
+    """Answers handshakes, and plays the script on each WebSocket."""
 
     subprotocols: tuple[str, ...]
-    must_finish: bool
+    must_finish: bool  # a script that does not come to its end is held against the test
     steps: tuple[_Step, ...] = ()
     refusal: Reply | None = None
-    spoil: Callable[[Response], None] | None = None
+    spoil: Callable[[Response], None] | None = None  # changes the response to the handshake
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """Serve the WebSocket to its end, unless it is refused."""
@@ -201,50 +182,45 @@ class WebSocketResponder:
         serving = request.serving
         if serving is None:
             raise UsageError(f"{request.describe()} cannot open a WebSocket: no stub serves it")
-        run = ScriptRun(self, request)
-        run.connection = request.websocket = WebSocketConnection(serving, request, self.subprotocols, run)
-        run.play()
+        ScriptRun(self, request, serving).play()
         return request.reply or Reply(400)
 
     def must_go_on(self, request: RecordedRequest) -> bool:
         """Return True if the script has to come to its end for a request, and has not."""
         if not self.must_finish or self.refusal is not None:
             return False
-        return request.websocket is None or request.websocket.script.must_go_on
+        return request.websocket is None or request.websocket._channel.script.must_go_on
 
 
 class ScriptRun:
-    """A script that is played on one WebSocket, in the thread of the connection.
+    """A script that is played on one WebSocket, in the thread of the connection."""
 
-    Args:
-        responder: What is played.
-        request: The handshake.
-
-    Attributes:
-        connection: The WebSocket.
-    """
-
-    connection: WebSocketConnection
-
-    def __init__(self, responder: WebSocketResponder, request: RecordedRequest) -> None:
+    def __init__(self, responder: WebSocketResponder, request: RecordedRequest, serving: StubConnection) -> None:
         self._responder = responder
-        self._request = request
+        self._serving = serving
+        self._channel = WebSocketChannel(serving, request, responder.subprotocols, self)
+        self._connection = request.websocket = WebSocketConnection(self._channel)
         self._position = 0  # the number of the step that is done, from 1
         self._is_finished = self._has_failed = self._is_reported = False
 
     def play(self) -> None:
         """Do the handshake, and each step; then go on until the client leaves."""
-        connection, steps = self.connection, self._responder.steps
+        channel, steps = self._channel, self._responder.steps
         try:
-            if not connection.begin(self._responder.spoil):
+            if not channel.begin(self._responder.spoil):
                 return
             for position, step in enumerate(steps, 1):
                 self._position, self._is_finished = position, step.is_last
-                step.run(connection)
+                step.run(self._connection)
             self._is_finished = True
-            connection.finish()
+            channel.finish()
         except Mismatched as error:
-            self._hold_against(error.what, *self._explain_step(), *self._explain_order(error.message), *error.lines)
+            lines = self._explain_step()
+            for position, step in enumerate(steps[self._position :], self._position + 1):
+                if step.wanted is not None and step.wanted.accepts(error.message) and not step.wanted.is_any:
+                    lines.append(f"  step {position} wants it: does it come too early?")
+                    break
+            self._hold_against(error.what, *lines, *error.lines)
             self._close(*_UNMATCHED)
         except ClientDisconnected:
             pass  # explain_problem() says what follows
@@ -253,40 +229,27 @@ class ScriptRun:
             self._close(*_FAILED)
             raise
         finally:
-            connection.release()
-            if connection.violation:
-                what = f"the WebSocket {self._request.describe()}: {connection.violation}"
-                self._hold_against(what, *connection.list_messages())
+            channel.release()
+            if channel.violation:
+                self._hold_against(f"{channel.name}: {channel.violation}", *list_messages(channel.messages))
 
     def _close(self, code: int, reason: str) -> None:
-        try:
-            self.connection.close(code, reason)
-            self.connection.finish()
-        except ClientDisconnected:
-            pass
+        with contextlib.suppress(ClientDisconnected):
+            self._channel.close(code, reason)
+            self._channel.finish()
 
     def _hold_against(self, *lines: str) -> None:
         self._has_failed = True
-        request = self._request
-        if request.serving is not None:
-            request.serving.server.inspection.note_violation(Violation(request, lines, is_repeatable=False))
+        self._serving.server.inspection.note_violation(Violation(self._channel.request, lines, is_repeatable=False))
 
     # -- in words --------------------------------------------------------------------------------------------------
 
     def _explain_step(self) -> list[str]:
-        steps = self._responder.steps
+        steps, position = self._responder.steps, max(1, self._position)
         if not steps:
             return []
-        position = max(1, self._position)
         step = steps[position - 1]
         return [f"  step {position} of {len(steps)} is {step.text}, written at {step.location}"]
-
-    def _explain_order(self, message: str | bytes) -> list[str]:
-        """Say which later step wants the message that has come."""
-        for position, step in enumerate(self._responder.steps[self._position :], self._position + 1):
-            if step.wanted is not None and step.wanted.accepts(message) and not step.wanted.is_any:
-                return [f"  step {position} wants it: does it come too early?"]
-        return []
 
     @property
     def must_go_on(self) -> bool:
@@ -294,26 +257,24 @@ class ScriptRun:
         return self._responder.must_finish and not (self._is_finished or self._has_failed)
 
     def explain_problem(self, *, once: bool = True) -> list[str]:
-        """Return what is held against the test at its end: a script that is not finished, or a message too many.
-
-        A script that receives nothing lets the client send what it likes.
+        """Return what is held against the test: a script that is not finished, or a message too many.
 
         Args:
             once: Whether it is said this time and not again.
         """
+        channel, lines = self._channel, []
         if self._is_reported or self._has_failed:
             return []
-        name, connection, steps = f"the WebSocket {self._request.describe()}", self.connection, self._responder.steps
-        lines: list[str] = []
         if self.must_go_on:
-            end = connection.describe_end()
-            lines = [f"{name} did not come to the end of its script: {end}", *self._explain_step()]
-        elif self._is_finished and any(step.wanted is not None for step in steps) and connection.count_untaken():
-            more = count(connection.count_untaken(), "message")
-            lines = [f"{name} was sent {more} that its script has no step for"]
+            end = channel.describe_end()
+            lines = [f"{channel.name} did not come to the end of its script: {end}", *self._explain_step()]
+        elif self._is_finished and channel.untaken and any(step.wanted for step in self._responder.steps):
+            # a script that receives nothing lets the client send what it likes
+            more = count(len(channel.untaken), "message")
+            lines = [f"{channel.name} was sent {more} that its script has no step for"]
         if lines:
             self._is_reported = once
-            lines += connection.list_messages()
+            lines += list_messages(channel.messages)
         return lines
 
 
@@ -395,7 +356,7 @@ class WebSocketExpectation(KnownAttributes):
             UsageError: It is no time.
         """
         check_seconds("seconds", seconds)
-        return self._add(f"pause({seconds:g})", lambda connection: connection.pump(lambda: False, seconds))
+        return self._add(f"pause({seconds:g})", lambda connection: connection._channel.pump(lambda: False, seconds))
 
     def close(self, code: int = 1000, reason: str = "") -> WebSocketExpectation:
         """Send a close frame; nothing can follow.
@@ -438,7 +399,9 @@ class WebSocketExpectation(KnownAttributes):
         if not callable(function):
             raise UsageError(f"reply_with() was given {quote(function)}; wanted a function of a connection")
 
-        return self._add(f"reply_with({show(function)})", lambda connection: connection.call(function))
+        return self._add(
+            f"reply_with({show(function)})", lambda connection: connection._channel.call(lambda: function(connection))
+        )
 
     def fail(self, fault: WebSocketFault) -> WebSocketExpectation:
         """Fail; nothing can follow.
@@ -456,13 +419,10 @@ class WebSocketExpectation(KnownAttributes):
                 raise UsageError(f"{fault} is a fault of the handshake, before which no step can stand")
             self._expectation.answer = replace(self._responder, spoil=_spoil_key)
 
-        def run(connection: WebSocketConnection) -> None:
-            if fault is WebSocketFault.STALL:
-                connection.stall()
-            else:
-                connection.send_raw(_FRAMES.get(fault, b""), 0.0 if fault in _AT_ONCE else _PATIENCE)
-
-        return self._add(f"fail({fault})", run, is_last=True)
+        if fault is WebSocketFault.STALL:
+            return self._add(f"fail({fault})", lambda connection: connection._channel.stall(), is_last=True)
+        data, seconds = _FRAMES.get(fault, b""), 0.0 if fault in _AT_ONCE else _PATIENCE
+        return self._add(f"fail({fault})", lambda connection: connection._channel.send_raw(data, seconds), is_last=True)
 
     def refuse(
         self,
@@ -491,8 +451,7 @@ class WebSocketExpectation(KnownAttributes):
 
     @property
     def _responder(self) -> WebSocketResponder:
-        answer: Any = self._expectation.answer
-        return answer  # type: ignore[no-any-return]  # which __init__ has set, and nothing else does
+        return cast(WebSocketResponder, self._expectation.answer)  # which __init__ has set, and nothing else does
 
     def _add(
         self,
@@ -536,19 +495,18 @@ class WebSocketExpectation(KnownAttributes):
             UsageError: It would block a running event loop: await `connection_async` there.
         """
         inspection = self._expectation.get_inspection("connection")
-        return inspection.wait(self._take_connection, timeout, self._describe(), "await ws.connection_async(…)")
+        return inspection.wait(
+            self._take_connection, timeout, f"a WebSocket of {cite(self._expectation)}", "await ws.connection_async(…)"
+        )
 
     @suggest_keywords
     async def connection_async(self, timeout: float | None = None) -> WebSocketConnection:
         """`connection`, for code on an event loop: ``with await ws.connection_async() as connection``."""
         inspection = self._expectation.get_inspection("connection_async")
-        return await inspection.wait_async(self._take_connection, timeout, self._describe())
+        return await inspection.wait_async(self._take_connection, timeout, f"a WebSocket of {cite(self._expectation)}")
 
     def _take_connection(self) -> WebSocketConnection | None:
-        return next((each for each in self.connections if each.take_for_test()), None)
-
-    def _describe(self) -> str:
-        return f"a WebSocket of {cite(self._expectation)}"
+        return next((each for each in self.connections if each._channel.take_for_test()), None)
 
     @property
     def connections(self) -> list[WebSocketConnection]:

@@ -221,6 +221,27 @@ class ScriptTest(WebSocketTest):
         client.close()
         self.stub.verify()
 
+    def test_order_of_what_is_sent(self) -> None:
+        """What a coroutine function, or the test, has sent goes out before what the next step sends, or closes."""
+        entered, release = threading.Event(), threading.Event()
+
+        async def send(connection: WebSocketConnection) -> None:
+            connection.send("of the coroutine")
+
+        def wait(_connection: WebSocketConnection) -> None:
+            entered.set()
+            release.wait(HANG)
+
+        feed = self.stub.expect_websocket("/feed").reply_with(send).send("of the script").reply_with(wait).close()
+        client = self.open()
+        self.assertTrue(entered.wait(HANG))
+        feed.connection(HANG).send("of the test")
+        release.set()
+        for message in ("of the coroutine", "of the script", "of the test"):
+            self.assertEqual(message, client.recv(HANG))
+        self.assert_closed(client, 1000)
+        self.stub.verify()
+
     def test_several_connections(self) -> None:
         """Each connection has the script for itself, at the same time as others."""
         feed = self.stub.expect_websocket("/feed", times=3).receive("a").receive("b").send("c")
