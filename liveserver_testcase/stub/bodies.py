@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
+from werkzeug.datastructures import MultiDict
 from werkzeug.http import dump_cookie
 
 from ..core.text import quote
@@ -202,7 +203,10 @@ def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[
     Raises:
         UsageError: They are none.
     """
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    if isinstance(headers, MultiDict):
+        pairs: Any = headers.items(multi=True)
+    else:
+        pairs = headers.items() if isinstance(headers, Mapping) else () if headers is None else headers
     if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
         raise UsageError(f"{what} are {quote(headers)}; wanted a mapping, or pairs of name and value")
     made: list[tuple[str, str]] = []
@@ -232,13 +236,13 @@ def check_pair(pair: object, given: object = None) -> tuple[str, str]:
     return pair
 
 
-def make_cookies(cookies: Cookies) -> list[tuple[str, str]]:
+def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
     """A Set-Cookie header for each cookie.
 
     Raises:
         UsageError: One of them cannot be set.
     """
-    pairs = cookies.items() if isinstance(cookies, Mapping) else cookies
+    pairs = cookies.items() if isinstance(cookies, Mapping) else () if cookies is None else cookies
     if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
         raise UsageError(f"cookies are {quote(cookies)}; wanted a mapping, or pairs of name and value")
     made = []

@@ -18,6 +18,7 @@ from .parsing import NO_JSON
 from .values import (
     ABSENT,
     INCLUDING,
+    UNORDERED,
     Combinator,
     accepts,
     check_json,
@@ -38,6 +39,8 @@ _JSON_KINDS = (bool, int, float, list, tuple, dict)
 
 def can_be(wanted: object, kind: str | bytes) -> bool:
     """Return True if text, or bytes, which can be text as well, can be what is wanted."""
+    if isinstance(wanted, UNORDERED):
+        return False
     if isinstance(wanted, Combinator):
         return all(can_be(part, kind) for part in (wanted.items if isinstance(wanted, INCLUDING) else wanted.wanted))
     if is_type(wanted):
@@ -221,9 +224,7 @@ class FilesMatcher(FieldMatcher):
         return value
 
     def matches(self, request: RecordedRequest) -> bool:
-        if self.fields is None:
-            return accepts(self.wanted, request.files or ABSENT)
-        return not self._find(request)
+        return super().matches(request) if self.fields is None else not self._find(request)
 
     def _find(self, request: RecordedRequest) -> list[Difference]:
         fields, found = self.fields or {}, []

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from urllib.request import parse_http_list
 
@@ -22,6 +24,7 @@ from .values import (
     INCLUDING,
     UNORDERED,
     Combinator,
+    Logical,
     Masked,
     accepts,
     accepts_each,
@@ -58,23 +61,28 @@ class FieldMatcher(Matcher):
         super().__init__(wanted)
         self.fields: dict[str, object] | None = None  # None: it is asked for the whole
         self.is_exact = not self.allows_others
-        inner = wanted.wanted[0] if isinstance(wanted, INCLUDING) and len(wanted.wanted) == 1 else None
-        if _is_mapping(inner):
-            self.fields, self.is_exact = self._make_fields(_list_pairs(inner)), False
+        self._parts: Logical | None = None  # each is compared as it is where it stands alone
+        if isinstance(wanted, Logical):
+            self._parts = wanted.map(type(self))
+        elif isinstance(wanted, INCLUDING) and all(map(_is_mapping, wanted.wanted)):
+            self.fields = self._make_fields(chain.from_iterable(map(_list_pairs, wanted.wanted)))
+            self.is_exact = False
         elif _is_mapping(wanted) or (isinstance(wanted, list | tuple) and wanted):
             self.fields = self._make_fields(_list_pairs(wanted))
-        elif wanted is ABSENT or isinstance(wanted, Combinator | re.Pattern):
-            return
-        elif is_type(wanted) or not is_custom_comparator(wanted):
+        elif wanted is not ABSENT and not self.can_be_whole(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
     @abc.abstractmethod
     def read(self, request: RecordedRequest) -> Any:
         """Return the names and values that came: a werkzeug ``MultiDict``, or what behaves like one."""
 
+    def can_be_whole(self, wanted: object) -> bool:
+        """Whether something that is no mapping can be asked for the whole."""
+        return not isinstance(wanted, Combinator) and not is_type(wanted) and is_custom_comparator(wanted)
+
     def read_whole(self, request: RecordedRequest) -> object:
         """Return what something that is no mapping is asked for."""
-        return self.read(request)
+        return (self.read(request) or ABSENT) if self.wanted is ABSENT else self.read(request)
 
     def make_name(self, name: str) -> str:
         """Return a name as it is compared."""
@@ -105,6 +113,8 @@ class FieldMatcher(Matcher):
         return accepts_values(want, self.read_values(request, name, want))
 
     def matches(self, request: RecordedRequest) -> bool:
+        if self._parts is not None:
+            return self._parts.combine(methodcaller("matches", request))
         if self.fields is None:
             return accepts(self.wanted, self.read_whole(request))
         for name, want in self.fields.items():
@@ -128,6 +138,8 @@ class FieldMatcher(Matcher):
         return make_mismatch(self, found)
 
     def describe(self) -> str:
+        if self._parts is not None:
+            return f"{type(self._parts).__name__}({', '.join(map(methodcaller('describe'), self._parts.wanted))})"
         if self.fields is None:
             return show(self.wanted)
         pairs = {
@@ -173,6 +185,9 @@ class QueryMatcher(FieldMatcher):
 
     def read(self, request: RecordedRequest) -> Any:
         return request.args
+
+    def can_be_whole(self, wanted: object) -> bool:
+        return is_text_pattern(wanted) or super().can_be_whole(wanted)
 
     def read_whole(self, request: RecordedRequest) -> object:
         if self.wanted is ABSENT:
@@ -294,7 +309,7 @@ class AuthMatcher(Matcher):
         super().__init__(self._check(wanted))
 
     def _check(self, wanted: object) -> object:
-        if isinstance(wanted, Combinator):
+        if isinstance(wanted, Logical | INCLUDING):
             return wanted.map(self._check)
         if isinstance(wanted, tuple) and len(wanted) == 2:
             if isinstance(wanted[0], str) and ":" in wanted[0]:  # RFC 7617, 2
@@ -302,9 +317,11 @@ class AuthMatcher(Matcher):
                     f"auth has the name {quote(wanted[0])}; what follows its colon is sent as the password"
                 )
             return make_text(self.name, "name", wanted[0]), make_text(self.name, "password", wanted[1])
-        if isinstance(wanted, str) or wanted is ABSENT or is_text_pattern(wanted):
+        if isinstance(wanted, str) and wanted.strip() == wanted != "" and not _CONTROL.search(wanted):
             return wanted
-        if is_type(wanted) or not is_custom_comparator(wanted):
+        if wanted is ABSENT or is_text_pattern(wanted):
+            return wanted
+        if isinstance(wanted, Combinator) or is_type(wanted) or not is_custom_comparator(wanted):
             raise UsageError(
                 f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
             )

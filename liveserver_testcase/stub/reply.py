@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import math
 import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ class Reply:
         if left_out:
             made["left_out"] = tuple(left_out)
         if options:
-            pairs += make_cookies(options.get("cookies") or ())
+            pairs += make_cookies(options.get("cookies"))
             content = _make_options(made, options, content, pairs)
         if isinstance(content, bytes):
             made["body"] = content
@@ -291,7 +292,7 @@ def _make_throttle(throttle: object) -> Throttle | None:
     size: Any
     seconds: Any
     size, seconds = throttle if isinstance(throttle, tuple) and len(throttle) == 2 else (throttle, 1.0)
-    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in (size, seconds))
+    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in (size, seconds))
     if not numbers or size < 1 or seconds < 0 or (isinstance(throttle, tuple) and not isinstance(size, int)):
         raise UsageError(f"throttle is {quote(throttle)}; wanted bytes a second, or (bytes, seconds)")
     if not isinstance(throttle, tuple):

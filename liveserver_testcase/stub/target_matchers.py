@@ -14,7 +14,7 @@ from ..core.text import quote
 from ..errors import UsageError
 from .matcher import Matcher, Mismatch
 from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
-from .values import Combinator, Logical, accepts, accepts_each, is_custom_comparator, list_parts, show
+from .values import INCLUDING, Logical, accepts, accepts_each, decides_on_text, list_parts, show
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
@@ -217,7 +217,7 @@ class HostMatcher(Matcher):
     weight = 10.0
 
     def __init__(self, wanted: object) -> None:
-        if not (isinstance(wanted, str | re.Pattern | Combinator) or is_custom_comparator(wanted)):
+        if not all(isinstance(part, str | INCLUDING) or decides_on_text(part) for part in list_parts(wanted)):
             raise UsageError(
                 f"host is {quote(wanted)}; wanted a name such as 'api.example.com', with a port or without"
             )
@@ -321,9 +321,9 @@ def _similarity(wanted: str, got: str) -> float:
 
 def _check_method(method: object) -> object:
     """Refuse what is no method, among several, too; upper and lower case are different.  Source: RFC 9110, 9.1."""
-    if isinstance(method, Combinator):
+    if isinstance(method, Logical):
         return method.map(_check_method)
-    if isinstance(method, re.Pattern) or is_custom_comparator(method):
+    if isinstance(method, INCLUDING) or decides_on_text(method):
         return method
     advice = ""
     if isinstance(method, str) and TOKEN.fullmatch(method):
@@ -383,7 +383,7 @@ def make_path(path: object) -> PathMatcher:
         if not isinstance(path.pattern, str):
             raise UsageError(f"path is {path!r}, a pattern of bytes; compile it from a str")
         return PatternMatcher(path)
-    if isinstance(path, Combinator) or is_custom_comparator(path):
+    if isinstance(path, Logical | INCLUDING) or decides_on_text(path):
         return PathMatcher(path)
     if not isinstance(path, str):
         raise UsageError(

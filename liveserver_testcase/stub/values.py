@@ -34,6 +34,7 @@ __all__ = [
     "accepts_each",
     "accepts_values",
     "check_json",
+    "decides_on_text",
     "first_unassigned",
     "freeze",
     "is_custom_comparator",
@@ -99,6 +100,11 @@ ABSENT = _Absent()
 
 class Logical(Combinator):
     """A combinator that asks the same of each of its values."""
+
+    def __init__(self, *wanted: object) -> None:
+        if not wanted:
+            raise UsageError(f"{type(self).__name__}() combines nothing; wanted values")
+        super().__init__(*wanted)
 
     def combine(self, test: Callable[[object], bool]) -> bool:
         """Return what follows from ``test`` of each value."""
@@ -176,6 +182,7 @@ class UNORDERED(Combinator):
 # -- what can be wanted ------------------------------------------------------------------------------------------------
 
 _TEXTS = ("uuid.UUID", "decimal.Decimal", "datetime.date", "ipaddress.IPv4Address", "ipaddress.IPv6Address")
+_NO_ITEM = "another list, or ABSENT, in it, which never comes"
 _NO_TEXT = "'' for an empty value, or ABSENT"
 _MOST_WRITTEN = 100  # items of a mapping or a list: as many as can be seen in a text that is cut anyway
 _JSON: tuple[object, ...] = ("", 0, 0.5, True, None, [], {})  # one value of each kind
@@ -213,6 +220,8 @@ def make_text(criterion: str, name: str, value: object) -> object:
     """
     if isinstance(value, str) or value is ABSENT:
         return value
+    if any(part is ABSENT or isinstance(part, list | tuple) for part in _list_items(value)):
+        raise UsageError(f"{criterion} wants for {name!r} a list with {_NO_ITEM}; wanted the texts alone")
     if isinstance(value, Combinator):
         return value.map(lambda part: make_text(criterion, name, part))
     if isinstance(value, list | tuple):
@@ -225,10 +234,15 @@ def make_text(criterion: str, name: str, value: object) -> object:
         return str(value)
     if _is_a(value, *_TEXTS) and not _is_a(value, "datetime.datetime"):
         return str(value)
-    if is_text_pattern(value) or (issubclass(str, value) if is_type(value) else is_custom_comparator(value)):
+    if decides_on_text(value):
         return value
     what = "a class" if isinstance(value, type) else f"of type {type(value).__name__}"
     raise UsageError(f"{shown}, {what}; what is sent is text: write {_advise(value)}")
+
+
+def _list_items(value: object) -> Sequence[object]:
+    """The items that a list must have, if it is one that is wanted."""
+    return value.items if isinstance(value, INCLUDING | UNORDERED) else value if isinstance(value, list | tuple) else ()
 
 
 def _advise(value: object) -> str:
@@ -249,6 +263,8 @@ def check_json(value: object) -> None:
     Raises:
         UsageError: It is, or has in it, such a value.
     """
+    if any(part is ABSENT for part in _list_items(value)):
+        raise UsageError(f"json wants {show(value)}, a list with ABSENT in it; an item that is not there is left out")
     if isinstance(value, Combinator | list | tuple):
         for part in value.wanted if isinstance(value, Combinator) else value:
             check_json(part)
@@ -274,6 +290,13 @@ def check_json(value: object) -> None:
 def is_text_pattern(value: object) -> bool:
     """Whether it is a compiled pattern of text, and not of bytes."""
     return isinstance(value, re.Pattern) and isinstance(value.pattern, str)
+
+
+def decides_on_text(value: object) -> bool:
+    """Whether it stands for texts without being one: a pattern, a class of texts, or what decides for itself."""
+    if is_type(value):
+        return issubclass(str, value)
+    return is_text_pattern(value) or (is_custom_comparator(value) and not isinstance(value, UNORDERED))
 
 
 def is_type(value: object) -> TypeGuard[type]:

@@ -75,6 +75,9 @@ def _content(verb: str) -> Calls:
         lambda of: getattr(of, verb)(Reply(200), b"a"),
         lambda of: getattr(of, verb)(200, headers={"X": 1}),
         lambda of: getattr(of, verb)(200, delay=-1),
+        lambda of: getattr(of, verb)(200, "a", throttle=float("inf")),
+        lambda of: getattr(of, verb)(200, headers=0),
+        lambda of: getattr(of, verb)(200, cookies=False),
         lambda of: getattr(of, verb)(200, jsn=1),
         lambda of: getattr(of, verb)(200, "a", content_type="a/b", headers={"Content-Type": None}),
     )

@@ -11,6 +11,8 @@ import tempfile
 import unittest
 from http import HTTPStatus
 
+from werkzeug.datastructures import MultiDict
+
 from liveserver_testcase import Reply, UsageError
 from liveserver_testcase.stub.reply import Throttle
 
@@ -196,6 +198,8 @@ class ImmutabilityTest(unittest.TestCase):
         pairs = [("Set-Cookie", "a=1"), ("X-A", "1"), ("Set-Cookie", "b=2")]
         self.assertEqual(tuple(pairs), Reply(headers=pairs).headers)
         self.assertEqual(tuple(pairs), Reply(headers=[list(pair) for pair in pairs]).headers)  # type: ignore[misc]
+        several = MultiDict([("X-A", "1"), ("X-A", "2")])
+        self.assertEqual((("X-A", "1"), ("X-A", "2")), Reply(headers=several).headers)
 
     def test_a_member_of_http_status_is_a_status(self) -> None:
         """The standard library's names can be used."""

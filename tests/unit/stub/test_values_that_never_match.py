@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from liveserver_testcase import ALL_OF, ANY_OF, INCLUDING, NOT, UsageError
+from liveserver_testcase import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
 from liveserver_testcase.stub.matching import make_criteria
 from tests.integration.stub.support import StubTest, make_request
 
@@ -145,10 +145,34 @@ class TargetTest(unittest.TestCase):
             ((), {"files": {"f": ("name", 5)}}, "files wants ('name', 5) for 'f'; wanted its content"),
             ((None, ANY_OF("/a", "b/c")), {}, "path is 'b/c'; wanted one that begins with '/'"),
             ((None, NOT("/a?b=1")), {}, "path is combined with '/a?b=1'; wanted paths alone"),
+            (("GET", int), {}, "path is <class 'int'>; wanted a text that begins with '/'"),
+            (("GET", UNORDERED("/a")), {}, "path is UNORDERED('/a'); wanted a text that begins with '/'"),
+            ((bytes,), {}, "method is <class 'bytes'>; wanted a name such as 'GET'"),
+            ((re.compile(b"G.*"),), {}, "method is re.compile(b'G.*'); wanted a name such as 'GET'"),
+            ((ANY_OF("GET", int),), {}, "method is <class 'int'>; wanted a name such as 'GET'"),
+            ((), {"host": NOT(int)}, "host is NOT(int); wanted a name such as 'api.example.com'"),
+            ((), {"host": re.compile(b"a")}, "host is re.compile(b'a'); wanted a name such as 'api.example.com'"),
+            ((), {"auth": ""}, "auth is ''; wanted (name, password), the token of a Bearer"),
+            ((), {"auth": "a\n"}, "auth is 'a\\n'; wanted (name, password), the token of a Bearer"),
+            ((), {"auth": UNORDERED("a")}, "auth is UNORDERED('a'); wanted (name, password)"),
+            ((), {"text": UNORDERED("a")}, "text is UNORDERED('a'); wanted text"),
+            ((), {"query": {"v": [["1"]]}}, "query wants for 'v' a list with another list, or ABSENT, in it"),
+            ((), {"form": {"v": UNORDERED("1", ABSENT)}}, "form wants for 'v' a list with another list, or ABSENT"),
+            ((), {"json": {"v": [1, ABSENT]}}, "json wants [1, ABSENT], a list with ABSENT in it"),
+            ((), {"headers": re.compile("a")}, "headers is re.compile('a'); wanted a mapping of names and values"),
+            ((), {"query": re.compile(b"a")}, "query is re.compile(b'a'); wanted a mapping of names and values"),
+            ((), {"query": INCLUDING("a=1")}, "query is INCLUDING('a=1'); wanted a mapping of names and values"),
+            ((), {"form": UNORDERED({"a": "1"})}, "form is UNORDERED({'a': '1'}); wanted a mapping of names and"),
         ):
             with self.subTest(wanted=wanted, where=where), self.assertRaises(UsageError) as caught:
                 make_criteria(*where, **wanted)  # type: ignore[arg-type]
             self.assertEqual(message, str(caught.exception)[: len(message)])
+
+    def test_nothing_is_combined(self) -> None:
+        """What combines no values would accept none, or all."""
+        for kind in (ANY_OF, ALL_OF):
+            with self.assertRaisesRegex(UsageError, f"^{kind.__name__}\\(\\) combines nothing; wanted values$"):
+                kind()
 
     def test_each_path_of_several_is_one(self) -> None:
         """Decoded, a rule or a pattern."""
@@ -157,6 +181,39 @@ class TargetTest(unittest.TestCase):
             with self.subTest(path=path):
                 self.assertEqual(is_met, make_criteria(None, wanted).matches(make_request("GET", path)))
         self.assertTrue(make_criteria(None, wanted).matches(make_request("GET", "/a%2Fb")))
+
+
+class WholeTest(StubTest):
+    """Several mappings are combined: each means what it means alone."""
+
+    def test_each_of_several_mappings(self) -> None:
+        """Values are compared as texts, and others besides are allowed where they always are."""
+        for criteria in (
+            {"query": ANY_OF({"a": 1}, {"a": 2})},
+            {"query": ANY_OF(ABSENT, "a=1")},
+            {"query": INCLUDING({"a": 1}, {})},
+            {"form": ALL_OF(INCLUDING({"b": 2}), NOT({"b": 2}))},
+            {"headers": ANY_OF({"X-A": "1"}, {"X-A": "2"})},
+            {"headers": NOT({"X-A": "2"})},
+            {"cookies": ALL_OF({"c": 3}, {"d": 4})},
+            {"files": ABSENT},
+        ):
+            with self.subTest(criteria=criteria):
+                self.stub.on("POST", "/", **criteria).reply(200)  # type: ignore[arg-type]
+                answer = requests.post(
+                    self.stub.url, params={"a": 1}, data={"b": 2, "x": 0}, headers={"X-A": "1"},
+                    cookies={"c": "3", "d": "4", "e": "5"}, timeout=5,
+                )  # fmt: skip
+                self.assertEqual(200, answer.status_code)
+                self.stub.reset()
+
+    def test_what_differs(self) -> None:
+        """A report shows each, without its secrets, and what came."""
+        wanted = make_criteria(headers=ANY_OF({"X-Api-Key": "hunter2"}, {"X-A": "1"}))
+        self.assertEqual("any request headers=ANY_OF({'X-Api-Key': ***}, {'X-A': '1'})", wanted.describe())
+        [mismatch] = wanted.compare(make_request("GET", "/", headers=["X-Api-Key: hunter3"]))
+        self.assertNotIn("hunter3", mismatch.got)
+        self.assertEqual([], make_criteria(cookies=ABSENT).compare(make_request("GET", "/")))
 
 
 class JSONTest(unittest.TestCase):
