@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 from urllib.parse import urlsplit
 
-from ..core.names import suggest_keywords, suggest_name
+from ..core.names import KnownAttributes, suggest_keywords
 from ..core.text import count, quote
 from ..errors import UsageError
 from .faults import Fault, FaultPoint, plan_exchange
@@ -79,6 +79,10 @@ def _check_number(function: str, number: object) -> int:
     return number
 
 
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def parse_times(times: object) -> Times:
     """Check ``times=`` of what must happen: None for at least once, ``n`` for exactly n, ``(low, high)`` for a range.
 
@@ -115,37 +119,27 @@ def parse_limit(times: object) -> Times:
     return 0, high
 
 
-def _is_number(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def describe_times(times: Times) -> str:
     """As in ``exactly once``, ``at least 2 times``, ``at most 3 times``, ``1 to 3 times``, ``never``."""
     low, high = times
     if high == 0:
         return "never"
+    if not low and high is None:
+        return "any number of times"
+    last = low if high is None else high
+    number = "once" if last == 1 else count(last, "time")
     if low == high:
-        return f"exactly {_times(low)}"
+        return f"exactly {number}"
     if high is None:
-        return f"at least {_times(low)}" if low else "any number of times"
-    return f"{low} to {_times(high)}" if low else f"at most {_times(high)}"
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else count(number, "time")
+        return f"at least {number}"
+    return f"{low} to {number}" if low else f"at most {number}"
 
 
 # -- what it is a part of ----------------------------------------------------------------------------------------------
 
 
 class Scenario:
-    """A thing with a state.
-
-    Attributes:
-        name: What the test calls it.
-        first: The state in which each test finds it.
-        state: The state in which it is now; read and moved under the registry's lock while a request is decided upon.
-    """
+    """A thing with a state, which each test finds in its first one; moved under the registry's lock."""
 
     def __init__(self, name: str, first: str) -> None:
         self.name = name
@@ -156,16 +150,11 @@ class Scenario:
 
 
 class Order:
-    """Expectations whose requests must come in this order: the next one's turn is once the one before has had its own.
-
-    Attributes:
-        members: In their order.
-        position: The one that was answered last, or the first.
-    """
+    """Expectations whose requests must come in this order: the next one's turn is once the one before has had its."""
 
     def __init__(self) -> None:
         self.members: list[Expectation] = []
-        self.position = 0
+        self.position = 0  # of the one that was answered last, or the first
 
     def find(self, request: RecordedRequest) -> Expectation | None:
         """Return whose turn it is, if it matches ``request``: one that had enough can be followed by the next."""
@@ -185,7 +174,7 @@ class Order:
         return next((each for each in self.members[self.position : end] if not each.has_enough), None)
 
 
-class Expectation:
+class Expectation(KnownAttributes):
     """What the stub answers to the requests that match, and how often they must come.
 
     Made by the stub's ``on()``, ``expect()`` and their like.  It takes part once it has an answer.
@@ -203,7 +192,13 @@ class Expectation:
         state: The state in which its scenario must be; None for any.
         next_state: The state to which it moves its scenario; None to leave it.
         number: Its number in the registry, which grows from one to the next.
+        first_turn: How many requests had come when its sequence of replies was given.
     """
+
+    __slots__ = (
+        "_calls", "_claimed", "_inspection", "_reply_headers", "_saved", "answer", "criteria", "first_turn",
+        "is_bounded", "is_never", "location", "name", "next_state", "number", "order", "scenario", "state", "times",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -229,20 +224,13 @@ class Expectation:
         self.state = state
         self.next_state: str | None = None
         self.number = 0
-        self.first_turn = 0  # how many requests had come when its sequence of replies was given
+        self.first_turn = 0
         self._reply_headers = reply_headers
         self._inspection = inspection
         # Both grow by the registry alone, under its lock; what the journal drops is taken out again.
         self._claimed: collections.deque[RecordedRequest] = collections.deque()
         self._calls = 0
-
-    if not TYPE_CHECKING:  # where it would let every name be set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            if name not in _ATTRIBUTES:
-                advice = suggest_name(name, [known for known in _ATTRIBUTES if not known.startswith("_")])
-                raise AttributeError(f"cannot set {name!r}: Expectation has no such attribute: {advice}")
-            object.__setattr__(self, name, value)
+        self._saved: dict[str, object] = {}  # what it was when the first test began
 
     # -- what it answers -------------------------------------------------------------------------------------------
 
@@ -537,13 +525,13 @@ class Expectation:
             AssertionError: They did not come; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        inspection, predicate = self.get_inspection("wait"), self._waiting_for(times)
-        return inspection.wait(predicate, timeout, self._describe_wanted(times), "await expectation.wait_async(…)")
+        inspection, (predicate, what) = self.get_inspection("wait"), self._waiting_for(times)
+        return inspection.wait(predicate, timeout, what, "await expectation.wait_async(…)")
 
     async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """`wait`, for code on an event loop."""
-        inspection, predicate = self.get_inspection("wait_async"), self._waiting_for(times)
-        return await inspection.wait_async(predicate, timeout, self._describe_wanted(times))
+        inspection, (predicate, what) = self.get_inspection("wait_async"), self._waiting_for(times)
+        return await inspection.wait_async(predicate, timeout, what)
 
     def get_inspection(self, what: str) -> Inspection:
         """Return what waits for requests; ``what`` wants to."""
@@ -551,18 +539,16 @@ class Expectation:
             raise UsageError(f"{what}() waits for requests, and {self!r} is in no stub that could get any")
         return self._inspection
 
-    def _waiting_for(self, times: int) -> Callable[[], list[RecordedRequest] | None]:
-        if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+    def _waiting_for(self, times: int) -> tuple[Callable[[], list[RecordedRequest] | None], str]:
+        """What is waited for, and how it is called in a report."""
+        if not _is_number(times) or times < 1:
             raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
-        return lambda: self._find_recorded(times)
+        return lambda: self._find_recorded(times), f"{cite(self)}, to come {describe_times((times, None))}"
 
     def _find_recorded(self, times: int) -> list[RecordedRequest] | None:
         claimed = self.requests
         recorded = [request for request in claimed if request.exchange.handler_data is request]
         return recorded if self._calls - len(claimed) + len(recorded) >= times else None
-
-    def _describe_wanted(self, times: int) -> str:
-        return f"{cite(self)}, to come {describe_times((times, None))}"
 
     # -- for the registry ----------------------------------------------------------------------------------------------
 
@@ -601,13 +587,15 @@ class Expectation:
         with contextlib.suppress(ValueError):  # a test has begun in between
             claimed.remove(request)
 
-    def save(self) -> dict[str, object]:
-        """All that can be changed of it; called by the registry when the first test begins."""
-        return {name: value for name, value in vars(self).items() if name not in ("_claimed", "_calls")}
+    def save(self) -> None:
+        """Save what it is for each test that begins; called by the registry before the first one does."""
+        changing = ("_calls", "_claimed", "_saved")
+        self._saved = {name: getattr(self, name) for name in self.__slots__ if name not in changing}
 
-    def begin(self, saved: dict[str, object]) -> None:
-        """Count anew, and be as it was; called by the registry when a test begins."""
-        vars(self).update(saved)
+    def begin(self) -> None:
+        """Count anew, and be as it was saved; called by the registry when a test begins."""
+        for name, value in self._saved.items():
+            setattr(self, name, value)
         self.first_turn = 0
         self._claimed, self._calls = collections.deque(), 0
 
@@ -620,12 +608,6 @@ class Expectation:
 
     def __repr__(self) -> str:
         return f"<Expectation {self.describe()}, {describe_calls(self)}>"
-
-
-_ATTRIBUTES = frozenset((
-    "criteria", "times", "name", "is_bounded", "is_never", "answer", "location", "order", "scenario", "state",
-    "next_state", "number", "first_turn", "_reply_headers", "_inspection", "_claimed", "_calls",
-))  # fmt: skip
 
 
 def cite(expectation: Expectation) -> str:

@@ -76,20 +76,20 @@ class Criteria:
         return self.method.key if self.method is not None else None, self.path.key if self.path is not None else None
 
     @cached_property
-    def _content(self) -> tuple[Matcher, Hashable] | None:
-        keys = [(matcher, matcher.make_key()) for matcher in self.others]
-        return next(((matcher, key) for matcher, key in keys if key is not None), None)
+    def _lookup(self) -> tuple[tuple[Callable[[RecordedRequest], Hashable], Hashable] | None, tuple[Matcher, ...]]:
+        """The content key, and the matchers that a request with the same keys can still miss."""
+        rest = [each for each in self.matchers if not each.is_met_by_key]
+        for matcher in self.others:
+            content = matcher.make_key()
+            if content is not None:
+                rest.remove(matcher)
+                return (matcher.read_key, content), tuple(rest)
+        return None, tuple(rest)
 
-    @cached_property
+    @property
     def content_key(self) -> tuple[Callable[[RecordedRequest], Hashable], Hashable] | None:
         """What reads a content of a request, and the one that is wanted: a request matches that if it has it."""
-        return (self._content[0].read_key, self._content[1]) if self._content is not None else None
-
-    @cached_property
-    def beyond_keys(self) -> tuple[Matcher, ...]:
-        """Those that a request with the same keys can still miss."""
-        content = self._content[0] if self._content is not None else None
-        return tuple(each for each in self.matchers if not each.is_met_by_key and each is not content)
+        return self._lookup[0]
 
     def matches(self, request: RecordedRequest) -> bool:
         """Return True if every one is met; a predicate that raises is not.
@@ -101,9 +101,8 @@ class Criteria:
 
     def matches_beyond_keys(self, request: RecordedRequest) -> bool:
         """Like `matches`, for a request that has the same `key` and, unless it awaits its body, `content_key`."""
-        if request.awaits_body:
-            return _are_met(self.matchers, request)
-        return not self.beyond_keys or _are_met(self.beyond_keys, request)
+        matchers = self.matchers if request.awaits_body else self._lookup[1]
+        return not matchers or _are_met(matchers, request)
 
     def compare(self, request: RecordedRequest) -> list[Mismatch]:
         """Return how ``request`` differs from what is wanted; nothing if it matches."""
@@ -120,17 +119,14 @@ class Criteria:
 
 
 def _are_met(matchers: tuple[Matcher, ...], request: RecordedRequest) -> bool:
-    awaits_body = request.awaits_body
-    try:
-        for matcher in matchers:  # all() costs as much as the comparisons
-            if awaits_body and matcher.reads_body:
-                raise BodyAwaited
+    for matcher in matchers:  # all() costs as much as the comparisons
+        if request.awaits_body and matcher.reads_body:
+            raise BodyAwaited
+        try:
             if not matcher.matches(request):
                 return False
-    except BodyAwaited:
-        raise
-    except Exception:  # the report says what was raised: see Matcher.compare
-        return False
+        except Exception:  # the report says what was raised: see Matcher.compare
+            return False
     return True
 
 
@@ -163,9 +159,11 @@ def make_criteria(method: object = None, path: object = None, **wanted: Unpack[C
         made["query"] = QueryMatcher.parse(query)
     if host is not None:
         made["host"] = HostMatcher(host)
-    others = tuple(made[name] for name in CRITERIA if name in made)
+    others = [made[name] for name in CRITERIA if name in made]
+    if scheme is not None:
+        others.insert(0, SchemeMatcher(scheme))
     return Criteria(
         None if method is None else MethodMatcher(method),
         None if path is None else make_path(path_alone),
-        others if scheme is None else (SchemeMatcher(scheme), *others),
+        tuple(others),
     )

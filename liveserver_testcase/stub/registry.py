@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "ExpectationRegistry", "Scope", "Skipped"]
 
+_MOST_FOUND = 256  # methods and paths whose expectations are looked up once: a path can have a number in it
+
 
 class Skipped(NamedTuple):
     """An expectation that matches a request and does not answer it, as it was in that moment.
@@ -71,7 +73,7 @@ class Decision(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What was in the registry when a scope began."""
+    """What was in the registry at one moment: when a scope began, or before the first test."""
 
     known: dict[Expectation, None]
     queue: tuple[Expectation, ...]
@@ -83,6 +85,10 @@ class ExpectationRegistry:
 
     What is written before the first `begin` belongs to the class and is there again, as it was then, in each test;
     what is written after it belongs to one test and is gone when the next begins.
+
+    Attributes:
+        content: What answers where no expectation matches; None if nothing does.
+        order: The order that is being written; None outside of ``in_order()``.
     """
 
     def __init__(self) -> None:
@@ -94,14 +100,12 @@ class ExpectationRegistry:
         self._index = _Index()
         self._orders: list[Order] = []
         self._queue: list[Expectation] = []
-        self._content: ServedContent | None = None
+        self.content: ServedContent | None = None
         self._scenarios: dict[str, Scenario] = {}
         self._allowed: list[Criteria] = []
-        self._kept: list[tuple[Expectation, dict[str, object]]] | None = None  # of the class; None before any test
-        self._kept_queue: tuple[Expectation, ...] = ()
-        self._kept_content: ServedContent | None = None
+        self._class_script: Scope | None = None  # what was there when the first test began; None before
         self._epoch = 0  # the number of the test that runs
-        self.order: Order | None = None  # of what is written now
+        self.order: Order | None = None
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -113,40 +117,40 @@ class ExpectationRegistry:
                 no request finds the one begun and the other not.
         """
         with self._lock:
-            if self._kept is None:
-                self._kept = [(expectation, expectation.save()) for expectation in (*self._expectations, *self._queue)]
-                self._kept_queue, self._kept_content = tuple(self._queue), self._content
+            if self._class_script is None:
+                self._class_script = self.begin_scope()
+                for expectation in (*self._expectations, *self._queue):
+                    expectation.save()
+            known, queue, content = self._class_script
             self._epoch = next_epoch().number
-            for expectation, saved in self._kept:
-                expectation.begin(saved)
-            self._content, self._queue = self._kept_content, list(self._kept_queue)
-            kept = {expectation.scenario for expectation, _ in self._kept}
+            for expectation in (*known, *queue):
+                expectation.begin()
+            self._queue, self.content, self._allowed = list(queue), content, []
+            kept = {expectation.scenario for expectation in known}
             self._scenarios = {name: scenario for name, scenario in self._scenarios.items() if scenario in kept}
             for scenario in self._scenarios.values():
                 scenario.state = scenario.first
-            self._allowed = []
-            self._write_anew([expectation for expectation, _ in self._kept if expectation not in self._kept_queue])
+            self._write_anew(known)
 
     @property
     def is_in_test(self) -> bool:
         """Whether what is written now belongs to a test, and not to a class."""
-        return self._kept is not None
+        return self._class_script is not None
 
     def clear(self) -> None:
         """Drop everything, unless tests have begun: then the next `begin` drops what belongs to the test."""
         with self._lock:
-            if self._kept is None:
-                self._content, self._queue, self._scenarios = None, [], {}
-                self._write_anew([])
+            if self._class_script is None:
+                self.content, self._queue, self._scenarios = None, [], {}
+                self._write_anew(())
 
-    def _write_anew(self, expectations: list[Expectation]) -> None:
+    def _write_anew(self, expectations: Iterable[Expectation]) -> None:
         orders: dict[Order, Order] = {}
         self._expectations, self._index, self._orders = {}, _Index(), []
         for expectation in expectations:
-            order = expectation.order
-            if order is not None:
-                expectation.order = orders.setdefault(order, Order())
-            self._put(expectation)
+            if expectation.order is not None:  # as it was written, without the turns that it has had
+                expectation.order = orders.setdefault(expectation.order, Order())
+            self.add(expectation)
 
     def make(
         self,
@@ -174,21 +178,12 @@ class ExpectationRegistry:
             UsageError: No request can match.
         """
         made = make_criteria(method, path, **criteria)
-        if handshake:
-            made = dataclasses.replace(made, others=(*handshake, *made.others))
+        made = dataclasses.replace(made, others=(*handshake, *made.others))
         return Expectation(made, times, inspection=inspection, **options)
 
-    def write(
-        self,
-        inspection: Inspection,
-        method: object,
-        path: object,
-        criteria: Mapping[str, Any],
-        times: Times,
-        **options: Any,
-    ) -> Expectation:
-        """Make an expectation, and write it into the registry; in an `order`, if one is being written."""
-        expectation = self.make(inspection, method, path, criteria, times, **options)
+    def write(self, *args: Any, **options: Any) -> Expectation:
+        """`make` an expectation, and write it into the registry; in an `order`, if one is being written."""
+        expectation = self.make(*args, **options)
         expectation.order = self.order
         self.add(expectation)
         return expectation
@@ -196,24 +191,20 @@ class ExpectationRegistry:
     def add(self, expectation: Expectation) -> None:
         """Write an expectation into the registry."""
         with self._lock:
-            self._put(expectation)
-
-    def _put(self, expectation: Expectation) -> None:
-        self._next_number += 1
-        expectation.number = self._next_number
-        self._expectations[expectation] = None
-        order = expectation.order
-        if order is not None and not expectation.is_never:
-            if order not in self._orders:
-                self._orders.append(order)
-            order.members.append(expectation)
-        elif expectation.has_room or expectation.is_never:
-            self._index.put(expectation)
+            self._next_number += 1
+            expectation.number = self._next_number
+            self._expectations[expectation] = None
+            order = expectation.order
+            if order is not None and not expectation.is_never:
+                if order not in self._orders:
+                    self._orders.append(order)
+                order.members.append(expectation)
+            elif expectation.has_room or expectation.is_never:
+                self._index.put(expectation)
 
     def remove(self, expectation: Expectation) -> None:
         """Strike an expectation out; nothing happens if it is not there."""
         with self._lock:
-            is_known = expectation in self._expectations
             self._expectations.pop(expectation, None)
             if expectation in self._queue:
                 self._queue.remove(expectation)
@@ -221,7 +212,7 @@ class ExpectationRegistry:
             if order is not None and expectation in order.members:
                 order.position -= order.members.index(expectation) < order.position
                 order.members.remove(expectation)
-            elif is_known:
+            else:
                 self._index.take(expectation)
 
     def enqueue(self, expectation: Expectation) -> None:
@@ -232,12 +223,7 @@ class ExpectationRegistry:
     def serve(self, content: ServedContent) -> None:
         """Answer with this whatever no expectation matches."""
         with self._lock:
-            self._content = content
-
-    @property
-    def content(self) -> ServedContent | None:
-        """What answers where no expectation matches; None if nothing does."""
-        return self._content
+            self.content = content
 
     def find_scenario(self, name: str, first: str | None) -> Scenario:
         """The scenario of this name, which begins in the state ``first`` if it is new.
@@ -246,10 +232,8 @@ class ExpectationRegistry:
             UsageError: It is there, and begins in another state.
         """
         with self._lock:
-            known = self._scenarios.get(name)
-            if known is None:
-                known = self._scenarios[name] = Scenario(name, first or "start")
-            elif first is not None and first != known.first:
+            known = self._scenarios.setdefault(name, Scenario(name, first or "start"))
+            if first is not None and first != known.first:
                 raise UsageError(
                     f"the scenario {name!r} begins in state {known.first!r}, and now in {first!r}: keep one"
                 )
@@ -283,7 +267,7 @@ class ExpectationRegistry:
     def begin_scope(self) -> Scope:
         """Note what is in the registry."""
         with self._lock:
-            return Scope(dict(self._expectations), tuple(self._queue), self._content)
+            return Scope(dict(self._expectations), tuple(self._queue), self.content)
 
     def end_scope(self, scope: Scope) -> list[Expectation]:
         """Strike out what was written since, and return the expectations among it."""
@@ -292,7 +276,7 @@ class ExpectationRegistry:
             for expectation in made:
                 self.remove(expectation)
             self._queue = [expectation for expectation in self._queue if expectation in scope.queue]
-            self._content = scope.content
+            self.content = scope.content
             return made
 
     @property
@@ -306,19 +290,27 @@ class ExpectationRegistry:
     def decide(self, request: RecordedRequest) -> Decision:
         """Find who answers ``request`` and count it there."""
         with self._lock:
-            if request.window.number < self._epoch:
+            if request.exchange.window.number < self._epoch:
                 return Decision(None, is_late=True)
             expectation = self._find(request)
             if expectation is not None:
                 self._claim(expectation, request)
                 return Decision(None if expectation.is_never else expectation.answer, expectation)
-            if self._content is not None:
-                return Decision(self._content.answer)
+            if self.content is not None:
+                return Decision(self.content.answer)
             request.newest = self._next_number
-            known = [each for each in self._expectations if not each.is_never]
-            skipped = {each: _describe_skipped(each) for each in known if each.matches(request)}
-            others = tuple(each for each in known if each not in skipped)
-            return Decision(None, skipped=tuple(skipped.values()), others=others, is_allowed=self.allows(request))
+            skipped: list[Skipped] = []
+            others: list[Expectation] = []
+            for each in self._expectations:
+                if each.is_never:
+                    continue
+                if not each.matches(request):
+                    others.append(each)
+                    continue
+                state = each.scenario.state if each.scenario is not None else ""
+                first = each.order.find_before(each) if each.order is not None else None
+                skipped.append(Skipped(each, each.has_room, state, first))
+            return Decision(None, skipped=tuple(skipped), others=tuple(others), is_allowed=self.allows(request))
 
     def decide_early(self, request: RecordedRequest) -> Responder | None:
         """Decide upon ``request``, of which the body is still to come, if its answer is to fail before that is read.
@@ -334,18 +326,12 @@ class ExpectationRegistry:
                 return None
             finally:
                 request.awaits_body = False
-            answer = found.answer if found is not None and not found.is_never else None
-            if found is None or not getattr(answer, "is_early", False) or request.window.number < self._epoch:
+            if found is None or found.is_never or request.exchange.window.number < self._epoch:
+                return None
+            if not getattr(found.answer, "is_early", False):
                 return None
             self._claim(found, request)
-            return answer
-
-    def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
-        expectation.claim(request)
-        if self._queue and expectation in self._queue:
-            self._queue.remove(expectation)
-        if not (expectation.is_never or expectation.has_room or expectation.order):
-            self._index.take(expectation)
+            return found.answer
 
     def _find(self, request: RecordedRequest) -> Expectation | None:
         near = self._index.near(request)
@@ -359,40 +345,33 @@ class ExpectationRegistry:
                 return found
         best: Expectation | None = None
         for entry in near:
-            found = _find_first(entry.bounded, request) if entry.bounded else None
-            if found is not None and (best is None or found.number < best.number):
-                best = found
+            for expectation in entry.bounded:
+                if best is not None and expectation.number > best.number:
+                    break
+                if expectation.is_ready and expectation.criteria.matches_beyond_keys(request):
+                    best = expectation
+                    break
         if best is not None:
             return best
         for entry in near:
-            found = _find_first(reversed(entry.unbounded), request)
-            if found is not None and (best is None or found.number > best.number):
-                best = found
+            for expectation in reversed(entry.unbounded):
+                if best is not None and expectation.number < best.number:
+                    break
+                if expectation.is_ready and expectation.criteria.matches_beyond_keys(request):
+                    best = expectation
+                    break
         if best is not None or not self._queue:
             return best
         # the oldest for its method, else the oldest for any
         queued = [each for each in self._queue if each.criteria.matches(request)]
         return next((each for each in queued if each.criteria.method is not None), queued[0] if queued else None)
 
-
-def _find_first(expectations: Iterable[Expectation], request: RecordedRequest) -> Expectation | None:
-    for expectation in expectations:
-        if expectation.is_ready and expectation.criteria.matches_beyond_keys(request):
-            return expectation
-    return None
-
-
-def _describe_skipped(expectation: Expectation) -> Skipped:
-    scenario, order = expectation.scenario, expectation.order
-    return Skipped(
-        expectation,
-        expectation.has_room,
-        scenario.state if scenario is not None else "",
-        order.find_before(expectation) if order is not None else None,
-    )
-
-
-# -- the index ---------------------------------------------------------------------------------------------------------
+    def _claim(self, expectation: Expectation, request: RecordedRequest) -> None:
+        expectation.claim(request)
+        if self._queue and expectation in self._queue:
+            self._queue.remove(expectation)
+        if expectation.is_bounded and not (expectation.is_never or expectation.has_room or expectation.order):
+            self._index.take(expectation)
 
 
 class _IndexEntry:
@@ -407,19 +386,14 @@ class _IndexEntry:
         # by what reads the content of a request, and by the content
         self.contents: dict[Callable[[RecordedRequest], Hashable], dict[Hashable, _IndexEntry]] = {}
 
-    def list_of(self, expectation: Expectation) -> list[Expectation]:
-        """Return the list in which an expectation stands."""
-        if expectation.is_never:
-            return self.forbidding
-        return self.bounded if expectation.is_bounded else self.unbounded
-
 
 class _Index:
     """The entries by their keys; the registry's lock guards them."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, _IndexEntry] = {}
-        self._has_loose = False  # whether any of their keys leaves something open
+        self._found: dict[tuple[str, str], list[_IndexEntry]] = {}  # what `near` has found by method and path
+        self._has_contents = False
 
     def _find_list(self, expectation: Expectation) -> list[Expectation]:
         entry = self._entries.setdefault(expectation.criteria.key, _IndexEntry())
@@ -427,13 +401,15 @@ class _Index:
         if wanted is not None:
             read, content = wanted
             entry = entry.contents.setdefault(read, {}).setdefault(content, _IndexEntry())
-        return entry.list_of(expectation)
+            self._has_contents = True
+        if expectation.is_never:
+            return entry.forbidding
+        return entry.bounded if expectation.is_bounded else entry.unbounded
 
     def put(self, expectation: Expectation) -> None:
         """Add an expectation, which is newer than all that are there."""
-        method, path = expectation.criteria.key
-        self._has_loose = self._has_loose or method is None or path is None or path.startswith("*")
         self._find_list(expectation).append(expectation)
+        self._found.clear()
 
     def take(self, expectation: Expectation) -> None:
         """Take an expectation out; nothing happens if it is not there."""
@@ -443,16 +419,23 @@ class _Index:
     def near(self, request: RecordedRequest) -> list[_IndexEntry]:
         """Return where what matches can be: by method and path, one of them, or neither; and by the content."""
         method, path = request.method, request.plain_path
-        exact = self._entries.get((method, path))
-        found = [] if exact is None else [exact]
-        if self._has_loose:
+        found = self._found.get((method, path))
+        if found is None:
             group = find_group(path)
-            keys: tuple[Key, ...] = ((None, path), (method, group), (None, group), (method, None), (None, None))
-            found += [self._entries[key] for key in keys if key in self._entries]
-        for entry in found[:]:
+            keys: tuple[Key, ...] = (
+                (method, path), (None, path), (method, group), (None, group), (method, None), (None, None)
+            )  # fmt: skip
+            found = [self._entries[key] for key in keys if key in self._entries]
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[method, path] = found
+        if not self._has_contents:
+            return found
+        near = list(found)
+        for entry in found:
             for read, contents in entry.contents.items():
                 if request.awaits_body:  # it can have any of them
-                    found += contents.values()
+                    near += contents.values()
                 elif (content := contents.get(read(request))) is not None:
-                    found.append(content)
-        return found
+                    near.append(content)
+        return near

@@ -153,7 +153,7 @@ def _forward_value(name: str) -> property:
 
 class _ExpectationHandle(
     _make_handle_class(  # type: ignore[misc]  # a class that is made here
-        Expectation, ("wait", "wait_async", "get_inspection", "_waiting_for", "_describe_wanted")
+        Expectation, ("wait", "wait_async", "get_inspection", "_inspection", "_waiting_for")
     )
 ):
     @property
