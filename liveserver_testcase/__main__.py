@@ -1,7 +1,5 @@
 """``python -m liveserver_testcase``: servers by hand, to look at what they are sent."""
 
-from __future__ import annotations
-
 import sys
 
 from .inspector.command_line import main

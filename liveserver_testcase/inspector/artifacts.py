@@ -14,12 +14,9 @@ from typing import Any
 
 from ..core.text import count, describe_error
 from ..mail.message import Attachment, ReceivedEmail
-from ..stub.har import make_entry
-from ..stub.request import RecordedRequest
-from ..web.har import HarEntry, make_captured_entries, write_har
-from ..web.records import Exchange
+from ..web.har import HarEntry, write_har
 from .feed import Item, Source, find_sources
-from .views import MAIL_POLICY, MOST_TEXT, as_data_url, mask_text, view_mail, view_request
+from .views import MAIL_POLICY, MOST_TEXT, as_data_url, make_har_entry, mask_text, view_mail, view_request
 
 __all__ = ["write_folder"]
 
@@ -94,9 +91,8 @@ def _name_folder(name: str) -> str:
 
 def find_items(sources: Sequence[Source]) -> list[Item]:
     """Return what servers were sent in the test that is over, in the order in which it came."""
-    found = [
-        (source, entry) for source in sources for entry in source.server.journal.entries(source.server.journal.window)
-    ]
+    journals = [(source, source.server.journal) for source in sources]
+    found = [(source, entry) for source, journal in journals for entry in journal.entries(journal.window)]
     found.sort(key=lambda each: each[1].arrived)  # on the monotonic clock, which no test turns
     return [Item(number, source, entry, 0) for number, (source, entry) in enumerate(found, 1)]
 
@@ -104,7 +100,7 @@ def find_items(sources: Sequence[Source]) -> list[Item]:
 def _write_traffic(path: Path, items: Sequence[Item]) -> None:
     entries, room = [], _ROOM
     for item in reversed(items):
-        entry = _make_entry(item)
+        entry = make_har_entry(item)
         if entry is None:
             continue
         size = _size_of(entry)
@@ -117,24 +113,15 @@ def _write_traffic(path: Path, items: Sequence[Item]) -> None:
     write_har(path, entries)
 
 
-def _make_entry(item: Item) -> HarEntry | None:
-    if isinstance(item.entry, ReceivedEmail):
-        return None
-    if isinstance(item.entry, Exchange) and isinstance(item.entry.handler_data, RecordedRequest):
-        return make_entry(item.entry, item.source.url)
-    return next(iter(make_captured_entries([item.entry], item.source.url)), None)
-
-
 def _size_of(entry: HarEntry) -> int:
     return len(entry.request_body) + len(entry.response_body or b"")
 
 
 def _write_mails(path: Path, items: Sequence[Item]) -> None:
-    mails = [item.entry for item in items if isinstance(item.entry, ReceivedEmail)]
-    if mails:
-        path.mkdir()
-    for mail in mails:
-        mail.save(path)
+    for item in items:
+        if isinstance(item.entry, ReceivedEmail):
+            path.mkdir(exist_ok=True)
+            item.entry.save(path)
 
 
 def _write_report(
@@ -150,35 +137,28 @@ def _write_report(
     shown: list[Item] = []
     room = _ROOM
     for item in reversed(items[-_MOST_ITEMS:]):
-        entry = _make_entry(item)
+        entry = make_har_entry(item)
         room -= min(_size_of(entry), MOST_TEXT) if entry is not None else 0
         if room < 0:
             break
         shown.insert(0, item)
     began = items[0].entry.arrived if items else 0.0
-    timeline = [
-        (
-            item.entry.arrived - began,
-            view_mail(item, _locate, secrets=False)
-            if isinstance(item.entry, ReceivedEmail)
-            else view_request(item, secrets=False),
-        )
-        for item in shown
-    ]
-    page = (
-        load_templates()
-        .get_template("report.html")
-        .render(
-            name=name,
-            policy=_POLICY,
-            style=read_asset("inspector.css"),
-            failures=[(test, mask_text(text)) for test, text in failures],
-            timeline=timeline,
-            left_out=count(len(items) - len(shown), "earlier one") if len(items) > len(shown) else "",
-            outputs=[(server.removesuffix("_server"), mask_text(text)) for server, text in outputs if text],
-            screenshot=as_data_url("image/png", screenshot) if screenshot else "",
-            base="",
-        )
+    timeline = []
+    for item in shown:
+        is_mail = isinstance(item.entry, ReceivedEmail)
+        view = view_mail(item, _locate, secrets=False) if is_mail else view_request(item, secrets=False)
+        timeline.append((item.entry.arrived - began, view))
+    template = load_templates().get_template("report.html")
+    page = template.render(
+        name=name,
+        policy=_POLICY,
+        style=read_asset("inspector.css"),
+        failures=[(test, mask_text(text)) for test, text in failures],
+        timeline=timeline,
+        left_out=count(len(items) - len(shown), "earlier one") if len(items) > len(shown) else "",
+        outputs=[(server.removesuffix("_server"), mask_text(text)) for server, text in outputs if text],
+        screenshot=as_data_url("image/png", screenshot) if screenshot else "",
+        base="",
     )
     path.write_text(page, encoding="utf-8", errors="replace")
 

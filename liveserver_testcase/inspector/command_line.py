@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import importlib.util
 import json
 import os
 import signal
@@ -24,7 +23,7 @@ from ..mail.server import SMTPServer
 from ..stub.server import HTTPStub
 from ..web.live import LiveServer
 from .feed import Feed, Source, find_sources
-from .views import Summary, summarize
+from .views import summarize
 
 __all__ = ["main"]
 
@@ -33,25 +32,31 @@ _PULSE = 3600.0  # seconds; who waits for news is woken when there are some
 _PROGRAM = "liveserver-testcase"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see {self.prog} --help")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, or 2 for an error of use.
 
     Args:
         arguments: Those of the command line by default.
     """
+    interrupted = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        interrupted.set()
+
     try:
         options = _make_parser().parse_args(arguments)
-        with _until_interrupted() as interrupted, options.start(options) as sources:
-            _serve(sources, options, interrupted)
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with options.start(options) as sources:
+                _serve(sources, options, interrupted)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
     except LiveServerTestCaseError as error:
-        _say_error(error)
+        text, cause = str(error), error.__cause__
+        if cause is not None and str(cause) not in text:
+            text += f" ({describe_error(cause)})"
+        sys.stderr.write(f"{_PROGRAM}: {escape(' '.join(text.split()))}\n")
         return 2
     except BrokenPipeError:  # who reads has gone, as head does
         with contextlib.suppress(OSError):
@@ -59,64 +64,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _say_error(error: BaseException) -> None:
-    text, cause = str(error), error.__cause__
-    if cause is not None and str(cause) not in text:
-        text += f" ({describe_error(cause)})"
-    sys.stderr.write(f"{_PROGRAM}: {escape(' '.join(text.split()))}\n")
-
-
-# -- the command line --------------------------------------------------------------------------------------------------
-
-
-def _make_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=_PROGRAM,
-        description="Start a server, look at what it is sent, and end it with Ctrl-C.",
-        epilog="The first line printed has the server's URL, the next the inspector's.",
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def add(name: str, start: Callable[..., Any], about: str, *, listens: bool = True) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=about, description=about)
-        command.set_defaults(start=start)
-        if listens:
-            command.add_argument("--host", default="127.0.0.1", help="where to listen; 127.0.0.1 by default")
-            command.add_argument("--port", type=int, default=0, help="a port; one that is free by default")
-        command.add_argument("--inspector-port", type=int, default=0, metavar="PORT", help="the port of the inspector")
-        command.add_argument("--no-inspector", action="store_true", help="serve no inspector")
-        command.add_argument("--json", action="store_true", help="print a JSON object a line, for programs")
-        return command
-
-    live = add("live", _start_live, "Serve a WSGI or ASGI application.")
-    live.add_argument("app", help="such as shop.wsgi:app, or shop:make_app()")
-    live.add_argument("--tls", action="store_true", help="serve TLS with a throw-away certificate")
-    stub = add("stub", _start_stub, "Serve a scripted API; what nothing answers gets 501 and a report.")
-    stub.add_argument("script", nargs="?", help="a function that is given the stub, such as stubs.py:configure")
-    stub.add_argument("--har", action="append", default=[], metavar="FILE", help="answer as a HAR file has it")
-    stub.add_argument("--tls", action="store_true", help="serve TLS with a throw-away certificate")
-    smtp = add("smtp", _start_smtp, "Capture all email.")
-    smtp.add_argument("--tls", choices=("starttls", "implicit"), help="how to speak TLS")
-    smtp.add_argument("--user", action="append", default=[], metavar="NAME:PASSWORD", help="who can log in")
-    smtp.add_argument("--accept-any-login", action="store_true", help="let everybody log in, with any password")
-    everything = add("all", _start_all, "Start the servers of a test class and keep them up.", listens=False)
-    everything.add_argument("test_class", help="such as tests/test_shop.py:ShopTest")
-    return parser
+# -- the servers of each command ---------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _start_live(options: argparse.Namespace) -> Iterator[list[Source]]:
+def _start_one(options: argparse.Namespace) -> Iterator[list[Source]]:
+    with options.make(options, host=options.host, port=options.port, stop_timeout=_STOP_TIMEOUT) as server:
+        yield [Source(options.command, server)]
+
+
+def _make_live(options: argparse.Namespace, **common: Any) -> LiveServer:
     sys.path.insert(0, os.getcwd())
-    server = LiveServer(
-        options.app, options.host, options.port, tls=options.tls or None, capture=True, stop_timeout=_STOP_TIMEOUT
-    )
-    with server:
-        yield [Source("live", server)]
+    return LiveServer(options.app, tls=options.tls or None, capture=True, **common)
 
 
-@contextlib.contextmanager
-def _start_stub(options: argparse.Namespace) -> Iterator[list[Source]]:
-    stub = HTTPStub(options.host, options.port, tls=options.tls or None, stop_timeout=_STOP_TIMEOUT)
+def _make_stub(options: argparse.Namespace, **common: Any) -> HTTPStub:
+    stub = HTTPStub(tls=options.tls or None, **common)
     for file in options.har:
         stub.load_har(file, strict=False)
     if options.script is not None:
@@ -125,30 +88,17 @@ def _start_stub(options: argparse.Namespace) -> Iterator[list[Source]]:
             raise UsageError(f"{options.script} is {configure!r}; wanted a function that is given the stub")
         with _naming(options.script):
             configure(stub)
-    with stub:
-        yield [Source("stub", stub)]
+    return stub
 
 
-@contextlib.contextmanager
-def _start_smtp(options: argparse.Namespace) -> Iterator[list[Source]]:
-    users = dict(_read_user(user) for user in options.user)
-    server = SMTPServer(
-        options.host,
-        options.port,
-        tls=options.tls,
-        users=users,
-        accept_any_login=options.accept_any_login,
-        stop_timeout=_STOP_TIMEOUT,
-    )
-    with server:
-        yield [Source("smtp", server)]
-
-
-def _read_user(text: str) -> tuple[str, str]:
-    name, mark, password = text.partition(":")
-    if not mark or not name:
-        raise UsageError(f"--user is {text!r}; wanted a name and a password, as in ann:secret")
-    return name, password
+def _make_smtp(options: argparse.Namespace, **common: Any) -> SMTPServer:
+    users = {}
+    for user in options.user:
+        name, mark, password = user.partition(":")
+        if not mark or not name:
+            raise UsageError(f"--user is {user!r}; wanted a name and a password, as in ann:secret")
+        users[name] = password
+    return SMTPServer(tls=options.tls, users=users, accept_any_login=options.accept_any_login, **common)
 
 
 @contextlib.contextmanager
@@ -209,35 +159,77 @@ def _load_file(path: Path) -> ModuleType:
     return importlib.import_module(path.stem)
 
 
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="Start a server, look at what it is sent, and end it with Ctrl-C.",
+        epilog="The first line printed has the server's URL, the next the inspector's.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, make: Callable[..., Any] | None, about: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(start=_start_one if make is not None else _start_all, make=make)
+        if make is not None:
+            command.add_argument("--host", default="127.0.0.1", help="where to listen; 127.0.0.1 by default")
+            command.add_argument("--port", type=int, default=0, help="a port; one that is free by default")
+        command.add_argument("--inspector-port", type=int, default=0, metavar="PORT", help="the port of the inspector")
+        command.add_argument("--no-inspector", action="store_true", help="serve no inspector")
+        command.add_argument("--json", action="store_true", help="print a JSON object a line, for programs")
+        return command
+
+    live = add("live", _make_live, "Serve a WSGI or ASGI application.")
+    live.add_argument("app", help="such as shop.wsgi:app, or shop:make_app()")
+    live.add_argument("--tls", action="store_true", help="serve TLS with a throw-away certificate")
+    stub = add("stub", _make_stub, "Serve a scripted API; what nothing answers gets 501 and a report.")
+    stub.add_argument("script", nargs="?", help="a function that is given the stub, such as stubs.py:configure")
+    stub.add_argument("--har", action="append", default=[], metavar="FILE", help="answer as a HAR file has it")
+    stub.add_argument("--tls", action="store_true", help="serve TLS with a throw-away certificate")
+    smtp = add("smtp", _make_smtp, "Capture all email.")
+    smtp.add_argument("--tls", choices=("starttls", "implicit"), help="how to speak TLS")
+    smtp.add_argument("--user", action="append", default=[], metavar="NAME:PASSWORD", help="who can log in")
+    smtp.add_argument("--accept-any-login", action="store_true", help="let everybody log in, with any password")
+    everything = add("all", None, "Start the servers of a test class and keep them up.")
+    everything.add_argument("test_class", help="such as tests/test_shop.py:ShopTest")
+    return parser
+
+
 # -- while it runs -----------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _until_interrupted() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, instead of what they do otherwise."""
-    interrupted = threading.Event()
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        interrupted.set()
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupted
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _serve(sources: list[Source], options: argparse.Namespace, interrupted: threading.Event) -> None:
     """Print what comes, until somebody has enough."""
-    printer = _JSONPrinter() if options.json else _Printer()
+
+    def say(event: dict[str, Any]) -> None:
+        sys.stdout.write(f"{json.dumps(event) if options.json else _describe(event)}\n")
+        sys.stdout.flush()
+
     with contextlib.ExitStack() as running:
         for source in sources:
-            printer.started(source)
+            say({"event": "started", "server": source.name, "kind": source.kind, "url": source.url})
         feed, url, reason = _start_inspector(sources, options, running)
-        printer.inspector(url, reason)
+        say({"event": "inspector", "url": url or None, "reason": reason or None})
         failure: list[BaseException] = []
-        thread = threading.Thread(target=_follow, args=(feed, printer, interrupted, failure), name="feed", daemon=True)
+
+        def follow() -> None:
+            try:
+                for line in _follow(feed):
+                    say({"event": line["kind"], **line})
+            except BaseException as error:  # raised where the program waits
+                failure.append(error)
+                interrupted.set()
+
+        thread = threading.Thread(target=follow, name="feed", daemon=True)
         thread.start()
         while not interrupted.wait(_PULSE):
             pass
@@ -251,80 +243,50 @@ def _start_inspector(
     sources: list[Source], options: argparse.Namespace, running: contextlib.ExitStack
 ) -> tuple[Feed, str, str]:
     """Start the inspector; returns the feed, its URL, and if there is none, why."""
-    if not options.no_inspector:
-        try:
-            from .pages import Inspector
-
-            inspector = Inspector(
-                sources, title=", ".join(source.name for source in sources), port=options.inspector_port
-            )
-        except ImportError:
-            return Feed(sources), "", f"for the inspector: pip install '{_PROGRAM}[inspector]'"
-        inspector.start()
-        running.callback(inspector.stop)
-        return inspector.feed, inspector.url, ""
-    return Feed(sources), "", "there is no inspector"
-
-
-def _follow(feed: Feed, printer: _Printer, interrupted: threading.Event, failure: list[BaseException]) -> None:
-    """Print each item when it is over."""
-    version, printed = 0, 0
-    waiting: set[int] = set()  # numbers of those that are not over
+    if options.no_inspector:
+        return Feed(sources), "", "there is no inspector"
     try:
-        while True:
-            version, items = feed.find(version)
-            for item in items:
-                is_new = item.number > printed
-                printed = max(printed, item.number)
-                line = summarize(item)
-                if not line.get("is_over", True):
-                    waiting.add(item.number)
-                elif is_new or item.number in waiting:
-                    waiting.discard(item.number)
-                    printer.item(line)
-            if not items and not feed.wait(version, _PULSE):
-                return
-    except BaseException as error:  # raised where the program waits
-        failure.append(error)
-        interrupted.set()
+        from .pages import Inspector
+
+        inspector = Inspector(sources, title=", ".join(source.name for source in sources), port=options.inspector_port)
+    except ImportError:
+        return Feed(sources), "", f"for the inspector: pip install '{_PROGRAM}[inspector]'"
+    inspector.start()
+    running.callback(inspector.stop)
+    return inspector.feed, inspector.url, ""
 
 
-class _Printer:
-    """Prints lines for people."""
-
-    def started(self, source: Source) -> None:
-        """A server has started."""
-        self.write(f"{source.name} server at {source.url}")
-
-    def inspector(self, url: str, reason: str) -> None:
-        """The inspector has started, or there is none."""
-        self.write(f"inspector at {url}" if url else reason)
-
-    def item(self, line: Summary) -> None:
-        """A request or a mail has come."""
-        at = datetime.fromtimestamp(line["at"]).strftime("%H:%M:%S")
-        if line["kind"] == "mail":
-            what = f"{line['from']} -> {line['to']}: {line['subject']}"
-        else:
-            what = f"{line['method']} {line['target']} -> {line['status'] or 'no response'}"
-            what += f" in {line['seconds'] * 1000:.1f} ms" if line["seconds"] is not None else ""
-            what += f" ({line['problem']})" if line["problem"] else ""
-        self.write(f"{at} {line['server']} {one_line(what)}")
-
-    def write(self, text: str) -> None:
-        """Write a line, at once."""
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
+def _follow(feed: Feed) -> Iterator[dict[str, Any]]:
+    """Give the summary of each item when it is over, until the feed is closed."""
+    version, last = 0, 0
+    waiting: set[int] = set()  # numbers of those that are not over
+    while True:
+        version, items = feed.find(version)
+        for item in items:
+            is_new = item.number > last
+            last = max(last, item.number)
+            line = summarize(item)
+            if not line.get("is_over", True):
+                waiting.add(item.number)
+            elif is_new or item.number in waiting:
+                waiting.discard(item.number)
+                yield line
+        if not items and not feed.wait(version, _PULSE):
+            return
 
 
-class _JSONPrinter(_Printer):
-    """Prints a JSON object a line."""
-
-    def started(self, source: Source) -> None:
-        self.write(json.dumps({"event": "started", "server": source.name, "kind": source.kind, "url": source.url}))
-
-    def inspector(self, url: str, reason: str) -> None:
-        self.write(json.dumps({"event": "inspector", "url": url or None, "reason": reason or None}))
-
-    def item(self, line: Summary) -> None:
-        self.write(json.dumps({"event": line["kind"], **line}))
+def _describe(event: dict[str, Any]) -> str:
+    """An event as people read it."""
+    kind = event["event"]
+    if kind == "started":
+        return f"{event['server']} server at {event['url']}"
+    if kind == "inspector":
+        return f"inspector at {event['url']}" if event["url"] else str(event["reason"])
+    if kind == "mail":
+        what = f"{event['from']} -> {event['to']}: {event['subject']}"
+    else:
+        what = f"{event['method']} {event['target']} -> {event['status'] or 'no response'}"
+        what += f" in {event['seconds'] * 1000:.1f} ms" if event["seconds"] is not None else ""
+        what += f" ({event['problem']})" if event["problem"] else ""
+    at = datetime.fromtimestamp(event["at"]).strftime("%H:%M:%S")
+    return f"{at} {event['server']} {one_line(what)}"

@@ -24,14 +24,9 @@ _MOST = 20_000  # items that are kept; two journals at their default limit
 
 @dataclass(frozen=True)
 class Source:
-    """A server that is looked at.
+    """A server that is looked at, and runs."""
 
-    Attributes:
-        name: What people call it, such as ``stub``.
-        server: The server, which runs.
-    """
-
-    name: str
+    name: str  # what people call it, such as stub
     server: LiveServer | HTTPStub | SMTPServer
 
     @property
@@ -58,19 +53,12 @@ def find_sources(servers: Iterable[tuple[str, object]]) -> list[Source]:
 
 @dataclass(eq=False)
 class Item:
-    """A request or a mail.
+    """A request or a mail."""
 
-    Attributes:
-        number: Its number among all, from 1.
-        source: The server that was sent it.
-        entry: What that has recorded.
-        version: Of the feed, when it was added or changed last.
-    """
-
-    number: int
+    number: int  # among all, from 1
     source: Source
     entry: RequestRecord | ReceivedEmail
-    version: int
+    version: int  # of the feed, when it was added or changed last
 
 
 class Feed:
@@ -111,23 +99,21 @@ class Feed:
                 for item in [*self._open.values()]:
                     if item.source is source:
                         self._touch(item)
+            elif (known := self._known.get(id(entry))) is not None:
+                self._touch(known)
             else:
-                item = self._known.get(id(entry)) or self._add(source, entry)
+                self._last_number += 1
+                item = self._items[self._last_number] = Item(self._last_number, source, entry, 0)
+                self._known[id(entry)] = item
+                if isinstance(entry, RequestRecord):
+                    self._open[item.number] = item
                 self._touch(item)
+                if len(self._items) > _MOST:
+                    oldest = self._items.pop(next(iter(self._items)))
+                    self._order.pop(oldest.number)
+                    self._known.pop(id(oldest.entry))
+                    self._open.pop(oldest.number, None)
             self._changed.notify_all()
-
-    def _add(self, source: Source, entry: RequestRecord | ReceivedEmail) -> Item:
-        self._last_number += 1
-        item = self._items[self._last_number] = Item(self._last_number, source, entry, 0)
-        self._known[id(entry)] = item
-        if isinstance(entry, RequestRecord):
-            self._open[item.number] = item
-        if len(self._items) > _MOST:
-            oldest = self._items.pop(next(iter(self._items)))
-            self._order.pop(oldest.number)
-            self._known.pop(id(oldest.entry))
-            self._open.pop(oldest.number, None)
-        return item
 
     def _touch(self, item: Item) -> None:
         self._version += 1

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request, Response
 from ..mail.message import Attachment, ReceivedEmail
 from ..web.wsgi import WSGIServer
 from .feed import Feed, Item, Source
-from .views import MAIL_POLICY, make_document, read_sides, summarize, view_mail, view_request
+from .views import MAIL_POLICY, get_bodies, make_document, summarize, view_mail, view_request
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -151,9 +151,11 @@ class Inspector:
 
     # -- the page --------------------------------------------------------------------------------------------------
 
+    def _render(self, template: str, **values: Any) -> Response:
+        return Response(self._templates.get_template(template).render(**values), mimetype="text/html")
+
     def _show_page(self, _request: Request) -> Response:
-        page = self._templates.get_template("page.html")
-        return Response(page.render(title=self._title, sources=self.feed.sources), mimetype="text/html")
+        return self._render("page.html", title=self._title, sources=self.feed.sources)
 
     def _show_asset(self, _request: Request, name: str) -> Response:
         if name not in _ASSETS:
@@ -198,14 +200,11 @@ class Inspector:
         return entry
 
     def _show_item(self, _request: Request, number: int) -> Response:
-        item = self._find(number)
+        item, base = self._find(number), f"/items/{number}"
         if isinstance(item.entry, ReceivedEmail):
-            view: Any = view_mail(item, lambda index, _file: f"/items/{number}/files/{index}", secrets=True)
-            name = "mail.html"
-        else:
-            view, name = view_request(item, secrets=True), "request.html"
-        page = self._templates.get_template(name)
-        return Response(page.render(view=view, base=f"/items/{number}"), mimetype="text/html")
+            view = view_mail(item, lambda index, _file: f"{base}/files/{index}", secrets=True)
+            return self._render("mail.html", view=view, base=base)
+        return self._render("request.html", view=view_request(item, secrets=True), base=base)
 
     def _show_mail(self, _request: Request, number: int) -> Response:
         """The HTML of a mail, for a frame that may do nothing."""
@@ -228,8 +227,7 @@ class Inspector:
         item = self._find(number)
         if side not in ("request", "response") or isinstance(item.entry, ReceivedEmail):
             raise NotFound
-        sides = read_sides(item, secrets=True)
-        body = sides.request_body if side == "request" else sides.response_body
+        body = get_bodies(item)[side == "response"]
         return _as_download(body or b"", f"{side}-{number}")
 
 

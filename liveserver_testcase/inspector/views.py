@@ -1,4 +1,7 @@
-"""Requests and mails as they are shown: what a page says of each, for the inspector and for the report of a failure."""
+"""Requests and mails as they are shown: what a page says of each, for the inspector and for the report of a failure.
+
+A *view* is what a template is given: its names stand in ``request.html``, ``mail.html`` and ``parts.html``.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,20 @@ import json
 import re
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from werkzeug.http import parse_options_header
 
 from ..core.masking import mask, mask_header
 from ..mail.message import Attachment, ReceivedEmail
 from ..mail.server import SMTPServer
 from ..stub.expectation import Expectation
-from ..stub.har import make_entry
+from ..stub.har import make_entry, read_parts
 from ..stub.request import RecordedRequest
-from ..web.capture import WebSocketMessage
+from ..web.capture import Capture, WebSocketMessage
 from ..web.content_coding import take_coding_off
-from ..web.har import find_header, is_text
+from ..web.har import HarEntry, find_header, is_text, make_captured_entries
 from ..web.records import Exchange, RequestRecord
 from ..web.request_head import parse_head
 from ..web.response import describe_status
@@ -29,15 +33,11 @@ from .feed import Item
 __all__ = [
     "MAIL_POLICY",
     "MOST_TEXT",
-    "BodyView",
-    "MailView",
-    "RequestView",
-    "Sides",
-    "Summary",
     "as_data_url",
+    "get_bodies",
     "make_document",
+    "make_har_entry",
     "mask_text",
-    "read_sides",
     "summarize",
     "view_mail",
     "view_request",
@@ -47,49 +47,51 @@ MOST_TEXT = 200_000
 """Characters of a body that a page shows."""
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml", "image/x-icon")
+_TIMINGS = {"ssl": "TLS", "send": "request", "wait": "waiting", "receive": "response"}
 
-Pairs = Sequence[tuple[str, str]]
-Summary = dict[str, Any]
-"""One line of a list: JSON values by name."""
+View: TypeAlias = dict[str, Any]
 
 
-def summarize(item: Item) -> Summary:
-    """Return what a list says of an item, without secrets."""
+# -- one line of a list ------------------------------------------------------------------------------------------------
+
+
+def summarize(item: Item) -> dict[str, Any]:
+    """Return what a list says of an item, without secrets, as values of JSON."""
     entry = item.entry
-    line: Summary = {"number": item.number, "version": item.version, "server": item.source.name}
+    line = {"number": item.number, "version": item.version, "server": item.source.name, "at": entry.received_at}
     if isinstance(entry, ReceivedEmail):
-        people = ", ".join(entry.recipients)
         return {
             **line,
             "kind": "mail",
-            "at": entry.received_at,
             "subject": mask(entry.subject) or "(no subject)",
             "from": entry.mail_from or "<>",
-            "to": people,
+            "to": ", ".join(entry.recipients),
             "size": len(entry.raw),
             "attachments": len(entry.attachments),
         }
+    request = _find_request(entry)
+    if entry.errors:
+        problem = f"raised {type(entry.errors[0]).__name__}"
+    elif request is not None and request.is_unmatched:
+        problem = "nothing answers it"
+    else:
+        problem = entry.aborted or getattr(entry, "refused", "")
     return {
         **line,
         "kind": "request",
-        "at": entry.received_at,
         "method": entry.method or "?",
         "target": mask(entry.target) if entry.method else "a request that could not be made out",
         "status": entry.status,
         "is_over": entry.is_over,
         "seconds": entry.duration,
-        "problem": find_problem(entry),
+        "problem": problem,
     }
 
 
-def find_problem(record: RequestRecord) -> str:
-    """Say in a few words what is wrong with an exchange; empty for nothing."""
-    if record.errors:
-        return f"raised {type(record.errors[0]).__name__}"
-    if isinstance(record, Exchange) and isinstance(record.handler_data, RecordedRequest):
-        if record.handler_data.is_unmatched:
-            return "nothing answers it"
-    return record.aborted or getattr(record, "refused", "")
+def _find_request(entry: object) -> RecordedRequest | None:
+    """The request of a stub that an entry of its journal is of."""
+    request = entry.handler_data if isinstance(entry, Exchange) else None
+    return request if isinstance(request, RecordedRequest) else None
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------------
@@ -100,219 +102,128 @@ def mask_text(text: str) -> str:
     return mask(text[:MOST_TEXT])
 
 
-@dataclass(frozen=True)
-class BodyView:
-    """A body, or a part of one.
-
-    Attributes:
-        kind: How it is shown.
-        content_type: As sent.
-        size: Bytes, decoded.
-        text: Of JSON indented, of text as it is; the beginning of a long one.
-        rows: Names and values of a form.
-        picture: A picture as a ``data:`` URL.
-        note: What is not shown, and why.
-        parts: Of a multipart form.
-    """
-
-    kind: Literal["none", "json", "form", "text", "picture", "binary", "multipart"]
-    content_type: str = ""
-    size: int = 0
-    text: str = ""
-    rows: Pairs = ()
-    picture: str = ""
-    note: str = ""
-    parts: Sequence[tuple[str, BodyView]] = ()
-
-
-def view_body(body: bytes | None, content_type: str, coding: str, *, secrets: bool, note: str = "") -> BodyView:
-    """Choose how to show a body.
-
-    Args:
-        body: As it was sent; None if it was not kept.
-        content_type: Its Content-Type.
-        coding: Its Content-Encoding.
-        secrets: Whether secrets are shown.
-        note: Why there is less than was sent.
-    """
-    if not body:
-        return BodyView("none", content_type, note=note or ("it was not kept" if body is None else ""))
-    decoded = take_coding_off(body, coding)
-    body = body if decoded is None else decoded
-    kind = content_type.partition(";")[0].strip().lower()
-    common: dict[str, Any] = {"content_type": content_type, "size": len(body), "note": note}
-    if coding and decoded is None:
-        return BodyView("binary", **{**common, "note": note or f"it is encoded with {coding}"})
-    if kind in _PICTURES:
-        return BodyView("picture", picture=as_data_url(kind, body), **common)
-    if not secrets:
-        if len(body) > MOST_TEXT:
-            common["note"] = note or f"only the first {MOST_TEXT:,} bytes are shown"
-        body = mask(body[:MOST_TEXT])
-    boundary = re.search(r'boundary="?([^";]+)', content_type)
-    if kind == "multipart/form-data" and boundary:
-        return BodyView("multipart", parts=_view_parts(body, boundary[1].encode(), secrets=secrets), **common)
-    if not is_text(content_type, body):
-        return BodyView("binary", **common)
-    text = body.decode("utf-8", "replace")
-    if kind == "application/x-www-form-urlencoded":
-        return BodyView("form", rows=parse_qsl(text, keep_blank_values=True), **common)
-    is_json = kind.endswith("json")
-    if is_json:
-        try:
-            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            is_json = False
-    if len(text) > MOST_TEXT:
-        common["note"] = f"only the first {MOST_TEXT:,} characters are shown"
-    return BodyView("json" if is_json else "text", text=text[:MOST_TEXT], **common)
-
-
-def _view_parts(body: bytes, boundary: bytes, *, secrets: bool) -> list[tuple[str, BodyView]]:
-    parts = []
-    for part in body.split(b"--" + boundary)[1:-1]:
-        head, _, content = part.strip(b"\r\n").partition(b"\r\n\r\n")
-        lines = head.decode("utf-8", "replace").split("\r\n")
-        named = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        title = named.get("content-disposition", "").partition(";")[2].strip() or "a part without a name"
-        kind = named.get("content-type", "text/plain")
-        parts.append((title, view_body(content, kind, "", secrets=secrets)))
-    return parts
-
-
 def as_data_url(kind: str, content: bytes) -> str:
     """A ``data:`` URL."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
+def _view_body(headers: Sequence[tuple[str, str]], body: bytes | None, *, secrets: bool) -> View:
+    """Choose how to show a body, which is None if it was not kept."""
+    content_type, coding = find_header(headers, "content-type"), find_header(headers, "content-encoding")
+    if not body:
+        return {"kind": "none", "note": "it was not kept" if body is None else ""}
+    decoded = take_coding_off(body, coding)
+    body = body if decoded is None else decoded
+    kind, options = parse_options_header(content_type)
+    view: View = {"kind": "binary", "content_type": content_type, "size": len(body), "note": ""}
+    if coding and decoded is None:
+        return {**view, "note": f"it is encoded with {coding}"}
+    if kind in _PICTURES:
+        return {**view, "kind": "picture", "picture": as_data_url(kind, body)}
+    if not secrets:
+        if len(body) > MOST_TEXT:
+            view["note"] = f"only the first {MOST_TEXT:,} bytes are shown"
+        body = mask(body[:MOST_TEXT])
+    if kind == "multipart/form-data" and options.get("boundary"):
+        parts = []
+        for part in read_parts(body, options["boundary"]):
+            head, _, content = part.partition(b"\r\n\r\n")
+            lines = (line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n"))
+            fields = [(name.strip(), value.strip()) for name, _, value in lines]
+            title = find_header(fields, "content-disposition").partition(";")[2].strip() or "a part without a name"
+            part_type = find_header(fields, "content-type") or "text/plain"
+            parts.append((title, _view_body([("content-type", part_type)], content, secrets=secrets)))
+        return {**view, "kind": "multipart", "parts": parts}
+    if not is_text(content_type, body):
+        return view
+    text = body.decode("utf-8", "replace")
+    if kind == "application/x-www-form-urlencoded":
+        return {**view, "kind": "form", "rows": parse_qsl(text, keep_blank_values=True)}
+    view["kind"] = "text"
+    if kind.endswith("json"):
+        try:
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+    if len(text) > MOST_TEXT:
+        view["note"] = f"only the first {MOST_TEXT:,} characters are shown"
+    return {**view, "text": text[:MOST_TEXT]}
+
+
 # -- requests ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RequestView:
-    """One request and its response, as a page shows them.
-
-    Attributes:
-        summary: See `summarize`.
-        client: The client's address.
-        url: The whole URL.
-        request_headers: Names and values.
-        request_body: What was sent.
-        reason: The words after the status.
-        response_headers: Names and values.
-        response_body: What was answered.
-        timings: What took how long, in milliseconds.
-        answered_by: Which expectation answered, and where it is written; empty if none did.
-        report: Why nothing answered it.
-        errors: Tracebacks of what the application raised.
-        messages: Of a WebSocket: whether the server sent it, and what.
-        curl: The command that sends it again; empty if that is not known.
-        note: What is not shown, and why.
-    """
-
-    summary: Summary
-    client: str
-    url: str
-    request_headers: Pairs = ()
-    request_body: BodyView = BodyView("none")
-    reason: str = ""
-    response_headers: Pairs = ()
-    response_body: BodyView = BodyView("none")
-    timings: Pairs = ()
-    answered_by: str = ""
-    report: str = ""
-    errors: Sequence[str] = ()
-    messages: Sequence[tuple[bool, str]] = ()
-    curl: str = ""
-    note: str = ""
+def make_har_entry(item: Item) -> HarEntry | None:
+    """Return both messages of an exchange; None for a mail, and for a request of which neither is kept."""
+    if isinstance(item.entry, ReceivedEmail):
+        return None
+    if _find_request(item.entry) is not None:
+        return make_entry(item.entry, item.source.url)  # type: ignore[arg-type]  # an Exchange
+    return next(iter(make_captured_entries([item.entry], item.source.url)), None)
 
 
-@dataclass
-class Sides:
-    """What is known of both messages of an exchange, before it is made fit to be shown.
-
-    Attributes:
-        request_headers: Names and values.
-        request_body: As it was sent; None if it was not kept.
-        response_headers: Names and values.
-        response_body: As it was sent; None if it was not kept.
-        more: Further attributes of `RequestView`.
-    """
-
-    request_headers: Pairs = ()
-    request_body: bytes | None = b""
-    response_headers: Pairs = ()
-    response_body: bytes | None = b""
-    more: dict[str, Any] = field(default_factory=dict)
+def get_bodies(item: Item) -> tuple[bytes | None, bytes | None]:
+    """Return the bodies of a request and of its response; of a live one's long response the beginning."""
+    entry, capture = make_har_entry(item), getattr(item.entry, "capture", None)
+    if isinstance(capture, Capture):
+        return capture.request.body, capture.response.body
+    return (entry.request_body, entry.response_body) if entry is not None else (b"", b"")
 
 
-def view_request(item: Item, *, secrets: bool) -> RequestView:
-    """Return what a page shows of a request.
-
-    Args:
-        item: The request.
-        secrets: Whether secrets are shown; ``***`` stands for each where not.
-    """
+def view_request(item: Item, *, secrets: bool) -> View:
+    """Return what a page shows of a request; ``***`` stands for each secret, unless they are wanted."""
     record = item.entry
     if not isinstance(record, RequestRecord):
         raise TypeError(f"{record!r} is no request")
-    sides = read_sides(item, secrets=secrets)
     show: Callable[[str], str] = str if secrets else mask
-    host = find_header(sides.request_headers, "host")
-    base = f"{item.source.url.partition('://')[0]}://{host}" if host else item.source.url
-    return RequestView(
-        {**summarize(item), **({"target": show(record.target)} if record.method else {})},
-        client=record.peer,
-        url=show(record.target if "://" in record.target else f"{base}{record.target}"),
-        request_headers=_show_headers(sides.request_headers, secrets=secrets),
-        request_body=_view_side(sides.request_headers, sides.request_body, secrets=secrets),
-        response_headers=_show_headers(sides.response_headers, secrets=secrets),
-        response_body=_view_side(sides.response_headers, sides.response_body, secrets=secrets),
-        timings=_describe_timings(record),
-        reason=describe_status(record.status).partition(" ")[2] if record.status else "",
-        errors=[show("".join(traceback.format_exception(error)).rstrip()) for error in record.errors],
-        **sides.more,
-    )
+    entry, request, capture = make_har_entry(item), _find_request(record), record.capture
+    if entry is None:
+        entry = HarEntry(
+            record.method, record.target if "://" in record.target else f"{item.source.url}{record.target}"
+        )
+    request_body, response_body = get_bodies(item)
+    took = record.measure()
+    view: View = {
+        "summary": {**summarize(item), **({"target": show(record.target)} if record.method else {})},
+        "client": record.peer,
+        "url": show(entry.url),
+        "request_headers": _show_headers(entry.request_headers, secrets=secrets),
+        "request_body": _view_body(entry.request_headers, request_body, secrets=secrets),
+        "reason": describe_status(record.status).partition(" ")[2] if record.status else "",
+        "response_headers": _show_headers(entry.response_headers, secrets=secrets),
+        "response_body": _view_body(entry.response_headers, response_body, secrets=secrets),
+        "timings": [(title, took[name]) for name, title in _TIMINGS.items() if name in took],
+        "errors": [show("".join(traceback.format_exception(error)).rstrip()) for error in record.errors],
+        **dict.fromkeys(("answered_by", "report", "messages", "curl", "note"), ""),
+    }
+    if request is not None:
+        view |= {"curl": request.curl(secrets=secrets), "note": entry.comment}
+        expectation, reply = request.expectation, request.reply
+        if request.websocket is not None:
+            view["messages"] = _list_messages(request.websocket.messages)
+        if isinstance(expectation, Expectation):
+            view["answered_by"] = f"{expectation.describe()}, written at {expectation.location}"
+        elif request.is_unmatched and reply is not None:
+            view["report"] = reply.body.decode("utf-8", "replace")
+    elif capture is not None:
+        lost = capture.response.size - len(capture.response.body)
+        view["note"] = f"{lost:,} bytes of the response's body are not kept" if lost else ""
+        view["messages"] = _list_messages(capture.messages)
+        if record.method != "WEBSOCKET" and capture.request.size == len(capture.request.body):
+            view["curl"] = _write_curl(record, capture, item.source.url, secrets=secrets)
+    elif item.source.kind == "live":
+        view["note"] = "its server keeps no headers and bodies: set live_capture = True, or LIVESERVER_CAPTURE=1"
+    return view
 
 
-def read_sides(item: Item, *, secrets: bool) -> Sides:
-    """Return both messages of an exchange as they were, as far as they are known; see `view_request`."""
-    record = item.entry
-    request = record.handler_data if isinstance(record, Exchange) else None
-    if isinstance(request, RecordedRequest):
-        return _read_stub(request, item.source.url, secrets=secrets)
-    return _read_live(record, item.source.url, secrets=secrets) if isinstance(record, RequestRecord) else Sides()
-
-
-def _read_live(record: RequestRecord, url: str, *, secrets: bool) -> Sides:
-    capture = record.capture
-    if capture is None:
-        note = "its server keeps no headers and bodies: set live_capture = True, or LIVESERVER_CAPTURE=1"
-        return Sides(more={"note": note})
-    lost = capture.response.size - len(capture.response.body)
-    note = f"{lost:,} bytes of the response's body are not kept" if lost else ""
-    return Sides(
-        capture.request.headers,
-        capture.request.body,
-        capture.response.headers,
-        capture.response.body,
-        {"messages": _list_messages(capture.messages), "note": note, "curl": _write_curl(record, url, secrets=secrets)},
-    )
-
-
-def _write_curl(record: RequestRecord, url: str, *, secrets: bool) -> str:
-    """The command that sends a live request again; empty for a WebSocket, or where not all of the body was kept."""
-    request = record.capture.request if record.capture is not None else None
-    if request is None or record.method == "WEBSOCKET" or request.size != len(request.body):
-        return ""
-    lines = [
-        f"{record.method} {record.target} {record.version}",
-        *(f"{name}: {value}" for name, value in request.headers),
-    ]
+def _write_curl(record: RequestRecord, capture: Capture, url: str, *, secrets: bool) -> str:
+    """The command that sends a live request again, as a stub would write it that had been sent it."""
+    lines = [f"{record.method} {record.target} {record.version}"]
+    lines += [f"{name}: {value}" for name, value in capture.request.headers]
     head = parse_head("".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1"))
     place = urlsplit(url)
     base = make_base_environ(place.scheme, place.hostname or "", place.port or 0)
-    return RecordedRequest(Exchange(head, 0, 0, record.address), request.body, base).curl(secrets=secrets)
+    return RecordedRequest(Exchange(head, 0, 0, record.address), capture.request.body, base).curl(secrets=secrets)
 
 
 def _list_messages(messages: Sequence[WebSocketMessage]) -> list[tuple[bool, str]]:
@@ -325,92 +236,14 @@ def _list_messages(messages: Sequence[WebSocketMessage]) -> list[tuple[bool, str
     return shown
 
 
-def _read_stub(request: RecordedRequest, url: str, *, secrets: bool) -> Sides:
-    entry = make_entry(request.exchange, url)
-    if entry is None:
-        return Sides()
-    more: dict[str, Any] = {"curl": request.curl(secrets=secrets), "note": entry.comment}
-    if request.websocket is not None:
-        more["messages"] = _list_messages(request.websocket.messages)
-    expectation, reply = request.expectation, request.reply
-    if isinstance(expectation, Expectation):
-        more["answered_by"] = f"{expectation.describe()}, written at {expectation.location}"
-    elif request.is_unmatched and reply is not None:
-        more["report"] = reply.body.decode("utf-8", "replace")
-    return Sides(entry.request_headers, entry.request_body, entry.response_headers, entry.response_body, more)
-
-
-def _view_side(headers: Pairs, body: bytes | None, *, secrets: bool) -> BodyView:
-    return view_body(
-        body, find_header(headers, "content-type"), find_header(headers, "content-encoding"), secrets=secrets
-    )
-
-
-def _show_headers(headers: Pairs, *, secrets: bool) -> Pairs:
+def _show_headers(headers: Sequence[tuple[str, str]], *, secrets: bool) -> list[tuple[str, str]]:
     return [(name, value if secrets else mask_header(name, value)) for name, value in headers]
-
-
-_PARTS = {"ssl": "TLS", "send": "request", "wait": "waiting", "receive": "response"}
-
-
-def _describe_timings(record: RequestRecord) -> Pairs:
-    took = record.measure()
-    return [(title, f"{took[name] * 1000:.1f} ms") for name, title in _PARTS.items() if name in took]
 
 
 # -- mails -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class AttachmentView:
-    """A file in a mail.
-
-    Attributes:
-        name: Its name, or its type if it has none.
-        kind: Its type.
-        size: Bytes.
-        url: Where it can be had, as a ``data:`` URL or on the page's server; empty for nowhere.
-    """
-
-    name: str
-    kind: str
-    size: int
-    url: str
-
-
-@dataclass(frozen=True)
-class MailView:
-    """One mail, as a page shows it.
-
-    Attributes:
-        summary: See `summarize`.
-        fields: Names and values of what people look at first: From, To and so on.
-        headers: All header fields.
-        text: The plain text.
-        html: A whole document with the HTML, to be shown where it can neither run nor load anything; empty if none.
-        links: What each says, and where it leads.
-        codes: One-time codes.
-        attachments: Its files, and pictures that are shown inside.
-        defects: What is wrong with it.
-        source: The mail as it was sent; the beginning of a long one.  Empty without secrets: what is encoded cannot be
-            masked.
-        transcript: What was said in SMTP, as far as its session is known.
-    """
-
-    summary: Summary
-    fields: Pairs
-    headers: Pairs
-    text: str
-    html: str
-    links: Pairs
-    codes: Sequence[str]
-    attachments: Sequence[AttachmentView]
-    defects: Sequence[str]
-    source: str
-    transcript: str
-
-
-def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: bool) -> MailView:
+def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: bool) -> View:
     """Return what a page shows of a mail.
 
     Args:
@@ -419,37 +252,28 @@ def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: 
         secrets: Whether secrets are shown; ``***`` stands for each where not.
     """
     show: Callable[[str], str] = str if secrets else mask_text
-    mail = item.entry
+    mail, server = item.entry, item.source.server
     if not isinstance(mail, ReceivedEmail):
         raise TypeError(f"{mail!r} is no mail")
-    fields = [
-        (name, value) for name in ("From", "To", "Cc", "Reply-To", "Date") if (value := mail.headers.get(name, ""))
-    ]
-    fields.append(("Envelope", f"{mail.mail_from or '<>'} → {', '.join(mail.recipients)}"))
-    if mail.refused:
-        fields.append(("Refused", ", ".join(mail.refused)))
-    files = [*mail.attachments, *mail.inline]
-    return MailView(
-        {**summarize(item), "subject": show(mail.subject) or "(no subject)"},
-        [(name, show(value)) for name, value in fields],
-        [(name, value if secrets else mask_header(name, value)) for name, value in mail.headers.items()],
-        show(mail.text),
-        make_document(mail, show) if mail.html else "",
-        [(show(link.text or link.url), show(link.url)) for link in mail.links()],
-        mail.codes(),
-        [
-            AttachmentView(each.name or each.content_type, each.content_type, len(each.content), locate(number, each))
-            for number, each in enumerate(files)
-        ],
-        mail.defects,
-        mail.raw[:MOST_TEXT].decode("utf-8", "replace") if secrets else "",
-        _find_transcript(item.source.server, mail) if isinstance(item.source.server, SMTPServer) else "",
-    )
-
-
-def _find_transcript(server: SMTPServer, mail: ReceivedEmail) -> str:
     peer = mail.session.peer if mail.session is not None else None
-    return next((session.transcript for session in reversed(server.sessions) if session.peer == peer), "")
+    sessions = [each for each in server.sessions if each.peer == peer] if isinstance(server, SMTPServer) else []
+    fields = [(name, mail.headers.get(name, "")) for name in ("From", "To", "Cc", "Reply-To", "Date")]
+    fields.append(("Envelope", f"{mail.mail_from or '<>'} → {', '.join(mail.recipients)}"))
+    fields.append(("Refused", ", ".join(mail.refused)))
+    return {
+        "summary": {**summarize(item), "subject": show(mail.subject) or "(no subject)"},
+        "fields": [(name, show(value)) for name, value in fields if value],
+        "headers": _show_headers([*mail.headers.items()], secrets=secrets),
+        "text": show(mail.text),
+        "html": make_document(mail, show) if mail.html else "",
+        "links": [(show(link.text or link.url), show(link.url)) for link in mail.links()],
+        "codes": mail.codes(),
+        "attachments": [(each, locate(number, each)) for number, each in enumerate([*mail.attachments, *mail.inline])],
+        "defects": mail.defects,
+        # what is encoded in it cannot be masked
+        "source": mail.raw[:MOST_TEXT].decode("utf-8", "replace") if secrets else "",
+        "transcript": sessions[-1].transcript if sessions else "",
+    }
 
 
 MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"

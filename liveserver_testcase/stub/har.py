@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .expectation import Expectation
     from .script import Script
 
-__all__ = ["RECORD_VARIABLE", "load_har", "make_entry", "record", "save_har"]
+__all__ = ["RECORD_VARIABLE", "load_har", "make_entry", "read_parts", "record", "save_har"]
 
 RECORD_VARIABLE = "LIVESERVER_RECORD"
 
@@ -229,7 +229,7 @@ def _make_body_criterion(entry: HarEntry) -> dict[str, Any]:
     if plain == "application/x-www-form-urlencoded":
         return {"form": _make_query(body.decode("latin-1"))}
     if plain == "multipart/form-data" and options.get("boundary"):
-        return {"matcher": _SameParts(_read_parts(body, options["boundary"]))}
+        return {"matcher": _SameParts(read_parts(body, options["boundary"]))}
     if is_text(kind, body):
         text = body.decode(errors="replace")
         with contextlib.suppress(ValueError, RecursionError):
@@ -252,7 +252,7 @@ class _SameParts:
 
     def matches(self, request: RecordedRequest) -> bool:
         """Return True if its parts are those that were recorded, with anything where they were masked."""
-        found = _read_parts(request.content, request.mimetype_params.get("boundary", ""))
+        found = read_parts(request.content, request.mimetype_params.get("boundary", ""))
         return len(found) == len(self._parts) and all(
             re.fullmatch(b"(?s)" + pattern, part) for pattern, part in zip(self._patterns, found, strict=True)
         )
@@ -261,7 +261,8 @@ class _SameParts:
         return f"the recorded form of {count(len(self._parts), 'part')}"
 
 
-def _read_parts(body: bytes, boundary: str) -> list[bytes]:
+def read_parts(body: bytes, boundary: str) -> list[bytes]:
+    """Return the parts of a multipart form, each with its head."""
     if not boundary:
         return []
     return [part.strip(b"\r\n") for part in body.split(b"--" + boundary.encode())[1:-1]]
