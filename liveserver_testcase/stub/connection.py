@@ -12,7 +12,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -76,41 +76,46 @@ class StubConnection(HTTPConnection):
     """Serves the requests of one client of a stub.
 
     Attributes:
+        stop_wake: Set when this run of the stub stops: a later one has another.
         tls_facts: What was agreed upon in the handshake; None without TLS.
         tunnel: What the client has made of it with CONNECT; None for a connection to the stub itself.
         heeds_stop: Whether what it does at the moment ends by itself when the stub stops, in good order.
     """
 
     server: StubEngine
+    stop_wake: Wake | None = None
+    tls_facts: TLSFacts | None = None
     tunnel: Tunnel | None = None
     heeds_stop = False
 
-    def __init__(
-        self, server: StubEngine, sock: socket.socket, address: Any, index: int, stopping: threading.Event
-    ) -> None:
-        super().__init__(server, sock, address, index, stopping)
-        self.tls_facts: TLSFacts | None = None
-        self._stop_wake = server.stop_wake  # of this run of the stub: a later one has another
-
     def _open(self) -> None:
-        tls, tunnel, hosts = self.server.tls, self.tunnel, self.server.hosts
+        """Fail, if that is planned for this connection, or speak TLS, if the client does."""
+        server, tunnel, hosts = self.server, self.tunnel, self.server.hosts
+        tls = server.tls
         if tunnel is not None and hosts is not None:
-            self._open_in_tunnel(tunnel, partial(hosts.server_context, tunnel.host))
-            return
-        plan = self.server.plan_connection(speaks_tls=tls is not None)
-        if tls is not None:
-            self._speak_tls(plan, lambda flaw: tls.context if flaw is None else tls.flawed_context(flaw))
-        elif plan is not None:
-            self.inject_fault(plan)
-
-    def _speak_tls(self, plan: FaultPlan | None, make_context: Callable[[Flaw | None], ssl.SSLContext]) -> None:
+            make_context: Callable[[Flaw | None], ssl.SSLContext] = partial(hosts.server_context, tunnel.host)
+            self.set_timeout(server.header_timeout)
+            try:
+                self.await_client()
+                speaks_tls = ServerSocket.recv(self.sock, 1, socket.MSG_PEEK) == b"\x16"
+            except OSError as error:
+                raise ClientDisconnected(
+                    self.describe_disconnect(f"without having used its tunnel: {error}")
+                ) from error
+            tunnel.open("https" if speaks_tls else "http", server.url)
+            plan = server.plan_connection(speaks_tls=True, only_tls=True) if speaks_tls else None
+        elif tls is not None:
+            speaks_tls = True
+            make_context = lambda flaw: tls.context if flaw is None else tls.flawed_context(flaw)  # noqa: E731
+            plan = server.plan_connection(speaks_tls=True)
+        else:
+            speaks_tls, plan = False, server.plan_connection(speaks_tls=False)
         flaw = plan.effect.flaw if plan is not None else None
         if plan is not None and flaw is None:
             self.inject_fault(plan)
-        self.do_handshake(make_context(flaw), self.server.header_timeout)
-        self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
-
-    # -- tunnels ---------------------------------------------------------------------------------------------------
+        if speaks_tls:
+            self.do_handshake(make_context(flaw), server.header_timeout)
+            self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
 
     def open_tunnel(self, tunnel: Tunnel, response: ResponseWriter) -> None:
         """Answer CONNECT: what the client sends next begins another connection, as it believes."""
@@ -119,17 +124,12 @@ class StubConnection(HTTPConnection):
         self._is_open = False
         self._exchanges = 0
 
-    def _open_in_tunnel(self, tunnel: Tunnel, make_context: Callable[[Flaw | None], ssl.SSLContext]) -> None:
-        """Speak TLS if the client does, which shows in its first byte."""
-        self.set_timeout(self.server.header_timeout)
-        try:
-            self.await_client()
-            speaks_tls = ServerSocket.recv(self.sock, 1, socket.MSG_PEEK) == b"\x16"
-        except OSError as error:
-            raise ClientDisconnected(self.describe_disconnect(f"without having used its tunnel: {error}")) from error
-        tunnel.open("https" if speaks_tls else "http", self.server.url)
-        if speaks_tls:
-            self._speak_tls(self.server.plan_connection(speaks_tls=True, only_tls=True), make_context)
+    @property
+    def is_streaming(self) -> bool:
+        """Whether a stop cuts it."""
+        return super().is_streaming and not self.heeds_stop
+
+    # -- what came, and was no request -----------------------------------------------------------------------------
 
     def _record_no_request(self, reason: str) -> None:
         """Record with the CONNECT why no request came through the tunnel, for that has its host."""
@@ -138,13 +138,6 @@ class StubConnection(HTTPConnection):
             return
         self.tunnel.exchange.aborted = reason
         self.server.journal.notify(self.tunnel.exchange)
-
-    # -- what came, and was no request -----------------------------------------------------------------------------
-
-    @property
-    def is_streaming(self) -> bool:
-        """Whether a stop cuts it."""
-        return super().is_streaming and not self.heeds_stop
 
     def note_unreadable(self, exchange: Exchange) -> None:
         """Hold it against the test that no request could be made out of what came, or that it broke off."""
@@ -201,7 +194,7 @@ class StubConnection(HTTPConnection):
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def pause(self, seconds: float | None, wake: Wake | None = None) -> bool:
-        """Wait, with an eye on the client and on the stub's stop.
+        """Wait, with an eye on the client and on the stub's stop; whoever waits for the test to settle need not.
 
         Args:
             seconds: How long at most; None for as long as it takes.
@@ -217,11 +210,22 @@ class StubConnection(HTTPConnection):
         if not isinstance(request, RecordedRequest):
             return self._pause(seconds, wake)
         request.is_paused = True
-        self.notify()  # whoever waits for this test to settle need not wait for this
+        self.notify()
         try:
             return self._pause(seconds, wake)
         finally:
             request.is_paused = False
+
+    def _pause(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
+        if self.stopping.is_set():
+            return False
+        if _wait_for_client(self.sock, seconds, self._list_wakes(wake)) is False:
+            self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
+            raise self._gone
+        return not self.stopping.is_set()
+
+    def _list_wakes(self, wake: Wake | socket.socket | None) -> list[Wake | socket.socket]:
+        return [each for each in (self.stop_wake, wake) if each is not None]
 
     def wait_readable(self, sock: socket.socket, seconds: float) -> None:
         """Wait until another socket than the client's can be read.
@@ -230,60 +234,10 @@ class StubConnection(HTTPConnection):
             TimeoutError: It cannot within the time.
             ClientDisconnected: The client has left, or the stub stops.
         """
-        if is_readable(sock):
-            return
-        if not self._pause(seconds, sock):
+        if not is_readable(sock) and not self._pause(seconds, sock):
             raise self.end_now("the stub stopped while it waited for another server")
         if not is_readable(sock):
             raise TimeoutError(f"nothing came for {seconds:g} s")
-
-    def receive_or_wake(self, seconds: float | None, wake: Wake) -> bytes | None:
-        """Wait until the client of a connection that was taken over has sent something, and take it.
-
-        Args:
-            seconds: How long at most; None for as long as it takes.
-            wake: What ends the wait besides; it is cleared.
-
-        Returns:
-            What the client has sent, empty if it has left; None if there is nothing, since the time is over, ``wake``
-            was set, or the stub stops.
-        """
-        if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
-            self.rest()
-            try:
-                ready = _wait_for_any([self.sock, wake, *([self._stop_wake] if self._stop_wake else ())], seconds)
-            finally:
-                self.awaits_client = False
-            if wake.fileno() in ready:
-                wake.clear()
-            if self.stopping.is_set() or self.number not in ready:
-                return None
-        try:
-            return self.sock.recv(RECEIVE)
-        except OSError:  # it is broken, which is an end as well
-            return b""
-
-    def _pause(self, seconds: float | None, wake: Wake | socket.socket | None) -> bool:
-        if self.stopping.is_set():
-            return False
-        wakes = [each for each in (self._stop_wake, wake) if each is not None]
-        if _wait_for_client(self.sock, seconds, wakes) is False:
-            self._gone = ClientDisconnected(self.describe_disconnect("while it was kept waiting"))
-            raise self._gone
-        return not self.stopping.is_set()
-
-    def notify(self) -> None:
-        """Wake who waits for something to happen to a request."""
-        self.server.journal.notify()
-
-    def has_left(self) -> bool:
-        """Return True if the client has left, as far as it shows without waiting."""
-        with self._closing:  # so that the descriptor's number is still this connection's
-            return self.sock.fileno() < 0 or _wait_for_client(self.sock, 0, ()) is False
-
-    def is_late(self, request: RecordedRequest) -> bool:
-        """Return True if the test in which a request came is over."""
-        return request.window.number < self.server.journal.window.number
 
     def run(self, work: Awaitable[T]) -> T:
         """Run a coroutine on the stub's loop, and wait for its result; see `pause`.
@@ -302,63 +256,90 @@ class StubConnection(HTTPConnection):
             future.cancel()
             done.close()
 
+    def receive_or_wake(self, seconds: float | None, wake: Wake) -> bytes | None:
+        """Wait until the client of a connection that was taken over has sent something, and take it.
+
+        Args:
+            seconds: How long at most; None for as long as it takes.
+            wake: What ends the wait besides; it is cleared.
+
+        Returns:
+            What the client has sent, empty if it has left; None if there is nothing, since the time is over, ``wake``
+            was set, or the stub stops.
+        """
+        if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            self.rest()
+            try:
+                ready = _poll(dict.fromkeys((self.sock, *self._list_wakes(wake)), _READABLE), seconds)
+            finally:
+                self.awaits_client = False
+            if wake.fileno() in ready:
+                wake.clear()
+            if self.stopping.is_set() or self.number not in ready:
+                return None
+        try:
+            return self.sock.recv(RECEIVE)
+        except OSError:  # it is broken, which is an end as well
+            return b""
+
+    def notify(self) -> None:
+        """Wake who waits for something to happen to a request."""
+        self.server.journal.notify()
+
+    def has_left(self) -> bool:
+        """Return True if the client has left, as far as it shows without waiting."""
+        with self._closing:  # so that the descriptor's number is still this connection's
+            return self.sock.fileno() < 0 or _wait_for_client(self.sock, 0, ()) is False
+
+    def is_late(self, request: RecordedRequest) -> bool:
+        """Return True if the test in which a request came is over."""
+        return request.window.number < self.server.journal.window.number
+
+
+# The end of what the client sends shows behind what it has sent on Linux, and nowhere else.
+_LEAVING = getattr(select, "POLLRDHUP", 0)
+_READABLE = getattr(select, "POLLIN", 1)
+_LEFT = _LEAVING | sum(getattr(select, name, 0) for name in ("POLLHUP", "POLLERR", "POLLNVAL"))
+
 
 def _wait_for_client(
     client: socket.socket, seconds: float | None, wakes: Sequence[Wake | socket.socket]
 ) -> bool | None:
     """Wait: True for one of ``wakes``, False for the client's leaving, None when the time is over."""
     deadline = None if seconds is None else monotonic() + seconds
-    # The end of what the client sends shows behind what it has sent on Linux, and nowhere else.
-    leaving = getattr(select, "POLLRDHUP", 0)
-    has_sent_more = False  # and there is no telling whether it leaves after that
+    wanted: dict[Wake | socket.socket, int] = {client: _LEAVING or _READABLE, **dict.fromkeys(wakes, _READABLE)}
     while True:
-        left = _LONGEST if deadline is None else min(max(0.0, deadline - monotonic()), _LONGEST)
-        if hasattr(select, "poll"):
-            poll = select.poll()
-            for wake in wakes:
-                poll.register(wake, select.POLLIN)
-            poll.register(client, leaving or (0 if has_sent_more else select.POLLIN))
-            events = dict(poll.poll(left * 1000))
-            is_woken = any(wake.fileno() in events for wake in wakes)
-            event = events.get(client.fileno(), 0)
-            has_left = event & (leaving | select.POLLHUP | select.POLLERR | select.POLLNVAL)
-        else:
-            ready = select.select([*wakes] if has_sent_more else [*wakes, client], [], [], left)[0]
-            is_woken, event, has_left = any(wake in ready for wake in wakes), client in ready, False
-        if is_woken:
+        events = _poll(wanted, None if deadline is None else deadline - monotonic())
+        if any(wake.fileno() in events for wake in wakes):
             return True
-        if has_left or (event and not _has_sent(client)):
+        event = events.get(client.fileno(), 0)
+        if event & _LEFT:
             return False
-        has_sent_more = has_sent_more or bool(event)
-        if not event and deadline is not None and monotonic() >= deadline:
+        if event:
+            try:
+                if not ServerSocket.recv(client, 1, socket.MSG_PEEK):
+                    return False
+            except OSError:
+                return False
+            wanted[client] = 0  # it has sent more, and there is no telling whether it leaves after that
+        elif deadline is not None and monotonic() >= deadline:
             return None
 
 
-def _wait_for_any(waited: Sequence[Wake | socket.socket], seconds: float | None) -> set[int]:
-    """Wait until one of them can be read; returns the descriptors of those that can."""
+def _poll(wanted: Mapping[Wake | socket.socket, int], seconds: float | None) -> dict[int, int]:
+    """Wait for these events for so many seconds, or as long as one call can; returns those there are by descriptor."""
     left = _LONGEST if seconds is None else min(max(0.0, seconds), _LONGEST)
     if not hasattr(select, "poll"):  # Windows
-        return {each.fileno() for each in select.select(waited, [], [], left)[0]}
+        ready = select.select([each for each, events in wanted.items() if events], [], [], left)[0]
+        return {each.fileno(): _READABLE for each in ready}
     poll = select.poll()
-    for each in waited:
-        poll.register(each, select.POLLIN)
-    return {number for number, _ in poll.poll(left * 1000)}
-
-
-def _has_sent(client: socket.socket) -> bool:
-    """Return True if there is something to read, and not the end."""
-    try:
-        return bool(ServerSocket.recv(client, 1, socket.MSG_PEEK))
-    except OSError:
-        return False
-
-
-async def _await(work: Awaitable[T]) -> T:
-    return await work
+    for each, events in wanted.items():
+        poll.register(each, events)
+    return dict(poll.poll(left * 1000))
 
 
 class HandlerLoop:
-    """Runs coroutines for threads that wait for them.
+    """Runs coroutines for threads that wait for them, in a thread that starts with the first one.
 
     Args:
         name: What the thread is called.
@@ -374,8 +355,11 @@ class HandlerLoop:
         """Begin ``work``; cancelling what is returned cancels it."""
         import asyncio  # 20 ms, which a stub without coroutines need not wait
 
+        async def wait() -> T:
+            return await work
+
         # as it is where it can be: what is cancelled before it has begun must not be left behind, never awaited
-        coroutine: Coroutine[Any, Any, T] = work if isinstance(work, Coroutine) else _await(work)
+        coroutine: Coroutine[Any, Any, T] = work if isinstance(work, Coroutine) else wait()
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

@@ -23,14 +23,14 @@ from ..errors import ClientDisconnected, UsageError
 from ..web.http_server import HTTPServer
 from ..web.records import Exchange
 from ..web.request_body import Body
+from ..web.response import ResponseWriter
 from ..web.wsgi import make_base_environ
 from .connection import HandlerLoop, StubConnection, Wake
 from .expectation import Expectation
-from .faults import ConnectionFault, Fault, FaultPlan, FaultPoint, Outage, fill, plan_connection
+from .faults import ConnectionFault, Fault, FaultPlan, FaultPoint, Outage, fill, plan_fault
 from .inspection import Inspection
 from .registry import Decision, ExpectationRegistry
 from .reply import Reply
-from .report import Violation
 from .request import RecordedRequest
 from .responders import FaultyResponder, Responder
 from .sending import ResponseSender, select
@@ -46,11 +46,6 @@ _DO_NOT_RETRY = ("x-should-retry", "false")  # heeded by the SDKs that Stainless
 class StubHandler:
     """Answers what comes to a stub.
 
-    Args:
-        registry: What decides.
-        inspection: Where unanswered requests are held against the test.
-        hosts: Those that it answers for as a proxy.
-
     Attributes:
         accepts_connect: Whether it is a proxy.
     """
@@ -62,14 +57,16 @@ class StubHandler:
         self._hosts = hosts
         self._registry = registry
         self._inspection = inspection
-        self._base_environ: dict[str, Any] | None = None
+        self._base_environ: dict[str, Any] | None = None  # what is the same in the environ of every request
 
     def handle(self, exchange: Exchange, connection: StubConnection) -> None:
         """Answer one request; runs in the thread of its connection."""
-        response = exchange.response
+        response, server = exchange.response, connection.server
         if response is None:
             raise RuntimeError(f"{exchange!r} is over")
-        base, foreign_host = self._base_environ or self._make_base_environ(connection), ""
+        base, foreign_host = self._base_environ, ""
+        if base is None:  # the first request: only now is the port known for certain
+            base = self._base_environ = make_base_environ(server.scheme, server.host, server.port)
         hosts, tunnel = self._hosts, connection.tunnel
         if hosts is not None:
             if tunnel is not None and tunnel.base is not None:
@@ -89,26 +86,21 @@ class StubHandler:
                 self._read_body(connection, request, body, None)
         if answer is None:
             try:
-                decision = self._refuse(request, foreign_host) if foreign_host else self._registry.decide(request)
+                if hosts is not None and foreign_host:
+                    is_allowed = self._registry.allows(request)
+                    decision = Decision(None, is_allowed=is_allowed, foreign_host=foreign_host, hosts=hosts.patterns)
+                else:
+                    decision = self._registry.decide(request)
                 answer = decision.answer
                 if answer is None:
-                    answer = self._make_unmatched_reply(self._inspection.note_unanswered(request, decision))
-                    if foreign_host:  # clients show no more than this of the answer to a CONNECT
-                        answer = answer.changed(reason=f"{foreign_host} is none of the stub's hosts")
+                    answer = self._make_unmatched_reply(request, decision)
                 if type(answer) is Reply:
                     request.reply = answer
             finally:  # not before: who finds it among the requests finds it counted, too
                 exchange.handler_data = request
-                connection.server.journal.notify()
+                server.journal.notify()
         if type(answer) is not Reply or not answer.is_plain:
-            request.serving = connection
-            try:
-                reply = request.reply = select(answer.reply_to(request), request)
-                connection.notify()
-                if not response.is_taken_over:
-                    ResponseSender(connection, exchange, response, request, reply).send()
-            finally:
-                request.serving = None
+            self._make_and_send(connection, exchange, response, request, answer)
             return
         if answer.selects:
             answer = request.reply = select(answer, request)
@@ -116,24 +108,34 @@ class StubHandler:
             response.begin_prepared(answer.head)
             response.finish(answer.body)
 
-    def _make_base_environ(self, connection: StubConnection) -> dict[str, Any]:
-        """Make what is the same in the environ of every request, when the first one comes and the port is known."""
-        server = connection.server
-        self._base_environ = make_base_environ(server.scheme, server.host, server.port)
-        return self._base_environ
+    def _make_and_send(
+        self,
+        connection: StubConnection,
+        exchange: Exchange,
+        response: ResponseWriter,
+        request: RecordedRequest,
+        answer: Responder,
+    ) -> None:
+        """Have a reply made, outside of every lock, and send it with its delays, in its pieces and with its fault."""
+        request.serving = connection
+        try:
+            reply = request.reply = select(answer.reply_to(request), request)
+            connection.notify()
+            if not response.is_taken_over:
+                ResponseSender(connection, exchange, response, request, reply).send()
+        finally:
+            request.serving = None
 
-    def _refuse(self, request: RecordedRequest, foreign_host: str) -> Decision:
-        """Answer nothing for a host that the stub is not asked to answer for."""
-        hosts = self._hosts.patterns if self._hosts is not None else ()
-        return Decision(None, is_allowed=self._registry.allows(request), foreign_host=foreign_host, hosts=hosts)
-
-    def _make_unmatched_reply(self, violation: Violation) -> Reply:
-        """Make the reply to a request that nothing answers: it says why."""
+    def _make_unmatched_reply(self, request: RecordedRequest, decision: Decision) -> Reply:
+        """Hold it against the test that nothing answers a request, and make the reply to it, which says why."""
+        violation = self._inspection.note_unanswered(request, decision)
         reply = self._inspection.unmatched_reply.with_defaults(_DO_NOT_RETRY)
-        if reply.body or reply.stream is not None or reply.chunks is not None or reply.has_no_content:
-            return reply
-        body = f"{violation.explain()}\n{violation.again}\n".encode(errors="replace")
-        return reply.changed(body=body).with_defaults(("Content-Type", "text/plain; charset=utf-8"))
+        if not (reply.body or reply.stream is not None or reply.chunks is not None or reply.has_no_content):
+            body = f"{violation.explain()}\n{violation.again}\n".encode(errors="replace")
+            reply = reply.changed(body=body).with_defaults(("Content-Type", "text/plain; charset=utf-8"))
+        if decision.foreign_host:  # clients show no more than this of the answer to a CONNECT
+            reply = reply.changed(reason=f"{decision.foreign_host} is none of the stub's hosts")
+        return reply
 
     def _fail_early(self, connection: StubConnection, request: RecordedRequest, body: Body) -> Responder | None:
         """Fail in the middle of the request, if that is planned; what is returned is still to be answered with."""
@@ -171,17 +173,7 @@ class StubHandler:
 
 
 class StubEngine(HTTPServer):
-    """An HTTP server whose connections can fail on purpose.
-
-    Args:
-        registry: What its handler asks.
-        host: Where it listens.
-        hosts: Those that it answers for as a proxy; None for none.
-        tls: A throw-away certificate is for whatever name a client asks for.
-        client_auth: Whether clients must show a certificate.
-        keep_alive: Whether connections stay open after a response.
-        body_limit: Bytes that are kept of a body.
-        options: Those of `HTTPServer`.
+    """An HTTP server whose connections can fail on purpose; for its arguments see `HTTPStub`.
 
     Attributes:
         inspection: What came.
@@ -216,7 +208,7 @@ class StubEngine(HTTPServer):
         super().__init__(self.stub_handler, host, **options)
         self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
         self.display_name = "HTTPStub"
-        self.journal.on_drop = _forget
+        self.journal.on_drop = _forget_dropped
         self.keep_alive = check_switch("keep_alive", keep_alive)
         self.body_limit = body_limit
         self.loop = HandlerLoop("http-stub handlers")
@@ -250,35 +242,39 @@ class StubEngine(HTTPServer):
         What is kept back on purpose, as by a delay, does not count: nothing more will be known at its end.  A WebSocket
         counts while there is something on it that has not been dealt with.
         """
-        return self._is_idle(self._is_undecided)
 
-    def _is_undecided(self, exchange: Exchange) -> bool:
-        request = exchange.handler_data
-        if exchange.window.number != self.journal.window.number:
-            return False
-        if not isinstance(request, RecordedRequest):
-            return True
-        return not (request.is_paused or (request.websocket is not None and request.websocket._channel.is_at_rest()))
+        def is_undecided(exchange: Exchange) -> bool:
+            request = exchange.handler_data
+            if exchange.window.number != self.journal.window.number:
+                return False
+            if not isinstance(request, RecordedRequest):
+                return True
+            return not (
+                request.is_paused or (request.websocket is not None and request.websocket._channel.is_at_rest())
+            )
+
+        return self._is_idle(is_undecided)
 
     # -- what is done to all connections ---------------------------------------------------------------------------
 
     def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:
         """See `HTTPStub.on_connect`."""
-        plan = plan_connection(fault)
+        plan = plan_fault(fault, FaultPoint.CONNECT, has_request=False)
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
         if plan.effect.needs_tls and self.tls is None and self.hosts is None:
             raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")
         if plan.effect.flaw is not None and self.tls is not None:
             self.tls.flawed_context(plan.effect.flaw)  # which knows whether there can be one
-        planned = ConnectionFault(plan, times, self._forget_fault)
+
+        def forget(planned: ConnectionFault) -> None:
+            with self._faults_lock:
+                self._faults = [known for known in self._faults if known is not planned]
+
+        planned = ConnectionFault(plan, times, forget)
         with self._faults_lock:
             self._faults.append(planned)
         return planned
-
-    def _forget_fault(self, planned: ConnectionFault) -> None:
-        with self._faults_lock:
-            self._faults = [known for known in self._faults if known is not planned]
 
     def go_down(self, *, blackhole: bool = False) -> Outage:
         """See `HTTPStub.refuse_connections` and `HTTPStub.blackhole`."""
@@ -286,7 +282,12 @@ class StubEngine(HTTPServer):
             raise UsageError(f"{self!r} cannot be reached already; end() that first")
         self.pause_accepting()
         self.close_connections()
-        self._outage = Outage(self.resume_accepting)
+
+        def end(outage: Outage) -> None:
+            outage.abandon()
+            self.resume_accepting()
+
+        self._outage = Outage(end)
         for sock in self._listener.sockets if blackhole and self._listener is not None else ():
             self._outage.sockets += fill(sock)
         return self._outage
@@ -317,7 +318,9 @@ class StubEngine(HTTPServer):
         super()._open(listener)
 
     def _connect(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> StubConnection:
-        return StubConnection(self, sock, address, index, stopping)
+        connection = StubConnection(self, sock, address, index, stopping)
+        connection.stop_wake = self.stop_wake
+        return connection
 
     def _make_wake(self) -> None:
         self.stop_wake = Wake()
@@ -339,7 +342,7 @@ class StubEngine(HTTPServer):
         return unfinished
 
 
-def _forget(exchange: Exchange) -> None:
+def _forget_dropped(exchange: Exchange) -> None:
     """Let its expectation go of a request that the journal keeps no longer."""
     request = exchange.handler_data
     if isinstance(request, RecordedRequest) and isinstance(request.expectation, Expectation):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ..core.names import KnownAttributes, suggest_keywords
 from ..core.text import count, quote
 from ..errors import UsageError
-from .faults import Fault, FaultPoint, plan_exchange
+from .faults import Fault, FaultPoint, plan_fault
 from .forwarding import ForwardingResponder
 from .hold import DEFAULT_TIMEOUT, Hold
 from .matching import Criteria
@@ -423,7 +423,7 @@ class Expectation(KnownAttributes):
             UsageError: The fault makes no sense there, or nothing of it would be seen, as of a body of 0 bytes that is
                 truncated.  Where that shows only when the request is here, it fails the test then.
         """
-        plan = plan_exchange(fault, at, after_bytes)
+        plan = plan_fault(fault, at, after_bytes)
         self.answer = dataclasses.replace(self._faulty_responder, plan=plan)
         if plan.is_early and self._inspection is not None:
             self._inspection.has_early = True

@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import re
 import select
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..core.connection import RECEIVE, ConnectionState
 from ..core.listener import ServerSocket
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from .reply import Reply
 
 __all__ = [
-    "GARBAGE", "ConnectionFault", "Disruption", "Fault", "FaultPlan", "FaultPoint", "Outage", "fill", "plan_connection",
-    "plan_exchange",
+    "GARBAGE", "ConnectionFault", "Disruption", "Fault", "FaultPlan", "FaultPoint", "Outage", "fill", "plan_fault",
 ]  # fmt: skip
 
 D = TypeVar("D", bound="Disruption")
@@ -113,18 +111,6 @@ def _refuse_handshake(connection: StubConnection) -> None:
     connection.send_plain(_ALERT)
 
 
-def _spoil_status_line(head: bytes, _size: int) -> bytes:
-    return re.sub(rb"^HTTP/1\.1 \d{3}", b"HTTP/1.1 2x0", head)
-
-
-def _spoil_header(head: bytes, _size: int) -> bytes:
-    return head.replace(b"\r\n", b"\r\nthis is no header\r\n", 1)
-
-
-def _spoil_length(head: bytes, size: int) -> bytes:
-    return re.sub(rb"\r\nContent-Length: \d+\r\n", b"\r\nContent-Length: %d\r\n" % size, head, count=1)
-
-
 _START, _BODY, _CONNECT = (FaultPoint.RESPONSE_START,), (FaultPoint.RESPONSE_BODY,), (FaultPoint.CONNECT,)
 _ON_THE_WAY_BACK = (
     FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
@@ -133,38 +119,24 @@ _EVERYWHERE = (
     FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY,
     FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
 )  # fmt: skip
-_EARLY = frozenset((FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY))
-_BODIES = frozenset((FaultPoint.REQUEST_BODY, FaultPoint.RESPONSE_BODY))
+_EARLY = (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY)
 
 
 @dataclass(frozen=True)
 class _Effect:
-    """How a fault is done: with the response, if there is one, and then with the connection, which ends.
+    """How a fault is done: with the response, if there is one, and then with the connection, which ends."""
 
-    Attributes:
-        points: Where it can happen; the first one is meant where none is given.
-        sends_all: Whether the response is sent as a whole.
-        spoil_head: Changes the bytes in which the response's head is; it gets, too, after how many bytes of the body
-            the fault happens.
-        is_chunked: Whether the body is sent in chunks, whatever the reply says.
-        data: What is sent before the end.
-        before_end: What is done before the end.
-        resets: Whether it is a TCP reset.
-        lingers: Whether the client gets to read what it was sent.
-        needs_tls: Whether it goes wrong in TLS.
-        flaw: What is wrong with the certificate; the connection then goes on as the client likes.
-    """
-
-    points: tuple[FaultPoint, ...]
-    sends_all: bool = False
-    spoil_head: Callable[[bytes, int], bytes] | None = None
-    is_chunked: bool = False
-    data: bytes = b""
-    before_end: Callable[[StubConnection], None] | None = None
-    resets: bool = False
-    lingers: bool = True
-    needs_tls: bool = False
-    flaw: Flaw | None = None
+    points: tuple[FaultPoint, ...]  # where it can happen; the first one is meant where none is given
+    sends_all: bool = False  # whether the response is sent as a whole
+    # what of the response's head is replaced, as a pattern, and by what: %(size)d is where in the body it happens
+    spoils: tuple[bytes, bytes] | None = None
+    is_chunked: bool = False  # whether the body is sent in chunks, whatever the reply says
+    data: bytes = b""  # what is sent before the end
+    before_end: Callable[[StubConnection], None] | None = None  # what is done before the end
+    resets: bool = False  # whether it is a TCP reset
+    lingers: bool = True  # whether the client gets to read what it was sent
+    needs_tls: bool = False  # whether it goes wrong in TLS
+    flaw: Flaw | None = None  # what is wrong with the certificate; the connection then goes on as the client likes
 
 
 _EFFECTS: Mapping[Fault, _Effect] = {
@@ -173,13 +145,15 @@ _EFFECTS: Mapping[Fault, _Effect] = {
     Fault.STALL: _Effect(_EVERYWHERE, before_end=_stall, lingers=False),
     Fault.TRUNCATE: _Effect(_BODY),
     Fault.GARBAGE: _Effect(_ON_THE_WAY_BACK, data=GARBAGE),
-    Fault.BAD_STATUS_LINE: _Effect(_START, sends_all=True, spoil_head=_spoil_status_line),
-    Fault.BAD_HEADER: _Effect(_START, sends_all=True, spoil_head=_spoil_header),
+    Fault.BAD_STATUS_LINE: _Effect(_START, sends_all=True, spoils=(rb"^HTTP/1\.1 \d{3}", b"HTTP/1.1 2x0")),
+    Fault.BAD_HEADER: _Effect(_START, sends_all=True, spoils=(b"\r\n", b"\r\nthis is no header\r\n")),
     Fault.BAD_CHUNK: _Effect(_BODY, is_chunked=True, data=b"zz\r\n" + GARBAGE),
-    Fault.WRONG_LENGTH: _Effect(_BODY, sends_all=True, spoil_head=_spoil_length),
+    Fault.WRONG_LENGTH: _Effect(
+        _BODY, sends_all=True, spoils=(rb"\r\nContent-Length: \d+\r\n", b"\r\nContent-Length: %(size)d\r\n")
+    ),
     Fault.HALF_CLOSE: _Effect(_ON_THE_WAY_BACK, before_end=lambda connection: connection.half_close(), lingers=False),
     # Its end resets the connection, since there is something in it that was not read.
-    Fault.NO_READ: _Effect((FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY), sends_all=True, lingers=False),
+    Fault.NO_READ: _Effect(_EARLY, sends_all=True, lingers=False),
     Fault.TLS_HANDSHAKE: _Effect(_CONNECT, before_end=_refuse_handshake, needs_tls=True),
     Fault.EXPIRED_CERT: _Effect(_CONNECT, needs_tls=True, flaw="expired"),
     Fault.WRONG_HOST_CERT: _Effect(_CONNECT, needs_tls=True, flaw="wrong-host"),
@@ -189,17 +163,11 @@ _EFFECTS: Mapping[Fault, _Effect] = {
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """A fault at a point.
-
-    Attributes:
-        fault: What goes wrong.
-        point: Where.
-        after_bytes: After how many bytes of the body; None for half of it.
-    """
+    """A fault at a point; see `plan_fault`."""
 
     fault: Fault
     point: FaultPoint
-    after_bytes: int | None = None
+    after_bytes: int | None = None  # of the body; None for half of it
 
     @property
     def effect(self) -> _Effect:
@@ -242,7 +210,7 @@ class FaultPlan:
         in_pieces = reply.stream is not None or (reply.chunks is not None and not effect.sends_all)
         size = len(reply.body)
         if reply.raw is not None:
-            if is_of_body or effect.spoil_head is not None:
+            if is_of_body or effect.spoils is not None:
                 why = "raw bytes are sent as they are; change those"
         elif is_of_body and reply.has_no_content:
             why = f"a response with status {reply.status} has no body"
@@ -263,31 +231,14 @@ class FaultPlan:
             raise UsageError(f"{self.describe()} cannot take effect: {why}")
 
 
-def plan_exchange(fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None) -> FaultPlan:
-    """Plan what goes wrong with a request that an expectation matches.
+def plan_fault(
+    fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None, *, has_request: bool = True
+) -> FaultPlan:
+    """Plan what goes wrong with a request that an expectation matches, or with a connection before there is one.
 
     Raises:
-        UsageError: There is no such fault or point, it makes no sense there, or it comes before any request.
+        UsageError: There is no such fault or point, or it makes no sense there.
     """
-    plan = _make_plan(fault, at, after_bytes)
-    if plan.point is FaultPoint.CONNECT:
-        raise UsageError(
-            f"{fault} at FaultPoint.CONNECT happens before there is a request that an expectation could match; "
-            f"write stub.on_connect({fault})"
-        )
-    return plan
-
-
-def plan_connection(fault: Fault) -> FaultPlan:
-    """Plan what goes wrong with a connection, before there is a request.
-
-    Raises:
-        UsageError: There is no such fault, or it makes no sense there.
-    """
-    return _make_plan(fault, FaultPoint.CONNECT, None)
-
-
-def _make_plan(fault: Fault, at: FaultPoint | None, after_bytes: int | None) -> FaultPlan:
     if not isinstance(fault, Fault):
         raise UsageError(f"fault is {quote(fault)}; wanted one of {', '.join(map(str, Fault))}")
     points = _EFFECTS[fault].points
@@ -299,11 +250,16 @@ def _make_plan(fault: Fault, at: FaultPoint | None, after_bytes: int | None) -> 
     if after_bytes is not None:
         if isinstance(after_bytes, bool) or not isinstance(after_bytes, int) or after_bytes < 0:
             raise UsageError(f"after_bytes is {quote(after_bytes)}; wanted a number of bytes, 0 or more")
-        if point not in _BODIES:
+        if point not in (FaultPoint.REQUEST_BODY, FaultPoint.RESPONSE_BODY):
             raise UsageError(
                 f"after_bytes is {after_bytes}, but {point} is a moment without bytes; "
                 "it goes with FaultPoint.REQUEST_BODY and FaultPoint.RESPONSE_BODY"
             )
+    if has_request and point is FaultPoint.CONNECT:
+        raise UsageError(
+            f"{fault} at FaultPoint.CONNECT happens before there is a request that an expectation could match; "
+            f"write stub.on_connect({fault})"
+        )
     return FaultPlan(fault, point, after_bytes)
 
 
@@ -311,19 +267,21 @@ def _make_plan(fault: Fault, at: FaultPoint | None, after_bytes: int | None) -> 
 
 
 class Disruption:
-    """Something that lasts until its ``with`` block ends, until `end` is called, or until the test is over."""
+    """Something that lasts until its ``with`` block ends, until `end` is called, or until the test is over.
 
-    def __init__(self) -> None:
+    Args:
+        on_end: Called at its end.
+    """
+
+    def __init__(self: D, on_end: Callable[[D], None]) -> None:
         self.is_over = False
+        self._on_end: Callable[[Any], None] = on_end
 
     def end(self) -> None:
         """End it; a second time does nothing."""
         if not self.is_over:
             self.is_over = True
-            self._end()
-
-    def _end(self) -> None:
-        raise NotImplementedError
+            self._on_end(self)
 
     def __enter__(self: D) -> D:
         return self
@@ -335,25 +293,16 @@ class Disruption:
 
 
 class Outage(Disruption):
-    """A time in which a stub cannot be reached.
+    """A time in which a stub cannot be reached."""
 
-    Args:
-        reopen: Called at its end.
-    """
-
-    def __init__(self, reopen: Callable[[], None]) -> None:
-        super().__init__()
+    def __init__(self, on_end: Callable[[Outage], None]) -> None:
+        super().__init__(on_end)
         self.sockets: list[socket.socket] = []
-        self._reopen = reopen
 
     def abandon(self) -> None:
         """Let go of what it holds; called when the stub stops, too."""
         while self.sockets:
             self.sockets.pop().close()
-
-    def _end(self) -> None:
-        self.abandon()
-        self._reopen()
 
 
 def fill(sock: socket.socket) -> list[socket.socket]:
@@ -385,20 +334,16 @@ class ConnectionFault(Disruption):
         count: With how many it has gone wrong.
     """
 
-    def __init__(self, plan: FaultPlan, times: int | None, forget: Callable[[ConnectionFault], None]) -> None:
-        super().__init__()
+    def __init__(self, plan: FaultPlan, times: int | None, on_end: Callable[[ConnectionFault], None]) -> None:
+        super().__init__(on_end)
         self.plan = plan
         self.times = times
         self.count = 0
-        self._forget = forget
 
     @property
     def has_room(self) -> bool:
         """Whether another connection will fail."""
         return self.times is None or self.count < self.times
-
-    def _end(self) -> None:
-        self._forget(self)
 
     def __repr__(self) -> str:
         often = "" if self.times is None else f" {self.count}/{self.times}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 from werkzeug.datastructures import Range
 from werkzeug.http import parse_date, parse_etags, parse_range_header, unquote_etag
@@ -26,93 +28,54 @@ __all__ = ["ResponseSender", "select"]
 _NO_PIECE = object()
 
 
+@dataclass(frozen=True)
 class ResponseSender:
-    """One reply on its way to one client.
+    """One reply on its way to one client."""
 
-    Args:
-        connection: The client's.
-        exchange: The exchange, while it is served.
-        response: Writes the response.
-        request: What is answered.
-        reply: What it is answered with.
-    """
-
-    def __init__(
-        self,
-        connection: StubConnection,
-        exchange: Exchange,
-        response: ResponseWriter,
-        request: RecordedRequest,
-        reply: Reply,
-    ) -> None:
-        self._connection = connection
-        self._exchange = exchange
-        self._response = response
-        self._request = request
-        self._reply = reply
+    connection: StubConnection
+    exchange: Exchange  # while it is served
+    response: ResponseWriter
+    request: RecordedRequest
+    reply: Reply
 
     def send(self) -> None:
-        """Send all of it.
+        """Send all of it: what is informational, the head and the body, and as far as its fault lets it come.
 
         Raises:
             ClientDisconnected: The client has left, the stub stops, or the reply is to end in another way.
             UsageError: Its fault cannot take effect.
         """
-        reply, plan = self._reply, self._reply.fault
-        self._inform()
-        if reply.delay:
-            self._connection.pause(reply.delay)  # a stop ends it: then the reply comes at once
-        if plan is not None:
-            plan.check(reply, self._exchange)
-            if plan.precedes_response:
-                self._connection.inject_fault(plan)
-            if plan.effect.spoil_head is not None:
-                self._spoil_head(
-                    plan.effect.spoil_head, plan.cut(None if reply.stream is not None else len(reply.body))
-                )
-        if reply.raw is not None:
-            self._send_raw(reply.raw, plan)
-        self._response.begin_prepared(reply.head)
-        self._send_body(plan if plan is not None and plan.point is FaultPoint.RESPONSE_BODY else None)
-        if plan is not None:
-            self._connection.inject_fault(plan)
-
-    def _inform(self) -> None:
-        """Send what comes before the response; HTTP/1.0 has none of it."""
-        for status, headers in self._reply.informational:
+        connection, response, reply, plan = self.connection, self.response, self.reply, self.reply.fault
+        for status, headers in reply.informational if self.exchange.version == "HTTP/1.1" else ():
             lines = [f"HTTP/1.1 {describe_status(status)}", *(f"{name}: {value}" for name, value in headers), "", ""]
-            if self._exchange.version == "HTTP/1.1":
-                self._connection.send("\r\n".join(lines).encode("latin-1"))
-
-    def _send_raw(self, pieces: tuple[bytes, ...], plan: FaultPlan | None) -> NoReturn:
-        for piece in pieces:
-            self._connection.send(piece)
-        match = re.match(rb"HTTP/1\.[01] (\d{3})", pieces[0]) if pieces else None
-        if match is not None:
-            self._exchange.status = int(match[1])
-        if plan is not None and plan.point is FaultPoint.RESPONSE_END:
-            self._connection.inject_fault(plan)
-        raise self._connection.abandon("", linger=True)
-
-    def _spoil_head(self, spoil: Callable[[bytes, int], bytes], size: int) -> None:
-        """Send the first bytes, where the head is, as ``spoil`` changes them."""
-
-        def wrap(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
-            heads = [spoil]
-
-            def changed(data: bytes) -> None:
-                send(heads.pop()(data, size) if heads else data)
-
-            return changed
-
-        self._response.wrap_send(wrap)
-
-    # -- the body --------------------------------------------------------------------------------------------------
-
-    def _send_body(self, plan: FaultPlan | None) -> None:
-        """Send the head and the body: whole, piece by piece or slowly, and as far as a fault lets it come."""
-        reply, response = self._reply, self._response
+            connection.send("\r\n".join(lines).encode("latin-1"))
+        if reply.delay:
+            connection.pause(reply.delay)  # a stop ends it: then the reply comes at once
         size = None if reply.stream is not None else len(reply.body)
+        if plan is not None:
+            plan.check(reply, self.exchange)
+            if plan.precedes_response:
+                connection.inject_fault(plan)
+            if plan.effect.spoils is not None:
+                pattern, replacement = plan.effect.spoils
+                response.wrap_send(partial(_spoil_first, pattern, replacement % {b"size": plan.cut(size)}))
+        if reply.raw is not None:
+            for piece in reply.raw:
+                connection.send(piece)
+            match = re.match(rb"HTTP/1\.[01] (\d{3})", reply.raw[0]) if reply.raw else None
+            if match is not None:
+                self.exchange.status = int(match[1])
+            if plan is not None and plan.point is FaultPoint.RESPONSE_END:
+                connection.inject_fault(plan)
+            raise connection.abandon("", linger=True)
+        response.begin_prepared(reply.head)
+        self._send_body(size, plan if plan is not None and plan.point is FaultPoint.RESPONSE_BODY else None)
+        if plan is not None:
+            connection.inject_fault(plan)
+
+    def _send_body(self, size: int | None, plan: FaultPlan | None) -> None:
+        """Send the head and the body: whole, piece by piece or slowly, and as far as a fault lets it come."""
+        reply, response = self.reply, self.response
         if plan is not None and plan.effect.sends_all:
             body = b"".join(piece for piece in self._pieces() if isinstance(piece, bytes))
             if plan.cut(size) >= len(body):
@@ -138,13 +101,19 @@ class ResponseSender:
         response.finish(trailers=trailers.encode("latin-1"))
 
     def _send_pieces(self, left: int | None) -> bool:
-        """Send each piece when it comes, and no more than ``left`` bytes; whether there are as many."""
+        """Send each piece when it comes, but no more than ``left`` bytes; whether there are as many."""
+        throttle = self.reply.throttle
         with contextlib.closing(self._pieces()) as pieces:
             for piece in pieces:
                 if isinstance(piece, Pause):
                     self._pause(piece.seconds)
                     continue
-                self._write(piece[:left])
+                sent = piece[:left]
+                size = len(sent) if throttle is None else throttle.size
+                for start in range(0, len(sent), size or 1):
+                    if throttle is not None and self.response.sent:
+                        self._pause(throttle.seconds)
+                    self.response.write(sent[start : start + size])
                 if left is not None:
                     left -= len(piece)
                     if left <= 0:
@@ -153,11 +122,11 @@ class ResponseSender:
 
     def _pieces(self) -> Generator[bytes | Pause]:
         """Give the pieces of the body; closing this closes what they come from."""
-        reply, connection = self._reply, self._connection
+        reply, connection = self.reply, self.connection
         if reply.stream is None:
             yield from [reply.body] if reply.chunks is None else reply.chunks
             return
-        items = reply.stream.open(self._request)
+        items = reply.stream.open(self.request)
         try:
             while not connection.stopping.is_set():
                 if isinstance(items, AsyncIterator):
@@ -175,19 +144,16 @@ class ResponseSender:
             elif close is not None:
                 close()
 
-    def _write(self, piece: bytes) -> None:
-        """Write a piece, as slowly as it must be."""
-        throttle = self._reply.throttle
-        size = len(piece) if throttle is None else throttle.size
-        for start in range(0, len(piece), size or 1):
-            if throttle is not None and self._response.sent:
-                self._pause(throttle.seconds)
-            self._response.write(piece[start : start + size])
-
     def _pause(self, seconds: float | None) -> None:
         """Wait in the middle of a response, which a stop ends."""
-        if seconds != 0 and not self._connection.pause(seconds):
-            raise self._connection.abandon("the stub stopped in the middle of the response")
+        if seconds != 0 and not self.connection.pause(seconds):
+            raise self.connection.abandon("the stub stopped in the middle of the response")
+
+
+def _spoil_first(pattern: bytes, replacement: bytes, send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Have the first bytes, where the head is, changed before ``send`` gets them."""
+    is_first = iter((True,))
+    return lambda data: send(re.sub(pattern, replacement, data, count=1) if next(is_first, False) else data)
 
 
 async def _next_of(items: AsyncIterator[object]) -> object:
@@ -255,10 +221,9 @@ def _cut(reply: Reply, wanted: Range) -> Reply:
     start, stop = wanted.ranges[0]  # of the last bytes the start is negative, and may be beyond the beginning
     start = max(0, size + start) if start < 0 else start
     stop = size if stop is None else min(stop, size)
-    left = tuple(pair for pair in reply.headers if pair[0].lower() != "content-length")
+    status, shown, dropped = 206, f"{start}-{stop - 1}", "content-length"
     if start >= stop:
-        left = tuple(pair for pair in left if not pair[0].lower().startswith("content-"))
-        headers = (*left, ("Content-Range", f"bytes */{size}"))
-        return reply.changed(status=416, reason=None, body=b"", headers=headers, selects=False)
-    headers = (*left, ("Content-Range", f"bytes {start}-{stop - 1}/{size}"))
-    return reply.changed(status=206, reason=None, body=reply.body[start:stop], headers=headers, selects=False)
+        status, shown, dropped = 416, "*", "content-"
+    left = [pair for pair in reply.headers if not pair[0].lower().startswith(dropped)]
+    headers = (*left, ("Content-Range", f"bytes {shown}/{size}"))
+    return reply.changed(status=status, reason=None, body=reply.body[start:stop], headers=headers, selects=False)

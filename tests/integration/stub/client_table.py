@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from liveserver_testcase import Fault, FaultPoint, HTTPStub
-from liveserver_testcase.stub.faults import FaultPlan, plan_connection, plan_exchange
+from liveserver_testcase.stub.faults import FaultPlan, plan_fault
 from tests.integration.stub.clients import CLIENTS, Wish
 
 __all__ = ["ROWS", "TABLE", "observe", "read_table", "spoil"]
@@ -26,10 +26,10 @@ _BODY = b"x" * 300_000
 
 
 def _list_plans() -> Iterator[tuple[str, FaultPlan]]:
-    for make in (plan_connection, *[lambda fault, at=at: plan_exchange(fault, at) for at in list(FaultPoint)[1:]]):
+    for at in FaultPoint:
         for fault in Fault:
             with contextlib.suppress(Exception):
-                plan = make(fault)
+                plan = plan_fault(fault, at, has_request=at is not FaultPoint.CONNECT)
                 yield f"{plan.fault.name} at {plan.point.name}", plan
 
 

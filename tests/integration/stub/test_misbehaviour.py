@@ -6,7 +6,7 @@ import socket
 import warnings
 
 from liveserver_testcase import Fault, FaultPoint, HTTPStub, Reply, UsageError
-from liveserver_testcase.stub.faults import GARBAGE, FaultPlan, plan_exchange
+from liveserver_testcase.stub.faults import GARBAGE, FaultPlan, plan_fault
 from tests.integration.stub.support import receive
 from tests.integration.stub.wire import GET, Seen, WireTest, get, post, split
 from tests.support import HANG
@@ -351,7 +351,7 @@ class TogetherTest(FaultTest):
         for fault in Fault:
             for place in FaultPoint:
                 try:
-                    plan = plan_exchange(fault, place)
+                    plan = plan_fault(fault, place)
                 except UsageError:
                     continue
                 for reply in (
