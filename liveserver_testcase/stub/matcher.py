@@ -124,21 +124,13 @@ class Matcher(abc.ABC):
 
 
 class Difference(NamedTuple):
-    """One place where what came is not what was wanted.
+    """One place where what came is not what was wanted, both as they are shown."""
 
-    Attributes:
-        where: The place, such as ``$.items[0].price``; ``$`` is the whole.
-        wanted: What was wanted there, as text.
-        got: What is there, as text.
-        hint: What the likely mistake is; may be empty.
-        texts: Both, if they are texts, for a diff.
-    """
-
-    where: str
+    where: str  # such as $.items[0].price; $ is the whole
     wanted: str
     got: str
     hint: str = ""
-    texts: tuple[str, str] | None = None
+    texts: tuple[str, str] | None = None  # both, if they are texts, for a diff
 
 
 def find_differences(wanted: object, got: object, where: str = "$") -> list[Difference]:
@@ -163,15 +155,15 @@ def find_value_differences(
     wanted: object, values: Sequence[str], where: str, accepts_it: Callable[[object], bool]
 ) -> list[Difference]:
     """Where what came under one name differs from what is wanted, unless that is accepted."""
+    got = merge_values(values)
     try:
         if accepts_it(wanted):
             return []
+        hint = _hint(wanted, got)
+        if len(values) > 1 and not isinstance(wanted, list | tuple | Combinator):
+            hint = f"it came {len(values)} times: write a list for all of them"
     except Exception as error:
-        return [Difference(where, show(wanted), _show_got(merge_values(values)), f"raised {describe_error(error)}")]
-    got = merge_values(values)
-    hint = _hint(wanted, got)
-    if len(values) > 1 and not isinstance(wanted, list | tuple | Combinator):
-        hint = f"it came {len(values)} times: write a list for all of them"
+        hint = f"raised {describe_error(error)}"
     return [Difference(where, show(wanted), _show_got(got), hint)]
 
 
@@ -179,24 +171,22 @@ def _compare_combined(wanted: Combinator, got: object, where: str) -> list[Diffe
     """Of those that accept many values and have parts: which part is missed."""
     if isinstance(wanted, ALL_OF):
         return [found for part in wanted.wanted for found in find_differences(part, got, where)]
-    if isinstance(wanted, INCLUDING) and isinstance(got, Mapping):
-        parts = [part for part in wanted.wanted if isinstance(part, Mapping)]
-        if len(parts) == len(wanted.wanted):
-            return [found for part in parts for found in _compare_keys(part, got, where)]
-    if isinstance(wanted, INCLUDING | UNORDERED) and isinstance(got, list | tuple):
-        return _compare_unordered(wanted.items, got, where)
-    return [Difference(where, show(wanted), _show_got(got), _hint(wanted, got))]
-
-
-def _compare_unordered(wanted: Sequence[object], got: Sequence[object], where: str) -> list[Difference]:
-    """The first item that is missing, or the first that is too many."""
-    number = first_unassigned(wanted, got)
+    if (
+        isinstance(wanted, INCLUDING)
+        and isinstance(got, Mapping)
+        and all(isinstance(p, Mapping) for p in wanted.wanted)
+    ):
+        parts: Any = wanted.wanted
+        return [found for part in parts for found in _compare_keys(part, got, where)]
+    if not isinstance(wanted, INCLUDING | UNORDERED) or not isinstance(got, list | tuple):
+        return [Difference(where, show(wanted), _show_got(got), _hint(wanted, got))]
+    number = first_unassigned(wanted.items, got)
     if number is not None:
-        return [Difference(where, f"an item {show(wanted[number])}", _show_got(got))]
-    extra = [item for item in got if not any(accepts(want, item) for want in wanted)]
-    if extra:
-        return [Difference(where, "no other item", f"an item {_show_got(extra[0])}")]
-    return [Difference(where, f"a list of {len(wanted)}", f"a list of {len(got)}")]
+        return [Difference(where, f"an item {show(wanted.items[number])}", _show_got(got))]
+    for item in got:
+        if not any(accepts(want, item) for want in wanted.items):
+            return [Difference(where, "no other item", f"an item {_show_got(item)}")]
+    return [Difference(where, f"a list of {len(wanted.items)}", f"a list of {len(got)}")]
 
 
 def _compare_keys(
@@ -205,12 +195,13 @@ def _compare_keys(
     extra = [key for key in got if key not in wanted]
     found: list[Difference] = []
     for key, want in wanted.items():
-        for difference in find_differences(want, got.get(key, ABSENT), f"{where}{_step(key)}"):
-            misspelt = _find_misspelt(key, extra) if key not in got else None
-            if misspelt is not None:
-                extra.remove(misspelt)
-                difference = difference._replace(hint=f"there is {quote(misspelt)}: is it misspelt?")
-            found.append(difference)
+        differences = find_differences(want, got.get(key, ABSENT), f"{where}{_step(key)}")
+        misspelt = _find_misspelt(key, extra) if differences and key not in got else None
+        if misspelt is not None:
+            extra.remove(misspelt)
+            hint = f"there is {quote(misspelt)}: is it misspelt?"
+            differences = [difference._replace(hint=hint) for difference in differences]
+        found += differences
     if is_exact:
         allow = "" if found else "INCLUDING({…}) allows more"
         found += [Difference(f"{where}{_step(key)}", "nothing", _show_got(got[key]), allow) for key in extra]
@@ -218,26 +209,24 @@ def _compare_keys(
 
 
 def _find_misspelt(key: object, others: Sequence[object]) -> object | None:
-    """Which of the other keys is probably the one that was meant."""
-    names = {_plain(other): other for other in others if isinstance(other, str)}
+    """Which of the other keys is probably the one that was meant: ``user_id`` is ``userId``."""
+
+    def strip(name: str) -> str:
+        return re.sub(r"[\W_]", "", name).lower() or name
+
+    names = {strip(other): other for other in others if isinstance(other, str)}
     if not isinstance(key, str) or not names:
         return None
     from difflib import get_close_matches  # costs a millisecond that no passing test needs
 
-    near = get_close_matches(_plain(key), names, 1, 0.75)
+    near = get_close_matches(strip(key), names, 1, 0.75)
     return names[near[0]] if near else None
 
 
-def _plain(key: str) -> str:
-    """A key without what styles of writing make of it: ``user_id`` is ``userId``."""
-    return re.sub(r"[\W_]", "", key).lower() or key
-
-
 def _compare_items(wanted: Sequence[object], got: Sequence[object], where: str) -> list[Difference]:
-    if len(wanted) == len(got) and UNORDERED(*wanted).accepts(got):
-        return [
-            Difference(where, show(wanted), _show_got(got), "the same items in another order: UNORDERED(…) allows it")
-        ]
+    if len(wanted) == len(got) and first_unassigned(wanted, got) is None:
+        hint = "the same items in another order: UNORDERED(…) allows it"
+        return [Difference(where, show(wanted), _show_got(got), hint)]
     found: list[Difference] = []
     for left, right in _align(wanted, got):
         if right is None:
@@ -299,13 +288,9 @@ def _step(key: object) -> str:
 
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (bool, "a truth value"),
-    ((int, float), "a number"),
-    (str, "a text"),
-    (dict, "an object"),
-    ((list, tuple), "a list"),
-    (type(None), "null"),
-)
+    (bool, "a truth value"), ((int, float), "a number"), (str, "a text"),
+    (dict, "an object"), ((list, tuple), "a list"), (type(None), "null"),
+)  # fmt: skip
 
 
 def _hint(wanted: object, got: object) -> str:
@@ -337,30 +322,22 @@ class _Criterion(Protocol):
     def weight(self) -> float: ...
 
 
-def make_mismatch(criterion: _Criterion, found: Sequence[Difference], whole: str = "$") -> Mismatch:
-    """The first of the differences, a diff if it is one of long texts, and the next four, each with its values.
-
-    Args:
-        criterion: The criterion that is not met.
-        found: At least one difference.
-        whole: What stands for the whole value, which needs no place.
-    """
-    first, *rest = map(_without_secrets, found)
+def make_mismatch(criterion: _Criterion, found: Sequence[Difference]) -> Mismatch:
+    """The first of the differences, a diff if it is one of long texts, and the next four, each with its values."""
+    shown = []
+    for each in found:
+        if is_secret(each.where):
+            each = each._replace(wanted=MASK, got="nothing" if each.got == "nothing" else "another", texts=None)
+        shown.append(each)
+    first, *rest = shown
     hint = "; ".join(filter(None, [first.hint, count(len(rest), "more difference") if rest else ""]))
-    where = "" if first.where == whole else one_line(first.where)
+    where = "" if first.where == "$" else one_line(first.where)
     lines = [f"at {one_line(each.where)}: {_format_difference(each)}" for each in rest[: _MOST_SHOWN - 1]]
     if len(rest) >= _MOST_SHOWN:
         lines.append(f"… and {count(len(rest) - _MOST_SHOWN + 1, 'more difference')}")
     distance = 1.0 if is_secret(first.where) else criterion.weight * (1 - 0.5 / (1 + len(found)))
-    details = (*_diff(first.texts), *lines)
+    details = (*(_diff(*first.texts) if first.texts else ()), *lines)
     return Mismatch(criterion.name, first.wanted, first.got, hint, distance, where, details)
-
-
-def _without_secrets(difference: Difference) -> Difference:
-    if not is_secret(difference.where):
-        return difference
-    got = "nothing" if difference.got == "nothing" else "another"
-    return difference._replace(wanted=MASK, got=got, texts=None)
 
 
 def _format_difference(difference: Difference | Mismatch) -> str:
@@ -368,31 +345,28 @@ def _format_difference(difference: Difference | Mismatch) -> str:
     return f"{text} ({difference.hint})" if difference.hint else text
 
 
-def _diff(texts: tuple[str, str] | None) -> tuple[str, ...]:
-    """The lines that differ, if there are several or the texts are long; without their secrets."""
-    if texts is None or (max(map(len, texts)) < _LONG and not any("\n" in text for text in texts)):
+def _diff(wanted: str, got: str) -> tuple[str, ...]:
+    """The lines that differ, or where one long line does; without their secrets."""
+    if max(len(wanted), len(got)) < _LONG and "\n" not in wanted + got:
         return ()
     # Comparing takes time.  Masked before they are cut into lines, for a secret can have several.
-    left, right = (mask(text[:20_000]) for text in texts)
-    if left == right:
+    wanted, got = mask(wanted[:20_000]), mask(got[:20_000])
+    if wanted == got:
         return (f"they differ where {MASK} stands, or after 20,000 characters",)
-    wanted, got = left.splitlines(), right.splitlines()
-    if len(wanted) <= 1 and len(got) <= 1:
-        return _diff_line(left, right)
+    left, right = wanted.splitlines(), got.splitlines()
+    if len(left) <= 1 and len(right) <= 1:
+        same = next(
+            (i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), min(len(wanted), len(got))
+        )
+        start = max(0, same - 20)
+        lead = "…" if start else ""
+        return (
+            f"they differ from character {same + 1:,} on:",
+            f"  wanted {lead}{show(wanted[start : same + 40])}",
+            f"  got    {lead}{show(got[start : same + 40])}",
+        )
     import difflib  # costs a millisecond that no passing test needs
 
-    lines = list(difflib.unified_diff(wanted, got, "wanted", "got", lineterm="", n=2))
+    lines = list(difflib.unified_diff(left, right, "wanted", "got", lineterm="", n=2))
     shown = [quote(line)[1:-1] for line in lines[:20]]
     return (*shown, f"… {len(lines) - 20:,} more lines") if len(lines) > 20 else tuple(shown)
-
-
-def _diff_line(wanted: str, got: str) -> tuple[str, ...]:
-    """Where two long lines part."""
-    same = next((i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), min(len(wanted), len(got)))
-    start = max(0, same - 20)
-    lead = "…" if start else ""
-    return (
-        f"they differ from character {same + 1:,} on:",
-        f"  wanted {lead}{show(wanted[start : same + 40])}",
-        f"  got    {lead}{show(got[start : same + 40])}",
-    )

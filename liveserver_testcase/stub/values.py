@@ -1,8 +1,7 @@
 """The one rule by which a wanted value is compared with what came, and the values that stand for many.
 
 A plain value means equality, and inside lists and mappings each part follows the rule itself.  A compiled pattern must
-match a whole text; a callable is asked; a type wants an instance of it; an object with an
-``__eq__`` of its own decides.
+match a whole text; a callable is asked; a type wants an instance of it; an ``__eq__`` of an object's own decides.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
@@ -99,7 +98,7 @@ ABSENT = _Absent()
 
 
 class Logical(Combinator):
-    """A combinator that asks the same of each of its values."""
+    """A combination that asks the same of each of its values."""
 
     def __init__(self, *wanted: object) -> None:
         if not wanted:
@@ -160,7 +159,13 @@ class INCLUDING(Combinator):
                 for part in self.wanted
             )
         if isinstance(got, str | bytes):
-            return all(_is_part(part, got) for part in self.items)
+            kind: Any = str if isinstance(got, str) else bytes
+            return all(
+                isinstance(part.pattern, kind) and part.search(got) is not None
+                if isinstance(part, re.Pattern)
+                else isinstance(part, kind) and part in got
+                for part in self.items
+            )
         return isinstance(got, list | tuple) and first_unassigned(self.items, got) is None
 
     def accepts_values(self, values: Sequence[str]) -> bool:
@@ -182,19 +187,15 @@ class UNORDERED(Combinator):
 # -- what can be wanted ------------------------------------------------------------------------------------------------
 
 _TEXTS = ("uuid.UUID", "decimal.Decimal", "datetime.date", "ipaddress.IPv4Address", "ipaddress.IPv6Address")
-_NO_ITEM = "another list, or ABSENT, in it, which never comes"
-_NO_TEXT = "'' for an empty value, or ABSENT"
 _MOST_WRITTEN = 100  # items of a mapping or a list: as many as can be seen in a text that is cut anyway
 _JSON: tuple[object, ...] = ("", 0, 0.5, True, None, [], {})  # one value of each kind
 
 
 def is_custom_comparator(value: object) -> bool:
-    """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own.
-
-    That of Python's own types, such as a date, and the one that a dataclass is given, know their own kind only.
-    """
+    """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own."""
     if callable(value):
         return True
+    # that of Python's own types, such as a date, and the one that a dataclass is given, know their own kind only
     owner = next(each for each in type(value).__mro__ if "__eq__" in each.__dict__)
     root = owner.__module__.partition(".")[0]
     if root in sys.stdlib_module_names and root != "unittest":
@@ -205,6 +206,11 @@ def is_custom_comparator(value: object) -> bool:
 def _is_a(value: object, *names: str) -> bool:
     # none of the classes is imported for that
     return any(f"{each.__module__}.{each.__qualname__}" in names for each in type(value).__mro__)
+
+
+def _list_items(value: object) -> Sequence[object]:
+    """The items that a list must have, if it is one that is wanted."""
+    return value.items if isinstance(value, INCLUDING | UNORDERED) else value if isinstance(value, list | tuple) else ()
 
 
 def make_text(criterion: str, name: str, value: object) -> object:
@@ -221,48 +227,42 @@ def make_text(criterion: str, name: str, value: object) -> object:
     if isinstance(value, str) or value is ABSENT:
         return value
     if any(part is ABSENT or isinstance(part, list | tuple) for part in _list_items(value)):
-        raise UsageError(f"{criterion} wants for {name!r} a list with {_NO_ITEM}; wanted the texts alone")
+        raise UsageError(
+            f"{criterion} wants for {name!r} a list with another list, or ABSENT, in it, which never comes; "
+            "wanted the texts alone"
+        )
     if isinstance(value, Combinator):
         return value.map(lambda part: make_text(criterion, name, part))
     if isinstance(value, list | tuple):
         return [make_text(criterion, name, part) for part in value]
     shown = f"{criterion} wants {MASK if is_secret(name) else show(value)} for {name!r}"
     if isinstance(value, bool) or value is None:
-        advice = f"'{str(value).lower()}', '{value}' or '{value:d}', as it is sent" if value is not None else ""
-        raise UsageError(f"{shown}, which no request can carry: write {advice or _NO_TEXT}")
-    if isinstance(value, int | float) and not isinstance(value, enum.Enum):
-        return str(value)
-    if _is_a(value, *_TEXTS) and not _is_a(value, "datetime.datetime"):
+        advice = "'' for an empty value, or ABSENT"
+        if value is not None:
+            advice = f"'{str(value).lower()}', '{value}' or '{value:d}', as it is sent"
+        raise UsageError(f"{shown}, which no request can carry: write {advice}")
+    is_datetime = _is_a(value, "datetime.datetime")
+    if (isinstance(value, int | float) and not isinstance(value, enum.Enum)) or (
+        _is_a(value, *_TEXTS) and not is_datetime
+    ):
         return str(value)
     if decides_on_text(value):
         return value
-    what = "a class" if isinstance(value, type) else f"of type {type(value).__name__}"
-    raise UsageError(f"{shown}, {what}; what is sent is text: write {_advise(value)}")
-
-
-def _list_items(value: object) -> Sequence[object]:
-    """The items that a list must have, if it is one that is wanted."""
-    return value.items if isinstance(value, INCLUDING | UNORDERED) else value if isinstance(value, list | tuple) else ()
-
-
-def _advise(value: object) -> str:
+    advice = "a text, a compiled pattern of one, or a predicate"
     if isinstance(value, bytes):
-        return repr(value.decode("utf-8", "replace"))
-    if isinstance(value, enum.Enum):
-        return f"{type(value).__name__}.{value.name}.value"
-    if _is_a(value, "datetime.datetime"):
-        return f"{str(value)!r} or {str(value).replace(' ', 'T')!r}, as it is sent"
-    if isinstance(value, set | frozenset):
-        return "ANY_OF(…), or UNORDERED(…) for all of them"
-    return "a text, a compiled pattern of one, or a predicate"
+        advice = repr(value.decode("utf-8", "replace"))
+    elif isinstance(value, enum.Enum):
+        advice = f"{type(value).__name__}.{value.name}.value"
+    elif is_datetime:
+        advice = f"{str(value)!r} or {str(value).replace(' ', 'T')!r}, as it is sent"
+    elif isinstance(value, set | frozenset):
+        advice = "ANY_OF(…), or UNORDERED(…) for all of them"
+    what = "a class" if isinstance(value, type) else f"of type {type(value).__name__}"
+    raise UsageError(f"{shown}, {what}; what is sent is text: write {advice}")
 
 
 def check_json(value: object) -> None:
-    """Refuse what no JSON can be equal to.
-
-    Raises:
-        UsageError: It is, or has in it, such a value.
-    """
+    """Refuse with a `UsageError` what no JSON can be equal to, or has in it what none can."""
     if any(part is ABSENT for part in _list_items(value)):
         raise UsageError(f"json wants {show(value)}, a list with ABSENT in it; an item that is not there is left out")
     if isinstance(value, Combinator | list | tuple):
@@ -308,12 +308,7 @@ def is_type(value: object) -> TypeGuard[type]:
 
 
 def accepts(wanted: object, got: object) -> bool:
-    """Whether ``got`` is what is wanted; what a predicate raises comes out.
-
-    Args:
-        wanted: A value, or what stands for several.
-        got: What came; ``ABSENT`` if nothing did.
-    """
+    """Whether ``got``, which is ``ABSENT`` if nothing came, is what is wanted; what a predicate raises comes out."""
     if wanted.__class__ is str:  # most are
         return wanted == got
     if isinstance(wanted, Combinator):
@@ -353,10 +348,7 @@ def accepts_each(test: Callable[[object], bool], wanted: object) -> bool:
 
 
 def accepts_values(wanted: object, values: Sequence[str]) -> bool:
-    """Whether what came under one name, once or several times, is what is wanted.
-
-    A list wants each of them, in order; anything else wants the only one.
-    """
+    """Whether what came under one name is what is wanted: of a list each, in order; else the only one."""
     if wanted.__class__ is str:
         return len(values) == 1 and values[0] == wanted
     if isinstance(wanted, Combinator):
@@ -371,12 +363,6 @@ def accepts_values(wanted: object, values: Sequence[str]) -> bool:
 def merge_values(values: Sequence[str]) -> object:
     """The only value; all, if they are several; ABSENT if there is none."""
     return list(values) if len(values) > 1 else values[0] if values else ABSENT
-
-
-def _is_part(part: object, got: str | bytes) -> bool:
-    if isinstance(part, re.Pattern):
-        return isinstance(got, type(part.pattern)) and part.search(got) is not None
-    return isinstance(part, str if isinstance(got, str) else bytes) and part in got  # type: ignore[operator]
 
 
 def first_unassigned(wanted: Sequence[object], got: Sequence[object]) -> int | None:
@@ -398,15 +384,8 @@ def first_unassigned(wanted: Sequence[object], got: Sequence[object]) -> int | N
     return next((number for number in range(len(wanted)) if not place(number, set())), None)
 
 
-# -- looked up -------------------------------------------------------------------------------------------------------
-
-
 def freeze(value: object) -> Hashable:
-    """A plain value as a key: two values have the same if and only if each accepts the other.
-
-    Raises:
-        TypeError: It is not plain: what it accepts must be asked of it.
-    """
+    """A plain value as a key: two have the same if and only if each accepts the other; others are a TypeError."""
     kind = value.__class__
     if kind is str or kind is int or kind is float or value is None:
         return value
