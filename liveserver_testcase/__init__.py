@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .cases.attributes import ServerAttribute as ServerAttribute
     from .cases.base import ServerTestCase as ServerTestCase
     from .cases.class_server import ClassServer as ClassServer
     from .cases.class_server import Problem as Problem
+    from .cases.class_server import ServerAttribute as ServerAttribute
     from .cases.django_databases import SharedDatabases as SharedDatabases
     from .cases.live import LiveServerTestCase as LiveServerTestCase
     from .cases.smtp import SMTPTestCase as SMTPTestCase
@@ -67,9 +67,8 @@ if TYPE_CHECKING:
 
 # The modules, each with those of its names that are public.
 _NAMES = {
-    "cases.attributes": "ServerAttribute",
     "cases.base": "ServerTestCase",
-    "cases.class_server": "ClassServer Problem",
+    "cases.class_server": "ClassServer Problem ServerAttribute",
     "cases.django_databases": "SharedDatabases",
     "cases.live": "LiveServerTestCase",
     "cases.smtp": "SMTPTestCase",

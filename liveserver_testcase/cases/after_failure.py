@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..core.interrupts import TimeLimitExceeded, time_limit
-from ..core.server import is_switched_on
+from ..core.server import read_switch
 from ..core.text import describe_error
 from ..errors import LiveServerTestCaseError, UsageError
 from .failure_text import add_note, name_error
@@ -42,7 +42,7 @@ _has_paused = False
 
 def is_pause_wanted() -> bool:
     """Whether the first failure of the run is to be looked at."""
-    return is_switched_on(_PAUSE_VARIABLE)
+    return bool(read_switch(_PAUSE_VARIABLE))
 
 
 def pause_on_failure(test_id: str, servers: Sequence[tuple[str, Any]]) -> None:

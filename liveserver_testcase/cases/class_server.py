@@ -7,14 +7,19 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
 
 from ..core.proxies import bypass_proxies, exempt_host, restore_proxies
 from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
-from .after_failure import pause_on_failure
+from .after_failure import is_pause_wanted, pause_on_failure
 from .failure_text import is_all_ours, name_error
 
-__all__ = ["NOT_STARTED", "ClassRun", "ClassServer", "Findings", "Problem", "Startable"]
+if TYPE_CHECKING:
+    from .base import ServerTestCase
+
+__all__ = [
+    "NOT_STARTED", "ClassRun", "ClassServer", "Findings", "Problem", "ServerAttribute", "Startable", "instance_property",
+]  # fmt: skip
 
 __unittest = True
 __tracebackhide__ = True
@@ -156,14 +161,67 @@ class ClassServer(Generic[S]):
         return f"<{type(self).__name__} {self.name!r}: {self._server!r}>"
 
 
+# -- how a class and its tests reach a server ---------------------------------------------------------------------------
+
+
+class ServerAttribute(Generic[S]):
+    """A class attribute through which a test class and its tests reach the server of the same name.
+
+    Before the server is there a test gets a `ServerNotStarted`, and a class something that raises it when it is used:
+    nose2 looks at every attribute of a class when it collects tests, and would give up.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type[ServerTestCase]) -> S: ...
+    @overload
+    def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> S: ...
+    def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> S:
+        adapter = owner._own_run().adapter(self._name)
+        if adapter is not None and adapter.is_made:
+            return adapter.server  # type: ignore[no-any-return]
+        if instance is not None:
+            raise owner._explain_absence(self._name)
+        absent: Any = _Absent(f"{owner.__name__}.{self._name}, not started", lambda: owner._explain_absence(self._name))
+        return absent  # type: ignore[no-any-return]
+
+
+class _Absent:
+    """What a class gets in place of what is not there: it raises when it is used."""
+
+    def __init__(self, shown: str, explain: Callable[[], ServerNotStarted]) -> None:
+        self._shown = shown
+        self._explain = explain
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise self._explain()
+
+    def __repr__(self) -> str:
+        return f"<{self._shown}>"
+
+
+if TYPE_CHECKING:
+    instance_property = property
+else:
+
+    class instance_property(property):
+        """A property that a class cannot use; what the class gets says so."""
+
+        def __get__(self, instance: object, owner: type | None = None) -> Any:
+            if instance is not None:
+                return super().__get__(instance, owner)
+            text = f"{owner.__name__}.{self.fget.__name__} is one test's own: use it in setUp() or in a test"
+            return _Absent(text, lambda: ServerNotStarted(text))
+
+
+# -- the life of them all ----------------------------------------------------------------------------------------------
+
+
 @dataclass
 class Findings:
-    """What speaks against a test or a class.
-
-    Attributes:
-        problems: What the servers hold against it.
-        errors: What went wrong with the servers themselves.
-    """
+    """What speaks against a test or a class: what its servers hold against it, and what went wrong with themselves."""
 
     problems: list[Problem] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
@@ -181,14 +239,7 @@ class Findings:
 
 
 class ClassRun:
-    """The servers of one class from their start to their stop.
-
-    Args:
-        servers: In any order.
-
-    Raises:
-        UsageError: Two have the same name.
-    """
+    """The servers of one class from their start to their stop, listed in any order."""
 
     def __init__(self, servers: Iterable[ClassServer[Any]]) -> None:
         self.servers = sorted(servers, key=lambda server: server.order)
@@ -200,10 +251,12 @@ class ClassRun:
         self._started: list[ClassServer[Any]] = []
         self._errors: list[Problem] = []  # of beginning the test
         self._late: list[Problem] = []  # seen during a test that was skipped
+        self._pauses = False
         self._pid = os.getpid()
 
     def start(self) -> None:
         """Start the servers; call `stop` also when this fails."""
+        self._pauses = is_pause_wanted()
         _running.add(self)
         bypass_proxies()
         for server in self.servers:
@@ -233,7 +286,8 @@ class ClassRun:
         """Pass on to every server that the test has just failed."""
         for server in self._made:
             server.failed(test_id)
-        pause_on_failure(test_id, [(server.name, server.server) for server in self._made])
+        if self._pauses:
+            pause_on_failure(test_id, [(server.name, server.server) for server in self._made])
 
     def explain(self, error: BaseException) -> str:
         """Return what the servers saw that helps with an error of the test; empty for nothing."""
@@ -296,21 +350,17 @@ class ClassRun:
             raise interrupt
         return found
 
-    def abandon(self) -> None:
-        """Stop, at the end of the process, those servers that do not do so by themselves."""
-        self._started = [server for server in self._made if not getattr(server.server, "stops_at_exit", False)]
-        self.stop()
-
 
 _running: set[ClassRun] = set()  # plain unittest runs no class clean-up after a KeyboardInterrupt
 
 
+@atexit.register
 def _abandon_all() -> None:
+    """Stop, at the end of the process, those servers that do not do so by themselves."""
     for run in list(_running):
+        run._started = [server for server in run._made if not getattr(server.server, "stops_at_exit", False)]
         with contextlib.suppress(Exception):
-            run.abandon()
+            run.stop()
 
-
-atexit.register(_abandon_all)
 
 NOT_STARTED = ClassRun(())  # of a class whose servers have not been started, or were stopped

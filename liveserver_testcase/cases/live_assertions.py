@@ -8,14 +8,13 @@ from typing import Any
 from ..core.names import suggest_keywords
 from ..core.server import check_seconds
 from ..core.text import one_line, quote
-from ..errors import UsageError
 from ..web.records import RequestRecord
 from .base import ServerTestCase
 from .failure_text import name_error
 from .live_adapter import LiveAdapter, Raised, check_kinds, describe_errors, describe_exchange, is_one_of
 from .live_external import skip_external
 from .live_handle import LiveServerAttribute
-from .waiting import Block, Inquiry, Wait, check_times, in_coroutine, in_thread
+from .waiting import Block, Inquiry, Wait, check_times, count_matches, first_or_all, in_coroutine, in_thread
 
 __all__ = ["ExpectedErrors", "LiveAssertions"]
 
@@ -92,8 +91,7 @@ class LiveAssertions(ServerTestCase):
         Raises:
             AssertionError: They did not come, or not as often.
         """
-        if times is not None and check_times(times) == 0:
-            raise UsageError(f"times is {times!r}; wanted a whole number, 1 or more, or None for at least one")
+        low, high = check_times(times, least=1)
         adapter, expected = self._own_adapter("expectLiveErrors()"), ExpectedErrors(kinds, regex)
         before: list[Raised] = []
         server = self.live_server
@@ -107,12 +105,13 @@ class LiveAssertions(ServerTestCase):
             server._refuse_pending(adapter.pending_timeout)
             take()
             found = len(expected.errors)
-            if found != times if times is not None else not found:
+            if found < low or (high is not None and found > high):
                 wanted = "at least one" if times is None else str(times)
-                self.fail_with(
-                    f"the application raised {found or 'no'} {expected} in this block; "
-                    f"wanted {wanted}{self._list_errors()}"
-                )
+                lines = [f"the application raised {found or 'no'} {expected} in this block; wanted {wanted}"]
+                if server.errors:
+                    lines[0] += ". In this test it has raised"
+                    lines += [f"  {name_error(error)}" for error in server.errors[:_MOST]]
+                self.fail_with("\n".join(lines))
 
         return Block(
             "async with self.expectLiveErrors(…)",
@@ -144,11 +143,6 @@ class LiveAssertions(ServerTestCase):
         return Inquiry([server._until_idle(adapter.pending_timeout)], conclude, "assertNoLiveErrors()")
 
     assertNoLiveErrorsAsync = in_coroutine(assertNoLiveErrors)
-
-    def _list_errors(self) -> str:
-        errors = self.live_server.errors
-        lines = [f"  {name_error(error)}" for error in errors[:_MOST]]
-        return "\n".join([". In this test it has raised", *lines]) if lines else ""
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -183,60 +177,48 @@ class LiveAssertions(ServerTestCase):
         Raises:
             AssertionError: It was not, or not as often; the report lists every request of the test.
         """
-        times = check_times(times)
-        adapter = self._own_adapter("assertLiveRequested()")
+        often = check_times(times)
+        adapter, server = self._own_adapter("assertLiveRequested()"), self.live_server
         seconds = adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
 
-        def find() -> list[RequestRecord]:
-            return [record for record in self.live_server.requests if _matches(record, method, path, status)]
+        def fail(found: list[RequestRecord], _too_few: bool, advice: str) -> None:
+            if isinstance(path, re.Pattern):
+                where = f"matching {quote(path.pattern)}"
+            else:
+                where = "on any path" if path is None else one_line(path)
+            what = " ".join([method or "any method", where, *([f"-> {status}"] if status else [])])
+            came = {0: "never came", 1: "came once"}.get(len(found), f"came {len(found)} times")
+            wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
+            records = server.requests
+            listed = "came" if records else "no request came."
+            lines = [f"{what} {came}; wanted {wanted}. In this test {listed}", *map(_describe, records[:_MOST])]
+            if len(records) > _MOST:
+                lines.append(f"  … and {len(records) - _MOST} more")
+            self.fail_with("\n".join([*lines, *filter(None, [advice])]), msg, about="live_server")
 
-        def conclude(advice: str) -> Any:
-            found = find()
-            if len(found) != times if times is not None else not found:
-                wanted = "at least once" if times is None else {0: "never", 1: "once"}.get(times, f"{times} times")
-                what = " ".join([method or "any method", _describe_path(path), *([f"-> {status}"] if status else [])])
-                report = f"{what} {_count(len(found))}; wanted {wanted}{self._list_requests()}"
-                self.fail_with("\n".join(filter(None, (report, advice))), msg, about="live_server")
-            return found[0] if times in (None, 1) else found
-
-        journal = self.live_server.journal
-        waits = [Wait(journal, lambda: len(find()) >= (1 if times is None else times), seconds)]
-        if times is not None:  # whoever counts wants to know of what is on its way
-            waits.append(Wait(journal, lambda: not adapter.await_rest(0), seconds))
-        return Inquiry(waits, conclude)
+        return first_or_all(
+            count_matches(
+                server.journal,
+                lambda: [record for record in server.requests if _matches(record, method, path, status)],
+                often,
+                seconds,
+                fail,
+                settling=Wait(server.journal, lambda: not adapter.await_rest(0), seconds),
+            ),
+            times,
+        )
 
     assertLiveRequestedAsync = in_coroutine(assertLiveRequested)
 
-    def _list_requests(self) -> str:
-        records = self.live_server.requests
-        if not records:
-            return ". In this test no request came."
-        lines = [_describe(record) for record in records[:_MOST]]
-        if len(records) > _MOST:
-            lines.append(f"  … and {len(records) - _MOST} more")
-        return "\n".join([". In this test came", *lines])
-
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:
-    if method is not None and record.method != method.upper():
-        return False
-    if status is not None and record.status != status:
+    if (method is not None and record.method != method.upper()) or (status is not None and record.status != status):
         return False
     if isinstance(path, re.Pattern):
         return path.fullmatch(record.path) is not None
     return path is None or path == (record.target if "?" in str(path) else record.path)
 
 
-def _describe_path(path: str | re.Pattern[str] | None) -> str:
-    if isinstance(path, re.Pattern):
-        return f"matching {quote(path.pattern)}"
-    return "on any path" if path is None else one_line(path)
-
-
 def _describe(record: RequestRecord) -> str:
     took = "in progress" if record.duration is None else f"{record.duration * 1000:.0f} ms"
     return f"  {describe_exchange(record)}, {took}"
-
-
-def _count(number: int) -> str:
-    return {0: "never came", 1: "came once"}.get(number, f"came {number} times")

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..web.http_server import Mode
 from ..web.live import LiveServer
 from ..web.records import RequestRecord
-from .attributes import ServerAttribute
+from .class_server import ServerAttribute
 from .base import ServerTestCase
 from .live_adapter import LiveAdapter, describe_pending
 from .live_address import LiveAddress

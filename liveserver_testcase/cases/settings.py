@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from ..core.server import is_count, read_switch
 from ..errors import UsageError
 
 __all__ = ["read_flag", "read_optional", "read_setting"]
@@ -22,21 +22,32 @@ _WANTED = {
     bool: "True or False",
     str: "text",
 }
-_TRUTHS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 def read_setting(case: type, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C:
     """The value of a class attribute, or of the environment variable if that is set: see `ServerTestCase.setting`."""
     text = os.environ.get(variable, "").strip()
-    if not text:
-        value = getattr(case, attribute)
-        return _check(f"{case.__name__}.{attribute}", value, value, kind, choices)
-    what = f"the environment variable {variable}"
-    try:
-        parsed = _TRUTHS[text.lower()] if kind is bool else kind(text)
-    except (ValueError, KeyError) as error:
-        raise _unwanted(what, text, kind, choices) from error
-    return _check(what, text, parsed, kind, choices)
+    if kind is bool and text:
+        return bool(read_switch(variable))
+    what = f"the environment variable {variable}" if text else f"{case.__name__}.{attribute}"
+    value: Any = text or getattr(case, attribute)
+    shown = value
+    if text:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None  # of no kind, and refused below
+    if kind is int:
+        fits = is_count(value)
+    elif kind is float:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+    else:
+        fits = isinstance(value, kind)
+    if not fits or (choices and value not in choices):
+        wanted = f"one of {', '.join(map(repr, choices))}" if choices else _WANTED[kind]
+        raise UsageError(f"{what} is {shown!r}; wanted {wanted}")
+    checked: C = value
+    return checked
 
 
 def read_optional(case: type, attribute: str, variable: str, kind: type[C], choices: Sequence[C] = ()) -> C | None:
@@ -53,20 +64,3 @@ def read_flag(case: type, attribute: str, variable: str) -> Any:
     if isinstance(value, bool) or os.environ.get(variable, "").strip():
         return read_setting(case, attribute, variable, bool)
     return value
-
-
-def _check(what: str, shown: object, value: Any, kind: type[C], choices: Sequence[C]) -> C:
-    """``value`` if it is a sensible ``kind``."""
-    accepted: Any = (int, float) if kind is float else kind
-    fits = isinstance(value, accepted) and (kind is bool or not isinstance(value, bool))
-    if fits and kind in (int, float):
-        fits = 0 <= value < math.inf
-    if not fits or (choices and value not in choices):
-        raise _unwanted(what, shown, kind, choices)
-    checked: C = value
-    return checked
-
-
-def _unwanted(what: str, shown: object, kind: type, choices: Sequence[object]) -> UsageError:
-    wanted = f"one of {', '.join(map(repr, choices))}" if choices else _WANTED[kind]
-    return UsageError(f"{what} is {shown!r}; wanted {wanted}")

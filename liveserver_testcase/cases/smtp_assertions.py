@@ -11,10 +11,10 @@ from ..mail.faults import check_command
 from ..mail.outbox import CapturedEmails, Outbox, build_criteria
 from ..mail.server import SMTPServer
 from ..mail.session import SMTPAttempt
-from .attributes import ServerAttribute
+from .class_server import ServerAttribute
 from .base import ServerTestCase
 from .smtp_adapter import SMTPAdapter
-from .waiting import Block, Inquiry, Wait, check_times, in_coroutine, in_thread
+from .waiting import Block, Inquiry, Wait, check_times, count_matches, first_or_all, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -34,15 +34,7 @@ _ON_ITS_WAY = (
 
 
 class EmailQuery:
-    """The emails that an assertion is about, and how it fails.
-
-    Args:
-        case: The test.
-        criteria: What is wanted of an email.
-        timeout: Seconds to wait; None for ``smtp_timeout``.
-        msg: What to say besides when it fails.
-        block: Where they must come; None for the whole test.
-    """
+    """The emails that an assertion is about, in the whole test or in a block of it, and how it fails."""
 
     def __init__(
         self,
@@ -54,27 +46,27 @@ class EmailQuery:
     ) -> None:
         if timeout is None:
             timeout = case.setting("smtp_timeout", "SMTPSERVER_TIMEOUT", float)
-        self.case = case
+        self._case = case
         self.server = case.smtp
         self.adapter = case._smtp_adapter()
-        self.criteria = criteria
+        self._criteria = criteria
         self.timeout = check_seconds("timeout", timeout)
-        self.msg = msg
-        self.block = block
+        self._msg = msg
+        self._block = block
         self._window = self.server.journal.window
         self._matches: dict[int, bool] = {}  # what was found out before: others arrive meanwhile
         self._may_change = any(criterion.is_predicate for criterion in criteria.criteria)
 
-    def everything(self) -> list[ReceivedEmail]:
+    def _everything(self) -> list[ReceivedEmail]:
         """The emails of the test, or of the block, so far."""
-        return self.block.everything() if self.block is not None else self.server.journal.entries(self._window)
+        return self._block.everything() if self._block is not None else self.server.journal.entries(self._window)
 
     def find(self) -> list[ReceivedEmail]:
         """Those of them that match."""
         found = []
-        for email in self.everything():
+        for email in self._everything():
             if self._may_change or email.index not in self._matches:
-                self._matches[email.index] = self.criteria.matches(email)
+                self._matches[email.index] = self._criteria.matches(email)
             if self._matches[email.index]:
                 found.append(email)
         return found
@@ -83,35 +75,36 @@ class EmailQuery:
         """Whether no email of this test is on its way; one that an earlier test has left half-sent is not its own."""
         return not any(session.last_window == self._window for session in self.server.in_flight)
 
-    def wait(self, until: Callable[[], object], timeout: float | None = None, refusal: str = "") -> Wait:
-        """Wait for the mail server; for ``timeout`` seconds or the query's."""
-        return Wait(self.server.journal, until, self.timeout if timeout is None else timeout, refusal)
+    def wait_settled(self, *, unless: Callable[[], object] = bool) -> Wait:
+        """Wait for emails that are on their way, unless this is true."""
+        return Wait(self.server.journal, lambda: unless() or self.is_settled(), self.timeout, _ON_ITS_WAY)
 
-    def fail(self, times: int | None, waited: float | None, advice: str) -> NoReturn:
+    def fail(self, times: int | None, waited: float | None = None, advice: str = "") -> NoReturn:
         """Fail with a report on the emails."""
         from ..mail.report import explain  # loaded when the server starts
 
-        place = "in this test" if self.block is None else "in this block"
-        emails, around = self.everything(), self.adapter.diagnostics()
-        report = explain(self.criteria, emails, around, times=times, waited=waited, advice=advice, place=place)
-        self.case.fail_with(report, self.msg, about="smtp")
+        place = "in this test" if self._block is None else "in this block"
+        emails, around = self._everything(), self.adapter.diagnostics()
+        report = explain(self._criteria, emails, around, times=times, waited=waited, advice=advice, place=place)
+        self._case.fail_with(report, self._msg, about="smtp")
 
-    def emails(self, times: int | None) -> Inquiry[list[ReceivedEmail]]:
-        """As many emails as are wanted, and when that is a number, no more."""
-        least = 1 if times is None else times
+    def count(self, times: int | None) -> Inquiry[list[ReceivedEmail]]:
+        """As many emails as are wanted, and when that is a number, no more; an assertion has looked at each."""
+
+        def fail(_found: object, too_few: bool, advice: str) -> None:
+            self.fail(times, self.timeout if too_few and not advice else None, advice)
+
+        inquiry = count_matches(
+            self.server.journal, self.find, check_times(times), self.timeout, fail, settling=self.wait_settled()
+        )
 
         def conclude(advice: str) -> list[ReceivedEmail]:
-            found = self.find()
-            if len(found) < least or (times is not None and len(found) > times):
-                self.fail(times, self.timeout if len(found) < least and not advice else None, advice)
+            found = inquiry.conclude(advice)
             for email in found:
                 email.was_seen = True
             return found
 
-        waits = [self.wait(lambda: len(self.find()) >= least)]
-        if times is not None:
-            waits.append(self.wait(self.is_settled, refusal=_ON_ITS_WAY))  # one more may be on its way
-        return Inquiry(waits, conclude)
+        return Inquiry(inquiry.waits, conclude)
 
 
 class SMTPAssertions(ServerTestCase):
@@ -184,14 +177,7 @@ class SMTPAssertions(ServerTestCase):
             TypeError: A criterion is not known; the message names the nearest.
             UsageError: A criterion would match every mail, or none can.
         """
-        query = EmailQuery(self, build_criteria(predicate, **criteria), timeout, msg)
-        inquiry = query.emails(check_times(times))
-
-        def conclude(advice: str) -> ReceivedEmail | list[ReceivedEmail]:
-            found = inquiry.conclude(advice)
-            return found[0] if times in (None, 1) else found
-
-        return Inquiry(inquiry.waits, conclude)
+        return first_or_all(EmailQuery(self, build_criteria(predicate, **criteria), timeout, msg).count(times), times)
 
     assertEmailSentAsync = in_coroutine(assertEmailSent)
 
@@ -224,8 +210,8 @@ class SMTPAssertions(ServerTestCase):
             TypeError: A criterion is not known; the message names the nearest.
             UsageError: ``n`` is no number, or a criterion would match every mail, or none can.
         """
-        times = check_times(n, name="n", may_be_none=False)
-        return EmailQuery(self, build_criteria(predicate, **criteria), timeout, msg).emails(times)
+        check_times(n, name="n", may_be_none=False)
+        return EmailQuery(self, build_criteria(predicate, **criteria), timeout, msg).count(n)
 
     assertEmailCountAsync = in_coroutine(assertEmailCount)
 
@@ -258,16 +244,11 @@ class SMTPAssertions(ServerTestCase):
 
         def conclude(_advice: str) -> None:
             if query.find():
-                query.fail(0, None, "")
+                query.fail(0)
 
         refusal = f"to wait {within:g} s for an email that must not come would block the event loop of this test"
-        return Inquiry(
-            [
-                query.wait(query.find, within, refusal),
-                query.wait(lambda: query.find() or query.is_settled(), refusal=_ON_ITS_WAY),
-            ],
-            conclude,
-        )
+        waits = [Wait(query.server.journal, query.find, within, refusal), query.wait_settled(unless=query.find)]
+        return Inquiry(waits, conclude)
 
     assertNoEmailSentAsync = in_coroutine(assertNoEmailSent)
 
@@ -299,7 +280,7 @@ class SMTPAssertions(ServerTestCase):
         """
         wanted = build_criteria(predicate, **criteria)
         emails = CapturedEmails(self.smtp.journal, wanted)
-        inquiry = EmailQuery(self, wanted, timeout, msg, emails).emails(check_times(times))
+        inquiry = EmailQuery(self, wanted, timeout, msg, emails).count(times)
         name = "async with self.assertEmailsSent(…)"
         return Block(name, emails, inquiry, enter=emails.open, leave=emails.close)
 
@@ -309,8 +290,8 @@ class SMTPAssertions(ServerTestCase):
         At the end of the block it waits for mails that are on their way.  In a coroutine write ``async with``.
         """
         emails = CapturedEmails(self.smtp.journal, build_criteria())
-        query = EmailQuery(self, build_criteria(), block=emails)
-        inquiry = Inquiry([query.wait(query.is_settled, refusal=_ON_ITS_WAY)], lambda _advice: None)
+        waits = [EmailQuery(self, build_criteria(), block=emails).wait_settled()]
+        inquiry = Inquiry(waits, lambda _advice: None)
         return Block("async with self.captureEmails()", emails, inquiry, enter=emails.open, leave=emails.close)
 
     # -- what was refused ------------------------------------------------------------------------------------------
@@ -348,28 +329,23 @@ class SMTPAssertions(ServerTestCase):
             raise UsageError(f"code is {code!r}; wanted a code of SMTP, from 200 to 599, or None for any")
         command = check_command(command)
         query = EmailQuery(self, build_criteria(), timeout, msg)
-        least = 1 if check_times(times) is None else times or 0
 
         def find() -> list[SMTPAttempt]:
             found = query.server.attempts(command, argument=argument, code=code)
             return [attempt for attempt in found if attempt.code is not None or attempt.reply]
 
-        def conclude(advice: str) -> list[SMTPAttempt]:
-            found = find()
-            if len(found) < least or (times is not None and len(found) > times):
-                from ..mail.report import explain_attempts  # loaded when the server starts
+        def fail(found: list[SMTPAttempt], too_few: bool, advice: str) -> None:
+            from ..mail.report import explain_attempts  # loaded when the server starts
 
-                wanted = {"command": command, "argument": argument, "code": code}
-                waited = query.timeout if len(found) < least and not advice else None
-                around = query.adapter.diagnostics()
-                report = explain_attempts(wanted, found, around, times=times, waited=waited, advice=advice)
-                self.fail_with(report, msg, about="smtp")
-            return found
+            wanted = {"command": command, "argument": argument, "code": code}
+            waited = query.timeout if too_few and not advice else None
+            around = query.adapter.diagnostics()
+            report = explain_attempts(wanted, found, around, times=times, waited=waited, advice=advice)
+            self.fail_with(report, msg, about="smtp")
 
-        waits = [query.wait(lambda: len(find()) >= least)]
-        if times is not None:
-            waits.append(query.wait(query.is_settled, refusal=_ON_ITS_WAY))
-        return Inquiry(waits, conclude)
+        return count_matches(
+            query.server.journal, find, check_times(times), query.timeout, fail, settling=query.wait_settled()
+        )
 
     assertEmailAttemptedAsync = in_coroutine(assertEmailAttempted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
@@ -14,10 +15,10 @@ from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
-from .attributes import ServerAttribute
+from .class_server import ServerAttribute
 from .base import ServerTestCase
 from .stub_adapter import StubsAttribute
-from .waiting import Inquiry, Wait, in_coroutine, in_thread
+from .waiting import Inquiry, Wait, count_matches, first_or_all, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -98,27 +99,26 @@ class StubAssertions(ServerTestCase):
                 `assertRequestedAsync` there.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        of, wanted, often = self._find_stub(stub), make_criteria(method, path, **criteria), parse_times(times)
-        wait = Wait(
-            of.journal,
-            lambda: len(_find(of, wanted)) >= often[0],
-            of._inspection.get_seconds(timeout),
-            "assertRequested() would block the event loop of this test" if timeout else "",
-        )
-        return Inquiry([wait], lambda advice: self._judge_count(of, wanted, times, often, msg, advice))
+        of = self._find_stub(stub)
+        refusal = "assertRequested() would block the event loop of this test" if timeout else ""
+        wanted = make_criteria(method, path, **criteria)
+        inquiry = self._count(of, wanted, parse_times(times), of._inspection.get_seconds(timeout), msg, refusal)
+        return first_or_all(inquiry, times)
 
     assertRequestedAsync = in_coroutine(assertRequested)
 
-    def _judge_count(
-        self, stub: HTTPStub, wanted: Criteria, times: _Times | None, often: Times, msg: str | None, advice: str = ""
-    ) -> RecordedRequest | list[RecordedRequest]:
-        low, high = often
-        found = _find(stub, wanted)
-        if len(found) < low or (high is not None and len(found) > high):
+    def _count(
+        self, stub: HTTPStub, wanted: Criteria, often: Times, timeout: float, msg: str | None, refusal: str = ""
+    ) -> Inquiry[list[RecordedRequest]]:
+        def find() -> list[RecordedRequest]:
+            return [request for request in stub.requests if wanted.matches(request)]
+
+        def fail(_found: object, _too_few: bool, advice: str) -> None:
             first, _, rest = explain_count(wanted, often, stub._inspection.traffic).partition("\n")
             report = "\n".join(filter(None, (first, advice and f"  {advice}", rest)))
             self.fail_with(report, msg, about=f"stub {stub.name}".strip())
-        return found[0] if times in (None, 1) else found
+
+        return count_matches(stub.journal, find, often, timeout, fail, refusal=refusal)
 
     # -- that nothing came -----------------------------------------------------------------------------------------
 
@@ -151,11 +151,12 @@ class StubAssertions(ServerTestCase):
             TypeError: An unknown keyword; the message names the nearest.
         """
         of, wanted = self._find_stub(stub), make_criteria(method, path, **criteria)
+        count = self._count(of, wanted, (0, 0), 0.0, msg)
 
         def conclude(_advice: str) -> None:
-            self._judge_count(of, wanted, 0, (0, 0), msg)
+            count.conclude("")
 
-        wait = Wait(of.journal, lambda: _find(of, wanted), check_seconds("within", within))
+        wait = Wait(of.journal, lambda: any(map(wanted.matches, of.requests)), check_seconds("within", within))
         return Inquiry([wait], conclude, "assertNotRequested()" if within else "")
 
     assertNotRequestedAsync = in_coroutine(assertNotRequested)
@@ -186,20 +187,15 @@ class StubAssertions(ServerTestCase):
         """
         of = self._find_stub(stub)
         wanted = [_make_step(step) for step in steps]
-        requests = of.requests
-        found: list[RecordedRequest] = []
-        position = 0
+        rest, found = iter(of.requests), list[RecordedRequest]()
         for criteria in wanted:
-            rest = requests[position : position + 1] if exact else requests[position:]
-            place = next((i for i, request in enumerate(rest) if criteria.matches(request)), None)
-            if place is None:
+            request = next(filter(criteria.matches, itertools.islice(rest, 1) if exact else rest), None)
+            if request is None:
                 break
-            position += place + 1
-            found.append(requests[position - 1])
-        if len(found) < len(wanted) or (exact and len(requests) > len(found)):
-            self.fail_with(
-                explain_order(wanted, found, of._inspection.traffic, exact=exact), msg, about=f"stub {of.name}".strip()
-            )
+            found.append(request)
+        if len(found) < len(wanted) or (exact and next(rest, None) is not None):
+            report = explain_order(wanted, found, of._inspection.traffic, exact=exact)
+            self.fail_with(report, msg, about=f"stub {of.name}".strip())
         return found
 
     def assertConnectionReused(self, first: RecordedRequest, second: RecordedRequest, msg: str | None = None) -> None:
@@ -210,14 +206,13 @@ class StubAssertions(ServerTestCase):
             second: Another one.
             msg: What to say besides when it fails.
         """
-        places = [(request.connection_index, request.exchange_index) for request in (first, second)]
-        if places[0][0] != places[1][0]:
+        if first.connection_index != second.connection_index:
             self.fail_with(
-                f"{second.describe()} came on connection {places[1][0]}, and {first.describe()} on connection "
-                f"{places[0][0]}: the client did not use it again",
+                f"{second.describe()} came on connection {second.connection_index}, and {first.describe()} on "
+                f"connection {first.connection_index}: the client did not use it again",
                 msg,
             )
-        if places[0][1] >= places[1][1]:
+        if first.exchange_index >= second.exchange_index:
             self.fail_with(f"{second.describe()} came on the same connection, but not after {first.describe()}", msg)
 
     @in_thread
@@ -264,9 +259,8 @@ class StubAssertions(ServerTestCase):
             UsageError: No request can match.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        all_stubs = self._find_stubs(stub)
         with contextlib.ExitStack() as stack:
-            for each in all_stubs:
+            for each in self._find_stubs(stub):
                 stack.enter_context(each.allow_unmatched(method, path, **criteria))
             yield
 
@@ -281,10 +275,6 @@ class StubAssertions(ServerTestCase):
         if not isinstance(stub, HTTPStub):
             raise UsageError(f"stub is {stub!r}; wanted an HTTPStub, the name of one, or None for self.stub")
         return stub
-
-
-def _find(stub: HTTPStub, criteria: Criteria) -> list[RecordedRequest]:
-    return [request for request in stub.requests if criteria.matches(request)]
 
 
 def _make_step(step: object) -> Criteria:

@@ -19,12 +19,16 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from ..core.journal import Journal, runs_loop
+from ..core.server import is_count
 from ..errors import UsageError
 
-__all__ = ["Block", "Inquiry", "StartedAssertion", "Wait", "check_times", "in_coroutine", "in_thread"]
+__all__ = [
+    "Block", "Inquiry", "StartedAssertion", "Wait", "check_times", "count_matches", "first_or_all", "in_coroutine",
+    "in_thread",
+]  # fmt: skip
 
 __unittest = True
 __tracebackhide__ = True
@@ -33,13 +37,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Wait:
-    """A condition that is waited for.
+class Wait(NamedTuple):
+    """A condition that is asked again whenever the journal changes.
 
     Attributes:
-        journal: The condition is asked again whenever this changes.
-        until: The condition.
         timeout: Seconds; 0 asks once.
         refusal: What to say where the wait would block the event loop of the calling test; empty to go on without it.
     """
@@ -55,7 +56,6 @@ class Inquiry(Generic[T]):
     """What an assertion waits for and concludes.
 
     Attributes:
-        waits: One after the other.
         conclude: Returns what was found, or fails the test; called with what to say of a wait that there was not.
         refused: What may not be done on an event loop at all, such as ``assertNoLiveErrors()``; empty if it may.
     """
@@ -65,14 +65,7 @@ class Inquiry(Generic[T]):
     refused: str = ""
 
     def run(self, instead: str) -> T:
-        """Run it in the test's thread; on an event loop it cannot wait.
-
-        Args:
-            instead: What to write there.
-
-        Raises:
-            UsageError: It would have to, and there is no other way.
-        """
+        """Run it in the test's thread; on an event loop it cannot wait, and says what to write instead."""
         self.check_loop(instead)
         for wait in self.waits:
             if wait.until() or wait.timeout <= 0:
@@ -87,11 +80,7 @@ class Inquiry(Generic[T]):
         return self.conclude("")
 
     def check_loop(self, instead: str) -> None:
-        """Refuse what would block the event loop of a test in any case.
-
-        Raises:
-            UsageError: A loop runs in this thread.
-        """
+        """Refuse what would block the event loop of a test in any case."""
         if self.refused and runs_loop():
             raise UsageError(f"{self.refused} would block the event loop of this test; write {instead}")
 
@@ -100,6 +89,9 @@ class Inquiry(Generic[T]):
         for wait in self.waits:
             await wait.journal.wait_for_async(wait.until, wait.timeout)
         return self.conclude("")
+
+
+# -- the two forms of an assertion -------------------------------------------------------------------------------------
 
 
 def in_thread(inquire: Callable[P, Inquiry[T]]) -> Callable[P, T]:
@@ -117,11 +109,7 @@ def in_thread(inquire: Callable[P, Inquiry[T]]) -> Callable[P, T]:
 
 
 def in_coroutine(assertion: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Make the form of an assertion that a coroutine awaits; the test fails that calls it and does not.
-
-    Args:
-        assertion: The plain form.
-    """
+    """Make the form of an assertion that a coroutine awaits; the test fails that calls it and does not."""
     inquire: Callable[P, Inquiry[T]] = assertion.__wrapped__  # type: ignore[attr-defined]
     name = f"{assertion.__name__}Async"
 
@@ -139,15 +127,8 @@ def in_coroutine(assertion: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T
     return start
 
 
-@dataclass(frozen=True)
-class StartedAssertion:
-    """An assertion that a test has called and is to await.
-
-    Attributes:
-        name: Of its method.
-        place: Where it was called, such as ``test_shop.py:12``.
-        coroutine: What the call returned.
-    """
+class StartedAssertion(NamedTuple):
+    """An assertion that a test has called, at a place such as ``test_shop.py:12``, and is to await."""
 
     name: str
     place: str
@@ -176,13 +157,7 @@ class Block(Generic[T]):
     """
 
     def __init__(
-        self,
-        name: str,
-        value: T,
-        inquiry: Inquiry[Any],
-        *,
-        enter: Callable[[], object],
-        leave: Callable[[], object],
+        self, name: str, value: T, inquiry: Inquiry[Any], *, enter: Callable[[], object], leave: Callable[[], object]
     ) -> None:
         self._name = name
         self._value = value
@@ -195,9 +170,7 @@ class Block(Generic[T]):
         self._enter()
         return self._value
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         try:
             if error is None:
                 self._inquiry.run(self._name)
@@ -209,7 +182,7 @@ class Block(Generic[T]):
         return self._value
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         try:
             if error is None:
@@ -218,15 +191,54 @@ class Block(Generic[T]):
             self._leave()
 
 
-def check_times(times: object, *, name: str = "times", may_be_none: bool = True) -> int | None:
-    """How many, or None for at least one.
+# -- how often ---------------------------------------------------------------------------------------------------------
 
-    Raises:
-        UsageError: It is neither.
-    """
+Times: TypeAlias = tuple[int, int | None]
+"""The fewest and the most; None for no most."""
+
+
+def check_times(times: object, *, name: str = "times", least: int = 0, may_be_none: bool = True) -> Times:
+    """Read how often something is wanted: n for exactly n, None for at least once."""
     if times is None and may_be_none:
-        return None
-    if not isinstance(times, int) or isinstance(times, bool) or times < 0:
-        more = ", or None for at least one" if may_be_none else ""
-        raise UsageError(f"{name} is {times!r}; wanted a whole number, 0 or more{more}")
-    return times
+        return 1, None
+    if is_count(times) and times >= least:
+        return times, times
+    more = ", or None for at least one" if may_be_none else ""
+    raise UsageError(f"{name} is {times!r}; wanted a whole number, {least} or more{more}")
+
+
+def count_matches(
+    journal: Journal[Any],
+    find: Callable[[], list[T]],
+    often: Times,
+    timeout: float,
+    fail: Callable[[list[T], bool, str], object],
+    *,
+    refusal: str = "",
+    settling: Wait | None = None,
+) -> Inquiry[list[T]]:
+    """Inquire whether matches come as often as they are wanted, and no more often.
+
+    Args:
+        fail: Called with those that there are, whether they are too few, and what to say of a wait that there was not.
+        refusal: Of the wait for the first of them: see `Wait`.
+        settling: The wait for what is on its way, which may be one too many.
+    """
+    low, high = often
+
+    def conclude(advice: str) -> list[T]:
+        found = find()
+        if len(found) < low or (high is not None and len(found) > high):
+            fail(found, len(found) < low, advice)
+        return found
+
+    waits = [Wait(journal, lambda: len(find()) >= low, timeout, refusal)]
+    if settling is not None and high is not None:
+        waits.append(settling)
+    return Inquiry(waits, conclude)
+
+
+def first_or_all(inquiry: Inquiry[list[T]], times: object) -> Inquiry[T | list[T]]:
+    """Have an assertion return the first of what was found where one is wanted, else a list of all."""
+    conclude = inquiry.conclude
+    return Inquiry(inquiry.waits, (lambda advice: conclude(advice)[0]) if times in (None, 1) else conclude)

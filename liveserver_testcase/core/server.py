@@ -26,7 +26,7 @@ import threading
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeGuard, TypeVar
 
 from ..errors import (
     LiveServerTestCaseError,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from .tls import TLS
 
-__all__ = ["Server", "State", "Unfinished", "check_seconds", "check_switch", "is_switched_on"]
+__all__ = ["Server", "State", "Unfinished", "check_seconds", "check_switch", "is_count", "read_switch"]
 
 
 _running: set[Server] = set()  # what is stopped at exit
@@ -456,9 +456,25 @@ def check_switch(name: str, value: object) -> bool:
     return value
 
 
-def is_switched_on(variable: str) -> bool:
-    """Return True if an environment variable is set, and to no word that says off."""
-    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
+def read_switch(variable: str) -> bool | None:
+    """Return what an environment variable says: 1, true, yes, on, or 0, false, no, off; None where it is not set.
+
+    Raises:
+        UsageError: It is another word, and which of the two was meant is anybody's guess.
+    """
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return None
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise UsageError(f"the environment variable {variable} is {text!r}; wanted True or False")
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number, 0 or more; True is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def check_seconds(name: str, value: object) -> float:

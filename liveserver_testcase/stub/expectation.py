@@ -8,10 +8,11 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from ..core.names import KnownAttributes, suggest_keywords
+from ..core.server import is_count
 from ..core.text import count, quote
 from ..errors import UsageError
 from .faults import Fault, FaultPoint, plan_fault
@@ -74,7 +75,7 @@ def at_most(number: int) -> Times:
 
 
 def _check_number(function: str, number: object) -> int:
-    if not _is_number(number):
+    if not is_count(number):
         raise UsageError(f"{function}({quote(number)}): wanted a whole number, 0 or more")
     return number
 
@@ -92,7 +93,7 @@ def parse_times(times: object) -> Times:
     if times is None:
         return 1, None
     low, high = times if isinstance(times, tuple) and len(times) == 2 else (times, times)
-    if _is_number(low) and (high is None or (_is_number(high) and low <= high)):
+    if is_count(low) and (high is None or (is_count(high) and low <= high)):
         return low, high
     raise UsageError(f"times is {quote(times)}; wanted a number, (low, high), or None for at least once")
 

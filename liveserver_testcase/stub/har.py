@@ -21,7 +21,7 @@ from werkzeug.http import parse_options_header
 from ..core.interrupts import monotonic
 from ..core.masking import MASK
 from ..core.names import suggest_name
-from ..core.server import is_switched_on
+from ..core.server import read_switch
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.content_coding import take_coding_off
@@ -367,7 +367,7 @@ def record(
 ) -> list[Expectation]:
     """Pass on and write down, or replay: see `Script.record`."""
     wanted, name = _check_match(match), os.fspath(path)
-    if not is_switched_on(RECORD_VARIABLE):
+    if not read_switch(RECORD_VARIABLE):
         if not os.path.exists(name):
             raise UsageError(
                 f"{name!r} is not there, so that nothing can be replayed; run the test once with {RECORD_VARIABLE}=1, "
