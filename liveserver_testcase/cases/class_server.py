@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .base import ServerTestCase
 
 __all__ = [
-    "NOT_STARTED", "ClassRun", "ClassServer", "Findings", "Problem", "ServerAttribute", "Startable", "instance_property",
+    "NOT_STARTED", "ClassRun", "ClassServer", "Findings", "Problem", "ServerAttribute", "Startable",
+    "instance_property",
 ]  # fmt: skip
 
 __unittest = True
@@ -161,7 +162,7 @@ class ClassServer(Generic[S]):
         return f"<{type(self).__name__} {self.name!r}: {self._server!r}>"
 
 
-# -- how a class and its tests reach a server ---------------------------------------------------------------------------
+# -- how a class and its tests reach a server --------------------------------------------------------------------------
 
 
 class ServerAttribute(Generic[S]):

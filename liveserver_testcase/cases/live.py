@@ -16,8 +16,7 @@ from ..web.http_server import Mode
 from ..web.live import Interface, LiveServer
 from ..web.records import RequestRecord
 from .after_failure import is_pause_wanted
-from .class_server import instance_property
-from .class_server import ClassServer
+from .class_server import ClassServer, instance_property
 from .django_databases import refuse_uncommitted
 from .failure_text import name_error
 from .live_adapter import LiveAdapter

@@ -14,8 +14,8 @@ from ..errors import UsageError
 from ..web.http_server import Mode
 from ..web.live import LiveServer
 from ..web.records import RequestRecord
-from .class_server import ServerAttribute
 from .base import ServerTestCase
+from .class_server import ServerAttribute
 from .live_adapter import LiveAdapter, describe_pending
 from .live_address import LiveAddress
 from .waiting import Inquiry, Wait

@@ -11,8 +11,8 @@ from ..mail.faults import check_command
 from ..mail.outbox import CapturedEmails, Outbox, build_criteria
 from ..mail.server import SMTPServer
 from ..mail.session import SMTPAttempt
-from .class_server import ServerAttribute
 from .base import ServerTestCase
+from .class_server import ServerAttribute
 from .smtp_adapter import SMTPAdapter
 from .waiting import Block, Inquiry, Wait, check_times, count_matches, first_or_all, in_coroutine, in_thread
 

@@ -15,8 +15,8 @@ from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from ..stub.report import explain_count, explain_order
 from ..stub.request import RecordedRequest
 from ..stub.server import HTTPStub
-from .class_server import ServerAttribute
 from .base import ServerTestCase
+from .class_server import ServerAttribute
 from .stub_adapter import StubsAttribute
 from .waiting import Inquiry, Wait, count_matches, first_or_all, in_coroutine, in_thread
 

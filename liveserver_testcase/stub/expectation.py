@@ -80,10 +80,6 @@ def _check_number(function: str, number: object) -> int:
     return number
 
 
-def _is_number(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def parse_times(times: object) -> Times:
     """Check ``times=`` of what must happen: None for at least once, ``n`` for exactly n, ``(low, high)`` for a range.
 
@@ -542,7 +538,7 @@ class Expectation(KnownAttributes):
 
     def _waiting_for(self, times: int) -> tuple[Callable[[], list[RecordedRequest] | None], str]:
         """What is waited for, and how it is called in a report."""
-        if not _is_number(times) or times < 1:
+        if not is_count(times) or times < 1:
             raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
         return lambda: self._find_recorded(times), f"{cite(self)}, to come {describe_times((times, None))}"
 

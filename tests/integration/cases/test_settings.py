@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase, UsageError
+from liveserver_testcase import HTTPStub, HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase, UsageError
 from tests.integration.apps import make_app
 from tests.integration.running import make_case, run_case
 from tests.support import NoLeaks
@@ -164,6 +164,17 @@ class OfTheMixins(NoLeaks):
                 self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
                 self.assertIn("setUpClass (made.Case)", outcome.printed)
                 self.assertIn(f"UsageError: the environment variable LIVESERVER_{name} is 'soon'; ", outcome.report)
+
+    def test_a_switch_that_is_neither_on_nor_off(self) -> None:
+        """A misspelt word is refused by every variable that switches something, and does not count as on."""
+        text = "'flase'; wanted True or False"
+        for name in ("LIVESERVER_PAUSE_ON_FAILURE", "LIVESERVER_CAPTURE", "LIVESERVER_TLS"):
+            with self.subTest(name=name), environ(**{name: "flase"}):
+                outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: self.fail("it ran")))
+                self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+                self.assertIn(f"UsageError: the environment variable {name} is {text}", outcome.report)
+        with environ(LIVESERVER_RECORD="flase"), HTTPStub() as stub, self.assertRaisesRegex(UsageError, text):
+            stub.record("http://127.0.0.1:9", "recorded.har")
 
     def test_host_that_is_none(self) -> None:
         """A host that is no address of this machine is an error that names it."""
