@@ -15,8 +15,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..core.checks import read_switch
 from ..core.interrupts import TimeLimitExceeded, time_limit
-from ..core.server import read_switch
 from ..core.text import describe_error
 from ..errors import LiveServerTestCaseError, UsageError
 from .failure_text import add_note, name_error

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..core.names import suggest_keywords
-from ..core.server import check_seconds
+from ..core.checks import check_seconds, suggest_keywords
 from ..core.text import one_line, quote
 from ..web.records import RequestRecord
 from .base import ServerTestCase

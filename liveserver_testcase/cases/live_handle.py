@@ -8,8 +8,7 @@ import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
-from ..core.names import KnownAttributes
-from ..core.server import check_seconds
+from ..core.checks import KnownAttributes, check_seconds
 from ..errors import UsageError
 from ..web.http_server import Mode
 from ..web.live import LiveServer

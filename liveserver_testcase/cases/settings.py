@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from ..core.server import is_count, read_switch
+from ..core.checks import is_count, read_switch
 from ..errors import UsageError
 
 __all__ = ["read_flag", "read_optional", "read_setting"]

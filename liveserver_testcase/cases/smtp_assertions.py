@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, overload
 
-from ..core.server import check_seconds
+from ..core.checks import check_seconds
 from ..errors import UsageError
 from ..mail.faults import check_command
 from ..mail.outbox import CapturedEmails, Outbox, build_criteria

@@ -7,8 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from ..core.names import suggest_more_keywords
-from ..core.server import check_seconds
+from ..core.checks import check_seconds, suggest_more_keywords
 from ..errors import UsageError
 from ..stub.expectation import Expectation, Times, parse_times
 from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
+from ..core.checks import is_count
 from ..core.journal import Journal, runs_loop
-from ..core.server import is_count
 from ..errors import UsageError
 
 __all__ = [

@@ -81,12 +81,20 @@ class Connection(abc.ABC):
         is_watched: Whether the server's poller knows it.
     """
 
-    # What few connections ever set stands here: an object of more than 30 attributes is a slow one (CPython 3.11).
+    # What a connection begins with stands here: each attribute that is set for every new one costs, and an object with
+    # more than 30 is a slow one (CPython 3.11).
+    thread = 0
+    state = ConnectionState.NEW
     handshake_done_at: float | None = None
+    sending = -1
+    awaits_client = False
     is_cut = False
     is_done_reading = False
     waits_first = False
     is_encrypted = False
+    is_watched = False
+    _timeout: float | None = None
+    _sent = 0
     _unread = False  # whether the client may have sent what nobody has read
     _unclean = False  # whether the client must not take the end of the connection for that of a response
     _resets = False  # whether the connection is to end with a reset
@@ -99,19 +107,12 @@ class Connection(abc.ABC):
     def __init__(self, sock: socket.socket, address: Any, index: int, stopping: threading.Event) -> None:
         self.sock = sock
         self.number = sock.fileno()
-        self.thread = 0
         self.address = address
         self.index = index
         self.stopping = stopping
-        self.state = ConnectionState.NEW
         self.since = self.accepted_at = monotonic()
-        self.sending = -1
-        self.awaits_client = False
-        self.is_watched = False
         # guards the descriptor's end: a shutdown must never hit its reused number
         self._closing = threading.Lock()
-        self._timeout: float | None = None
-        self._sent = 0
 
     @property
     def is_streaming(self) -> bool:
@@ -157,9 +158,21 @@ class Connection(abc.ABC):
         try:
             with self._closing:  # wrap_socket moves the descriptor into another object
                 self.set_timeout(0.0)
-                self.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+                self.sock = session = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
                 self.is_encrypted = True
-            self._step_through_handshake(self.sock, monotonic() + timeout)
+            deadline = monotonic() + timeout
+            while True:
+                # Each step is done when its bytes have come: a call of OpenSSL that waits looks like one that works.
+                self.set_timeout(0.0)
+                try:
+                    session.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    self.set_timeout(max(0.001, deadline - monotonic()))
+                    self.await_client()
+                except ssl.SSLWantWriteError:  # a client that does not even read the certificate
+                    if not select.select([], [session], [], max(0.0, deadline - monotonic()))[1]:
+                        raise TimeoutError("the client does not read") from None
             self.handshake_done_at = monotonic()
             self.set_timeout(None)
         except (OSError, ValueError) as error:
@@ -168,20 +181,6 @@ class Connection(abc.ABC):
             if getattr(error, "reason", "") == "HTTP_REQUEST":
                 raise PlainHTTP from error
             raise ClientDisconnected(f"the TLS handshake failed: {error}") from error
-
-    def _step_through_handshake(self, sock: ssl.SSLSocket, deadline: float) -> None:
-        """Do each step when its bytes have come: a call of OpenSSL that waits looks like one that works."""
-        while True:
-            self.set_timeout(0.0)
-            try:
-                sock.do_handshake()
-                return
-            except ssl.SSLWantReadError:
-                self.set_timeout(max(0.001, deadline - monotonic()))
-                self.await_client()
-            except ssl.SSLWantWriteError:  # a client that does not even read the certificate
-                if not select.select([], [sock], [], max(0.0, deadline - monotonic()))[1]:
-                    raise TimeoutError("the client does not read") from None
 
     def await_client(self) -> None:
         """Wait until the client has sent something, or left; take nothing of it.
@@ -199,11 +198,7 @@ class Connection(abc.ABC):
             self.awaits_client = False
 
     def receive_next(self) -> bytes:
-        """Wait until the client has sent something, and take it; empty: it has left.
-
-        Raises:
-            OSError: The connection is broken, or the timeout that is set has passed.
-        """
+        """Wait until the client has sent something, and take it; empty: it has left.  Raises as `await_client`."""
         if self.is_encrypted:
             self.await_client()
             return self.sock.recv(RECEIVE)
@@ -218,11 +213,7 @@ class Connection(abc.ABC):
             arriving[0] = 0
 
     def receive_now(self) -> bytes | None:
-        """Take what the client has sent, without waiting; None: nothing, empty: it has left.
-
-        Raises:
-            OSError: The connection is broken.
-        """
+        """Take what the client has sent, without waiting; None: nothing, empty: it has left."""
         sock = self.sock
         if self.is_encrypted or not _DO_NOT_WAIT:
             there_is = is_readable(sock) or (isinstance(sock, ssl.SSLSocket) and sock.pending())
@@ -310,15 +301,12 @@ class Connection(abc.ABC):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def abandon(self, reason: str, *, reset: bool = False, linger: bool = False) -> ClientDisconnected:
-        """Send nothing more, for a reason of ours.
+        """Send nothing more, for a reason of ours; return what to raise, so that nobody goes on with the response.
 
         Args:
             reason: Why, for the record.
             reset: Whether the client is to see a reset.
             linger: Whether it gets to read what it was sent, and then sees an orderly end.
-
-        Returns:
-            What to raise, so that nobody goes on with the response.
         """
         self._gone = ClientDisconnected(reason)
         self._lingers = linger

@@ -16,7 +16,7 @@ import contextlib
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -79,8 +79,8 @@ class Journal(Generic[E]):
             raise UsageError(f"a journal's limit is {limit!r}; wanted a whole number of entries, 1 or more")
         self.limit = limit
         self.size_limit = size_limit
-        self._size_of = size_of
-        self._size = 0  # of all entries, where that is counted
+        self._size_of = size_of or (lambda entry: 0)
+        self._size = 0  # of all entries, where that is limited
         self._lock = threading.Lock()  # guards everything below
         self._changed = threading.Condition(self._lock)  # waiters sleep on it
         self._entries: collections.deque[E] = collections.deque()
@@ -105,10 +105,8 @@ class Journal(Generic[E]):
         if not dropped:
             return ""
         size = f" and {self.size_limit} bytes" if self.size_limit is not None else ""
-        return (
-            f"the journal keeps {self.limit} entries{size}, and {dropped} more came: "
-            "the oldest are gone. Set a higher limit to keep them."
-        )
+        kept = f"the journal keeps {self.limit} entries{size}"
+        return f"{kept}, and {dropped} more came: the oldest are gone. Set a higher limit to keep them."
 
     def begin(self, name: str) -> JournalWindow:
         """Begin the next window; entries of earlier ones stay until `clear`."""
@@ -149,34 +147,23 @@ class Journal(Generic[E]):
             entry.index = next(self._indexes)
             entry.window = self.window if window is None else window
             self._entries.append(entry)
-            if self._size_of is not None:
+            if self.size_limit is not None:
                 self._size += self._size_of(entry)
             while len(self._entries) > self.limit or (self.size_limit is not None and self._size > self.size_limit):
                 oldest = self._entries.popleft()
+                self._size -= self._size_of(oldest)
                 self._dropped += 1
                 if self.on_drop is not None:
                     self.on_drop(oldest)
-                if self._size_of is not None:
-                    self._size -= self._size_of(oldest)
             if self._listener is not None:
                 self._listener(entry)
             if self._waiting:
                 self._announce()
 
     def notify(self, entry: E | None = None) -> None:
-        """Wake the waiters because an entry has changed."""
+        """Wake the waiters because ``entry`` has changed, or something besides the entries."""
         if self._listener is not None:
             self._listener(entry)
-        if self._waiting:
-            self._wake()
-
-    def wake(self) -> None:
-        """Wake the waiters because something besides the entries has changed."""
-        if self._listener is not None:
-            self._listener(None)
-        self._wake()
-
-    def _wake(self) -> None:
         if self._waiting:  # a waiter that comes after this line looks at the entry before it sleeps
             with self._lock:
                 self._announce()
@@ -192,16 +179,12 @@ class Journal(Generic[E]):
         return len(self._entries)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
-        """Wait until ``predicate()`` is true, asking again whenever the journal changes.
+        """Wait until ``predicate()`` is true, asking again whenever the journal changes; 0 seconds ask once.
 
-        The predicate runs without the journal's lock, so it may call any method of the journal.
-
-        Args:
-            predicate: Called in this thread; its first true result is returned.
-            timeout: Seconds; 0 asks once.
+        The predicate is called in this thread and without the journal's lock, so it may call any method of the journal.
 
         Returns:
-            The predicate's last result, true, or after ``timeout`` seconds false.
+            The predicate's last result: the first true one, or after ``timeout`` seconds a false one.
         """
         deadline = monotonic() + timeout
         with self._lock:
@@ -285,36 +268,26 @@ class _LoopWaiter:
 
     async def wait(self, timeout: float) -> None:
         """Wait until it is woken, for ``timeout`` seconds at most."""
-        with self._alarm(timeout):
+        before = self._loop.time()
+        timer = thread = None
+        if before < self._loop.time() and abs(before - monotonic()) < _SAME_CLOCK:
+            timer = self._loop.call_later(timeout, self._note)
+        else:  # a test has stopped the loop's clock, as freezegun does
+            is_over = OneShotEvent()
+
+            def keep_time() -> None:
+                if not is_over.wait(timeout):
+                    self.wake()
+
+            thread = ServerThread(target=keep_time, name="journal clock", daemon=True)
+            start_thread(thread)
+        try:
             await self._changed
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if thread is not None:
+                is_over.set()
+                thread.join(_JOIN)
         self._changed = self._loop.create_future()
         self._is_woken = False  # from here on a change is one that the next look may miss
-
-    @contextlib.contextmanager
-    def _alarm(self, timeout: float) -> Iterator[None]:
-        """Wake after ``timeout`` seconds; with a thread if a test has stopped the loop's clock, as freezegun does."""
-        if self._has_clock():
-            timer = self._loop.call_later(timeout, self._note)
-            try:
-                yield
-            finally:
-                timer.cancel()
-            return
-        is_over = OneShotEvent()
-
-        def keep_time() -> None:
-            if not is_over.wait(timeout):
-                self.wake()
-
-        thread = ServerThread(target=keep_time, name="journal clock", daemon=True)
-        start_thread(thread)
-        try:
-            yield
-        finally:
-            is_over.set()
-            thread.join(_JOIN)
-
-    def _has_clock(self) -> bool:
-        """Whether the loop's clock goes on, and is the system's."""
-        before = self._loop.time()
-        return before < self._loop.time() and abs(before - monotonic()) < _SAME_CLOCK

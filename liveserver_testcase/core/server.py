@@ -4,7 +4,8 @@ How it works: `_MOVES` is the one table of states, and `Server._transition` the 
 the server's lock.  `start` binds the socket in the caller's thread, so that a taken port is an error there and then,
 hands it to ``_open`` of the subclass, which returns when the server serves, and rolls everything back if any of that
 fails. `stop` first has ``_stop_accepting`` refuse new work and then ``_close`` end what is in flight within the grace;
-what had to be cut becomes a warning, and what a thread ended with is raised.
+what had to be cut becomes a warning, and what a thread ended with is raised.  Users see a `ServerFacade`, which has
+nothing of this among its names.
 
 A stop that a thread of the server itself asks for, such as a handler's, goes on in a thread of its own; one that is
 interrupted by Ctrl-C closes everything at once and then lets the interrupt through.
@@ -26,7 +27,7 @@ import threading
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
 
 from ..errors import (
     LiveServerTestCaseError,
@@ -35,13 +36,12 @@ from ..errors import (
     ServerStateError,
     ServerThreadError,
     UnfinishedWorkWarning,
-    UsageError,
 )
+from .checks import KnownAttributes, check_seconds
 from .interrupts import ServerThread
 from .journal import drain
 from .listener import Listener, check_address, format_host, warn_of_wildcard
 from .masking import mask
-from .text import quote
 from .tracebacks import Unfinished, callers_level, describe_all
 
 if TYPE_CHECKING:
@@ -49,8 +49,12 @@ if TYPE_CHECKING:
 
     from .tls import TLS
 
-__all__ = ["Server", "State", "Unfinished", "check_seconds", "check_switch", "is_count", "read_switch"]
+__all__ = ["Server", "ServerFacade", "State", "Unfinished"]
 
+S = TypeVar("S", bound="Server")
+F = TypeVar("F", bound="ServerFacade")
+
+_SLACK = 2.0  # seconds beyond its own limit that another thread's stop is waited for
 
 _running: set[Server] = set()  # what is stopped at exit
 
@@ -64,9 +68,8 @@ def _stop_all() -> None:
 def _close_after_fork() -> None:
     """In a forked child: let go the sockets of the parent's servers.
 
-    Their clients would otherwise wait for an end of the connection that comes only when the child ends,
-    too.  Each descriptor is made to lead nowhere and stays taken, so that whoever closes it later closes
-    nothing else.
+    Their clients would otherwise wait for an end of the connection that comes only when the child ends, too.  Each
+    descriptor is made to lead nowhere and stays taken, so that whoever closes it later closes nothing else.
     """
     sockets = [sock for server in _running for sock in server.open_sockets() if sock.fileno() >= 0]
     _running.clear()
@@ -102,9 +105,6 @@ _MOVES = {
     State.FAILED: {State.STARTING},
 }
 _BUSY = (State.STARTING, State.STOPPING)
-_SLACK = 2.0  # seconds beyond its own limit that another thread's stop is waited for
-
-S = TypeVar("S", bound="Server")
 
 
 class Server(abc.ABC):
@@ -201,13 +201,11 @@ class Server(abc.ABC):
         try:
             with self._lock:
                 if self._state is State.RUNNING:
-                    raise ServerStateError(
-                        f"{self!r} runs already; a second start() would change nothing. Call stop() first."
-                    )
+                    advice = "runs already; a second start() would change nothing. Call stop() first."
+                    raise ServerStateError(f"{self!r} {advice}")
                 if self._state in _BUSY:
-                    raise ServerStateError(
-                        f"{self!r} is {self._state.value}; wait until that is done before calling start()."
-                    )
+                    advice = "wait until that is done before calling start()."
+                    raise ServerStateError(f"{self!r} is {self._state.value}; {advice}")
                 begun = True
                 self._transition(State.STARTING)
                 self._pid = os.getpid()
@@ -224,16 +222,27 @@ class Server(abc.ABC):
         except BaseException as error:
             if not begun:
                 raise
-            self._roll_back_start()
+            try:
+                listener, self._listener = self._listener, None
+                _running.discard(self)
+                if listener is not None:
+                    with contextlib.suppress(Exception):
+                        self._stop_accepting()
+                        self._close(0.0)
+                    listener.close()
+            finally:
+                with self._lock:
+                    if self._state is State.RUNNING:  # interrupted on the last step
+                        self._transition(State.STOPPING)
+                        self._transition(State.STOPPED)
+                    elif self._state is State.STARTING:
+                        self._transition(State.FAILED)
             if isinstance(error, LiveServerTestCaseError) or not isinstance(error, (Exception, SystemExit)):
                 raise  # not SystemExit: in a setUpClass it would end the whole run, without a word
             raise ServerStartError(f"{self!r} could not start: {type(error).__name__}: {mask(str(error))}") from error
 
     def adopt(self, listener: Listener) -> None:
-        """Have the next `start` serve on ``listener``, which is bound already, instead of binding one.
-
-        If this server is for another port, ``listener`` is closed, and the start binds that port.
-        """
+        """Have the next `start` serve on ``listener``; if the server is for another port, that is closed instead."""
         if self._port in (0, listener.port):
             self._adopted = listener
         else:
@@ -242,9 +251,9 @@ class Server(abc.ABC):
     def stop(self, timeout: float | None = None) -> None:
         """Stop serving; does nothing unless the server runs.
 
-        Where another thread is starting or stopping it, that is waited for.  From one of the server's own
-        threads (a handler) it refuses new clients at once and returns; the rest happens when the handler
-        has answered, and the next stop() from elsewhere waits for it and reports.
+        Where another thread is starting or stopping it, that is waited for.  From one of the server's own threads (a
+        handler) it refuses new clients at once and returns; the rest happens when the handler has answered, and the
+        next stop() from elsewhere waits for it and reports.
 
         Args:
             timeout: Seconds that work in flight gets to end by itself; ``stop_timeout`` by default.
@@ -339,27 +348,8 @@ class Server(abc.ABC):
             if isinstance(error, ServerThreadError):  # it says itself what went wrong
                 raise error
             more = f" (and {len(failures) - 1} more)" if failures[1:] else ""
-            raise ServerThreadError(
-                f"a thread of {self!r} ended with {type(error).__name__}: {mask(str(error))}{more}"
-            ) from error
-
-    def _roll_back_start(self) -> None:
-        """Take back a start that failed, whatever it had got to."""
-        listener, self._listener = self._listener, None
-        _running.discard(self)
-        try:
-            if listener is not None:
-                with contextlib.suppress(Exception):
-                    self._stop_accepting()
-                    self._close(0.0)
-                listener.close()
-        finally:
-            with self._lock:
-                if self._state is State.RUNNING:  # interrupted on the last step
-                    self._transition(State.STOPPING)
-                    self._transition(State.STOPPED)
-                elif self._state is State.STARTING:
-                    self._transition(State.FAILED)
+            what = f"{type(error).__name__}: {mask(str(error))}{more}"
+            raise ServerThreadError(f"a thread of {self!r} ended with {what}") from error
 
     def _transition(self, state: State) -> None:
         """Make a move, with the lock held."""
@@ -445,44 +435,98 @@ class Server(abc.ABC):
         )
 
 
-def check_switch(name: str, value: object) -> bool:
-    """Return ``value``, if it is True or False: a str such as ``"no"`` would be taken for True.
+class ServerFacade(KnownAttributes):
+    """A server as users see it: its life and its address.  Another one, its engine, serves."""
 
-    Raises:
-        UsageError: It is not.
-    """
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} is {quote(value)}; wanted True or False")
-    return value
+    __slots__ = ()
 
+    stops_at_exit = True
+    _engine: Server
 
-def read_switch(variable: str) -> bool | None:
-    """Return what an environment variable says: 1, true, yes, on, or 0, false, no, off; None where it is not set.
+    # -- life --------------------------------------------------------------------------------------------------------
 
-    Raises:
-        UsageError: It is another word, and which of the two was meant is anybody's guess.
-    """
-    text = os.environ.get(variable, "").strip()
-    if not text:
-        return None
-    if text.lower() in ("1", "true", "yes", "on"):
-        return True
-    if text.lower() in ("0", "false", "no", "off"):
-        return False
-    raise UsageError(f"the environment variable {variable} is {text!r}; wanted True or False")
+    def start(self) -> None:
+        """See `Server.start`."""
+        self._engine.start()
 
+    def stop(self, timeout: float | None = None) -> None:
+        """See `Server.stop`."""
+        self._engine.stop(timeout)
 
-def is_count(value: object) -> TypeGuard[int]:
-    """Whether it is a whole number, 0 or more; True is none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    def check(self) -> None:
+        """Raise a failure of the server since the last call, once.  See `Server.check`."""
+        self._engine.check()
 
+    def __enter__(self: F) -> F:
+        self.start()
+        return self
 
-def check_seconds(name: str, value: object) -> float:
-    """Return ``value``, if it is a number of seconds that a thread can wait for.
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
-    Raises:
-        UsageError: It is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= threading.TIMEOUT_MAX:
-        raise UsageError(f"{name} is {quote(value)}; wanted a number of seconds, 0 or more")
-    return value
+    # -- facts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The server's state."""
+        return self._engine.state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server serves."""
+        return self._engine.is_running
+
+    @property
+    def start_timeout(self) -> float:
+        """Seconds that a start may take."""
+        return self._engine.start_timeout
+
+    @property
+    def stop_timeout(self) -> float:
+        """Seconds that requests in flight may take to end when it stops."""
+        return self._engine.stop_timeout
+
+    @property
+    def host(self) -> str:
+        """The host it listens on, as given."""
+        return self._engine.host
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; it survives stop and start.
+
+        Raises:
+            ServerNotStarted: The port was left to the system, which chooses at the first start.
+        """
+        return self._engine.port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """``(host, port)``, as the socket module wants it."""
+        return self._engine.address
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at its end."""
+        return self._engine.url
+
+    @property
+    def ca_file(self) -> str | None:
+        """The certificates to trust, as a path for ``verify=``; None without TLS or with a context of your own."""
+        return self._engine.ca_file
+
+    def client_context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the server's certificate and no other; None without TLS.
+
+        Raises:
+            UsageError: The server's context was made by the user: only they know whom to trust.
+        """
+        return self._engine.client_context()
+
+    def __repr__(self) -> str:
+        return repr(self._engine)
+
+    def __reduce__(self) -> NoReturn:
+        self._engine.__reduce__()

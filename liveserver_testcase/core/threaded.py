@@ -140,6 +140,7 @@ class _Workers:
 
     def __init__(self, server: ThreadedServer, listener: Listener, name: str) -> None:
         self.server = server
+        self.listener = listener
         self.name = name
         self.stopping = OneShotEvent()
         self.is_stopping = False  # the same, for those who cannot afford a call
@@ -162,7 +163,7 @@ class _Workers:
         self.left: queue.SimpleQueue[None] = queue.SimpleQueue()  # gets an item when a worker has left
         self.logged: set[str] = set()
         self.poller = _Poller()
-        self.open(listener)
+        self.poller.listen(listener.sockets)
 
     # -- roles -----------------------------------------------------------------------------------------------------
 
@@ -301,7 +302,7 @@ class _Workers:
         try:
             sock, address = listener.accept()
             try:
-                if sock.gettimeout() is not None or not _HAS_EPOLL:
+                if not _HAS_EPOLL or sock.gettimeout() is not None:
                     sock.settimeout(None)  # the tests have called socket.setdefaulttimeout(), or it is the listener's
                 connection = self.server._connect(sock, address, next(self.server._indexes), self.stopping)
             except BaseException as error:
@@ -375,17 +376,8 @@ class _Workers:
             if self.connections.get(connection.number) is connection:  # its descriptor may be another one's by now
                 del self.connections[connection.number]
             self.server._on_connection_closed()
-            if self.stopping.is_set():
+            if self.is_stopping:
                 self.left.put(None)
-
-    def accepted(self) -> list[Connection] | None:
-        """Return the open connections; None while a client waits to be accepted, or just is."""
-        if not self.stopping.is_set():
-            # in this order: a worker is in `accepting` before it takes a client out of the socket's queue, and until
-            # the connection is in `connections`
-            if any(is_readable(sock) for sock in list(self.poller.listeners.values())) or self.accepting:
-                return None
-        return list(self.connections.values())
 
     def fail(self, message: str, error: BaseException) -> None:
         """Keep the error of a thread for the next stop; a thread that was given up may do what it likes."""
@@ -398,17 +390,7 @@ class _Workers:
             self.logged.add(message)
             log.error(message, self.server, error)
 
-    # -- pausing and stopping --------------------------------------------------------------------------------------
-
-    def open(self, listener: Listener) -> None:
-        self.listener = listener
-        self.poller.listen(listener.sockets)
-
-    def shut(self) -> None:
-        """Refuse new clients; those that are being served stay, and the port is kept."""
-        self.poller.listen(())
-        self.wait_until(lambda: not self.accepting, _JOIN)
-        self.listener.stop_listening()
+    # -- the stop --------------------------------------------------------------------------------------------------
 
     def refuse(self) -> None:
         """Stop accepting, and cut whatever is not being answered."""
@@ -434,7 +416,15 @@ class _Workers:
         self.listener.close()
         while self.idle:
             self.end(self.idle.popitem()[1])
-        self.wait_for_clients(deadline)
+        while monotonic() < deadline:
+            before = {connection: connection.sending for connection in list(self.connections.values())}
+            if self.wait_until(self.has_only_streams, min(_STALL, deadline - monotonic())) or monotonic() >= deadline:
+                break
+            # Some are waited for in vain: who does not read what is sent, or is not being answered and does not leave.
+            for connection, sent in before.items():
+                stalls = sent >= 0 and connection.sending == sent
+                if stalls or connection.state is not ConnectionState.ACTIVE or connection.is_streaming:
+                    connection.cut()
         unfinished = []
         for connection in list(self.connections.values()):
             if connection.state is ConnectionState.ACTIVE and not connection.is_streaming:
@@ -449,23 +439,9 @@ class _Workers:
             thread.join(max(0.0, deadline - monotonic()) if thread.ident in held_up else _SLOW)
         return unfinished
 
-    def wait_for_clients(self, deadline: float) -> None:
-        """Wait until no client is left but streams without an end; on the way, cut those who are waited for in vain.
-
-        That is whoever does not read what is sent, or is not being answered any more and does not leave.
-        """
-
-        def only_streams_are_left() -> bool:
-            return all(connection.is_streaming for connection in list(self.connections.values()))
-
-        while True:
-            before = {connection: connection.sending for connection in list(self.connections.values())}
-            if self.wait_until(only_streams_are_left, min(_STALL, deadline - monotonic())) or monotonic() >= deadline:
-                return
-            for connection, sent in before.items():
-                stalls = sent >= 0 and connection.sending == sent
-                if stalls or connection.state is not ConnectionState.ACTIVE or connection.is_streaming:
-                    connection.cut()
+    def has_only_streams(self) -> bool:
+        """Whether no client is left, but those of streams without an end."""
+        return all(connection.is_streaming for connection in list(self.connections.values()))
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float) -> bool:
         """Wait for clients or workers to leave, for ``timeout`` seconds at most; whether they have."""
@@ -492,8 +468,14 @@ class ThreadedServer(Server):
         """Do what follows from the end of a connection; runs in the thread that served it."""
 
     def _accepted_connections(self) -> list[Connection] | None:
-        """Return the open connections; None while a client waits to be accepted."""
-        return self._workers.accepted() if self._workers is not None else []
+        """Return the open connections; None while a client waits to be accepted, or just is."""
+        workers = self._workers
+        if workers is not None and not workers.stopping.is_set():
+            # in this order: a worker is in `accepting` before it takes a client out of the socket's queue, and until
+            # the connection is in `connections`
+            if any(is_readable(sock) for sock in list(workers.poller.listeners.values())) or workers.accepting:
+                return None
+        return self.connections
 
     @property
     def connections(self) -> list[Connection]:
@@ -531,8 +513,11 @@ class ThreadedServer(Server):
         with self._lock:
             if self._workers is None or not self.is_running:
                 raise ServerNotStarted(f"{self!r} is not running; call start() before pause_accepting()")
-            if self._workers.poller.listeners:
-                self._workers.shut()
+            workers = self._workers
+            if workers.poller.listeners:
+                workers.poller.listen(())
+                workers.wait_until(lambda: not workers.accepting, _JOIN)
+                workers.listener.stop_listening()
 
     def resume_accepting(self) -> None:
         """Serve new clients again; does nothing unless a running server has paused accepting.
@@ -542,9 +527,8 @@ class ThreadedServer(Server):
         """
         with self._lock:
             if self._workers is not None and self.is_running and not self._workers.poller.listeners:
-                listener = self._workers.listener
-                listener.listen_again()
-                self._workers.open(listener)
+                self._workers.listener.listen_again()
+                self._workers.poller.listen(self._workers.listener.sockets)
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""

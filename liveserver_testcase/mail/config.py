@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, TypeAlias, TypedDict
 
-from ..core.names import suggest_name
-from ..core.server import check_seconds
+from ..core.checks import check_seconds, suggest_name
 from ..core.tls import Flaw
 from ..errors import UsageError
 from .faults import EHLOOverride

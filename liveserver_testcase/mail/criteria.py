@@ -18,8 +18,8 @@ from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
+from ..core.checks import suggest_name
 from ..core.masking import mask
-from ..core.names import suggest_name
 from ..core.text import escape
 from ..errors import UsageError
 from .content import shown

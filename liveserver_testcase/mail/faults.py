@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..core.names import suggest_name
+from ..core.checks import suggest_name
 from ..errors import UsageError
 from .session import SMTPAttempt
 from .syntax import Reply

@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from ..core.checks import suggest_name
 from ..core.masking import mask_header
-from ..core.names import suggest_name
 from .decoding import OnDefect, decode_base64, decode_text, remove_surrogates
 
 __all__ = [

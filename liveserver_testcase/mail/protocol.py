@@ -393,7 +393,7 @@ class SMTPProtocol(SMTP):
         if self.phase is Phase.SERVING:
             self.phase = Phase.COMMAND
             self._advance()
-            self.server.journal.wake()  # for who waits until nothing is served
+            self.server.journal.notify()  # for who waits until nothing is served
 
     def _note(self, name: str, argument: str) -> SMTPAttempt:
         window = self.record.last_window = self.server.journal.window

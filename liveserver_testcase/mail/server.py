@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ..core.facade import ServerFacade
 from ..core.journal import Journal, drain
+from ..core.server import ServerFacade
 from .config import (
     KEPT_BYTES_LIMIT,
     SIZE_LIMIT,

@@ -13,9 +13,9 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ..core.checks import check_switch
 from ..core.interrupts import defer_sigint
 from ..core.listener import Listener
-from ..core.server import check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, resolve_tls
 from ..core.tracebacks import Unfinished
@@ -161,7 +161,7 @@ class StubHandler:
         try:
             body.read_into(pieces, connection.server.body_limit if most is None else most)
             if most is None and not body.finished:
-                body.skip_rest()
+                body.drain()
         except ClientDisconnected as error:
             request.failure = str(error)
             request.exchange.handler_data = request

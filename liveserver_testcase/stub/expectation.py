@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from ..core.names import KnownAttributes, suggest_keywords
-from ..core.server import is_count
+from ..core.checks import KnownAttributes, is_count, suggest_keywords
 from ..core.text import count, quote
 from ..errors import UsageError
 from .faults import Fault, FaultPoint, plan_fault

@@ -16,9 +16,9 @@ import ssl
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from ..core.checks import check_seconds
 from ..core.listener import connect
 from ..core.proxies import read_original
-from ..core.server import check_seconds
 from ..core.text import describe_error, quote
 from ..errors import ClientDisconnected, UsageError
 from ..web.request_head import split_target

@@ -18,10 +18,9 @@ from urllib.parse import urlsplit
 
 from werkzeug.http import parse_options_header
 
+from ..core.checks import read_switch, suggest_name
 from ..core.interrupts import monotonic
 from ..core.masking import MASK
-from ..core.names import suggest_name
-from ..core.server import read_switch
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.content_coding import take_coding_off

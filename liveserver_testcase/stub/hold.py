@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..core.names import suggest_keywords
-from ..core.server import check_seconds, check_switch
+from ..core.checks import check_seconds, check_switch, suggest_keywords
 from ..core.text import quote
 from ..errors import UsageError
 from .connection import Wake

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from ..core.checks import check_seconds
 from ..core.journal import drain, runs_loop
-from ..core.server import check_seconds
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..core.names import refuse_unknown
+from ..core.checks import refuse_unknown
 from ..core.text import quote
 from ..errors import UsageError
 from .body_matchers import BODY_MATCHERS, BodyKeywords

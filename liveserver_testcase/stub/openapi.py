@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ..core.server import check_switch
+from ..core.checks import check_switch
 from ..core.text import quote
 from ..errors import UsageError
 from ..web.openapi import IS_JSON, Document, Finding, Node, Operation, read_document

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ..core.server import check_switch
+from ..core.checks import check_switch
 from ..core.text import describe_error, quote
 from ..core.tls import Certificates
 from ..errors import ServerDied, ServerNotStarted, UsageError

@@ -9,8 +9,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ..core.names import refuse_unknown
-from ..core.server import check_seconds
+from ..core.checks import check_seconds, refuse_unknown
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head

@@ -16,9 +16,9 @@ from werkzeug.sansio.utils import get_host
 from werkzeug.utils import cached_property
 from werkzeug.wrappers import Request
 
+from ..core.checks import suggest_more_keywords
 from ..core.journal import JournalWindow
 from ..core.masking import mask, mask_header
-from ..core.names import suggest_more_keywords
 from ..core.text import count, one_line, quote
 from ..core.tls import TLSFacts
 from ..web.content_coding import DecodedContent, decode_content

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from werkzeug.wrappers import Response
 
-from ..core.names import refuse_unknown
-from ..core.server import check_switch
+from ..core.checks import check_switch, refuse_unknown
 from ..core.text import count, quote
 from ..errors import UsageError
 from .faults import FaultPlan

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from werkzeug.wrappers import Response
 
-from ..core.names import KnownAttributes, suggest_keywords, suggest_more_keywords
+from ..core.checks import KnownAttributes, suggest_keywords, suggest_more_keywords
 from ..core.text import quote
 from ..errors import UsageError
 from .bodies import make_pairs

@@ -8,9 +8,8 @@ import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from ..core.names import suggest_keywords, suggest_more_keywords
+from ..core.checks import check_seconds, check_switch, suggest_keywords, suggest_more_keywords
 from ..core.proxies import TRUST_VARIABLES, Proxy, use_proxy
-from ..core.server import check_seconds, check_switch
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
 from ..errors import UsageError

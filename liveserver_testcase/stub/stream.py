@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..core.server import check_seconds, check_switch
+from ..core.checks import check_seconds, check_switch
 from ..core.text import quote
 from ..errors import UsageError
 

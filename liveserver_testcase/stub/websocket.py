@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..core.names import KnownAttributes, suggest_keywords
-from ..core.server import check_switch
+from ..core.checks import KnownAttributes, check_switch, suggest_keywords
 from ..core.text import quote
 from ..web.capture import WebSocketMessage
 from .values import ABSENT

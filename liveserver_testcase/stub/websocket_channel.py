@@ -18,8 +18,8 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
+from ..core.checks import check_seconds
 from ..core.interrupts import monotonic
-from ..core.server import check_seconds
 from ..core.text import count, quote
 from ..errors import ClientDisconnected, UsageError
 from ..web.capture import WebSocketMessage

@@ -12,8 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from ..core.names import KnownAttributes, suggest_keywords
-from ..core.server import check_seconds, check_switch
+from ..core.checks import KnownAttributes, check_seconds, check_switch, suggest_keywords
 from ..core.text import count, quote
 from ..errors import ClientDisconnected, UsageError
 from .expectation import Expectation, caller_location, cite

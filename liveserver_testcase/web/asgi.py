@@ -15,10 +15,11 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from ..core.checks import check_seconds
 from ..core.event_loop import EventLoopServer, LoopConnection
 from ..core.interrupts import monotonic
 from ..core.listener import Listener
-from ..core.server import State, check_seconds
+from ..core.server import State
 from ..core.tls import resolve_tls
 from ..core.tracebacks import Unfinished
 from ..errors import ServerThreadError

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.connection import RECEIVE, Connection, PlainHTTP
@@ -14,7 +15,7 @@ from ..core.listener import ServerSocket
 from ..core.threaded import ConnectionState
 from ..errors import ClientDisconnected, InvalidResponse
 from .records import Exchange
-from .request_body import Body, ReceiveBuffer, make_framing
+from .request_body import Body, make_framing
 from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line
 from .response import ResponseWriter, describe_status, plain_response
 
@@ -46,21 +47,23 @@ class HTTPConnection(Connection):
 
     Attributes:
         exchange: The one that is being served.
+        data: What has been received, of which the part from `position` on has not been used.
     """
 
+    exchange: Exchange | None = None
+    data = b""
+    position = 0
     _is_open = False
     _is_taken_over = False
     _has_forgiven = False  # one empty line before the request that is to come
+    _exchanges = 0
+    _received_at: float | None = None  # when the first bytes of the next request came
 
     def __init__(
         self, server: HTTPServer, sock: socket.socket, address: Any, index: int, stopping: threading.Event
     ) -> None:
         super().__init__(sock, address, index, stopping)
         self.server = server
-        self.exchange: Exchange | None = None
-        self.incoming = ReceiveBuffer(self._receive_body)
-        self._exchanges = 0
-        self._received_at: float | None = None  # when the first bytes of the next request came
         # the test in which the first of the bytes came that are in no exchange yet
         self._window = server.journal.window
 
@@ -87,38 +90,36 @@ class HTTPConnection(Connection):
         Raises:
             InvalidResponse: There is no exchange, or its response has begun.
         """
-        exchange, incoming = self.exchange, self.incoming
-        response = exchange.response if exchange is not None else None
+        response = self.exchange.response if self.exchange is not None else None
         if response is None or response.begun:
             what = "no request is being served" if response is None else "the response has begun"
             raise InvalidResponse(f"the connection cannot be taken over: {what}; do it before anything is sent")
         response.take_over()
         self._is_taken_over = True
         self.set_timeout(None)
-        data, incoming.data, incoming.position = incoming.data[incoming.position :], b"", 0
+        data, self.data, self.position = self.data[self.position :], b"", 0
         return self.sock, data
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def serve(self) -> bool:
         """Serve the requests that have come, until the client, the server or a mistake ends the connection."""
-        incoming = self.incoming
         try:
             if not self._is_open:
                 self._is_open = True
                 self._open()
             while True:
-                if incoming.position == len(incoming.data):
+                if self.position == len(self.data):
                     data = self._receive()
                     if not data:
                         if data is None:
                             return True
                         break
-                    incoming.data, incoming.position = data, 0
+                    self.data, self.position = data, 0
                 if not self._serve_one():
                     break
                 self.state = _IDLE
-                if incoming.position == len(incoming.data) and (not self.is_encrypted or self.waits_first):
+                if self.position == len(self.data) and (not self.is_encrypted or self.waits_first):
                     return True  # a client sends its next request when it has the answer to this one
                 if self.stopping.is_set():
                     return False
@@ -127,7 +128,7 @@ class HTTPConnection(Connection):
         except ClientDisconnected as error:
             self._record_no_request(str(error))
         except PlainHTTP:
-            self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), plain=True)
+            self._refuse(BadRequest(400, "plain HTTP on a port that speaks TLS"), send=self.send_plain)
         if self._unread or self.is_encrypted:
             self._stop_reading()  # the end itself may take a while
         if self._unread:
@@ -135,18 +136,17 @@ class HTTPConnection(Connection):
         if self._is_taken_over and not self._resets:  # a thread of the handler's may still be receiving
             with contextlib.suppress(OSError):
                 ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
-        incoming.receive = bytes  # nothing: a cycle of references would leave each connection to the garbage collector
         return False
 
     def _stop_reading(self) -> None:
         """Note that no further request can come."""
         self.is_done_reading = True
-        self.server.journal.wake()
+        self.server.journal.notify()
 
     def rest(self) -> None:
         """Note that all has been taken that had come, and wake who waits for this."""
         self.awaits_client = True
-        self.server.journal.wake()
+        self.server.journal.notify()
 
     def _open(self) -> None:
         """Do what comes before the first request."""
@@ -158,22 +158,19 @@ class HTTPConnection(Connection):
         head = self._read_head()
         if head is None:
             return True
-        exchange = Exchange(head, self.index, self._exchanges, self.address)
+        journal = self.server.journal
+        exchange = self.exchange = Exchange(head, self.index, self._exchanges, self.address)
         exchange.accepted_at, exchange.handshake_done_at = self.accepted_at, self.handshake_done_at
         exchange.first_byte_at = self._received_at
-        exchange.window = self._window
-        self.exchange = exchange
         self._exchanges += 1
         self.since = exchange.arrived
         self.state = _ACTIVE
-        response = exchange.response = ResponseWriter(head, self.send, self._can_keep_alive)
+        response = exchange.response = ResponseWriter(head, self.send, self._begin_response)
         body = None
         if head.length != 0:
-            before = self._send_continue if head.expects_continue else None
             framing = make_framing(head)
-            body = exchange.body = Body(self.incoming, framing, before)
+            body = exchange.body = Body(self, framing, self._send_continue if head.expects_continue else None)
             exchange.trailers, exchange.chunk_sizes = framing.trailers, framing.chunk_sizes
-        journal = self.server.journal
         journal.add(exchange, self._window)
         try:
             try:
@@ -185,13 +182,22 @@ class HTTPConnection(Connection):
             if response.is_taken_over:
                 exchange.response, exchange.completed = None, True  # what was given to it besides was not sent
                 self._unclean = True  # to end TLS is not possible while a thread of the handler's may be receiving
-            elif response.finished and response.keep_alive and (body is None or body.finished or body.drain(_DRAIN)):
+            elif response.finished and response.keep_alive and (body is None or body.drain(_DRAIN)):
                 return True
         except ClientDisconnected:
             pass  # while an error was answered, or a body drained
         finally:
             if (body is not None or not response.finished) and not response.is_taken_over:
-                self._finish_exchange(exchange, response, body)
+                failure: BadRequest | ClientDisconnected | None = self._gone
+                if body is not None:
+                    failure = body.failure or failure
+                    body.abandon()
+                if isinstance(failure, BadRequest):
+                    exchange.refused = failure.reason
+                elif failure is not None:
+                    exchange.aborted = str(failure)
+                if response.begun and not response.finished and not self._lingers:
+                    self.mark_truncated(reset=not response.framed)
             exchange.end()
             self.exchange = None
             journal.notify(exchange)
@@ -199,54 +205,45 @@ class HTTPConnection(Connection):
         self._unread = self._gone is None or self._lingers
         return False
 
-    def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
-        """Record what the handler raised before the client reads of it, and answer in its place if nobody has."""
-        self.server.note_error(exchange, error)
-        failure = exchange.body.failure if exchange.body is not None else None
-        if (
-            response.begun
-            or response.is_taken_over
-            or self._gone is not None
-            or isinstance(failure, ClientDisconnected)
-        ):
-            return
-        status, text = 500, "Internal Server Error"
-        if failure is not None:
-            status, text = failure.status, failure.reason
-            exchange.refused = failure.reason
-        response.begin(describe_status(status), [("Content-Type", "text/plain; charset=utf-8")])
-        response.finish(f"{text}\n".encode("utf-8", "replace"))
-
-    def _finish_exchange(self, exchange: Exchange, response: ResponseWriter, body: Body | None) -> None:
-        """Record what went wrong with the client, and what follows for the end of the connection."""
-        failure: BadRequest | ClientDisconnected | None = self._gone
-        if body is not None:
-            failure = body.failure or failure
-            body.abandon()
-        if isinstance(failure, BadRequest):
-            exchange.refused = failure.reason
-        elif failure is not None:
-            exchange.aborted = str(failure)
-        if response.begun and not response.finished and not self._lingers:
-            self.mark_truncated(reset=not response.framed)
-
-    def _can_keep_alive(self) -> bool:
-        """Whether the connection can be kept, as far as is known when the response's head leaves.
+    def _begin_response(self) -> bool:
+        """Record that the response's head leaves; whether the connection can be kept, as far as is known by now.
 
         Raises:
             BadRequest: The body turned out malformed, so the application cannot know what it answers.
         """
         exchange = self.exchange
-        if exchange is None or not self.server.keep_alive or self.stopping.is_set():
+        if exchange is None or exchange.response is None:
             return False
+        stays = self.server.keep_alive and not self.stopping.is_set()
         body = exchange.body
-        if body is None or body.finished:
-            return True
-        if isinstance(body.failure, BadRequest) and not exchange.refused:
-            raise body.failure
-        if body.failure is not None or not body.was_asked_for:
-            return False  # nobody knows whether a client that waits for 100 Continue will send the body or not
-        return body.framing.is_chunked or body.framing.left <= _DRAIN
+        if body is not None and not body.finished:
+            if isinstance(body.failure, BadRequest) and not exchange.refused:
+                raise body.failure
+            # nobody knows whether a client that waits for 100 Continue will send the body or not
+            is_known = body.failure is None and body.was_asked_for
+            stays = stays and is_known and (body.framing.is_chunked or body.framing.left <= _DRAIN)
+        exchange.status, exchange.response_begun_at = exchange.response.status, monotonic()
+        return stays
+
+    def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:
+        """Record what the handler raised before the client reads of it, and answer in its place if nobody has."""
+        self.server.note_error(exchange, error)
+        failure = exchange.body.failure if exchange.body is not None else None
+        is_gone = self._gone is not None or isinstance(failure, ClientDisconnected)
+        if response.begun or response.is_taken_over or is_gone:
+            return
+        status, text = 500, "Internal Server Error"
+        if isinstance(failure, BadRequest):
+            status, text = failure.status, failure.reason
+            exchange.refused = failure.reason
+        response.begin(describe_status(status), [("Content-Type", "text/plain; charset=utf-8")])
+        response.finish(f"{text}\n".encode("utf-8", "replace"))
+
+    def _send_continue(self) -> None:
+        exchange = self.exchange
+        # else it is too late, or the client has not waited: RFC 9110, 10.1.1
+        if exchange is not None and exchange.status is None and self.position == len(self.data):
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -270,40 +267,33 @@ class HTTPConnection(Connection):
 
     def _read_head(self) -> Head | None:
         """Read the head of the next request, which has begun; None: all that came is an empty line."""
-        incoming = self.incoming
-        if incoming.data[incoming.position] == 13 and not self._has_forgiven:  # an empty line: RFC 9112, 2.2
-            if len(incoming) < 2:
+        if self.data[self.position] == 13 and not self._has_forgiven:  # an empty line: RFC 9112, 2.2
+            if len(self.data) - self.position < 2:
                 self._receive_rest(monotonic() + self.server.header_timeout)
-            if incoming.data[incoming.position : incoming.position + 2] == b"\r\n":
-                incoming.position += 2
+            if self.data[self.position : self.position + 2] == b"\r\n":
+                self.position += 2
                 self._has_forgiven = True
-                if not len(incoming):
+                if self.position == len(self.data):
                     return None
-        end = incoming.data.find(b"\r\n\r\n", incoming.position) + 4
+        end = self.data.find(b"\r\n\r\n", self.position) + 4
         if end < 4:
-            end = self._read_rest_of_head()
-        block = incoming.data[incoming.position : end]
-        head = parse_head(block, accepts_connect=self.server.accepts_connect)
-        incoming.position = end
+            deadline = monotonic() + self.server.header_timeout  # in all, however many pieces it comes in
+            validator = HeadValidator()
+            validator.scan(self.data[self.position :])
+            while validator.end < 0:
+                self._receive_rest(deadline)
+                validator.scan(self.data)
+            end = self.position + validator.end
+        head = parse_head(self.data[self.position : end], accepts_connect=self.server.accepts_connect)
+        self.position = end
         self._has_forgiven = False
         return head
 
-    def _read_rest_of_head(self) -> int:
-        """Read on until the head is complete, for ``header_timeout`` seconds in all; returns where it ends."""
-        deadline = monotonic() + self.server.header_timeout
-        scanner = HeadValidator()
-        while True:
-            scanner.scan(self.incoming.data[self.incoming.position :])
-            if scanner.end >= 0:
-                return self.incoming.position + scanner.end
-            self._receive_rest(deadline)
-
     def _receive_rest(self, deadline: float) -> None:
         """Wait for more of a head."""
-        incoming = self.incoming
         if self.state is not _READING:
             self.state, self.since = _READING, monotonic()
-        when = f"after {len(incoming)} bytes of a request's head"
+        when = f"after {len(self.data) - self.position} bytes of a request's head"
         try:
             self.set_timeout(max(0.001, deadline - monotonic()))
             more = self.receive_next()
@@ -314,25 +304,20 @@ class HTTPConnection(Connection):
             raise ClientDisconnected(self.describe_disconnect(f"{when}: {error}")) from error
         if not more:
             raise ClientDisconnected(self.describe_disconnect(when))
-        incoming.data = incoming.data[incoming.position :] + more
-        incoming.position = 0
+        self.data, self.position = self.data[self.position :] + more, 0
 
-    def _send_continue(self) -> None:
-        exchange = self.exchange
-        if exchange is None or exchange.response is None or exchange.response.begun or len(self.incoming):
-            return  # too late, or the client has not waited: RFC 9110, 10.1.1
-        self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _receive_body(self) -> bytes:
+    def receive_body(self) -> None:
+        """Wait for more of a body that is being read."""
         when = "in the middle of its request's body"
         state, self.state = self.state, _READING  # before the look at `stopping`: a stop cuts who is reading
         try:
             if not self.stopping.is_set():
                 self.set_timeout(self.server.body_timeout)
-                data = self.sock.recv(RECEIVE)
+                more = self.sock.recv(RECEIVE)
                 self._window = self.server.journal.window  # of the request that may follow the body
-                if data:
-                    return data
+                if more:
+                    self.data, self.position = self.data[self.position :] + more, 0
+                    return
         except TimeoutError:
             timeout = f"{self.server.body_timeout:g} s"
             raise BadRequest(408, f"a body of which nothing more came for {timeout}") from None
@@ -349,21 +334,17 @@ class HTTPConnection(Connection):
     def _on_unreadable(self, exchange: Exchange) -> None:
         """Do what is to be done when something has come that is no request, before its client is answered."""
 
-    def _refuse(self, refusal: BadRequest, *, plain: bool = False) -> None:
+    def _refuse(self, refusal: BadRequest, *, send: Callable[[bytes], None] | None = None) -> None:
         """Answer a request that could not be understood, and record it."""
         exchange = Exchange(None, self.index, self._exchanges, self.address)
-        line = split_request_line(self.incoming.data[self.incoming.position :])
-        exchange.method, exchange.target, exchange.version = line
+        exchange.method, exchange.target, exchange.version = split_request_line(self.data[self.position :])
         exchange.refused = refusal.reason
         exchange.status = refusal.status
         self.server.journal.add(exchange, self._window)
         self._on_unreadable(exchange)
-        answer = plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD")
         try:
-            if plain:
-                self.send_plain(answer)
-            else:
-                self.send(answer)
+            answer = plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD")
+            (send or self.send)(answer)
             exchange.completed = True
         except ClientDisconnected as error:
             exchange.aborted = str(error)
@@ -376,7 +357,7 @@ class HTTPConnection(Connection):
         exchange = Exchange(None, self.index, self._exchanges, self.address)
         exchange.aborted = reason
         self.server.journal.add(exchange, self._window)
-        if len(self.incoming):
+        if self.position < len(self.data):
             self._on_unreadable(exchange)
         exchange.end()
         self.server.journal.notify(exchange)

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeAlias, get_args
 from urllib.parse import quote, urlencode
 
-from ..core.facade import ServerFacade
+from ..core.checks import check_seconds
 from ..core.journal import Journal, JournalWindow
 from ..core.listener import format_host
-from ..core.server import Server, check_seconds
+from ..core.server import Server, ServerFacade
 from ..core.threaded import ThreadedServer
 from ..core.tls import resolve_tls
 from ..core.tracebacks import stack_of_thread
@@ -176,7 +176,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
         return True
 
     def _on_connection_closed(self) -> None:
-        self.journal.wake()
+        self.journal.notify()
 
     def stack_of(self, record: Exchange) -> str:
         """Where the thread is that serves it."""

@@ -6,7 +6,6 @@ import abc
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ..core.interrupts import monotonic
@@ -58,28 +57,9 @@ class RequestRecord:
     """
 
     __slots__ = (
-        "_is_streaming",
-        "aborted",
-        "accepted_at",
-        "address",
-        "arrived",
-        "body_complete_at",
-        "capture",
-        "completed",
-        "connection_index",
-        "duration",
-        "errors",
-        "exchange_index",
-        "first_byte_at",
-        "handshake_done_at",
-        "index",
-        "method",
-        "refused",
-        "response_begun_at",
-        "status",
-        "target",
-        "version",
-        "window",
+        "_is_streaming", "aborted", "accepted_at", "address", "arrived", "body_complete_at", "capture", "completed",
+        "connection_index", "duration", "errors", "exchange_index", "first_byte_at", "handshake_done_at", "index",
+        "method", "refused", "response_begun_at", "status", "target", "version", "window",
     )  # fmt: skip
 
     def __init__(self, method: str, target: str, address: Any = ("unknown", 0), version: str = "HTTP/1.1") -> None:
@@ -143,7 +123,7 @@ class RequestRecord:
 
         What is not over, or is not known to the server, is left out.
         """
-        read, answering = self.body_complete_at or self.arrived, self._get_response_begun_at()
+        read, answering = self.body_complete_at or self.arrived, self.response_begun_at
         moments: dict[str, tuple[float | None, float | None]] = {
             "send": (self.first_byte_at or self.arrived, read),
             "wait": (read, answering),
@@ -152,9 +132,6 @@ class RequestRecord:
         if self.exchange_index == 0:
             moments["ssl"] = self.accepted_at, self.handshake_done_at
         return {name: max(0.0, end - start) for name, (start, end) in moments.items() if start and end}
-
-    def _get_response_begun_at(self) -> float | None:
-        return self.response_begun_at
 
     def end(self) -> None:
         """Complete the record."""
@@ -205,7 +182,15 @@ class RequestLog(abc.ABC, Generic[R]):
         if is_client_error(error):
             return
         if not any(known is error for known in record.errors):
-            error.__traceback__ = _skip_frames(error.__traceback__)
+            trace = error.__traceback__
+            while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+                trace = trace.tb_next
+            own = trace
+            while own is not None and is_libraries(own.tb_frame.f_code.co_filename):
+                own = own.tb_next
+            # The server's and the framework's frames say little.  One that never comes to the application's own code
+            # keeps those of the framework.
+            error.__traceback__ = own or trace or error.__traceback__
             self._add_error(record, error)
             self.journal.notify(record)
 
@@ -256,20 +241,6 @@ class RequestLog(abc.ABC, Generic[R]):
         return not any(map(is_waited_for, self.in_flight))
 
 
-def _skip_frames(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback from where the application's own frames begin: the server's and the framework's say little.
-
-    One that never comes to the application's own code is left whole, but for the server's frames.
-    """
-    inner = trace
-    while inner is not None and inner.tb_frame.f_globals.get("__package__") == __package__:
-        inner = inner.tb_next
-    own = inner
-    while own is not None and is_libraries(own.tb_frame.f_code.co_filename):
-        own = own.tb_next
-    return own or inner or trace
-
-
 class Exchange(RequestRecord):
     """One request on its way through the engine: a `RequestRecord`, and what is only known to who reads the wire.
 
@@ -282,10 +253,9 @@ class Exchange(RequestRecord):
         handler_data: What the handler wants to keep with it.
     """
 
-    __slots__ = ("_status", "body", "chunk_sizes", "handler_data", "head", "response", "trailers")
+    __slots__ = ("body", "chunk_sizes", "handler_data", "head", "response", "trailers")
 
     def __init__(self, head: Head | None, connection_index: int, exchange_index: int, address: Any) -> None:
-        self.response: ResponseWriter | None = None
         if head is None:
             RequestRecord.__init__(self, "", "", address, "")
         else:
@@ -294,6 +264,7 @@ class Exchange(RequestRecord):
         self.exchange_index = exchange_index
         self.head = head
         self.body: Body | None = None
+        self.response: ResponseWriter | None = None
         self.trailers: Sequence[tuple[bytes, bytes]] = ()
         self.chunk_sizes: Sequence[int] = ()
         self.handler_data: object = None
@@ -301,34 +272,14 @@ class Exchange(RequestRecord):
     @property
     def is_streaming(self) -> bool:
         """Whether it is being answered with a stream of events, or its handler has taken over the connection."""
-        response = self.response
-        return response is not None and response.is_streaming
-
-    @property
-    def status(self) -> int | None:
-        """The status that was answered with, from the moment the response's head leaves; None if none was."""
         response = self.response  # once, for the serving thread takes it away
-        return response.status if response is not None and response.begun else self._status
-
-    @status.setter
-    def status(self, status: int | None) -> None:
-        self._status = status
-
-    def _get_response_begun_at(self) -> float | None:
-        response = self.response  # as of the status: its client may have read it before the exchange is over
-        return response.begun_at if response is not None else self.response_begun_at
+        return response is not None and response.is_streaming
 
     def end(self) -> None:
         """Complete the record and let go of what served it."""
-        response = self.response
-        if response is not None:
-            self._status = self.status
-            self.completed = response.finished
-            self.response_begun_at = response.begun_at
-        body = self.body
-        if body is not None:
-            self.body_complete_at = body.finished_at
-        elif self.head is not None:
-            self.body_complete_at = self.arrived
+        if self.response is not None:
+            self.completed = self.response.finished
+        if self.head is not None:
+            self.body_complete_at = self.arrived if self.body is None else self.body.finished_at
         self.duration = monotonic() - self.arrived
         self.head = self.body = self.response = None

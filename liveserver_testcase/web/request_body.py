@@ -20,7 +20,9 @@ from .request_head import TOKEN, BadRequest, Head
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Body", "BodyFraming", "ReceiveBuffer", "WSGIInput", "is_client_error", "make_framing"]
+    from .connection import HTTPConnection
+
+__all__ = ["Body", "BodyFraming", "WSGIInput", "is_client_error", "make_framing"]
 
 _QUOTED = rb'"(?:[^\x00-\x08\x0a-\x1f\x7f"\\]|\\[^\x00-\x08\x0a-\x1f\x7f])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*" + TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + TOKEN + rb"|" + _QUOTED + rb"))?"
@@ -52,15 +54,11 @@ class BodyFraming:
         self.chunk_sizes: list[int] = []
 
     def take(self, data: bytes, start: int, most: int) -> tuple[int, bytes]:
-        """Take what has come of the body.
-
-        Args:
-            data: What has come, and was not taken before; what is not taken is given again, with more behind it.
-            start: Where it begins.
-            most: Bytes of the body that are wanted at most.
+        """Take up to ``most`` bytes of the body from ``data``, beginning at ``start``.
 
         Returns:
-            Where that ends which is sound and belongs to the body, and the bytes of the body in it.
+            Where that ends which is sound and belongs to the body, and the bytes of the body in it.  What stands behind
+            that is to be given again, with more behind it.
 
         Raises:
             BadRequest: The body is malformed; what came before has been returned by earlier calls.
@@ -159,134 +157,35 @@ def make_framing(head: Head) -> BodyFraming:
     return _ChunkedFraming() if head.length is None else BodyFraming(head.length)
 
 
-class ReceiveBuffer:
-    """Bytes that have been received and not yet used, and a way to get more.
+class Body(io.RawIOBase):
+    """A body that is read off its connection; `WSGIInput` makes of it what an application reads.
+
+    What cannot be read to its end raises `ClientDisconnected`: the client is gone, or its body is malformed, so that
+    nobody knows where it ends.
 
     Args:
-        receive: Returns the next bytes from the client; none at its end.
-    """
-
-    __slots__ = ("data", "position", "receive")
-
-    def __init__(self, receive: Callable[[], bytes]) -> None:
-        self.receive = receive
-        self.data = b""
-        self.position = 0
-
-    def __len__(self) -> int:
-        return len(self.data) - self.position
-
-    def fill(self) -> None:
-        """Receive once.
-
-        Raises:
-            ClientDisconnected: The client has closed the connection.
-        """
-        more = self.receive()
-        if not more:
-            raise ClientDisconnected("the client closed the connection in the middle of its request")
-        self.data = self.data[self.position :] + more if len(self) else more
-        self.position = 0
-
-
-class Body(io.RawIOBase):
-    """A body that is being read; `WSGIInput` makes of it what an application reads.
+        connection: Holds what was received and not used yet, and receives more.
+        framing: Where the body ends.
+        before: Called before the first byte is waited for; sends the 100 Continue that the client may want.
 
     Attributes:
-        framing: Where it ends.
         received: Bytes of it that have been read.
-        finished_at: When that was, on the monotonic clock.
+        finished_at: When all of it had been read, on the monotonic clock.
         failure: Why it cannot be read to its end: the client's fault, or its disappearance.
         observe: Called with what has been read, whoever reads it; None for nobody.
     """
 
-    def __init__(self, incoming: ReceiveBuffer, framing: BodyFraming, before: Callable[[], None] | None = None) -> None:
-        self._incoming = incoming
+    finished_at: float | None = None
+    received = 0
+    failure: BadRequest | ClientDisconnected | None = None
+    observe: Callable[[bytes], None] | None = None
+
+    def __init__(
+        self, connection: HTTPConnection, framing: BodyFraming, before: Callable[[], None] | None = None
+    ) -> None:
+        self._connection = connection
         self.framing = framing
-        self._before = before  # sends the 100 Continue that the client may be waiting for
-        self.finished_at: float | None = None
-        self.received = 0
-        self.failure: BadRequest | ClientDisconnected | None = None
-        self.observe: Callable[[bytes], None] | None = None
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read some bytes: what is there, without waiting for more.
-
-        Raises:
-            ClientDisconnected: The client is gone, or its body is malformed, so that nobody knows where it ends.
-        """
-        view = memoryview(buffer).cast("B")
-        piece = self.take(len(view))
-        view[: len(piece)] = piece
-        return len(piece)
-
-    def take(self, most: int) -> bytes:
-        """Read what is there, and wait only if there is nothing; empty at the end of the body, and for no bytes.
-
-        Raises:
-            ClientDisconnected: As `readinto`.
-        """
-        incoming, framing, piece = self._incoming, self.framing, b""
-        if framing.finished or not most:
-            return piece
-        if self.failure is not None:
-            raise _wrap_failure(self.failure)
-        try:
-            if self._before is not None:
-                before, self._before = self._before, None
-                before()
-            while True:
-                incoming.position, piece = framing.take(incoming.data, incoming.position, most)
-                if piece or framing.finished:
-                    break
-                incoming.fill()
-        except (BadRequest, ClientDisconnected) as error:
-            self.failure = error
-            raise _wrap_failure(error) from error
-        self.received += len(piece)
-        if self.observe is not None:
-            self.observe(piece)
-        if framing.finished:
-            self.finished_at = monotonic()
-        return piece
-
-    def drain(self, most: int) -> bool:
-        """Read and forget up to ``most`` bytes; whether that was the rest.
-
-        Raises:
-            ClientDisconnected: As `readinto`.
-        """
-        while most > 0 and not self.finished:
-            most -= len(self.take(min(most, _PIECE)))
-        return self.finished
-
-    def read_into(self, pieces: list[bytes], most: int) -> None:
-        """Read on to the end, or until there are ``most`` bytes; what was read is in ``pieces`` whatever comes.
-
-        Raises:
-            ClientDisconnected: As `readinto`.
-        """
-        while most > 0 and not self.finished:
-            pieces.append(self.take(min(most, _PIECE)))
-            most -= len(pieces[-1])
-
-    def skip_rest(self) -> None:
-        """Read and forget the rest, which `received` counts.
-
-        Raises:
-            ClientDisconnected: As `readinto`.
-        """
-        while not self.finished:
-            self.take(_PIECE)
-
-    def abandon(self) -> None:
-        """Let nobody read from the connection any more: the exchange is over, and what follows is not for it."""
-        if not self.finished and self.failure is None:
-            self.failure = ClientDisconnected("the exchange is over: its body cannot be read any more")
+        self._before = before
 
     @property
     def finished(self) -> bool:
@@ -297,6 +196,61 @@ class Body(io.RawIOBase):
     def was_asked_for(self) -> bool:
         """Whether a client that waits for ``100 Continue`` has been sent that."""
         return self._before is None
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read some bytes: what is there, without waiting for more."""
+        view = memoryview(buffer).cast("B")
+        piece = self.take(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+    def take(self, most: int) -> bytes:
+        """Read what is there, and wait only if there is nothing; empty at the end of the body, and for no bytes."""
+        connection, framing, piece = self._connection, self.framing, b""
+        if framing.finished or not most:
+            return piece
+        if self.failure is not None:
+            raise _wrap_failure(self.failure)
+        try:
+            if self._before is not None:
+                before, self._before = self._before, None
+                before()
+            while True:
+                connection.position, piece = framing.take(connection.data, connection.position, most)
+                if piece or framing.finished:
+                    break
+                connection.receive_body()
+        except (BadRequest, ClientDisconnected) as error:
+            self.failure = error
+            raise _wrap_failure(error) from error
+        self.received += len(piece)
+        if self.observe is not None:
+            self.observe(piece)
+        if framing.finished:
+            self.finished_at = monotonic()
+        return piece
+
+    def read_into(self, pieces: list[bytes], most: int) -> None:
+        """Read on to the end, or until there are ``most`` bytes; what was read is in ``pieces`` whatever comes."""
+        while most > 0 and not self.finished:
+            pieces.append(self.take(min(most, _PIECE)))
+            most -= len(pieces[-1])
+
+    def drain(self, most: int | None = None) -> bool:
+        """Read and forget the rest, or up to ``most`` bytes; whether that was the rest."""
+        left = sys.maxsize if most is None else most
+        while left > 0 and not self.finished:
+            left -= len(self.take(min(left, _PIECE)))
+        return self.finished
+
+    def abandon(self) -> None:
+        """Let nobody read from the connection any more: the exchange is over, and what follows is not for it."""
+        if not self.finished and self.failure is None:
+            self.failure = ClientDisconnected("the exchange is over: its body cannot be read any more")
 
 
 class WSGIInput(io.BufferedReader):

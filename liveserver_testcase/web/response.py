@@ -8,9 +8,8 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
-from ..core.interrupts import monotonic
 from ..core.masking import mask_header
 from ..core.text import quote
 from ..errors import InvalidResponse
@@ -53,7 +52,7 @@ def _encode(lines: list[str]) -> bytes:
             what = f"the status is {line[9:-2]!r}"
         elif "\n" in value or "\r" in value or "\0" in value:
             raise InvalidResponse(f"{what}: a CR, LF or NUL must not be in it")
-        if not line.isascii() and max(line) > "\xff":
+        if max(line) > "\xff":
             raise InvalidResponse(f"{what}: it is not Latin-1, so encode it (RFC 8187, or percent-encoding)")
     raise InvalidResponse(f"the head of the response cannot be sent: {quote(text)}")
 
@@ -123,7 +122,7 @@ def _prepare(status: object, headers: tuple[tuple[str, str], ...]) -> PreparedHe
 
 
 class ResponseWriter:
-    """One response on its way to the client.
+    """One response on its way to the client; whatever sends raises `ClientDisconnected` if the client is gone.
 
     `begin` checks and prepares the head, which leaves with the first `write` or with `finish`; until then another
     `begin` replaces it.  Who returns without `finish` has the connection cut.
@@ -131,13 +130,12 @@ class ResponseWriter:
     Args:
         head: The request that is answered.
         send: Hands bytes to the system.
-        can_keep_alive: Asked when the head leaves: whether the connection can stay open as far as the server is
+        on_begin: Called when the head leaves; returns whether the connection can stay open as far as the server is
             concerned.
 
     Attributes:
         status: The status, once prepared.
         begun: Whether anything of it has left.
-        begun_at: When that was, on the monotonic clock.
         finished: Whether all of it has.
         keep_alive: Whether the connection stays open after it; decided when the head leaves.
         framed: Whether the client knows where it ends; else the end of the connection shows it.
@@ -146,42 +144,18 @@ class ResponseWriter:
         sent: Bytes of the body that have left.
     """
 
-    __slots__ = (
-        "_can_keep_alive",
-        "_chunked",
-        "_fields",
-        "_head",
-        "_left",
-        "_send",
-        "_wants_close",
-        "begun",
-        "begun_at",
-        "finished",
-        "framed",
-        "has_no_body",
-        "is_taken_over",
-        "keep_alive",
-        "sent",
-        "status",
-    )  # fmt: skip
+    status = sent = 0
+    framed = True
+    begun = finished = has_no_body = is_taken_over = keep_alive = False
+    _fields = b""
+    _left: int | None = None  # bytes that the Content-Length still promises
+    _chunked = False
+    _wants_close = False
 
-    def __init__(self, head: Head, send: Callable[[bytes], None], can_keep_alive: Callable[[], bool]) -> None:
+    def __init__(self, head: Head, send: Callable[[bytes], None], on_begin: Callable[[], bool]) -> None:
         self._head = head
         self._send = send
-        self._can_keep_alive = can_keep_alive
-        self._fields = b""
-        self._left: int | None = None  # bytes that the Content-Length still promises
-        self._chunked = False
-        self._wants_close = False
-        self.status = 0
-        self.begun = False
-        self.begun_at: float | None = None
-        self.finished = False
-        self.framed = True
-        self.has_no_body = False
-        self.is_taken_over = False
-        self.keep_alive = False
-        self.sent = 0
+        self._on_begin = on_begin
 
     def begin(self, status: str, headers: Iterable[tuple[str, str]]) -> None:
         """Set status and headers.
@@ -197,11 +171,7 @@ class ResponseWriter:
         self.begin_prepared(prepare_head(status, headers))
 
     def begin_prepared(self, head: PreparedHead) -> None:
-        """Set status and headers that have been checked before.
-
-        Raises:
-            InvalidResponse: It is too late for them.
-        """
+        """Set status and headers that have been checked before."""
         if self.begun:
             raise InvalidResponse("the response has begun; its status and headers cannot change any more")
         code, fields, self._left, self._wants_close, has = head
@@ -223,18 +193,14 @@ class ResponseWriter:
 
         Returns:
             Whether it was sent; if not, nothing was done: it must be framed for this request.
-
-        Raises:
-            ClientDisconnected: The client is gone.
         """
         request = self._head
         if not request.keep_alive or request.method == "HEAD" or request.version != "HTTP/1.1" or self.begun:
             return False
-        if not self._can_keep_alive():
-            return False
         self.status = head[0]
+        if not self._on_begin():
+            return False
         self.begun = self.keep_alive = True
-        self.begun_at = monotonic()
         self.sent = size
         self._send(head[1] + _make_stamp() + tail)
         self.finished = True
@@ -248,17 +214,13 @@ class ResponseWriter:
     def take_over(self) -> None:
         """Let nothing of it leave, whatever is given to it."""
         self.is_taken_over = True
-        self._send = _drop
+        self._send = lambda data: None
 
     def open_tunnel(self) -> None:
-        """Answer CONNECT, after which the connection is the client's tunnel.  Source: RFC 9110, 9.3.6.
-
-        Raises:
-            ClientDisconnected: The client is gone.
-        """
+        """Answer CONNECT, after which the connection is the client's tunnel.  Source: RFC 9110, 9.3.6."""
         self.status = 200
+        self._on_begin()
         self.begun = self.keep_alive = True  # whatever its version of HTTP is
-        self.begun_at = monotonic()
         self._send(b"HTTP/1.1 200 Connection established\r\n\r\n")
         self.finished = True
 
@@ -271,10 +233,6 @@ class ResponseWriter:
 
         Args:
             length: The bytes of the body that follows; None if that is not known, or it is to be chunked.
-
-        Raises:
-            InvalidResponse: There is no head to send.
-            ClientDisconnected: The client is gone.
         """
         if not self.begun:
             head = self._make_head(length)
@@ -287,7 +245,6 @@ class ResponseWriter:
 
         Raises:
             InvalidResponse: It is more than the Content-Length; what fits has been sent.
-            ClientDisconnected: The client is gone.
         """
         if self.finished:
             raise InvalidResponse("the response is over; nothing can be added to it")
@@ -298,16 +255,15 @@ class ResponseWriter:
             if head:
                 self._send(head)
             return
-        excess = 0
+        size = len(data)
         if self._left is not None:
-            excess = max(0, len(data) - self._left)
-            if excess:
-                data = data[: self._left]
+            data = data[: self._left]
             self._left -= len(data)
         self.sent += len(data)
-        self._emit(head, b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-        if excess:
-            self._complain(f"the body is at least {excess} bytes longer than its Content-Length")
+        self._emit(head, b"%x\r\n%b\r\n" % (size, data) if self._chunked else data)
+        if len(data) < size:
+            self.keep_alive = False
+            raise InvalidResponse(f"the body is at least {size - len(data)} bytes longer than its Content-Length")
 
     def finish(self, data: bytes = b"", trailers: bytes = b"") -> None:
         """Send the rest, ``data``, and end the response; a body that is all here is sent with its length.
@@ -318,14 +274,14 @@ class ResponseWriter:
 
         Raises:
             InvalidResponse: The body is not what the Content-Length says.  If nothing had left before, nothing has.
-            ClientDisconnected: The client is gone.
         """
         if self.begun:
             self.write(data)
             if self._chunked:
                 self._send(b"0\r\n%b\r\n" % trailers)
             elif self._left and not self.has_no_body:
-                self._complain(f"the body is {self._left} bytes shorter than its Content-Length")
+                self.keep_alive = False
+                raise InvalidResponse(f"the body is {self._left} bytes shorter than its Content-Length")
         elif self.has_no_body:
             self._send(self._make_head(len(data) or None))
         else:
@@ -337,16 +293,12 @@ class ResponseWriter:
             self._emit(head, data)
         self.finished = True
 
-    def _complain(self, what: str) -> NoReturn:
-        self.keep_alive = False
-        raise InvalidResponse(what)
-
     def _make_head(self, length: int | None) -> bytes:
         """The head as it leaves, with the decision how the client learns where the body ends.  RFC 9112, 6.3."""
         status, head, framing = self.status, self._head, b""
         if not status:
             raise InvalidResponse("the response has no status yet: call begin() first")
-        stays = self._can_keep_alive() and head.keep_alive and not self._wants_close
+        stays = self._on_begin() and head.keep_alive and not self._wants_close
         if self._left is not None:
             length = self._left
         if status < 200:
@@ -363,19 +315,13 @@ class ResponseWriter:
         elif head.version == "HTTP/1.0":
             framing += b"Connection: keep-alive\r\n"
         self.begun = True
-        self.begun_at = monotonic()
         return b"%b%b\r\n" % (self._fields, framing)
 
     def _emit(self, head: bytes, data: bytes) -> None:
         if head and len(data) > _JOIN_LIMIT:
             self._send(head)
-            self._send(data)
-        else:
-            self._send(head + data if head else data)
-
-
-def _drop(_data: bytes) -> None:
-    """Send nothing."""
+            head = b""
+        self._send(head + data if head else data)
 
 
 def describe_status(status: int) -> str:
@@ -389,10 +335,6 @@ def describe_status(status: int) -> str:
 def plain_response(status: int, text: str, *, has_body: bool = True) -> bytes:
     """A whole response for a request that could not be understood, after which the connection is closed."""
     body = f"{text}\n".encode("utf-8", "replace")
-    lines = [
-        f"HTTP/1.1 {describe_status(status)}\r\n",
-        "Content-Type: text/plain; charset=utf-8\r\n",
-        f"Content-Length: {len(body)}\r\n",
-        "Connection: close\r\n",
-    ]
-    return _encode(lines) + _make_stamp() + b"\r\n" + (body if has_body else b"")
+    _, head, *_ = prepare_head(describe_status(status), [("Content-Type", "text/plain; charset=utf-8")])
+    framing = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    return head + _make_stamp() + framing + (body if has_body else b"")

@@ -20,7 +20,7 @@ from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Any
 
-from ..core.names import suggest_name
+from ..core.checks import suggest_name
 from ..core.text import describe_error, quote
 from ..errors import ServerStartError, UsageError
 from .lifespan import ASGIApplication

@@ -87,7 +87,7 @@ class Before(DepartureCase):
 
     def wait_until_reading(self, server: Any) -> None:
         """Wait until the server has seen what was sent: a reset would destroy it."""
-        self.assertTrue(wait_until(lambda: any(len(c.incoming) for c in server.connections)))
+        self.assertTrue(wait_until(lambda: any(len(c.data) - c.position for c in server.connections)))
 
 
 class InTheBody(DepartureCase):

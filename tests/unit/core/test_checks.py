@@ -7,7 +7,7 @@ import unittest
 from collections.abc import Callable
 
 from liveserver_testcase import HTTPStub, Reply
-from liveserver_testcase.core.names import suggest_keywords
+from liveserver_testcase.core.checks import suggest_keywords
 
 
 @suggest_keywords
