@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from werkzeug.wrappers import Response
+from werkzeug.wsgi import ClosingIterator
 
 from ..core.checks import check_switch, refuse_unknown
 from ..core.text import count, quote
@@ -47,6 +48,8 @@ Hook: TypeAlias = "Callable[[RecordedRequest, Reply], object]"
 """Gets a request and the reply to it, and returns what to send instead; None for the same."""
 
 _KNOWN = ("status", "body", "headers", *ReplyOptions.__annotations__)
+
+_WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1
 
 DEFAULT_BODY = bytes(range(32, 127)).ljust(1024, b".")
 """What is cut, held up or spoilt where a fault needs a body and none was given."""
@@ -116,7 +119,8 @@ def _make_from_response(response: Response) -> Reply:
     pairs = [(name, value) for name, value in response.headers.items() if name.lower() != "content-length"]
     reason = response.status.partition(" ")[2]
     if not response.is_streamed:
-        whole = Reply(response.status_code, response.get_data(), pairs, reason=reason)
+        untyped = [] if "Content-Type" in response.headers else [("Content-Type", None)]
+        whole = Reply(response.status_code, response.get_data(), [*pairs, *untyped], reason=reason)
         return whole.changed(selects=False)  # the application has decided that already
 
     def items(_request: object) -> Iterator[bytes]:
@@ -311,8 +315,34 @@ class WSGIResponder:
     app: WSGIApplication
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """Return what the application answers; its body comes as it gives it."""
-        return _make_from_response(Response.from_app(self.app, request.make_environ()))
+        """Return what the application answers; a body whose length it does not announce comes as it gives it.
+
+        Raises:
+            UsageError: It is not what it announces, or what WSGI allows.
+        """
+        from werkzeug.test import run_wsgi_app  # loaded for the first such answer
+
+        pieces, status, headers = run_wsgi_app(self.app, request.make_environ())
+        has_type, length = "Content-Type" in headers, headers.get("Content-Length")
+        checked = ClosingIterator(_check_pieces(pieces), getattr(pieces, "close", None))
+        response = Response(checked, status, headers)
+        if not has_type:  # werkzeug's default
+            del response.headers["Content-Type"]
+        if request.method == "HEAD" or (length is None and response.status_code not in _WITHOUT_BODY):
+            return _make_from_response(response)
+        with response:
+            body = b"".join(checked)
+        if length not in (None, str(len(body))) and response.status_code != 304:
+            raise UsageError(f"the application announced {quote(length)} bytes, and gave {len(body):,}")
+        response.set_data(body)
+        return _make_from_response(response)
+
+
+def _check_pieces(pieces: Iterable[object]) -> Iterator[bytes]:
+    for piece in pieces:
+        if not isinstance(piece, bytes):
+            raise UsageError(f"the application gave {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
+        yield piece
 
 
 @dataclass(frozen=True)

@@ -334,6 +334,20 @@ class ApplicationTest(ErrorTest):
         self.stub.on("GET", "/a").reply_wsgi(app)
         self.assert_error(LookupError, "broken")
 
+    def test_what_it_announces(self) -> None:
+        """Its length is sent, and no Content-Type that it has not set itself."""
+
+        def app(environ: Any, start: Any) -> Any:
+            start("200 OK", [("Content-Length", "3")])
+            return [b"a", b"bc"]
+
+        self.stub.on(None, "/a").reply_wsgi(app)
+        answer = self.send("GET", "/a")
+        self.assertEqual(
+            (b"abc", "3", None), (answer.body, *map(answer.headers.get, ("content-length", "content-type")))
+        )
+        self.assertEqual(200, self.send("HEAD", "/a").status)
+
     def test_misuse(self) -> None:
         """Only what can be called."""
         with self.assertRaisesRegex(UsageError, r"^reply_wsgi\(\) was given 'app'; wanted a WSGI application$"):

@@ -26,6 +26,14 @@ def boom(*_args: object) -> Any:
     raise ValueError("boom")
 
 
+def serve(status: str, headers: list[tuple[str, str]], piece: Any) -> Any:
+    def app(_environ: Any, start_response: Any) -> Any:
+        start_response(status, headers)
+        return [piece]
+
+    return app
+
+
 async def fail_later() -> AsyncIterator[str]:
     try:
         while True:
@@ -44,6 +52,13 @@ class RaisedTest(StubTest):
         ("hook", lambda stub: stub.on().reply(200).after(boom), "ValueError: boom"),
         ("hook returns", lambda stub: stub.on().reply(200).after(lambda _r, _a: object()), "the hook .* returned <obj"),
         ("application", lambda stub: stub.on().reply_wsgi(boom), "ValueError: boom"),
+        ("text", lambda stub: stub.on().reply_wsgi(serve("200 OK", [], "ab")), "gave 'ab', of type str; wanted bytes"),
+        (
+            "length",
+            lambda stub: stub.on().reply_wsgi(serve("200 OK", [("Content-Length", "5")], b"ab")),
+            "the application announced '5' bytes, and gave 2",
+        ),
+        ("no body", lambda stub: stub.on().reply_wsgi(serve("204 No Content", [], b"ab")), "status 204 has no body"),
         ("sequence", lambda stub: stub.on().reply_sequence(201), "has 1 reply, and this was request 2"),
         ("stream", lambda stub: stub.on().reply_stream(boom), "ValueError: boom"),
         ("asynchronous", lambda stub: stub.on().reply_stream(fail_later), "ValueError: boom"),
