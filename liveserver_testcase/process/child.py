@@ -15,15 +15,16 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from io import FileIO
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..core.interrupts import OneShotEvent, ServerThread, defer_sigint, monotonic, start_thread
 from ..core.listener import make_socket_pair
 from .messages import Event, Pipe, Result, WorkerConfig
 
-__all__ = ["ChildExited", "ChildProcess", "ChildTimeout", "OutputTail"]
+__all__ = ["ChildProcess", "OutputTail"]
 
 _BOOTSTRAP = "import sys; sys.path.insert(0, {root!r}); from {package}.worker import begin; begin(*{numbers!r})"
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _POLL = 0.05  # seconds between two looks at a child for whose end the system has no descriptor, while it is waited for
 _PAUSE = 0.2  # and while it serves
 _PATIENCE = 5.0  # seconds for a message that has begun: the other side has it whole, and sends it at once
@@ -32,23 +33,9 @@ _MOST_CHUNKS = 32  # a pipe holds one or few: what was printed before a result i
 _DYING = 1.0  # seconds that a child gets to end when it has closed the pipe
 _END = 5.0  # seconds that the thread gets to notice the end of the child
 
-_Reply: TypeAlias = "Result | None"  # None: the process has ended
-
-
-class ChildExited(Exception):
-    """The process has ended, or has closed the pipe."""
-
-
-class ChildTimeout(Exception):
-    """The process has not answered in time."""
-
 
 class OutputTail:
-    """Keeps the last of the bytes that it is given; threads may add while others read.
-
-    Args:
-        limit: How many bytes are kept.
-    """
+    """Keeps the last ``limit`` of the bytes that it is given; threads may add while others read."""
 
     def __init__(self, limit: int = 65536) -> None:
         self.limit = limit
@@ -60,10 +47,9 @@ class OutputTail:
         """Append, and forget the oldest beyond the limit."""
         with self._lock:
             self._kept += data
-            excess = len(self._kept) - self.limit
-            if excess > 0:
-                self._lost += excess
-                del self._kept[:excess]
+            excess = max(0, len(self._kept) - self.limit)
+            self._lost += excess
+            del self._kept[:excess]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -75,8 +61,7 @@ class OutputTail:
     def text(self) -> str:
         """What is kept; its first line says how much is not."""
         with self._lock:
-            kept, lost = bytes(self._kept), self._lost
-        text = kept.decode("utf-8", "replace")
+            text, lost = self._kept.decode("utf-8", "replace"), self._lost
         return f"… {lost} bytes before this are not kept\n{text}" if lost else text
 
     def tail(self, lines: int = 100) -> str:
@@ -119,11 +104,9 @@ class ChildProcess:
         on_end: Callable[[int], None],
     ) -> None:
         self.has_ended = OneShotEvent()
-        self.is_serving = False
-        self.is_stopping = False
+        self.is_serving = self.is_stopping = False
         self._kept_output = output
-        self._on_event = on_event
-        self._on_end = on_end
+        self._on_event, self._on_end = on_event, on_end
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             one, other = make_socket_pair()
             theirs.enter_context(other).settimeout(None)
@@ -132,10 +115,28 @@ class ChildProcess:
             life, self._life = _make_pipe(theirs, ours)  # open for as long as this process lives
             self._output, output_end = _make_pipe(ours, theirs)
             os.set_blocking(self._output.fileno(), False)
-            self._memory = ours.enter_context(_make_memory())
+            if hasattr(os, "memfd_create"):
+                self._memory = FileIO(os.memfd_create("liveserver-testcase"))
+            else:
+                import tempfile  # not on Linux
+
+                with tempfile.TemporaryFile() as file:
+                    self._memory = FileIO(os.dup(file.fileno()))
+            ours.enter_context(self._memory)
             numbers = [_lift(file.fileno(), theirs) for file in (other, life, output_end, self._memory)]
             listening = [_lift(sock.fileno(), theirs) for sock in sockets]
-            self._popen = _execute(config, numbers, listening)
+            flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+            code = _BOOTSTRAP.format(root=_ROOT, package=__package__, numbers=numbers)
+            group: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {}
+            self._popen = subprocess.Popen(
+                [sys.executable, *flags, "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=numbers[2],
+                stderr=numbers[2],
+                env=dict(config.environment),
+                pass_fds=[*numbers, *listening],
+                **group,
+            )
             self.pid = self._popen.pid
             self._pipe.send((config, listening))
             self._sentinel: FileIO | None = None  # readable when it has ended
@@ -147,8 +148,8 @@ class ChildProcess:
         self._code: int | None = None
         self._lock = threading.Lock()  # guards what is below
         self._numbers = itertools.count(1)
-        self._first: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
-        self._waiting: dict[int, queue.SimpleQueue[_Reply]] = {0: self._first}
+        self._first: queue.SimpleQueue[Result | None] = queue.SimpleQueue()  # None: the process has ended
+        self._waiting = {0: self._first}
         self._thread = ServerThread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -166,13 +167,23 @@ class ChildProcess:
     def poll(self) -> int | None:
         """Its exit code, or minus the signal that killed it; None while it lives."""
 
-        def look() -> None:
+        def reap() -> None:
             with self._reaping:
-                if self._code is None:
-                    self._code = self._reap()
+                if self._code is not None:
+                    return
+                if not hasattr(os, "waitid"):
+                    self._code = self._popen.poll()
+                    if self._code is not None:
+                        self._kill_group()
+                    return
+                with contextlib.suppress(ChildProcessError):  # somebody waits for all children
+                    if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                        return
+                    self._kill_group()  # before its number can be another one's
+                self._code = self._popen.poll()
 
         if self._code is None:
-            defer_sigint(look)  # else an interrupt could come between the system's answer, given once, and its note
+            defer_sigint(reap)  # else an interrupt could come between the system's answer, given once, and its note
         return self._code
 
     def wait(self, timeout: float) -> int | None:
@@ -195,19 +206,6 @@ class ChildProcess:
             except ProcessLookupError:  # it has not made its group yet
                 os.kill(self.pid, number)
 
-    def _reap(self) -> int | None:
-        """See `poll`; what is left of its group is killed when it has ended."""
-        if hasattr(os, "waitid"):  # before its number can be another one's
-            with contextlib.suppress(ChildProcessError):  # somebody waits for all children
-                if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-                    return None
-                self._kill_group()
-            return self._popen.poll()
-        code = self._popen.poll()
-        if code is not None:
-            self._kill_group()
-        return code
-
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -219,36 +217,41 @@ class ChildProcess:
 
     # -- commands ------------------------------------------------------------------------------------------------
 
-    def wait_until_ready(self, timeout: float) -> Result:
+    def wait_until_ready(self, timeout: float) -> Result | None:
         """Wait until the process serves; its result is the port that it serves on, or what it has failed with.
 
-        Raises:
-            ChildExited: The process has ended without a message.
-            ChildTimeout: It has not sent any for ``timeout`` seconds.
-        """
-        reply = _take(self._first, timeout)
-        self.is_serving = reply.error is None
-        return reply
+        Returns:
+            None if the process has ended.
 
-    def call(self, command: str, *arguments: object, timeout: float) -> Result:
+        Raises:
+            TimeoutError: No result has come for ``timeout`` seconds.
+        """
+        result = _take(self._first, timeout)
+        self.is_serving = result is not None and result.error is None
+        return result
+
+    def call(self, command: str, *arguments: object, timeout: float) -> Result | None:
         """Run a command in the child and return its result; every event pushed before it has been handled by then.
 
+        Returns:
+            None if the process has ended.
+
         Raises:
-            ChildExited: The process has ended.
-            ChildTimeout: No result has come for ``timeout`` seconds.
+            TimeoutError: No result has come for ``timeout`` seconds.
         """
-        box: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
+        box: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         with self._lock:
             if self.has_ended.is_set():
-                raise ChildExited
+                return None
             number = next(self._numbers)
             self._waiting[number] = box
         try:
             self._pipe.send((number, command, arguments))
-            return _take(box, timeout)
-        except OSError as error:
+        except OSError:
             self.has_ended.wait(_DYING + 1.0)
-            raise ChildExited from error
+            return None
+        else:
+            return _take(box, timeout)
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
@@ -258,34 +261,31 @@ class ChildProcess:
     def _run(self) -> None:
         try:
             with selectors.DefaultSelector() as selector:
-                self._receive_all(selector)
+                selector.register(self._pipe, selectors.EVENT_READ, "pipe")
+                selector.register(self._output, selectors.EVENT_READ, "output")
+                if self._sentinel is not None:
+                    selector.register(self._sentinel, selectors.EVENT_READ, "end")
+                while self.poll() is None:
+                    ready = {key.data for key, _ in selector.select(None if self._sentinel is not None else _PAUSE)}
+                    if not self._read_output():
+                        with contextlib.suppress(KeyError, ValueError):  # it was before, or is closed
+                            selector.unregister(self._output)
+                    if "pipe" in ready and not self._receive():
+                        selector.unregister(self._pipe)
+                        if not self.is_stopping and self.wait(_DYING) is None:
+                            self.signal(signal.SIGKILL)
+            with contextlib.suppress(EOFError, OSError):  # the last messages, if nobody else has the other end
+                self._pipe.sock.settimeout(0.0)
+                while self._receive():
+                    pass
+            self._on_end(self._memory.fileno())
+            self._read_output()
         finally:
             with self._lock:
                 self.has_ended.set()
                 waiting = list(self._waiting.values())
             for box in waiting:
                 box.put(None)
-
-    def _receive_all(self, selector: selectors.BaseSelector) -> None:
-        selector.register(self._pipe, selectors.EVENT_READ, "pipe")
-        selector.register(self._output, selectors.EVENT_READ, "output")
-        if self._sentinel is not None:
-            selector.register(self._sentinel, selectors.EVENT_READ, "end")
-        while self.poll() is None:
-            ready = {key.data for key, _ in selector.select(None if self._sentinel is not None else _PAUSE)}
-            if not self._read_output():
-                with contextlib.suppress(KeyError, ValueError):  # it was before, or is closed
-                    selector.unregister(self._output)
-            if "pipe" in ready and not self._receive():
-                selector.unregister(self._pipe)
-                if not self.is_stopping and self.wait(_DYING) is None:
-                    self.signal(signal.SIGKILL)
-        with contextlib.suppress(EOFError, OSError):  # the last messages, if nobody else has the other end
-            self._pipe.sock.settimeout(0.0)
-            while self._receive():
-                pass
-        self._on_end(self._memory.fileno())
-        self._read_output()
 
     def _receive(self) -> bool:
         """Handle the next message; False: there will be none any more."""
@@ -317,30 +317,17 @@ class ChildProcess:
         return True
 
 
-def _take(box: queue.SimpleQueue[_Reply], timeout: float) -> Result:
+def _take(box: queue.SimpleQueue[Result | None], timeout: float) -> Result | None:
     try:
-        reply = box.get(timeout=max(0.0, timeout))
+        return box.get(timeout=max(0.0, timeout))
     except queue.Empty:
-        raise ChildTimeout from None
-    if reply is None:
-        raise ChildExited
-    return reply
+        raise TimeoutError from None
 
 
 def _make_pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[FileIO, FileIO]:
     """Make a pipe whose ends are closed with these; of files, since a fake file system closes no number."""
     reading, writing = os.pipe()
     return reader.enter_context(FileIO(reading)), writer.enter_context(FileIO(writing, "w"))
-
-
-def _make_memory() -> FileIO:
-    """A file without a name, still empty."""
-    if hasattr(os, "memfd_create"):
-        return FileIO(os.memfd_create("liveserver-testcase"))
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
-        return FileIO(os.dup(file.fileno()))
 
 
 def _lift(number: int, copies: contextlib.ExitStack) -> int:
@@ -353,21 +340,3 @@ def _lift(number: int, copies: contextlib.ExitStack) -> int:
     import fcntl  # not on Windows
 
     return copies.enter_context(FileIO(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3))).fileno()
-
-
-def _execute(config: WorkerConfig, numbers: list[int], listening: list[int]) -> subprocess.Popen[bytes]:
-    """Start a fresh interpreter, which reads the rest from the pipe."""
-    package = __package__ or ""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    code = _BOOTSTRAP.format(root=root, package=package, numbers=numbers)
-    group: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {}
-    return subprocess.Popen(
-        [sys.executable, *flags, "-c", code],
-        stdin=subprocess.DEVNULL,
-        stdout=numbers[2],
-        stderr=numbers[2],
-        env=dict(config.environment),
-        pass_fds=[*numbers, *listening],
-        **group,
-    )

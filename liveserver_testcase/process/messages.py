@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import io
 import pickle
 import pkgutil
@@ -11,9 +12,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MethodType
-from typing import Any
+from typing import Any, cast
 
 from ..core.masking import mask
 from ..core.text import describe_error
@@ -39,14 +40,11 @@ _HEAD = 4  # bytes of a message's length: 4 GB are enough
 
 
 class Pipe:
-    """One end; several threads may send, one receives.
-
-    Args:
-        sock: A connected socket, which is the pipe's from now on.
-    """
+    """One end of a connected socket; several threads may send, one receives."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.fileno, self.close = sock.fileno, sock.close
         self._lock = threading.Lock()  # keeps the bytes of a message together
 
     def send(self, message: object) -> None:
@@ -68,25 +66,16 @@ class Pipe:
         return pickle.loads(self._read(int.from_bytes(self._read(_HEAD), "big")))
 
     def _read(self, count: int) -> bytes:
-        parts: list[bytes] = []
-        while count:
+        data = bytearray()
+        while len(data) < count:
             try:
-                part = self.sock.recv(min(count, 1 << 20))
+                part = self.sock.recv(min(count - len(data), 1 << 20))
             except OSError as error:
                 raise EOFError(f"the pipe broke: {error}") from error
             if not part:
                 raise EOFError("the other end of the pipe is closed")
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
-
-    def fileno(self) -> int:
-        """The descriptor of the socket; negative if it is closed."""
-        return self.sock.fileno()
-
-    def close(self) -> None:
-        """Close this end."""
-        self.sock.close()
+            data += part
+        return bytes(data)
 
 
 _MOST_CAUSES = 20
@@ -101,13 +90,9 @@ class RemoteTraceback(Exception):
 
 
 class StandIn(Exception):
-    """Stands for an exception that cannot be had in this process: it has its name, text and built-in base.
+    """Stands for an exception that cannot be had in this process: it has its name, text and built-in base."""
 
-    Attributes:
-        text: What ``str()`` made of the original.
-    """
-
-    text: str = ""
+    text: str = ""  # what ``str()`` made of the original
 
     def __str__(self) -> str:
         return self.text
@@ -115,43 +100,39 @@ class StandIn(Exception):
 
 @dataclass(frozen=True)
 class RemoteException:
-    """An exception that is sent to another process.
+    """An exception that is sent to another process, with those that it was raised from."""
 
-    Attributes:
-        pickled: The exception itself; None if a copy would not be what it was.
-        module: Where its class is from.
-        name: The qualified name of its class.
-        text: What ``str()`` makes of it.
-        base: The nearest built-in class that it is of.
-        trace: Its traceback, with causes and notes; empty for a cause.
-        cause: The exception that it was raised from.
-    """
-
-    pickled: bytes | None
+    pickled: bytes | None  # None if a copy would not be what it was
     module: str
-    name: str
+    name: str  # the qualified name of its class
     text: str
-    base: str
-    trace: str
+    base: str  # the nearest built-in class that it is of
+    trace: str  # with causes and notes; empty for a cause
     cause: RemoteException | None = None
 
     @classmethod
     def pack(cls, error: BaseException) -> RemoteException:
-        """Make an exception ready to be sent, with those that it was raised from."""
+        """Make an exception ready to be sent."""
+        chain = [error]
+        while (cause := chain[-1].__cause__) is not None and len(chain) <= _MOST_CAUSES:
+            chain.append(cause)
+        packed = None
+        for each in reversed(chain):
+            kind = type(each)
+            try:
+                text = str(each)
+            except Exception as broken:
+                text = f"<str() of it raised {type(broken).__name__}>"
+            pickled: bytes | None = None
+            with contextlib.suppress(Exception):
+                data = pickle.dumps(each)
+                copy = pickle.loads(data)
+                if type(copy) is kind and str(copy) == text and repr(copy.args) == repr(each.args):
+                    pickled = data
+            base = next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins")
+            packed = cls(pickled, kind.__module__, kind.__qualname__, text, base, "", packed)
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        return cls._pack(error, trace, _MOST_CAUSES)
-
-    @classmethod
-    def _pack(cls, error: BaseException, trace: str, causes: int) -> RemoteException:
-        kind = type(error)
-        try:
-            text = str(error)
-        except Exception as broken:
-            text = f"<str() of it raised {type(broken).__name__}>"
-        base = next(base for base in kind.__mro__ if base.__module__ == "builtins")
-        cause = cls._pack(error.__cause__, "", causes - 1) if error.__cause__ is not None and causes else None
-        pickled = _pickle_faithfully(error, text)
-        return cls(pickled, kind.__module__, kind.__qualname__, text, base.__name__, trace, cause)
+        return replace(cast(RemoteException, packed), trace=trace)
 
     def describe(self) -> str:
         """Its class and its text, without secrets."""
@@ -162,36 +143,25 @@ class RemoteException:
 
         No module is imported for it: that of an application would do here what it is kept in its own process for.
         """
+        error: BaseException
         try:
-            error: BaseException = _Unpickler(io.BytesIO(self.pickled or b"")).load()
+            error = _Unpickler(io.BytesIO(self.pickled or b"")).load()
         except Exception:
-            error = self._make_stand_in()
+            base: Any = getattr(builtins, self.base, Exception)
+            kind = type(
+                self.name.rpartition(".")[2],
+                (StandIn,) if issubclass(StandIn, base) else (StandIn, base),
+                {
+                    "__module__": self.module,
+                    "__qualname__": self.name,
+                    "text": self.text,
+                    "__init__": lambda *_: None,  # some built-in exceptions insist on arguments of their own
+                },
+            )
+            error = kind(self.text)
         trace = trace or self.trace
         error.__cause__ = self.cause.unpack(trace) if self.cause is not None else RemoteTraceback(trace)
         return error
-
-    def _make_stand_in(self) -> BaseException:
-        base: Any = getattr(builtins, self.base, Exception)
-        bases = (StandIn,) if issubclass(StandIn, base) else (StandIn, base)
-        names = {"__module__": self.module, "__qualname__": self.name, "text": self.text, "__init__": _take_anything}
-        kind = type(self.name.rpartition(".")[2], bases, names)
-        error: BaseException = kind(self.text)
-        return error
-
-
-def _take_anything(_self: object, *_arguments: object) -> None:
-    """Initialise nothing: some built-in exceptions insist on arguments of their own."""
-
-
-def _pickle_faithfully(error: BaseException, text: str) -> bytes | None:
-    """The exception pickled, if what comes out of it is the same."""
-    try:
-        data = pickle.dumps(error)
-        copy = pickle.loads(data)
-        same = type(copy) is type(error) and str(copy) == text and repr(copy.args) == repr(error.args)
-    except Exception:
-        return None
-    return data if same else None
 
 
 class _Unpickler(pickle.Unpickler):
@@ -206,15 +176,9 @@ class _Unpickler(pickle.Unpickler):
 
 @dataclass(frozen=True)
 class Result:
-    """What a command has returned or raised.
+    """What a command has returned or raised."""
 
-    Attributes:
-        number: That of the command; 0 is the start of the server.
-        value: What it has returned.
-        error: What it has raised; None if it has not.
-    """
-
-    number: int
+    number: int  # that of the command; 0 is the start of the server
     value: Any = None
     error: RemoteException | None = None
 
@@ -228,44 +192,26 @@ class Event:
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """How a child process makes its server.
-
-    Attributes:
-        parent_pid: The process that it serves, and does not outlive.
-        host: What its sockets were bound as.
-        factory: The `ServerFactory`, pickled: its modules are imported first.
-        handler: The class that runs its parent's commands, as an import string.
-        sys_path: ``sys.path`` of the parent.
-        argv: ``sys.argv`` of the parent.
-        environment: All of its environment.
-        modules: What is imported first: names, each with the file to load where the name cannot be found.
-        main: How the script that the parent runs is found, for `multiprocessing.spawn.prepare`.
-    """
+    """How a child process makes its server."""
 
     parent_pid: int
-    host: str
-    factory: bytes
-    handler: str
+    host: str  # what its sockets were bound as
+    factory: bytes  # a `ServerFactory`, pickled: its modules are imported first
+    handler: str  # the import string of the class that runs its parent's commands
     sys_path: tuple[str, ...]
     argv: tuple[str, ...]
     environment: Mapping[str, str]
-    modules: Mapping[str, str]
-    main: Mapping[str, str]
+    modules: Mapping[str, str]  # see `find_modules`
+    main: Mapping[str, str]  # see `find_main`
 
 
 @dataclass(frozen=True)
 class StopReport:
-    """What a server reports when it has stopped.
-
-    Attributes:
-        unfinished: The work that it had to cut.
-        failures: What its threads have ended with.
-        threads: What may keep the process from ending: the application's threads that are no daemons.
-    """
+    """What a server reports when it has stopped."""
 
     unfinished: list[Unfinished]
-    failures: list[RemoteException]
-    threads: list[Unfinished]
+    failures: list[RemoteException]  # what its threads have ended with
+    threads: list[Unfinished]  # the application's that are no daemons, for which the end of the process waits
 
 
 _ADVICE = "Give a function or class at the top level of a module, or an import string such as 'package.module:name'"
@@ -310,25 +256,17 @@ class ServerFactory:
         make = pkgutil.resolve_name(self.make) if isinstance(self.make, str) else self.make
         return make(*self.arguments, **self.options)
 
-    def modules(self) -> dict[str, str]:
-        """See `find_modules`."""
-        return find_modules([*self.preload, *self._owners])
-
-    def main(self) -> dict[str, str]:
-        """See `find_main`."""
-        return find_main(self._owners)
+    def owners(self) -> list[str]:
+        """The modules in which what is called there, and what it is called with, are found."""
+        return [owner.__module__ for owner in map(_owner, self._values) if owner is not None]
 
     @property
     def _values(self) -> tuple[Any, ...]:
         return self.make, *self.arguments, *self.options.values()
 
-    @property
-    def _owners(self) -> list[str]:
-        return [owner.__module__ for owner in map(_owner, self._values) if owner is not None]
-
 
 def find_modules(names: Iterable[str]) -> dict[str, str]:
-    """The modules that another process needs first, each with its file ('' if it has none), in order."""
+    """The modules that another process imports first, in order, each with the file to load where it is not found."""
     return {
         name: getattr(sys.modules.get(name), "__file__", None) or ""
         for name in names
@@ -337,7 +275,7 @@ def find_modules(names: Iterable[str]) -> dict[str, str]:
 
 
 def find_main(names: Iterable[str]) -> dict[str, str]:
-    """How another process finds the script that this one runs; empty if that is none of the modules."""
+    """What `multiprocessing.spawn.prepare` imports the script of this process from; empty if nobody needs that."""
     if "__main__" not in names:
         return {}
     from multiprocessing.spawn import get_preparation_data

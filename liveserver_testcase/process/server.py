@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,8 +29,8 @@ from ..core.masking import mask
 from ..core.server import Server
 from ..core.tracebacks import Unfinished
 from ..errors import LiveServerTestCaseError, ServerDied, ServerStartError, UsageError
-from .child import ChildExited, ChildProcess, ChildTimeout, OutputTail
-from .messages import ServerFactory, WorkerConfig
+from .child import ChildProcess, OutputTail
+from .messages import Result, ServerFactory, WorkerConfig, find_main, find_modules
 from .worker import is_importing_main
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _EXIT = 0.5  # seconds that a child gets to end once its server has stopped: it 
 _TERM = 0.25  # seconds that it gets after SIGTERM
 _KILL = 5.0  # seconds that the system gets to end what was killed
 _DUMP = 0.5  # seconds that it gets to print its stacks after SIGABRT
-_RELOADERS = ("WERKZEUG_RUN_MAIN", "WERKZEUG_SERVER_FD", "RUN_MAIN", "FLASK_RUN_FROM_CLI")
+_NOT_INHERITED = ("WERKZEUG_RUN_MAIN", "WERKZEUG_SERVER_FD", "RUN_MAIN", "FLASK_RUN_FROM_CLI", "FLASK_DEBUG")
 
 
 class ProcessServer(Server):
@@ -91,14 +92,18 @@ class ProcessServer(Server):
         super().__init__(host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         if os.name != "posix":
             raise UsageError(f"a server in a process of its own needs a POSIX system, and this one is {os.name!r}")
-        self.env = _check_env(env)
+        if env is not None and not isinstance(env, Mapping):
+            raise UsageError(f"env is {env!r}; wanted a mapping of environment variables to their values, both text")
+        self.env = dict(env or {})
+        for name, value in self.env.items():
+            if not isinstance(name, str) or not isinstance(value, str) or not name or "=" in name:
+                raise UsageError(f"env has {name!r}: {value!r}; wanted the name and the value of a variable, both text")
         self._make, self._arguments, self._options, self._preload = make, arguments, dict(options or {}), preload
         self._output = OutputTail()
         self._child: ChildProcess | None = None
         self._death: ServerDied | None = None
-        self._death_summary = ""
+        self._death_texts: Iterator[str] = iter(())  # of its reports: in full, and in a line from then on
         self._is_death_reported = False  # in this test
-        self._was_death_reported = False  # in any
 
     # -- what a test may ask -----------------------------------------------------------------------------------
 
@@ -115,7 +120,7 @@ class ProcessServer(Server):
     @property
     def output(self) -> str:
         """What the child and its own children have printed since the test began; the last 64 KB of it."""
-        self._ask("flush")
+        self._tell("flush")
         return self._output.text
 
     @property
@@ -123,7 +128,7 @@ class ProcessServer(Server):
         """How the child has died by itself; None if it has not."""
         child = self._child
         if child is not None and child.is_serving and not child.is_stopping and child.poll() is not None:
-            return self._note_death(child)
+            self._note_death(child)
         return self._death
 
     def check(self) -> None:
@@ -134,17 +139,28 @@ class ProcessServer(Server):
             ServerThreadError: See `Server.check`.
         """
         self._check_life()
-        if self._serves:
-            for failure in self._call("failures", default=()):
-                self._record_failure(failure.unpack())
+        for failure in self._query("failures", default=()):
+            self._record_failure(failure.unpack())
         super().check()
 
     def _check_life(self) -> None:
-        """Raise the death of the child, if it has died and this was not raised yet."""
-        death = self.death
-        if death is not None and not self._is_death_reported:
+        """Raise the death of the child, if it has died and this was not raised in this test yet.
+
+        It is a new exception each time: one that is raised once a test would gather the frames and notes of all.
+        """
+        if self.death is not None and not self._is_death_reported:
             self._is_death_reported = True
-            raise self._death_error(death)
+            raise ServerDied(next(self._death_texts))
+
+    def _note_death(self, child: ChildProcess) -> None:
+        if self._death is None:
+            code = child.wait(_KILL)
+            child.has_ended.wait(_KILL)  # the last of its output and of its events are here
+            summary = f"the server at {self.url} died: its process (pid {child.pid}) {_describe_end(code)}"
+            text = f"{summary}.{self._describe_output()}"
+            again = f"{summary}; what it had printed is in the first report of it"
+            self._death_texts = itertools.chain([text], itertools.repeat(again))
+            self._death = ServerDied(text)
 
     @property
     def _serves(self) -> bool:
@@ -155,6 +171,11 @@ class ProcessServer(Server):
     def open_sockets(self) -> list[HasFileno]:
         """What a forked copy of this process must close, lest the child outlives us."""
         return [*super().open_sockets(), *(self._child.open_files() if self._child is not None else ())]
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self._death is None else f"<{self.display_name} died at {self.url}>"
+
+    # -- commands ----------------------------------------------------------------------------------------------
 
     def _call(self, command: str, *arguments: object, timeout: float = _COMMAND, default: Any = None) -> Any:
         """Run a command in the child and return its result; ``default`` where there is no child, or it is stopping.
@@ -167,62 +188,45 @@ class ProcessServer(Server):
             return default
         try:
             result = child.call(command, *arguments, timeout=timeout)
-        except ChildExited:
-            if child.is_stopping:  # another thread has stopped the server meanwhile
-                return default
-            self._is_death_reported = True
-            raise self._death_error(self._note_death(child)) from None
-        except ChildTimeout:
+        except TimeoutError:
             raise LiveServerTestCaseError(
                 f"{self!r} does not answer: its process (pid {child.pid}) is stopped, or runs code that "
                 f"lets no other thread run; it was sent the command {command!r} {timeout:g} s ago"
             ) from None
+        if result is None and not child.is_stopping:
+            self._note_death(child)
+            self._is_death_reported = False
+            self._check_life()
+        if result is None:  # another thread has stopped the server meanwhile
+            return default
         if result.error is not None:
             raise result.error.unpack()
         return result.value
 
-    def _ask(self, command: str, *arguments: object) -> None:
+    def _query(self, command: str, *arguments: object, timeout: float = _COMMAND, default: Any = None) -> Any:
+        """See `_call`; ``default`` also where the child has died before."""
+        return self._call(command, *arguments, timeout=timeout, default=default) if self._serves else default
+
+    def _tell(self, command: str, *arguments: object) -> None:
         """Run a command in the child, if there is one, whatever comes of it."""
         if self._child is not None:
-            with contextlib.suppress(ChildExited, ChildTimeout):
+            with contextlib.suppress(TimeoutError):
                 self._child.call(command, *arguments, timeout=_COMMAND)
 
+    # -- what the child pushes, in a thread of the server ------------------------------------------------------
+
+    def _on_event(self, value: Any) -> None:
+        """Give meaning to an event; called for each, in their order."""
+
+    def _on_end(self, memory: int) -> None:
+        """Read what the child has left in the memory that is shared with it; called when it has ended."""
+
     def _guard(self, function: Callable[[Any], None], value: Any) -> None:
-        """Call one of the next two; what goes wrong is raised by the next `check` or `stop`."""
+        """Call one of these two; what goes wrong is raised by the next `check` or `stop`."""
         try:
             function(value)
         except Exception as error:
             self._record_failure(error)
-
-    def _on_event(self, value: Any) -> None:
-        """Give meaning to an event that the child has pushed; called in a thread of the server, in their order."""
-
-    def _on_end(self, memory: int) -> None:
-        """Read what the child has left in the memory that is shared with it; called likewise, when it has ended."""
-
-    def _note_death(self, child: ChildProcess) -> ServerDied:
-        if self._death is None:
-            code = child.wait(_KILL)
-            child.has_ended.wait(_KILL)  # the last of its output and of its events are here
-            self._death_summary = f"the server at {self.url} died: its process (pid {child.pid}) {_describe_end(code)}"
-            self._death = ServerDied(f"{self._death_summary}.{self._describe_output()}")
-        return self._death
-
-    def _death_error(self, death: ServerDied) -> ServerDied:
-        """The death as an exception of its own, in full the first time and in a line from then on.
-
-        An exception that is raised once a test would gather the frames and notes of all of them.
-        """
-        again = f"{self._death_summary}; what it had printed is in the first report of it"
-        error, self._was_death_reported = ServerDied(again if self._was_death_reported else str(death)), True
-        return error
-
-    def __repr__(self) -> str:
-        return super().__repr__() if self._death is None else f"<{self.display_name} died at {self.url}>"
-
-    def _describe_output(self) -> str:
-        tail = mask(self._output.tail())
-        return f" The last of its output:\n{tail}" if tail else " It had printed nothing."
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -240,17 +244,30 @@ class ProcessServer(Server):
                 "call unittest.main(), and whatever else starts servers, under `if __name__ == '__main__':`"
             )
         deadline = monotonic() + self.start_timeout
-        self._death, self._is_death_reported, self._was_death_reported = None, False, False
+        self._death, self._is_death_reported = None, False
         self._output.clear()
-        config = self._make_config(listener)
+        factory = self._make_factory(listener.port)
+        packed, owners = factory.pack(), factory.owners()
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        config = WorkerConfig(
+            parent_pid=os.getpid(),
+            host=self._host,
+            factory=packed,
+            handler=self.handler,
+            sys_path=tuple(entry or os.getcwd() for entry in sys.path),
+            argv=tuple(sys.argv),
+            environment={**environment, **self.env},
+            modules=find_modules([*factory.preload, *owners]),
+            main=find_main(owners),
+        )
 
-        def begin() -> None:
+        def spawn() -> None:
             on_event = functools.partial(self._guard, self._on_event)
             on_end = functools.partial(self._guard, self._on_end)
             self._child = ChildProcess(config, listener.sockets, self._output, self._thread_name, on_event, on_end)
             self._child.start()
 
-        defer_sigint(begin)
+        defer_sigint(spawn)
         listener.release()  # else clients of a child that dies would wait forever, and not be refused
         if self._child is not None:
             # an application may be configured with another port, which the child has bound then
@@ -267,46 +284,32 @@ class ProcessServer(Server):
         }
         return ServerFactory(self._make, self._arguments, options, self._preload)
 
-    def _make_config(self, listener: Listener) -> WorkerConfig:
-        factory = self._make_factory(listener.port)
-        environment = {name: value for name, value in os.environ.items() if name not in _RELOADERS}
-        environment.pop("FLASK_DEBUG", None)
-        environment.update(self.env)
-        return WorkerConfig(
-            parent_pid=os.getpid(),
-            host=self._host,
-            factory=factory.pack(),
-            handler=self.handler,
-            sys_path=tuple(entry or os.getcwd() for entry in sys.path),
-            argv=tuple(sys.argv),
-            environment=environment,
-            modules=factory.modules(),
-            main=factory.main(),
-        )
-
     def _await_ready(self, child: ChildProcess, deadline: float) -> int:
         """Wait until the child serves, and return the port that it serves on."""
         try:
             result = child.wait_until_ready(deadline - monotonic())
-        except ChildExited:
-            raise ServerStartError(
-                f"{self!r} could not start: its process {_describe_end(child.wait(_KILL))} before it served."
-                f"{self._describe_output()}"
-            ) from None
-        except ChildTimeout:
-            child.signal(signal.SIGABRT)  # faulthandler prints where it is
-            child.wait(_DUMP)
+        except TimeoutError:
+            self._abort(child)
             self._end(child)
             raise ServerStartError(
                 f"{self!r} did not start within {self.start_timeout:g} s, and its process was killed; "
                 f"is there something that it waits for?{self._describe_output()}"
             ) from None
+        if result is None:
+            raise ServerStartError(
+                f"{self!r} could not start: its process {_describe_end(child.wait(_KILL))} before it served."
+                f"{self._describe_output()}"
+            )
         if result.error is not None:
             error = result.error.unpack()
             if isinstance(error, LiveServerTestCaseError):
                 raise error
             raise ServerStartError(f"{self!r} could not start: {result.error.describe()}") from error
         return int(result.value)
+
+    def _describe_output(self) -> str:
+        tail = mask(self._output.tail())
+        return f" The last of its output:\n{tail}" if tail else " It had printed nothing."
 
     def _stop_accepting(self) -> None:
         """Nothing: the child does so as soon as it gets the command to stop."""
@@ -320,38 +323,39 @@ class ProcessServer(Server):
             return []
         deadline = monotonic() + timeout
         cut: list[Unfinished] = []
-        result = None
+        result: Result | None = None  # None: it has ended just now, as was wanted
         serves = self._serves
         child.is_stopping = True
         if serves:
             try:
                 result = child.call("stop", timeout, timeout=timeout + _STOP)
-            except ChildTimeout:
-                child.signal(signal.SIGABRT)  # faulthandler prints where it is
-                child.wait(_DUMP)
+            except TimeoutError:
+                self._abort(child)
                 cut.append(Unfinished("a stop without an answer", f"pid {child.pid}", timeout + _STOP, "main", ""))
-            except ChildExited:
-                pass  # it has ended just now, as was wanted
         report = result.value if result is not None and result.error is None else None
-        ended = report is None or child.wait(max(_EXIT, deadline - monotonic())) is not None
+        has_ended = report is None or child.wait(max(_EXIT, deadline - monotonic())) is not None
         self._end(child, gently=report is not None)
         self._child = None
         if result is not None and result.error is not None:
             self._record_failure(result.error.unpack())
         if report is not None:
-            cut += [*report.unfinished, *(() if ended else report.threads)]
+            cut += [*report.unfinished, *(() if has_ended else report.threads)]
             for failure in report.failures:
                 self._record_failure(failure.unpack())
         return [replace(each, stack=self._output.tail()) if not each.stack else each for each in cut]
 
+    def _abort(self, child: ChildProcess) -> None:
+        """End a child that does not answer; `faulthandler` prints where it is."""
+        child.signal(signal.SIGABRT)
+        child.wait(_DUMP)
+
     def _end(self, child: ChildProcess, *, gently: bool = False) -> None:
         """See to it that the child and all that it has started are gone, and close what belongs to it."""
-        if gently and child.poll() is None:
-            child.signal(signal.SIGTERM)
-            child.wait(_TERM)
-        if child.poll() is None:
-            child.signal(signal.SIGKILL)
-            child.wait(_KILL)
+        signals = [(signal.SIGTERM, _TERM)] if gently else []
+        for number, seconds in [*signals, (signal.SIGKILL, _KILL)]:
+            if child.poll() is None:
+                child.signal(number)
+                child.wait(seconds)
         child.close()
 
 
@@ -365,13 +369,3 @@ def _describe_end(code: int | None) -> str:
     except ValueError:  # one of the real-time signals
         name = "a signal"
     return f"was killed by {name} (signal {-code})"
-
-
-def _check_env(env: Mapping[str, str] | None) -> dict[str, str]:
-    """Copy ``env``, if it can be an environment."""
-    if env is not None and not isinstance(env, Mapping):
-        raise UsageError(f"env is {env!r}; wanted a mapping of environment variables to their values, both text")
-    for name, value in (env or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str) or not name or "=" in name:
-            raise UsageError(f"env has {name!r}: {value!r}; wanted the name and the value of a variable, both text")
-    return dict(env or {})

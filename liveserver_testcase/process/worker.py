@@ -8,7 +8,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import faulthandler
-import functools
 import importlib.util
 import os
 import pickle
@@ -23,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from ..core.tracebacks import Unfinished, find_lasting_threads, stack_of_thread
-from .messages import Event, Pipe, RemoteException, Result, ServerFactory, StopReport, WorkerConfig
+from .messages import Event, Pipe, RemoteException, Result, ServerFactory, StopReport
 
 __all__ = ["CommandHandler", "begin", "import_modules", "is_importing_main"]
 
@@ -70,7 +69,11 @@ class CommandHandler:
         self.server.stop(timeout)
         unfinished, failures = self.server.take_report()
         _flush()
-        return StopReport(unfinished, [RemoteException.pack(error) for error in failures], _find_thread_holders())
+        threads = [
+            Unfinished("the end of the process", f"pid {os.getpid()}", 0.0, thread.name, stack_of_thread(thread.ident))
+            for thread in find_lasting_threads((threading.main_thread(), threading.current_thread()), 0.0)
+        ]
+        return StopReport(unfinished, [RemoteException.pack(error) for error in failures], threads)
 
 
 def begin(control: int, life: int, output: int, memory: int) -> None:
@@ -90,15 +93,35 @@ def begin(control: int, life: int, output: int, memory: int) -> None:
     pipe.sock.detach()
     for number in (control, life, memory, *listening):
         os.set_inheritable(number, False)  # else a program that the application starts could hold the port
-    _set_up_process(config, life, output)
-    _watch_parent(config.parent_pid, life)
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)  # Ctrl-C at the terminal is the parent's, and what this process starts ends with it
+    _end_with_parent(config.parent_pid, life)
+    os.close(output)  # it is standard output and error already
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    faulthandler.enable(file=2)
+    os.environ.clear()
+    os.environ.update(config.environment)
+    sys.path[:] = config.sys_path
+    sys.argv[:] = config.argv
     server = None
     try:
-        server = _make_server(config, listening)
-        # only now: the application may have brought a class of sockets of its own
-        pipe = Pipe(socket.socket(fileno=control))
+        import_modules(config.modules, config.main)
+        factory: ServerFactory = pickle.loads(config.factory)
+        server = factory.call()
+        from ..core.listener import Listener  # with sockets and threads, which the application may have replaced
+
+        sockets = [socket.socket(fileno=number) for number in listening]
+        for sock in sockets:
+            sock.settimeout(None)  # the application may have called socket.setdefaulttimeout()
+        server.adopt(Listener.from_sockets(config.host, sockets))
+        pipe = Pipe(socket.socket(fileno=control))  # likewise
         pipe.sock.settimeout(None)
-        handler: CommandHandler = pkgutil.resolve_name(config.handler)(server, functools.partial(_push, pipe), memory)
+        handler: CommandHandler = pkgutil.resolve_name(config.handler)(
+            server, lambda value: _send(pipe, Event(value)), memory
+        )
         server.start()
     except BaseException as error:
         _flush()
@@ -119,50 +142,23 @@ def begin(control: int, life: int, output: int, memory: int) -> None:
             _end_group()
 
 
-def _push(pipe: Pipe, value: object) -> None:
-    _send(pipe, Event(value))
-
-
 def _send(pipe: Pipe, message: object) -> None:
-    with contextlib.suppress(OSError):  # the parent is gone, which `_watch_parent` sees
+    with contextlib.suppress(OSError):  # the parent is gone, which the thread of `_end_with_parent` sees
         pipe.send(message)
 
 
-def _set_up_process(config: WorkerConfig, life: int, output: int) -> None:
-    """Make this process one of its own: group, streams, environment, path."""
-    if os.getpgrp() != os.getpid():
-        os.setpgid(0, 0)  # Ctrl-C at the terminal is the parent's, and what this process starts ends with it
-    _kill_group_with_parent(life)
-    os.close(output)  # it is standard output and error already
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        stream = open(number, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-    faulthandler.enable(file=2)
-    os.environ.clear()
-    os.environ.update(config.environment)
-    sys.path[:] = config.sys_path
-    sys.argv[:] = config.argv
+def _end_with_parent(parent: int, life: int) -> None:
+    """Have this process, and what it starts, end when the parent does, or its end of ``life`` closes.
 
-
-def _kill_group_with_parent(life: int) -> None:
-    """Have the kernel kill the whole group when the parent's end of ``life`` closes, where it can.
-
-    It needs no thread of ours for that, so that code that never lets go of the interpreter, or a stopped process, dies
-    too.  Source: fcntl(2), F_SETSIG.
+    Where it can, the kernel kills the whole group: it needs no thread of ours for that, so that code that never lets go
+    of the interpreter, or a stopped process, dies too.  Source: fcntl(2), F_SETSIG.
     """
-    try:
+    with contextlib.suppress(ImportError, AttributeError, OSError):  # then the thread has to do
         import fcntl
 
         fcntl.fcntl(life, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(life, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined,unused-ignore]
         fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
-    except (ImportError, AttributeError, OSError):  # the thread of `_watch_parent` has to do
-        return
-
-
-def _watch_parent(parent: int, life: int) -> None:
-    """End with the parent: a thread that waits for its end, and for that of its end of ``life``."""
     poll = select.poll()
     poll.register(life, select.POLLIN)
     if hasattr(os, "pidfd_open"):
@@ -173,11 +169,11 @@ def _watch_parent(parent: int, life: int) -> None:
         except OSError:  # an old kernel: the pipe has to do
             pass
 
-    def follow() -> None:
+    def wait_for_parent() -> None:
         poll.poll()
         _end_group()
 
-    _thread.start_new_thread(follow, ())  # not of `threading`: gevent patches by halves where there are other threads
+    _thread.start_new_thread(wait_for_parent, ())  # gevent patches `threading` by halves where that has other threads
 
 
 def _end_group() -> None:
@@ -187,40 +183,22 @@ def _end_group() -> None:
     os._exit(_ORPHANED)
 
 
-def _make_server(config: WorkerConfig, listening: list[int]) -> Any:
-    """Import what is needed and make the server, which is to start on the parent's sockets."""
-    import_modules(config.modules, config.main)
-    factory: ServerFactory = pickle.loads(config.factory)
-    server = factory.call()
-    from ..core.listener import Listener
-
-    sockets = [socket.socket(fileno=number) for number in listening]
-    for sock in sockets:
-        sock.settimeout(None)  # the application may have called socket.setdefaulttimeout()
-    server.adopt(Listener.from_sockets(config.host, sockets))
-    return server
-
-
 def import_modules(modules: Mapping[str, str], main: Mapping[str, str]) -> None:
-    """Import what pickled values refer to: see `WorkerConfig`."""
+    """Import what pickled values refer to: see `find_modules` and `find_main`."""
     if main:
         _import_main(main)
     for name, file in modules.items():
-        _import(name, file)
-
-
-def _import(name: str, file: str) -> None:
-    """Import a module, by its file where the name leads nowhere, as with some of pytest's import modes."""
-    try:
-        pkgutil.resolve_name(f"{name}:")
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}.") or not file:
-            raise
-        spec = importlib.util.spec_from_file_location(name, file)
-        if spec is None or spec.loader is None:
-            raise
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            pkgutil.resolve_name(f"{name}:")
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}.") or not file:
+                raise
+            # the name leads nowhere, as with some of pytest's import modes
+            spec = importlib.util.spec_from_file_location(name, file)
+            if spec is None or spec.loader is None:
+                raise
+            module = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
 
 
 def _import_main(main: Mapping[str, str]) -> None:
@@ -244,37 +222,24 @@ def _import_main(main: Mapping[str, str]) -> None:
 
 
 def _run_commands(pipe: Pipe, handler: CommandHandler) -> None:
-    """Run commands in this thread until the one to stop has been run."""
-    while True:
+    """Run commands, in this thread unless they are slow, until the one to stop has been run."""
+
+    def run(number: int, command: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        try:
+            result = Result(number, command(*arguments))
+        except BaseException as error:
+            result = Result(number, error=RemoteException.pack(error))
+        _send(pipe, result)
+
+    name = ""
+    while name != "stop":
         number, name, arguments = pipe.receive()
         command = getattr(handler, name)
         if name in handler.slow_commands:
-            threading.Thread(
-                target=_run_command,
-                args=(pipe, number, command, arguments),
-                name="liveserver-testcase command",
-                daemon=True,
-            ).start()
+            args = (number, command, arguments)
+            threading.Thread(target=run, args=args, name="liveserver-testcase command", daemon=True).start()
         else:
-            _run_command(pipe, number, command, arguments)
-            if name == "stop":
-                return
-
-
-def _run_command(pipe: Pipe, number: int, command: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-    try:
-        result = Result(number, command(*arguments))
-    except BaseException as error:
-        result = Result(number, error=RemoteException.pack(error))
-    _send(pipe, result)
-
-
-def _find_thread_holders() -> list[Unfinished]:
-    """The threads that the end of the process waits for."""
-    return [
-        Unfinished("the end of the process", f"pid {os.getpid()}", 0.0, thread.name, stack_of_thread(thread.ident))
-        for thread in find_lasting_threads((threading.main_thread(), threading.current_thread()), 0.0)
-    ]
+            run(number, command, arguments)
 
 
 def _skip_own_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -1,25 +1,27 @@
 """The live server in a child process: the requests are recorded there, and the parent keeps the same journal.
 
 How it works.  Clients connect to the child; only questions about requests pass between the two processes.  In the child
-a `RequestCommandHandler` subscribes to the journal of the server.  For each request it writes a row into memory that
-both processes have, before the request is answered and again when it is over, and notes that the record has changed.
-The parent need not be woken for that.
+a `RequestCommandHandler` subscribes to the journal of the server.  It writes a row for each request into memory that
+both processes have, before the request is answered and again when it is over, and keeps the record in a queue.  The
+parent need not be woken for that.
 
 When a test reads the `SyncedJournal` of the `RemoteServer`, the parent sends the command ``sync``; the child pushes
-what has changed, and the result of the command arrives behind it.  So a test that has its response finds the request
-after one round trip.  While somebody waits in the parent, and for exceptions of the application, the child pushes at
-once.  If it dies, the parent completes its journal from the rows.
+what is in the queue, and what has changed of requests that were not over when they were pushed, and the result of the
+command arrives behind that.  So a test that has its response finds the request after one round trip.  While somebody
+waits in the parent, and for exceptions of the application, the child pushes at once.  If it dies, the parent completes
+its journal from the rows.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import operator
 import pkgutil
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.journal import Journal, JournalWindow, drain
@@ -39,31 +41,19 @@ __all__ = ["RecordUpdate", "RemoteServer", "RequestCommandHandler", "SyncedJourn
 
 T = TypeVar("T")
 
-_NO_FACTS = ("aborted", "errors", "index", "refused", "window")  # which travel in a form of their own
-_FACTS = [name for name in RequestRecord.__slots__ if name not in _NO_FACTS]
+_FACTS = [name for name in RequestRecord.__slots__ if name not in ("errors", "index", "window")]
 _read_facts = operator.attrgetter(*_FACTS)
 
 
 class RecordUpdate(NamedTuple):
-    """What has changed about a request: the child pushes lists of these.
+    """What has changed about a request: the child pushes lists of these."""
 
-    Attributes:
-        number: The record's number in the journal; negative for one that is in no journal.
-        window: Number and name of the test in which it arrived.
-        facts: The attributes of `_FACTS`.
-        aborted: Why it did not come to its end, through the client or as malformed; empty if it did.
-        known: How many of its exceptions have been pushed before.
-        errors: Those that follow.
-        more: What the server keeps of the request besides.
-    """
-
-    number: int
-    window: tuple[int, str]
-    facts: tuple[Any, ...]
-    aborted: str
-    known: int
-    errors: list[RemoteException]
-    more: Any = None
+    number: int  # of the record in the journal; negative for one that is in no journal
+    window: JournalWindow
+    facts: tuple[Any, ...]  # the attributes of `_FACTS`
+    known: int  # how many of its exceptions have been pushed before
+    errors: list[RemoteException]  # those that follow
+    more: Any = None  # what the server keeps of the request besides
 
 
 # -- in the child --------------------------------------------------------------------------------------------------
@@ -95,21 +85,22 @@ class RequestCommandHandler(CommandHandler):
 
     def __init__(self, server: Any, push: Callable[[object], None], memory: int) -> None:
         super().__init__(server, push, memory)
-        RequestTable.make_room(memory)
         self._table = RequestTable(memory)
-        self._limit: int = server.journal.limit
         self._next_index = 0  # of the next record that arrives
-        self._changed: dict[int, RequestRecord] = {}  # what is not over, or may have changed since it was pushed
+        self._arrived: collections.deque[RequestRecord] = collections.deque(maxlen=server.journal.limit)
         self._is_followed = False
-        self._lock = threading.Lock()  # guards _pushed, and keeps updates of one record in order
-        self._pushed: dict[int, RecordUpdate] = {}  # the last updates of what is not over
+        self._lock = threading.Lock()  # guards _open, and keeps updates of one record in order
+        self._open: dict[int, tuple[RequestRecord, RecordUpdate]] = {}  # what was not over, and what was pushed of it
         server.journal.subscribe(self._note)
 
-    def sync(self) -> None:
-        """Push what has changed; the result comes after it."""
+    def sync(self, *records: RequestRecord) -> None:
+        """Push what is new or has changed, and these; the result of the command comes after it."""
         with self._lock:
-            changed = [self._changed.pop(index, None) for index in list(self._changed)]
-            self._push_updates([record for record in changed if record is not None])
+            found = [record for record, _ in self._open.values()]
+            with contextlib.suppress(IndexError):  # more may arrive meanwhile
+                while True:
+                    found.append(self._arrived.popleft())
+            self._push_updates(list(dict.fromkeys([*found, *records])))
 
     def follow(self, is_followed: bool) -> None:
         """Push every change at once from now on, or no longer."""
@@ -129,6 +120,10 @@ class RequestCommandHandler(CommandHandler):
         """Wait until no request of a window is in flight; the numbers of those that are."""
         return self._push_and_number(self.server.wait_until_idle(timeout, window))
 
+    def _push_and_number(self, records: list[RequestRecord]) -> list[int]:
+        self.sync(*records)
+        return [record.index for record in records]
+
     def stack_of(self, index: int) -> str:
         """Where the application is with a request that is in flight."""
         log: RequestLog[RequestRecord] = self.server
@@ -144,32 +139,22 @@ class RequestCommandHandler(CommandHandler):
         self.sync()
         return report
 
-    def _push_and_number(self, records: list[RequestRecord]) -> list[int]:
-        self.sync()
-        return [record.index for record in records]
-
     def _note(self, record: RequestRecord | None) -> None:
-        """Note that a record is new or has changed; of all that are not over if it is None."""
-        if record is not None:
-            index = record.index
-            if index < 0:  # it is in no journal, and pushed for its exceptions
-                with self._lock:
-                    self._push_updates([record])
-                return
-            self._changed[index] = record
-            if index >= self._next_index:
-                self._next_index = index + 1
-                self._table.add(record)
-                old = self._changed.get(index - self._limit)
-                if old is not None and old.is_over and not old.errors:
-                    self._changed.pop(old.index, None)
-            elif record.completed:
-                self._table.complete(record)
-            if not (record.errors or record.aborted or self._is_followed):
-                return  # the parent asks for it, and need not be woken for each request
-        elif not self._is_followed:
+        """Note that a record is new or has changed; None: something else has."""
+        if record is None:
+            if self._is_followed:
+                self.sync()
             return
-        self.sync()
+        index = record.index
+        if index >= self._next_index:
+            self._next_index = index + 1
+            self._arrived.append(record)
+            self._table.add(record)
+        elif record.completed and index >= 0:
+            self._table.complete(record)
+        # else the parent asks for it, and need not be woken for each request; of what is in no journal it knows nothing
+        if self._is_followed or record.errors or record.aborted or index < 0:
+            self.sync(record)
 
     def _push_updates(self, records: list[RequestRecord]) -> None:
         """Push what is new of some records, with the lock held."""
@@ -179,16 +164,13 @@ class RequestCommandHandler(CommandHandler):
 
     def _make_update(self, record: RequestRecord) -> RecordUpdate | None:
         index = record.index
-        last = self._pushed.pop(index, None)
+        last = self._open.pop(index)[1] if index in self._open else None
         known = last.known if last is not None else 0
         is_over = record.is_over  # read first: what is pushed of a record that is over is final
         errors = [RemoteException.pack(error) for error in record.errors[known:]]
-        aborted = record.aborted or record.refused
-        window = record.window.number, record.window.name
-        update = RecordUpdate(index, window, _read_facts(record), aborted, known, errors, self._read_more(record))
+        update = RecordUpdate(index, record.window, _read_facts(record), known, errors, self._read_more(record))
         if not is_over and index >= 0:
-            self._pushed[index] = update._replace(known=known + len(errors), errors=[])
-            self._changed[index] = record
+            self._open[index] = record, update._replace(known=known + len(errors), errors=[])
         return update if last is None or errors or update != last else None
 
     def _read_more(self, record: Any) -> Any:
@@ -205,10 +187,10 @@ class SyncedJournal(Journal[RequestRecord]):
     Args:
         limit: See `Journal`.
         sync: Returns when what has happened in the other process until now is here.
-        follow: Called with 1 when somebody begins to wait for what comes, and with -1 when they have ended.
+        follow: Called with True when somebody begins to wait for what comes, and with False when they have ended.
     """
 
-    def __init__(self, limit: int, sync: Callable[[], None], follow: Callable[[int], None]) -> None:
+    def __init__(self, limit: int, sync: Callable[[], None], follow: Callable[[bool], None]) -> None:
         super().__init__(limit)
         self._sync = sync
         self._follow = follow
@@ -259,11 +241,11 @@ class SyncedJournal(Journal[RequestRecord]):
     @contextlib.contextmanager
     def followed(self) -> Iterator[None]:
         """See `Journal.followed`."""
-        self._follow(1)
+        self._follow(True)
         try:
             yield
         finally:
-            self._follow(-1)
+            self._follow(False)
 
 
 _SLACK = 5.0  # seconds beyond its own limit that the result of a wait may take
@@ -271,8 +253,6 @@ _SLACK = 5.0  # seconds beyond its own limit that the result of a wait may take
 
 class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[override]  # HTTPEndpoint knows the scheme
     """Serves an application in a child process, and knows of its requests what a server in a thread knows.
-
-    The child pushes each request's record when it comes and when it changes.
 
     Args:
         app: The import string of an application, or a callable that the child can import and that makes one, such as
@@ -330,17 +310,13 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         self.app = app
         self.journal: SyncedJournal = SyncedJournal(journal_limit, self._sync, self._follow)
         self.external_host = external_host
+        self._names = [name for name in (self._host, external_host) if name]  # what its certificate is for
         self.tls = resolve_tls(tls, *self._names)
         self._server, self._tls = server, tls
         self._records: dict[int, RequestRecord] = {}  # that the child may still push changes of, by their index
         self._next_index = 0
         self._followers = 0
         self._follow_lock = threading.Lock()  # guards _followers, and keeps what the child is sent of them in order
-
-    @property
-    def _names(self) -> list[str]:
-        """What its certificate is for."""
-        return [name for name in (self._host, self.external_host) if name]
 
     # -- what a test asks ----------------------------------------------------------------------------------------
 
@@ -360,7 +336,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
     @property
     def in_flight(self) -> list[RequestRecord]:
         """The requests that are being served at the moment."""
-        return self._find(self._call("in_flight", default=())) if self._serves else []
+        return self._find(self._query("in_flight", default=()))
 
     def take_errors(self) -> list[tuple[RequestRecord, BaseException]]:
         """The exceptions that were recorded since the last call, each with its request.
@@ -373,61 +349,53 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
 
     def wait_until_idle(self, timeout: float, window: JournalWindow | None = None) -> list[RequestRecord]:
         """See `RequestLog.wait_until_idle`; in a process that has died nothing is in flight."""
-        if not self._serves:
-            return []
-        return self._find(self._call("wait_until_idle", timeout, window, timeout=timeout + _SLACK, default=()))
+        return self._find(self._query("wait_until_idle", timeout, window, timeout=timeout + _SLACK, default=()))
+
+    def _find(self, indexes: Iterable[int]) -> list[RequestRecord]:
+        return [self._records[index] for index in indexes if index in self._records]
 
     def stack_of(self, record: RequestRecord) -> str:
         """See `RequestLog.stack_of`."""
-        return str(self._call("stack_of", record.index, default="")) if self._serves else ""
+        return str(self._query("stack_of", record.index, default=""))
 
     def close_connections(self) -> None:
         """Cut every connection that is open, whatever it is at; the server goes on."""
-        if self._serves:
-            self._call("close_connections")
-
-    # -- what the child pushes -----------------------------------------------------------------------------------
+        self._query("close_connections")
 
     def _sync(self) -> None:
         """Wait until the records are what they are in the child at this moment."""
         self._check_life()
-        if self._serves:
-            self._call("sync")
+        self._query("sync")
 
-    def _find(self, indexes: list[int]) -> list[RequestRecord]:
-        return [self._records[index] for index in indexes if index in self._records]
-
-    def _follow(self, change: int) -> None:
-        """Have the child push every change at once while somebody waits for one."""
+    def _follow(self, begins: bool | None = None) -> None:
+        """Have the child push every change at once while somebody waits for one; None for no more of them, or less."""
         with self._follow_lock:
-            self._followers += change
-            self._send_followers()
+            if begins is not None:
+                self._followers += 1 if begins else -1
+            if self._serves:
+                self._tell("follow", self._followers > 0)
 
-    def _send_followers(self) -> None:
-        if self._serves:
-            self._ask("follow", self._followers > 0)
+    # -- what the child pushes -----------------------------------------------------------------------------------
 
     def _on_event(self, value: list[RecordUpdate]) -> None:
         for update in value:
-            self._update_record(update)
-
-    def _update_record(self, value: RecordUpdate) -> None:
-        """Bring a record up to date, or add it to the journal."""
-        record = self._records.get(value.number)
-        is_new = record is None
-        if record is None:
-            record = self._record_type.__new__(self._record_type)
-            record.index, record.window, record.errors = value.number, JournalWindow(*value.window), []
-        for error in value.errors[len(record.errors) - value.known :]:
-            self._add_error(record, error.unpack())
-        record.aborted, record.refused = value.aborted, ""
-        for name, fact in zip(_FACTS, value.facts, strict=True):
-            setattr(record, name, fact)
-        self._set_more(record, value.more)
-        if is_new and value.number >= self._next_index:  # else it is in no journal, or of a test that is over
-            self._add_record(record)
-        else:
-            self.journal.notify()
+            number = update.number
+            record = self._records.get(number)
+            is_new = record is None
+            if record is None:
+                record = self._record_type.__new__(self._record_type)
+                record.index, record.window, record.errors = number, update.window, []
+            for error in update.errors[len(record.errors) - update.known :]:
+                self._add_error(record, error.unpack())
+            for name, fact in zip(_FACTS, update.facts, strict=True):
+                setattr(record, name, fact)
+            self._set_more(record, update.more)
+            if is_new and number >= self._next_index:
+                self._add_record(record)
+            else:
+                if is_new and number >= 0 and not record.is_over:  # the journal has dropped it, or forgotten it
+                    self._records[number] = record
+                self.journal.notify()
 
     def _set_more(self, record: Any, more: Any) -> None:
         """Bring up to date what is kept of a record besides its facts."""
@@ -445,17 +413,14 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
 
     def _on_end(self, memory: int) -> None:
         """Complete the records with what the child has noted of them and not pushed."""
-        try:
-            table = RequestTable(memory)
-        except ValueError:  # it is empty: the child had no server yet
-            return
-        with contextlib.closing(table):
-            for record in self._records.values():
-                row = table.row(record.index)
-                if not record.is_over and row.next_index == record.index + 1:
-                    row.complete(record)
-            for row in table.rows_from(self._next_index):
-                self._add_record(row.make_record(self.journal.window))
+        with contextlib.closing(RequestTable(memory)) as table:
+            found = table.read(self.journal.window)
+        for noted in found:
+            record = self._records.get(noted.index)
+            if noted.index >= self._next_index:
+                self._add_record(noted)
+            elif record is not None and not record.is_over:
+                record.duration, record.status, record.completed = noted.duration, noted.status, noted.completed
         self.journal.notify()
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -463,8 +428,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
     def _open(self, listener: Listener) -> None:
         super()._open(listener)
         if self._followers:
-            with self._follow_lock:
-                self._send_followers()
+            self._follow()
 
     def _make_factory(self, port: int) -> ServerFactory:
         tls: Any = self._tls

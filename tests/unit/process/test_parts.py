@@ -15,6 +15,8 @@ from liveserver_testcase.process.messages import (
     ServerFactory,
     StandIn,
     explain_unreachable,
+    find_main,
+    find_modules,
 )
 from tests.integration.process import children
 from tests.support import NoLeaks
@@ -182,7 +184,9 @@ class RecipeTest(unittest.TestCase):
         self.assertEqual(f"{__name__}.catch is something else by now", explain_unreachable(other))
 
     def test_modules(self) -> None:
-        """The modules that are imported first: those to preload, then those of the values, with their files."""
-        recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet}, preload=("an.app",))
-        self.assertEqual({"an.app": "", __name__: __file__, children.__name__: children.__file__}, recipe.modules())
-        self.assertEqual({}, recipe.main())
+        """Another process imports the modules of what it makes, each with its file; ours it finds by itself."""
+        recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet, "ours": NoLeaks})
+        self.assertEqual([__name__, children.__name__, NoLeaks.__module__], recipe.owners())
+        names = ["an.app", __name__, "builtins", ServerFactory.__module__]
+        self.assertEqual({"an.app": "", __name__: __file__}, find_modules(names))
+        self.assertEqual({}, find_main(names))
