@@ -14,14 +14,14 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from werkzeug.wsgi import ClosingIterator
+
 from ..core.interrupts import monotonic
 from .asgi_cycle import current_cycle
 from .records import RequestRecord
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
-
-    from .lifespan import ASGIApplication
+    from _typeshed.wsgi import StartResponse
 
 __all__ = ["Capture", "CapturedMessage", "Pairs", "WebSocketMessage", "capture_exchanges"]
 
@@ -88,27 +88,34 @@ class Capture:
     messages: list[WebSocketMessage]
 
 
-class _Captures:
-    """The captures of a server, which together keep no more bytes of bodies than there is room for."""
+def capture_exchanges(app: Any, interface: Literal["wsgi", "asgi"]) -> Any:
+    """Return an application that does what ``app`` does, and puts a `Capture` on the record of each request."""
+    return _CapturingASGI(app) if interface == "asgi" else _CapturingWSGI(app)
 
-    def __init__(self) -> None:
+
+class _CapturingApp:
+    """An application around another one; captures what passes, and keeps no more bytes than there is room for."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
         self._lock = threading.Lock()  # guards what follows
         self._order: collections.deque[CapturedMessage] = collections.deque()
         self._kept = 0
 
-    def begin(self, record: RequestRecord, headers: Iterable[tuple[bytes, bytes]]) -> Capture:
+    def _begin(self, record: RequestRecord, headers: Iterable[tuple[bytes, bytes]]) -> Capture:
         """Begin to capture a request."""
-        capture = Capture(CapturedMessage(_decode(headers)), CapturedMessage([]), [])
-        record.capture = capture
-        return capture
+        record.capture = Capture(CapturedMessage(_decode(headers)), CapturedMessage([]), [])
+        return record.capture
 
-    def add(self, message: CapturedMessage, data: bytes) -> None:
-        """Add to a body."""
-        message.size += len(data)
-        room = _BODY_LIMIT - len(message.kept)
-        if room <= 0 or not data:
+    def _add(self, message: CapturedMessage, item: object) -> None:
+        """Add to a body; an item of another type is refused by who sends it."""
+        if not isinstance(item, bytes | bytearray | memoryview):
             return
-        data = data[:room]
+        data = bytes(item)
+        message.size += len(data)
+        data = data[: max(0, _BODY_LIMIT - len(message.kept))]
+        if not data:
+            return
         with self._lock:
             if not message.kept:
                 self._order.append(message)
@@ -119,81 +126,42 @@ class _Captures:
                 self._kept -= len(oldest.kept)
                 oldest.kept.clear()
 
-
-def capture_exchanges(app: Any, interface: Literal["wsgi", "asgi"]) -> Any:
-    """Return an application that does what ``app`` does, and puts a `Capture` on the record of each request."""
-    return _CapturingASGI(app) if interface == "asgi" else _CapturingWSGI(app)
+    def __repr__(self) -> str:
+        return repr(self.app)
 
 
-class _CapturingWSGI:
-    """A WSGI application around another one; captures what passes.
-
-    Args:
-        app: The application.
-    """
-
-    def __init__(self, app: WSGIApplication) -> None:
-        self.app = app
-        self._captures = _Captures()
-
+class _CapturingWSGI(_CapturingApp):
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         exchange = environ["liveserver.exchange"]
-        captures = self._captures
-        capture = captures.begin(exchange, exchange.head.headers)
+        capture = self._begin(exchange, exchange.head.headers)
         if exchange.body is not None:
-            exchange.body.observe = functools.partial(captures.add, capture.request)
+            exchange.body.observe = functools.partial(self._add, capture.request)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
             write = start_response(status, headers, exc_info)
             capture.response.headers = list(headers)
 
             def write_on(data: bytes) -> object:
-                captures.add(capture.response, data)
+                self._add(capture.response, data)
                 return write(data)
 
             return write_on
 
-        result = self.app(environ, start)
+        def tee(items: Iterable[bytes]) -> Iterator[bytes]:
+            for item in items:
+                self._add(capture.response, item)
+                yield item
+
+        result: Iterable[bytes] = self.app(environ, start)
         if type(result) is list or type(result) is tuple:  # which are sent as one, with a length
-            for item in result:
-                _add(captures, capture.response, item)
-            return result
+            return type(result)(tee(result))
         if isinstance(result, str | bytes) or not hasattr(result, "__iter__"):
             return result  # which the server refuses, and says why
-        return _TeeResponse(result, captures, capture.response)
-
-    def __repr__(self) -> str:
-        return repr(self.app)
+        close = getattr(result, "close", None)
+        return ClosingIterator(tee(result), [] if close is None else [close])
 
 
-class _TeeResponse:
-    """The items of a response; each is captured before it is sent."""
-
-    def __init__(self, items: Iterable[bytes], captures: _Captures, message: CapturedMessage) -> None:
-        self._items, self._captures, self._message = items, captures, message
-
-    def __iter__(self) -> Iterator[bytes]:
-        for item in self._items:
-            _add(self._captures, self._message, item)
-            yield item
-
-    def close(self) -> None:
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
-
-
-class _CapturingASGI:
-    """An ASGI application around another one; captures what passes.
-
-    Args:
-        app: The application.
-    """
-
-    def __init__(self, app: ASGIApplication) -> None:
-        self.app = app
-        self._captures = _Captures()
-
+class _CapturingASGI(_CapturingApp):
     async def __call__(
         self,
         scope: dict[str, Any],
@@ -202,16 +170,21 @@ class _CapturingASGI:
     ) -> object:
         cycle = current_cycle() if scope["type"] in ("http", "websocket") else None
         if cycle is None:
-            return await self._call(scope, receive, send)
-        captures = self._captures
-        capture = captures.begin(cycle.record, scope["headers"])
+            return await self.app(scope, receive, send)
+        capture = self._begin(cycle.record, scope["headers"])
+
+        def note(message: dict[str, Any], *, sent: bool) -> None:
+            if len(capture.messages) < _MESSAGE_LIMIT:
+                text = message.get("text")
+                data = text if text is not None else message.get("bytes") or b""
+                capture.messages.append(WebSocketMessage(sent, monotonic(), data[:_BODY_LIMIT]))
 
         async def receive_on() -> dict[str, Any]:
             message = await receive()
             if message["type"] == "http.request":
-                captures.add(capture.request, message.get("body", b""))
+                self._add(capture.request, message.get("body", b""))
             elif message["type"] == "websocket.receive":
-                _note(capture, message, sent=False)
+                note(message, sent=False)
             return message
 
         async def send_on(message: dict[str, Any]) -> None:
@@ -219,33 +192,13 @@ class _CapturingASGI:
             if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
                 capture.response.headers = _decode(message.get("headers", ()))
             elif kind in ("http.response.body", "websocket.http.response.body"):
-                _add(captures, capture.response, message.get("body", b""))
+                self._add(capture.response, message.get("body", b""))
             elif kind == "websocket.send":
-                _note(capture, message, sent=True)
+                note(message, sent=True)
             await send(message)
 
-        return await self._call(scope, receive_on, send_on)
-
-    async def _call(self, scope: Any, receive: Any, send: Any) -> object:
-        result: object = await self.app(scope, receive, send)  # type: ignore[func-returns-value]
-        return result
-
-    def __repr__(self) -> str:
-        return repr(self.app)
+        return await self.app(scope, receive_on, send_on)
 
 
-def _decode(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+def _decode(headers: Iterable[tuple[bytes, bytes]]) -> Pairs:
     return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]
-
-
-def _add(captures: _Captures, message: CapturedMessage, item: object) -> None:
-    """Capture an item of a response's body; of another type it is refused by who sends it."""
-    if isinstance(item, bytes | bytearray | memoryview):
-        captures.add(message, bytes(item))
-
-
-def _note(capture: Capture, message: dict[str, Any], *, sent: bool) -> None:
-    if len(capture.messages) < _MESSAGE_LIMIT:
-        text = message.get("text")
-        data = text if text is not None else message.get("bytes") or b""
-        capture.messages.append(WebSocketMessage(sent, monotonic(), data[:_BODY_LIMIT]))
