@@ -171,14 +171,11 @@ def _explain_kind(request: RecordedRequest, wanted: str) -> str:
 
 def _in_kind(want: object, content: bytes) -> object:
     """Bytes as what is wanted of them: text if that is text."""
+    is_text = isinstance(want, str) or is_text_pattern(want)
     if isinstance(want, Combinator):
         is_text = any(isinstance(_in_kind(part, b""), str) for part in want.wanted)
-    else:
-        is_text = isinstance(want, str) or (isinstance(want, re.Pattern) and isinstance(want.pattern, str))
-    if not is_text:
-        return content
     try:
-        return content.decode()
+        return content.decode() if is_text else content
     except UnicodeDecodeError:
         return content
 

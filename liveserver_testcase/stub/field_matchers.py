@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -48,27 +48,25 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class FieldMatcher(Matcher):
     """Names with values, each of which can come several times.
 
-    Args:
-        wanted: A mapping or pairs; ``INCLUDING`` around it allows others besides; anything else is asked for the whole.
-
-    Attributes:
-        allows_others: Whether fields that are not wanted may be there besides, whatever is written.
+    What is wanted is a mapping or pairs; ``INCLUDING`` around it allows others besides; anything else is asked for the
+    whole.
     """
 
-    allows_others: ClassVar[bool] = False
+    allows_others: ClassVar[bool] = False  # fields that are not wanted may be there besides, whatever is written
 
     def __init__(self, wanted: object) -> None:
         super().__init__(wanted)
         self.fields: dict[str, object] | None = None  # None: it is asked for the whole
         self.is_exact = not self.allows_others
         self._parts: Logical | None = None  # each is compared as it is where it stands alone
+        included = [_list_pairs(part) for part in wanted.wanted] if isinstance(wanted, INCLUDING) else [None]
+        pairs = list(wanted) if isinstance(wanted, list | tuple) and wanted else _list_pairs(wanted)
         if isinstance(wanted, Logical):
             self._parts = wanted.map(type(self))
-        elif isinstance(wanted, INCLUDING) and all(map(_is_mapping, wanted.wanted)):
-            self.fields = self._make_fields(chain.from_iterable(map(_list_pairs, wanted.wanted)))
-            self.is_exact = False
-        elif _is_mapping(wanted) or (isinstance(wanted, list | tuple) and wanted):
-            self.fields = self._make_fields(_list_pairs(wanted))
+        elif None not in included:
+            self.fields, self.is_exact = self._make_fields(chain.from_iterable(filter(None, included))), False
+        elif pairs is not None:
+            self.fields = self._make_fields(pairs)
         elif wanted is not ABSENT and not self.can_be_whole(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
@@ -148,19 +146,12 @@ class FieldMatcher(Matcher):
         return show(pairs) if self.is_exact or self.allows_others else f"INCLUDING({show(pairs)})"
 
 
-def _is_mapping(wanted: object) -> bool:
-    """Whether it has names and values: a mapping, or one of the classes for headers that are none."""
-    return isinstance(wanted, Mapping) or (
-        not isinstance(wanted, type) and all(callable(getattr(wanted, name, None)) for name in ("keys", "items"))
-    )
-
-
-def _list_pairs(wanted: Any) -> list[object]:
-    """Its names and values; a name comes as often as it is there."""
-    if isinstance(wanted, list | tuple):
-        return list(wanted)
+def _list_pairs(wanted: Any) -> list[object] | None:
+    """Names and values, a name as often as it came; None if it is no mapping, nor one of the classes for headers."""
     if isinstance(wanted, MultiDict):
         return list(wanted.items(multi=True))
+    if isinstance(wanted, type) or not all(callable(getattr(wanted, name, None)) for name in ("keys", "items")):
+        return None
     return list(wanted.multi_items() if hasattr(wanted, "multi_items") else wanted.items())  # httpx's have the first
 
 
@@ -242,23 +233,26 @@ class HeadersMatcher(FieldMatcher):
 
     def read_values(self, request: RecordedRequest, name: str, want: object) -> list[str]:
         value = request.header_values.get(name.lower(), ("", None))[1]
-        if _wants_list(want):
+        is_list = isinstance(want, list | tuple | UNORDERED)
+        if isinstance(want, INCLUDING):
+            is_list = len(want.wanted) == 1 and isinstance(want.wanted[0], list | tuple)
+        if is_list:
             return _split(value)
         return [] if value is None else [value]
 
     def accepts(self, request: RecordedRequest, name: str, want: object) -> bool:
-        return accepts_each(lambda part: self._accepts_one(request, name, part), want)
+        def accepts_part(part: object) -> bool:
+            values = self.read_values(request, name, part)
+            if accepts_values(part, values):
+                return True
+            if not isinstance(part, str) or not values:
+                return False
+            got = values[0]
+            if name == "Authorization" and _has_same_credentials(part, got):
+                return True
+            return part == read_latin1(got) or ("," in got and _split(part) == _split(got))
 
-    def _accepts_one(self, request: RecordedRequest, name: str, want: object) -> bool:
-        values = self.read_values(request, name, want)
-        if accepts_values(want, values):
-            return True
-        if not isinstance(want, str) or not values:
-            return False
-        got = values[0]
-        if name == "Authorization" and _has_same_credentials(want, got):
-            return True
-        return want == read_latin1(got) or ("," in got and _split(want) == _split(got))
+        return accepts_each(accepts_part, want)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         mismatch = super().explain(request)
@@ -266,12 +260,6 @@ class HeadersMatcher(FieldMatcher):
         if isinstance(want, str) and want in _split(request.headers.get(mismatch.where)):
             return replace(mismatch, hint="it is one of several values: INCLUDING(…), or a list, allows that")
         return mismatch
-
-
-def _wants_list(want: object) -> bool:
-    if isinstance(want, INCLUDING):
-        return len(want.wanted) == 1 and isinstance(want.wanted[0], list | tuple)
-    return isinstance(want, list | tuple | UNORDERED)
 
 
 def _split(value: str | None) -> list[str]:

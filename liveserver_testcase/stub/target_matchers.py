@@ -38,6 +38,11 @@ _FROM_RULES = {private: char for char, private in _FOR_RULES.items()}
 _HOST = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=%]+(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?|[0-9A-Fa-f:.]+|")
 _PORT = re.compile(r":[0-9]+\Z")
 _COMPARED = 100  # characters of two paths that are looked through for a likeness, which takes time
+_METHOD_HINTS = {
+    ("GET", "HEAD"): "an expectation of GET does not answer HEAD",
+    ("POST", "GET"): "a client that follows a redirect makes a GET of a POST",
+    (None, "OPTIONS"): "a browser asks with OPTIONS before it sends to another origin",
+}
 
 
 class MethodMatcher(Matcher):
@@ -56,13 +61,7 @@ class MethodMatcher(Matcher):
         return accepts(self.wanted, request.method)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        hint = ""
-        if request.method == "OPTIONS":
-            hint = "a browser asks with OPTIONS before it sends to another origin"
-        elif (self.key, request.method) == ("GET", "HEAD"):
-            hint = "an expectation of GET does not answer HEAD"
-        elif (self.key, request.method) == ("POST", "GET"):
-            hint = "a client that follows a redirect makes a GET of a POST"
+        hint = _METHOD_HINTS.get((self.key, request.method)) or _METHOD_HINTS.get((None, request.method), "")
         return self.miss(request.method, hint)
 
     def describe(self) -> str:
@@ -70,22 +69,26 @@ class MethodMatcher(Matcher):
 
 
 class PathMatcher(Matcher):
-    """The path without the query, decoded as `plain_path` is: a text, or a value that stands for several.
-
-    Attributes:
-        key: What the registry looks it up by: the path, or the `find_group` of those that it can match; None for any.
-        has_params: Whether it has placeholders.
-    """
+    """The path without the query, decoded as `plain_path` is: a text, or a value that stands for several."""
 
     name = "path"
     weight = 10.0
-    has_params: ClassVar[bool] = False
+    has_params: ClassVar[bool] = False  # whether it has placeholders
 
     def __init__(self, wanted: object) -> None:
         super().__init__(wanted)
+        # what the registry looks it up by: the path, or the `find_group` of those that it can match; None for any
         self.key = wanted if isinstance(wanted, str) else None
         self.is_met_by_key = self.key is not None
-        self._parts = wanted.map(_make_part) if isinstance(wanted, Logical) else None
+        self._parts = wanted.map(self._make_part) if isinstance(wanted, Logical) else None
+
+    @staticmethod
+    def _make_part(path: object) -> PathMatcher:
+        if split_target(path)[0] != path:
+            raise UsageError(
+                f"path is combined with {quote(path)}; wanted paths alone: write query=… and host=… for the rest"
+            )
+        return make_path(path)
 
     def matches(self, request: RecordedRequest) -> bool:
         if self._parts is not None:
@@ -105,14 +108,6 @@ class PathMatcher(Matcher):
     def find_params(self, request: RecordedRequest) -> dict[str, Any]:
         """Return what the placeholders in it stand for in the path of ``request``, which matches."""
         return {}
-
-
-def _make_part(path: object) -> PathMatcher:
-    if split_target(path)[0] != path:
-        raise UsageError(
-            f"path is combined with {quote(path)}; wanted paths alone: write query=… and host=… for the rest"
-        )
-    return make_path(path)
 
 
 class PatternMatcher(PathMatcher):
@@ -138,11 +133,7 @@ class PatternMatcher(PathMatcher):
 
 
 class RuleMatcher(PathMatcher):
-    """A rule as Flask's routes have it, such as ``/users/<int:id>``, with werkzeug's converters.
-
-    Raises:
-        UsageError: It is no such rule.
-    """
+    """A rule as Flask's routes have it, such as ``/users/<int:id>``, with werkzeug's converters."""
 
     has_params = True
 
@@ -232,21 +223,21 @@ class HostMatcher(Matcher):
         host = request.host.lower()
         if not _PORT.search(host):
             host = f"{host}:{443 if request.scheme == 'https' else 80}"
-        return accepts_each(lambda wanted: _accepts_host(wanted, host), self.wanted)
+        alone = _PORT.sub("", host)
+
+        def accepts_host(wanted: object) -> bool:
+            if isinstance(wanted, str):
+                wanted = wanted.lower()
+                if wanted.count(":") > 1 and not wanted.startswith("["):  # an IPv6 address, which a URL has in brackets
+                    wanted = f"[{wanted}]"
+                if wanted.startswith("*."):
+                    return host.endswith(wanted[1:]) or alone.endswith(wanted[1:])
+            return accepts(wanted, host) or accepts(wanted, alone)
+
+        return accepts_each(accepts_host, self.wanted)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         return self.miss(quote(request.host))
-
-
-def _accepts_host(wanted: object, host: str) -> bool:
-    """Whether a host, which has its port, is wanted with its port or without."""
-    if isinstance(wanted, str):
-        wanted = wanted.lower()
-        if wanted.count(":") > 1 and not wanted.startswith("["):  # an IPv6 address, which a URL has in brackets
-            wanted = f"[{wanted}]"
-        if wanted.startswith("*."):
-            return host.endswith(wanted[1:]) or _PORT.sub("", host).endswith(wanted[1:])
-    return accepts(wanted, host) or accepts(wanted, _PORT.sub("", host))
 
 
 class SchemeMatcher(Matcher):
@@ -293,21 +284,16 @@ def _path_hint(wanted: str, got: str) -> str:
         return "an encoded slash, %2F, does not separate"
     if unquote(got) == wanted and "%" in got:
         return "it was percent-encoded twice"
-    if template := _find_template(wanted, got):
-        return template
+    parts = re.split(r"\{[^{}]*\}|(?<=/):\w+|\*+", wanted)
+    if len(parts) > 1 and re.fullmatch(".+".join(map(re.escape, parts)), got):
+        return "placeholders are written <name>, <int:name> or <path:name>"
+    if re.search(r"\\\w|\.[*+]|\[[^]]+\]|\(.*\)|^/?\^|\$$", wanted):
+        return "a pattern is written re.compile(…)"
     if len(wanted) > 1 and got.endswith(wanted):
         return f"it has {_show(got[: -len(wanted)])} in front: is the base URL right?"
     if len(got) > 1 and wanted.endswith(got):
         return f"it lacks {_show(wanted[: -len(got)])} in front: is the base URL right?"
     return ""
-
-
-def _find_template(wanted: str, got: str) -> str:
-    """What to write in place of a path that is compared letter by letter, and was meant as a template or a pattern."""
-    parts = re.split(r"\{[^{}]*\}|(?<=/):\w+|\*+", wanted)
-    if len(parts) > 1 and re.fullmatch(".+".join(map(re.escape, parts)), got):
-        return "placeholders are written <name>, <int:name> or <path:name>"
-    return "a pattern is written re.compile(…)" if re.search(r"\\\w|\.[*+]|\[[^]]+\]|\(.*\)|^/?\^|\$$", wanted) else ""
 
 
 def _similarity(wanted: str, got: str) -> float:
@@ -374,11 +360,7 @@ def suggest_path(request: RecordedRequest) -> str:
 
 
 def make_path(path: object) -> PathMatcher:
-    """Check a path, without query and host.
-
-    Raises:
-        UsageError: No request can have it.
-    """
+    """Check a path, without query and host; one that no request can have is a `UsageError`."""
     if isinstance(path, re.Pattern):
         if not isinstance(path.pattern, str):
             raise UsageError(f"path is {path!r}, a pattern of bytes; compile it from a str")
