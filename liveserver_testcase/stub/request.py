@@ -118,10 +118,7 @@ class RecordedRequest(Request):
     def __init__(self, exchange: Exchange, body: bytes, base: dict[str, Any]) -> None:
         """Keep what a criterion is likely to look at; the rest, which costs more, is read when somebody wants it.
 
-        Args:
-            exchange: The exchange, while it is served.
-            body: The body.
-            base: What is the same in every environ of the server.
+        ``base`` is what is the same in every environ of the server.
         """
         self._is_read = False
         head = exchange.head
@@ -357,38 +354,52 @@ class RecordedRequest(Request):
         """
         base = self._base
         base_url = f"{base['wsgi.url_scheme']}://{base['SERVER_NAME']}:{base['SERVER_PORT']}"
-        parts = ["curl", "--noproxy", "'*'"]
+        words = ["curl", "--noproxy", "'*'"]
         proxy = base.get("liveserver.proxy")
         if proxy is not None:  # it came through a tunnel, as curl makes one for https
-            parts = ["curl", "--noproxy", "''", "--proxy", proxy, "--proxytunnel"]
+            words = ["curl", "--noproxy", "''", "--proxy", proxy, "--proxytunnel"]
             base_url = base_url.removesuffix(":443" if base_url.startswith("https:") else ":80")
         if base_url.startswith("https:"):
-            parts.append("--insecure")
+            words.append("--insecure")
         if self.head.version == "HTTP/1.0":
-            parts.append("--http1.0")
+            words.append("--http1.0")
         lines = self.header_lines
         named = {name.lower() for name, _ in lines}
         has_body = bool(self.body) or b"content-length" in named or b"transfer-encoding" in named
         if self.method == "HEAD":  # -I refuses a body, and after -X HEAD curl waits for the body of the answer
-            parts += ["-X", "HEAD", "--max-filesize", "1", "--max-time", "2"] if has_body else ["-I"]
+            words += ["-X", "HEAD", "--max-filesize", "1", "--max-time", "2"] if has_body else ["-I"]
         elif self.method != ("POST" if has_body else "GET"):
-            parts += ["-X", _quote(self.method.encode())]
-        parts += _write_headers(lines, base_url.partition("://")[2].encode(), secrets=secrets)
-        added = [b"User-Agent", b"Accept"] if secrets else []  # what curl adds where nothing was sent
-        if has_body:
-            added += [b"Content-Type", b"Expect"] if secrets or self.body else []
-        for name in added:
-            if name.lower() not in named and (name != b"Expect" or len(self.body) > _LONGEST):
-                parts += ["-H", f"{name.decode()}:"]
+            words += ["-X", _quote(self.method.encode())]
+        host = base_url.partition("://")[2].encode()
+        for octets, value in lines:
+            name = octets.decode("ascii")
+            key = name.lower()
+            if key == "content-length" or (octets, value) == (b"Host", host):  # curl says so itself
+                continue
+            if not secrets and (key in _NOISE or (key, value) == ("accept", b"*/*")):
+                continue
+            shown = value if secrets else mask_header(name, decode_octets(value)).encode()
+            words += ["-H", _quote(octets + b": " + shown if value else octets + b";")]
+        added = [b"Host"]  # what curl adds where nothing was sent
+        added += [b"User-Agent", b"Accept"] if secrets else []
+        added += [b"Content-Type"] if has_body and (secrets or self.body) else []
+        added += [b"Expect"] if len(self.body) > _LONGEST else []
+        words += [word for name in added if name.lower() not in named for word in ("-H", f"{name.decode()}:")]
         if has_body:
             try:
                 text = self.body.decode()
             except UnicodeDecodeError:
                 text = "\0"
-            is_given = len(self.body) > _LONGEST or "\0" in text
             shown = self.body if secrets else mask(text).encode()
-            parts += ["--data-binary", "@-"] if is_given else ["--data-raw", _quote(shown)]
-        return " ".join([*parts, *_write_target(self.head.target, base_url, secrets=secrets)])
+            is_given = len(self.body) > _LONGEST or "\0" in text
+            words += ["--data-binary", "@-"] if is_given else ["--data-raw", _quote(shown)]
+        target = self.head.target
+        shown = (target if secrets else mask(target)).encode()
+        if not _PLAIN.fullmatch(target):  # given by itself, since it is no path that a URL can have
+            return " ".join([*words, "--request-target", _quote(shown), base_url])
+        words += ["--globoff"] if _GLOBBED.search(target) else []
+        words += ["--path-as-is"] if _DOTS.search(target.partition("?")[0]) else []
+        return " ".join([*words, _quote(base_url.encode() + shown)])
 
     def describe(self) -> str:
         """Method, target and body on one line, without secrets."""
@@ -439,49 +450,14 @@ def _make_criteria(method: object, path: object, wanted: CriteriaKeywords) -> Cr
     return _make_plain_criteria(method, path) if is_plain else make_criteria(method, path, **wanted)
 
 
-# -- as a command for the shell ----------------------------------------------------------------------------------------
-
-
-def _write_headers(lines: list[tuple[bytes, bytes]], host: bytes, *, secrets: bool) -> list[str]:
-    parts: list[str] = []
-    for octets, value in lines:
-        name = octets.decode("ascii")
-        key = name.lower()
-        if key == "content-length" or (octets, value) == (b"Host", host):  # curl says so itself
-            continue
-        if not secrets and (key in _NOISE or (key, value) == ("accept", b"*/*")):
-            continue
-        shown = value if secrets else mask_header(name, decode_octets(value)).encode()
-        parts += ["-H", _quote(octets + b": " + shown if value else octets + b";")]
-    if not any(name.lower() == b"host" for name, _ in lines):
-        parts += ["-H", "Host:"]
-    return parts
-
-
-def _write_target(target: str, base_url: str, *, secrets: bool) -> list[str]:
-    """The URL, with what keeps curl from changing it; a target that is no path is given by itself."""
-    shown = target if secrets else mask(target)
-    if not _PLAIN.fullmatch(target):
-        return ["--request-target", _quote(shown.encode()), base_url]
-    options = ["--globoff"] if _GLOBBED.search(target) else []
-    if _DOTS.search(target.partition("?")[0]):
-        options.append("--path-as-is")
-    return [*options, _quote(f"{base_url}{shown}".encode())]
+# a word for a POSIX shell, or, with octets that cannot be printed, for bash
+_ESCAPES = {octet: f"\\x{octet:02x}" for octet in range(256) if not 0x20 <= octet <= 0x7E}
+_ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", ord("\\"): "\\\\", ord("'"): "\\'"}
 
 
 def _quote(word: bytes) -> str:
-    """A word for a POSIX shell, or, with octets that cannot be printed, for bash."""
     try:
         text = word.decode()
     except UnicodeDecodeError:
         text = "\0"
-    if text.isprintable():
-        return shlex.quote(text)
-    return "$'" + "".join(map(_escape, word)) + "'"
-
-
-def _escape(octet: int) -> str:
-    char = chr(octet)
-    if char in "\\'":
-        return f"\\{char}"
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or (char if " " <= char <= "~" else f"\\x{octet:02x}")
+    return shlex.quote(text) if text.isprintable() else f"$'{word.decode('latin-1').translate(_ESCAPES)}'"
