@@ -7,6 +7,7 @@ import mimetypes
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict
 from urllib.parse import urlencode
 
@@ -21,7 +22,6 @@ __all__ = [
     "Cookies",
     "Headers",
     "ReplyOptions",
-    "check_pair",
     "make_content",
     "make_cookies",
     "make_pairs",
@@ -66,7 +66,7 @@ _TypedBody: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
 
 
 def make_content(body: object, options: Mapping[str, Any], named: str | None) -> _TypedBody:
-    """Make the one body that was given.
+    """Make the one body that was given: the positional one, or one of the options.
 
     Args:
         body: The positional one.
@@ -81,7 +81,7 @@ def make_content(body: object, options: Mapping[str, Any], named: str | None) ->
     if len(given) > 1:
         raise UsageError(f"a reply has one body, but {' and '.join(given)} were given: keep one of them")
     for name, value in given.items():
-        return _make_body(value, named) if name == "body" else _MAKERS[name](value, named)
+        return _MAKERS[name](value, named)
     return "", b""
 
 
@@ -103,13 +103,10 @@ def _make_json(value: object, _named: str | None) -> _TypedBody:
         raise UsageError(f"json={quote(value)} cannot be written as JSON: {error}") from error
 
 
-def _make_text(name: str, kind: str) -> Callable[[object, str | None], _TypedBody]:
-    def make(text: object, named: str | None) -> _TypedBody:
-        if not isinstance(text, str):
-            raise UsageError(f"{name} is a {type(text).__name__}; wanted str")
-        return kind, _encode(name, text, named)
-
-    return make
+def _make_text(name: str, kind: str, text: object, named: str | None) -> _TypedBody:
+    if not isinstance(text, str):
+        raise UsageError(f"{name} is a {type(text).__name__}; wanted str")
+    return kind, _encode(name, text, named)
 
 
 def _make_form(form: object, named: str | None) -> _TypedBody:
@@ -123,11 +120,15 @@ def _make_form(form: object, named: str | None) -> _TypedBody:
 
 
 def _make_file(path: object, _named: str | None) -> _TypedBody:
+    """Read a file; its type goes by its name, and of a compressed one is what it is compressed as."""
     if not isinstance(path, str | os.PathLike):
         raise UsageError(f"file is a {type(path).__name__}; wanted the path of a file")
+    kind, coding = mimetypes.guess_type(os.fspath(path))
+    if coding is not None:
+        kind = _COMPRESSED.get(coding)
     try:
         with open(path, "rb") as file:
-            return _guess_type(os.fspath(path)), file.read()
+            return kind or "application/octet-stream", file.read()
     except OSError as error:
         raise UsageError(f"file {os.fspath(path)!r} cannot be read: {error}") from error
 
@@ -136,14 +137,6 @@ _COMPRESSED = {
     "gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz",
     "compress": "application/x-compress", "br": "application/x-brotli", "zstd": "application/zstd",
 }  # fmt: skip
-
-
-def _guess_type(path: str) -> str:
-    """Guess a file's type by its name; a compressed one is what it is compressed as, whatever is in it."""
-    kind, coding = mimetypes.guess_type(path)
-    if coding is not None:
-        return _COMPRESSED.get(coding, "application/octet-stream")
-    return kind or "application/octet-stream"
 
 
 def _make_chunks(chunks: object, named: str | None) -> _TypedBody:
@@ -160,9 +153,10 @@ def _make_chunks(chunks: object, named: str | None) -> _TypedBody:
 
 
 _MAKERS: Mapping[str, Callable[[object, str | None], _TypedBody]] = {
+    "body": _make_body,
     "json": _make_json,
-    "text": _make_text("text", "text/plain; charset=utf-8"),
-    "html": _make_text("html", "text/html; charset=utf-8"),
+    "text": partial(_make_text, "text", "text/plain; charset=utf-8"),
+    "html": partial(_make_text, "html", "text/html; charset=utf-8"),
     "form": _make_form,
     "file": _make_file,
     "chunks": _make_chunks,
@@ -217,23 +211,12 @@ def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[
             if name.lower() in _NEEDED:
                 raise UsageError(f"header {name!r} cannot be left out: it says where the response ends")
             left_out.append(name.lower())
-        elif isinstance(name, str) and isinstance(value, list | tuple):
-            made += [check_pair((name, item), pair) for item in value]
-        else:
-            made.append(check_pair(tuple(pair) if isinstance(pair, list) else pair, pair))
+            continue
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(name, str) or not isinstance(item, str):
+                raise UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
+            made.append((name, item))
     return made, left_out
-
-
-def check_pair(pair: object, given: object = None) -> tuple[str, str]:
-    """Return ``pair`` if it is one of texts; otherwise the message shows what was ``given``.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not isinstance(pair, tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-        shown = pair if given is None else given
-        raise UsageError(f"header {quote(shown)} is no pair of texts: wanted a name and a value, both str")
-    return pair
 
 
 def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
@@ -249,18 +232,15 @@ def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
             raise UsageError(f"cookie {quote(pair)} is no pair: wanted a name and a value")
-        made.append(("Set-Cookie", _make_cookie(*pair)))
+        name, value = pair
+        options: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"value": value}
+        unknown = [key for key in options if key not in _COOKIE_OPTIONS]
+        if unknown or not isinstance(options.get("value", ""), str):
+            what = f"the attribute {unknown[0]!r}" if unknown else f"the value {quote(options['value'])}"
+            known = ", ".join(map(repr, _COOKIE_OPTIONS))
+            raise UsageError(f"cookie {name!r} has {what}; wanted a str, or a mapping with some of {known}")
+        try:
+            made.append(("Set-Cookie", dump_cookie(name, options.pop("value", ""), max_size=0, **options)))
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"cookie {name!r} cannot be set to {quote(value)}: {error}") from error
     return made
-
-
-def _make_cookie(name: str, value: object) -> str:
-    options: dict[str, Any] = dict(value) if isinstance(value, Mapping) else {"value": value}
-    unknown = [key for key in options if key not in _COOKIE_OPTIONS]
-    if unknown or not isinstance(options.get("value", ""), str):
-        what = f"the attribute {unknown[0]!r}" if unknown else f"the value {quote(options['value'])}"
-        known = ", ".join(map(repr, _COOKIE_OPTIONS))
-        raise UsageError(f"cookie {name!r} has {what}; wanted a str, or a mapping with some of {known}")
-    try:
-        return dump_cookie(name, options.pop("value", ""), max_size=0, **options)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"cookie {name!r} cannot be set to {quote(value)}: {error}") from error

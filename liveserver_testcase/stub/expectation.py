@@ -8,6 +8,7 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ from .responders import (
     Responder,
     SequenceResponder,
     Then,
-    WSGIResponder,
+    call_wsgi,
     combine,
     make_from,
 )
@@ -390,7 +391,7 @@ class Expectation(KnownAttributes):
         """
         if not callable(app):
             raise UsageError(f"reply_wsgi() was given {quote(app)}; wanted a WSGI application")
-        return self._answer_with(WSGIResponder(app))
+        return self._answer_with(FunctionResponder(partial(call_wsgi, app)))
 
     @suggest_keywords
     def forward_to(self, upstream_url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> Expectation:

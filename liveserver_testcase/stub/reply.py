@@ -13,7 +13,7 @@ from ..core.checks import check_seconds, refuse_unknown
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
-from .bodies import Headers, ReplyOptions, check_pair, make_content, make_cookies, make_pairs, split_headers
+from .bodies import Headers, ReplyOptions, make_content, make_cookies, make_pairs, split_headers
 from .faults import FaultPlan
 from .stream import Stream
 
@@ -118,7 +118,16 @@ class Reply:
         if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 599:
             raise UsageError(f"status is {quote(status)}; wanted a number from 200 to 599")
         pairs, left_out = split_headers(headers)
-        named = _name_type(pairs, options.get("content_type"))
+        named = next((value for name, value in pairs if name.lower() == "content-type"), None)
+        content_type = options.get("content_type")
+        if content_type is not None:
+            if named is not None:
+                raise UsageError(
+                    f"content_type is {quote(content_type)}, and among the headers is Content-Type {quote(named)}: "
+                    "keep one of them"
+                )
+            named = content_type
+            pairs.append(("Content-Type", named))
         if named is not None and "content-type" in left_out:
             raise UsageError(f"the Content-Type is {quote(named)}, and among the headers it is None: keep one of them")
         kind, content = make_content(body, options, named)
@@ -154,9 +163,23 @@ class Reply:
                 f"a response with status {self.status} has no body, but one of {size} "
                 "was given: leave it out, or take another status"
             )
-        for pair in self.headers:
-            _check_header(pair, self)
+        for name, value in self.headers:
+            _check_field(name, value)
+            if name.lower() == "transfer-encoding":
+                raise UsageError(f"header {name!r} is set by the server, which frames the body itself: leave it out")
+            if name.lower() == "content-length":
+                self._check_length(name, value)
         return self
+
+    def _check_length(self, name: str, value: str) -> None:
+        why, size = "", len(self.body)
+        if self.chunks is not None or self.stream is not None:
+            why = "the body is sent in pieces"
+        # without a body it can be what a GET would have got, in the answer to a HEAD
+        elif value != str(size) and (size or not re.fullmatch("[0-9]{1,18}", value)):
+            why = f"the body has {count(size, 'byte')}"
+        if why:
+            raise UsageError(f"header {name!r} is {quote(value)}, but {why}: leave it out")
 
     # -- what is sent ----------------------------------------------------------------------------------------------
 
@@ -226,20 +249,6 @@ class Reply:
         return f"Reply({', '.join([str(int(self.status)), *said])})"
 
 
-def _name_type(pairs: list[tuple[str, str]], content_type: str | None) -> str | None:
-    """Return the Content-Type that the author has named; one that is not among the headers is put there."""
-    own = next((value for name, value in pairs if name.lower() == "content-type"), None)
-    if content_type is None:
-        return own
-    if own is not None:
-        raise UsageError(
-            f"content_type is {quote(content_type)}, and among the headers is Content-Type {quote(own)}: "
-            "keep one of them"
-        )
-    pairs.append(("Content-Type", content_type))
-    return content_type
-
-
 def _make_options(
     made: dict[str, Any], options: ReplyOptions, content: Any, pairs: list[tuple[str, str]]
 ) -> bytes | tuple[bytes, ...] | Stream:
@@ -254,10 +263,10 @@ def _make_options(
     trailers = options.get("trailers")
     if trailers is not None:
         made["trailers"] = tuple(make_pairs(trailers, "trailers"))
-        for pair in made["trailers"]:
-            _check_field(pair)
-            if pair[0].lower() in _FRAMING:
-                raise UsageError(f"trailer {pair[0]!r} would come too late: it says how the body is read")
+        for name, value in made["trailers"]:
+            _check_field(name, value)
+            if name.lower() in _FRAMING:
+                raise UsageError(f"trailer {name!r} would come too late: it says how the body is read")
         pairs.append(("Trailer", ", ".join(name for name, _ in made["trailers"])))
         content = (content,) if isinstance(content, bytes) else content
     size = options.get("chunk_size")
@@ -266,23 +275,23 @@ def _make_options(
             raise UsageError(f"chunk_size is {quote(size)}; wanted a number of bytes, 1 or more")
         if isinstance(content, Stream) or "chunks" in options:
             raise UsageError(f"chunk_size is {size}, but the body comes in pieces of its own: leave it out")
-        whole = content if isinstance(content, bytes) else b"".join(content)
-        content = tuple(whole[start : start + size] for start in range(0, len(whole), size))
+        content = _cut_in_chunks(content if isinstance(content, bytes) else b"".join(content), size)
     coding = options.get("compress")
     if coding is not None:
         if coding != "gzip" or isinstance(content, Stream):
             what = "a stream is compressed by what gives it" if coding == "gzip" else "wanted 'gzip' or None"
             raise UsageError(f"compress is {quote(coding)}; {what}")
         pairs.append(("Content-Encoding", coding))
-        content = gzip.compress(content, mtime=0) if isinstance(content, bytes) else _compress_chunks(content)
+        packed = gzip.compress(content if isinstance(content, bytes) else b"".join(content), mtime=0)
+        if isinstance(content, tuple):  # as many chunks as there were
+            size = max(1, -(-len(packed) // max(1, len(content))))
+            return _cut_in_chunks(packed, size)
+        content = packed
     return content  # type: ignore[no-any-return]
 
 
-def _compress_chunks(chunks: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Compress what is sent in chunks, into as many as there were."""
-    packed = gzip.compress(b"".join(chunks), mtime=0)
-    size = max(1, -(-len(packed) // max(1, len(chunks))))
-    return tuple(packed[start : start + size] for start in range(0, len(packed), size))
+def _cut_in_chunks(body: bytes, size: int) -> tuple[bytes, ...]:
+    return tuple(body[start : start + size] for start in range(0, len(body), size))
 
 
 def _make_throttle(throttle: object) -> Throttle | None:
@@ -307,38 +316,17 @@ def _make_informational(item: object) -> tuple[int, tuple[tuple[str, str], ...]]
             f"informational has {quote(item)}; wanted numbers from 102 to 199, each by itself or as (number, headers)"
         )
     pairs = tuple(make_pairs(headers))
-    for pair in pairs:
-        _check_field(pair)
+    for name, value in pairs:
+        _check_field(name, value)
     return status, pairs
 
 
-def _check_field(pair: tuple[str, str]) -> None:
+def _check_field(name: str, value: str) -> None:
     """Refuse a header that must not go on the wire."""
-    check_pair(pair)
-    name, value = pair
     if not _TOKEN.fullmatch(name):
         raise UsageError(f"header name {quote(name)} is no token: wanted letters, digits and !#$%&'*+-.^_`|~ only")
     if re.search(r"[\r\n\0\u0100-\U0010ffff]", value):
         raise UsageError(
             f"header {name!r} has the value {quote(value)}; wanted Latin-1 without CR, LF and NUL "
             "(percent-encode the rest, or see RFC 8187)"
-        )
-
-
-def _check_header(pair: tuple[str, str], reply: Reply) -> None:
-    """Refuse a header that must not, or would not, go on the wire as it is written."""
-    _check_field(pair)
-    name, value = pair
-    lower = name.lower()
-    if lower == "transfer-encoding":
-        raise UsageError(f"header {name!r} is set by the server, which frames the body itself: leave it out")
-    if lower != "content-length":
-        return
-    body = reply.body
-    if reply.chunks is not None or reply.stream is not None:
-        raise UsageError(f"header {name!r} is {quote(value)}, but the body is sent in pieces: leave it out")
-    # without a body it can be what a GET would have got, in the answer to a HEAD
-    if value != str(len(body)) and (body or not re.fullmatch("[0-9]{1,18}", value)):
-        raise UsageError(
-            f"header {name!r} is {quote(value)}, but the body has {count(len(body), 'byte')}: leave it out"
         )

@@ -7,6 +7,7 @@ import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from werkzeug.wrappers import Response
@@ -27,14 +28,13 @@ __all__ = [
     "Chunked",
     "Content",
     "FaultyResponder",
-    "FormResponder",
     "FunctionResponder",
     "Hook",
     "Responder",
     "SequenceResponder",
     "ServedContent",
     "Then",
-    "WSGIResponder",
+    "call_wsgi",
     "combine",
     "make_from",
 ]
@@ -80,39 +80,35 @@ def make_from(value: object, whose: str = "") -> Reply:
         return value
     if isinstance(value, Response):
         return _make_from_response(value)
-    if isinstance(value, tuple):
-        return _make_from_tuple(value, whose)
     if isinstance(value, int) and not isinstance(value, bool):
         return Reply(value)
     if isinstance(value, dict | list):
         return Reply(json=value)
     if isinstance(value, str | bytes | bytearray | Iterator | AsyncIterator):
         return Reply(200, value)
-    raise _refuse(value, whose)
-
-
-def _make_from_tuple(value: tuple[Any, ...], whose: str) -> Reply:
-    body, *rest = value or (None,)
-    status = rest.pop(0) if rest and isinstance(rest[0], int) else None
-    headers = rest.pop(0) if rest and isinstance(rest[0], Mapping | list | tuple) else None
-    if rest or not value or isinstance(body, tuple) or (len(value) == 3 and headers is None):
-        raise _refuse(value, whose)
-    if body is None or isinstance(body, int):
-        raise _refuse(value, whose)
-    if isinstance(body, dict | list):
-        return Reply(200 if status is None else status, headers=headers, json=body)
-    if isinstance(body, Reply | Response):
-        return _change_whole(make_from(body), status, headers, keeps_reason=isinstance(body, Reply))
-    return Reply(200 if status is None else status, body, headers)
-
-
-def _change_whole(made: Reply, status: int | None, headers: Any, *, keeps_reason: bool) -> Reply:
-    """Take another status and further headers for a whole answer, as Flask does: a header replaces its namesake."""
-    more = Reply(made.status if status is None else status, headers=headers)
-    replaced = {name.lower() for name, _ in more.headers}
-    kept = tuple(pair for pair in made.headers if pair[0].lower() not in replaced)
-    reason = made.reason if keeps_reason or status is None else None
-    return made.changed(status=more.status, reason=reason, headers=(*kept, *more.headers)).checked()
+    if isinstance(value, tuple) and value:
+        body, *rest = value
+        status = rest.pop(0) if rest and isinstance(rest[0], int) else None
+        headers = rest.pop(0) if rest and isinstance(rest[0], Mapping | list | tuple) else None
+        is_known = not rest and (len(value) < 3 or headers is not None)
+        if is_known and isinstance(body, Reply | Response):
+            # Another status and further headers for a whole answer, as in Flask: a header replaces its namesake.
+            whole = make_from(body)
+            more = Reply(whole.status if status is None else status, headers=headers)
+            replaced = {name.lower() for name, _ in more.headers}
+            kept = tuple(pair for pair in whole.headers if pair[0].lower() not in replaced)
+            reason = whole.reason if isinstance(body, Reply) or status is None else None
+            return whole.changed(status=more.status, reason=reason, headers=(*kept, *more.headers)).checked()
+        if is_known and isinstance(body, dict | list):
+            return Reply(200 if status is None else status, headers=headers, json=body)
+        if is_known and not isinstance(body, tuple | int | None):
+            return Reply(200 if status is None else status, body, headers)
+    what = f"{whose or 'an answer'} {'returned' if whose else 'is'} {quote(value)}"
+    what += "" if value is None else f", of type {type(value).__name__}"
+    raise UsageError(
+        f"{what}; wanted a Reply, a status, bytes, text, a dict or list (sent as JSON), "
+        "(body, status, headers), or a werkzeug Response"
+    )
 
 
 def _make_from_response(response: Response) -> Reply:
@@ -132,15 +128,6 @@ def _make_from_response(response: Response) -> Reply:
     return Reply(response.status_code, None, pairs, reason=reason).changed(stream=Stream(items, encode_piece))
 
 
-def _refuse(value: object, whose: str) -> UsageError:
-    what = f"{whose or 'an answer'} {'returned' if whose else 'is'} {quote(value)}"
-    what += "" if value is None else f", of type {type(value).__name__}"
-    return UsageError(
-        f"{what}; wanted a Reply, a status, bytes, text, a dict or list (sent as JSON), "
-        "(body, status, headers), or a werkzeug Response"
-    )
-
-
 def combine(
     status: object, body: object, headers: Headers | None, options: ReplyOptions, *, more: Sequence[str] = ()
 ) -> Reply:
@@ -148,9 +135,7 @@ def combine(
 
     Args:
         status: A status, or a whole answer, and then nothing else.
-        body: See `Reply`, as for the rest.
-        headers: See `Reply`.
-        options: See `Reply`.
+        body: See `Reply`; so for the rest.
         more: Keywords that it has besides.
 
     Raises:
@@ -170,20 +155,11 @@ def combine(
 
 @dataclass(frozen=True)
 class FaultyResponder:
-    """An answer, what goes wrong with it, and who has a look at it first.
+    """An answer, what goes wrong with it, and who has a look at it first."""
 
-    Attributes:
-        content: What it would be otherwise; None for what is always the same and says nothing.
-        plan: The fault; None if nothing goes wrong.
-        hooks: Called in their order.
-
-    Raises:
-        UsageError: It is plain already that nothing would be seen of the fault.
-    """
-
-    content: Responder | None = None
+    content: Responder | None = None  # what it would be otherwise; None for what is always the same and says nothing
     plan: FaultPlan | None = None
-    hooks: tuple[Hook, ...] = ()
+    hooks: tuple[Hook, ...] = ()  # called in their order
 
     def __post_init__(self) -> None:
         """Refuse a fault of which it is plain already that nothing would be seen."""
@@ -212,21 +188,12 @@ class FaultyResponder:
 
 @dataclass(frozen=True)
 class SequenceResponder:
-    """One answer after the other.
-
-    Attributes:
-        answers: At least one.
-        then: What comes after the last.
-        describe: Says whose they are.
-        get_first_turn: The number, among the requests of the expectation, of the first that they are for.
-
-    Raises:
-        UsageError: There is no answer, or ``then`` is none of these.
-    """
+    """One answer after the other."""
 
     answers: tuple[Responder, ...]
     then: Then
-    describe: Callable[[], str]
+    describe: Callable[[], str]  # says whose they are
+    # the number, among the requests of the expectation, of the first that they are for
     get_first_turn: Callable[[], int] = int
 
     def __post_init__(self) -> None:
@@ -254,11 +221,9 @@ class SequenceResponder:
 
 
 class FunctionResponder:
-    """Asks a function of the test's.
+    """Asks a function of the test's, or an object whose ``reply_to`` is one.
 
-    Args:
-        function: Called with the request and, by name, with those path parameters that it has arguments for; or an
-            object whose ``reply_to`` is.
+    It is called with the request and, by name, with those path parameters that it has arguments for.
 
     Raises:
         UsageError: It cannot be called.
@@ -279,10 +244,9 @@ class FunctionResponder:
         except (TypeError, ValueError):  # of a builtin without a signature
             parameters = []
         named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        skipped = (
-            1 if self._wants_request and parameters and parameters[0].kind is not parameters[0].KEYWORD_ONLY else 0
-        )
-        self._names = {p.name for p in named[skipped:]}
+        if self._wants_request and parameters and parameters[0].kind is not parameters[0].KEYWORD_ONLY:
+            del named[:1]  # the first of them gets the request
+        self._names = {p.name for p in named}
         self._takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def reply_to(self, request: RecordedRequest) -> Reply:
@@ -308,54 +272,34 @@ def describe_function(function: Callable[..., object]) -> str:
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name
 
 
-@dataclass(frozen=True)
-class WSGIResponder:
-    """Asks a WSGI application."""
+def call_wsgi(app: WSGIApplication, request: RecordedRequest) -> Reply:
+    """Return what a WSGI application answers; a body whose length it does not announce comes as it gives it.
 
-    app: WSGIApplication
+    Raises:
+        UsageError: It is not what it announces, or what WSGI allows.
+    """
+    from werkzeug.test import run_wsgi_app  # loaded for the first such answer
 
-    def reply_to(self, request: RecordedRequest) -> Reply:
-        """Return what the application answers; a body whose length it does not announce comes as it gives it.
+    def check_pieces() -> Iterator[bytes]:
+        for piece in pieces:
+            if not isinstance(piece, bytes):
+                raise UsageError(f"the application gave {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
+            yield piece
 
-        Raises:
-            UsageError: It is not what it announces, or what WSGI allows.
-        """
-        from werkzeug.test import run_wsgi_app  # loaded for the first such answer
-
-        pieces, status, headers = run_wsgi_app(self.app, request.make_environ())
-        has_type, length = "Content-Type" in headers, headers.get("Content-Length")
-        checked = ClosingIterator(_check_pieces(pieces), getattr(pieces, "close", None))
-        response = Response(checked, status, headers)
-        if not has_type:  # werkzeug's default
-            del response.headers["Content-Type"]
-        if request.method == "HEAD" or (length is None and response.status_code not in _WITHOUT_BODY):
-            return _make_from_response(response)
-        with response:
-            body = b"".join(checked)
-        if length not in (None, str(len(body))) and response.status_code != 304:
-            raise UsageError(f"the application announced {quote(length)} bytes, and gave {len(body):,}")
-        response.set_data(body)
+    pieces, status, headers = run_wsgi_app(app, request.make_environ())
+    has_type, length = "Content-Type" in headers, headers.get("Content-Length")
+    checked = ClosingIterator(check_pieces(), getattr(pieces, "close", None))
+    response = Response(checked, status, headers)
+    if not has_type:  # werkzeug's default
+        del response.headers["Content-Type"]
+    if request.method == "HEAD" or (length is None and response.status_code not in _WITHOUT_BODY):
         return _make_from_response(response)
-
-
-def _check_pieces(pieces: Iterable[object]) -> Iterator[bytes]:
-    for piece in pieces:
-        if not isinstance(piece, bytes):
-            raise UsageError(f"the application gave {quote(piece)}, of type {type(piece).__name__}; wanted bytes")
-        yield piece
-
-
-@dataclass(frozen=True)
-class FormResponder:
-    """Answers a POST of a form with the form, as pytest-localserver's ``show_post_vars`` does; all else as usual."""
-
-    content: Responder
-
-    def reply_to(self, request: RecordedRequest) -> Reply:
-        """Each field with its first value, as JSON."""
-        if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
-            return Reply(200, json.dumps(request.form), content_type="application/json")
-        return self.content.reply_to(request)
+    with response:
+        body = b"".join(checked)
+    if length not in (None, str(len(body))) and response.status_code != 304:
+        raise UsageError(f"the application announced {quote(length)} bytes, and gave {len(body):,}")
+    response.set_data(body)
+    return _make_from_response(response)
 
 
 # -- what serve_content() serves --------------------------------------------------------------------------------------
@@ -372,6 +316,7 @@ class Chunked(enum.Enum):
         return bool(self.value)
 
 
+@dataclass(eq=False)
 class ServedContent:
     """What `Script.serve_content` was given, and the answer that is made of it.
 
@@ -379,60 +324,53 @@ class ServedContent:
         UsageError: One of these cannot be sent.
     """
 
-    def __init__(
-        self,
-        content: Content = "",
-        code: int = 200,
-        headers: Headers | None = None,
-        chunked: Chunked | bool | None = Chunked.NO,
-        cookies: Mapping[str, str] | None = None,
-        delay: float = 0.0,
-        show_post_vars: bool = False,
-    ) -> None:
+    content: Content = ""
+    code: int = 200
+    headers: Headers | None = None
+    chunked: Chunked | bool | None = Chunked.NO
+    cookies: Mapping[str, str] | None = None
+    delay: float = 0.0
+    show_post_vars: bool = False
+
+    def __post_init__(self) -> None:
+        """Keep a copy of each, and make the answer."""
+        chunked, headers, content = self.chunked, self.headers, self.content
         try:
-            mode = Chunked(chunked.value if isinstance(chunked, Chunked) else chunked)
+            self.chunked = Chunked(chunked.value if isinstance(chunked, Chunked) else chunked)
         except ValueError as error:
             raise UsageError(f"chunked is {quote(chunked)}; wanted Chunked.YES, Chunked.NO or Chunked.AUTO") from error
         if not isinstance(headers, Iterable | None):
             raise UsageError(f"headers are {quote(headers)}; wanted a mapping, or pairs of name and value")
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        self.headers = dict(headers) if isinstance(headers, Mapping) else pairs
+        if isinstance(content, str | bytes):
+            items: list[str | bytes] = [content]
+        elif isinstance(content, Mapping) or not isinstance(content, Iterable):
+            raise UsageError(f"content is {quote(content)}; wanted text, bytes, or several pieces of either")
+        else:
+            self.content = items = list(content)  # of a generator all, so that every request gets them
+        for item in items:
+            if not isinstance(item, str | bytes):
+                raise UsageError(f"content has the piece {quote(item)}; wanted text or bytes")
+        # The server says by itself that it sends chunks; whether the author does, counts with AUTO alone.
         plain = [pair for pair in pairs if len(pair) != 2 or str(pair[0]).lower() != "transfer-encoding"]
         says_chunked = any("chunked" in str(pair[-1]).lower() for pair in pairs if pair not in plain)
-        in_chunks = mode is Chunked.YES or (mode is Chunked.AUTO and says_chunked)
-        items = _list_items(content)
-        self.content = content if isinstance(content, str | bytes) else items
-        self.code = code
-        self.headers = dict(headers) if isinstance(headers, Mapping) else pairs
-        self.chunked = mode
-        self._options: dict[str, Any] = {"cookies": cookies or {}, "delay": delay}
-        self._show_post_vars = show_post_vars
-        sent = pairs if mode is Chunked.NO else plain  # the server says by itself that it sends chunks
-        if in_chunks:
-            reply = Reply(code, headers=sent, chunks=[item for item in items if item], **self._options)
+        sent = pairs if self.chunked is Chunked.NO else plain
+        more: dict[str, Any] = {"cookies": self.cookies, "delay": self.delay}
+        if self.chunked is Chunked.YES or (self.chunked is Chunked.AUTO and says_chunked):
+            reply = Reply(self.code, headers=sent, chunks=[item for item in items if item], **more)
+        elif all(isinstance(item, str) for item in items):
+            reply = Reply(self.code, "".join(items), sent, **more)  # type: ignore[arg-type]
         else:
-            is_text = all(isinstance(item, str) for item in items)
-            body = "".join(items) if is_text else b"".join(map(_encode, items))  # type: ignore[arg-type]
-            reply = Reply(code, body, sent, **self._options)
-        self.answer: Responder = FormResponder(reply) if check_switch("show_post_vars", show_post_vars) else reply
-
-    def changed(self, **changes: Any) -> ServedContent:
-        """Return the same but for ``changes`` of content, code, headers or chunked."""
-        now = {name: getattr(self, name) for name in ("content", "code", "headers", "chunked")}
-        return ServedContent(**{**now, **changes}, **self._options, show_post_vars=self._show_post_vars)
+            body = b"".join(item.encode() if isinstance(item, str) else item for item in items)
+            reply = Reply(self.code, body, sent, **more)
+        self.answer: Responder = reply
+        if check_switch("show_post_vars", self.show_post_vars):
+            self.answer = FunctionResponder(partial(_show_form, reply))
 
 
-def _list_items(content: object) -> list[str | bytes]:
-    """List the pieces of content: of a generator all, so that every request gets them."""
-    if isinstance(content, str | bytes):
-        return [content]
-    if isinstance(content, Mapping) or not isinstance(content, Iterable):
-        raise UsageError(f"content is {quote(content)}; wanted text, bytes, or several pieces of either")
-    items = list(content)
-    for item in items:
-        if not isinstance(item, str | bytes):
-            raise UsageError(f"content has the piece {quote(item)}; wanted text or bytes")
-    return items
-
-
-def _encode(item: str | bytes) -> bytes:
-    return item.encode() if isinstance(item, str) else item
+def _show_form(otherwise: Reply, request: RecordedRequest) -> Reply:
+    """A form that was posted as JSON, each field with its first value."""
+    if request.method == "POST" and request.mimetype == "application/x-www-form-urlencoded":
+        return Reply(200, json.dumps(request.form), content_type="application/json")
+    return otherwise

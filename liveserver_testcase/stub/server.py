@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from ..core.checks import check_seconds, check_switch, suggest_keywords, suggest_more_keywords
@@ -332,7 +334,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @content.setter
     def content(self, content: Content) -> None:
-        self._registry.serve(self._served.changed(content=content))
+        self._registry.serve(replace(self._served, content=content))
 
     @property
     def code(self) -> int:
@@ -341,25 +343,25 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @code.setter
     def code(self, code: int) -> None:
-        self._registry.serve(self._served.changed(code=code))
+        self._registry.serve(replace(self._served, code=code))
 
     @property
     def headers(self) -> Headers:
         """The headers that `content` is served with; a copy: to change one, set them all."""
-        return self._served.headers.copy()
+        return cast(Headers, copy.copy(self._served.headers))
 
     @headers.setter
     def headers(self, headers: Headers | None) -> None:
-        self._registry.serve(self._served.changed(headers=headers))
+        self._registry.serve(replace(self._served, headers=headers))
 
     @property
     def chunked(self) -> Chunked:
         """Whether each piece of `content` is sent as a chunk."""
-        return self._served.chunked
+        return Chunked(self._served.chunked)
 
     @chunked.setter
     def chunked(self, chunked: Chunked | bool | None) -> None:
-        self._registry.serve(self._served.changed(chunked=chunked))
+        self._registry.serve(replace(self._served, chunked=chunked))
 
     @property
     def _served(self) -> ServedContent:

@@ -50,17 +50,12 @@ class Pause:
 
 @dataclass(frozen=True)
 class Stream:
-    """What `Reply` keeps of a streamed body.
+    """What `Reply` keeps of a streamed body."""
 
-    Attributes:
-        source: Gives the items for a request; a second call gives the same ones again, or says why it cannot.
-        encode: Makes of an item what is sent.
-        keep_open: Whether the response stays open when the items are used up.
-    """
-
+    # gives the items for a request; a second call gives the same ones again, or says why it cannot
     source: Callable[[RecordedRequest], Iterable[object] | AsyncIterable[object]]
-    encode: Callable[[object], bytes | Pause]
-    keep_open: bool = False
+    encode: Callable[[object], bytes | Pause]  # makes of an item what is sent
+    keep_open: bool = False  # whether the response stays open when the items are used up
 
     def open(self, request: RecordedRequest) -> Iterator[object] | AsyncIterator[object]:
         """Begin to give the items for ``request``.
@@ -76,25 +71,19 @@ class Stream:
         return iter(items)
 
 
-class _Once:
-    """An iterator, also an asynchronous one, which one request can have: what it gives is not kept."""
+def make_single_stream(items: Iterator[object] | AsyncIterator[object]) -> Stream:
+    """Make a stream of an iterator, for one request: what it gives is not kept."""
+    turns = itertools.count()
 
-    def __init__(self, items: Iterator[object] | AsyncIterator[object]) -> None:
-        self._items = items
-        self._turns = itertools.count()
-
-    def __call__(self, _request: RecordedRequest) -> Iterator[object] | AsyncIterator[object]:
-        if next(self._turns):
+    def give(_request: RecordedRequest) -> Iterator[object] | AsyncIterator[object]:
+        if next(turns):
             raise UsageError(
                 "the iterator that is the body has been used up by an earlier request; "
                 "give reply_stream() the function that makes it, or have reply_with() make the reply"
             )
-        return self._items
+        return items
 
-
-def make_single_stream(items: Iterator[object] | AsyncIterator[object]) -> Stream:
-    """Make a stream of an iterator, for one request: what a function returns as the body of its reply."""
-    return Stream(_Once(items), encode_piece)
+    return Stream(give, encode_piece)
 
 
 def make_stream(
@@ -177,26 +166,25 @@ def format_event(item: object) -> bytes | Pause:
         )
     lines = []
     for name in _EVENT_FIELDS:
-        if name in item:
-            lines += _format_field(name, item[name])
+        if name not in item:
+            continue
+        value = item[name]
+        if name == "data" and not isinstance(value, str):
+            try:
+                value = json.dumps(value, allow_nan=False)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise UsageError(f"an event's data {quote(value)} cannot be written as JSON: {error}") from error
+        if name == "retry" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise UsageError(f"an event's retry is {quote(value)}; wanted a whole number of milliseconds")
+        text = str(value)
+        if name in ("data", "comment"):
+            field = "" if name == "comment" else "data"
+            lines += [f"{field}: {line}\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+        elif any(char in text for char in "\r\n\0"):
+            raise UsageError(f"an event's {name} is {quote(text)}; wanted one line")
+        else:
+            lines.append(f"{name}: {text}\n")
     return "".join([*lines, "\n"]).encode()
-
-
-def _format_field(name: str, value: object) -> list[str]:
-    if name == "data" and not isinstance(value, str):
-        try:
-            value = json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"an event's data {quote(value)} cannot be written as JSON: {error}") from error
-    text = str(value)
-    if name in ("data", "comment"):
-        field = "" if name == "comment" else "data"
-        return [f"{field}: {line}\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    if name == "retry" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise UsageError(f"an event's retry is {quote(value)}; wanted a whole number of milliseconds")
-    if any(char in text for char in "\r\n\0"):
-        raise UsageError(f"an event's {name} is {quote(text)}; wanted one line")
-    return [f"{name}: {text}\n"]
 
 
 def _describe(value: object) -> str:
