@@ -25,13 +25,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ServerNotStarted, ServerStartError
 from .connection import is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
-from .listener import BACKLOG, EXHAUSTED, Listener, make_socket_pair
+from .listener import EXHAUSTED, Listener, make_socket_pair
 from .loop_connection import FlushingSelector, LoopConnection, WriteBuffer
 from .server import Server
 from .tracebacks import Unfinished, fold_stack, loop_stack
@@ -71,14 +71,6 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._add_reader(self._ssock.fileno(), self._read_from_self)  # type: ignore[attr-defined]
 
 
-class _Accepted(NamedTuple):
-    """A connection from its acceptance until its protocol has it: for the whole of a TLS handshake."""
-
-    sock: socket.socket
-    at: float
-    task: asyncio.Task[None]
-
-
 class _LoopRun:
     """The loop, the thread and the connections of one run, from a start to its stop.
 
@@ -95,7 +87,9 @@ class _LoopRun:
         self.ended = OneShotEvent()
         self.error: BaseException | None = None
         self.connections: set[LoopConnection] = set()
-        self.accepted: dict[int, _Accepted] = {}  # by the descriptor
+        # Sockets from their acceptance until their protocol has them, which takes a turn, and with TLS a handshake.
+        self.accepted: dict[int, tuple[socket.socket, float]] = {}  # and when they were accepted, by the descriptor
+        self.handshakes: set[asyncio.Task[None]] = set()
         self.is_paused = False  # nobody listens, and the listener's sockets only keep the port
         self.was_exhausted = False
         self.stopping = False
@@ -179,14 +173,10 @@ class _LoopRun:
             asyncio.get_running_loop().add_reader(sock, self.accept, sock, options)
 
     def accept(self, sock: socket.socket, options: dict[str, Any]) -> None:
-        """Accept all clients that wait."""
-        loop = asyncio.get_running_loop()
+        """Accept a client; if more of them wait, the loop's next turn says so."""
+        loop = cast(EventLoop, asyncio.get_running_loop())
         try:
-            for _ in range(BACKLOG):
-                accepted, _ = sock.accept()
-                accepted.setblocking(False)
-                task = loop.create_task(self.connect(accepted, options))
-                self.accepted[accepted.fileno()] = _Accepted(accepted, monotonic(), task)
+            client, _ = sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as error:
@@ -195,16 +185,32 @@ class _LoopRun:
                 self.handle_loop_exception(loop, {"message": "accept() failed", "exception": error})
                 if error.errno in EXHAUSTED:
                     loop.call_later(_PAUSE, self.listen)
+            return
+        client.setblocking(False)
+        self.accepted[client.fileno()] = client, monotonic()
+        if options:
+            task = loop.create_task(self.shake_hands(client, options))
+            self.handshakes.add(task)
+            task.add_done_callback(self.handshakes.discard)
+            return
+        try:
+            # What `connect_accepted_socket` does, without a task that waits until connection_made() has been called.
+            loop._make_socket_transport(client, self.server._make_protocol())  # type: ignore[attr-defined]
+        except Exception as error:
+            del self.accepted[client.fileno()]
+            client.close()
+            self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
 
-    async def connect(self, sock: socket.socket, options: dict[str, Any]) -> None:
-        """Give a connection its protocol, after a TLS handshake if there is TLS."""
+    async def shake_hands(self, sock: socket.socket, options: dict[str, Any]) -> None:
+        """Give a connection its protocol after the handshake of TLS."""
         loop, number = asyncio.get_running_loop(), sock.fileno()
         try:
             await loop.connect_accepted_socket(self.server._make_protocol, sock, **options)
         except Exception as error:
             self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
         finally:
-            if self.accepted[number].sock is sock:  # else it was closed before, and the next one has its number
+            accepted = self.accepted.get(number)
+            if accepted is not None and accepted[0] is sock:  # else the next one has its number
                 del self.accepted[number]
 
     def remove(self, connection: LoopConnection) -> None:
@@ -219,7 +225,7 @@ class _LoopRun:
     def has_read_all(self) -> bool:
         """Return True if nobody waits to be accepted, and nothing that was sent waits to be read."""
         listening = self.listener.sockets if not self.is_paused else ()
-        waiting = [*listening, *(accepted.sock for accepted in self.accepted.values())]
+        waiting = [*listening, *(sock for sock, _ in self.accepted.values())]
         return not any(sock.fileno() >= 0 and is_readable(sock) for sock in waiting) and all(
             connection.is_at_rest() for connection in self.connections
         )
@@ -265,8 +271,8 @@ class _LoopRun:
                 break
             except BaseException as error:  # somebody answers the end with SystemExit, say: then once more
                 self.handle_loop_exception(loop, {"message": "the loop is not cleaned up yet", "exception": error})
-        for accepted in self.accepted.values():  # whose task was cancelled before it began
-            accepted.sock.close()
+        for sock, _ in self.accepted.values():  # whose task was cancelled before it began
+            sock.close()
         loop.close()
 
     async def cancel_tasks(self) -> None:
@@ -315,9 +321,9 @@ class _LoopRun:
         """End every connection under whoever uses it."""
         for connection in list(self.connections):
             connection.cut()
-        for accepted in list(self.accepted.values()):
+        for sock, _ in list(self.accepted.values()):
             with contextlib.suppress(OSError):
-                accepted.sock.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)
 
     def abandon(self) -> list[Unfinished]:
         """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
@@ -381,9 +387,9 @@ class EventLoopServer(Server):
     def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection:
         connection = self._make_connection(transport, next(self._indexes))
         if self._run is not None:
-            accepted = self._run.accepted.get(connection.socket.fileno())
+            accepted = self._run.accepted.pop(connection.socket.fileno(), None)
             if accepted is not None:
-                connection.accepted_at = accepted.at
+                _, connection.accepted_at = accepted
             self._run.connections.add(connection)
             if self._run.stopping:
                 asyncio.get_running_loop().call_soon(connection.close_when_idle)
@@ -451,7 +457,7 @@ class EventLoopServer(Server):
         if self._run is None:
             return super().open_sockets()
         connections = [connection.socket for connection in list(self._run.connections)]
-        accepted = [accepted.sock for accepted in list(self._run.accepted.values())]
+        accepted = [sock for sock, _ in list(self._run.accepted.values())]
         return [*super().open_sockets(), *connections, *accepted]
 
     def _open(self, listener: Listener) -> None:

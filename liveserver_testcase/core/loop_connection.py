@@ -147,7 +147,7 @@ class FlushingSelector(selectors.DefaultSelector):
         if self.written:
             for buffer in self.written:
                 buffer.flush()
-                if buffer.transport.is_closing():  # the connection is broken: the loop must not wait to say so
+                if buffer.is_closing():  # the connection is broken: the loop must not wait to say so
                     timeout = 0.0
             self.written.clear()
         # A request is a few turns of the loop, each of which would ask the system who has sent something meanwhile.
@@ -167,10 +167,11 @@ class WriteBuffer:
         selector: The loop's.
     """
 
-    __slots__ = ("_held", "_selector", "transport")
+    __slots__ = ("_held", "_selector", "is_closing", "transport")
 
     def __init__(self, transport: asyncio.Transport, selector: FlushingSelector) -> None:
         self.transport = transport
+        self.is_closing = transport.is_closing
         self._selector = selector
         self._held = b""
 

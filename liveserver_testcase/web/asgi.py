@@ -141,7 +141,8 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         loop = asyncio.get_running_loop()
         if sys.version_info < (3, 12):
             loop.set_task_factory(RequestTask.make)
-        self._loop = ProtocolLoop(loop, is_timed=self._is_timed)
+        is_counting = self._config.limit_concurrency is not None
+        self._loop = ProtocolLoop(loop, is_timed=self._is_timed, is_counting=is_counting)
         if self._lifespan is not None:
             await self._lifespan.start(self.start_timeout)
 

@@ -129,19 +129,34 @@ class ServerState:
 class ProtocolLoop:
     """What uvicorn's protocols for HTTP use of their loop: they make tasks, and time connections that are kept.
 
-    The task of a request is made without the loop's task factory, which is for those that the application makes.  An
-    hour's timer for each response, to be cancelled by the next request, is no use to anybody.
+    The task of a request is made without the loop's task factory, which is for those that the application makes.
+    Its end is reported only where uvicorn counts the tasks, since that costs a turn of the loop.  An hour's timer for
+    each response, to be cancelled by the next request, is no use to anybody.
 
     Args:
         loop: The event loop.
         is_timed: Whether kept connections are to be timed.
+        is_counting: Whether the tasks are to be counted.
     """
 
     __slots__ = ("call_later", "create_task")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, is_timed: bool) -> None:
-        self.create_task = functools.partial(asyncio.Task, loop=loop)
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, is_timed: bool, is_counting: bool) -> None:
+        def start_task(coroutine: Any, **options: Any) -> object:
+            # The loop keeps the task until it runs, and then its cycle does.
+            asyncio.Task(coroutine, loop=loop, **options)  # type: ignore[unused-awaitable]
+            return _UncountedTask
+
+        self.create_task = functools.partial(asyncio.Task, loop=loop) if is_counting else start_task
         self.call_later: Callable[..., object] = loop.call_later if is_timed else lambda _delay, _callback: _NO_TIMER
+
+
+class _UncountedTask:
+    """What uvicorn is given in place of a task."""
+
+    @staticmethod
+    def add_done_callback(_callback: object) -> None:
+        """Do nothing."""
 
 
 _NO_TIMER = SimpleNamespace(cancel=lambda: None)
