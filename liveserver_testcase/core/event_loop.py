@@ -25,21 +25,21 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ServerNotStarted, ServerStartError
 from .connection import is_readable
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 from .journal import drain
 from .listener import EXHAUSTED, Listener, make_socket_pair
-from .loop_connection import FlushingSelector, LoopConnection, WriteBuffer
+from .loop_connection import FlushingSelector, LoopConnection
 from .server import Server
 from .tracebacks import Unfinished, fold_stack, loop_stack
 
 if TYPE_CHECKING:
     from _typeshed import HasFileno
 
-__all__ = ["EventLoopServer", "LoopConnection", "WriteBuffer"]
+__all__ = ["EventLoopServer", "LoopConnection"]
 
 log = logging.getLogger("liveserver_testcase.core")
 
@@ -80,18 +80,22 @@ class _LoopRun:
     def __init__(self, server: EventLoopServer, listener: Listener, name: str) -> None:
         self.server = server
         self.listener = listener
+        self.thread = ServerThread(target=self.work, name=name, daemon=True)
         self.lock = threading.Lock()  # guards `loop`, and the end of the listening sockets
         self.loop: EventLoop | None = None  # made, used and closed by the thread; None also as soon as it is to end
-        self.thread = ServerThread(target=self.work, name=name, daemon=True)
         self.ready = OneShotEvent()
         self.ended = OneShotEvent()
         self.error: BaseException | None = None
+
+        # clients
         self.connections: set[LoopConnection] = set()
         # Sockets from their acceptance until their protocol has them, which takes a turn, and with TLS a handshake.
         self.accepted: dict[int, tuple[socket.socket, float]] = {}  # and when they were accepted, by the descriptor
         self.handshakes: set[asyncio.Task[None]] = set()
         self.is_paused = False  # nobody listens, and the listener's sockets only keep the port
         self.was_exhausted = False
+
+        # the stop
         self.stopping = False
         self.serving: asyncio.Task[None] | None = None
         self.deadline = math.inf  # of the stop, once the loop knows of it
@@ -174,7 +178,7 @@ class _LoopRun:
 
     def accept(self, sock: socket.socket, options: dict[str, Any]) -> None:
         """Accept a client; if more of them wait, the loop's next turn says so."""
-        loop = cast(EventLoop, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
         try:
             client, _ = sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -266,8 +270,7 @@ class _LoopRun:
             connection.abort()
         for _ in range(_STEPS):
             try:
-                loop.run_until_complete(self.cancel_tasks())
-                loop.run_until_complete(loop.shutdown_asyncgens())
+                loop.run_until_complete(self.end_tasks(loop))
                 break
             except BaseException as error:  # somebody answers the end with SystemExit, say: then once more
                 self.handle_loop_exception(loop, {"message": "the loop is not cleaned up yet", "exception": error})
@@ -275,7 +278,7 @@ class _LoopRun:
             sock.close()
         loop.close()
 
-    async def cancel_tasks(self) -> None:
+    async def end_tasks(self, loop: EventLoop) -> None:
         """Cancel what is left on the loop (TLS handshakes, for one) and give it a moment to end."""
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
@@ -283,8 +286,9 @@ class _LoopRun:
         done = (await asyncio.wait(tasks, timeout=_JOIN / 2))[0] if tasks else ()
         for task in done:
             if not task.cancelled() and (error := task.exception()) is not None:
-                self.handle_loop_exception(task.get_loop(), {"message": "a task ended", "exception": error})
+                self.handle_loop_exception(loop, {"message": "a task ended", "exception": error})
         await _settle()
+        await loop.shutdown_asyncgens()
 
     # -- any thread ------------------------------------------------------------------------------------------
 
@@ -324,17 +328,6 @@ class _LoopRun:
         for sock, _ in list(self.accepted.values()):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-
-    def abandon(self) -> list[Unfinished]:
-        """Something blocks the loop: end its sockets from outside, leave the thread, name what it is at."""
-        stack = loop_stack(self.thread.ident)
-        connections = list(self.connections)
-        self.cut_all()
-        self.stop_accepting()
-        name = self.thread.name
-        return [connection.describe(name, stack) for connection in connections if connection.is_busy] or [
-            Unfinished("a callback of the event loop", "the server itself", 0.0, name, stack)
-        ]
 
 
 async def _settle() -> None:
@@ -386,18 +379,15 @@ class EventLoopServer(Server):
 
     def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection:
         connection = self._make_connection(transport, next(self._indexes))
-        if self._run is not None:
-            accepted = self._run.accepted.pop(connection.socket.fileno(), None)
+        run = self._run
+        if run is not None:
+            accepted = run.accepted.pop(connection.socket.fileno(), None)
             if accepted is not None:
                 _, connection.accepted_at = accepted
-            self._run.connections.add(connection)
-            if self._run.stopping:
+            run.connections.add(connection)
+            if run.stopping:
                 asyncio.get_running_loop().call_soon(connection.close_when_idle)
         return connection
-
-    def _buffer_writes(self, transport: asyncio.Transport) -> WriteBuffer:
-        """Have what is written in one turn of the loop sent at once; called on the loop."""
-        return WriteBuffer(transport, cast(EventLoop, asyncio.get_running_loop()).selector)
 
     def _connection_lost(self, connection: LoopConnection) -> None:
         if self._run is not None:
@@ -482,10 +472,18 @@ class EventLoopServer(Server):
             return []
         run.post(run.begin_stop, timeout)
         has_ended = run.ended.wait(timeout + _JOIN)
-        if not has_ended and not (run.is_shutting_down and run.ended.wait(self._shutdown_grace + _SLOW)):
-            return run.abandon()
-        run.thread.join(_SLOW)
-        return drain(run.cut)
+        if has_ended or (run.is_shutting_down and run.ended.wait(self._shutdown_grace + _SLOW)):
+            run.thread.join(_SLOW)
+            return drain(run.cut)
+        # Something blocks the loop: end its sockets from here, leave the thread, and name what it is at.
+        stack = loop_stack(run.thread.ident)
+        busy = [connection for connection in list(run.connections) if connection.is_busy]
+        run.cut_all()
+        run.stop_accepting()
+        name = run.thread.name
+        return [connection.describe(name, stack) for connection in busy] or [
+            Unfinished("a callback of the event loop", "the server itself", 0.0, name, stack)
+        ]
 
     def _is_server_thread(self) -> bool:
         return self._run is not None and threading.get_ident() == self._run.thread.ident

@@ -12,6 +12,7 @@ import contextlib
 import io
 import selectors
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from .connection import is_readable
@@ -31,25 +32,27 @@ class LoopConnection:
         transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
         index: Its number among the server's connections.
         address: The client's, as the socket module has it.
+        socket: What can be asked for its ``fileno()`` and shut down; never to be read or written.
         is_tls: Whether the server speaks TLS from the first byte.
         is_busy: Whether something is being done for the client, rather than waited for from it.
+        is_last: Whether a stop waits for what is being done, and nothing comes after it.
         what: What is being done, in a few words.
         since: When it began, on the monotonic clock.
         accepted_at: When it was accepted, on the same clock.
-        socket: What can be asked for its ``fileno()`` and shut down; never to be read or written.
     """
 
+    is_busy = False
+
     def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
-        self.transport = transport
+        self.transport: Any = transport
         self.index = index
-        self.is_busy = False
+        self.address = transport.get_extra_info("peername") or ("unknown", 0)
+        self.socket = transport.get_extra_info("socket")
+        self.is_tls = transport.get_extra_info("sslcontext") is not None
+        self.is_last = False
         self.what = "a connection"
         self.since = self.accepted_at = monotonic()
-        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
         self._task: asyncio.Task[Any] | None = None
-        self.is_tls = transport.get_extra_info("sslcontext") is not None
-        self.socket = transport.get_extra_info("socket")
-        self.address = transport.get_extra_info("peername") or ("unknown", 0)
 
     @property
     def peer(self) -> str:
@@ -75,7 +78,7 @@ class LoopConnection:
         """
         if self.is_busy or self.socket.fileno() < 0 or not is_readable(self.socket):
             return True
-        return isinstance(self.transport, asyncio.ReadTransport) and not self.transport.is_reading()
+        return not self.transport.is_reading()
 
     def close_when_idle(self) -> None:
         """Close as soon as nothing is being done for the client, and it has been sent everything."""
@@ -86,17 +89,14 @@ class LoopConnection:
     @property
     def unsent(self) -> int:
         """Bytes that the client has not been sent yet, because it does not read."""
-        if not isinstance(self.transport, asyncio.WriteTransport):
-            return 0
         try:
-            return self.transport.get_write_buffer_size()
+            return int(self.transport.get_write_buffer_size())
         except AttributeError:  # that of TLS has forgotten its protocol once it was closed twice
             return 0
 
     def abort(self) -> None:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        self.transport.abort()
         if self.is_tls:
             self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
 
@@ -106,15 +106,7 @@ class LoopConnection:
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
-        """Cancel what a stop has waited for long enough, before its grace is over.
-
-        Args:
-            waited: Seconds since the stop began.
-            thread: The name of the loop's thread.
-
-        Returns:
-            What had to be cut.
-        """
+        """Cancel what a stop has waited for long enough, ``waited`` seconds; returns what had to be cut."""
         return []
 
     def describe_all(self, thread: str) -> list[Unfinished]:
@@ -160,19 +152,14 @@ class FlushingSelector(selectors.DefaultSelector):
 
 
 class WriteBuffer:
-    """Stands before a transport on such a loop, and has its other methods, too.
+    """Stands before a transport on such a loop, and has its other methods, too; made on the loop."""
 
-    Args:
-        transport: What is written to.
-        selector: The loop's.
-    """
+    __slots__ = ("_held", "_written", "is_closing", "transport")
 
-    __slots__ = ("_held", "_selector", "is_closing", "transport")
-
-    def __init__(self, transport: asyncio.Transport, selector: FlushingSelector) -> None:
+    def __init__(self, transport: Any) -> None:
         self.transport = transport
-        self.is_closing = transport.is_closing
-        self._selector = selector
+        self.is_closing: Callable[[], bool] = transport.is_closing
+        self._written = asyncio.get_running_loop().selector.written  # type: ignore[attr-defined]
         self._held = b""
 
     def __getattr__(self, name: str) -> Any:
@@ -184,7 +171,7 @@ class WriteBuffer:
             self._held += data
         else:
             self._held = data
-            self._selector.written.append(self)
+            self._written.append(self)
         if len(self._held) > _LARGE:
             self.flush()  # the transport must know what is unsent, and say so
 

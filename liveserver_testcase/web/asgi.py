@@ -92,8 +92,6 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
-        # uvicorn asks whether it is a factory by calling it without arguments, which this function does not take
-        self._call_app = _make_app(self)
         self._config = configure(self._call_app, options or {})
         if self._config.ws_protocol_class is not None:
             self._config.ws_protocol_class = link_websocket(self._config.ws_protocol_class)
@@ -199,6 +197,10 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
     def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> LoopConnection:
         return ASGIConnection(transport, index, self)
 
+    async def _call_app(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        # uvicorn asks whether it has a factory by calling it without arguments, which this one does not take
+        await self.app(scope, receive, send)
+
     @property
     def has_refused(self) -> bool:
         """Whether the server stops, or has stopped."""
@@ -220,10 +222,3 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self.note_error(record, error)
         self.journal.notify()
         return True
-
-
-def _make_app(server: ASGIServer) -> ASGIApplication:
-    async def call_app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        await server.app(scope, receive, send)
-
-    return call_app

@@ -27,7 +27,6 @@ class ASGIConnection(LoopConnection):
     It is over when it is lost and its calls have ended, so that a stop waits for those, too.
 
     Attributes:
-        server: Its server.
         protocol: What speaks on it: for HTTP, and after an upgrade for the WebSocket.
         cycles: The calls of the application that have not ended.
         count: How many requests have come.
@@ -45,21 +44,24 @@ class ASGIConnection(LoopConnection):
         self.cycles: list[RequestResponseCycle] = []
         self.count = 0
         self.thread = threading.get_ident()
-        self.is_lost = False
-        self.is_cut = False
-        self.is_upgrading = False
+        self.is_lost = self.is_cut = self.is_upgrading = False
         self.handshake_done_at = monotonic() if self.is_tls else None
         self.first_byte_at: float | None = None
         self.window = BEFORE
+
+    @property
+    def is_busy(self) -> bool:  # type: ignore[override]
+        """Whether a call does more than to wait for its request's body."""
+        return any(not cycle.is_reading for cycle in self.cycles)
+
+    def is_at_rest(self) -> bool:
+        """See `LoopConnection.is_at_rest`."""
+        return not self.is_upgrading and super().is_at_rest()
 
     def begin_request(self) -> None:
         """Note that the first byte of a request is here."""
         self.first_byte_at = monotonic()
         self.window = self.server.journal.window
-
-    def is_at_rest(self) -> bool:
-        """See `LoopConnection.is_at_rest`."""
-        return not self.is_upgrading and super().is_at_rest()
 
     def add_record(self, record: RequestRecord) -> None:
         """Give a record its place on the connection, and put it into the journal."""
@@ -71,39 +73,24 @@ class ASGIConnection(LoopConnection):
         record.first_byte_at = self.first_byte_at
         self.server.journal.add(record, self.window)
 
-    def add(self, cycle: RequestResponseCycle) -> None:
-        """Note that the application is called."""
-        self.cycles.append(cycle)
-        self.is_busy = True
-        self.add_record(cycle.record)
-
     def remove(self, cycle: RequestResponseCycle) -> None:
         """Note that a call has ended, its response sent as far as it will be."""
         self.cycles.remove(cycle)
-        self.update()
         if not self.cycles:
             if self.is_lost:
                 self._end()
             elif self.is_last:
-                self.mark_idle()
-
-    def update(self) -> None:
-        """Something is being done for the client while a call does not just wait for its request's body."""
-        for cycle in self.cycles:
-            if not cycle.is_reading:
-                self.is_busy = True
-                return
-        self.is_busy = False
+                self.transport.close()
 
     def connection_lost(self) -> None:
         """Note that the connection is lost."""
         self.is_lost = True
         for cycle in list(self.cycles):
             cycle.connection_lost()
-        if not self.cycles:
-            self._end()
-        else:
+        if self.cycles:
             self.abort()
+        else:
+            self._end()
 
     def _end(self) -> None:
         self.server._connection_lost(self)

@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["RequestResponseCycle", "RequestTask", "current_cycle"]
 
 _SLICE = 256 * 1024  # bytes of a body that are sent at once
-_ERROR_HEADERS = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
 _ERROR_TEXT = b"Internal Server Error\n"
+_ERROR_HEADERS = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"connection", b"close"),
+    (b"content-length", b"%d" % len(_ERROR_TEXT)),
+]
 
 # what frameworks raise in the application when its client is gone; none of them is imported here
 _DEPARTURES = frozenset(("ClientDisconnect", "ClientDisconnected", "WebSocketDisconnect", "RequestAborted"))
@@ -68,12 +72,14 @@ class RequestResponseCycle:
         self.server = connection.server
         self.connection = connection
         self.has_body = has_body
-        self.is_reading = self.was_notified = self.was_cancelled = False
         self.has_started = self.has_ended = False
-        self.is_gone = False
+        self.is_reading = self.is_gone = False
+        self.was_notified = self.was_cancelled = False
         self.must_raise = False
-        self._deferred_end: dict[str, Any] | None = None
         self.task: asyncio.Task[Any] | None = None
+        self._deferred_end: dict[str, Any] | None = None
+        connection.cycles.append(self)
+        connection.add_record(record)
 
     async def run(
         self,
@@ -88,6 +94,7 @@ class RequestResponseCycle:
         self.must_raise = scope["asgi"].get("spec_version", "") >= "2.4"
         self.task = task = asyncio.current_task()
         _current.set(self)  # the task is this call's own, and ends with it
+        connection = self.connection
         websocket = self.record.method == "WEBSOCKET"
         if websocket and task is not None:
             task.add_done_callback(self.finish)  # what uvicorn does after the application takes its time
@@ -95,57 +102,43 @@ class RequestResponseCycle:
             try:
                 with self.server.around(self.record):
                     result: object = await app(scope, self.receive, self.send_ws if websocket else self.send)  # type: ignore[func-returns-value]
-                self._check(result)
+                if result is not None:
+                    raise InvalidResponse(f"the application returned {result!r}; an ASGI application returns nothing")
+                if not (self.has_ended or self.is_gone or connection.is_lost or self._deferred_end is not None):
+                    if not self.has_started:
+                        what = "having accepted or closed the WebSocket" if websocket else "a response"
+                        raise InvalidResponse(f"the application returned without {what}")
+                    if not websocket:
+                        raise InvalidResponse("the application returned before the end of its response")
             except BaseException as error:
                 self._note(error)
-                if not websocket:
-                    await self._answer_error()
-                elif self.has_started:
-                    self.connection.transport.close()
-                elif not self.connection.is_lost:
-                    self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
+                if websocket:
+                    if self.has_started:
+                        connection.transport.close()
+                    elif not connection.is_lost:
+                        self.record.status = 500  # uvicorn's answer to a handshake that nobody has ended
+                elif not (self.has_started or self.is_gone or connection.is_lost):
+                    # Nobody has answered; a response that had begun is broken off by uvicorn.
+                    with contextlib.suppress(Exception):
+                        await self.send({"type": "http.response.start", "status": 500, "headers": _ERROR_HEADERS})
+                        await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
             if self._deferred_end is not None:
                 await self._release()
         finally:
             if not websocket:
                 self.finish()
 
-    def _check(self, result: object) -> None:
-        """Record an error if the application returned before it had done its part."""
-        if result is not None:
-            raise InvalidResponse(f"the application returned {result!r}; an ASGI application returns nothing")
-        if self.has_ended or self.is_gone or self.connection.is_lost or self._deferred_end is not None:
-            return
-        if self.record.method == "WEBSOCKET":
-            if not self.has_started:
-                raise InvalidResponse("the application returned without having accepted or closed the WebSocket")
-        elif not self.has_started:
-            raise InvalidResponse("the application returned without a response")
-        else:
-            raise InvalidResponse("the application returned before the end of its response")
-
     def _note(self, error: BaseException) -> None:
         """Record an exception, unless it is how an application takes the departure of its client, or a stop."""
         if isinstance(error, asyncio.CancelledError) and (self.was_cancelled or self.server.has_refused):
             return
-        if (self.is_gone or self.connection.is_lost) and _is_departure(error):
-            return
-        self.server.note_error(self.record, error)
-
-    async def _answer_error(self) -> None:
-        """Answer in the application's place, if nobody has; a response that had begun is broken off by uvicorn."""
-        if self.has_started or self.is_gone or self.connection.is_lost:
-            return
-        length = (b"content-length", str(len(_ERROR_TEXT)).encode())
-        with contextlib.suppress(Exception):
-            await self.send({"type": "http.response.start", "status": 500, "headers": [*_ERROR_HEADERS, length]})
-            await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
+        if not ((self.is_gone or self.connection.is_lost) and _is_departure(error)):
+            self.server.note_error(self.record, error)
 
     def finish(self, _task: object = None) -> None:
         """End the record and leave the connection: nothing more is done for the request."""
-        record = self.record
-        if record.duration is None:
-            record.end()
+        if self.record.duration is None:
+            self.record.end()
         self.is_reading = False
         self.task = None
         self.connection.remove(self)
@@ -159,7 +152,6 @@ class RequestResponseCycle:
             message = await self._raw_receive()
         else:
             self.is_reading = True
-            self.connection.update()
             timer = asyncio.get_running_loop().call_later(
                 self.server.body_timeout, self.connection.protocol.on_body_timeout
             )
@@ -168,7 +160,6 @@ class RequestResponseCycle:
             finally:
                 timer.cancel()
                 self.is_reading = False
-                self.connection.update()
             self.has_body = not message.get("more_body", False)
         if message["type"].endswith(".disconnect"):
             self.is_gone = True
@@ -230,20 +221,18 @@ class RequestResponseCycle:
 
     async def send_ws(self, message: dict[str, Any]) -> None:
         """The application's ``send`` for a WebSocket."""
-        kind, before = message["type"], (self.record.status, self.has_started, self.has_ended)
-        if kind == "websocket.accept" and not self.has_started:
-            self.record.status, self.has_started = 101, True
-            self.record.response_begun_at = monotonic()
-        elif kind == "websocket.close":
-            if not self.has_started:
-                self.record.status, self.has_started = 403, True
-            self.has_ended = True
-        elif kind == "websocket.http.response.start" and not self.has_started:
-            self.record.status, self.has_started = message["status"], True
+        record, kind = self.record, message["type"]
+        before = record.status, self.has_started, self.has_ended
+        status = {"websocket.accept": 101, "websocket.close": 403}.get(kind) or message.get("status")
+        if status is not None and not self.has_started:
+            record.status, self.has_started = status, True
+            if status == 101:
+                record.response_begun_at = monotonic()
+        self.has_ended = self.has_ended or kind == "websocket.close"
         try:
             await self._send_on(message)
         except BaseException:
-            self.record.status, self.has_started, self.has_ended = before
+            record.status, self.has_started, self.has_ended = before
             raise
 
     async def _send_on(self, message: dict[str, Any]) -> None:

@@ -15,9 +15,10 @@ import asyncio
 import functools
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from ..core.interrupts import monotonic
+from ..core.loop_connection import WriteBuffer
 from .asgi_connection import ASGIConnection
 from .asgi_cycle import RequestResponseCycle
 from .records import RequestRecord
@@ -27,7 +28,22 @@ from .response import plain_response
 
 if TYPE_CHECKING:
     from .asgi import ASGIServer
-    from .lifespan import ASGIApplication
+
+    class _UvicornProtocol(asyncio.Protocol):
+        """What is used of uvicorn's protocols, whichever is chosen; each of these is there from version 0.30 on."""
+
+        app: Any  # what is called for the next request
+        access_log: bool
+        ws_protocol_class: Any
+        flow: Any  # pauses and resumes reading
+        cycle: Any  # what runs the application
+        transport: Any
+
+        def on_response_complete(self) -> None:
+            """Go on after a response."""
+
+else:
+    _UvicornProtocol = object
 
 __all__ = ["link_http", "link_websocket"]
 
@@ -36,30 +52,7 @@ _HELD_BACK = 64 * 1024  # bytes of later requests that are kept, while one is an
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
-class UvicornProtocol(Protocol):
-    """What is used of uvicorn's protocols, whichever is chosen; each of these is there from version 0.30 on."""
-
-    app: ASGIApplication
-    access_log: bool
-    ws_protocol_class: Any
-    flow: Any  # pauses and resumes reading
-    cycle: Any  # what runs the application
-    transport: Any
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See `asyncio.Protocol`."""
-
-    def data_received(self, data: bytes) -> None:
-        """See `asyncio.Protocol`."""
-
-    def on_response_complete(self) -> None:
-        """Go on after a response."""
-
-
-class _ProtocolMixin:
+class _ProtocolMixin(_UvicornProtocol):
     """Put before one of uvicorn's protocol classes: notifies the server of its connection and of its calls."""
 
     _server: ASGIServer
@@ -67,25 +60,20 @@ class _ProtocolMixin:
 
     def link(self, server: ASGIServer) -> None:
         """Tie a new protocol to its server."""
-        uvicorn = cast(UvicornProtocol, self)
         self._server = server
         # the application that the protocol calls, with what uvicorn may have put around it
-        self._app = server.app if uvicorn.app is server._call_app else uvicorn.app
-        uvicorn.app = self._serve
-        uvicorn.access_log = False  # the option of this name would take the handlers off the logger uvicorn.access
-
-    async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        raise NotImplementedError
+        self._app = server.app if self.app == server._call_app else self.app
+        self.access_log = False  # the option of this name would take the handlers off the logger uvicorn.access
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         self._connection.protocol = self
-        cast(UvicornProtocol, super()).connection_made(transport)
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._connection.connection_lost()
-        cast(UvicornProtocol, super()).connection_lost(exc)
+        super().connection_lost(exc)
 
 
 class _WebSocketMixin(_ProtocolMixin):
@@ -95,14 +83,14 @@ class _WebSocketMixin(_ProtocolMixin):
         """Go on with the connection."""
         self._connection = connection
         self.link(connection.server)
+        self.app = self._serve
 
     async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1").removeprefix(scope["root_path"])
-        record = RequestRecord("WEBSOCKET", f"{path}?{query}" if query else path, self._connection.address)
-        record.version = f"HTTP/{scope['http_version']}"
+        target, version = f"{path}?{query}" if query else path, f"HTTP/{scope['http_version']}"
+        record = RequestRecord("WEBSOCKET", target, self._connection.address, version)
         cycle = RequestResponseCycle(self._connection, record, has_body=True)
-        self._connection.add(cycle)
         self._connection.is_upgrading = False
         await cycle.run(self._app, scope, receive, send)
 
@@ -123,10 +111,9 @@ class _HTTPMixin(_ProtocolMixin):
     def link(self, server: ASGIServer) -> None:
         """Tie a new protocol to its server."""
         super().link(server)
-        uvicorn = cast(UvicornProtocol, self)
-        self._websocket_class = uvicorn.ws_protocol_class
+        self._websocket_class = self.ws_protocol_class
         if self._websocket_class is not None:
-            uvicorn.ws_protocol_class = self._upgrade
+            self.ws_protocol_class = self._upgrade
 
     def _upgrade(self, **arguments: Any) -> Any:
         """What uvicorn calls in place of the class of the WebSocket protocol."""
@@ -140,18 +127,13 @@ class _HTTPMixin(_ProtocolMixin):
         protocol.take_over(self._connection)
         return protocol
 
-    async def _serve(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if self._cycle is not None:
-            await self._cycle.run(self._app, scope, receive, send)
-
     # -- called by the transport ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        self._connection = cast(ASGIConnection, self._server._connection_made(transport))
+        self._connection = self._server._connection_made(transport)  # type: ignore[assignment]
         super().connection_made(transport)
-        uvicorn = cast(UvicornProtocol, self)
-        uvicorn.transport = self._writes = self._server._buffer_writes(cast(asyncio.Transport, transport))
+        self.transport = self._writes = WriteBuffer(transport)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -184,9 +166,9 @@ class _HTTPMixin(_ProtocolMixin):
             cycle.record.status, cycle.record.completed = 503, True  # uvicorn's own, beyond its limit_concurrency
             cycle.has_ended = True
             cycle.finish()
-        cast(UvicornProtocol, super()).on_response_complete()
+        super().on_response_complete()
         self._is_answering = False
-        if cast(asyncio.Transport, self._connection.transport).is_closing():
+        if self._writes.is_closing():
             self._discards = True  # that was the last one on the connection
         elif self._received and not self._discards:
             self._hand_on()
@@ -207,7 +189,7 @@ class _HTTPMixin(_ProtocolMixin):
                         return
                 elif self._is_answering:
                     if len(self._received) > _HELD_BACK:
-                        cast(UvicornProtocol, self).flow.pause_reading()  # uvicorn resumes it with the next request
+                        self.flow.pause_reading()  # uvicorn resumes it with the next request
                     return
                 elif not self._hand_on_head():
                     return
@@ -216,7 +198,7 @@ class _HTTPMixin(_ProtocolMixin):
 
     def _hand_on_head(self) -> bool:
         """Hand on a head; False if it is not all there."""
-        data = self._received
+        data, connection = self._received, self._connection
         if data[0] == 13 and self._validator is None and not self._skipped_line:  # one is forgiven: RFC 9112, 2.2
             if data == b"\r":
                 return False
@@ -243,36 +225,30 @@ class _HTTPMixin(_ProtocolMixin):
         block = head.block
         if "HTTP_UPGRADE" in head.variables:
             if self._websocket_class is not None and _wants_websocket(head):
-                self._hand_over(block)
+                # The connection goes with the request, and what has come behind it.
+                self._is_answering = connection.is_upgrading = True
+                self._writes.flush()
+                self.transport = connection.transport
+                rest, self._received = self._received, b""
+                super().data_received(block)
+                if rest and connection.protocol is not self:
+                    connection.protocol.data_received(rest)
                 return True
             block = _UPGRADE.sub(b"", block)  # which a server may ignore: RFC 9110, 7.8
-        self._begin(head)
-        if was_partial:
-            self._connection.begin_request()  # the next one came with the rest of the head
-        cast(UvicornProtocol, super()).data_received(block)
-        return True
 
-    def _begin(self, head: Head) -> None:
-        record = RequestRecord(head.method, head.target, self._connection.address)
-        record.version = head.version
-        self._body = None if head.length == 0 else make_framing(head)
-        if self._body is None:
+        record = RequestRecord(head.method, head.target, connection.address, head.version)
+        if head.length == 0:
             record.body_complete_at = record.arrived
-        self._cycle = RequestResponseCycle(self._connection, record, has_body=self._body is None)
+        else:
+            self._body = make_framing(head)
+        self._cycle = RequestResponseCycle(connection, record, has_body=head.length == 0)
         self._is_answering = True
-        self._their_last = cast(UvicornProtocol, self).cycle
-        self._connection.add(self._cycle)
-
-    def _hand_over(self, block: bytes) -> None:
-        """Hand a request for a WebSocket on, and with it the connection."""
-        self._is_answering = self._connection.is_upgrading = True
-        self._writes.flush()
-        cast(UvicornProtocol, self).transport = self._connection.transport
-        rest, self._received = self._received, b""
-        cast(UvicornProtocol, super()).data_received(block)
-        protocol = self._connection.protocol
-        if rest and protocol is not self:
-            protocol.data_received(rest)
+        self._their_last = self.cycle
+        self.app = functools.partial(self._cycle.run, self._app)
+        if was_partial:
+            connection.begin_request()  # the next one came with the rest of the head
+        super().data_received(block)
+        return True
 
     def _hand_on_body(self, body: BodyFraming) -> bool:
         """Hand on what has come of the body; False if nothing has that is complete."""
@@ -290,7 +266,7 @@ class _HTTPMixin(_ProtocolMixin):
             if body.finished:
                 piece += b"0\r\n\r\n"
         if piece:
-            cast(UvicornProtocol, super()).data_received(piece)
+            super().data_received(piece)
         return end > 0  # then there may be more, such as what makes it a malformed one
 
     # -- refusals ------------------------------------------------------------------------------------------------
@@ -310,9 +286,7 @@ class _HTTPMixin(_ProtocolMixin):
     def _make_record(self) -> RequestRecord:
         """Return a record of a request of which there is no head."""
         method, target, version = split_request_line(self._received)
-        record = RequestRecord(method, target, self._connection.address)
-        record.version = version
-        return record
+        return RequestRecord(method, target, self._connection.address, version)
 
     def _add_ended(self, record: RequestRecord) -> None:
         record.end()
@@ -351,7 +325,7 @@ class _HTTPMixin(_ProtocolMixin):
         if transport.can_write_eof():
             # a close with unread bytes would reset the response away: RFC 9112, 9.6
             transport.write_eof()
-            cast(UvicornProtocol, self).flow.resume_reading()
+            self.flow.resume_reading()
             asyncio.get_running_loop().call_later(_LINGER, transport.abort)
         else:
             transport.close()
@@ -359,7 +333,7 @@ class _HTTPMixin(_ProtocolMixin):
     def _end_cycle(self, cycle: RequestResponseCycle) -> None:
         """Let the application know that there is nobody to read its response."""
         cycle.is_gone = True
-        theirs = cast(UvicornProtocol, self).cycle
+        theirs = self.cycle
         if theirs is self._their_last:
             cycle.finish()  # the application has not been called, and will not be
         else:

@@ -7,10 +7,10 @@ and whoever else uses the same application at the same time has none.
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
 
 from .records import Around, RequestRecord
 
@@ -48,7 +48,8 @@ class FrameworkErrors:
             module, _, attribute = name.rpartition(".")
             signal = getattr(sys.modules.get(module), attribute, None)
             if signal is not None and name not in self._disconnect:
-                self._disconnect[name] = self._connect_to(signal)
+                signal.connect(self._record_signalled, weak=False)
+                self._disconnect[name] = functools.partial(signal.disconnect, self._record_signalled)
 
     def disconnect(self) -> None:
         """Disconnect from all of them."""
@@ -63,22 +64,18 @@ class FrameworkErrors:
     def surround(self, record: RequestRecord) -> contextlib.AbstractContextManager[object]:
         """What is entered around each call of the application."""
         # the price of a generator is paid only where there is something around
-        return self._enter(record) if self._around is not None else _Current(self, record)
+        return self._enter(self._around, record) if self._around is not None else _Current(self, record)
 
     @contextlib.contextmanager
-    def _enter(self, record: RequestRecord) -> Iterator[None]:
-        with _Current(self, record), self._around(record) if self._around is not None else contextlib.nullcontext():
+    def _enter(self, around: Around, record: RequestRecord) -> Iterator[None]:
+        with _Current(self, record), around(record):
             yield
 
-    def _connect_to(self, signal: Any) -> Callable[[], object]:
-        def record_exception(*_sender: object, exception: BaseException | None = None, **_more: object) -> None:
-            error = exception or sys.exc_info()[1]  # Django sends no exception, but while it handles one
-            current = _current.get()
-            if error is not None and current is not None and current[0] is self:
-                self._note_error(current[1], error)
-
-        signal.connect(record_exception, weak=False)
-        return lambda: signal.disconnect(record_exception)
+    def _record_signalled(self, *_sender: object, exception: BaseException | None = None, **_more: object) -> None:
+        error = exception or sys.exc_info()[1]  # Django sends no exception, but while it handles one
+        current = _current.get()
+        if error is not None and current is not None and current[0] is self:
+            self._note_error(current[1], error)
 
 
 class _Current:

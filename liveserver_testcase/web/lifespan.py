@@ -46,54 +46,99 @@ class Lifespan:
         self.describe = describe
         self.mode = mode
         self.state: dict[str, Any] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # None also as soon as nothing is to be shut down
+        self._stage = "startup"  # then "shutdown", when the startup is complete
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._said: dict[str, str] = {}  # what the application has answered, with its message
-        self._answer: asyncio.Future[None] | None = None  # done when it has said something
-        self._error: BaseException | None = None  # what it has raised
+        self._answers: dict[str, asyncio.Future[tuple[str, str]]] = {}  # by the stage: a message's type and text
+        self._error: BaseException | None = None  # what the application has raised
         self._was_asked = False  # whether it has asked for a message
         self._is_foreign = False  # whether it has answered as if to a request
 
-    # -- startup -----------------------------------------------------------------------------------------------
-
     async def start(self, timeout: float) -> None:
         """Run the startup.
-
-        Args:
-            timeout: Seconds that it may take.
 
         Raises:
             ServerStartError: It failed, or has not ended; the cause is what the application raised.
         """
         if self.mode == "off":
             return
-        self._incoming.put_nowait({"type": "lifespan.startup"})
-        task = self._task = asyncio.get_running_loop().create_task(self._live(), name="lifespan")
-        await self._wait(timeout)
-        if "lifespan.startup.complete" in self._said:
+        loop = asyncio.get_running_loop()
+        self._answers = {stage: loop.create_future() for stage in ("startup", "shutdown")}
+        task = self._task = loop.create_task(self._live(), name="lifespan")
+        said, message = await self._ask("startup", task, timeout)
+        if said == "lifespan.startup.complete":
             return
-        if "lifespan.startup.failed" in self._said:
-            await asyncio.wait([task], timeout=_MOMENT)  # it may raise why, as Starlette does
-            self._task = None
-            if self._error is not None:
-                raise self._fail(f"the application's startup raised {describe_error(self._error)}") from self._error
-            message = self._said["lifespan.startup.failed"] or "it does not say why"
-            raise self._fail(f"the application's startup failed: {message}")
-        if not task.done():
+        cause = self._error
+        if said:
+            why = f"raised {describe_error(cause)}" if cause is not None else f"failed: {message}"
+        elif not task.done():
             stack = task_stack(task)
             await self._cancel()
-            raise self._fail(
-                f"the application's startup has not ended after {timeout:g} s.\nIt was at\n{fold_stack(stack).rstrip()}"
-            )
+            why = f"has not ended after {timeout:g} s.\nIt was at\n{fold_stack(stack).rstrip()}"
+        elif cause is not None and self._was_asked and not self._is_foreign:
+            why = f"raised {describe_error(cause)} (if it knows no lifespan, set the option lifespan to 'off')"
+        else:
+            why = ""
+        self._task = None
+        if why:
+            raise ServerStartError(f"{self.describe()} could not start: the application's startup {why}") from cause
+        if self.mode == "on":
+            why = "the application knows no lifespan, and the option lifespan is 'on'"
+            raise ServerStartError(f"{self.describe()} could not start: {why}") from cause
+
+    async def stop(self, timeout: float) -> None:
+        """Run the shutdown.
+
+        Raises:
+            ServerThreadError: It failed, or has not ended; the cause is what the application raised.
+        """
+        task = self._task
+        if task is None:
+            return
+        if self._stage == "startup":  # a start that was given up
+            await self._cancel()
+            return
+        when = "while it was served" if task.done() else "when it shut down"
+        said, message = await self._ask("shutdown", task, timeout)
+        if not said and not task.done():
+            stack = task_stack(task)
+            await self._cancel()
+            raise self.shutdown_error(timeout, stack)
         self._task = None
         error = self._error
-        if error is not None and self._was_asked and not self._is_foreign:
-            raise self._fail(
-                f"the application's startup raised {describe_error(error)} "
-                "(if it knows no lifespan, set the option lifespan to 'off')"
+        if error is not None:
+            raise ServerThreadError(
+                f"the application of {self.describe()} raised {type(error).__name__} {when}: {mask(str(error))}"
             ) from error
-        if self.mode == "on":
-            raise self._fail("the application knows no lifespan, and the option lifespan is 'on'") from error
+        if said == "lifespan.shutdown.failed":
+            raise ServerThreadError(f"the application of {self.describe()} failed to shut down: {message}")
+
+    def shutdown_error(self, timeout: float, stack: str) -> ServerThreadError:
+        """Make the error for a shutdown that has not ended, with where it was."""
+        return ServerThreadError(
+            f"the shutdown of the application of {self.describe()} has not ended after {timeout:g} s.\n"
+            f"It was at\n{fold_stack(stack).rstrip()}"
+        )
+
+    async def _ask(self, stage: str, task: asyncio.Task[None], timeout: float) -> tuple[str, str]:
+        """Send the message of a stage and return the answer; two empty strings if there is none."""
+        answer = self._answers[stage]
+        self._incoming.put_nowait({"type": f"lifespan.{stage}"})
+        waited: list[asyncio.Future[Any]] = [answer, task]
+        await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        kind, message = answer.result() if answer.done() else ("", "")
+        if kind and kind != "lifespan.startup.complete":  # its last word; then it may raise why, as Starlette does
+            await asyncio.wait([task], timeout=_MOMENT)
+        return kind, message
+
+    async def _cancel(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(Exception):
+                await asyncio.wait([task], timeout=_MOMENT)
+
+    # -- the application's side --------------------------------------------------------------------------------
 
     async def _live(self) -> None:
         """The call of the application that lasts as long as it."""
@@ -110,72 +155,11 @@ class Lifespan:
 
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message.get("type", "")
-        stage = "startup" if "lifespan.startup.complete" not in self._said else "shutdown"
         self._is_foreign = self._is_foreign or not kind.startswith("lifespan.")
-        if kind not in (f"lifespan.{stage}.complete", f"lifespan.{stage}.failed"):
-            raise RuntimeError(f"the application sent {kind!r}; wanted lifespan.{stage}.complete or .failed")
-        self._said[kind] = mask(str(message.get("message", "")))
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(None)
-
-    async def _wait(self, timeout: float) -> None:
-        """Wait for an answer, or for the end of the task."""
-        self._answer = asyncio.get_running_loop().create_future()
-        waited: list[asyncio.Future[None]] = [self._answer, *([self._task] if self._task is not None else [])]
-        await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        self._answer.cancel()
-
-    def _fail(self, why: str) -> ServerStartError:
-        return ServerStartError(f"{self.describe()} could not start: {why}")
-
-    # -- shutdown ----------------------------------------------------------------------------------------------
-
-    async def stop(self, timeout: float) -> None:
-        """Run the shutdown.
-
-        Args:
-            timeout: Seconds that it may take.
-
-        Raises:
-            ServerThreadError: It failed, or has not ended; the cause is what the application raised.
-        """
-        task = self._task
-        if task is None:
-            return
-        if "lifespan.startup.complete" not in self._said:  # a start that was given up
-            await self._cancel()
-            return
-        was_over = task.done()
-        if not was_over:
-            self._incoming.put_nowait({"type": "lifespan.shutdown"})
-            await self._wait(timeout)
-            if not task.done() and self._said.keys() & {"lifespan.shutdown.complete", "lifespan.shutdown.failed"}:
-                await asyncio.wait([task], timeout=_MOMENT)
-            elif not task.done():
-                stack = task_stack(task)
-                await self._cancel()
-                raise self.shutdown_error(timeout, stack)
-        self._task = None
-        error = self._error
-        if error is not None:
-            when = "while it was served" if was_over else "when it shut down"
-            raise ServerThreadError(
-                f"the application of {self.describe()} raised {type(error).__name__} {when}: {mask(str(error))}"
-            ) from error
-        if "lifespan.shutdown.failed" in self._said:
-            message = self._said["lifespan.shutdown.failed"] or "it does not say why"
-            raise ServerThreadError(f"the application of {self.describe()} failed to shut down: {message}")
-
-    def shutdown_error(self, timeout: float, stack: str) -> ServerThreadError:
-        """Make the error for a shutdown that has not ended, with where it was."""
-        return ServerThreadError(
-            f"the shutdown of the application of {self.describe()} has not ended after {timeout:g} s.\n"
-            f"It was at\n{fold_stack(stack).rstrip()}"
-        )
-
-    async def _cancel(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(Exception):
-                await asyncio.wait([task], timeout=_MOMENT)
+        if kind not in (f"lifespan.{self._stage}.complete", f"lifespan.{self._stage}.failed"):
+            raise RuntimeError(f"the application sent {kind!r}; wanted lifespan.{self._stage}.complete or .failed")
+        answer = self._answers[self._stage]
+        if not answer.done():
+            answer.set_result((kind, mask(str(message.get("message", ""))) or "it does not say why"))
+        if kind == "lifespan.startup.complete":
+            self._stage = "shutdown"

@@ -25,7 +25,7 @@ from ..core.text import describe_error, quote
 from ..errors import ServerStartError, UsageError
 from .lifespan import ASGIApplication
 
-__all__ = ["ProtocolLoop", "ServerState", "check_options", "configure"]
+__all__ = ["ProtocolLoop", "ServerState", "configure"]
 
 _OPTIONS = frozenset((
     "date_header", "forwarded_allow_ips", "h11_max_incomplete_event_size", "headers", "http", "lifespan",
@@ -41,36 +41,14 @@ _INSTEAD: Mapping[str, str] = {
     "log_": "configure the logger uvicorn.error",
     "timeout_graceful_shutdown": "use stop_timeout",
 }  # by the beginnings of names
-_LIFESPANS = ("auto", "on", "off")
-
-
-def check_options(config: Callable[..., object], options: Mapping[str, Any]) -> None:
-    """Refuse options that ``config`` does not know or that are not the test's to set.
-
-    Args:
-        config: ``uvicorn.Config``.
-        options: What is meant for it.
-
-    Raises:
-        UsageError: One of them cannot be set; names what to use instead, or the nearest one.
-    """
-    parameters = inspect.signature(config).parameters
-    known = sorted(_OPTIONS & parameters.keys())
-    for name, value in options.items():
-        if name not in known:
-            instead = next((text for start, text in _INSTEAD.items() if str(name).startswith(start)), None)
-            what = "cannot be set here" if name in parameters else "is unknown"
-            raise UsageError(f"the uvicorn option {name!r} {what}: {instead or suggest_name(name, known)}")
-        if name == "lifespan" and value not in _LIFESPANS:
-            raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
 
 
 def configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
     """Make uvicorn's configuration, with its protocols loaded.
 
     Raises:
-        ServerStartError: uvicorn is not installed.
-        UsageError: An option is unknown, or not to be set.
+        ServerStartError: uvicorn is not installed, or cannot work with the options.
+        UsageError: An option is unknown, or not to be set; names what to use instead, or the nearest one.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # older versions import what websockets has deprecated since
@@ -81,7 +59,15 @@ def configure(app: ASGIApplication, options: Mapping[str, Any]) -> Any:
                 f"an ASGI application needs uvicorn, which cannot be imported ({error}). "
                 "Install liveserver-testcase[asgi]."
             ) from error
-        check_options(uvicorn.Config, options)
+        parameters = inspect.signature(uvicorn.Config).parameters
+        known = sorted(_OPTIONS & parameters.keys())
+        for name, value in options.items():
+            if name not in known:
+                instead = next((text for start, text in _INSTEAD.items() if str(name).startswith(start)), None)
+                what = "cannot be set here" if name in parameters else "is unknown"
+                raise UsageError(f"the uvicorn option {name!r} {what}: {instead or suggest_name(name, known)}")
+            if name == "lifespan" and value not in ("auto", "on", "off"):
+                raise UsageError(f"the uvicorn option 'lifespan' is {value!r}; wanted 'auto', 'on' or 'off'")
         ours = {
             "interface": "asgi3",
             "log_config": None,  # anything else configures logging for the whole process
