@@ -39,7 +39,7 @@ _SECRET = r"""(?x)
        |consumer|functions?|deploy|license|ssh|storage|webhook)_?keys?(?:_?id)?$
     | (?:auth|authorization|verification|security|device|recovery|backup|one_?time|login|mfa|sms|access)_?codes?$
     | (?:code|oauth)_?verifier$ | saml_?(?:response|request)$
-    | (?:card|cc)_?(?:number|num|no)$
+    | (?:card|cc)_?(?:number|num|no)$ | (?:^|_)ssn$ | connection_?string$
     """
 # What is said about a secret, or only has a word of it: token_type, password_policy, has_password, max_tokens.
 # A token of a page is a place in a list.
@@ -77,7 +77,7 @@ def mask_header(name: str, value: str) -> str:
 _NAME = r"[\w.%\[\]-]"
 
 # Where a secret can begin.  Each alternative is tried at a place only where a run of its characters begins, or has a
-# limit, so that the time grows with the length of the text alone.
+# limit, so that the time grows with the length of the text alone.  A form writes a space as "+".
 _START = rf"""(?xi)
       (?P<pem>-----BEGIN[ ][A-Z0-9 ]{{0,40}}PRIVATE[ ]KEY-----)
     | (?P<userinfo>://(?P<user>[^\s/?\#"'<>\\]*)@)
@@ -88,7 +88,7 @@ _START = rf"""(?xi)
       | A[KS]IA[A-Z0-9]{{12,}} | AIza[\w-]{{30,}} | ya29\.[\w-]{{10,}} | SG\.[\w-]{{10,}}\.[\w-]*
       ))
     | (?P<scheme>(?<!\w)(?P<kind>bearer|basic)[ +]{{1,4}}(?P<credentials>[\w.~+/-]{{2,}}=*))
-    | (?P<key>(?<!\\)(?P<mark>["'])(?P<key_name>(?:[^"'\\\r\n]|\\.){{1,100}})(?P=mark)\s{{0,20}}:\s{{0,20}})
+    | (?P<key>(?<!\\)(?P<mark>["'])(?P<key_name>(?:[^"'\\\r\n]|\\.){{1,100}})(?P=mark)\s{{0,20}}:[\s+]{{0,20}})
     | (?P<pair>\(b?(?P<pair_mark>["'])(?P<pair_name>(?:[^"'\\\r\n]|\\.){{1,100}})(?P=pair_mark),\s?)
     | (?P<element><(?P<element_name>[A-Z_][\w:.-]{{0,100}})(?=[\s/>]))
     | (?P<part>(?<![^\r\n])content-disposition:[^\r\n]*)
@@ -114,9 +114,9 @@ _BRACKET = re.compile(r"[\"'{}\[\]()]")
 _PROSE = ("auth", "authentication", "authorization", "credentials", "of", "realm", "scheme", "token", "tokens")
 
 _ESCAPED = re.compile(
-    r"""%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/bfnrt])|&(?:quot|apos|amp|lt|gt|\#3[49]);"""
+    r"""%[0-9A-Fa-f]{2}|\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|["'\\/bfnrt])|&(?:quot|apos|amp|lt|gt|#(?:3[489]|6[02]|[xX](?:2[267]|3[cCeE])));"""
 )
-_ENTITIES = {"&quot;": '"', "&#34;": '"', "&apos;": "'", "&#39;": "'", "&amp;": "&", "&lt;": "<", "&gt;": ">"}
+_ENTITIES = {"&quot;": '"', "&apos;": "'", "&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _DEPTH = 3  # JSON in a text of JSON in a query: what is nested deeper is not read
 _ROUNDS = 5  # more than any text has been seen to need
@@ -206,7 +206,7 @@ def _decode(text: str) -> tuple[str, _Points] | None:
 def _resolve(written: str) -> str:
     """The one character that an escape stands for."""
     if written[0] == "&":
-        return _ENTITIES[written]
+        return _ENTITIES.get(written) or chr(int(f"0{written[2:-1]}", 0) if written[2] in "xX" else int(written[2:-1]))
     if written[0] == "%" or written[1] in "ux":
         return chr(int(written.lstrip("%\\ux"), 16))
     return _LETTERS.get(written[1], written[1])
@@ -253,7 +253,8 @@ def _read_scheme(text: str, match: re.Match[str], _is_form: bool) -> Iterator[_S
     if match["kind"].lower() == "basic":
         is_one = _is_basic(credentials)
     else:  # neither "a bearer token" nor the challenge `Bearer realm="x"`
-        is_one = credentials.lower().rstrip("=.") not in _PROSE and text[match.end() : match.end() + 1] != '"'
+        is_challenge = re.fullmatch("[a-z_]+=", credentials) and text[match.end() : match.end() + 1] == '"'
+        is_one = not is_challenge and credentials.lower().rstrip("=.") not in _PROSE
     if is_one:
         yield *match.span("credentials"), MASK
 

@@ -26,7 +26,8 @@ SECRET_NAMES = (
     "auth_code", "authorization_code", "device_code", "backup_codes", "code_verifier", "oauth_token",
     "oauth_signature", "oauth_verifier", "assertion", "client_assertion", "SAMLResponse", "hmac", "bearer", "pin",
     "pin_code", "cvv", "cvc", "cvv2", "card_number", "cardNumber", "ccNumber", "pan", "user[password]",
-    "user[token][]", "user%5Bpassword%5D", "user.password", "$.credentials.user", "credentials[0]",
+    "user[token][]", "user%5Bpassword%5D", "user.password", "$.credentials.user", "credentials[0]", "ssn",
+    "connection_string",
 )  # fmt: skip
 
 HARMLESS_NAMES = (
@@ -134,6 +135,14 @@ TEXTS = (
     ("Bearer hunter2", "Bearer ***"),
     ("it sent Bearer hunter2.x-y, and", "it sent Bearer ***, and"),
     ("Bearer%20hunter2", "Bearer%20***"),
+    (
+        "<a>{&#x27;pin&#x27;: &#39;hunter2&#39;, &#X22;a&#34;: 1}</a>",
+        "<a>{&#x27;pin&#x27;: &#39;***&#39;, &#X22;a&#34;: 1}</a>",
+    ),
+    ('["Authorization", "Bearer hunter2"]', '["Authorization", "Bearer ***"]'),
+    ('{"h": "Bearer hunter2="}', '{"h": "Bearer ***"}'),
+    ("payload=%7B%22token%22%3A+%22hunter2%22%7D&a=1", "payload=%7B%22token%22%3A+%22***%22%7D&a=1"),
+    ("payload=%7B%22pin%22%3A+1234%2C+%22a%22%3A+1%7D", "payload=%7B%22pin%22%3A+***%2C+%22a%22%3A+1%7D"),
     ("a bearer token came", "a bearer token came"),
     ("Basic YW5uOnNlY3JldA==", "Basic ***"),
     ("Basic information", "Basic information"),
