@@ -32,7 +32,7 @@ _FORMATS = {
     "uuid": "6f1f8e3c-5a0e-4f52-9a2c-1c9b0d3e7a10",
 }
 _MOST_REPEATED = 10_000  # of a part of a pattern, which may ask for more than a body can have
-_HINTS = {
+_HINTS = {  # what tells the type of a schema that names none
     "object": ("properties", "required", "additionalProperties", "minProperties"),
     "array": ("items", "prefixItems", "minItems"),
     "string": ("pattern", "format", "minLength", "maxLength"),
@@ -44,18 +44,6 @@ class _Endless(Exception):
     """A schema holds itself, so that no value of it would have an end."""
 
 
-@dataclass
-class _Parts:
-    """A schema with what its ``allOf`` and the alternative that was chosen add to it."""
-
-    keywords: dict[str, Any] = field(default_factory=dict)
-    properties: dict[str, list[Node]] = field(default_factory=dict)
-    required: list[str] = field(default_factory=list)
-    named: dict[str, str] = field(default_factory=dict)  # what a discriminator wants of a property
-    below: dict[str, Node] = field(default_factory=dict)  # of items, prefixItems and additionalProperties
-    seen: set[int] = field(default_factory=set)
-
-
 def make_values(schema: Node) -> Iterator[Any]:
     """Make values of a schema, the fullest first; none of one that holds itself."""
     for choice, is_full, has_examples in (
@@ -65,6 +53,62 @@ def make_values(schema: Node) -> Iterator[Any]:
             yield _Maker(choice, is_full=is_full, has_examples=has_examples).make(schema)
         except _Endless:
             continue
+
+
+@dataclass
+class _Schema:
+    """A schema with what its ``allOf`` and the alternative that was chosen add to it."""
+
+    keywords: dict[str, Any] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)  # of items, prefixItems and additionalProperties
+    properties: dict[str, list[Node]] = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)  # what a discriminator wants of a property
+    seen: set[int] = field(default_factory=set)
+
+    def add(self, schema: Node, choice: int) -> None:
+        """Add what a schema says, which does not take the place of what others have said."""
+        contents = schema.contents
+        if not isinstance(contents, dict) or id(contents) in self.seen:
+            return
+        self.seen.add(id(contents))
+        self.keywords = {**contents, **self.keywords}
+        for keyword in ("items", "prefixItems", "additionalProperties"):
+            node = schema.get(keyword)
+            if node is not None:
+                self.nodes.setdefault(keyword, node)
+        self.required += contents.get("required") or []
+        for name, node in (schema.get("properties") or Node({}, None)).items():
+            self.properties.setdefault(name, []).append(node)
+        for keyword in ("allOf", "oneOf", "anyOf"):
+            nodes = (schema.get(keyword) or Node([], None)).list()
+            if keyword != "allOf" and nodes:
+                number = choice % len(nodes)
+                nodes = nodes[number : number + 1]
+                self.named |= _read_discriminator(contents, contents[keyword][number])
+            for node in nodes:
+                self.add(node, choice)
+
+    def find_type(self) -> str:
+        """The type that it names, or else what it says of its values hints at."""
+        kind = self.keywords.get("type")
+        if isinstance(kind, list):
+            return str(next((each for each in kind if each != "null"), "null"))
+        if isinstance(kind, str):
+            return kind
+        return next((name for name, hints in _HINTS.items() if not self.keywords.keys().isdisjoint(hints)), "string")
+
+
+def _read_discriminator(contents: dict[str, Any], chosen: Any) -> dict[str, str]:
+    """The property that says which alternative was chosen, and its value."""
+    discriminator = contents.get("discriminator")
+    reference = chosen.get("$ref") if isinstance(chosen, dict) else None
+    if not isinstance(discriminator, dict) or not isinstance(reference, str):
+        return {}
+    name = reference.rpartition("/")[2]
+    mapping = discriminator.get("mapping") or {}
+    value = next((key for key, to in mapping.items() if to in (reference, name)), name)
+    return {str(discriminator.get("propertyName")): str(value)}
 
 
 class _Maker:
@@ -80,15 +124,15 @@ class _Maker:
         self._choice, self._is_full, self._has_examples = choice, is_full, has_examples
         self._open: list[int] = []  # the schemas of which a value is being made
 
-    def make(self, schema: Node) -> Any:
+    def make(self, node: Node) -> Any:
         """Make a value.
 
         Raises:
             _Endless: The schema holds itself.
         """
-        parts = _Parts()
-        self._gather(schema, parts)
-        known = parts.keywords
+        schema = _Schema()
+        schema.add(node, self._choice)
+        known = schema.keywords
         if "const" in known:
             return known["const"]
         if self._has_examples:
@@ -99,136 +143,93 @@ class _Maker:
                 return known["examples"][0]
         if known.get("enum"):
             return next((value for value in known["enum"] if value is not None), None)
-        if parts.seen & set(self._open):
+        if not schema.seen.isdisjoint(self._open):
             raise _Endless
-        self._open += parts.seen
+        before = len(self._open)
+        self._open += schema.seen
+        kind = schema.find_type()
         try:
-            return self._make_kind(_find_type(parts), parts)
+            if kind == "object":
+                return self._make_object(schema)
+            if kind == "array":
+                return self._make_array(schema)
         except _Endless:
             if known.get("nullable") or "null" in (known.get("type") or ()):
                 return None
             raise
         finally:
-            del self._open[len(self._open) - len(parts.seen) :]
-
-    def _gather(self, schema: Node, parts: _Parts) -> None:
-        contents = schema.contents
-        if not isinstance(contents, dict) or id(contents) in parts.seen:
-            return
-        parts.seen.add(id(contents))
-        for keyword, value in contents.items():
-            parts.keywords.setdefault(keyword, value)
-        parts.required += contents.get("required") or []
-        properties = schema.get("properties")
-        for name, node in properties.items() if properties is not None else ():
-            parts.properties.setdefault(name, []).append(node)
-        for keyword in ("items", "prefixItems", "additionalProperties"):
-            below = schema.get(keyword)
-            if below is not None:
-                parts.below.setdefault(keyword, below)
-        every = schema.get("allOf")
-        for node in every.list() if every is not None else []:
-            self._gather(node, parts)
-        for keyword in ("oneOf", "anyOf"):
-            several = schema.get(keyword)
-            nodes = several.list() if several is not None else []
-            if nodes:
-                number = self._choice % len(nodes)
-                self._gather(nodes[number], parts)
-                parts.named |= _read_discriminator(contents, contents[keyword][number])
-
-    def _make_kind(self, kind: str, parts: _Parts) -> Any:
-        known = parts.keywords
-        if kind == "object":
-            return self._make_object(parts)
-        if kind == "array":
-            return self._make_array(parts)
+            del self._open[before:]
         if kind in ("integer", "number"):
             return _make_number(known, is_whole=kind == "integer")
-        if kind == "boolean":
-            return True
-        return None if kind == "null" else _make_text(known)
+        return _make_text(known) if kind not in ("boolean", "null") else kind == "boolean" or None
 
-    def _make_object(self, parts: _Parts) -> dict[str, Any]:
+    def _make_object(self, schema: _Schema) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        for name, nodes in parts.properties.items():
-            is_required = name in parts.required
+        for name, nodes in schema.properties.items():
+            is_required = name in schema.required
             if any(node.read("writeOnly") for node in nodes) or not (is_required or self._is_full):
                 continue
-            node = nodes[0] if len(nodes) == 1 else nodes[0].join(nodes[1:])
             try:
-                made[name] = self.make(node)
+                made[name] = self.make(nodes[0] if len(nodes) == 1 else nodes[0].join(nodes[1:]))
             except _Endless:
                 if is_required:
                     raise
-        more = parts.below.get("additionalProperties")
-        names = [name for name in parts.required if name not in parts.properties]
-        names += [f"key{number}" for number in range(parts.keywords.get("minProperties", 0) - len(made) - len(names))]
-        for name in names:
-            made[name] = self.make(more) if more is not None else "text"
-        return made | parts.named
+        names = [name for name in schema.required if name not in schema.properties]
+        names += [f"key{number}" for number in range(schema.keywords.get("minProperties", 0) - len(made) - len(names))]
+        return made | {name: self._make_other(schema, "additionalProperties") for name in names} | schema.named
 
-    def _make_array(self, parts: _Parts) -> list[Any]:
-        known = parts.keywords
-        first, item = parts.below.get("prefixItems"), parts.below.get("items")
-        made = [self.make(node) for node in first.list()] if first is not None else []
+    def _make_array(self, schema: _Schema) -> list[Any]:
+        known = schema.keywords
+        made = [self.make(node) for node in schema.nodes.get("prefixItems", Node([], None)).list()]
         least = known.get("minItems", 0)
         size = min(max(least, 1), known.get("maxItems", least + 1))
-        while len(made) < size and (item is not None or len(made) < least):
+        while len(made) < size and ("items" in schema.nodes or len(made) < least):
             try:
-                value = self.make(item) if item is not None else "text"
+                value = self._make_other(schema, "items")
             except _Endless:
                 if len(made) < least:
                     raise
                 break
             if known.get("uniqueItems") and value in made:
-                value = f"{value}{len(made)}" if isinstance(value, str) else value + len(made)
+                if isinstance(value, str):
+                    value += str(len(made))
+                elif isinstance(value, int | float):
+                    value += len(made)
             made.append(value)
         return made
 
-
-def _find_type(parts: _Parts) -> str:
-    kind = parts.keywords.get("type")
-    if isinstance(kind, list):
-        return str(next((each for each in kind if each != "null"), "null"))
-    if isinstance(kind, str):
-        return kind
-    found = {**parts.keywords, **({"properties": 1} if parts.properties else {})}
-    return next((name for name, hints in _HINTS.items() if any(hint in found for hint in hints)), "string")
-
-
-def _read_discriminator(contents: dict[str, Any], chosen: Any) -> dict[str, str]:
-    """The property that says which alternative was chosen, and its value."""
-    discriminator = contents.get("discriminator")
-    reference = chosen.get("$ref") if isinstance(chosen, dict) else None
-    if not isinstance(discriminator, dict) or not isinstance(reference, str):
-        return {}
-    name = reference.rpartition("/")[2]
-    mapping = discriminator.get("mapping") or {}
-    value = next((key for key, to in mapping.items() if to in (reference, name)), name)
-    return {str(discriminator.get("propertyName")): str(value)}
+    def _make_other(self, schema: _Schema, keyword: str) -> Any:
+        """A value for what has no schema of its own."""
+        node = schema.nodes.get(keyword)
+        return self.make(node) if node is not None else "text"
 
 
 def _make_number(known: dict[str, Any], *, is_whole: bool) -> int | float:
+    """The first that fits of those that are near to the bounds."""
     step = known.get("multipleOf") or 1
     low, high = known.get("minimum"), known.get("maximum")
-    over, under = known.get("exclusiveMinimum"), known.get("exclusiveMaximum")  # of 3.0 truth values, of 3.1 numbers
-    least = over if _is_number(over) else low
-    most = under if _is_number(under) else high
-    value = step
-    if least is not None and (value < least or (value == least and over)):
-        value = math.ceil(least / step) * step
-        value += step if value == least and over else 0
-    if most is not None and (value > most or (value == most and under)):
-        value = math.floor(most / step) * step
-        value -= step if value == most and under else 0
-        if least is not None and value < least and not is_whole:
-            value = (least + most) / 2
-    return int(value) if is_whole else value
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    over, under = known.get("exclusiveMinimum"), known.get("exclusiveMaximum")
+    if isinstance(over, bool):  # in OpenAPI 3.0 it says what `minimum` is
+        low, over = (None, low) if over else (low, None)
+    if isinstance(under, bool):
+        high, under = (None, high) if under else (high, None)
+    tried = [step]
+    for bound in (low, over):
+        tried += [(math.ceil(bound / step) + more) * step for more in (0, 1)] if bound is not None else []
+    for bound in (high, under):
+        tried += [(math.floor(bound / step) - less) * step for less in (0, 1)] if bound is not None else []
+    ends = [bound for bound in (low, over, high, under) if bound is not None]
+    if len(ends) > 1 and not is_whole:
+        tried.append(sum(ends) / len(ends))
+    for value in tried:
+        if (
+            (low is None or value >= low)
+            and (high is None or value <= high)
+            and (over is None or value > over)
+            and (under is None or value < under)
+        ):
+            return int(value) if is_whole else value
+    return int(step)
 
 
 def _make_text(known: dict[str, Any]) -> str:
@@ -239,9 +240,15 @@ def _make_text(known: dict[str, Any]) -> str:
         except (re.error, OverflowError, KeyError, ValueError):  # it is of another dialect
             return "text"
     text = _FORMATS.get(str(known.get("format")))
-    if text is not None:
-        return text
-    return "text".ljust(known.get("minLength", 0), "x")[: known.get("maxLength")]
+    return text or "text".ljust(known.get("minLength", 0), "x")[: known.get("maxLength")]
+
+
+# -- patterns ----------------------------------------------------------------------------------------------------------
+
+_CATEGORIES = {
+    "CATEGORY_DIGIT": r"\d", "CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_SPACE": r"\s", "CATEGORY_NOT_SPACE": r"\S",
+    "CATEGORY_WORD": r"\w", "CATEGORY_NOT_WORD": r"\W",
+}  # fmt: skip
 
 
 def _make_match(pattern: str) -> str:
@@ -258,12 +265,12 @@ def _make_match(pattern: str) -> str:
     def write_one(code: str, value: Any) -> str:
         if code == "LITERAL":
             return chr(value)
-        if code == "IN":
-            return _pick(value)
+        if code in ("IN", "NOT_LITERAL"):
+            choices = value if code == "IN" else [("NEGATE", None), ("LITERAL", value)]
+            return next(char for char in map(chr, (*range(97, 123), *range(32, 0x250))) if _is_in(char, choices))
         if code in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             low, high, part = value
-            times = low or (1 if high else 0)
-            return "".join(write(part) for _ in range(min(times, _MOST_REPEATED)))
+            return "".join(write(part) for _ in range(min(low or min(high, 1), _MOST_REPEATED)))
         if code == "SUBPATTERN":
             groups[value[0]] = text = write(value[3])
             return text
@@ -271,29 +278,19 @@ def _make_match(pattern: str) -> str:
             return write(value[1][0])
         if code == "GROUPREF":
             return groups[value]
-        return {"ANY": "x", "NOT_LITERAL": "x" if value != ord("x") else "y"}.get(code, "")  # else it has no width
+        return "x" if code == "ANY" else ""  # else it has no width
 
     return write(parser.parse(pattern))
 
 
-def _pick(choices: list[tuple[Any, Any]]) -> str:
-    """A character of a set."""
-    fitting = re.compile(_write_set(choices))
-    return next(char for char in [*map(chr, range(97, 123)), *map(chr, range(32, 0x250))] if fitting.fullmatch(char))
-
-
-def _write_set(choices: list[tuple[Any, Any]]) -> str:
-    """Write a set that was parsed as a pattern again."""
-    categories = {
-        "CATEGORY_DIGIT": r"\d", "CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_SPACE": r"\s", "CATEGORY_NOT_SPACE": r"\S",
-        "CATEGORY_WORD": r"\w", "CATEGORY_NOT_WORD": r"\W",
-    }  # fmt: skip
-    written = ""
+def _is_in(char: str, choices: list[tuple[Any, Any]]) -> bool:
+    """Return True if a set that was parsed has a character."""
+    is_listed = False
     for code, value in choices:
-        if str(code) == "NEGATE":
-            written += "^"
+        if str(code) == "LITERAL":
+            is_listed |= ord(char) == value
         elif str(code) == "RANGE":
-            written += f"{re.escape(chr(value[0]))}-{re.escape(chr(value[1]))}"
-        else:
-            written += categories[str(value)] if str(code) == "CATEGORY" else re.escape(chr(value))
-    return f"[{written}]"
+            is_listed |= value[0] <= ord(char) <= value[1]
+        elif str(code) == "CATEGORY":
+            is_listed |= re.match(_CATEGORIES[str(value)], char) is not None
+    return is_listed != (str(choices[0][0]) == "NEGATE")

@@ -29,7 +29,6 @@ from ..core.text import describe_error, quote
 from ..core.tls import Certificates
 from ..errors import ServerDied, ServerNotStarted, UsageError
 from ..process.messages import (
-    RemoteException,
     RemoteTraceback,
     ServerFactory,
     explain_unreachable,
@@ -48,23 +47,11 @@ from .matching import Criteria
 from .registry import ExpectationRegistry
 from .request import RecordedRequest
 from .responders import describe_function
-from .stream import Stream, encode_piece
 
 if TYPE_CHECKING:
     from .hosts import StubbedHosts
 
-__all__ = [
-    "ENGINE",
-    "EXCHANGE",
-    "INSPECTION",
-    "KINDS",
-    "REGISTRY",
-    "REQUEST",
-    "SETTINGS",
-    "RemoteStubEngine",
-    "make_absent_stream",
-    "unpack_error",
-]  # fmt: skip
+__all__ = ["EXCHANGE", "KINDS", "REQUEST", "RemoteStubEngine", "Unpacker", "refuse_stream"]
 
 __unittest = True
 
@@ -75,9 +62,8 @@ REGISTRY, INSPECTION, ENGINE, FIRST = range(4)
 KINDS: tuple[type, ...] = (Expectation, Hold, Scenario, Order, Criteria, ConnectionFault, Outage)
 """What stays in the child: here there are handles of it."""
 REQUEST, EXCHANGE = "request", "exchange"
-SETTINGS = ("name", "is_strict", "is_verified", "unmatched_reply")
-"""The attributes of an `Inspection` that the child needs."""
 
+_SETTINGS = ("name", "is_strict", "is_verified", "unmatched_reply")  # the attributes of an inspection for the child
 _ADVICE = (
     "What can be sent are values, and functions and classes at the top level of a module; "
     "a stub with mode='thread' takes anything"
@@ -119,7 +105,7 @@ def _run(handle: _Handle, name: str, /, *args: Any, **kwargs: Any) -> Any:
     return engine.run(number, name, *args, **kwargs)
 
 
-def _make_handle_class(kind: type[T], own: tuple[str, ...] = (), methods: tuple[str, ...] = ()) -> type[T]:
+def _make_handle_class(kind: type[T], own: tuple[str, ...] = (), methods: tuple[str, ...] = ()) -> Any:
     """Make the class of the handles of a kind: also one of the kind, with every method and attribute in the child.
 
     Args:
@@ -135,35 +121,22 @@ def _make_handle_class(kind: type[T], own: tuple[str, ...] = (), methods: tuple[
         if isinstance(found, FunctionType):
             members[name] = functools.wraps(found)(_forward_call(name))
         else:
-            members[name] = _forward_value(name)
+            members[name] = property(functools.partial(_read, name))
     members |= {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
     return type(kind.__name__, (_Handle, kind), members)
 
 
 def _forward_call(name: str) -> Callable[..., Any]:
-    def call(self: _Handle, /, *args: Any, **kwargs: Any) -> Any:
-        return _run(self, name, *args, **kwargs)
-
-    return call
+    return lambda self, /, *args, **kwargs: _run(self, name, *args, **kwargs)
 
 
-def _forward_value(name: str) -> property:
-    return property(lambda handle: _run(handle, "__getattribute__", name))
+def _read(name: str, handle: _Handle) -> Any:
+    return _run(handle, "__getattribute__", name)
 
 
-class _ExpectationHandle(
-    _make_handle_class(  # type: ignore[misc]  # a class that is made here
-        Expectation, ("wait", "wait_async", "get_inspection", "_inspection", "_waiting_for")
-    )
-):
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """Those that are recorded: one that has been decided upon just now is in a moment."""
-        found = _run(self, "__getattribute__", "requests")
-        return [request for request in found if request is not None]
-
-
-_ExpectationHandle.__name__ = _ExpectationHandle.__qualname__ = "Expectation"
+def _read_requests(expectation: _Handle) -> list[RecordedRequest]:
+    """Those that are recorded: one that has been decided upon just now is in a moment."""
+    return [request for request in _read("requests", expectation) if request is not None]
 
 
 def _end(disruption: _Handle) -> None:
@@ -174,11 +147,16 @@ def _end(disruption: _Handle) -> None:
 
 _HANDLES: Mapping[type, Any] = {
     **{kind: _make_handle_class(kind) for kind in KINDS},
-    Expectation: _ExpectationHandle,
+    Expectation: _make_handle_class(
+        Expectation, ("wait", "wait_async", "get_inspection", "_inspection", "_waiting_for")
+    ),
     Hold: _make_handle_class(Hold, ("wait", "wait_async", "_find_inspection"), ("_describe",)),
 }
+_HANDLES[Expectation].requests = property(_read_requests)
 _HANDLES[ConnectionFault].end = _HANDLES[Outage].end = _end
-_RegistryHandle: Any = _make_handle_class(ExpectationRegistry)
+_RegistryHandle = _make_handle_class(ExpectationRegistry)
+
+
 # -- what travels ------------------------------------------------------------------------------------------------------
 
 
@@ -202,13 +180,12 @@ class _Packer(pickle.Pickler):
             return None, number
         if value is self._engine.inspection:
             return None, INSPECTION
-        if isinstance(value, RecordedRequest | Exchange):
-            is_request = isinstance(value, RecordedRequest)
-            index = value.index
-            if not self._engine.keeps(value.exchange if isinstance(value, RecordedRequest) else value):
-                raise UsageError(f"{value.describe()} is no request of this test to this stub")
-            return REQUEST if is_request else EXCHANGE, index
-        return None
+        if not isinstance(value, RecordedRequest | Exchange):
+            return None
+        exchange = value.exchange if isinstance(value, RecordedRequest) else value
+        if self._engine.find_exchange(exchange.index) is not exchange:
+            raise UsageError(f"{value.describe()} is no request of this test to this stub")
+        return EXCHANGE if value is exchange else REQUEST, exchange.index
 
     def reducer_override(self, value: Any) -> Any:
         reason = explain_unreachable(value)
@@ -234,25 +211,16 @@ def _refuse(value: Any, reason: str) -> UsageError:
     return UsageError(f"{shown} cannot be sent to the stub's process: {reason}. {_ADVICE}.")
 
 
-def unpack_error(error: RemoteException) -> BaseException:
-    """Make an exception that the child has sent."""
-    return error.unpack()
-
-
-def make_absent_stream() -> Stream:
-    """Make what stands here for the stream of a reply in the child."""
-    return Stream(_refuse_stream, encode_piece)
-
-
-def _refuse_stream(_request: object) -> Any:
+def refuse_stream(_request: object) -> Any:
+    """Stand here for the stream of a reply in the child."""
     raise UsageError("the body of this reply is a stream, which is in the stub's process")
 
 
-class _Unpacker(pickle.Unpickler):
-    """Makes of what the child sends what it is here."""
+class Unpacker(pickle.Unpickler):
+    """Makes of what the other process sends what it is in this one, by ``load(kind, number)``."""
 
-    def __init__(self, file: io.BytesIO, load: Callable[[Any, int], object]) -> None:
-        super().__init__(file)
+    def __init__(self, data: bytes, load: Callable[[Any, int], object]) -> None:
+        super().__init__(io.BytesIO(data))
         self._load = load
 
     def persistent_load(self, found: tuple[Any, int]) -> Any:
@@ -263,32 +231,48 @@ class _Unpacker(pickle.Unpickler):
 
 
 class RemoteInspection(Inspection):
-    """What has come, read here; what is held against a test is in the child."""
+    """What has come, read here; what is held against a test is in the child.
+
+    Attributes:
+        left: What a child that was stopped has left: failures of this test, of earlier ones, and of all of them for
+            when this test is over.
+    """
 
     is_remote = True
 
     def __init__(self, engine: RemoteStubEngine) -> None:
         super().__init__(cast(Any, engine), engine.registry)
         self._remote = engine
+        self.left = _NOTHING
 
     def __setattr__(self, name: str, value: object) -> None:
         remote = vars(self).get("_remote")
-        if name in SETTINGS and remote is not None and remote.is_running:
+        if name in _SETTINGS and remote is not None and remote.is_running:
             remote.run(INSPECTION, "__setattr__", name, value)
         object.__setattr__(self, name, value)
 
     def begin(self, name: str) -> None:
+        self.left = [], self.left[1], self.left[1]
         self._remote.begin(name)
 
     def reset(self) -> None:
-        self._remote.forget_failures()
+        self.left = _NOTHING
         self._remote.run(INSPECTION, "reset")
 
     def take_failures(self) -> list[Failure]:
-        return self._remote.take_failures()
+        """See `Inspection.take_failures`; the death of the child is one, once in each test."""
+        try:
+            self._remote.check_life()
+            found = self._remote.ask_if_serving(INSPECTION, "take_failures", [])
+        except ServerDied as death:
+            found = [Failure(str(death))]
+        left, late, _ = self.left
+        self.left = [], late, late
+        return [*left, *found]
 
     def take_late_failures(self) -> list[Failure]:
-        return self._remote.take_late_failures()
+        late, self.left = self.left[2], _NOTHING
+        return [*late, *self._remote.ask_if_serving(INSPECTION, "take_late_failures", [])]
 
     def check_met(self, *args: Any, **kwargs: Any) -> None:
         self._remote.run(INSPECTION, "check_met", *args, **kwargs)
@@ -298,18 +282,7 @@ class RemoteInspection(Inspection):
 
 
 class RemoteStubEngine(RemoteServer):
-    """Serves a stub in a child process.
-
-    Args:
-        host: See `HTTPStub`, as for the rest.
-
-    Attributes:
-        hosts: Those that it answers for as a proxy.
-        registry: The handle of the child's.
-        inspection: What came.
-        keep_alive: Whether connections stay open after a response.
-        body_limit: Bytes that are kept of a body.
-    """
+    """Serves a stub in a child process; has what `HTTPStub` asks of a `StubEngine`."""
 
     label = "http-stub"
     handler = f"{__package__}.remote_worker:StubCommandHandler"
@@ -333,7 +306,6 @@ class RemoteStubEngine(RemoteServer):
         self._handles_lock = threading.Lock()  # guards that: one object has one handle
         self._first_number = FIRST
         self._base_environ: dict[str, Any] | None = None
-        self._left: tuple[list[Failure], list[Failure], list[Failure]] = _NOTHING  # of a child that was stopped
         self.registry: Any = _RegistryHandle(self, REGISTRY)
         self.inspection = RemoteInspection(self)
 
@@ -341,11 +313,6 @@ class RemoteStubEngine(RemoteServer):
 
     def run(self, number: int, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a method of an object in the child.
-
-        Args:
-            number: The object's.
-            name: The method's.
-            args: Its arguments; so for ``kwargs``.
 
         Raises:
             UsageError: An argument cannot be sent, or the object is not there any more.
@@ -374,15 +341,20 @@ class RemoteStubEngine(RemoteServer):
                 f"{self!r} is not running, and with mode='process' its script is in its process: call start() first, "
                 "and write it then"
             )
-        return self._unpack(result)
+        return Unpacker(result, self._load).load()
 
-    def _unpack(self, data: bytes) -> Any:
-        return _Unpacker(io.BytesIO(data), self._load).load()
+    def ask_if_serving(self, number: int, name: str, default: Any) -> Any:
+        """Call a method without arguments; where nothing serves, the result is ``default``."""
+        return self.run(number, name) if self._serves else default
+
+    def check_life(self) -> None:
+        """Raise `ServerDied` if the child has died, once in each test."""
+        self._check_life()
 
     def _load(self, kind: Any, number: int) -> object:
         """What an object of the child is here; None for a request that is not recorded."""
         if kind in (REQUEST, EXCHANGE):
-            exchange: Any = self._records.get(number)
+            exchange = self.find_exchange(number)
             return exchange.handler_data if kind == REQUEST and exchange is not None else exchange
         with self._handles_lock:
             handle = self._handles.get(number)
@@ -390,44 +362,19 @@ class RemoteStubEngine(RemoteServer):
                 handle = self._handles[number] = _HANDLES[kind](self, number)
             return handle
 
-    def keeps(self, exchange: Exchange) -> bool:
-        """Return True if an exchange is one of this stub's."""
-        return self._records.get(exchange.index) is exchange
+    def find_exchange(self, number: int) -> Exchange | None:
+        """Return an exchange that is recorded here."""
+        return cast("Exchange | None", self._records.get(number))
 
     # -- what a test asks --------------------------------------------------------------------------------------------
 
-    def begin(self, name: str) -> None:
-        """See `RemoteServer.begin`."""
-        self._left = [], self._left[1], self._left[1]
-        super().begin(name)
-
     def is_decided(self) -> bool:
         """See `StubEngine.is_decided`; in a process that has died nothing is undecided."""
-        return bool(self.run(ENGINE, "is_decided")) if self._serves else True
-
-    def take_failures(self) -> list[Failure]:
-        """See `Inspection.take_failures`; the death of the child is one, once in each test."""
-        try:
-            self._check_life()
-            found = self.run(INSPECTION, "take_failures") if self._serves else []
-        except ServerDied as death:
-            found = [Failure(str(death))]
-        left, late, _ = self._left
-        self._left = [], late, late
-        return [*left, *found]
-
-    def take_late_failures(self) -> list[Failure]:
-        """See `Inspection.take_late_failures`."""
-        late, self._left = self._left[2], _NOTHING
-        return [*late, *(self.run(INSPECTION, "take_late_failures") if self._serves else [])]
-
-    def forget_failures(self) -> None:
-        """Forget what the child has left."""
-        self._left = _NOTHING
+        return bool(self.ask_if_serving(ENGINE, "is_decided", True))
 
     def take_errors(self) -> Any:
         """See `RequestLog.take_errors`."""
-        return self.run(ENGINE, "take_errors") if self._serves else []
+        return self.ask_if_serving(ENGINE, "take_errors", [])
 
     def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:
         """See `HTTPStub.on_connect`."""
@@ -449,28 +396,27 @@ class RemoteStubEngine(RemoteServer):
     # -- what the child pushes ---------------------------------------------------------------------------------------
 
     def _on_event(self, value: Any) -> None:
-        found = self._unpack(value)
+        found = Unpacker(value, self._load).load()
         if isinstance(found, tuple):
-            self._left = found
+            self.inspection.left = found
         else:
             super()._on_event(cast("list[RecordUpdate]", found))
         self.journal.notify()
 
     def _set_more(self, record: Any, more: Any) -> None:
-        exchange: Exchange = record
-        exchange.head = exchange.body = exchange.response = None
+        record.head = record.body = record.response = None
         kept, block, base, found = more
         for name, value in kept.items():
-            setattr(exchange, name, value)
-        request = getattr(exchange, "handler_data", None)
-        if found is not None and request is None:
-            if self._base_environ is None:
-                self._base_environ = make_base_environ(self.scheme, self.host, self.port)
-            request = RecordedRequest(exchange, found["body"], {**self._base_environ, **base})
-            request._block = block
+            setattr(record, name, value)
+        request = getattr(record, "handler_data", None)
         if found is not None:
+            if request is None:
+                if self._base_environ is None:
+                    self._base_environ = make_base_environ(self.scheme, self.host, self.port)
+                request = RecordedRequest(record, found["body"], {**self._base_environ, **base})
+                request._block = block
             vars(request).update(found)
-        exchange.handler_data = request
+        record.handler_data = request
 
     def _add_error(self, record: Any, error: BaseException) -> None:
         record.errors.append(error)  # `take_errors` asks the child
@@ -489,6 +435,6 @@ class RemoteStubEngine(RemoteServer):
             "authority": Certificates.shared().to_pem() if self._tls or self.hosts is not None else None,
             "display_name": self.display_name,
             "first_number": self._first_number,
-            "settings": {name: getattr(self.inspection, name) for name in SETTINGS},
+            "settings": {name: getattr(self.inspection, name) for name in _SETTINGS},
         }
         return ServerFactory(f"{__package__}.remote_worker:make_stub", (), options)

@@ -9,26 +9,23 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.journal import JournalWindow
-from ..core.listener import Listener
 from ..core.text import describe_error
 from ..core.tls import Certificates
-from ..core.tracebacks import Unfinished
 from ..errors import UsageError
 from ..process.messages import RemoteException, StopReport
 from ..process.worker import import_modules
 from ..web.live_process import RequestCommandHandler
 from ..web.records import Exchange
-from .remote import EXCHANGE, KINDS, REQUEST, make_absent_stream, unpack_error
+from .remote import EXCHANGE, KINDS, REQUEST, Unpacker, refuse_stream
 from .request import RecordedRequest
 from .server import HTTPStub
-from .stream import Stream
+from .stream import Stream, encode_piece
 
 if TYPE_CHECKING:
     from ..web.records import RequestRecord
 
 __all__ = ["ServedStub", "StubCommandHandler", "make_stub"]
 
-_KINDS = dict.fromkeys(KINDS)
 # What a test reads of a request, besides its head: each that the request has.
 _PUSHED = (
     "body", "body_size", "path_params", "expectation", "turn", "newest", "reply", "failure", "is_paused",
@@ -38,28 +35,17 @@ _PUSHED = (
 _BASE = ("wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT", "liveserver.proxy")  # of what comes through a tunnel
 
 
+def _of_engine(name: str) -> Any:
+    return property(lambda stub: getattr(stub._engine, name))
+
+
 class ServedStub(HTTPStub):
-    """A stub with what a process asks of its server."""
+    """A stub with what a process asks of its server besides."""
 
     __slots__ = ("first_number",)
 
     first_number: int
-
-    def adopt(self, listener: Listener) -> None:
-        """See `Server.adopt`."""
-        self._engine.adopt(listener)
-
-    def silence(self) -> None:
-        """See `Server.silence`."""
-        self._engine.silence()
-
-    def take_report(self) -> tuple[list[Unfinished], list[BaseException]]:
-        """See `Server.take_report`."""
-        return self._engine.take_report()
-
-    def stack_of(self, record: Exchange) -> str:
-        """See `RequestLog.stack_of`."""
-        return self._engine.stack_of(record)
+    adopt, silence, take_report, stack_of = map(_of_engine, ("adopt", "silence", "take_report", "stack_of"))
 
 
 def make_stub(
@@ -80,7 +66,6 @@ def make_stub(
         display_name: What messages call it.
         first_number: The number of the first object that the parent gets a handle of.
         settings: Attributes of its inspection.
-        options: The keywords of `HTTPStub`.
     """
     if authority is not None:
         Certificates.adopt(*authority)
@@ -112,7 +97,7 @@ class StubCommandHandler(RequestCommandHandler):
         """Call a method of an object; all that its result refers to is pushed before it."""
         try:
             import_modules(modules, main)
-            args, kwargs = _Unpacker(io.BytesIO(data), self._load).load()
+            args, kwargs = Unpacker(data, self._load).load()
         except UsageError:
             raise
         except Exception as error:
@@ -196,7 +181,7 @@ class _Packer(pickle.Pickler):
 
     def persistent_id(self, value: object) -> object:
         kind = type(value)
-        if kind in _KINDS:
+        if kind in KINDS:
             return kind, self._handler.number_of(value)
         if isinstance(value, RecordedRequest):
             return REQUEST, value.index
@@ -204,14 +189,5 @@ class _Packer(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, BaseException):
-            return unpack_error, (RemoteException.pack(value),)
-        return (make_absent_stream, ()) if isinstance(value, Stream) else NotImplemented
-
-
-class _Unpacker(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, load: Callable[[Any, int], object]) -> None:
-        super().__init__(file)
-        self._load = load
-
-    def persistent_load(self, found: tuple[Any, int]) -> Any:
-        return self._load(*found)
+            return RemoteException.unpack, (RemoteException.pack(value),)
+        return (Stream, (refuse_stream, encode_piece)) if isinstance(value, Stream) else NotImplemented
