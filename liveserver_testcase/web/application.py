@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import pkgutil
@@ -36,7 +37,9 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
     """
     if not callable(app):
         raise UsageError(f"the application is {quote(app)}, which cannot be called; {_WANTED}")
-    target = _find_target(app)
+    target: Callable[..., Any] = app  # what runs when it is called: of an object its ``__call__``, bound
+    if not isinstance(app, type | functools.partial) and not inspect.isroutine(app):
+        target = app.__call__
     try:
         parameters = list(inspect.signature(target).parameters.values())
     except (TypeError, ValueError):  # written in C, or with a __signature__ that is none
@@ -92,13 +95,6 @@ def _takes(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def _find_target(app: Any) -> Callable[..., Any]:
-    """What runs when ``app`` is called: the function itself, or the ``__call__`` of an object, bound."""
-    if isinstance(app, type | functools.partial) or inspect.isroutine(app):
-        return app
-    return app.__call__  # type: ignore[no-any-return]  # bound, so that `self` is no argument
-
-
 def _is_async(target: Callable[..., Any]) -> bool:
     """Whether calling it gives an awaitable, also where a decorator hides that or a mark shows it."""
     if isinstance(target, type):
@@ -127,10 +123,8 @@ def load_app(text: str, timeout: float | None = None) -> Any:
         UsageError: It is no import string, or there is no such module or attribute.
         ServerStartError: The module, or the factory, raised something, which is the cause, or has not ended.
     """
-    if timeout is None:
-        return _load(text)
     try:
-        with time_limit(timeout):
+        with contextlib.nullcontext() if timeout is None else time_limit(timeout):
             return _load(text)
     except TimeLimitExceeded as interrupt:
         raise ServerStartError(
@@ -145,7 +139,18 @@ def _load(text: str) -> Any:
             f"{text!r} is no import string; wanted 'package.module:attribute', or 'package.module:factory()'"
         )
     module, path, call = found.groups()
-    target = _import(text, module)
+    try:
+        target = pkgutil.resolve_name(f"{module}:")
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is None or not f"{module}.".startswith(f"{missing}."):  # it is there, and cannot be imported
+            raise ServerStartError(
+                f"{text!r} cannot be loaded: importing {module} raised {describe_error(error)}"
+            ) from error
+        raise UsageError(
+            f"{text!r} cannot be loaded: there is no module {missing!r}. "
+            "Is its directory in sys.path, and the tests run from the project's root?"
+        ) from error
     reached = module
     for name in path.split("."):
         try:
@@ -161,24 +166,6 @@ def _load(text: str) -> Any:
         return target()
     except Exception as error:
         raise ServerStartError(f"{text!r} cannot be loaded: {path}() raised {describe_error(error)}") from error
-
-
-def _import(text: str, module: str) -> Any:
-    try:
-        return pkgutil.resolve_name(f"{module}:")
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise _failed(text, module, error) from error  # it is there, but something that it imports is not
-        raise UsageError(
-            f"{text!r} cannot be loaded: there is no module {error.name!r}. "
-            "Is its directory in sys.path, and the tests run from the project's root?"
-        ) from error
-    except (Exception, SystemExit) as error:
-        raise _failed(text, module, error) from error
-
-
-def _failed(text: str, module: str, error: BaseException) -> ServerStartError:
-    return ServerStartError(f"{text!r} cannot be loaded: importing {module} raised {describe_error(error)}")
 
 
 def configured_port(app: Any) -> int:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from werkzeug.http import parse_options_header
 
 from ..core.masking import MASK, mask, mask_header
 from ..core.text import describe_error, quote
@@ -117,13 +120,11 @@ def make_captured_entries(records: Iterable[RequestRecord], url: str) -> list[Ha
     """Make the entries of what was captured by a live server at ``url``."""
     entries = []
     for record in records:
-        capture = record.capture
-        if capture is None:
+        if record.capture is None:
             continue
-        request, response = capture.request, capture.response
+        request, response = record.capture.request, record.capture.response
         host = find_header(request.headers, "host")
         base = f"{url.partition('://')[0]}://{host}" if host else url
-        lost = "" if request.size == len(request.body) else "not all of the request's body was kept"
         entries.append(
             entry_of(
                 record,
@@ -132,7 +133,7 @@ def make_captured_entries(records: Iterable[RequestRecord], url: str) -> list[Ha
                 request_body=request.body,
                 response_headers=response.headers,
                 response_body=response.body if response.size == len(response.body) else None,
-                comment=lost,
+                comment="" if request.size == len(request.body) else "not all of the request's body was kept",
             )
         )
     return entries
@@ -162,112 +163,34 @@ def write_har(path: str | os.PathLike[str], entries: Iterable[HarEntry], *, secr
 
 def make_har(entries: Iterable[HarEntry], *, secrets: bool = False) -> dict[str, Any]:
     """Make the JSON of a HAR file: see `write_har`."""
+    change = _keep if secrets else mask
     ordered = sorted(entries, key=lambda entry: entry.started_at)
     return {
         "log": {
             "version": "1.2",
             "creator": {"name": "liveserver_testcase", "version": vars(sys.modules[_PACKAGE])["__version__"]},
-            "entries": [_write_entry(entry, secrets=secrets) for entry in ordered],
+            "entries": [_write_entry(each if secrets else _mask_entry(each), change) for each in ordered],
         }
     }
 
 
-def _write_entry(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
-    url = entry.url if secrets else mask(entry.url)
-    parts = {name: round(entry.timings.get(name, -1.0), 3) for name in ("ssl", "send", "wait", "receive")}
-    timings = {"blocked": -1, "dns": -1, "connect": parts["ssl"], **parts}
-    timings.update({name: max(0, timings[name]) for name in ("send", "wait", "receive")})  # they are not optional
-    written: dict[str, Any] = {
-        "startedDateTime": datetime.fromtimestamp(entry.started_at, timezone.utc).isoformat(timespec="milliseconds"),
-        "time": round(sum(max(0, timings[name]) for name in ("connect", "send", "wait", "receive")), 3),
-        "request": {
-            "method": entry.method,
-            "url": url,
-            "httpVersion": entry.version,
-            "cookies": _write_cookies(entry.request_headers, secrets=secrets),
-            "headers": _write_headers(entry.request_headers, secrets=secrets),
-            "queryString": _write_pairs(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
-            "headersSize": -1,
-            "bodySize": len(entry.request_body),
-        },
-        "response": _write_response(entry, secrets=secrets),
-        "cache": {},
-        "timings": timings,
-        "connection": entry.connection,
-    }
-    if entry.request_body:
-        written["request"]["postData"] = _write_post_data(entry, secrets=secrets)
-    if entry.comment:
-        written["comment"] = entry.comment if secrets else mask(entry.comment)
-    return written
+def _keep(body: bytes) -> bytes:
+    return body
 
 
-def _write_response(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
-    kind = find_header(entry.response_headers, "content-type")
-    content: dict[str, Any] = {"size": -1, "mimeType": kind or "x-unknown"}
-    size = -1
-    if entry.response_body is not None:
-        body, size = entry.response_body, len(entry.response_body)
-        coding = find_header(entry.response_headers, "content-encoding")
-        decoded = take_coding_off(body, coding)
-        if decoded is not None:
-            body = decoded
-            content["compression"] = len(body) - size
-        elif coding:
-            content["_isEncoded"] = True  # which HAR has no word for
-        content["size"] = len(body)
-        if body:
-            content |= _write_body(body, kind, secrets=secrets)
-    return {
-        "status": entry.status,
-        "statusText": entry.reason,
-        "httpVersion": entry.version,
-        "cookies": [
-            {
-                "name": value.partition("=")[0].strip(),
-                "value": value.partition(";")[0].partition("=")[2] if secrets else MASK,
-            }
-            for name, value in entry.response_headers
-            if name.lower() == "set-cookie"
-        ],
-        "headers": _write_headers(entry.response_headers, secrets=secrets),
-        "content": content,
-        "redirectURL": _write_header("location", find_header(entry.response_headers, "location"), secrets=secrets),
-        "headersSize": -1,
-        "bodySize": size,
-    }
+def _mask_entry(entry: HarEntry) -> HarEntry:
+    """The entry without secrets, but for its bodies, which are masked when they are decoded."""
+    return replace(
+        entry,
+        url=mask(entry.url),
+        request_headers=[(name, _mask_header(name, value)) for name, value in entry.request_headers],
+        response_headers=[(name, _mask_header(name, value)) for name, value in entry.response_headers],
+        comment=mask(entry.comment),
+    )
 
 
-def _write_post_data(entry: HarEntry, *, secrets: bool) -> dict[str, Any]:
-    kind = find_header(entry.request_headers, "content-type")
-    decoded = take_coding_off(entry.request_body, find_header(entry.request_headers, "content-encoding"))
-    written = _write_body(entry.request_body if decoded is None else decoded, kind, secrets=secrets)
-    if "encoding" in written:
-        written["_encoding"] = written.pop("encoding")  # HAR knows it for responses only
-    if kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded" and "text" in written:
-        written["params"] = _write_pairs(parse_qsl(written["text"], keep_blank_values=True))
-    return {"mimeType": kind, **written}
-
-
-def _write_body(body: bytes, kind: str, *, secrets: bool) -> dict[str, Any]:
-    if not secrets:
-        body = mask(body)
-    if is_text(kind, body):
-        try:
-            return {"text": body.decode(_charset_of(kind))}
-        except (UnicodeDecodeError, LookupError):
-            pass
-    return {"text": base64.b64encode(body).decode(), "encoding": "base64"}
-
-
-def _write_headers(headers: Pairs, *, secrets: bool) -> list[dict[str, str]]:
-    return _write_pairs((name, _write_header(name, value, secrets=secrets)) for name, value in headers)
-
-
-def _write_header(name: str, value: str, *, secrets: bool) -> str:
+def _mask_header(name: str, value: str) -> str:
     """The value without secrets; of cookies the names and attributes are kept, which a client goes by."""
-    if secrets:
-        return value
     if name.lower() == "set-cookie":
         first, *attributes = value.split(";")
         return ";".join([f"{first.partition('=')[0]}={MASK}", *attributes])
@@ -276,13 +199,78 @@ def _write_header(name: str, value: str, *, secrets: bool) -> str:
     return mask_header(name, value)
 
 
-def _write_cookies(headers: Pairs, *, secrets: bool) -> list[dict[str, str]]:
-    crumbs = [part for name, value in headers if name.lower() == "cookie" for part in value.split(";") if "=" in part]
-    pairs = [crumb.strip().partition("=")[::2] for crumb in crumbs]
-    return _write_pairs((name, value if secrets else MASK) for name, value in pairs)
+def _write_entry(entry: HarEntry, change: Callable[[bytes], bytes]) -> dict[str, Any]:
+    """Write an entry, with the bodies as ``change`` makes them."""
+    parts = {name: round(entry.timings.get(name, -1.0), 3) for name in ("ssl", "send", "wait", "receive")}
+    timings = {"blocked": -1, "dns": -1, "connect": parts["ssl"], **parts}
+    timings.update({name: max(0, timings[name]) for name in ("send", "wait", "receive")})  # they are not optional
+    cookies = [crumb for name, value in entry.request_headers if name.lower() == "cookie" for crumb in value.split(";")]
+    set_cookies = [
+        value.partition(";")[0].partition("=") for name, value in entry.response_headers if name.lower() == "set-cookie"
+    ]
+    request: dict[str, Any] = {
+        "method": entry.method,
+        "url": entry.url,
+        "httpVersion": entry.version,
+        "cookies": _write_pairs(crumb.strip().partition("=")[::2] for crumb in cookies if "=" in crumb),
+        "headers": _write_pairs(entry.request_headers),
+        "queryString": _write_pairs(parse_qsl(urlsplit(entry.url).query, keep_blank_values=True)),
+        "headersSize": -1,
+        "bodySize": len(entry.request_body),
+    }
+    if entry.request_body:
+        kind = find_header(entry.request_headers, "content-type")
+        coding = find_header(entry.request_headers, "content-encoding")
+        decoded = take_coding_off(entry.request_body, coding)
+        written: dict[str, Any] = _write_body(change(entry.request_body if decoded is None else decoded), kind)
+        if "encoding" in written:
+            written["_encoding"] = written.pop("encoding")  # HAR knows it for responses only
+        elif kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+            written["params"] = _write_pairs(parse_qsl(written["text"], keep_blank_values=True))
+        request["postData"] = {"mimeType": kind, **written}
+    body, kind = entry.response_body, find_header(entry.response_headers, "content-type")
+    content: dict[str, Any] = {"size": -1, "mimeType": kind or "x-unknown"}
+    if body is not None:
+        coding = find_header(entry.response_headers, "content-encoding")
+        decoded = take_coding_off(body, coding)
+        if decoded is not None:
+            content["compression"] = len(decoded) - len(body)
+        elif coding:
+            content["_isEncoded"] = True  # which HAR has no word for
+        whole = body if decoded is None else decoded
+        content["size"] = len(whole)
+        if whole:
+            content |= _write_body(change(whole), kind)
+    return {
+        "startedDateTime": datetime.fromtimestamp(entry.started_at, timezone.utc).isoformat(timespec="milliseconds"),
+        "time": round(sum(max(0, timings[name]) for name in ("connect", "send", "wait", "receive")), 3),
+        "request": request,
+        "response": {
+            "status": entry.status,
+            "statusText": entry.reason,
+            "httpVersion": entry.version,
+            "cookies": _write_pairs((name.strip(), value) for name, _, value in set_cookies),
+            "headers": _write_pairs(entry.response_headers),
+            "content": content,
+            "redirectURL": find_header(entry.response_headers, "location"),
+            "headersSize": -1,
+            "bodySize": -1 if body is None else len(body),
+        },
+        "cache": {},
+        "timings": timings,
+        "connection": entry.connection,
+        **({"comment": entry.comment} if entry.comment else {}),
+    }
 
 
-def _write_pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+def _write_body(body: bytes, kind: str) -> dict[str, str]:
+    if is_text(kind, body):
+        with contextlib.suppress(UnicodeDecodeError, LookupError):
+            return {"text": body.decode(_charset_of(kind))}
+    return {"text": base64.b64encode(body).decode(), "encoding": "base64"}
+
+
+def _write_pairs(pairs: Iterable[Iterable[str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in pairs]
 
 
@@ -298,11 +286,7 @@ def is_text(kind: str, body: bytes = b"") -> bool:
 
 
 def _charset_of(kind: str) -> str:
-    for part in kind.split(";")[1:]:
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "charset":
-            return value.strip("\"' ") or "utf-8"
-    return "utf-8"
+    return parse_options_header(kind)[1].get("charset") or "utf-8"
 
 
 def find_header(headers: Iterable[tuple[str, str]], name: str) -> str:
@@ -330,7 +314,8 @@ def read_har(path: str | os.PathLike[str]) -> list[HarEntry]:
         raise UsageError(f"{where} cannot be read: {describe_error(error)}; wanted a HAR file") from error
     except ValueError as error:
         raise UsageError(f"{where} is no JSON: {error}; wanted a HAR file") from error
-    entries = _get(content, ("log", "entries"))
+    log = content.get("log") if isinstance(content, dict) else None
+    entries = log.get("entries") if isinstance(log, dict) else None
     if not isinstance(entries, list):
         raise UsageError(f"{where} has no list log.entries; wanted a HAR file, as developer tools save it")
     read = []
@@ -343,45 +328,46 @@ def read_har(path: str | os.PathLike[str]) -> list[HarEntry]:
     return sorted((entry for entry in read if entry.status >= 200), key=lambda entry: entry.started_at)
 
 
-def _get(content: object, names: Iterable[str]) -> object:
-    for name in names:
-        content = content.get(name) if isinstance(content, dict) else None
-    return content
-
-
 def _read_entry(entry: Mapping[str, Any]) -> HarEntry:
     request, response = entry["request"], entry["response"]
     if not isinstance(request["url"], str) or not urlsplit(request["url"]).netloc:
         raise ValueError(f"request.url is {quote(request['url'])}")
-    headers = _read_pairs(response.get("headers", ()))
-    content = response.get("content") or {}
+    content, posted = response.get("content") or {}, request.get("postData") or {}
     body = _read_body(content.get("text"), content.get("encoding"), content.get("mimeType") or "")
     if body is None and (content.get("size") or 0) <= 0:  # -1 of a redirect in files of Chromium
         body = b""
+    kind, params = str(posted.get("mimeType") or ""), posted.get("params") or ()
+    sent = _read_body(posted.get("text"), posted.get("_encoding") or posted.get("encoding"), kind)
+    if not sent and params and "multipart" in kind:
+        raise ValueError("request.postData has the fields of a multipart form, and not its text")
     dropped = _FRAMING if content.get("_isEncoded") else _FRAMING | {"content-encoding"}
-    version = str(request.get("httpVersion", "")).lower()
     return HarEntry(
         str(request["method"]),
         request["url"],
-        [pair for pair in _read_pairs(request.get("headers", ())) if pair[0].lower() not in _FRAMING],
-        _read_post_data(request.get("postData") or {}),
+        _read_headers(request, _FRAMING),
+        sent or urlencode([(item["name"], item.get("value", "")) for item in params]).encode(),
         int(response["status"]),
         str(response.get("statusText") or ""),
-        [pair for pair in headers if pair[0].lower() not in dropped],
+        _read_headers(response, dropped),
         body,
         _read_time(entry["startedDateTime"]),
         {name: value for name, value in (entry.get("timings") or {}).items() if isinstance(value, int | float)},
-        _EXPORTED_VERSIONS.get(version, "HTTP/1.1"),
+        _EXPORTED_VERSIONS.get(str(request.get("httpVersion", "")).lower(), "HTTP/1.1"),
         str(entry.get("connection", "")),
         str(entry.get("comment", "")),
     )
 
 
-def _read_pairs(items: Iterable[Mapping[str, Any]]) -> Pairs:
+def _read_headers(message: Mapping[str, Any], dropped: frozenset[str]) -> Pairs:
     """Names and values; those that HTTP/2 writes with a colon are no headers."""
-    pairs = [(str(item["name"]), str(item["value"])) for item in items]
+    pairs = [(str(item["name"]), str(item["value"])) for item in message.get("headers", ())]
     # several lines of one header, Set-Cookie above all, stand in one value in files of Chromium
-    return [(name, line) for name, value in pairs if not name.startswith(":") for line in value.split("\n")]
+    return [
+        (name, line)
+        for name, value in pairs
+        if not name.startswith(":") and name.lower() not in dropped
+        for line in value.split("\n")
+    ]
 
 
 def _read_time(text: str) -> float:
@@ -400,16 +386,3 @@ def _read_body(text: object, encoding: object, kind: str) -> bytes | None:
         except binascii.Error as error:
             raise ValueError(f"its body is no base64: {error}") from error
     return text.encode(_charset_of(kind), "replace")
-
-
-def _read_post_data(data: Mapping[str, Any]) -> bytes:
-    kind = str(data.get("mimeType") or "")
-    body = _read_body(data.get("text"), data.get("_encoding") or data.get("encoding"), kind)
-    if body:
-        return body
-    params = data.get("params") or ()
-    if not params:
-        return b""
-    if "multipart" in kind:
-        raise ValueError("request.postData has the fields of a multipart form, and not its text")
-    return urlencode([(item["name"], item.get("value", "")) for item in params]).encode()

@@ -254,7 +254,7 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
     # -- readiness ---------------------------------------------------------------------------------------------------
 
     def _wait_until_ready(self, path: str) -> None:
-        """Wait until a GET of ``path`` is answered below 500.
+        """Wait until a GET of ``path`` is answered below 500, and take these requests out of the test that runs.
 
         Raises:
             ServerStartError: It is not in time; says what was answered last, or how the server's process has died.
@@ -262,11 +262,12 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         timeout = self._engine.start_timeout
         deadline = monotonic() + timeout
         answer = "there was no time to ask"
-        pause = threading.Event()
+        is_ready, pause = False, threading.Event()
         ports: set[int] = set()  # that were asked from
-        while (left := deadline - monotonic()) > 0:
+        while not is_ready and (left := deadline - monotonic()) > 0:
             try:
                 status = self._ask(path, left, ports)
+                is_ready, answer = status < 500, f"it answered {status}"
             except (OSError, http.client.HTTPException) as error:
                 answer = describe_error(error)
                 if not self.is_running:  # nobody need wait for it any longer
@@ -275,21 +276,14 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
                     except ServerDied as death:
                         what = f"{self!r} could not start: GET {one_line(path)} was not answered, for {death}"
                         raise ServerStartError(what) from death
-            else:
-                if status < 500:
-                    self._set_apart(ports)
-                    return
-                answer = f"it answered {status}"
-            pause.wait(min(_READY_PAUSE, left))
-        errors = self._set_apart(ports)
-        raise ServerStartError(
-            f"{self!r} is not ready after {timeout:g} s: GET {one_line(path)}: {answer}; wanted a status below 500"
-        ) from (errors[-1] if errors else None)
-
-    def _set_apart(self, ports: set[int]) -> list[BaseException]:
-        """Take the requests that came from ``ports`` out of the test that runs; returns what was raised in them."""
+            if not is_ready:
+                pause.wait(min(_READY_PAUSE, left))
         records = self.journal.entries(self.journal.window)
-        return self._engine.move_to_window([each for each in records if each.address[1] in ports], _START)
+        errors = self._engine.move_to_window([each for each in records if each.address[1] in ports], _START)
+        if not is_ready:
+            raise ServerStartError(
+                f"{self!r} is not ready after {timeout:g} s: GET {one_line(path)}: {answer}; wanted a status below 500"
+            ) from (errors[-1] if errors else None)
 
     def _ask(self, path: str, timeout: float, ports: set[int]) -> int:
         """The status of a GET; the client's port is added to ``ports``."""
