@@ -224,6 +224,7 @@ class Unpacker(pickle.Unpickler):
         self._load = load
 
     def persistent_load(self, found: tuple[Any, int]) -> Any:
+        """See `pickle.Unpickler`."""
         return self._load(*found)
 
 
