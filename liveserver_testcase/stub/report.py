@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import TypeAlias, TypeVar
 
 from ..core.text import count, one_line, quote
@@ -66,23 +67,26 @@ class Traffic:
 
     Attributes:
         requests: Those that came whole.
+        stub: What the stub is called in a sentence.
+        lead: What a report begins with: which stub it is of, where there are several.
     """
 
     def __init__(self, url: str, exchanges: Sequence[Exchange], loss: str = "", name: str = "") -> None:
-        self.url = url
-        self.name_of_stub = name
         self.requests = find_requests(exchanges)
-        self._broken = [e for e in exchanges if _is_broken(e)]
+        self.stub = f"the stub {quote(name)}" if name else "the stub"
+        self.lead = f"stub {quote(name)}: " if name else ""
+        self._url = url
         self._loss = loss
+        self._broken: list[Exchange] = []
+        for exchange in exchanges:
+            is_tunnel = exchange.method == "CONNECT" and exchange.status == 200 and not exchange.aborted
+            request = exchange.handler_data
+            if request.failure if isinstance(request, RecordedRequest) else not is_tunnel:
+                self._broken.append(exchange)
 
     @cached_property
     def _numbers(self) -> dict[int, int]:
         return {id(request): number for number, request in enumerate(self.requests, 1)}
-
-    @property
-    def stub(self) -> str:
-        """What the stub is called in a sentence."""
-        return f"the stub {quote(self.name_of_stub)}" if self.name_of_stub else "the stub"
 
     def name(self, request: RecordedRequest) -> str:
         """A request with its number: the first of the test is #1; one that is no longer kept has none."""
@@ -109,18 +113,18 @@ class Traffic:
         """What came, a line each."""
         lines = []
         if self.requests:
-            lines.append(f"{self.stub} at {self.url} was sent {count(len(self.requests), 'request')} in this test:")
+            lines.append(f"{self.stub} at {self._url} was sent {count(len(self.requests), 'request')} in this test:")
             lines += _shorten(self.requests, "  ", lambda r: f"  {self.name(r)} -> {_get_outcome(r.exchange)}")
         if self._broken:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
-            start = "and" if lines else f"{self.stub} at {self.url} was sent"
+            start = "and" if lines else f"{self.stub} at {self._url} was sent"
             lines.append(f"{start} {what} incomplete or malformed:")
             lines += _shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_get_outcome(each)}")
             reasons = [each.refused or each.aborted for each in self._broken]
             hints = [hint for sign, hint in _CLIENT_HINTS.items() if any(sign in each for each in reasons)]
             lines += [f"  a client {hint}" for hint in dict.fromkeys(hints)]
         if not lines:
-            lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self.url}?")
+            lines.append(f"{self.stub} was sent nothing in this test: does the code under test use {self._url}?")
         return [*lines, self._loss] if self._loss else lines
 
 
@@ -128,13 +132,6 @@ def find_requests(exchanges: Iterable[Exchange]) -> list[RecordedRequest]:
     """The requests that came whole."""
     records = [exchange.handler_data for exchange in exchanges]
     return [record for record in records if isinstance(record, RecordedRequest) and not record.failure]
-
-
-def _is_broken(exchange: Exchange) -> bool:
-    if isinstance(exchange.handler_data, RecordedRequest):
-        return bool(exchange.handler_data.failure)
-    is_tunnel = exchange.method == "CONNECT" and exchange.status == 200
-    return not is_tunnel or bool(exchange.aborted)
 
 
 def describe_exchange(exchange: Exchange) -> str:
@@ -213,13 +210,7 @@ class Violation:
 
 
 def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequence[str] = ()) -> Violation:
-    """Return why nothing answered ``request``: the nearest expectation, criterion by criterion.
-
-    Args:
-        request: The request.
-        decision: What the registry said.
-        elsewhere: What other stubs have for it, in words.
-    """
+    """Return why nothing answered ``request``, and what other stubs have for it: ``elsewhere``, in words."""
     what = request.describe()
     nearest = None
     lines: list[Line]
@@ -263,6 +254,7 @@ def _advise_websocket(request: RecordedRequest) -> str:
 
 
 def _explain_skipped(what: str, skipped: Sequence[Skipped]) -> list[Line]:
+    """That expectations match a request, and why none of them answers it."""
     is_used_up = all(each.expectation.answer is not None and not each.has_room for each in skipped)
     why = "no expectation is left for it" if is_used_up else "what matches it cannot answer now"
     if any(each.expectation.answer is None for each in skipped):
@@ -274,11 +266,11 @@ def _explain_skipped(what: str, skipped: Sequence[Skipped]) -> list[Line]:
 
 
 def _format_skipped(skipped: Skipped) -> Line:
-    """An expectation, and why it does not answer."""
     expectation, has_room, state, first = skipped
     name = _name("  ", expectation)
     if expectation.answer is None or not has_room or not isinstance(name, str):
         return name  # which says so
+    why = "it matches now, and did not then"
     if expectation.state is not None and expectation.scenario is not None and expectation.state != state:
         scenario = expectation.scenario.name
         why = f"it wants {scenario!r} in state {expectation.state!r}, which is in state {state!r}"
@@ -286,24 +278,24 @@ def _format_skipped(skipped: Skipped) -> Line:
         why = f"it is later in its order: first must come {cite(first)}"
     elif expectation.order is not None:
         why = "its turn in the order is over"
-    else:
-        why = "it matches now, and did not then"
     return f"{name}\n    {why}"
 
 
 def _name(lead: str, expectation: Expectation) -> Line:
     """Criteria, where they stand, and what prevents the expectation from answering."""
-    name = f"{lead}{cite(expectation)}"
     if expectation.answer is None and not expectation.is_never:
         return f"{lead}{expectation.describe()}, without a reply, written at {expectation.location}"
-    return name if expectation.has_room or expectation.is_never else partial(_format_used_up, name, expectation)
+    name = f"{lead}{cite(expectation)}"
+    if expectation.has_room or expectation.is_never:
+        return name
 
+    def format_used_up(traffic: Traffic | None) -> str:
+        most = expectation.times_called
+        numbers = traffic.list_numbers(expectation.requests) if traffic is not None else ""
+        had = f"{numbers} had" if numbers else "has had"
+        return f"{name}, was for {count(most, 'request')}, and {had} {'it' if most == 1 else 'them'}"
 
-def _format_used_up(name: str, expectation: Expectation, traffic: Traffic | None) -> str:
-    most = expectation.times_called
-    numbers = traffic.list_numbers(expectation.requests) if traffic is not None else ""
-    had = f"{numbers} had" if numbers else "has had"
-    return f"{name}, was for {count(most, 'request')}, and {had} {'it' if most == 1 else 'them'}"
+    return format_used_up
 
 
 # -- a whole test ------------------------------------------------------------------------------------------------------
@@ -322,8 +314,8 @@ def explain_failure(
 
     Args:
         traffic: What was sent in it.
-        violations: Its own.
-        expectations: Those in the registry at its end.
+        violations: Those of the test.
+        expectations: What is in the registry at its end.
         must_be_met: Whether an expectation that is not met is held against it.
         unreadable: What came in it and was no request, or broke off in the middle of one.
         more: What is held against it besides.
@@ -332,24 +324,32 @@ def explain_failure(
     blocks: list[str] = []
     groups = _group(violations)
     for same in groups[:_MOST_LINES]:
-        numbers = traffic.list_numbers(v.request for v in same)
-        blocks.append(f"{numbers}{': ' if numbers else ''}{same[0].explain(traffic)}")
-        blocks += _format_written_later(same[0], expectations, unmet)
-        meant = _find_meant(same, unmet, traffic)
-        if meant is not None:  # say in the same breath what follows from it
+        violation = same[0]
+        numbers = traffic.list_numbers(each.request for each in same)
+        blocks.append(f"{numbers}{': ' if numbers else ''}{violation.explain(traffic)}")
+        if violation.is_repeatable:  # else it was answered, and something has gone wrong then
+            # What would answer it, had it been written before the request came; unmet ones say so themselves.
+            later = [e for e in expectations if e.number > violation.request.newest and not e.is_never]
+            later = [e for e in later if e not in unmet][:_MOST_COMPARED]
+            found = (e for e in later if e.criteria.matchers and e.matches(violation.request))
+            blocks += [f"  {cite(e)}, was written when it had come already" for e in islice(found, 1)]
+        # The unmet expectation that these requests were probably meant for: each is the nearest of the other.
+        meant = violation.nearest if violation.nearest in unmet else None
+        miss = traffic.find_nearest(meant.criteria) if meant is not None else None
+        if meant is not None and miss is not None and any(each.request is miss[0] for each in same):
             unmet.remove(meant)
             blocks.append(f"  {_format_times(meant.describe(), meant.times, meant.times_called)}")
-        if same[0].is_repeatable:
-            blocks.append(same[0].again)
+        if violation.is_repeatable:
+            blocks.append(violation.again)
     if len(groups) > _MOST_LINES:
         blocks.append(f"… and {count(len(groups) - _MOST_LINES, 'more request')} that nothing answers")
     blocks += [*_explain_unreadable(unreadable), *more]
     violating = {id(violation.request) for violation in violations}
     for mute in [e for e in expectations if e.answer is None and not e.is_never and e not in unmet]:
-        passed = [request for request in traffic.requests if id(request) not in violating and mute.matches(request)]
+        passed = (request for request in traffic.requests if id(request) not in violating and mute.matches(request))
         blocks += [
             f"{traffic.name(request)} was answered by something else, because {cite(mute)}, has no reply: add .reply(…)"
-            for request in passed[:1]
+            for request in islice(passed, 1)
         ]
     claimed = {id(request): e for e in expectations for request in e.requests} if unmet else {}
     blocks += [_format_unmet(e, claimed, traffic) for e in unmet[:_MOST_LINES]]
@@ -357,8 +357,7 @@ def explain_failure(
         blocks.append(f"… and {count(len(unmet) - _MOST_LINES, 'more expectation')} not met")
     if not blocks:
         return ""
-    lead = f"stub {quote(traffic.name_of_stub)}: " if traffic.name_of_stub else ""
-    return "\n".join([f"{lead}{blocks[0]}", *blocks[1:], *traffic.list_requests()])
+    return "\n".join([f"{traffic.lead}{blocks[0]}", *blocks[1:], *traffic.list_requests()])
 
 
 def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
@@ -368,13 +367,7 @@ def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
 
 
 def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequence[Exchange] = ()) -> str:
-    """What came to light when its test had been judged, each naming that test; empty if nothing did.
-
-    Args:
-        stub: Its name, where there are several.
-        violations: Of earlier tests.
-        unreadable: What came in earlier tests and could not be read.
-    """
+    """What came to light when its test had been judged, each naming that test; empty if nothing did."""
     groups = _group(violations)
     lead = f"stub {quote(stub)}: " if stub else ""
     first = [same[0] for same in groups[:_MOST_LINES]]
@@ -392,24 +385,6 @@ def _group(violations: Iterable[Violation]) -> list[list[Violation]]:
     for violation in violations:
         groups.setdefault((violation.request.window.number, violation.explain()), []).append(violation)
     return list(groups.values())
-
-
-def _format_written_later(
-    violation: Violation, expectations: Sequence[Expectation], unmet: Sequence[Expectation]
-) -> list[str]:
-    """What would answer a request, had it been written before that came; unmet ones say so themselves."""
-    if not violation.is_repeatable:  # it was answered, and something has gone wrong then
-        return []
-    later = [e for e in expectations if e.number > violation.request.newest and not e.is_never and e not in unmet]
-    found = [e for e in later[:_MOST_COMPARED] if e.criteria.matchers and e.matches(violation.request)]
-    return [f"  {cite(e)}, was written when it had come already" for e in found[:1]]
-
-
-def _find_meant(same: Sequence[Violation], unmet: Sequence[Expectation], traffic: Traffic) -> Expectation | None:
-    """The unmet expectation that these requests were probably meant for: each is the nearest of the other."""
-    nearest = same[0].nearest
-    miss = traffic.find_nearest(nearest.criteria) if nearest is not None and nearest in unmet else None
-    return nearest if miss is not None and any(v.request is miss[0] for v in same) else None
 
 
 def _format_times(what: str, times: Times, called: int, *, none: str = "never came") -> str:
@@ -451,14 +426,7 @@ def _format_unmet(expectation: Expectation, claimed: dict[int, Expectation], tra
 
 
 def explain_count(criteria: Criteria, times: Times, traffic: Traffic, *, waited: float = 0.0) -> str:
-    """Why the requests that came are not as many as were wanted: the nearest one, and what came at all.
-
-    Args:
-        criteria: What was wanted of them.
-        times: How many.
-        traffic: What came.
-        waited: Seconds that were waited for them.
-    """
+    """Why the requests that came, and were waited for so long, are not as many as were wanted."""
     found = [request for request in traffic.requests if criteria.matches(request)]
     lines = [_format_times(criteria.describe(), times, len(found)) + (f" within {waited:g} s" if waited else "")]
     if found:
@@ -469,14 +437,7 @@ def explain_count(criteria: Criteria, times: Times, traffic: Traffic, *, waited:
 
 
 def explain_order(steps: Sequence[Criteria], found: Sequence[RecordedRequest], traffic: Traffic, *, exact: bool) -> str:
-    """Why requests did not come in an order.
-
-    Args:
-        steps: What was wanted.
-        found: The requests of the first steps.
-        traffic: What came.
-        exact: Whether nothing else was to come.
-    """
+    """Why requests did not come in an order; ``found`` are those of its first steps."""
     if len(found) == len(steps):
         text = f"more came than the {count(len(steps), 'request')} that were wanted"
         return "\n".join([text, *traffic.list_requests()])
