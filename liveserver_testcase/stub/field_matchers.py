@@ -12,7 +12,7 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from urllib.request import parse_http_list
 
-from werkzeug.datastructures import Authorization, MultiDict
+from werkzeug.datastructures import MultiDict
 
 from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
@@ -161,13 +161,15 @@ class QueryMatcher(FieldMatcher):
     name = "query"
 
     def __init__(self, wanted: object) -> None:
-        self._raw = wanted.removeprefix("?") if isinstance(wanted, str) else None
-        if self._raw is not None and not _QUERY.fullmatch(self._raw):
+        if isinstance(wanted, str) and not _QUERY.fullmatch(wanted.removeprefix("?")):
             raise UsageError(
                 f"query is {quote(wanted)}, which no request can carry; a text is the raw query, as in 'q=a%20b'"
             )
-        is_none = isinstance(wanted, list | tuple) and not wanted
-        super().__init__(ABSENT if self._raw is not None or is_none else wanted)
+        if isinstance(wanted, str):
+            wanted = wanted.removeprefix("?")
+        elif isinstance(wanted, list | tuple) and not wanted:
+            wanted = ABSENT
+        super().__init__(wanted)
 
     @classmethod
     def parse(cls, query: str) -> QueryMatcher:
@@ -178,31 +180,20 @@ class QueryMatcher(FieldMatcher):
         return request.args
 
     def can_be_whole(self, wanted: object) -> bool:
-        return is_text_pattern(wanted) or super().can_be_whole(wanted)
+        return isinstance(wanted, str) or is_text_pattern(wanted) or super().can_be_whole(wanted)
 
     def read_whole(self, request: RecordedRequest) -> object:
+        raw = request.query_string.decode("latin-1")
         if self.wanted is ABSENT:
-            return _read_raw(request) or ABSENT
-        return _read_raw(request) if isinstance(self.wanted, re.Pattern) else request.args
-
-    def matches(self, request: RecordedRequest) -> bool:
-        return super().matches(request) if self._raw is None else _read_raw(request) == self._raw
+            return raw or ABSENT
+        return raw if isinstance(self.wanted, str | re.Pattern) else request.args
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        if self._raw is None:
+        if not isinstance(self.wanted, str):
             return super().explain(request)
-        raw = _read_raw(request)
-        same = sorted(parse_form(raw.encode())) == sorted(parse_form(self._raw.encode()))
-        return self.miss(
-            quote(raw), "the same parameters: a mapping compares those, a text each letter" if same else ""
-        )
-
-    def describe(self) -> str:
-        return super().describe() if self._raw is None else quote(self._raw)
-
-
-def _read_raw(request: RecordedRequest) -> str:
-    return request.query_string.decode("latin-1")
+        same = sorted(parse_form(request.query_string)) == sorted(parse_form(self.wanted.encode()))
+        hint = "the same parameters: a mapping compares those, a text each letter" if same else ""
+        return self.miss(quote(self.read_whole(request)), hint)
 
 
 class HeadersMatcher(FieldMatcher):
@@ -317,7 +308,26 @@ class AuthMatcher(Matcher):
 
     def matches(self, request: RecordedRequest) -> bool:
         raw, got = request.headers.get("Authorization"), request.authorization
-        return accepts_each(lambda wanted: _accepts_credentials(wanted, raw, got), self.wanted)
+        kind = got.type if got is not None else ""
+        token = got.token if got is not None and kind == "bearer" else None
+
+        def accepts_credentials(wanted: object) -> bool:
+            if wanted is ABSENT:
+                return raw is None
+            if isinstance(wanted, tuple):
+                if got is None or kind != "basic":
+                    return False
+                name, password = str(got.username), str(got.password)
+                return accepts(wanted, (name, password)) or accepts(wanted, (read_latin1(name), read_latin1(password)))
+            if isinstance(wanted, str) and " " in wanted:
+                return raw is not None and (raw == wanted or _has_same_credentials(wanted, raw))
+            if isinstance(wanted, str):
+                return token == wanted
+            if isinstance(wanted, re.Pattern | Combinator):
+                return (raw is not None and accepts(wanted, raw)) or (token is not None and accepts(wanted, token))
+            return accepts(wanted, got)
+
+        return accepts_each(accepts_credentials, self.wanted)
 
     def explain(self, request: RecordedRequest) -> Mismatch:
         got = request.authorization
@@ -344,26 +354,6 @@ class AuthMatcher(Matcher):
         if isinstance(self.wanted, re.Pattern):
             return f"matching {MASK}"
         return show(_mask_parts(self.wanted))
-
-
-def _accepts_credentials(wanted: object, raw: str | None, got: Authorization | None) -> bool:
-    """Whether credentials, as they came and as they were read, are what is wanted."""
-    kind = got.type if got is not None else ""
-    if wanted is ABSENT:
-        return raw is None
-    if isinstance(wanted, tuple):
-        if got is None or kind != "basic":
-            return False
-        name, password = str(got.username), str(got.password)
-        return accepts(wanted, (name, password)) or accepts(wanted, (read_latin1(name), read_latin1(password)))
-    token = got.token if got is not None and kind == "bearer" else None
-    if isinstance(wanted, str):
-        if " " in wanted:
-            return raw is not None and (raw == wanted or _has_same_credentials(wanted, raw))
-        return token == wanted
-    if isinstance(wanted, re.Pattern | Combinator):
-        return (raw is not None and accepts(wanted, raw)) or (token is not None and accepts(wanted, token))
-    return accepts(wanted, got)
 
 
 def _mask_parts(wanted: object) -> object:

@@ -21,25 +21,10 @@ from werkzeug.http import parse_options_header
 from ..web import request_head
 
 __all__ = [
-    "NO_JSON",
-    "TOKEN",
-    "FormParser",
-    "decode_octets",
-    "decode_path",
-    "decode_text",
-    "find_charset",
-    "join_lines",
-    "parse_authorization",
-    "parse_cookies",
-    "parse_form",
-    "parse_json",
-    "read_latin1",
-    "split_path",
-    "unquote_cookie",
-    "write_octets",
-    "write_part",
-    "write_path",
-]
+    "ENCODED_SLASH", "NO_JSON", "TOKEN", "FormParser", "decode_octets", "decode_path", "find_charset", "join_lines",
+    "parse_authorization", "parse_cookies", "parse_form", "parse_json", "read_latin1", "split_path",
+    "unquote_cookie", "write_octets", "write_path",
+]  # fmt: skip
 
 NO_JSON = object()
 """Stands for a body that is no JSON."""
@@ -48,8 +33,8 @@ TOKEN = re.compile(request_head.TOKEN.decode())
 
 # -- octets ------------------------------------------------------------------------------------------------------------
 
-_SLASH = "\udc2f"  # stands for an encoded slash; `surrogateescape` has no use for it, since a slash is ASCII
-_ENCODED_SLASH = re.compile("%2[Ff]")
+ENCODED_SLASH = "\udc2f"  # stands for an encoded slash; `surrogateescape` has no use for it, since a slash is ASCII
+_PERCENT_SLASH = re.compile("%2[Ff]")
 _LIKE_A_SLASH = re.compile("%(?=(?:25)*2[Ff])")
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 
@@ -61,7 +46,9 @@ def split_path(raw: str) -> str:
     """
     if "%" not in raw:
         return raw
-    return _SLASH.join(unquote_to_bytes(part).decode("utf-8", "surrogateescape") for part in _ENCODED_SLASH.split(raw))
+    return ENCODED_SLASH.join(
+        unquote_to_bytes(part).decode("utf-8", "surrogateescape") for part in _PERCENT_SLASH.split(raw)
+    )
 
 
 def decode_path(raw: str) -> str:
@@ -74,12 +61,7 @@ def decode_path(raw: str) -> str:
 
 def write_path(path: str) -> str:
     """What `split_path` made, as text for people."""
-    return _LIKE_A_SLASH.sub("%25", path).replace(_SLASH, "%2F")
-
-
-def write_part(part: str) -> str:
-    """A part of what `split_path` made, as the text that it stands for."""
-    return part.replace(_SLASH, "/")
+    return _LIKE_A_SLASH.sub("%25", path).replace(ENCODED_SLASH, "%2F")
 
 
 def write_octets(text: str) -> str:
@@ -191,11 +173,6 @@ def find_charset(named: str | None) -> str:
     except (LookupError, ValueError):
         return "utf-8"
     return info.name
-
-
-def decode_text(content: bytes, charset: str) -> str:
-    """Text without its byte order mark; what does not decode is replaced."""
-    return content.decode("utf-8-sig" if charset == "utf-8" else charset, "replace")
 
 
 def parse_json(content: bytes, find_named: Callable[[], str]) -> Any:

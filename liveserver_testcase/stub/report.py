@@ -22,17 +22,9 @@ from .request import RecordedRequest
 from .target_matchers import suggest_path
 
 __all__ = [
-    "Traffic",
-    "Violation",
-    "describe_exchange",
-    "explain_count",
-    "explain_failure",
-    "explain_late",
-    "explain_order",
-    "explain_script",
-    "find_requests",
-    "find_violation",
-]
+    "Traffic", "Violation", "describe_exchange", "explain_count", "explain_failure", "explain_late",
+    "explain_order", "explain_script", "find_requests", "find_violation",
+]  # fmt: skip
 
 _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
 _MOST_COMPARED = 1000  # requests or expectations among which the nearest is looked for: it takes time

@@ -32,7 +32,6 @@ from .parsing import (
     FormParser,
     decode_octets,
     decode_path,
-    decode_text,
     find_charset,
     join_lines,
     parse_authorization,
@@ -235,8 +234,8 @@ class RecordedRequest(Request):
 
     @cached_property
     def text(self) -> str:
-        """The content as text in its `charset`; what does not decode is replaced."""
-        return decode_text(self.content, self.charset)
+        """The content as text in its `charset`, without a byte order mark; what does not decode is replaced."""
+        return self.content.decode("utf-8-sig" if self.charset == "utf-8" else self.charset, "replace")
 
     @cached_property
     def json_value(self) -> object:

@@ -13,24 +13,16 @@ from werkzeug.exceptions import HTTPException
 from ..core.text import quote
 from ..errors import UsageError
 from .matcher import Matcher, Mismatch
-from .parsing import TOKEN, decode_path, split_path, write_octets, write_part, write_path
+from .parsing import ENCODED_SLASH, TOKEN, decode_path, split_path, write_octets, write_path
 from .values import INCLUDING, Logical, accepts, accepts_each, decides_on_text, list_parts, show
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
 __all__ = [
-    "TARGET_MATCHERS",
-    "HostMatcher",
-    "MethodMatcher",
-    "PathMatcher",
-    "SchemeMatcher",
-    "TargetKeywords",
-    "find_group",
-    "make_path",
-    "split_target",
-    "suggest_path",
-]
+    "TARGET_MATCHERS", "HostMatcher", "MethodMatcher", "PathMatcher", "SchemeMatcher", "TargetKeywords",
+    "find_group", "make_path", "split_target", "suggest_path",
+]  # fmt: skip
 
 # What werkzeug cannot have in a rule, or takes for the beginning of a placeholder, and a private character for each.
 _FOR_RULES = {ord("<"): 0x10FC3C, 0xDC2F: 0x10FC2F} | {0xDC00 + octet: 0x10FC00 + octet for octet in range(0x80, 0x100)}
@@ -173,7 +165,7 @@ class RuleMatcher(PathMatcher):
     def find_params(self, request: RecordedRequest) -> dict[str, Any]:
         found = self._match(split_path(request.raw_path)) or {}
         return {
-            name: write_part(value.translate(_FROM_RULES)) if isinstance(value, str) else value
+            name: value.translate(_FROM_RULES).replace(ENCODED_SLASH, "/") if isinstance(value, str) else value
             for name, value in found.items()
         }
 

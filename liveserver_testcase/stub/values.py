@@ -20,29 +20,10 @@ from ..core.text import one_line, quote
 from ..errors import UsageError
 
 __all__ = [
-    "ABSENT",
-    "ALL_OF",
-    "ANY_OF",
-    "INCLUDING",
-    "NOT",
-    "UNORDERED",
-    "Combinator",
-    "Logical",
-    "Masked",
-    "accepts",
-    "accepts_each",
-    "accepts_values",
-    "check_json",
-    "decides_on_text",
-    "first_unassigned",
-    "freeze",
-    "is_custom_comparator",
-    "is_type",
-    "list_parts",
-    "make_text",
-    "merge_values",
-    "show",
-]
+    "ABSENT", "ALL_OF", "ANY_OF", "INCLUDING", "NOT", "UNORDERED", "Combinator", "Logical", "Masked", "accepts",
+    "accepts_each", "accepts_values", "check_json", "decides_on_text", "first_unassigned", "freeze",
+    "is_custom_comparator", "is_type", "list_parts", "make_text", "merge_values", "show",
+]  # fmt: skip
 
 
 C = TypeVar("C", bound="Combinator")
