@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from ..core.checks import check_seconds
-from ..core.journal import drain, runs_loop
+from ..core.journal import JournalWindow, drain, runs_loop
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange
-from .expectation import Expectation, Times, cite
-from .matching import Criteria
+from .expectation import Expectation, cite
 from .registry import Decision, ExpectationRegistry
 from .reply import Reply
 from .report import (
     Traffic,
     Violation,
     describe_exchange,
-    explain_count,
     explain_failure,
     explain_late,
     find_requests,
@@ -39,6 +37,7 @@ __all__ = ["Failure", "Inspection", "refuse_in_loop"]
 __unittest = True
 
 T = TypeVar("T")
+_Raised: TypeAlias = tuple[Exchange, BaseException]
 
 _MOST_HELD = 1000  # failures that are kept one by one: a report shows the first twenty that differ
 
@@ -51,14 +50,10 @@ class Failure(NamedTuple):
 
 
 def refuse_in_loop(what: str, async_name: str) -> None:
-    """Refuse to block an event loop.
-
-    Args:
-        what: What would block it, such as ``stub.take_request()``.
-        async_name: What to write instead.
+    """Refuse to have ``what``, such as ``stub.take_request()``, block an event loop.
 
     Raises:
-        UsageError: One runs in this thread.
+        UsageError: One runs in this thread; the message says what to write instead.
     """
     if runs_loop():
         raise UsageError(
@@ -70,16 +65,10 @@ def refuse_in_loop(what: str, async_name: str) -> None:
 class Inspection:
     """The requests of the test that runs, and what is held against it.
 
-    Args:
-        engine: What serves, and keeps the journal.
-        registry: The expectations.
-
     Attributes:
         name: What reports call the stub, where there are several; empty for the only one.
         timeout: Seconds that a wait lasts by default.
-        is_strict: Whether a request that nothing answers, or that cannot be read, fails the test.
-        is_verified: Whether an expectation that is not met fails the test.
-        unmatched_reply: The reply to a request that nothing answers; without a body, the report is its body.
+        is_strict: See `HTTPStub`; so for ``is_verified`` and ``unmatched_reply``.
         has_early: Whether anything is to fail before a request's body has come.
         is_remote: Whether the stub is in another process.
         siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
@@ -101,7 +90,7 @@ class Inspection:
         # what no report has said yet, of the test that runs and of earlier ones
         self._violations: list[Violation] = []
         self._unreadable: list[Exchange] = []
-        self._errors: list[tuple[Exchange, BaseException]] = []
+        self._errors: list[_Raised] = []
 
     # -- what has come ---------------------------------------------------------------------------------------------
 
@@ -115,12 +104,6 @@ class Inspection:
     def requests(self) -> list[RecordedRequest]:
         """Those of them that came whole."""
         return find_requests(self.exchanges)
-
-    @property
-    def requests_in_flight(self) -> list[RecordedRequest]:
-        """Those that are being answered, of whatever test."""
-        records = [exchange.handler_data for exchange in self._engine.in_flight]
-        return [record for record in records if isinstance(record, RecordedRequest)]
 
     @property
     def unmatched(self) -> list[RecordedRequest]:
@@ -137,15 +120,17 @@ class Inspection:
         """What came, for a report."""
         return Traffic(self._engine.url, self.exchanges, self._engine.journal.dropped_message, self.name)
 
-    def find(self, criteria: Criteria) -> list[RecordedRequest]:
-        """The requests that match."""
-        return [request for request in self.requests if criteria.matches(request)]
-
     # -- while requests come ---------------------------------------------------------------------------------------
 
     def note_unanswered(self, request: RecordedRequest, decision: Decision) -> Violation:
         """Hold it against the test, unless that allows it, that nothing answers a request; returns why."""
-        violation = find_violation(request, decision, self._find_elsewhere(request))
+        elsewhere = [
+            f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {cite(expectation)}"
+            for sibling in self.siblings
+            for expectation in sibling.expectations[-100:]
+            if not expectation.is_never and expectation.criteria.matchers and expectation.matches(request)
+        ]
+        violation = find_violation(request, decision, elsewhere)
         if decision.expectation is None and not decision.is_late:
             request.is_unmatched = True
         if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
@@ -170,15 +155,6 @@ class Inspection:
         else:
             self._surplus += 1
 
-    def _find_elsewhere(self, request: RecordedRequest) -> list[str]:
-        """What another stub of the test would have answered, in words."""
-        return [
-            f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {cite(expectation)}"
-            for sibling in self.siblings
-            for expectation in sibling.expectations[-100:]
-            if not expectation.is_never and expectation.criteria.matchers and expectation.matches(request)
-        ]
-
     def forget(self, expectation: Expectation) -> None:
         """Take ``expectation`` out of the script, as its ``remove()`` does."""
         self._registry.remove(expectation)
@@ -191,16 +167,18 @@ class Inspection:
         journal.clear()  # first: a request that comes in between belongs to the old test, and is not lost
         self._surplus = 0
         self._registry.begin(lambda: journal.begin(name))
-        for request in self.requests_in_flight:  # not before: one of the old test may just be coming to its hold
+        for request in self._list_in_flight():  # not before: one of the old test may just be coming to its hold
             if request.held_by is not None:
                 request.held_by.drop_before(journal.window.number)
 
+    def _list_in_flight(self) -> list[RecordedRequest]:
+        """The requests that are being answered, of whatever test."""
+        records = [exchange.handler_data for exchange in self._engine.in_flight]
+        return [record for record in records if isinstance(record, RecordedRequest)]
+
     def reset(self) -> None:
         """Forget what is held against the test, and what it has written unless that is of the class."""
-        self._violations.clear()
-        self._unreadable.clear()
-        self._errors.clear()
-        self._engine.take_errors()
+        self._take_held()
         self._registry.clear()
 
     # -- what is held against a test -------------------------------------------------------------------------------
@@ -214,39 +192,40 @@ class Inspection:
         await self._engine.journal.wait_for_async(self._engine.is_decided, timeout)
 
     def take_failures(self) -> list[Failure]:
-        """Return what is held against this test: each request once, by the first who asks.
-
-        That is what could not be answered, since a handler, a hook or an application has raised or returned what is no
-        answer, or a sequence was used up; requests that nothing answered, and what could not be read as one;
-        expectations that are not met.
-        """
+        """Return what is held against this test, see `HTTPStub.failure_report`: each request once."""
         current = self._engine.journal.window.number
-        self._errors += self._engine.take_errors()
-        errors = _take(self._errors, lambda raised: raised[0].window.number == current)
-        surplus = [f"… and {count(self._surplus, 'more request')} without an answer"] if self._surplus else []
-        self._surplus = 0
-        traffic = self.traffic
-        expectations = self.expectations
+        violations, unreadable, errors = self._take_held(current)
+        traffic, expectations = self.traffic, self.expectations
+        more = []
+        for request in self._list_in_flight():
+            hold, serving = request.held_by, request.serving
+            if request.window.number == current and hold is not None and serving is not None and not serving.has_left():
+                said = hold.report_unanswered(request)
+                more += [f"{traffic.name(request)} {said}"] if said else []
+        more += self._explain_scripts(traffic, expectations, once=True)
+        if self._surplus:
+            more.append(f"… and {count(self._surplus, 'more request')} without an answer")
+            self._surplus = 0
         report = explain_failure(
-            traffic,
-            _take(self._violations, lambda violation: violation.request.window.number == current),
-            expectations,
-            must_be_met=self.is_verified,
-            unreadable=_take(self._unreadable, lambda exchange: exchange.window.number == current),
-            more=[*self._find_unanswered(traffic), *self._explain_scripts(traffic, expectations, once=True), *surplus],
+            traffic, violations, expectations, must_be_met=self.is_verified, unreadable=unreadable, more=more
         )
         failures = [self._explain_error(*raised) for raised in errors]
         return [*failures, Failure(report)] if report else failures
 
-    def _find_unanswered(self, traffic: Traffic) -> Iterator[str]:
-        """Find the requests that wait for the test to answer them, and whose clients have not left."""
-        current = self._engine.journal.window.number
-        for request in self.requests_in_flight:
-            hold, serving = request.held_by, request.serving
-            if request.window.number == current and hold is not None and serving is not None and not serving.has_left():
-                said = hold.report_unanswered(request)
-                if said:
-                    yield f"{traffic.name(request)} {said}"
+    def _take_held(self, window: int | None = None) -> tuple[list[Violation], list[Exchange], list[_Raised]]:
+        """Take what is held against the test of this number, or all; more may be put there meanwhile."""
+        self._errors += self._engine.take_errors()
+
+        def take(held: list[T], find_window: Callable[[T], JournalWindow]) -> list[T]:
+            known = drain(held)
+            held[:0] = [each for each in known if window not in (None, find_window(each).number)]
+            return [each for each in known if window in (None, find_window(each).number)]
+
+        return (
+            take(self._violations, lambda violation: violation.request.window),
+            take(self._unreadable, lambda exchange: exchange.window),
+            take(self._errors, lambda raised: raised[0].window),
+        )
 
     def _explain_scripts(self, traffic: Traffic, expectations: Sequence[Expectation], *, once: bool) -> Iterator[str]:
         """Say what of the scripts of WebSockets has not happened, or has happened besides."""
@@ -259,9 +238,9 @@ class Inspection:
 
     def take_late_failures(self) -> list[Failure]:
         """Return what is held against tests that were judged already; each is said once and names its test."""
-        errors = drain(self._errors) + self._engine.take_errors()
+        violations, unreadable, errors = self._take_held()
         failures = [self._explain_error(*raised, late=True) for raised in errors]
-        report = explain_late(self.name, drain(self._violations), drain(self._unreadable))
+        report = explain_late(self.name, violations, unreadable)
         return [*failures, Failure(report)] if report else failures
 
     def take_all(self) -> tuple[list[Failure], list[Failure], list[Failure]]:
@@ -357,17 +336,6 @@ class Inspection:
         taken = sum(request.is_taken for request in self.requests)
         return f"request #{taken + 1}, after those that were taken" if taken else "a request"
 
-    def get_found(self, criteria: Criteria, times: Times, seconds: float) -> list[RecordedRequest]:
-        """The requests that match.
-
-        Raises:
-            AssertionError: They are fewer than ``times`` says, after so many seconds; the message names the nearest.
-        """
-        found = self.find(criteria)
-        if len(found) < times[0]:
-            raise AssertionError(explain_count(criteria, (times[0], None), self.traffic, waited=seconds))
-        return found
-
     def is_satisfied(self) -> bool:
         """Return True if every expectation is met, and the requests for it are recorded."""
         expected = self.expectations
@@ -376,10 +344,3 @@ class Inspection:
             if must_go_on is not None and any(map(must_go_on, expectation.requests)):
                 return False
         return all(e.has_enough and all(r.exchange.handler_data is r for r in e.requests) for e in expected)
-
-
-def _take(held: list[T], is_wanted: Callable[[T], bool]) -> list[T]:
-    """Take what is wanted out of what is held; more may be put there meanwhile."""
-    known = drain(held)
-    held[:0] = [each for each in known if not is_wanted(each)]
-    return [each for each in known if is_wanted(each)]

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
@@ -21,10 +21,10 @@ from .engine import StubEngine
 from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
 from .inspection import refuse_in_loop
-from .matching import CRITERIA, CriteriaKeywords, make_criteria
+from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
-from .report import explain_script
+from .report import explain_count, explain_script
 from .request import RecordedRequest
 from .responders import Chunked, Content, ServedContent
 from .script import Script
@@ -531,11 +531,9 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
                 there.
         """
         refuse_in_loop("stub.wait_for_request()", "await stub.wait_for_request_async(…)")
-        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
-        seconds = self._inspection.get_seconds(timeout)
-        self.journal.wait_for(lambda: len(self._inspection.find(wanted)) >= often[0], seconds)
-        found = self._inspection.get_found(wanted, often, seconds)
-        return found[0] if often == (1, 1) else found
+        has_come, seconds, take = self._find_requests(make_criteria(method, path, **criteria), times, timeout)
+        self.journal.wait_for(has_come, seconds)
+        return take()
 
     @overload
     async def wait_for_request_async(  # type: ignore[overload-overlap]  # as above
@@ -571,11 +569,27 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         **criteria: Unpack[CriteriaKeywords],
     ) -> RecordedRequest | list[RecordedRequest]:
         """`wait_for_request`, for code on an event loop."""
-        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
-        seconds = self._inspection.get_seconds(timeout)
-        await self.journal.wait_for_async(lambda: len(self._inspection.find(wanted)) >= often[0], seconds)
-        found = self._inspection.get_found(wanted, often, seconds)
-        return found[0] if often == (1, 1) else found
+        has_come, seconds, take = self._find_requests(make_criteria(method, path, **criteria), times, timeout)
+        await self.journal.wait_for_async(has_come, seconds)
+        return take()
+
+    def _find_requests(
+        self, wanted: Criteria, times: object, timeout: float | None
+    ) -> tuple[Callable[[], bool], float, Callable[[], RecordedRequest | list[RecordedRequest]]]:
+        """What to wait for, for how long, and what gives the result then."""
+        often, seconds = parse_times(times), self._inspection.get_seconds(timeout)
+
+        def find() -> list[RecordedRequest]:
+            return [request for request in self.requests if wanted.matches(request)]
+
+        def take() -> RecordedRequest | list[RecordedRequest]:
+            found = find()
+            if len(found) < often[0]:
+                report = explain_count(wanted, (often[0], None), self._inspection.traffic, waited=seconds)
+                raise AssertionError(report)
+            return found[0] if often == (1, 1) else found
+
+        return lambda: len(find()) >= often[0], seconds, take
 
     @suggest_keywords
     def wait_until_satisfied(self, timeout: float | None = None, *, stop_on_unmatched: bool = False) -> None:
@@ -591,22 +605,21 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             UsageError: It would block a running event loop: await `wait_until_satisfied_async` there.
         """
         refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
-        found, seconds = self._inspection, self._inspection.get_seconds(timeout)
-        check_switch("stop_on_unmatched", stop_on_unmatched)
-        self.journal.wait_for(lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds)
-        found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
+        self.journal.wait_for(self._make_end(stop_on_unmatched), self._inspection.get_seconds(timeout))
+        self._inspection.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
 
     @suggest_keywords
     async def wait_until_satisfied_async(
         self, timeout: float | None = None, *, stop_on_unmatched: bool = False
     ) -> None:
         """`wait_until_satisfied`, for code on an event loop."""
-        found, seconds = self._inspection, self._inspection.get_seconds(timeout)
-        check_switch("stop_on_unmatched", stop_on_unmatched)
-        await self.journal.wait_for_async(
-            lambda: found.is_satisfied() or (stop_on_unmatched and found.unmatched), seconds
-        )
-        found.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
+        await self.journal.wait_for_async(self._make_end(stop_on_unmatched), self._inspection.get_seconds(timeout))
+        self._inspection.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
+
+    def _make_end(self, stop_on_unmatched: bool) -> Callable[[], object]:
+        """What ends a wait for the expectations."""
+        found, stops = self._inspection, check_switch("stop_on_unmatched", stop_on_unmatched)
+        return lambda: found.is_satisfied() or (stops and found.unmatched)
 
     # -- what is done to all of its connections --------------------------------------------------------------------
 
