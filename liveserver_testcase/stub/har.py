@@ -12,7 +12,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -51,14 +51,7 @@ _NOT_REPLAYED = frozenset(("content-length", "transfer-encoding", "connection", 
 
 
 def save_har(path: str | os.PathLike[str], exchanges: Iterable[Exchange], origin: str, *, secrets: bool) -> None:
-    """Write what a stub was sent and has answered into a HAR file.
-
-    Args:
-        path: The file.
-        exchanges: Those of the stub.
-        origin: The stub's URL.
-        secrets: See `write_har`.
-    """
+    """Write what a stub at ``origin`` was sent and has answered into a HAR file: see `write_har`."""
     write_har(path, filter(None, (make_entry(exchange, origin) for exchange in exchanges)), secrets=secrets)
 
 
@@ -70,9 +63,13 @@ def make_entry(exchange: Exchange, origin: str) -> HarEntry | None:
     host = request.headers.get("Host")
     base = f"{origin.partition('://')[0]}://{host}" if host else origin
     target = exchange.target
-    reply, body = request.reply, None
+    reply, body, comment = request.reply, None, request.failure
     if reply is not None and reply.stream is None and reply.raw is None:
         body = b"" if exchange.method == "HEAD" else reply.body
+    if request.loss:
+        comment = f"the request's body has {count(request.body_size, 'byte')}{request.loss}"
+    elif reply is not None and reply.stream is not None:
+        comment = "the response's body was a stream, which is not kept"
     return entry_of(
         exchange,
         target if "://" in target else f"{base}{target}",
@@ -80,21 +77,12 @@ def make_entry(exchange: Exchange, origin: str) -> HarEntry | None:
         request_body=request.body,
         response_headers=list(reply.headers) if reply is not None else [],
         response_body=body,
-        comment=_explain_gap(request),
+        comment=comment,
     )
 
 
 def _decode_lines(request: RecordedRequest) -> Pairs:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.header_lines]
-
-
-def _explain_gap(request: RecordedRequest) -> str:
-    reply = request.reply
-    if request.loss:
-        return f"the request's body has {count(request.body_size, 'byte')}{request.loss}"
-    if reply is not None and reply.stream is not None:
-        return "the response's body was a stream, which is not kept"
-    return request.failure
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
@@ -137,18 +125,18 @@ def _check_match(match: object) -> Sequence[str]:
 def _make_key(entry: HarEntry, wanted: Sequence[str]) -> Hashable:
     """What two entries have in common that ask the same, as far as it is compared."""
     parts = urlsplit(entry.url)
-    known: dict[str, Callable[[], Hashable]] = {
-        "method": lambda: entry.method,
-        "path": lambda: parts.path,
-        "query": lambda: tuple(sorted(parse_form(parts.query.encode()))),
-        "body": lambda: entry.request_body,
-        "host": lambda: parts.netloc,
-        "headers": lambda: tuple(_list_significant_headers(entry)),
+    known: dict[str, Hashable] = {
+        "method": entry.method,
+        "path": parts.path,
+        "query": tuple(sorted(parse_form(parts.query.encode()))),
+        "body": entry.request_body,
+        "host": parts.netloc,
+        "headers": tuple(_list_significant_headers(entry)),
     }
-    return tuple(known[name]() for name in wanted)
+    return tuple(known[name] for name in wanted)
 
 
-def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], path: str, *, strict: bool) -> Expectation:
+def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], file: str, *, strict: bool) -> Expectation:
     first = entries[0]
     parts = urlsplit(first.url)
     criteria: dict[str, Any] = {}
@@ -160,14 +148,17 @@ def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], path:
         criteria["host"] = parts.netloc
     if "headers" in wanted:
         criteria["headers"] = {name: _unmask(value) for name, value in _list_significant_headers(first)}
+    path: object = parts.path or "/"
+    if MASK in parts.path or re.search(r"[<>?#]", parts.path):  # which mean something in the rule of a path
+        path = re.compile("[^/]*".join(map(re.escape, parts.path.split(MASK))))
     expectation = (script.expect if strict else script.on)(
         first.method if "method" in wanted else None,
-        _make_path(parts.path or "/") if "path" in wanted else None,
+        path if "path" in wanted else None,
         times=at_least(len(entries)) if strict else None,
-        name=f"recorded in {os.path.basename(path)}",
+        name=f"recorded in {os.path.basename(file)}",
         **criteria,
     )
-    return expectation.reply_with(_RecordedReplies(entries, path, is_strict=strict))
+    return expectation.reply_with(_RecordedReplies(entries, file, is_strict=strict))
 
 
 def _list_significant_headers(entry: HarEntry) -> Pairs:
@@ -202,13 +193,6 @@ def _unmask_json(value: object) -> object:
     return [_unmask_json(item) for item in value] if isinstance(value, list) else value
 
 
-def _make_path(path: str) -> object:
-    """The path as a pattern, since one that was recorded may have what a rule of a path means something by."""
-    if MASK in path or re.search(r"[<>?#]", path):
-        return re.compile("[^/]*".join(map(re.escape, path.split(MASK))))
-    return path
-
-
 def _make_query(query: str) -> object:
     values: dict[str, list[object]] = {}
     for name, value in parse_form(query.encode()):
@@ -235,6 +219,7 @@ def _make_body_criterion(entry: HarEntry) -> dict[str, Any]:
             if "json" in plain or not plain:
                 return {"json": _unmask_json(json.loads(text))}
         return {"text": _unmask(text)}
+    # With a coding the octets of the body are others; without one a report says where they differ.
     return {"matcher": functools.partial(_has_content, body)} if coding else {"body": body}
 
 
@@ -311,42 +296,40 @@ def make_reply(entry: HarEntry, origin: str) -> Reply:
             "take the entry out"
         )
     parts = urlsplit(entry.url)
-    pattern = _compile_origin(parts.scheme, parts.netloc)
+    host = re.escape(parts.netloc)
+    pattern = re.compile(rf"{re.escape(parts.scheme)}:(//|\\/\\/){host}(?![\w.:-])")  # as it is, or as in JSON
+    escaped = origin.replace("/", "\\/")
+
+    def rewrite(text: str) -> str:
+        return pattern.sub(lambda found: origin if found[1] == "//" else escaped, text)
+
     headers = []
     for name, value in entry.response_headers:
         lower = name.lower()
         if lower == "set-cookie":
             headers.append((name, _rewrite_cookie(value, is_secure=origin.startswith("https:"))))
         elif lower not in _NOT_REPLAYED or (lower == "content-length" and entry.method == "HEAD"):
-            headers.append((name, pattern.sub(origin, value)))
+            headers.append((name, rewrite(value)))
     body = entry.response_body
     if is_text(find_header(headers, "content-type")) and parts.netloc.encode() in body:
-        escaped = origin.replace("/", "\\/")
-        text = pattern.sub(origin, body.decode("utf-8", "surrogateescape"))
-        text = _compile_origin(parts.scheme, parts.netloc, r"\\/").sub(lambda _: escaped, text)
-        body = text.encode("utf-8", "surrogateescape")
+        body = rewrite(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     if entry.status in (204, 205, 304):
         body = b""
-    named = {name.lower() for name, _ in headers}
-    left_out = () if "content-type" in named else ("content-type",)
+    has_type = any(name.lower() == "content-type" for name, _ in headers)
     reply = Reply(entry.status).changed(
-        body=body, headers=tuple(headers), reason=entry.reason or None, left_out=left_out
+        body=body,
+        headers=tuple(headers),
+        reason=entry.reason or None,
+        left_out=() if has_type else ("content-type",),
     )
     return reply.checked()
-
-
-def _compile_origin(scheme: str, netloc: str, slash: str = "/") -> re.Pattern[str]:
-    return re.compile(rf"{re.escape(scheme)}:{slash}{slash}{re.escape(netloc)}(?![\w.:-])")
 
 
 def _rewrite_cookie(value: str, *, is_secure: bool) -> str:
     """Take from a cookie what only fits the host that set it; without TLS what makes clients keep it back, too."""
     first, *attributes = value.split(";")
-    kept = []
-    for attribute in attributes:
-        name = attribute.partition("=")[0].strip().lower()
-        if name != "domain" and (is_secure or name != "secure"):
-            kept.append(attribute)
+    left_out = ("domain",) if is_secure else ("domain", "secure")
+    kept = [each for each in attributes if each.partition("=")[0].strip().lower() not in left_out]
     return ";".join([first, *kept])
 
 

@@ -48,23 +48,18 @@ class Tunnel:
         self.exchange = exchange
         self.base: dict[str, Any] | None = None
 
-    @property
-    def scheme(self) -> str:
-        """What is spoken in it: ``https`` or ``http``."""
-        return str(self.base["wsgi.url_scheme"]) if self.base is not None else ""
-
     def open(self, scheme: str, proxy_url: str) -> None:
         """Note what is spoken in it, now that the client has begun to."""
         self.base = {**make_base_environ(scheme, self.host, self.port), "liveserver.proxy": proxy_url}
 
     def make_url(self, exchange: Exchange) -> str:
         """The target of a request that came through it as a whole URL, with the host that the request names."""
-        if not exchange.target.startswith("/"):
+        if self.base is None or not exchange.target.startswith("/"):
             return exchange.target
+        scheme = self.base["wsgi.url_scheme"]
         named = exchange.head.variables.get("HTTP_HOST") if exchange.head is not None else None
-        usual = {"http": 80, "https": 443}[self.scheme]
-        own = format_host(self.host) + ("" if self.port == usual else f":{self.port}")
-        return f"{self.scheme}://{named or own}{exchange.target}"
+        port = "" if self.port == (443 if scheme == "https" else 80) else f":{self.port}"
+        return f"{scheme}://{named or f'{format_host(self.host)}{port}'}{exchange.target}"
 
 
 class StubbedHosts:
@@ -75,6 +70,7 @@ class StubbedHosts:
 
     Attributes:
         patterns: The same.
+        certificates: What makes one for each; a client must trust its authority.
 
     Raises:
         ServerStartError: The extra that certificates need is missing.
@@ -84,29 +80,16 @@ class StubbedHosts:
         self.patterns = tuple(patterns)
         self._wanted = [(found["name"], found["port"]) for found in map(_PATTERN.fullmatch, patterns) if found]
         try:
-            self._certificates = Certificates.shared()
+            self.certificates = Certificates.shared()
         except ServerStartError as error:
             raise ServerStartError(
                 f"a stub for the hosts {', '.join(map(repr, patterns))} shows a certificate for each, which trustme "
                 f"makes, and that cannot be imported ({error.__cause__}). Install liveserver-testcase[tls]."
             ) from error
 
-    @property
-    def ca_file(self) -> str:
-        """What a client must trust, as a path."""
-        return self._certificates.ca_file
-
-    def client_context(self) -> ssl.SSLContext:
-        """A client's context that trusts the stub for each of its hosts, and nobody else."""
-        return self._certificates.client_context()
-
     def server_context(self, host: str, flaw: Flaw | None = None) -> ssl.SSLContext:
-        """The context for a tunnel to ``host``.
-
-        Raises:
-            UsageError: No certificate can be made for it.
-        """
-        return self._certificates.server_context(host, flaw=flaw)
+        """The context for a tunnel to ``host``."""
+        return self.certificates.server_context(host, flaw=flaw)
 
     def find_foreign(self, target: str) -> str:
         """The host that a URL or a CONNECT names if that is none of them; empty if it is, or if none is named."""
@@ -156,10 +139,14 @@ def check_hosts(hosts: object, what: str = "hosts") -> tuple[str, ...]:
         raise UsageError(f"{what} is {quote(hosts)}; wanted several: [{quote(hosts)}]")
     if not isinstance(hosts, Sequence | set | frozenset):
         raise UsageError(f"{what} is {quote(hosts)}; wanted a list such as ['api.example.com', '*.example.org']")
-    return tuple(dict.fromkeys(_check_host(host, f"{what} has {quote(host)}") for host in hosts))
+    checked: dict[str, None] = {}
+    for host in hosts:
+        _check_host(host, f"{what} has {quote(host)}")
+        checked[host.lower()] = None
+    return tuple(checked)
 
 
-def _check_host(host: object, what: str) -> str:
+def _check_host(host: object, what: str) -> None:
     if not isinstance(host, str):
         raise UsageError(f"{what}; {_WANTED}")
     if "/" in host:
@@ -175,4 +162,3 @@ def _check_host(host: object, what: str) -> str:
         raise UsageError(f"{what}, which is no host; {_WANTED}")
     if found["name"].strip("[]") in LOOPBACK:
         raise UsageError(f"{what}, which is this machine: a request to it goes through no proxy; use stub.url")
-    return host.lower()

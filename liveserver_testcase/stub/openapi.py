@@ -6,10 +6,11 @@ answers with the examples of the document, or else with a value that is made fro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -61,16 +62,12 @@ def _write_rule(path: str) -> str:
 
 
 class _OfOperation:
-    """What belongs to an operation of a document; to another process goes the document, which is read again there.
-
-    Args:
-        document: The document.
-        operation: The operation.
-    """
+    """What belongs to an operation of a document; to another process goes the document, which is read again there."""
 
     def __init__(self, document: Document, operation: Operation) -> None:
         self._document = document
         self._operation = operation
+        self._name = f"{operation.name} of {document.name}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _find_operation, (type(self), self._document, self._document.operations.index(self._operation))
@@ -134,13 +131,12 @@ class _Documented(_OfOperation):
         """
         prefers = dict(re.findall(r"(code|example)=\"?([^\s\",;]+)", request.headers.get("Prefer", "")))
         status, response = self._choose_response(prefers.get("code"))
-        content = response.get("content")
-        media = dict(content.items()) if content is not None else {}
+        media = dict(_items(response, "content"))
         if not media:
             return Reply(status, headers={**self._make_headers(response), "Content-Type": None})
-        kind = self._choose_type(request, media)
-        name = prefers.get("example")
-        example = self._find_example(media[kind], name)
+        kinds = sorted(media, key=lambda kind: IS_JSON.fullmatch(kind) is None)  # JSON, if the client takes any
+        kind = request.accept_mimetypes.best_match(kinds) or kinds[0]
+        example = self._find_example(media[kind], prefers.get("example"))
         if example is not None:
             return self._make_reply(status, response, kind, media[kind], example[0])
         known = self._made.get((status, kind))
@@ -149,35 +145,28 @@ class _Documented(_OfOperation):
         return known
 
     def _choose_response(self, wanted: str | None) -> tuple[int, Node]:
-        responses = self._operation.node.get("responses")
-        known = {key.upper(): node for key, node in responses.items()} if responses is not None else {}
+        known = {key.upper(): node for key, node in _items(self._operation.node, "responses")}
         if wanted is not None:
             for key in (wanted, f"{wanted[:1]}XX", "DEFAULT"):
                 if re.fullmatch("[2-5][0-9][0-9]", wanted) and key in known:
                     return int(wanted), known[key]
             raise UsageError(
-                f"{self._operation.name} of {self._document.name} has no response {quote(wanted)}, which a Prefer "
+                f"{self._name} has no response {quote(wanted)}, which a Prefer "
                 f"header asks for; it has {', '.join(known)}"
             )
         ranks = {"2": 0, "D": 1}
         keys = sorted((key for key in known if key[0] in "2345D"), key=lambda key: (ranks.get(key[0], 2), key))
         if not keys:
-            raise UsageError(f"{self._operation.name} of {self._document.name} has no response to answer with")
+            raise UsageError(f"{self._name} has no response to answer with")
         key = keys[0]
         return int(key.replace("XX", "00")) if key != "DEFAULT" else 200, known[key]
 
-    def _choose_type(self, request: RecordedRequest, media: Mapping[str, Node]) -> str:
-        """The media type that the client accepts, among those that are equal to it JSON."""
-        kinds = sorted(media, key=lambda kind: IS_JSON.fullmatch(kind) is None)
-        return request.accept_mimetypes.best_match(kinds) or kinds[0]
-
     def _find_example(self, media: Node, name: str | None) -> tuple[Any] | None:
         """The example of this name, or the first; in a tuple, since it may be null."""
-        examples = media.get("examples")
-        named = {key: node for key, node in examples.items() if "value" in node.contents} if examples else {}
+        named = {key: node for key, node in _items(media, "examples") if "value" in node.contents}
         if name is not None and name not in named:
             raise UsageError(
-                f"{self._operation.name} of {self._document.name} has no example {quote(name)}, which a Prefer header "
+                f"{self._name} has no example {quote(name)}, which a Prefer header "
                 f"asks for; it has {', '.join(map(repr, named)) or 'none with a name'}"
             )
         if named:
@@ -199,7 +188,7 @@ class _Documented(_OfOperation):
                 return reply
         why = str(found[0]) if found else "its schema holds itself"
         raise UsageError(
-            f"{self._operation.name} of {self._document.name} has no example of its response {status}, and no value "
+            f"{self._name} has no example of its response {status}, and no value "
             f"could be made from its schema: {why}; write an example into the document, or answer it yourself: "
             f"stub.on({self._operation.method!r}, …).reply(…)"
         )
@@ -211,8 +200,7 @@ class _Documented(_OfOperation):
     def _make_headers(self, response: Node) -> dict[str, str | None]:
         """The headers that the document requires, or has an example of."""
         made: dict[str, str | None] = {}
-        headers = response.get("headers")
-        for name, header in headers.items() if headers is not None else ():
+        for name, header in _items(response, "headers"):
             schema = header.get("schema")
             example = self._find_example(header, None) or (
                 (schema.contents["example"],) if schema is not None and "example" in schema.contents else None
@@ -227,21 +215,20 @@ class _Documented(_OfOperation):
 
 def _encode(kind: str, value: Any, schema: Node | None) -> bytes:
     """A value as a body of this media type."""
-    if isinstance(value, str) and (not IS_JSON.fullmatch(kind) or _is_written(value, schema)):
-        return value.encode()
+    if isinstance(value, str):
+        is_written = False  # as JSON that the document has as a text
+        if schema is None or schema.read("type") != "string":
+            with contextlib.suppress(ValueError):
+                is_written = isinstance(json.loads(value), dict | list)
+        if is_written or not IS_JSON.fullmatch(kind):
+            return value.encode()
     if kind == _FORM and isinstance(value, dict):
         return urlencode({name: _write(part) for name, part in value.items()}).encode()
     return json.dumps(value, ensure_ascii=False, default=str).encode()
 
 
-def _is_written(text: str, schema: Node | None) -> bool:
-    """Whether an example is JSON that the document has as a text."""
-    if schema is not None and schema.read("type") == "string":
-        return False
-    try:
-        return isinstance(json.loads(text), dict | list)
-    except ValueError:
-        return False
+def _items(node: Node, key: str) -> Iterable[tuple[str, Node]]:
+    return (node.get(key) or Node({}, None)).items()
 
 
 def _write(value: Any) -> str:

@@ -216,7 +216,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     @property
     def ca_file(self) -> str | None:
         """The certificates to trust, as a path for ``verify=``; None without them, or with a context of your own."""
-        return self._engine.hosts.ca_file if self._engine.hosts is not None else self._engine.ca_file
+        return self._engine.hosts.certificates.ca_file if self._engine.hosts is not None else self._engine.ca_file
 
     def client_context(self) -> ssl.SSLContext | None:
         """A client's context that trusts the stub's certificates and no other; None without TLS and hosts.
@@ -225,7 +225,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             UsageError: The stub's context was made by the user: only they know whom to trust.
         """
         hosts = self._engine.hosts
-        return hosts.client_context() if hosts is not None else self._engine.client_context()
+        return hosts.certificates.client_context() if hosts is not None else self._engine.client_context()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -272,7 +272,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
                 f"{what} is of a stub with hosts, and {self!r} has none: write HTTPStub(hosts=['api.example.com']), or "
                 "stub_hosts = ['api.example.com'] in a test class"
             )
-        return Proxy(self._engine.url, self._engine.hosts.ca_file, self.host)
+        return Proxy(self._engine.url, self._engine.hosts.certificates.ca_file, self.host)
 
     # -- settings --------------------------------------------------------------------------------------------------
 
