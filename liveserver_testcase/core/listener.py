@@ -14,16 +14,9 @@ from ..errors import ServerStartError, UsageError, WildcardAddressWarning
 from .tracebacks import callers_level
 
 __all__ = [
-    "BACKLOG",
-    "EXHAUSTED",
-    "Listener",
-    "ServerSocket",
-    "check_address",
-    "connect",
-    "format_host",
-    "make_socket_pair",
+    "BACKLOG", "EXHAUSTED", "Listener", "ServerSocket", "check_address", "connect", "format_host", "make_socket_pair",
     "warn_of_wildcard",
-]
+]  # fmt: skip
 
 BACKLOG = 1024
 """Connections the kernel queues while no thread accepts: with 5, as in socketserver, 371 of 500 are lost."""
@@ -39,6 +32,11 @@ _PORT_TRIES = 32
 # stop like a client that reads.
 _SEND_BUFFER = 128 * 1024
 _WILDCARDS = ("0.0.0.0", "::")
+_REASONS = {
+    errno.EADDRINUSE: ("the port is taken", "Use port 0 to get a free one, or stop the program that holds it."),
+    errno.EADDRNOTAVAIL: ("it is no address of this machine", "Use 127.0.0.1, ::1 or 'localhost'."),
+    errno.EACCES: ("permission denied", "Ports below 1024 need special rights: use port 0."),
+}
 
 
 if hasattr(socket.socket, "_accept"):
@@ -61,14 +59,10 @@ else:
 
 def make_socket_pair() -> tuple[socket.socket, socket.socket]:
     """Two sockets that are connected; `socket.socketpair` would make them of whatever ``socket.socket`` is by now."""
-    if not hasattr(_socket, "socketpair"):  # Windows
-        return _make_tcp_pair()
-    one, other = (ServerSocket(s.family, s.type, s.proto, fileno=s.detach()) for s in _socket.socketpair())
-    return one, other
-
-
-def _make_tcp_pair() -> tuple[socket.socket, socket.socket]:
-    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if hasattr(_socket, "socketpair"):
+        one, other = (ServerSocket(s.family, s.type, s.proto, fileno=s.detach()) for s in _socket.socketpair())
+        return one, other
+    kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # Windows has no pairs
     listener, client = _socket.socket(*kind), _socket.socket(*kind)
     number = -1
     try:
@@ -133,7 +127,9 @@ class Listener:
             if self.host == "localhost":
                 self.sockets = _bind_localhost(port)
             else:
-                self.sockets = [_bind(*_resolve(self.host, port))]
+                found = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+                family, _, _, _, address = found[0]
+                self.sockets = [_bind(family, address)]
         except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be encoded for a look-up
             raise ServerStartError(_explain(self.host, port, error)) from error
         self.port = self.sockets[0].getsockname()[1]
@@ -151,11 +147,7 @@ class Listener:
         return self
 
     def listen(self) -> None:
-        """Let clients connect; nothing changes where they can already.
-
-        Raises:
-            ServerStartError: It is not possible; the sockets are closed.
-        """
+        """Let clients connect; where that fails, which is a `ServerStartError`, the sockets are closed."""
         try:
             for sock in self.sockets:
                 if os.name != "nt":  # connections of an earlier run that linger on the port are no conflict
@@ -189,11 +181,7 @@ class Listener:
         self._reserve()
 
     def listen_again(self) -> None:
-        """Let clients connect again, after `stop_listening`: on the sockets that have kept the port meanwhile.
-
-        Raises:
-            ServerStartError: Somebody has taken the port; the sockets are closed.
-        """
+        """Let clients connect again, after `stop_listening`: on the sockets that have kept the port meanwhile."""
         wanted = len(_LOCALHOST) if self.host == "localhost" else 1
         if len(self.sockets) < wanted:  # one could not be bound; where there is no IPv6, one is enough
             self.release()
@@ -240,13 +228,6 @@ def format_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _resolve(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
-    """Look up the family and the address to bind."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, _, _, _, address = found[0]
-    return family, address
-
-
 def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
     """Make a socket that is bound, and does not listen."""
     # asyncio sets TCP_NODELAY only on a socket that says which protocol it is
@@ -284,16 +265,11 @@ def _bind_localhost(port: int) -> list[socket.socket]:
 
 
 def _explain(host: str, port: int, error: OSError | UnicodeError) -> str:
-    where = f"cannot listen on {format_host(host)}:{port}"
+    """Why it is not possible to listen there, and what to do."""
     if isinstance(error, socket.gaierror | UnicodeError):
-        return (
-            f"{where}: the host name does not resolve ({error}). "
-            "Use an address of this machine, such as 127.0.0.1 or ::1, or 'localhost'."
-        )
-    if error.errno == errno.EADDRINUSE:
-        return f"{where}: the port is taken ({error}). Use port 0 to get a free one, or stop the program that holds it."
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{where}: it is no address of this machine ({error}). Use 127.0.0.1, ::1 or 'localhost'."
-    if error.errno == errno.EACCES:
-        return f"{where}: permission denied ({error}). Ports below 1024 need special rights: use port 0."
-    return f"{where}: {error}"
+        what = f"the host name does not resolve ({error})"
+        advice = "Use an address of this machine, such as 127.0.0.1 or ::1, or 'localhost'."
+    else:
+        what, advice = _REASONS.get(error.errno or 0, ("", ""))
+        what = f"{what} ({error})" if what else str(error)
+    return f"cannot listen on {format_host(host)}:{port}: {what}" + (f". {advice}" if advice else "")

@@ -166,31 +166,27 @@ class Certificates:
         wanted = tuple(dict.fromkeys((*LOOPBACK_NAMES, *(name.strip("[]") for name in names))))
         key = (wanted, flaw, client_auth, any_name)
         with self._lock:
-            context = self._contexts.get(key)
-            if context is None:
-                context = self._contexts[key] = self._make_context(wanted, flaw, any_name)
-                self.ask_clients(context, client_auth)
+            if key in self._contexts:
+                return self._contexts[key]
+            authority, begins, ends = self._authority, None, None
+            if flaw == "untrusted":
+                authority = self._stranger = self._stranger or type(authority)(organization_name="somebody else's CA")
+            elif flaw == "expired":
+                begins, ends = _LONG_AGO, _LONG_AGO + datetime.timedelta(days=365)
+            elif flaw == "wrong-host":
+                wanted = ("wrong-host.invalid",)
+            try:
+                leaf = authority.issue_cert(*wanted, not_before=begins, not_after=ends)
+            except (TypeError, ValueError) as error:
+                extra = ", ".join(map(repr, wanted[len(LOOPBACK_NAMES) :]))
+                advice = "Wanted host names or IP addresses."
+                raise UsageError(f"no certificate can be made for {extra}: {error}. {advice}") from error
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            leaf.configure_cert(context)
+            context.sni_callback = self._answer_any_name if any_name else _note_name
+            self.ask_clients(context, client_auth)
+            self._contexts[key] = context
             return context
-
-    def _make_context(self, names: tuple[str, ...], flaw: Flaw | None, any_name: bool) -> ssl.SSLContext:
-        authority, begins, ends = self._authority, None, None
-        if flaw == "untrusted":
-            authority = self._stranger = self._stranger or type(authority)(organization_name="somebody else's CA")
-        elif flaw == "expired":
-            begins, ends = _LONG_AGO, _LONG_AGO + datetime.timedelta(days=365)
-        elif flaw == "wrong-host":
-            names = ("wrong-host.invalid",)
-        try:
-            leaf = authority.issue_cert(*names, not_before=begins, not_after=ends)
-        except (TypeError, ValueError) as error:
-            extra = ", ".join(map(repr, names[len(LOOPBACK_NAMES) :]))
-            raise UsageError(
-                f"no certificate can be made for {extra}: {error}. Wanted host names or IP addresses."
-            ) from error
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        leaf.configure_cert(context)
-        context.sni_callback = self._answer_any_name if any_name else _note_name
-        return context
 
     def _answer_any_name(self, session: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         """Show a client that asks for ``name`` a leaf for it."""
@@ -263,6 +259,7 @@ def load_server_pem(pem: bytes) -> ssl.SSLContext:
     return context
 
 
+@dataclass(frozen=True)
 class TLS:
     """What a server needs to speak TLS, and its clients to trust it.
 
@@ -271,22 +268,14 @@ class TLS:
         ca_file: What a client must trust: the authority's certificate; None for a context that the user made.
         certificates: The authority that the certificate is from; None for one of the user's.
         client_auth: Whether clients are asked for a certificate.
+        names: What a throw-away certificate is for, besides the loopback names.
     """
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        ca_file: str | None,
-        *,
-        certificates: Certificates | None = None,
-        client_auth: ClientAuth = "none",
-        names: tuple[str, ...] = (),
-    ) -> None:
-        self.context = context
-        self.ca_file = ca_file
-        self.certificates = certificates
-        self.client_auth = client_auth
-        self._names = names
+    context: ssl.SSLContext
+    ca_file: str | None
+    certificates: Certificates | None = None
+    client_auth: ClientAuth = "none"
+    names: tuple[str, ...] = ()
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
@@ -322,7 +311,7 @@ class TLS:
             raise UsageError(
                 f"a certificate with the flaw {flaw!r} can only stand in for a throw-away one: use tls=True"
             )
-        return self.certificates.server_context(*self._names, flaw=flaw)
+        return self.certificates.server_context(*self.names, flaw=flaw)
 
 
 def resolve_tls(
@@ -354,10 +343,8 @@ def resolve_tls(
         return TLS(context, certificates.ca_file, certificates=certificates, client_auth=client_auth, names=names)
     if isinstance(tls, ssl.SSLContext):
         if client_auth != "none":
-            raise UsageError(
-                f"client_auth is {client_auth!r}, but the SSLContext is your own: "
-                "set its verify_mode, and whom it trusts"
-            )
+            advice = "set its verify_mode, and whom it trusts"
+            raise UsageError(f"client_auth is {client_auth!r}, but the SSLContext is your own: {advice}")
         return TLS(tls, None)
     if isinstance(tls, tuple) and len(tls) == 2:
         certfile, keyfile = tls
@@ -365,10 +352,8 @@ def resolve_tls(
         try:
             context.load_cert_chain(certfile, keyfile, password="")  # else it asks at the terminal, and waits
         except (OSError, TypeError) as error:
-            raise ServerStartError(
-                f"cannot load certificate {certfile!r} with key {keyfile!r}: {error}. "
-                "Wanted two PEM files, the key without a password."
-            ) from error
+            what = f"cannot load certificate {certfile!r} with key {keyfile!r}: {error}"
+            raise ServerStartError(f"{what}. Wanted two PEM files, the key without a password.") from error
         context.sni_callback = _note_name
         if client_auth != "none":
             Certificates.shared().ask_clients(context, client_auth)

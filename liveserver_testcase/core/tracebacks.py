@@ -19,25 +19,17 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = [
-    "Unfinished",
-    "callers_level",
-    "describe_all",
-    "find_lasting_threads",
-    "fold_stack",
-    "frame_stack",
-    "is_libraries",
-    "loop_stack",
-    "stack_of_thread",
-    "task_stack",
-    "thread_stacks",
-]
+    "Unfinished", "callers_level", "describe_all", "find_lasting_threads", "find_library", "fold_stack", "frame_stack",
+    "loop_stack", "stack_of_thread", "task_stack", "thread_stacks",
+]  # fmt: skip
 
-_ENTRY = re.compile(r'^ *File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*\n)*', re.MULTILINE)
+_ENTRY = re.compile(r'^(?P<indent> *)File "(?P<file>[^"]+)", line \d+.*\n(?:(?! *File ") +.*\n)*', re.MULTILINE)
 _PACKAGE = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<name>[^/\\.]+)")
 _LIBRARY = os.path.dirname(os.__file__)
 _OWN = os.path.dirname(os.path.dirname(__file__))
 _EXECUTORS = "concurrent.futures"
 _LEAST = 3  # entries in a row that are worth a fold
+_KINDS = ("cr", "gi", "ag")  # coroutines, generators and asynchronous ones, in the names of their attributes
 _DEEPEST = 200  # coroutines that wait for each other: a bound, should they ever wait in a circle
 
 
@@ -58,41 +50,32 @@ def fold_stack(stack: str) -> str:
         stack: As `traceback` formats it.
     """
     text = stack if stack.endswith("\n") else f"{stack}\n"
-    entries = list(_ENTRY.finditer(text))
-    folded: list[str] = []
-    row: list[re.Match[str]] = []
+    folded = ""
+    row: list[re.Match[str]] = []  # entries of libraries that have come one after the other
+
+    def unfold() -> str:
+        entries = "".join(entry[0] for entry in row)
+        if len(row) >= _LEAST:
+            owners = ", ".join(dict.fromkeys(find_library(entry["file"]) for entry in row))
+            entries = f"{row[0]['indent']}… {len(row)} frames of {owners}\n"
+        row.clear()
+        return entries
+
     end = 0
-    for number, entry in enumerate(entries):
-        between = text[end : entry.start()]
-        is_last = number + 1 == len(entries) or text[entry.end() : entries[number + 1].start()] != ""
-        if between:
-            folded += [*_fold(row), between]
-            row = []
-        if _owner(entry["file"]) and not is_last:
+    for entry in _ENTRY.finditer(text):
+        if entry.start() != end:  # another stack begins
+            folded += unfold() + text[end : entry.start()]
+        end = entry.end()
+        is_last = not _ENTRY.match(text, end)
+        if find_library(entry["file"]) and not is_last:
             row.append(entry)
         else:
-            folded += [*_fold(row), entry[0]]
-            row = []
-        end = entry.end()
-    return "".join([*folded, *_fold(row), text[end:]])
+            folded += unfold() + entry[0]
+    return folded + text[end:]
 
 
-def is_libraries(file: str) -> bool:
-    """Whether a source file is an installed package's, or of the standard library."""
-    return bool(_owner(file))
-
-
-def _fold(row: list[re.Match[str]]) -> list[str]:
-    """The entries of a row, or one line for them all."""
-    if len(row) < _LEAST:
-        return [entry[0] for entry in row]
-    owners = ", ".join(dict.fromkeys(_owner(entry["file"]) for entry in row))
-    indent = row[0][0][: len(row[0][0]) - len(row[0][0].lstrip())]
-    return [f"{indent}… {len(row)} frames of {owners}\n"]
-
-
-def _owner(file: str) -> str:
-    """The package that a file belongs to, or ``Python``; empty for one of the user's own."""
+def find_library(file: str) -> str:
+    """The installed package that a source file belongs to, or ``Python``; empty for one of the user's own."""
     found = _PACKAGE.search(file)
     if found is not None:
         return found["name"]
@@ -197,71 +180,61 @@ def thread_stacks(belongs: Callable[[contextvars.Context], bool]) -> str:
     Args:
         belongs: Whether a context is one of the coroutine's.
     """
+
+    def is_at_work(frame: FrameType) -> bool:
+        for each, _ in traceback.walk_stack(frame):
+            for value in list(each.f_locals.values()):
+                function = getattr(value, "fn", value)  # a work item of concurrent.futures
+                holder = getattr(getattr(function, "func", function), "__self__", value)  # a partial of ``context.run``
+                if isinstance(holder, contextvars.Context) and belongs(holder):
+                    return True
+        return False
+
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    found = []
+    found = ""
     with _frames_of_threads() as frames:
         for ident, frame in frames.items():
-            if ident != threading.get_ident() and any(belongs(context) for context in _contexts_in(frame)):
-                stack = "".join(traceback.format_stack(frame))
-                found.append(f"in thread {names.get(ident, ident)!r}:\n{stack}")
-    return "".join(found)
+            if ident != threading.get_ident() and is_at_work(frame):
+                found += f"in thread {names.get(ident, ident)!r}:\n" + "".join(traceback.format_stack(frame))
+    return found
 
 
 def find_lasting_threads(known: Collection[threading.Thread], timeout: float) -> list[threading.Thread]:
     """Return the threads that run, are no daemons, and are not known.
 
-    The threads of executors that have nothing to do are left out: Python ends them by itself.
-
     Args:
         known: Threads that are left out.
         timeout: Seconds that each of the others gets to end.
     """
-    found = [each for each in threading.enumerate() if not each.daemon and each not in known and not _is_idle(each)]
+    found = []
+    with _frames_of_threads() as frames:
+        for thread in threading.enumerate():
+            if thread.daemon or thread in known:
+                continue
+            # Left out are the threads of executors that wait for work, which Python ends by itself: what such a thread
+            # has called last is the executor's own.
+            frame = frames.get(thread.ident or 0)
+            modules = type(thread).__module__, str(frame.f_globals.get("__name__")) if frame is not None else ""
+            if not any(module.startswith(_EXECUTORS) for module in modules):
+                found.append(thread)
     for thread in found:
         thread.join(timeout)
     return [thread for thread in found if thread.is_alive()]
 
 
-def _is_idle(thread: threading.Thread) -> bool:
-    """Return True if it belongs to an executor and waits for work: what it has called last is the executor's own."""
-    with _frames_of_threads() as frames:
-        frame = frames.get(thread.ident or 0)
-    module = str(frame.f_globals.get("__name__")) if frame is not None else ""
-    return module.startswith(_EXECUTORS) or type(thread).__module__.startswith(_EXECUTORS)
-
-
-def _contexts_in(frame: FrameType | None) -> Iterator[contextvars.Context]:
-    """The contexts that the frames of a thread refer to."""
-    while frame is not None:
-        for value in list(frame.f_locals.values()):
-            function = getattr(value, "fn", value)  # a work item of concurrent.futures
-            holder = getattr(getattr(function, "func", function), "__self__", value)  # a partial of ``context.run``
-            if isinstance(holder, contextvars.Context):
-                yield holder
-        frame = frame.f_back
-
-
 def _frames_of(waiting: Any) -> Iterator[FrameType]:
     """The frames of a coroutine and of what it waits for, from the outside to the inside."""
+    asyncio = sys.modules["asyncio"]  # 20 ms to import; whoever has a coroutine that waits has it
     for _ in range(_DEEPEST):
-        frame = next((f for name in ("cr", "gi", "ag") if (f := getattr(waiting, f"{name}_frame", None))), None)
+        frame = next((f for name in _KINDS if (f := getattr(waiting, f"{name}_frame", None))), None)
         if frame is not None:
             yield frame
             names = ("cr_await", "gi_yieldfrom", "ag_await")
             waiting = next((inner for name in names if (inner := getattr(waiting, name, None))), None)
-        else:
-            waiting = _behind(waiting)
+        elif waiting is not None:  # what stands behind one without a frame: a step of a generator, another task
+            behind = [waiting, *gc.get_referents(waiting)]
+            task = next((each for each in behind if isinstance(each, asyncio.Task)), None)
+            steps = (each for each in behind if any(hasattr(each, f"{name}_frame") for name in _KINDS))
+            waiting = task.get_coro() if task is not None else next(steps, None)
         if waiting is None:
             return
-
-
-def _behind(waiting: Any) -> Any:
-    """What stands behind an object that is waited for and has no frame: a step of a generator, another task."""
-    if waiting is None:
-        return None
-    candidates = [waiting, *gc.get_referents(waiting)]
-    asyncio = sys.modules["asyncio"]  # 20 ms to import; whoever has a coroutine that waits has it
-    for candidate in candidates:
-        if isinstance(candidate, asyncio.Task):
-            return candidate.get_coro()
-    return next((c for c in candidates if any(hasattr(c, f"{name}_frame") for name in ("cr", "gi", "ag"))), None)

@@ -12,7 +12,7 @@ from ..core.interrupts import monotonic
 from ..core.journal import Journal, JournalWindow, drain
 from ..core.listener import format_host
 from ..core.text import one_line
-from ..core.tracebacks import is_libraries
+from ..core.tracebacks import find_library
 from .request_body import Body, is_client_error
 from .request_head import Head, split_target
 from .response import ResponseWriter
@@ -186,7 +186,7 @@ class RequestLog(abc.ABC, Generic[R]):
             while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
                 trace = trace.tb_next
             own = trace
-            while own is not None and is_libraries(own.tb_frame.f_code.co_filename):
+            while own is not None and find_library(own.tb_frame.f_code.co_filename):
                 own = own.tb_next
             # The server's and the framework's frames say little.  One that never comes to the application's own code
             # keeps those of the framework.
