@@ -22,15 +22,8 @@ from types import FrameType
 from .tracebacks import frame_stack
 
 __all__ = [
-    "OneShotEvent",
-    "ServerThread",
-    "TimeLimitExceeded",
-    "defer_sigint",
-    "monotonic",
-    "start_thread",
-    "time_limit",
-]
-
+    "OneShotEvent", "ServerThread", "TimeLimitExceeded", "defer_sigint", "monotonic", "start_thread", "time_limit",
+]  # fmt: skip
 
 _LEAST = 0.001  # seconds: a timer of 0 would never go off
 _AGAIN = 0.5  # seconds after which code that has caught the interrupt is interrupted once more

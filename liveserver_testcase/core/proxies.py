@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 __all__ = [
-    "LOOPBACK",
-    "TRUST_VARIABLES",
-    "Proxy",
-    "bypass_proxies",
-    "exempt_host",
-    "read_original",
-    "restore_proxies",
+    "LOOPBACK", "TRUST_VARIABLES", "Proxy", "bypass_proxies", "exempt_host", "read_original", "restore_proxies",
     "use_proxy",
-]
+]  # fmt: skip
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TRUST_VARIABLES = (
@@ -37,8 +33,10 @@ _PROXY_VARIABLES = (
     "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
     "ws_proxy", "WS_PROXY", "wss_proxy", "WSS_PROXY",  # for WebSockets of aiohttp
 )  # fmt: skip
+_NAMES_PROXY = re.compile(r"(?!no_proxy|node_use_env_proxy).*_proxy")
 
 
+@dataclass(eq=False)
 class Proxy:
     """A proxy, and what its clients must trust.
 
@@ -48,10 +46,9 @@ class Proxy:
         host: Where it listens, which is direct.
     """
 
-    def __init__(self, url: str, ca_file: str, host: str) -> None:
-        self.url = url
-        self.ca_file = ca_file
-        self.host = host
+    url: str
+    ca_file: str
+    host: str
 
     def make_variables(self, direct: Iterable[str] = ()) -> dict[str, str]:
         """Make the environment of its clients; loopback and ``direct`` hosts are reached without it."""
@@ -126,8 +123,15 @@ def _apply() -> None:
     before = {**os.environ, **_saved}
     if _proxies:
         wanted = _proxies[-1].make_variables(_hosts)
+    elif _users and any(value and _NAMES_PROXY.fullmatch(name.lower()) for name, value in before.items()):
+        lower, upper = (before.get(name) for name in _NO_PROXY)
+        wanted = {}
+        for name, listed in zip(_NO_PROXY, (lower or upper or "", upper or lower or ""), strict=True):
+            known = [host.strip() for host in listed.split(",") if host.strip()]
+            # a star means every host only where it stands alone
+            wanted[name] = listed if known == ["*"] else ",".join(dict.fromkeys([*known, *LOOPBACK, *_hosts]))
     else:
-        wanted = _add_to_no_proxy(before, [*LOOPBACK, *_hosts]) if _users and _is_proxy_set(before) else {}
+        wanted = {}
     for name in set(_written) - set(wanted):
         value = _saved.pop(name)
         del _written[name]
@@ -139,18 +143,3 @@ def _apply() -> None:
     _saved.update({name: os.environ.get(name) for name in wanted if name not in _saved})
     for name, text in wanted.items():
         _written[name] = os.environ[name] = text
-
-
-def _is_proxy_set(environ: Mapping[str, str | None]) -> bool:
-    names = {name.lower() for name, value in environ.items() if value}
-    return any(name.endswith("_proxy") and name not in ("no_proxy", "node_use_env_proxy") for name in names)
-
-
-def _add_to_no_proxy(environ: Mapping[str, str | None], hosts: Iterable[str]) -> dict[str, str]:
-    lower, upper = (environ.get(name) for name in _NO_PROXY)
-    wanted = {}
-    for name, value in zip(_NO_PROXY, (lower or upper or "", upper or lower or ""), strict=True):
-        known = [host.strip() for host in value.split(",") if host.strip()]
-        # a star means every host only where it stands alone
-        wanted[name] = value if known == ["*"] else ",".join(dict.fromkeys([*known, *hosts]))
-    return wanted

@@ -212,8 +212,8 @@ class HTTPConnection(Connection):
             BadRequest: The body turned out malformed, so the application cannot know what it answers.
         """
         exchange = self.exchange
-        if exchange is None or exchange.response is None:
-            return False
+        if exchange is None or exchange.response is None or exchange.response.is_taken_over:
+            return False  # nothing leaves
         stays = self.server.keep_alive and not self.stopping.is_set()
         body = exchange.body
         if body is not None and not body.finished:

@@ -42,9 +42,8 @@ def decode_content(body: bytes, coding: str) -> DecodedContent:
         except ImportError:
             return DecodedContent(b"", problem="to decode the Content-Encoding br, install brotli")
         except Exception as error:  # each library has its own
-            return DecodedContent(
-                b"", problem=f"its Content-Encoding is {name}, and it is not: {describe_error(error)}"
-            )
+            problem = f"its Content-Encoding is {name}, and it is not: {describe_error(error)}"
+            return DecodedContent(b"", problem=problem)
     return DecodedContent(content)
 
 

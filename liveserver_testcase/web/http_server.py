@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeAlias, get_args
+from typing import Any, Generic, Literal, TypeAlias, cast, get_args
 from urllib.parse import quote, urlencode
 
 from ..core.checks import check_seconds
@@ -157,8 +157,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
     @property
     def in_flight(self) -> list[Exchange]:
         """The exchanges that are being served at the moment."""
-        connections = self.connections
-        exchanges = [connection.exchange for connection in connections if isinstance(connection, HTTPConnection)]
+        exchanges = [cast(HTTPConnection, connection).exchange for connection in self.connections]
         return [exchange for exchange in exchanges if exchange is not None]
 
     def _is_idle(self, is_waited_for: Callable[[Exchange], bool]) -> bool:
@@ -167,7 +166,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
             return False
         for connection in connections:
             # once: an exchange that ends after this look leaves a connection that is at rest, or reads on
-            exchange = connection.exchange if isinstance(connection, HTTPConnection) else None
+            exchange = cast(HTTPConnection, connection).exchange
             if exchange is not None:
                 if is_waited_for(exchange):
                     return False
@@ -181,7 +180,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
     def stack_of(self, record: Exchange) -> str:
         """Where the thread is that serves it."""
         for connection in self.connections:
-            if isinstance(connection, HTTPConnection) and connection.exchange is record:
+            if cast(HTTPConnection, connection).exchange is record:
                 return stack_of_thread(connection.thread)
         return ""
 
@@ -190,7 +189,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
 
 
 class HTTPServerFacade(ServerFacade, Generic[R]):
-    """A server as users see it; another one, its engine, serves."""
+    """A server of HTTP as users see it."""
 
     __slots__ = ()
 

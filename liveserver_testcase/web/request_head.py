@@ -12,17 +12,9 @@ import socket
 from urllib.parse import unquote_to_bytes
 
 __all__ = [
-    "MAX_HEAD",
-    "MAX_LINES",
-    "MAX_REQUEST_LINE",
-    "TOKEN",
-    "BadRequest",
-    "Head",
-    "HeadValidator",
-    "parse_head",
-    "split_request_line",
-    "split_target",
-]
+    "MAX_HEAD", "MAX_LINES", "MAX_REQUEST_LINE", "TOKEN", "BadRequest", "Head", "HeadValidator", "parse_head",
+    "split_request_line", "split_target",
+]  # fmt: skip
 
 MAX_HEAD = 64 * 1024
 """Bytes that the head of a request may have, request line included."""
@@ -88,9 +80,8 @@ class Head:
         expects_continue: Whether the client waits for a ``100 Continue`` before it sends the body.
     """
 
-    __slots__ = (
-        "block", "expects_continue", "keep_alive", "length", "method", "repeated", "target", "variables", "version",
-    )  # fmt: skip
+    length: int | None = 0
+    expects_continue = False
 
     def __init__(self, block: bytes, method: str, target: str, version: str) -> None:
         self.block = block
@@ -98,29 +89,9 @@ class Head:
         self.target = target
         self.version = version
         self.variables = {
-            "REQUEST_METHOD": method,
-            "REQUEST_URI": target,
-            "RAW_URI": target,
-            "SERVER_PROTOCOL": version,
-        }
-        self.repeated = ""  # a variable that came more than once, and may not
-        self.length: int | None = 0
+            "REQUEST_METHOD": method, "REQUEST_URI": target, "RAW_URI": target, "SERVER_PROTOCOL": version,
+        }  # fmt: skip
         self.keep_alive = version == "HTTP/1.1"
-        self.expects_continue = False
-
-    def read_fields(self, lines: list[str]) -> None:
-        """Take the header lines, which hold to the grammar."""
-        variables = self.variables
-        for line in lines:
-            name, _, value = line.partition(":")
-            key = _find_key(name)
-            value = value.strip(" \t")
-            if key in variables:
-                if key in _ONCE:
-                    self.repeated = key
-                value = variables[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
-            if key:
-                variables[key] = value
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -157,38 +128,40 @@ def parse_head(block: bytes, *, accepts_connect: bool = False) -> Head:
         BadRequest: It is malformed, ambiguous or too large.  Source: RFC 9112, 2-6; RFC 9110, 5 and 7.2.
     """
     head = (_parse if len(block) <= _REMEMBERED_SIZE else _parse.__wrapped__)(block)
-    if head.method == "CONNECT":
-        _check_connect(head, accepts_connect)
+    if head.method == "CONNECT":  # RFC 9110, 9.3.6
+        if not accepts_connect:
+            raise BadRequest(501, "the method CONNECT, which is for proxies")
+        if not head.target.rpartition(":")[2].isdigit() or not _is_host(head.target):
+            raise BadRequest(400, "a CONNECT to something other than host:port")
+        if "CONTENT_LENGTH" in head.variables or "HTTP_TRANSFER_ENCODING" in head.variables:
+            raise BadRequest(400, "a CONNECT with a body")
     return head
 
 
 @functools.lru_cache(_REMEMBERED)
 def _parse(block: bytes) -> Head:
+    """Parse a head, and refuse what can be read in two ways."""
     match = _HEAD.fullmatch(block)
     if match is None or len(block) > MAX_HEAD or block.count(b"\n") > MAX_LINES + 2 or match.end(3) > MAX_REQUEST_LINE:
-        HeadValidator().scan(block)
+        HeadValidator().scan(block)  # which says what is wrong
         raise BadRequest(400, "a malformed request")
     method, target, version = match.groups()
     head = Head(block, method.decode("ascii"), target.decode("ascii"), _VERSIONS[version])
-    head.read_fields(block.decode("latin-1").split("\r\n")[1:-2])
-    _check(head)
-    return head
-
-
-def split_request_line(data: bytes) -> tuple[str, str, str]:
-    """Method, target and version of a request that is refused, as far as they can be made out."""
-    match = _REQUEST_LINE.match(data)
-    if match is None or not _GOOD_TARGET.fullmatch(match[2]):
-        return "", "", ""
-    method, target, version = (group.decode("ascii") for group in match.groups())
-    return method, target, f"HTTP/{version}"
-
-
-def _check(head: Head) -> None:
-    """Find out what the head says of resource, body and connection, and refuse what can be read in two ways."""
     variables = head.variables
-    if head.repeated:
-        raise BadRequest(400, f"more than one {head.repeated.removeprefix('HTTP_').replace('_', '-').title()} header")
+    repeated = ""
+    for line in block.decode("latin-1").split("\r\n")[1:-2]:
+        name, _, value = line.partition(":")
+        key = _find_key(name)
+        value = value.strip(" \t")
+        if key in variables:
+            if key in _ONCE:
+                repeated = key
+            value = variables[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
+        if key:
+            variables[key] = value
+    if repeated:
+        raise BadRequest(400, f"more than one {repeated.removeprefix('HTTP_').replace('_', '-').title()} header")
+
     host = variables.get("HTTP_HOST")
     if host is None:
         if head.version == "HTTP/1.1":
@@ -197,27 +170,29 @@ def _check(head: Head) -> None:
         raise BadRequest(400, "a Host header that is no host")
     if head.method == "CONNECT":
         variables["PATH_INFO"] = variables["QUERY_STRING"] = ""
-        return  # the rest is looked at where it is served
-    if head.target[0] != "/":
-        _check_target(head)
+        return head  # the rest is looked at where it is served
+    if head.target[0] != "/" and (head.target != "*" or head.method != "OPTIONS"):
+        url = _ABSOLUTE.fullmatch(head.target)
+        if url is None or not _is_host(url[1]):  # RFC 9112, 3.2
+            raise BadRequest(400, "a request target that is neither a path nor a URL")
     path, variables["QUERY_STRING"], host = split_target(head.target)
     variables["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
     if host is not None:
         variables["HTTP_HOST"] = host  # the target outranks the header: RFC 9112, 3.2.2
+
     connection = variables.get("HTTP_CONNECTION")
-    if connection == "keep-alive":
-        head.keep_alive = True
-    elif connection is not None:
+    if connection is not None:
         options = {option.strip(" \t") for option in connection.lower().split(",")}
         head.keep_alive = "close" not in options and (head.keep_alive or "keep-alive" in options)
     if "CONTENT_LENGTH" in variables or "HTTP_TRANSFER_ENCODING" in variables or "HTTP_EXPECT" in variables:
         _read_framing(head)
+    return head
 
 
 def _read_framing(head: Head) -> None:
     """Find out how long the body is, and refuse whatever leaves room for doubt."""
-    coding = head.variables.get("HTTP_TRANSFER_ENCODING")
-    length = head.variables.get("CONTENT_LENGTH")
+    variables = head.variables
+    coding, length = variables.get("HTTP_TRANSFER_ENCODING"), variables.get("CONTENT_LENGTH")
     if coding is not None:
         if length is not None:
             raise BadRequest(400, "both Content-Length and Transfer-Encoding")
@@ -230,30 +205,20 @@ def _read_framing(head: Head) -> None:
         if not _LENGTH.fullmatch(length):
             raise BadRequest(400, "a Content-Length that is no number of bytes")
         head.length = int(length)
-    expectation = head.variables.get("HTTP_EXPECT")
+    expectation = variables.get("HTTP_EXPECT")
     if expectation is not None and head.version == "HTTP/1.1":
         if expectation.lower() != "100-continue":
             raise BadRequest(417, "an Expect header other than 100-continue")
         head.expects_continue = head.length != 0
 
 
-def _check_target(head: Head) -> None:
-    """Refuse a target that is none of the forms that an origin server is sent.  Source: RFC 9112, 3.2."""
-    if head.target == "*" and head.method == "OPTIONS":
-        return
-    url = _ABSOLUTE.fullmatch(head.target)
-    if url is None or not _is_host(url[1]):
-        raise BadRequest(400, "a request target that is neither a path nor a URL")
-
-
-def _check_connect(head: Head, is_accepted: bool) -> None:
-    """Refuse a CONNECT that is not served, or is ambiguous.  Source: RFC 9110, 9.3.6."""
-    if not is_accepted:
-        raise BadRequest(501, "the method CONNECT, which is for proxies")
-    if not head.target.rpartition(":")[2].isdigit() or not _is_host(head.target):
-        raise BadRequest(400, "a CONNECT to something other than host:port")
-    if "CONTENT_LENGTH" in head.variables or "HTTP_TRANSFER_ENCODING" in head.variables:
-        raise BadRequest(400, "a CONNECT with a body")
+def split_request_line(data: bytes) -> tuple[str, str, str]:
+    """Method, target and version of a request that is refused, as far as they can be made out."""
+    match = _REQUEST_LINE.match(data)
+    if match is None or not _GOOD_TARGET.fullmatch(match[2]):
+        return "", "", ""
+    method, target, version = (group.decode("ascii") for group in match.groups())
+    return method, target, f"HTTP/{version}"
 
 
 def _is_host(text: str) -> bool:
@@ -300,15 +265,15 @@ class HeadValidator:
         while (stop := data.find(b"\n", self._position)) >= 0:
             line = data[self._position : stop + 1]
             self._position = stop + 1
-            self._check_part(line)
+            self._check_bytes(line)
             if line == b"\r\n" and self._lines:
                 self.end = self._position
                 return
-            self._check_line(line[:-2])
+            (self._check_header if self._lines else self._check_request_line)(line[:-2])
             self._lines += 1
-        self._check_part(data[self._position :])
+        self._check_bytes(data[self._position :])
 
-    def _check_part(self, line: bytes) -> None:
+    def _check_bytes(self, line: bytes) -> None:
         """Refuse a line, or the beginning of one, for its bytes, its length or its number."""
         if not self._lines:
             if line[:1] == b"\x16":
@@ -328,11 +293,7 @@ class HeadValidator:
         if _STRAY.search(line):
             raise BadRequest(400, "a carriage return without a line feed in the request's head")
 
-    def _check_line(self, line: bytes) -> None:
-        """Refuse a complete line that is malformed."""
-        if self._lines:
-            _check_header(line)
-            return
+    def _check_request_line(self, line: bytes) -> None:
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
             raise BadRequest(400, "a malformed request line")
@@ -342,12 +303,11 @@ class HeadValidator:
             what = "a fragment" if b"#" in match[2] else "a byte that is no visible ASCII character"
             raise BadRequest(400, f"a request target with {what}")
 
-
-def _check_header(line: bytes) -> None:
-    name, colon, value = line.partition(b":")
-    if line[:1] in (b" ", b"\t"):
-        raise BadRequest(400, "a header line that begins with white space")
-    if not colon or not _NAME.fullmatch(name):
-        raise BadRequest(400, "a malformed header name")
-    if not _GOOD_VALUE.fullmatch(value):
-        raise BadRequest(400, "a control character in a header")
+    def _check_header(self, line: bytes) -> None:
+        name, colon, value = line.partition(b":")
+        if line[:1] in (b" ", b"\t"):
+            raise BadRequest(400, "a header line that begins with white space")
+        if not colon or not _NAME.fullmatch(name):
+            raise BadRequest(400, "a malformed header name")
+        if not _GOOD_VALUE.fullmatch(value):
+            raise BadRequest(400, "a control character in a header")

@@ -9,7 +9,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from wsgiref.util import FileWrapper
 
 from ..core.listener import format_host
@@ -47,19 +47,12 @@ class _ErrorStream(io.TextIOBase):
 
 
 def make_environ(exchange: Exchange, base: dict[str, Any]) -> dict[str, Any]:
-    """The environ of a request.
+    """The environ of a request while it is served, from what `make_base_environ` made for the server.
 
     Besides what PEP 3333 asks for: ``REQUEST_URI``, the raw target, ``REMOTE_PORT``, ``wsgi.input_terminated``,
     and ``liveserver.exchange``.
-
-    Args:
-        exchange: The exchange, while it is served.
-        base: What `make_base_environ` made for the server.
     """
-    head = exchange.head
-    if head is None:
-        raise RuntimeError("the exchange is over")
-    environ = describe_request(head, exchange.address, base)
+    environ = describe_request(cast(Head, exchange.head), exchange.address, base)  # which it has while it is served
     environ["wsgi.input"] = io.BytesIO() if exchange.body is None else WSGIInput(exchange.body)
     environ["liveserver.exchange"] = exchange
     return environ
@@ -89,7 +82,7 @@ def make_base_environ(scheme: str, host: str, port: int) -> dict[str, Any]:
 
 
 class _Call:
-    """One call of the application: its ``start_response`` and ``write``."""
+    """One call of the application: its ``start_response`` and ``write``, and what it returns."""
 
     __slots__ = ("response", "started")
 
@@ -116,9 +109,36 @@ class _Call:
         """The ``write`` callable of PEP 3333, for applications from before it."""
         self.response.write(_as_bytes(data))
 
+    def send(self, items: object) -> None:
+        """Send what the application has returned, each item when it comes; PEP 3333 forbids to hold one back."""
+        response = self.response
+        if type(items) is list or type(items) is tuple:
+            self.check_started()
+            response.finish(b"".join([_as_bytes(item) for item in items]))
+            return
+        if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
+            what = f"the application returned {quote(items)}, of type {type(items).__name__}"
+            raise InvalidResponse(f"{what}: wanted an iterable of bytes")
+        for item in cast(Iterable[object], items):
+            data = _as_bytes(item)
+            if data:
+                self.check_started()
+                response.write(data)
+                if response.has_no_body:
+                    break
+        self.check_started()
+        response.finish()
+
     def check_started(self) -> None:
         if not self.started:
             raise InvalidResponse("the application sent a body, or ended, without calling start_response()")
+
+
+def _as_bytes(item: object) -> bytes:
+    if not isinstance(item, bytes):
+        what = f"the application's body has the item {quote(item)}, of type {type(item).__name__}"
+        raise InvalidResponse(f"{what}: wanted bytes")
+    return item
 
 
 class UpgradeSocket:
@@ -192,18 +212,11 @@ class WSGIHandler:
         environ = make_environ(exchange, base)
         if "HTTP_UPGRADE" in environ:
             environ["werkzeug.socket"] = UpgradeSocket(exchange, connection)
-        response = exchange.response
-        if response is None:
-            raise RuntimeError("the exchange is over")
-        call = _Call(response)
+        call = _Call(cast(ResponseWriter, exchange.response))  # which it has while it is served
         with self.around(exchange):
             result = self.app(environ, call.start_response)
             try:
-                if type(result) is list or type(result) is tuple:
-                    call.check_started()
-                    response.finish(b"".join([_as_bytes(item) for item in result]))
-                else:
-                    _send_each(call, response, result)
+                call.send(result)
             finally:
                 close = getattr(result, "close", None)
                 if close is not None:
@@ -231,28 +244,3 @@ class WSGIServer(HTTPServer):
         **options: Any,
     ) -> None:
         super().__init__(WSGIHandler(app, around), host, port, **options)
-
-
-def _send_each(call: _Call, response: ResponseWriter, items: Iterable[object]) -> None:
-    """Send each item when the application gives it; PEP 3333 forbids to hold one back."""
-    if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
-        raise InvalidResponse(
-            f"the application returned {quote(items)}, of type {type(items).__name__}: wanted an iterable of bytes"
-        )
-    for item in items:
-        data = _as_bytes(item)
-        if data:
-            call.check_started()
-            response.write(data)
-            if response.has_no_body:
-                break
-    call.check_started()
-    response.finish()
-
-
-def _as_bytes(item: object) -> bytes:
-    if not isinstance(item, bytes):
-        raise InvalidResponse(
-            f"the application's body has the item {quote(item)}, of type {type(item).__name__}: wanted bytes"
-        )
-    return item
