@@ -225,8 +225,8 @@ def _keep_failure(item: pytest.Item, error: BaseException) -> None:
     if isinstance(error, pytest.xfail.Exception) or not isinstance(error, Exception | pytest.fail.Exception):
         return  # it is expected, or it ends the run
     runs = item.stash.get(_RUNS, [])
-    folder = FailureFolder.at(find_folder(ServerTestCase), item.nodeid)
-    if folder is not None and runs:
+    if runs:
+        folder = FailureFolder(find_folder(ServerTestCase), item.nodeid)
         folder.look(lambda: find_screenshot(getattr(item, "funcargs", {}).get))
         folder.write([(item.nodeid, error)], [server for run in runs for server in run.servers])
 

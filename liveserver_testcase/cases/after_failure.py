@@ -12,8 +12,8 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..core.checks import read_switch
 from ..core.interrupts import TimeLimitExceeded, time_limit
@@ -30,7 +30,6 @@ __all__ = ["FailureFolder", "find_folder", "find_screenshot", "is_folder_wanted"
 __unittest = True
 __tracebackhide__ = True
 
-_PAUSE_VARIABLE = "LIVESERVER_PAUSE_ON_FAILURE"
 _FOLDER_VARIABLE = "LIVESERVER_ARTIFACTS"
 
 _BROWSERS = ("browser", "page", "driver", "selenium")  # what tests call them
@@ -42,59 +41,40 @@ _has_paused = False
 
 def is_pause_wanted() -> bool:
     """Whether the first failure of the run is to be looked at."""
-    return bool(read_switch(_PAUSE_VARIABLE))
+    return bool(read_switch("LIVESERVER_PAUSE_ON_FAILURE"))
 
 
 def pause_on_failure(test_id: str, servers: Sequence[tuple[str, Any]]) -> None:
-    """Say where the servers are and wait for Enter; only for the first failure of a run, and only if asked to.
-
-    Args:
-        test_id: The test.
-        servers: Names and servers of its class; those that do not run are passed over.
-    """
+    """Say where the servers of a class are that run, and wait for Enter; only for the first failure of a run."""
     global _has_paused
-    if _has_paused or not is_pause_wanted():
-        return
     running = [(name, server) for name, server in servers if hasattr(server, "url") and server.is_running]
-    if not running:
+    if _has_paused or not running:
         return
     _has_paused = True
-    one = len(running) == 1
-    listed = "\n".join(f"    {'' if one else f'{name:<12} '}{server.url}" for name, server in running)
-    still = "its server still runs" if one else "its servers still run"
-    with _terminal() as (reader, writer), _inspecting(running) as inspector:
-        if reader is None or writer is None:
-            return
-        writer.write(f"\n{test_id} has failed, and {still} at\n\n{listed}\n\n{inspector}Press Enter to go on. ")
-        writer.flush()
-        with contextlib.suppress(OSError, ValueError):  # nobody can press anything
-            reader.readline()
-
-
-@contextlib.contextmanager
-def _terminal() -> Iterator[tuple[TextIO | None, TextIO | None]]:
-    """The terminal itself, since runners capture what stands for it; else what the process began with."""
-    try:
-        with open("/dev/tty", encoding="utf-8") as reader, open("/dev/tty", "w", encoding="utf-8") as writer:
-            yield reader, writer
-    except OSError:
-        yield sys.__stdin__, sys.__stderr__
-
-
-@contextlib.contextmanager
-def _inspecting(servers: Sequence[tuple[str, object]]) -> Iterator[str]:
-    """Serve the inspector of these servers; a line that says where, or nothing where it cannot be."""
-    with contextlib.ExitStack() as running:
-        text = ""
+    is_one = len(running) == 1
+    listed = "\n".join(f"    {'' if is_one else f'{name:<12} '}{server.url}" for name, server in running)
+    still = "its server still runs" if is_one else "its servers still run"
+    with contextlib.ExitStack() as stack:
+        try:  # the terminal itself, since runners capture what stands for it
+            reader = stack.enter_context(open("/dev/tty", encoding="utf-8"))
+            writer = stack.enter_context(open("/dev/tty", "w", encoding="utf-8"))
+        except OSError:
+            if sys.__stdin__ is None or sys.__stderr__ is None:
+                return
+            reader, writer = sys.__stdin__, sys.__stderr__  # what the process began with
+        looked_at = ""
         with contextlib.suppress(ImportError, LiveServerTestCaseError):  # no Jinja2, or no port
             from ..inspector.feed import find_sources
             from ..inspector.pages import Inspector
 
-            inspector = Inspector(find_sources(servers), title="failed test")
+            inspector = Inspector(find_sources(running), title="failed test")
             inspector.start()
-            running.callback(inspector.stop)
-            text = f"What {'it was' if len(servers) == 1 else 'they were'} sent is at\n\n    {inspector.url}\n\n"
-        yield text
+            stack.callback(inspector.stop)
+            looked_at = f"What {'it was' if is_one else 'they were'} sent is at\n\n    {inspector.url}\n\n"
+        writer.write(f"\n{test_id} has failed, and {still} at\n\n{listed}\n\n{looked_at}Press Enter to go on. ")
+        writer.flush()
+        with contextlib.suppress(OSError, ValueError):  # nobody can press anything
+            reader.readline()
 
 
 def is_folder_wanted(case: Any) -> bool:
@@ -118,7 +98,7 @@ class FailureFolder:
     """What is left of one test that fails, or of a class whose start does.
 
     Args:
-        root: The folder in which it is made.
+        root: The folder in which it is made; empty for none, so that nothing is left.
         name: The id of the test or class.
     """
 
@@ -128,12 +108,7 @@ class FailureFolder:
         self._failures: list[tuple[str, BaseException]] = []
         self._screenshot: bytes | None = None
         self._trouble: list[str] = []
-        self._was_looked_at = False
-
-    @classmethod
-    def at(cls, root: str, name: str) -> FailureFolder | None:
-        """The folder of this name; None without a root."""
-        return cls(root, name) if root else None
+        self._was_looked_at = not root
 
     def look(self, take_screenshot: Callable[[], object]) -> None:
         """Take a screenshot while the browser is there; done once, at the first failure."""
@@ -160,7 +135,7 @@ class FailureFolder:
             servers: Those of the class.
         """
         new = [(test, error) for test, error in failures if all(error is not known for _, known in self._failures)]
-        if not new:
+        if not new or not self._root:
             return
         self._failures += new
         lines = list(self._trouble)
@@ -200,11 +175,7 @@ def _format_failure(error: BaseException) -> str:
 
 
 def find_screenshot(find: Callable[[str], Any]) -> Any:
-    """Take a screenshot of the browser that a test has under one of the usual names; None without one.
-
-    Args:
-        find: Returns what has a name; None for nothing.
-    """
+    """Take a screenshot of the browser that ``find`` has under one of the usual names; None without one."""
     for browser in map(find, _BROWSERS):
         for name in _CAMERAS if browser is not None else ():
             take = getattr(browser, name, None)

@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 import unittest
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError, UsageError
@@ -45,7 +45,7 @@ class ServerTestCase(unittest.TestCase):
     _class_is_over: ClassVar[bool] = False
     _artifacts: ClassVar[str] = ""  # the path of that folder
     _class_folder: ClassVar[FailureFolder | None] = None  # what has failed outside of a test
-    _folder: FailureFolder | None = None
+    _folder = FailureFolder("", "")
     _described_server: str = ""  # the name of a server whose activity a failed assertion has described
     _started_assertions: Sequence[StartedAssertion] = ()  # the asynchronous ones that the test has called
     _was_described: bool = False  # whether this test's report has what its servers did
@@ -78,16 +78,31 @@ class ServerTestCase(unittest.TestCase):
         As it is, it looks at ``self.browser``, ``self.page``, ``self.driver`` and ``self.selenium`` for a driver of
         Selenium or a page of Playwright.  Override it where the browser is elsewhere.
         """
-        picture: bytes | None = find_screenshot(functools.partial(_find_plain_attribute, self))
+
+        def find_plain(name: str) -> Any:
+            value = inspect.getattr_static(self, name, None)
+            return None if hasattr(type(value), "__get__") else value  # a property might start a browser
+
+        picture: bytes | None = find_screenshot(find_plain)
         return picture
 
     # -- the life of a class -----------------------------------------------------------------------------------------
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        own = vars(cls).get("setUpClass")
-        if isinstance(own, classmethod) and is_folder_wanted(cls):
-            setattr(cls, "setUpClass", classmethod(_keep_failures(own.__func__)))  # noqa: B010  # which mypy refuses
+        set_up = vars(cls).get("setUpClass")
+        if not isinstance(set_up, classmethod) or not is_folder_wanted(cls):
+            return
+
+        @functools.wraps(set_up.__func__)
+        def set_up_class(cls: type[ServerTestCase]) -> None:
+            try:
+                set_up.__func__(cls)
+            except Exception as error:  # which may come before or after the start of the servers
+                cls._keep_failure(error, cls._own_run())
+                raise
+
+        setattr(cls, "setUpClass", classmethod(set_up_class))  # noqa: B010  # which mypy refuses
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -143,11 +158,9 @@ class ServerTestCase(unittest.TestCase):
         if isinstance(error, unittest.SkipTest) or not isinstance(error, Exception):
             return
         name = f"{cls.__module__}.{cls.__qualname__}"
-        if vars(cls).get("_class_folder") is None:
-            with contextlib.suppress(UsageError):  # which is, or will be, the failure itself
-                cls._class_folder = FailureFolder.at(find_folder(cls), name)
-        if cls._class_folder is not None:
-            cls._class_folder.write([(name, error)], run.servers)
+        with contextlib.suppress(UsageError):  # which is, or will be, the failure itself
+            folder = cls._class_folder = vars(cls).get("_class_folder") or FailureFolder(find_folder(cls), name)
+            folder.write([(name, error)], run.servers)
 
     @classmethod
     def _own_run(cls) -> ClassRun:
@@ -235,24 +248,18 @@ class ServerTestCase(unittest.TestCase):
     def _begin_test(self) -> None:
         self._was_described, self._described_server = False, ""
         self._started_assertions = ()
-        self._folder = FailureFolder.at(self._artifacts, self.id())
+        self._folder = FailureFolder(self._artifacts, self.id())
         refuse_coroutine(self)
         self._own_run().begin(self.id())
 
     def _failed(self) -> None:
         """Pass on to the servers, while they run, that the test has just failed."""
-        if self._folder is not None:
-            self._folder.look(self.server_screenshot)
+        self._folder.look(self.server_screenshot)
         self._own_run().failed(self.id())
 
     def _keep_failures(self, failures: Sequence[tuple[str, BaseException]]) -> None:
-        """Leave the folder of the test; its path is added to each failure.
-
-        Args:
-            failures: The id of the test or subtest, and what it has failed with.
-        """
-        if self._folder is not None and failures:
-            self._folder.write(failures, self._own_run().servers)
+        """Leave the folder of the test; its path is added to each failure, which comes with the id of its (sub)test."""
+        self._folder.write(failures, self._own_run().servers)
 
     def _explain_error(self, error: BaseException) -> str:
         """What the servers saw that helps with an error of the test, and, once, what they did in it."""
@@ -280,42 +287,17 @@ class ServerTestCase(unittest.TestCase):
 def make_failure(found: Findings, failure: type[BaseException], where: object) -> BaseException | None:
     """One exception for all that was found, or None: the first cause is chained to it, further ones are printed.
 
-    Args:
-        found: What speaks against the test or class.
-        failure: The type where there are problems; a server that merely went wrong is an error.
-        where: The function or class at which it is raised.
+    It is a ``failure`` where there are problems, and an error where a server merely went wrong; it is raised at
+    ``where``, a function or class.
     """
     everything = [*found.problems, *found.errors]
     if not everything:
         return None
-    chained = next((problem.cause for problem in everything if problem.cause is not None), None)
-    texts = [
-        problem.text
-        if problem.cause is None or problem.cause is chained
-        else f"{problem.text}\n\n{format_error(problem.cause)}"
-        for problem in everything
-    ]
+    causes = [problem.cause for problem in everything]
+    chained = next(filter(None, causes), None)
+    further = [format_error(cause) if cause is not None and cause is not chained else "" for cause in causes]
+    texts = [text for problem, cause in zip(everything, further, strict=True) for text in (problem.text, cause) if text]
     kind = failure if found.problems else LiveServerTestCaseError
     error = kind("\n\n".join(texts))
     error.__cause__ = chained
     return raise_at(where, error)
-
-
-def _keep_failures(set_up: Callable[[Any], object]) -> Callable[[Any], None]:
-    """Make a ``setUpClass`` that leaves the folder of its class if it fails."""
-
-    @functools.wraps(set_up)
-    def set_up_class(cls: type[ServerTestCase]) -> None:
-        try:
-            set_up(cls)
-        except Exception as error:
-            cls._keep_failure(error, cls._own_run())
-            raise
-
-    return set_up_class
-
-
-def _find_plain_attribute(test: ServerTestCase, name: str) -> Any:
-    """An attribute that is just there: a property might start a browser."""
-    value = inspect.getattr_static(test, name, None)
-    return None if hasattr(type(value), "__get__") else value

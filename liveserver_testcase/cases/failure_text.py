@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import inspect
 import linecache
 import sys
 import traceback
 from collections.abc import Sequence
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any, TypeVar
 
 from ..core.masking import mask
@@ -27,16 +28,27 @@ _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 _MOST_DECORATORS = 50  # lines of them, beyond which it is not worth the search
 
 
-def raise_at(place: object, error: E) -> E:
+def raise_at(place: Any, error: E) -> E:
     """Raise ``error`` as if the first line of ``place``, a function or class, did, and return it.
 
     That is where readers, editors and runners look for a test, and no line of its body is the cause.  pytest would
     otherwise print the source of this module.
     """
-    try:
-        code = _make_raising_code(place)
-    except Exception:  # it is neither, or has no source
-        code = None
+    code = None
+    with contextlib.suppress(Exception):  # it is neither, or has no source
+        if isinstance(place, type):
+            file, line, name = inspect.getfile(place), inspect.getsourcelines(place)[1], place.__name__
+        else:
+            original = inspect.unwrap(place).__code__
+            file, first, name = original.co_filename, original.co_firstlineno, original.co_name
+            starts = f"def {name}", f"async def {name}"  # the code of a function begins with its first decorator
+            lines = range(first, first + _MOST_DECORATORS)
+            line = next((n for n in lines if linecache.getline(file, n).lstrip().startswith(starts)), first)
+        tree = ast.parse("raise error")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.stmt | ast.expr):
+                node.col_offset = node.end_col_offset = -1  # none: no part of the line is underlined
+        code = compile(tree, file, "exec").replace(co_name=name, co_firstlineno=line)
     try:
         if code is not None:
             FunctionType(code, {"error": error})()
@@ -51,29 +63,6 @@ def is_all_ours(error: BaseException) -> bool:
     """Whether an exception has passed no other code than this package's: its traceback helps nobody."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return all(frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE for frame in frames)
-
-
-def _make_raising_code(place: Any) -> CodeType:
-    """Code that raises the global ``error`` and passes for the first line of ``place``."""
-    if isinstance(place, type):
-        file, line, name = inspect.getfile(place), inspect.getsourcelines(place)[1], place.__name__
-    else:
-        original = inspect.unwrap(place).__code__
-        file, line, name = original.co_filename, _find_def(original), original.co_name
-    tree = ast.parse("raise error")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt | ast.expr):
-            node.col_offset = node.end_col_offset = -1  # none: no part of the line is underlined
-    return compile(tree, file, "exec").replace(co_name=name, co_firstlineno=line)
-
-
-def _find_def(code: CodeType) -> int:
-    """The line of a function's ``def``; its code begins with the first decorator."""
-    first, starts = code.co_firstlineno, (f"def {code.co_name}", f"async def {code.co_name}")
-    for line in range(first, first + _MOST_DECORATORS):
-        if linecache.getline(code.co_filename, line).lstrip().startswith(starts):
-            return line
-    return first
 
 
 def as_note(problem: BaseException) -> str:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 import unittest
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import NoReturn
 
 from ..errors import UsageError
@@ -34,45 +34,39 @@ def check_class(case: type[unittest.TestCase]) -> None:
         UsageError: An attribute looks like a setting, or a method like a hook, that it is not; a method that nobody
             awaits is a coroutine function; or a base runs tests without what is to be done around them.
     """
-    settings = [name for base in _ours(case) for name, value in vars(base).items() if not _is_code(value)]
+    ours = [base for base in case.__mro__ if base.__module__.partition(".")[0] == _PACKAGE]
+    others = [base for base in case.__mro__ if base not in ours and base not in (unittest.TestCase, object)]
+    users = [base for base in others if base.__module__.partition(".")[0] != "unittest"]
+    settings = [name for base in ours for name, value in vars(base).items() if not _is_code(value)]
     hooks = [name for name in _HOOKS if hasattr(case, name)]
-    for base in case.__mro__:
-        if base in _ours(case) or base is unittest.TestCase or base is object:
-            continue
-        for name, value in vars(base).items():
-            if _is_code(value):
-                if name == "run":
-                    _check_run(case, base, value)
-                _check_hook(case, base, name, hooks)
-                _check_awaited(case, base, name, value)
-            elif name.startswith(_PREFIXES) and not any(name in vars(own) for own in _ours(case)):
-                for nearest in _find_nearest(name, settings):
-                    raise UsageError(
-                        f"{base.__name__}.{name} = {value!r} is no setting, and would do nothing: did you mean "
-                        f"{nearest}? If it is an attribute of your own, give it another name."
-                    )
-
-
-def _check_hook(case: type, base: type, name: str, hooks: Iterable[str]) -> None:
-    if name in hooks or name.startswith("test"):
-        return
-    for nearest in _find_nearest(name, hooks):
-        is_overridden = any(nearest in vars(other) for other in case.__mro__ if _is_users(other))
-        if _is_users(base) and not is_overridden:
-            raise UsageError(
-                f"{base.__name__}.{name}() is never called: did you mean {nearest}()? "
-                "If it is a method of your own, give it another name."
-            )
+    for base, name, value in [(each, *member) for each in others for member in vars(each).items()]:
+        if not _is_code(value):
+            is_ours = any(name in vars(own) for own in ours)
+            nearest = _find_nearest(name, settings) if name.startswith(_PREFIXES) and not is_ours else ""
+            if nearest:
+                raise UsageError(
+                    f"{base.__name__}.{name} = {value!r} is no setting, and would do nothing: did you mean "
+                    f"{nearest}? If it is an attribute of your own, give it another name."
+                )
+        elif base in users:
+            nearest = "" if name in hooks or name.startswith("test") else _find_nearest(name, hooks)
+            if nearest and not any(nearest in vars(other) for other in users):
+                raise UsageError(
+                    f"{base.__name__}.{name}() is never called: did you mean {nearest}()? "
+                    "If it is a method of your own, give it another name."
+                )
+            _check_awaited(case, base, name, value)
+            if name == "run" and case.__mro__.index(base) < case.__mro__.index(ours[-1]):
+                _check_run(case, base, value)
 
 
 def _check_awaited(case: type, base: type, name: str, value: object) -> None:
-    if not _is_users(base):
-        return
-    awaits, function = issubclass(case, _isolated()), getattr(value, "__func__", value)
+    module = sys.modules.get("unittest.async_case")  # it takes 20 ms to import, and who derives from it has done that
+    awaits = module is not None and issubclass(case, module.IsolatedAsyncioTestCase)
     derive = f"derive {case.__name__} from unittest.IsolatedAsyncioTestCase too"
     if name in _AWAITED and not awaits:
         raise UsageError(f"{base.__name__}.{name}() is never called: {derive}")
-    if name in _NOT_AWAITED and inspect.iscoroutinefunction(function):
+    if name in _NOT_AWAITED and inspect.iscoroutinefunction(getattr(value, "__func__", value)):
         renamed = _NOT_AWAITED[name]
         advice = "write it without async"
         if renamed:
@@ -83,44 +77,24 @@ def _check_awaited(case: type, base: type, name: str, value: object) -> None:
 def _check_run(case: type, base: type, run: object) -> None:
     """Refuse a ``run()`` that comes before ours and calls no other, such as that of ``testtools.TestCase``."""
     code = getattr(run, "__code__", None)
-    is_before = case.__mro__.index(base) < case.__mro__.index(_ours(case)[-1])
     # what has a closure may well call another one
-    if is_before and code is not None and not code.co_freevars and "super" not in code.co_names:
+    if code is not None and not code.co_freevars and "super" not in code.co_names:
         raise UsageError(
             f"{base.__module__}.{base.__name__}.run() calls no super().run(), so that the servers of {case.__name__} "
             f"would not be asked about its tests: name the mixins before {base.__name__}"
         )
 
 
-def _isolated() -> type | tuple[()]:
-    """The class whose tests are awaited, if it was ever imported: that takes 20 ms."""
-    module = sys.modules.get("unittest.async_case")
-    return module.IsolatedAsyncioTestCase if module is not None else ()
-
-
-def _ours(case: type) -> list[type]:
-    return [base for base in case.__mro__ if base.__module__.partition(".")[0] == _PACKAGE]
-
-
-def _is_users(base: type) -> bool:
-    """Whether a class is neither ours nor one of unittest's."""
-    return base is not object and base.__module__.partition(".")[0] not in (_PACKAGE, "unittest")
-
-
 def _is_code(value: object) -> bool:
     return callable(value) or hasattr(value, "__get__")
 
 
-def _find_nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> Iterator[str]:
+def _find_nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> str:
     """The one that was meant, if there is one: ``createApp`` for ``create_app`` too."""
     from difflib import get_close_matches  # seldom needed
 
-    plain = {_simplify(each): each for each in known}
-    yield from (plain[each] for each in get_close_matches(_simplify(name), plain, 1, alike))
-
-
-def _simplify(name: str) -> str:
-    return name.replace("_", "").lower()
+    plain = {each.replace("_", "").lower(): each for each in known}
+    return next((plain[each] for each in get_close_matches(name.replace("_", "").lower(), plain, 1, alike)), "")
 
 
 # -- in a test ---------------------------------------------------------------------------------------------------------
@@ -128,29 +102,25 @@ def _simplify(name: str) -> str:
 
 def refuse_coroutine(case: unittest.TestCase) -> None:
     """Have a test fail that is a coroutine function in a class that awaits none; it would pass without running."""
-    name = case.id().rpartition(".")[2]
+    name, kind = case.id().rpartition(".")[2], type(case)
     method = getattr(case, name, None)
-    if method is None or not inspect.iscoroutinefunction(method) or _awaits_tests(type(case)):
+    if method is None or not inspect.iscoroutinefunction(method):
         return
-    setattr(case, name, _make_refusal(type(case), name, method))
+    # a base that runs tests in its own way, as `unittest.IsolatedAsyncioTestCase` does, may await them
+    plain = (unittest.TestCase, object)
+    bases = [base for base in kind.__mro__ if base not in plain and base.__module__.partition(".")[0] != _PACKAGE]
+    if any(runs in vars(base) for base in bases for runs in _RUNS_TESTS):
+        return
 
-
-def _awaits_tests(case: type) -> bool:
-    """Whether a base runs tests in its own way, as `unittest.IsolatedAsyncioTestCase` does."""
-    bases = [base for base in case.__mro__ if base is not unittest.TestCase and base not in _ours(case)]
-    return any(name in vars(base) for base in bases if base is not object for name in _RUNS_TESTS)
-
-
-def _make_refusal(case: type, name: str, method: Callable[..., object]) -> Callable[..., NoReturn]:
     @functools.wraps(method)
     def refuse(*_: object) -> NoReturn:
         text = (
-            f"{case.__name__}.{name}() is a coroutine function, and nobody awaits it: "
-            f"derive {case.__name__} from unittest.IsolatedAsyncioTestCase too, or write it without async"
+            f"{kind.__name__}.{name}() is a coroutine function, and nobody awaits it: "
+            f"derive {kind.__name__} from unittest.IsolatedAsyncioTestCase too, or write it without async"
         )
         raise raise_at(method, UsageError(text))
 
-    return refuse
+    setattr(case, name, refuse)
 
 
 def suggest_attribute(case: unittest.TestCase, error: BaseException) -> str:
@@ -158,4 +128,5 @@ def suggest_attribute(case: unittest.TestCase, error: BaseException) -> str:
     if not isinstance(error, AttributeError) or getattr(error, "obj", None) is not case:
         return ""
     known = [name for name in dir(type(case)) if not name.startswith("_")]
-    return "".join(f"did you mean self.{nearest}?" for nearest in _find_nearest(error.name or "", known, _RATHER_ALIKE))
+    nearest = _find_nearest(error.name or "", known, _RATHER_ALIKE)
+    return f"did you mean self.{nearest}?" if nearest else ""

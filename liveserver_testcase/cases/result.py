@@ -10,7 +10,6 @@ Nothing private of `unittest` is used, and the runner may be any that takes a re
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ServerNotStarted
@@ -23,8 +22,6 @@ __all__ = ["DelayedResult"]
 
 __unittest = True
 __tracebackhide__ = True
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _ERRORS = ("addError", "addFailure", "addExpectedFailure")
 _OUTCOMES = frozenset((*_ERRORS, "addSuccess", "addSkip", "addUnexpectedSuccess", "addSubTest"))
@@ -40,11 +37,17 @@ class _Event(NamedTuple):
     arguments: tuple[Any, ...]
 
     @property
-    def error(self) -> ExcInfo | None:
+    def error(self) -> BaseException | None:
         """The exception that it reports, if it reports one."""
-        if self.name in _ERRORS:
-            return self.arguments[1]  # type: ignore[no-any-return]
-        return self.arguments[2] if self.name == "addSubTest" else None
+        if self.name not in (*_ERRORS, "addSubTest"):
+            return None
+        described: tuple[Any, BaseException, Any] | None = self.arguments[-1]
+        return described[1] if described is not None else None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the test, or a subtest, has failed."""
+        return self.error is not None and self.name != "addExpectedFailure"
 
 
 class DelayedResult:
@@ -66,15 +69,16 @@ class DelayedResult:
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self._result, name)  # an AttributeError is the answer for what the runner's has not got
-        if name in _LISTS:
-            return self._with_kept(name, target)
+        if name in _LISTS:  # a ``tearDown`` looks there for its own test's
+            kept = [event.arguments for event in self._kept if event.name == _LISTS[name]]
+            return [*target, *((test, format_error(described[1])) for test, described in kept)] if kept else target
         if name not in _EVENTS:
             return target
 
         def keep(*arguments: Any) -> None:
             event = _Event(name, arguments)
             self._kept.append(event)
-            if event.error is not None and name != "addExpectedFailure":
+            if event.is_failure:
                 self._test._failed()
             if _REPORTS_AFTER_CLEAN_UPS and name in _OUTCOMES:  # pytest needs it before the test is over
                 self._pass_all_on()
@@ -109,10 +113,9 @@ class DelayedResult:
         finally:  # also when somebody interrupts the servers' answers
             passed = []
             for event in events:
-                if event.error is not None and event.name != "addExpectedFailure":
-                    explanation = self._test._explain_error(event.error[1])
-                    if explanation:
-                        add_note(event.error[1], f"\n{explanation}")
+                explanation = self._test._explain_error(event.error) if event.error and event.is_failure else ""
+                if event.error and explanation:
+                    add_note(event.error, f"\n{explanation}")
                 passed.append(event if self._failure is None else self._amend(event, self._failure))
             self._pass_on(passed)
 
@@ -120,8 +123,8 @@ class DelayedResult:
         """The event with the failure in it, if it is one that the failure can go with."""
         if event.error is not None:
             self._failure = None
-            if not isinstance(event.error[1], type(failure)) or not isinstance(failure, ServerNotStarted):
-                add_note(event.error[1], as_note(failure))  # else it says the same already
+            if not isinstance(event.error, type(failure)) or not isinstance(failure, ServerNotStarted):
+                add_note(event.error, as_note(failure))  # else it says the same already
         elif event.name == "addSuccess":
             self._test._failed()
             return self._as_event(failure)
@@ -137,18 +140,9 @@ class DelayedResult:
 
     def _pass_on(self, events: list[_Event]) -> None:
         try:
-            self._test._keep_failures(
-                [
-                    (event.arguments[1 if event.name == "addSubTest" else 0].id(), event.error[1])
-                    for event in events
-                    if event.error is not None and event.name != "addExpectedFailure"
-                ]
-            )
+            failures = [event for event in events if event.is_failure]
+            # the last argument is what happened, and the one before it the test or subtest that it happened to
+            self._test._keep_failures([(event.arguments[-2].id(), event.arguments[-1][1]) for event in failures])
         finally:  # also when somebody interrupts it
             for event in events:
                 getattr(self._result, event.name)(*event.arguments)
-
-    def _with_kept(self, name: str, known: list[Any]) -> list[Any]:
-        """``failures`` or ``errors`` as a ``tearDown`` expects them that looks there for its own test's."""
-        kept = [event for event in self._kept if event.name == _LISTS[name]]
-        return [*known, *((e.arguments[0], format_error(e.arguments[1][1])) for e in kept)] if kept else known
