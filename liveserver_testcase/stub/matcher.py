@@ -19,6 +19,7 @@ from .values import (
     Combinator,
     accepts,
     first_unassigned,
+    freeze,
     merge_values,
     show,
 )
@@ -248,7 +249,7 @@ def _align(wanted: Sequence[object], got: Sequence[object]) -> list[tuple[int | 
         end += 1
     rows, columns = range(start, len(wanted) - end), range(start, len(got) - end)
     if len(rows) * len(columns) > _MOST_ALIGNED:
-        return list(zip_longest(rows, columns))
+        return _align_many(wanted, got, rows, columns)
     costs = {(row, column): _cost(wanted[row], got[column]) for row in rows for column in columns}
     best: dict[tuple[int, int], tuple[float, int, int]] = {(rows.stop, columns.stop): (0.0, 0, 0)}
     for row in reversed(range(start, rows.stop + 1)):
@@ -266,6 +267,30 @@ def _align(wanted: Sequence[object], got: Sequence[object]) -> list[tuple[int | 
         _, down, along = best[row, column]
         pairs.append((row if down else None, column if along else None))
         row, column = row + down, column + along
+    return pairs
+
+
+def _align_many(
+    wanted: Sequence[object], got: Sequence[object], rows: range, columns: range
+) -> list[tuple[int | None, int | None]]:
+    """The same of too many to compare each with each: what stands between items that are equal, and found by a key."""
+    from difflib import SequenceMatcher  # costs a millisecond that no passing test needs
+
+    def make_key(item: object) -> Hashable:
+        try:
+            return freeze(item)
+        except (TypeError, RecursionError):
+            return object()  # equal to none
+
+    left, right = [make_key(wanted[row]) for row in rows], [make_key(got[column]) for column in columns]
+    pairs: list[tuple[int | None, int | None]] = []
+    for tag, top, bottom, first, last in SequenceMatcher(None, left, right).get_opcodes():
+        inner, outer = rows[top:bottom], columns[first:last]
+        if tag == "replace" and len(inner) * len(outer) <= _MOST_ALIGNED:
+            for row, column in _align(wanted[inner.start : inner.stop], got[outer.start : outer.stop]):
+                pairs.append((None if row is None else inner[row], None if column is None else outer[column]))
+        elif tag != "equal":
+            pairs += zip_longest(inner, outer)
     return pairs
 
 

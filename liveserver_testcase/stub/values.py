@@ -6,6 +6,7 @@ match a whole text; a callable is asked; a type wants an instance of it; an ``__
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 import re
@@ -352,17 +353,28 @@ def first_unassigned(wanted: Sequence[object], got: Sequence[object]) -> int | N
     Several can be accepted by the same item, so that the first choice is not always right: augmenting paths.
     """
     taken: dict[int, int] = {}  # index of what came -> index of who wants it
+    places: dict[Hashable, list[int]] = {}
+    others: list[int] = []  # who accept more than one value
+    with contextlib.suppress(TypeError, RecursionError):
+        for index, item in enumerate(got):
+            places.setdefault(freeze(item), []).append(index)
+    for number, want in enumerate(wanted):
+        try:  # of equal items each is as good as another
+            taken[places[freeze(want)].pop()] = number
+        except (TypeError, LookupError, RecursionError):
+            others.append(number)
 
     def place(number: int, tried: set[int]) -> bool:
-        for index, item in enumerate(got):
-            if index not in tried and accepts(wanted[number], item):
-                tried.add(index)
-                if index not in taken or place(taken[index], tried):
-                    taken[index] = number
-                    return True
+        for is_free in (True, False):
+            for index, item in enumerate(got):
+                if index not in tried and (index not in taken) is is_free and accepts(wanted[number], item):
+                    tried.add(index)
+                    if is_free or place(taken[index], tried):
+                        taken[index] = number
+                        return True
         return False
 
-    return next((number for number in range(len(wanted)) if not place(number, set())), None)
+    return next((number for number in others if not place(number, set())), None)
 
 
 def freeze(value: object) -> Hashable:

@@ -51,14 +51,19 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
             space or a percent sign that encodes nothing, is percent-encoded; what is encoded already stays.  A whole
             URL is returned as it is.
         query: Parameters; a list or tuple gives one for each of its items, None leaves the parameter out.
+
+    Raises:
+        UsageError: The path is no text.
     """
+    if not isinstance(path, str):
+        raise UsageError(f"path is {path!r}; wanted a text such as '/users/1'")
     url = path
     if not _WHOLE.match(path):
         url = f"{base}/{quote(_BARE_PERCENT.sub('%25', path.removeprefix('/')), safe=_SAFE)}"
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str | bytes]] = []
     for name, value in (query or {}).items():
         values = value if isinstance(value, list | tuple) else [value]
-        pairs += [(name, str(item)) for item in values if item is not None]
+        pairs += [(name, item if isinstance(item, bytes) else str(item)) for item in values if item is not None]
     if pairs:
         url, hash_, fragment = url.partition("#")
         url += ("&" if "?" in url else "?") + urlencode(pairs) + hash_ + fragment

@@ -116,12 +116,24 @@ class AcceptsTest(unittest.TestCase):
             (UNORDERED([1, 2, 2]), ([2, 1, 2],), ([1, 2], [1, 1, 2], [1, 2, 2, 3], {}, None)),
             (UNORDERED(), ([],), ([1],)),
             (UNORDERED(mock.ANY, Even(), 2), ([2, 4, 1],), ([2, 1, 1],)),
+            (UNORDERED(int, 1.0, True), ([1.0, True, 1],), ([1.0, True, 1.5],)),
         ]
         for wanted, accepted, refused in table:
             for value, is_accepted in [(each, True) for each in accepted] + [(each, False) for each in refused]:
                 with self.subTest(wanted=wanted, value=value):
                     self.assertEqual(is_accepted, accepts(wanted, value))
                     self.assertEqual(is_accepted, find_differences(wanted, value) == [])
+
+    def test_each_of_many_items_has_its_own(self) -> None:
+        """Objects by the thousand, and values that accept each of them."""
+        objects = [{"id": "a", "n": number} for number in range(2000)]
+        for wanted in (
+            UNORDERED(*objects),
+            INCLUDING(*objects[5:]),
+            UNORDERED(*[dict] * 2000),
+            UNORDERED(*["a"] * 2000),
+        ):
+            self.assertTrue(wanted.accepts(["a"] * 2000 if wanted.items[0] == "a" else objects[::-1]))
 
     def test_combinators_compare_wherever_values_are_compared(self) -> None:
         """In an ``assertEqual``, too; among themselves they are what they are."""
@@ -196,6 +208,20 @@ class DifferencesTest(unittest.TestCase):
     def explain(self, wanted: object, got: object) -> list[str]:
         found = find_differences(wanted, got)
         return [f"{d.where}: {d.wanted} | {d.got}" + (f" ({d.hint})" if d.hint else "") for d in found]
+
+    def test_items_that_are_missing_from_a_long_list(self) -> None:
+        """Each is one difference, however far they are apart."""
+        objects = [{"id": number, "n": [number]} for number in range(300)]
+        got = [each for each in objects if each["id"] not in (5, 280)]
+        got[100] = {"id": 101, "n": []}
+        found = [f"{each.where}: {each.wanted} | {each.got}" for each in find_differences(objects, got)]
+        self.assertEqual(
+            [
+                "$[5]: {'id': 5, 'n': [5]} | nothing", "$[100].n[0]: 101 | nothing",
+                "$[280]: {'id': 280, 'n': [280]} | nothing",
+            ],
+            found,
+        )  # fmt: skip
 
     def test_the_place_the_values_and_a_hint(self) -> None:
         """Of each difference, in the order of what was wanted."""
@@ -281,7 +307,7 @@ class DifferencesTest(unittest.TestCase):
                 self.assertEqual([line], self.explain(INCLUDING(wanted), {**got, "more": 1}))
 
     def test_what_is_large_is_compared_in_bounded_time(self) -> None:
-        """Item by item, where to find out which belong together would take too long; up to a thousand differences."""
+        """Between items that are equal, if to compare each with each would take too long; up to 1,000 differences."""
         found = self.explain(list(range(1000)), list(range(1, 1001)))
-        self.assertEqual(("$[0]: 0 | 1", 1000), (found[0], len(found)))
+        self.assertEqual(["$[0]: 0 | nothing", "$[999]: nothing | 1000"], found)
         self.assertEqual(1000, len(find_differences(list(range(2000)), list(range(5000, 7000)))))
