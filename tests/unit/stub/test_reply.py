@@ -9,7 +9,9 @@ import pathlib
 import re
 import tempfile
 import unittest
+from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
@@ -223,263 +225,198 @@ class ImmutabilityTest(unittest.TestCase):
         self.assertIs(reply, reply.reply_to(object()))
 
 
+def given(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str, object]]:
+    """What a reply is made of."""
+    return args, kwargs
+
+
+def each(name: str, values: Iterable[object], message: str) -> list[tuple[Any, str]]:
+    """The same misuse with several values of a keyword, each of which is in the message."""
+    return [(given(**{name: value}), message.format(repr(value))) for value in values]
+
+
 class MisuseTest(unittest.TestCase):
     """What must not, or would not, go on the wire as written is refused where it is written."""
 
-    def assert_refused(self, message: str, *args: object, **kwargs: object) -> None:
-        with self.assertRaises(UsageError) as caught:
-            Reply(*args, **kwargs)  # type: ignore[arg-type]
-        self.assertEqual(message, str(caught.exception))
+    def check(self, *rows: tuple[tuple[tuple[object, ...], dict[str, object]], str]) -> None:
+        for (args, kwargs), message in rows:
+            with self.subTest(args=args, kwargs=kwargs):
+                with self.assertRaises(UsageError) as caught:
+                    Reply(*args, **kwargs)  # type: ignore[arg-type]
+                self.assertEqual(message, str(caught.exception))
 
-    def test_a_status_that_is_none(self) -> None:
-        """Only final statuses are replies."""
-        for status in (0, 199, 600, 100, -1, True, "200", None, 200.0):
-            with self.subTest(status=status):
-                self.assert_refused(f"status is {status!r}; wanted a number from 200 to 599", status)
-
-    def test_two_bodies(self) -> None:
-        """Those that were given are named."""
-        message = "a reply has one body, but {} were given: keep one of them"
-        self.assert_refused(message.format("body and json"), 200, b"", json={})
-        self.assert_refused(message.format("json and text"), json=None, text="")
-        self.assert_refused(message.format("body and json and text"), 200, "", json=1, text="")
-
-    def test_a_body_of_another_type(self) -> None:
-        """JSON values are pointed to ``json``."""
-        self.assert_refused("body is a dict; wanted bytes or str (or json=… for a JSON value)", 200, {"a": 1})
-        self.assert_refused("text is a bytes; wanted str", text=b"a")
-
-    def test_a_body_where_none_is_sent(self) -> None:
-        """204, 205 and 304 go without one."""
-        for status in (204, 205, 304):
-            with self.subTest(status=status):
-                self.assert_refused(
-                    f"a response with status {status} has no body, but one of 2 bytes was given: "
-                    "leave it out, or take another status",
-                    status,
-                    json={},
-                )
-
-    def test_a_value_that_json_does_not_know(self) -> None:
-        """The value is shown, and the reason."""
-        self.assert_refused(
-            "json={'a': {1}} cannot be written as JSON: Object of type set is not JSON serializable", json={"a": {1}}
+    def test_statuses_and_reasons(self) -> None:
+        """Only final statuses are replies; a reason is one line of Latin-1."""
+        statuses = (0, 199, 600, 100, -1, True, "200", None, 200.0)
+        self.check(
+            *each("status", statuses, "status is {}; wanted a number from 200 to 599"),
+            *each("reason", ("a\r\nb", "東京", 5), "reason is {}; wanted Latin-1 text on one line"),
         )
-        with self.assertRaisesRegex(
-            UsageError, "^json=nan cannot be written as JSON: Out of range float values are not"
-        ):
-            Reply(json=math.nan)
+        # not 100, which the server sends, nor 101, which changes the protocol
+        wanted = "wanted numbers from 102 to 199, each by itself or as (number, headers)"
+        for item in (100, 101, 200, "103", (103,), True):
+            self.check((given(informational=[item]), f"informational has {item!r}; {wanted}"))
 
-    def test_a_value_that_holds_itself(self) -> None:
-        """A circle has no end."""
+    def test_bodies(self) -> None:
+        """One of a kind that can be sent, where one is sent at all."""
+        two = "a reply has one body, but {} were given: keep one of them"
+        none = "a response with status {} has no body, but one of {} was given: leave it out, or take another status"
         circle: list[object] = []
         circle.append(circle)
-        self.assert_refused("json=[[...]] cannot be written as JSON: Circular reference detected", json=circle)
-
-    def test_a_text_that_does_not_fit_its_charset(self) -> None:
-        """Text, charset and reason are named."""
-        self.assert_refused(
-            "text 'grün' cannot be sent as ascii: 'ascii' codec can't encode character '\\xfc' in position 2: "
-            "ordinal not in range(128)",
-            text="grün",
-            content_type="text/plain; charset=ascii",
+        json = "cannot be written as JSON"
+        self.check(
+            (given(200, b"", json={}), two.format("body and json")),
+            (given(json=None, text=""), two.format("json and text")),
+            (given(200, "", json=1, text=""), two.format("body and json and text")),
+            (given(200, {"a": 1}), "body is a dict; wanted bytes or str (or json=… for a JSON value)"),
+            (
+                given(200, [b"a"]),
+                "body is a list; wanted bytes or str (or json=… for a JSON value, chunks=… for pieces)",
+            ),
+            (given(text=b"a"), "text is a bytes; wanted str"),
+            *[(given(status, json={}), none.format(status, "2 bytes")) for status in (204, 205, 304)],
+            (given(204, iter([b"a"])), none.format(204, "unknown length")),
+            (given(json={"a": {1}}), f"json={{'a': {{1}}}} {json}: Object of type set is not JSON serializable"),
+            (given(json=circle), f"json=[[...]] {json}: Circular reference detected"),
+            (
+                given(text="grün", content_type="text/plain; charset=ascii"),
+                (
+                    "text 'grün' cannot be sent as ascii: 'ascii' codec can't encode character '\\xfc' in position 2: "
+                    "ordinal not in range(128)"
+                ),
+            ),
+            (
+                given(200, "a", content_type="text/plain; charset=klingon"),
+                "body 'a' cannot be sent as klingon: unknown encoding: klingon",
+            ),
+            (
+                given(text="\ud800"),
+                (
+                    "text '\\ud800' cannot be sent as utf-8: 'utf-8' codec can't encode character '\\ud800' in "
+                    "position 0: surrogates not allowed"
+                ),
+            ),
+            *each("form", ("a=b", 5, [1]), "form is {}; wanted a mapping, or pairs of name and value"),
+            (
+                given(file="/no/file"),
+                "file '/no/file' cannot be read: [Errno 2] No such file or directory: '/no/file'",
+            ),
+            (given(file=5), "file is a int; wanted the path of a file"),
+            (given(chunks="abc"), "chunks is a str; wanted several pieces of bytes or str"),
+            (given(chunks=[b"a", 5]), "chunks has the piece 5; wanted bytes or str"),
+            (given(200, b"a", chunk_size=0), "chunk_size is 0; wanted a number of bytes, 1 or more"),
+            (
+                given(chunks=[b"a"], chunk_size=2),
+                "chunk_size is 2, but the body comes in pieces of its own: leave it out",
+            ),
         )
-        self.assert_refused(
-            "body 'a' cannot be sent as klingon: unknown encoding: klingon",
-            200,
-            "a",
-            content_type="text/plain; charset=klingon",
-        )
-        self.assert_refused(
-            "text '\\ud800' cannot be sent as utf-8: 'utf-8' codec can't encode character '\\ud800' in position 0: "
-            "surrogates not allowed",
-            text="\ud800",
-        )
+        with self.assertRaisesRegex(UsageError, f"^json=nan {json}: Out of range float values are not"):
+            Reply(json=math.nan)
+        with self.assertRaises(UsageError) as caught:
+            Reply(json=[object()] * 100_000)
+        self.assertLess(len(str(caught.exception)), 300)
 
-    def test_a_delay_that_is_none(self) -> None:
-        """A delay is a number that a thread can wait for."""
-        for delay in (-1, -0.1, math.inf, math.nan, True, "1", None, 1e300):
-            with self.subTest(delay=delay):
-                self.assert_refused(f"delay is {delay!r}; wanted a number of seconds, 0 or more", delay=delay)
-
-    def test_waits_that_are_none(self) -> None:
-        """So are the other waits."""
-        self.assert_refused("body_delay is -1; wanted a number of seconds, 0 or more", body_delay=-1)
-        for throttle in (0, -5, "fast", (0, 1), (5, -1), (1.5, 1), True, (1, 2, 3)):
-            with self.subTest(throttle=throttle):
-                self.assert_refused(
-                    f"throttle is {throttle!r}; wanted bytes a second, or (bytes, seconds)", throttle=throttle
-                )
-
-    def test_forms_that_are_none(self) -> None:
-        """A mapping, or pairs."""
-        for form in ("a=b", 5, [1]):
-            with self.subTest(form=form):
-                self.assert_refused(f"form is {form!r}; wanted a mapping, or pairs of name and value", form=form)
-
-    def test_files_that_are_none(self) -> None:
-        """The file must be there now."""
-        self.assert_refused(
-            "file '/no/file' cannot be read: [Errno 2] No such file or directory: '/no/file'", file="/no/file"
-        )
-        self.assert_refused("file is a int; wanted the path of a file", file=5)
-
-    def test_chunks_that_are_none(self) -> None:
-        """Pieces of bytes or text."""
-        self.assert_refused("chunks is a str; wanted several pieces of bytes or str", chunks="abc")
-        self.assert_refused("chunks has the piece 5; wanted bytes or str", chunks=[b"a", 5])
-        self.assert_refused(
-            "body is a list; wanted bytes or str (or json=… for a JSON value, chunks=… for pieces)", 200, [b"a"]
-        )
-        self.assert_refused("chunk_size is 0; wanted a number of bytes, 1 or more", 200, b"a", chunk_size=0)
-        self.assert_refused(
-            "chunk_size is 2, but the body comes in pieces of its own: leave it out", chunks=[b"a"], chunk_size=2
+    def test_waits(self) -> None:
+        """A number that a thread can wait for."""
+        self.check(
+            *each(
+                "delay",
+                (-1, -0.1, math.inf, math.nan, True, "1", None, 1e300),
+                "delay is {}; wanted a number of seconds, 0 or more",
+            ),
+            *each("body_delay", (-1,), "body_delay is {}; wanted a number of seconds, 0 or more"),
+            *each(
+                "throttle",
+                (0, -5, "fast", (0, 1), (5, -1), (1.5, 1), True, (1, 2, 3)),
+                "throttle is {}; wanted bytes a second, or (bytes, seconds)",
+            ),
         )
 
-    def test_compressing_what_cannot_be(self) -> None:
+    def test_compression(self) -> None:
         """Unknown codings, and streams."""
-        for coding in ("br", "deflate", True, False):
-            self.assert_refused(
-                f"compress is {coding!r}; wanted 'gzip' or None",
-                200,
-                b"a",
-                compress=coding,  # type: ignore[arg-type]
-            )
-        self.assert_refused(
-            "compress is 'gzip'; a stream is compressed by what gives it", 200, iter([b"a"]), compress="gzip"
-        )
-        self.assert_refused(
-            "header 'Content-Length' is '1', but the body has 21 bytes: leave it out",
-            200, b"a", headers={"Content-Length": "1"}, compress="gzip",
-        )  # fmt: skip
-
-    def test_reasons_that_are_none(self) -> None:
-        """One line of Latin-1."""
-        for reason in ("a\r\nb", "東京", 5):
-            with self.subTest(reason=reason):
-                self.assert_refused(f"reason is {reason!r}; wanted Latin-1 text on one line", reason=reason)
-
-    def test_informational_that_are_none(self) -> None:
-        """Not 100, which the server sends, nor 101, which changes the protocol."""
-        for item in (100, 101, 200, "103", (103,), True):
-            with self.subTest(item=item):
-                self.assert_refused(
-                    f"informational has {item!r}; wanted numbers from 102 to 199, each by itself or as "
-                    "(number, headers)",
-                    informational=[item],
-                )
-
-    def test_trailers_that_come_too_late(self) -> None:
-        """What says how the body is read cannot follow it."""
-        self.assert_refused(
-            "trailer 'Content-Length' would come too late: it says how the body is read",
-            trailers={"Content-Length": "3"},
+        self.check(
+            *each("compress", ("br", "deflate", True, False), "compress is {}; wanted 'gzip' or None"),
+            (
+                given(200, iter([b"a"]), compress="gzip"),
+                "compress is 'gzip'; a stream is compressed by what gives it",
+            ),
+            (
+                given(200, b"a", headers={"Content-Length": "1"}, compress="gzip"),
+                "header 'Content-Length' is '1', but the body has 21 bytes: leave it out",
+            ),
         )
 
-    def test_cookies_that_are_none(self) -> None:
+    def test_cookies(self) -> None:
         """Names and values."""
         known = "'value', 'max_age', 'expires', 'path', 'domain', 'secure', 'httponly', 'samesite', 'partitioned'"
-        self.assert_refused("cookies are 'a=b'; wanted a mapping, or pairs of name and value", cookies="a=b")
-        self.assert_refused("cookie ('a',) is no pair: wanted a name and a value", cookies=[("a",)])
-        self.assert_refused(
-            f"cookie 'a' has the value 1; wanted a str, or a mapping with some of {known}", cookies={"a": 1}
-        )
-        self.assert_refused(
-            f"cookie 'a' has the attribute 'maxage'; wanted a str, or a mapping with some of {known}",
-            cookies={"a": {"value": "b", "maxage": 1}},
+        wanted = f"wanted a str, or a mapping with some of {known}"
+        self.check(
+            (given(cookies="a=b"), "cookies are 'a=b'; wanted a mapping, or pairs of name and value"),
+            (given(cookies=[("a",)]), "cookie ('a',) is no pair: wanted a name and a value"),
+            (given(cookies={"a": 1}), f"cookie 'a' has the value 1; {wanted}"),
+            (given(cookies={"a": {"value": "b", "maxage": 1}}), f"cookie 'a' has the attribute 'maxage'; {wanted}"),
         )
 
-    def test_a_length_of_what_is_sent_in_pieces(self) -> None:
-        """There is none."""
-        self.assert_refused(
-            "header 'Content-Length' is '1', but the body is sent in pieces: leave it out",
-            chunks=[b"a"],
-            headers={"Content-Length": "1"},
-        )
-
-    def test_a_stream_where_no_body_is_sent(self) -> None:
-        """204 and 304 go without one."""
-        self.assert_refused(
-            "a response with status 204 has no body, but one of unknown length was given: "
-            "leave it out, or take another status",
-            204,
-            iter([b"a"]),
-        )
-
-    def test_headers_that_are_none(self) -> None:
-        """A mapping, or pairs."""
-        for headers in ("X-A: 1", b"X-A: 1", 5):
-            with self.subTest(headers=headers):
-                self.assert_refused(
-                    f"headers are {headers!r}; wanted a mapping, or pairs of name and value", headers=headers
+    def test_headers(self) -> None:
+        """Pairs of texts that can stand in a head, and say nothing wrong of the body."""
+        pairs = (("X-A", 1), (1, "a"), ("X-A",), ("X-A", [1]), (None, None), "ab", ("a", "b", "c"))
+        token = "is no token: wanted letters, digits and !#$%&'*+-.^_`|~ only"
+        latin = "wanted Latin-1 without CR, LF and NUL (percent-encode the rest, or see RFC 8187)"
+        length = "header 'Content-Length' is {!r}, but the body has 3 bytes: leave it out"
+        self.check(
+            *each("headers", ("X-A: 1", b"X-A: 1", 5), "headers are {}; wanted a mapping, or pairs of name and value"),
+            *[
+                (given(headers=[pair]), f"header {pair!r} is no pair of texts: wanted a name and a value, both str")
+                for pair in pairs
+            ],
+            *[
+                (given(headers={name: "1"}), f"header name {name!r} {token}")
+                for name in ("", "X A", "X:", "X\r\nY", "grün")
+            ],
+            *[
+                (given(headers={"X-A": value}), f"header 'X-A' has the value {value!r}; {latin}")
+                for value in ("a\r\nX-B: b", "a\nb", "a\0", "東京")
+            ],
+            # they say where the response ends; and nothing can be left out where nothing is added
+            *[
+                (
+                    given(headers={name: None}),
+                    f"header {name!r} cannot be left out: it says where the response ends",
                 )
-
-    def test_headers_that_must_be_there(self) -> None:
-        """They say where the response ends; and nothing can be left out where nothing is added."""
-        for name in ("Content-Length", "transfer-encoding", "Connection"):
-            self.assert_refused(
-                f"header {name!r} cannot be left out: it says where the response ends", headers={name: None}
-            )
-        self.assert_refused(
-            "trailers have None for 'x-a', and there is nothing to leave out", 200, b"a", trailers={"X-A": None}
+                for name in ("Content-Length", "transfer-encoding", "Connection")
+            ],
+            (
+                given(200, b"a", trailers={"X-A": None}),
+                "trailers have None for 'x-a', and there is nothing to leave out",
+            ),
+            (
+                given(trailers={"Content-Length": "3"}),
+                "trailer 'Content-Length' would come too late: it says how the body is read",
+            ),
+            (
+                given(headers={"transfer-encoding": "chunked"}),
+                "header 'transfer-encoding' is set by the server, which frames the body itself: leave it out",
+            ),
+            *[
+                (given(200, b"abc", headers={"Content-Length": value}), length.format(value))
+                for value in ("2", "4", "03", "three", "")
+            ],
+            (
+                given(headers={"Content-Length": "-1"}),
+                "header 'Content-Length' is '-1', but the body has 0 bytes: leave it out",
+            ),
+            (
+                given(chunks=[b"a"], headers={"Content-Length": "1"}),
+                "header 'Content-Length' is '1', but the body is sent in pieces: leave it out",
+            ),
+            (
+                given(content_type="text/a", headers={"content-type": "text/b"}),
+                "content_type is 'text/a', and among the headers is Content-Type 'text/b': keep one of them",
+            ),
         )
-
-    def test_a_header_that_is_no_pair_of_texts(self) -> None:
-        """Numbers are not turned into text, and words not into pairs."""
-        for pair in (("X-A", 1), (1, "a"), ("X-A",), ("X-A", [1]), (None, None), "ab", ("a", "b", "c")):
-            with self.subTest(pair=pair):
-                self.assert_refused(
-                    f"header {pair!r} is no pair of texts: wanted a name and a value, both str", headers=[pair]
-                )
-
-    def test_a_header_name_that_is_no_token(self) -> None:
-        """Spaces, colons and line ends do not belong in a name."""
-        for name in ("", "X A", "X:", "X\r\nY", "grün"):
-            with self.subTest(name=name):
-                self.assert_refused(
-                    f"header name {name!r} is no token: wanted letters, digits and !#$%&'*+-.^_`|~ only",
-                    headers={name: "1"},
-                )
-
-    def test_a_header_value_that_would_break_the_head(self) -> None:
-        """Line ends, NUL and what is not Latin-1 are refused."""
-        for value in ("a\r\nX-B: b", "a\nb", "a\0", "東京"):
-            with self.subTest(value=value):
-                self.assert_refused(
-                    f"header 'X-A' has the value {value!r}; wanted Latin-1 without CR, LF and NUL "
-                    "(percent-encode the rest, or see RFC 8187)",
-                    headers={"X-A": value},
-                )
-
-    def test_framing_is_the_servers_business(self) -> None:
-        """A header that the server would replace is not passed over in silence."""
-        self.assert_refused(
-            "header 'transfer-encoding' is set by the server, which frames the body itself: leave it out",
-            headers={"transfer-encoding": "chunked"},
-        )
-
-    def test_a_length_that_is_not_the_bodys(self) -> None:
-        """A Content-Length must be true."""
-        message = "header 'Content-Length' is {}, but the body has 3 bytes: leave it out"
-        for value in ("2", "4", "03", "three", ""):
-            with self.subTest(value=value):
-                self.assert_refused(message.format(repr(value)), 200, b"abc", headers={"Content-Length": value})
         self.assertEqual(b"abc", Reply(200, b"abc", headers={"Content-Length": "3"}).body)
-
-    def test_a_length_without_a_body_must_be_a_number(self) -> None:
-        """The answer to a HEAD may name the length that a GET would have; but it is a length."""
+        # the answer to a HEAD may name the length that a GET would have
         self.assertEqual((("Content-Length", "3"),), Reply(headers={"Content-Length": "3"}).headers)
-        self.assert_refused(
-            "header 'Content-Length' is '-1', but the body has 0 bytes: leave it out", headers={"Content-Length": "-1"}
-        )
-
-    def test_two_types(self) -> None:
-        """Both are named."""
-        self.assert_refused(
-            "content_type is 'text/a', and among the headers is Content-Type 'text/b': keep one of them",
-            content_type="text/a",
-            headers={"content-type": "text/b"},
-        )
 
     def test_unknown_keywords_name_the_nearest(self) -> None:
         """As everywhere."""
@@ -488,9 +425,3 @@ class MisuseTest(unittest.TestCase):
         self.assertEqual(
             "Reply() got an unexpected keyword argument 'jsn'. Did you mean 'json'?", str(caught.exception)
         )
-
-    def test_long_values_are_cut_in_messages(self) -> None:
-        """A message does not repeat a megabyte."""
-        with self.assertRaises(UsageError) as caught:
-            Reply(json=[object()] * 100_000)
-        self.assertLess(len(str(caught.exception)), 300)
