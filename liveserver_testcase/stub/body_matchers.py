@@ -21,6 +21,7 @@ from .values import (
     UNORDERED,
     Combinator,
     accepts,
+    accepts_each,
     check_json,
     freeze,
     is_custom_comparator,
@@ -62,11 +63,15 @@ class BodyMatcher(Matcher):
             advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
             raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
 
+    def read(self, request: RecordedRequest, want: object) -> object:
+        """Return what came, as it is compared with what is wanted."""
+        return _in_kind(want, request.body)
+
     def matches(self, request: RecordedRequest) -> bool:
-        if isinstance(self.wanted, str):
-            return request.body == self.wanted.encode()
-        is_absent = not request.body and self.wanted is ABSENT
-        return accepts(self.wanted, ABSENT if is_absent else _in_kind(self.wanted, request.body))
+        def accepts_part(want: object) -> bool:
+            return not request.body if want is ABSENT else accepts(want, self.read(request, want))
+
+        return accepts_each(accepts_part, self.wanted)
 
     def make_key(self) -> Hashable | None:
         wanted = self.wanted.encode() if isinstance(self.wanted, str) else self.wanted
@@ -79,23 +84,25 @@ class BodyMatcher(Matcher):
     def explain(self, request: RecordedRequest) -> Mismatch:
         if not request.body:
             return self.miss("no body")
-        found = find_differences(self.wanted, _in_kind(self.wanted, request.body))
+        found = find_differences(self.wanted, self.read(request, self.wanted))
         return make_mismatch(self, found or [Difference("$", self.describe(), quote(request.body))])
 
 
-class TextMatcher(Matcher):
+class TextMatcher(BodyMatcher):
     """The body as text, in its own charset."""
 
     name = "text"
-    reads_body = wants_whole_body = True
 
     def __init__(self, wanted: object) -> None:
         if not can_be(wanted, ""):
             raise UsageError(f"text is {quote(wanted)}; wanted text (for bytes write body=…, for a JSON value json=…)")
-        super().__init__(wanted)
+        Matcher.__init__(self, wanted)
+
+    def read(self, request: RecordedRequest, want: object) -> object:
+        return request.text
 
     def matches(self, request: RecordedRequest) -> bool:
-        return not request.content_problem and accepts(self.wanted, request.text)
+        return not request.content_problem and super().matches(request)
 
     def make_key(self) -> Hashable | None:
         return self.wanted if isinstance(self.wanted, str) and self.wanted.__class__ is str else None
@@ -105,11 +112,8 @@ class TextMatcher(Matcher):
         return None if request.content_problem else request.text
 
     def explain(self, request: RecordedRequest) -> Mismatch:
-        if not request.body:
-            return self.miss("no body")
-        if request.content_problem:
-            return self.miss(quote(request.body), request.content_problem)
-        return make_mismatch(self, find_differences(self.wanted, request.text))
+        problem = request.content_problem
+        return self.miss(quote(request.body), problem) if problem else super().explain(request)
 
 
 class JSONMatcher(Matcher):

@@ -133,11 +133,7 @@ def _are_met(matchers: tuple[Matcher, ...], request: RecordedRequest) -> bool:
 def make_criteria(method: object = None, path: object = None, **wanted: Unpack[CriteriaKeywords]) -> Criteria:
     """Check what a test author wrote, and make criteria of it.
 
-    Args:
-        method: Such as ``GET``; None for any.
-        path: A text, a rule such as ``/users/<int:id>``, a compiled pattern; with a query, or as a whole URL; None for
-            any.
-        wanted: See `CriteriaKeywords`.
+    A path can be a text, a rule such as ``/users/<int:id>`` or a compiled pattern, with a query, or a whole URL.
 
     Raises:
         UsageError: No request can match, or it does not say what it means.

@@ -33,43 +33,26 @@ _MOST_FOUND = 256  # methods and paths whose expectations are looked up once: a 
 
 
 class Skipped(NamedTuple):
-    """An expectation that matches a request and does not answer it, as it was in that moment.
-
-    Attributes:
-        expectation: The expectation.
-        has_room: Whether it may answer another request.
-        state: The state in which its scenario is; empty if it is part of none.
-        first: What must come before it in its order; None if nothing must.
-    """
+    """An expectation that matches a request and does not answer it, as it was in that moment."""
 
     expectation: Expectation
     has_room: bool = True
-    state: str = ""
-    first: Expectation | None = None
+    state: str = ""  # in which its scenario was, if it is part of one
+    first: Expectation | None = None  # what must come before it in its order
 
 
 class Decision(NamedTuple):
-    """What is to be done with a request, and of what there is no answer, why: as it was in that moment.
-
-    Attributes:
-        answer: The answer; None if there is none.
-        expectation: Who gives it, or forbids it; None for ``serve_content()``, and for an unmatched request.
-        skipped: If nobody answers: those that match.
-        others: If nobody answers: those that do not match.
-        is_late: Whether it came in an earlier test than the one that runs now.
-        is_allowed: Whether nothing is held against the test although nobody answers.
-        foreign_host: The host that the stub was asked for as a proxy, if it does not answer for that.
-        hosts: Those that it does answer for.
-    """
+    """What is to be done with a request, and of what there is no answer, why: as it was in that moment."""
 
     answer: Responder | None
-    expectation: Expectation | None = None
-    skipped: tuple[Skipped, ...] = ()
-    others: tuple[Expectation, ...] = ()
-    is_late: bool = False
-    is_allowed: bool = False
-    foreign_host: str = ""
-    hosts: tuple[str, ...] = ()
+    expectation: Expectation | None = None  # who gives it, or forbids it; None for serve_content(), too
+    # If nobody answers:
+    skipped: tuple[Skipped, ...] = ()  # those that match
+    others: tuple[Expectation, ...] = ()  # and those that do not
+    is_late: bool = False  # it came in an earlier test than the one that runs now
+    is_allowed: bool = False  # nothing is held against the test
+    foreign_host: str = ""  # which the stub was asked for as a proxy, and does not answer for
+    hosts: tuple[str, ...] = ()  # those that it does answer for
 
 
 class Scope(NamedTuple):
@@ -112,9 +95,8 @@ class ExpectationRegistry:
     def begin(self, next_epoch: Callable[[], JournalWindow]) -> None:
         """Begin a test: drop what the one before has written, and count anew.
 
-        Args:
-            next_epoch: Begins the test in the journal too, and says which it is.  It is called under the lock, so that
-                no request finds the one begun and the other not.
+        ``next_epoch`` begins the test in the journal too, and says which it is.  It is called under the lock, so that
+        no request finds the one begun and the other not.
         """
         with self._lock:
             if self._class_script is None:
@@ -163,20 +145,7 @@ class ExpectationRegistry:
         handshake: tuple[Matcher, ...] = (),
         **options: Any,
     ) -> Expectation:
-        """Make an expectation, which is in no registry yet.
-
-        Args:
-            inspection: What has come.
-            method: See `make_criteria`, as for the path and the criteria.
-            path: The path.
-            criteria: The criteria.
-            times: How often.
-            handshake: What else is wanted of a handshake for a WebSocket.
-            options: Those of `Expectation`.
-
-        Raises:
-            UsageError: No request can match.
-        """
+        """Make an expectation, which is in no registry yet; ``handshake`` is what a WebSocket wants besides."""
         made = make_criteria(method, path, **criteria)
         made = dataclasses.replace(made, others=(*handshake, *made.others))
         return Expectation(made, times, inspection=inspection, **options)
@@ -226,11 +195,7 @@ class ExpectationRegistry:
             self.content = content
 
     def find_scenario(self, name: str, first: str | None) -> Scenario:
-        """The scenario of this name, which begins in the state ``first`` if it is new.
-
-        Raises:
-            UsageError: It is there, and begins in another state.
-        """
+        """The scenario of this name, which begins in the state ``first`` if it is new."""
         with self._lock:
             known = self._scenarios.setdefault(name, Scenario(name, first or "start"))
             if first is not None and first != known.first:
@@ -313,10 +278,9 @@ class ExpectationRegistry:
             return Decision(None, skipped=tuple(skipped), others=tuple(others), is_allowed=self.allows(request))
 
     def decide_early(self, request: RecordedRequest) -> Responder | None:
-        """Decide upon ``request``, of which the body is still to come, if its answer is to fail before that is read.
+        """Decide as `decide` would, of a request whose body is still to come, if its answer fails before that is read.
 
-        It is the decision that `decide` would make.  Where something that has precedence looks at the body, None is
-        returned and nothing counted: the body must be read first.
+        Where something that has precedence looks at the body, None is returned and nothing counted: it must be read.
         """
         with self._lock:
             request.awaits_body = True

@@ -49,27 +49,15 @@ Line: TypeAlias = "str | Callable[[Traffic | None], str]"
 
 
 class Traffic:
-    """What a stub was sent in a test.
-
-    Args:
-        url: The stub's.
-        exchanges: All of them, in the order of their arrival.
-        loss: What to say about exchanges that are no longer kept.
-        name: The stub's, where there are several.
-
-    Attributes:
-        requests: Those that came whole.
-        stub: What the stub is called in a sentence.
-        lead: What a report begins with: which stub it is of, where there are several.
-    """
+    """What a stub was sent in a test; ``loss`` says what of it is no longer kept, ``name`` which of several stubs."""
 
     def __init__(self, url: str, exchanges: Sequence[Exchange], loss: str = "", name: str = "") -> None:
         self.requests = find_requests(exchanges)
-        self.stub = f"the stub {quote(name)}" if name else "the stub"
-        self.lead = f"stub {quote(name)}: " if name else ""
+        self.stub = f"the stub {quote(name)}" if name else "the stub"  # in a sentence
+        self.lead = f"stub {quote(name)}: " if name else ""  # in front of a report
         self._url = url
         self._loss = loss
-        self._broken: list[Exchange] = []
+        self._broken: list[Exchange] = []  # what did not come whole
         for exchange in exchanges:
             is_tunnel = exchange.method == "CONNECT" and exchange.status == 200 and not exchange.aborted
             request = exchange.handler_data
@@ -177,19 +165,12 @@ def _get_distance(miss: tuple[object, Sequence[Mismatch]]) -> float:
 
 @dataclass(frozen=True)
 class Violation:
-    """A request that is held against the test in which it came.
-
-    Attributes:
-        request: The request.
-        lines: Why.
-        nearest: The expectation that it came nearest to, if it was not matched.
-        is_repeatable: Whether it helps to send it again: not to open a WebSocket on which something has gone wrong.
-    """
+    """A request that is held against the test in which it came, and why."""
 
     request: RecordedRequest
     lines: tuple[Line, ...]
-    nearest: Expectation | None = None
-    is_repeatable: bool = True
+    nearest: Expectation | None = None  # to which it came nearest, if it was not matched
+    is_repeatable: bool = True  # not to open a WebSocket on which something has gone wrong
 
     def explain(self, traffic: Traffic | None = None) -> str:
         """Say why; with the numbers of other requests, where it is known what came in the test."""
@@ -306,10 +287,10 @@ def explain_failure(
 
     Args:
         traffic: What was sent in it.
-        violations: Those of the test.
+        violations: Requests of it.
         expectations: What is in the registry at its end.
         must_be_met: Whether an expectation that is not met is held against it.
-        unreadable: What came in it and was no request, or broke off in the middle of one.
+        unreadable: What came and was no request, or broke off in the middle of one.
         more: What is held against it besides.
     """
     unmet = [e for e in expectations if must_be_met and not e.is_satisfied and not e.is_never]

@@ -198,13 +198,7 @@ def _list_items(value: object) -> Sequence[object]:
 def make_text(criterion: str, name: str, value: object) -> object:
     """What is wanted of something that is always sent as text: numbers and the like as their text.
 
-    Args:
-        criterion: Such as ``query``.
-        name: Of the parameter, header or field.
-        value: What is wanted of it.
-
-    Raises:
-        UsageError: No text can be accepted by it, or it can be sent in several ways.
+    What accepts no text, or could be sent in several ways, is a `UsageError`.
     """
     if isinstance(value, str) or value is ABSENT:
         return value

@@ -338,6 +338,7 @@ class MatchingTest(unittest.TestCase):
             (want(body="grün".encode("latin-1")), ""),
             (want(text="grün"), ""),
             (want(text=re.compile("gr.n")), ""),
+            (want(text=str), ""),
             (want(body="grün"), "body: wanted 'grün', got b'gr\\xfcn'"),
         )
         self.check(
@@ -349,6 +350,14 @@ class MatchingTest(unittest.TestCase):
             (want(text="x"), "text: wanted 'x', got 'grün'"),
         )
         self.check(get("/"), (want(body=b"x"), "body: wanted b'x', got no body"))
+
+    def test_no_body_is_absent_and_empty(self) -> None:
+        """In whatever that is combined; a body is neither."""
+        for name in ("body", "text"):
+            for wanted, is_met in ((ABSENT, True), (NOT(ABSENT), False), (ANY_OF("x", ABSENT), True), (NOT(""), False)):
+                criteria = make_criteria(**{name: wanted})  # type: ignore[arg-type]
+                with self.subTest(name=name, wanted=wanted):
+                    self.assertEqual((is_met, not is_met), (criteria.matches(get("/")), criteria.matches(post(b"a"))))
 
     def test_a_long_text_is_shown_as_a_diff(self) -> None:
         """Lines that differ, and where one long line parts."""
