@@ -176,6 +176,7 @@ class StubEngine(HTTPServer):
     """An HTTP server whose connections can fail on purpose; for its arguments see `HTTPStub`.
 
     Attributes:
+        registry: What decides.
         inspection: What came.
         stub_handler: What answers.
         hosts: Those that it answers for as a proxy.
@@ -187,7 +188,6 @@ class StubEngine(HTTPServer):
 
     def __init__(
         self,
-        registry: ExpectationRegistry,
         host: str,
         *,
         hosts: StubbedHosts | None,
@@ -202,9 +202,10 @@ class StubEngine(HTTPServer):
         external_host = options.get("external_host")
         if not isinstance(external_host, str | None):
             raise UsageError(f"external_host is {quote(external_host)}; wanted the name of a host")
-        self.inspection = Inspection(self, registry)
+        self.registry = ExpectationRegistry()
+        self.inspection = Inspection(self, self.registry)
         self.hosts = hosts
-        self.stub_handler = StubHandler(registry, self.inspection, hosts)
+        self.stub_handler = StubHandler(self.registry, self.inspection, hosts)
         super().__init__(self.stub_handler, host, **options)
         self.tls = resolve_tls(tls, *([host] if host else []), client_auth=client_auth, any_name=True)
         self.display_name = "HTTPStub"

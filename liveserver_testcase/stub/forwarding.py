@@ -133,22 +133,20 @@ class ForwardingResponder:
             raise UsageError(f"{what}: {describe_error(error)}") from error
 
     def _make_head(self, request: RecordedRequest) -> bytes:
-        head = request.exchange.head
+        """Make the request line and the headers for the upstream.  Source of the target: RFC 9112, 3.2.1 and 3.2.4."""
+        head, target = request.exchange.head, request.exchange.target
         lines = head.block.split(b"\r\n")[1:-2] if head is not None else []
         named = [(line.partition(b":")[0].decode("latin-1").lower(), line) for line in lines]
         dropped = _HOP_BY_HOP | _OURS | _list_options(line for name, line in named if name == "connection")
         kept = [line for name, line in named if name not in dropped]
         if request.body or any(name in ("content-length", "transfer-encoding") for name, _ in named):
             kept.append(b"Content-Length: %d" % len(request.body))
-        first = f"{request.method} {self._make_target(request.exchange.target)} HTTP/1.1\r\nHost: {self._authority}"
-        return b"\r\n".join([first.encode("latin-1"), *kept, b"Connection: close", b"", b""])
-
-    def _make_target(self, target: str) -> str:
-        """Make the target that an origin server is sent.  Source: RFC 9112, 3.2.1 and 3.2.4."""
-        if target == "*":
-            return self._path or target
         path, query, _ = split_target(target)
-        return f"{self._path}{path}{'?' if '?' in target else ''}{query}"
+        sent = f"{self._path}{path}{'?' if '?' in target else ''}{query}"
+        if target == "*":
+            sent = self._path or target
+        first = f"{request.method} {sent} HTTP/1.1\r\nHost: {self._authority}"
+        return b"\r\n".join([first.encode("latin-1"), *kept, b"Connection: close", b"", b""])
 
 
 def _receive(method: str, reader: _Reader) -> Reply:

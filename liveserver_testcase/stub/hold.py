@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..core.checks import check_seconds, check_switch, suggest_keywords
@@ -30,19 +31,20 @@ DEFAULT_TIMEOUT = 30.0
 _ADVICE = "call hold.reply(…) or hold.drop(), or give hold() a timeout"
 
 
+@dataclass(eq=False)
 class _Held:
     """A request that waits."""
 
-    def __init__(self, request: RecordedRequest) -> None:
-        self.request = request
-        self.answer: Responder | None = None
-        self.is_dropped = False
-        self.resets = False
-        self.is_reported = False
-        self.wake = Wake()
+    request: RecordedRequest
+    answer: Responder | None = None
+    is_dropped: bool = False
+    resets: bool = False
+    is_reported: bool = False
+    wake: Wake = field(default_factory=Wake)
 
-    def drop(self, *, reset: bool = False) -> None:
-        self.resets, self.is_dropped = reset, True
+    def end(self, answer: Responder | None, *, resets: bool = False) -> None:
+        """Answer it, or drop it."""
+        self.answer, self.is_dropped, self.resets = answer, answer is None, resets
         self.wake.set()
 
 
@@ -51,14 +53,6 @@ class Hold:
 
     Made by an expectation's ``hold()``.  What nobody has answered or dropped when the test ends, or after ``timeout``
     seconds, is held against the test, unless its client has left.
-
-    Args:
-        describe: Says whose it is.
-        inspection: Waits for requests.
-        timeout: Seconds for which a request is held at most.
-
-    Raises:
-        UsageError: The timeout is no time.
     """
 
     def __init__(
@@ -138,9 +132,7 @@ class Hold:
             TypeError: An unknown keyword; the message names the nearest.
         """
         answer = combine(status, body, headers, options, more=("request",))
-        held = self._take("answer", request)
-        held.answer = answer
-        held.wake.set()
+        self._take("answer", request).end(answer)
 
     @suggest_keywords
     def drop(self, *, request: RecordedRequest | None = None, reset: bool = False) -> None:
@@ -153,7 +145,7 @@ class Hold:
         Raises:
             UsageError: It is not held.
         """
-        self._take("drop", request).drop(reset=check_switch("reset", reset))
+        self._take("drop", request).end(None, resets=check_switch("reset", reset))
 
     def drop_all(self) -> None:
         """Drop every request that is held."""
@@ -165,7 +157,7 @@ class Hold:
             left = [held for held in self._held if held.request.window.number < window]
             self._held = [held for held in self._held if held not in left]
         for held in left:
-            held.drop()
+            held.end(None)
 
     def report_unanswered(self, request: RecordedRequest) -> str:
         """Say that nobody has answered ``request``; empty if it is not held, or it was said already."""

@@ -298,7 +298,7 @@ class RemoteStubEngine(RemoteServer):
             "external_host": external_host, "header_timeout": header_timeout, "body_timeout": body_timeout,
         }  # fmt: skip
         # one that serves nothing: what makes no sense is refused before there is a process
-        checked = StubEngine(ExpectationRegistry(), host, hosts=hosts, tls=tls, **there, **options)
+        checked = StubEngine(host, hosts=hosts, tls=tls, **there, **options)
         there["hosts"] = hosts.patterns if hosts is not None else ()
         super().__init__("", host, options=there, tls=tls, external_host=external_host, **options)
         self.hosts = hosts

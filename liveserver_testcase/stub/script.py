@@ -29,7 +29,6 @@ from .values import INCLUDING
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .matcher import Matcher
     from .websocket_script import WebSocketExpectation
 
 __all__ = ["Defaults", "ScenarioScript", "Script", "ScriptKeywords"]
@@ -50,12 +49,7 @@ class ScriptKeywords(CriteriaKeywords, total=False):
 
 
 class Script(KnownAttributes):
-    """Says what may, must and must not come.
-
-    Args:
-        registry: Where expectations are written.
-        inspection: What has come.
-    """
+    """Says what may, must and must not come."""
 
     __slots__ = ("_inspection", "_registry")
 
@@ -69,32 +63,21 @@ class Script(KnownAttributes):
         path: object,
         criteria: Mapping[str, Any],
         times: Times,
+        *,
         name: str | None,
         state: str | None,
-        *,
-        scenario: Scenario | None = None,
-        reply_headers: tuple[tuple[str, str], ...] = (),
-        handshake: tuple[Matcher, ...] = (),
+        **more: Any,
     ) -> Expectation:
         """Write an expectation; a view adds what it has, and has the next script write it."""
         if name is not None and not isinstance(name, str):
             raise UsageError(f"name is {quote(name)}; wanted a str")
-        if state is not None and scenario is None:
+        if state is not None and "scenario" not in more:
             raise UsageError(
                 f"state is {quote(state)}, but of no scenario; write stub.scenario('…').on(…, state={quote(state)})"
             )
+        location = caller_location()
         return self._registry.write(
-            self._inspection,
-            method,
-            path,
-            criteria,
-            times,
-            location=caller_location(),
-            name=name or "",
-            scenario=scenario,
-            state=state,
-            reply_headers=reply_headers,
-            handshake=handshake,
+            self._inspection, method, path, criteria, times, location=location, name=name or "", state=state, **more
         )
 
     @_suggest
@@ -127,7 +110,7 @@ class Script(KnownAttributes):
             UsageError: No request can match, or ``times`` says that one must come.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return self._write(method, path, criteria, parse_limit(times), name, state)
+        return self._write(method, path, criteria, parse_limit(times), name=name, state=state)
 
     @_suggest
     def expect(
@@ -144,13 +127,9 @@ class Script(KnownAttributes):
         """Answer requests like this, which must come: exactly once, unless ``times`` says otherwise.
 
         Args:
-            method: See `on`.
-            path: See `on`.
+            method: See `on`; so for what is not named here.
             times: ``n`` for exactly n, ``(low, high)``, ``at_least(n)``, ``at_most(n)``, None for at least once, 0 for
                 never: see `forbid`.
-            name: See `on`.
-            state: See `on`.
-            criteria: See `on`.
 
         Returns:
             The expectation; say what it answers by its ``reply()``, ``reply_with()``, ….
@@ -159,7 +138,7 @@ class Script(KnownAttributes):
             UsageError: No request can match, or ``times`` is none of these.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return self._write(method, path, criteria, parse_times(times), name, state)
+        return self._write(method, path, criteria, parse_times(times), name=name, state=state)
 
     @_suggest
     def forbid(
@@ -181,7 +160,7 @@ class Script(KnownAttributes):
             UsageError: No request can match.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return self._write(method, path, criteria, (0, 0), name, state)
+        return self._write(method, path, criteria, (0, 0), name=name, state=state)
 
     @_suggest_all
     def get(self, path: object = None, /, **options: Unpack[ScriptKeywords]) -> Expectation:
@@ -233,11 +212,8 @@ class Script(KnownAttributes):
         """Serve WebSockets that are opened like this, which may come or not.
 
         Args:
-            path: See `on`.
+            path: See `on`; so for what is not named here.
             subprotocols: Of which a client must offer one; the first of these that it offers is agreed upon.
-            times: How often it may answer at most; None for any number.
-            name: What a report calls it.
-            state: See `on`.
             criteria: What is wanted of the handshake: see `CriteriaKeywords`.
 
         Returns:
@@ -247,7 +223,8 @@ class Script(KnownAttributes):
             UsageError: No handshake can match, ``times`` says that one must come, or websockets is not installed.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return self._write_websocket(path, criteria, subprotocols, parse_limit(times), name, state, must_finish=False)
+        often = parse_limit(times)
+        return self._write_websocket(path, criteria, often, subprotocols, must_finish=False, name=name, state=state)
 
     @_suggest
     def expect_websocket(
@@ -264,12 +241,8 @@ class Script(KnownAttributes):
         """Serve WebSockets that are opened like this, which must come, and whose script must come to its end.
 
         Args:
-            path: See `on`.
-            subprotocols: See `on_websocket`.
+            path: See `on_websocket`; so for what is not named here.
             times: See `expect`.
-            name: See `on`.
-            state: See `on`.
-            criteria: See `on_websocket`.
 
         Returns:
             The expectation; say by its ``receive()``, ``send()``, … what is exchanged.
@@ -278,15 +251,18 @@ class Script(KnownAttributes):
             UsageError: No handshake can match, ``times`` is no number of times, or websockets is not installed.
             TypeError: An unknown keyword; the message names the nearest.
         """
-        return self._write_websocket(path, criteria, subprotocols, parse_times(times), name, state, must_finish=True)
+        often = parse_times(times)
+        return self._write_websocket(path, criteria, often, subprotocols, must_finish=True, name=name, state=state)
 
     def _write_websocket(
         self,
         path: object,
         criteria: Mapping[str, Any],
+        times: Times,
         subprotocols: Sequence[str],
-        *arguments: Any,
+        *,
         must_finish: bool,
+        **options: Any,
     ) -> WebSocketExpectation:
         from .websocket_script import WebSocketExpectation, make_handshake  # which few scripts need
 
@@ -296,7 +272,7 @@ class Script(KnownAttributes):
                 "does with them is not; use mode='thread'"
             )
         handshake = make_handshake(subprotocols)
-        expectation = self._write("GET", path, criteria, *arguments, handshake=handshake)
+        expectation = self._write("GET", path, criteria, times, handshake=handshake, **options)
         return WebSocketExpectation(expectation, subprotocols, must_finish=must_finish)
 
     @_suggest
@@ -437,17 +413,9 @@ class Script(KnownAttributes):
         """
         from .har import record
 
-        is_strict = self._registry.is_in_test if strict is None else strict
-        return record(
-            self,
-            upstream_url,
-            path,
-            match=match,
-            strict=is_strict,
-            secrets=secrets,
-            timeout=timeout,
-            ca_file=ca_file,
-        )
+        strict = self._registry.is_in_test if strict is None else strict
+        options: dict[str, Any] = {"secrets": secrets, "timeout": timeout, "ca_file": ca_file}
+        return record(self, upstream_url, path, match=match, strict=strict, **options)
 
     # -- a document ------------------------------------------------------------------------------------------------
 
@@ -599,7 +567,8 @@ class Defaults(_View):
         method: object,
         path: object,
         criteria: Mapping[str, Any],
-        *arguments: Any,
+        times: Times,
+        *,
         reply_headers: tuple[tuple[str, str], ...] = (),
         **options: Any,
     ) -> Expectation:
@@ -612,7 +581,7 @@ class Defaults(_View):
             raise UsageError(f"path is {quote(path)}; wanted a str, before which {self._prefix!r} can stand")
         own = {name.lower() for name, _ in reply_headers}
         reply_headers += tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
-        return self._through._write(method, path, wanted, *arguments, reply_headers=reply_headers, **options)
+        return self._through._write(method, path, wanted, times, reply_headers=reply_headers, **options)
 
 
 def _merge(name: str, default: object, own: object) -> object:
@@ -627,12 +596,7 @@ def _merge(name: str, default: object, own: object) -> object:
 
 
 class ScenarioScript(_View):
-    """What `Script.scenario` returns: its expectations can want a state, and change it.
-
-    Args:
-        through: The stub.
-        scenario: The scenario.
-    """
+    """What `Script.scenario` returns: its expectations can want a state, and change it."""
 
     __slots__ = ("_scenario",)
 
@@ -641,19 +605,12 @@ class ScenarioScript(_View):
         self._scenario = scenario
 
     def _write(
-        self,
-        method: object,
-        path: object,
-        criteria: Mapping[str, Any],
-        times: Times,
-        name: str | None,
-        state: str | None,
-        **options: Any,
+        self, method: object, path: object, criteria: Mapping[str, Any], times: Times, **options: Any
     ) -> Expectation:
-        if state is not None:
-            _check_text("state", state)
+        if options["state"] is not None:
+            _check_text("state", options["state"])
         options["scenario"] = self._scenario  # instead of one that it was written through
-        return self._through._write(method, path, criteria, times, name, state, **options)
+        return self._through._write(method, path, criteria, times, **options)
 
     @property
     def name(self) -> str:

@@ -22,7 +22,6 @@ from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
 from .inspection import refuse_in_loop
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
-from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .report import explain_count, explain_script
 from .request import RecordedRequest
@@ -113,30 +112,27 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         stop_timeout: float = 2.0,
     ) -> None:
         check_mode(mode)
-        options: dict[str, Any] = {
-            "port": port,
-            "hosts": _make_hosts(hosts, tls),
-            "tls": tls,
-            "client_auth": client_auth,
-            "keep_alive": keep_alive,
-            "body_limit": body_limit,
-            "external_host": external_host,
-            "journal_limit": journal_limit,
-            "header_timeout": header_timeout,
-            "body_timeout": body_timeout,
-            "start_timeout": start_timeout,
-            "stop_timeout": stop_timeout,
-        }
+        make_engine: Any = StubEngine
         if mode == "process":
-            from .remote import RemoteStubEngine  # with subprocess and pickle, which the others do without
+            from .remote import RemoteStubEngine as make_engine  # with subprocess and pickle, which threads do without
 
-            self._engine = cast(Any, RemoteStubEngine(host, **options))  # which has all that is asked of the other
-            registry = cast(Any, self._engine).registry
-        else:
-            registry = ExpectationRegistry()
-            self._engine = StubEngine(registry, host, **options)
+        self._engine = make_engine(
+            host,
+            port=port,
+            hosts=_make_hosts(hosts, tls),
+            tls=tls,
+            client_auth=client_auth,
+            keep_alive=keep_alive,
+            body_limit=body_limit,
+            external_host=external_host,
+            journal_limit=journal_limit,
+            header_timeout=header_timeout,
+            body_timeout=body_timeout,
+            start_timeout=start_timeout,
+            stop_timeout=stop_timeout,
+        )
         self._engine.display_name = type(self).__name__
-        super().__init__(registry, self._engine.inspection)
+        super().__init__(self._engine.registry, self._engine.inspection)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
