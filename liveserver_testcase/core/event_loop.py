@@ -190,26 +190,27 @@ class _LoopRun:
                 if error.errno in EXHAUSTED:
                     loop.call_later(_PAUSE, self.listen)
             return
-        client.setblocking(False)
-        self.accepted[client.fileno()] = client, monotonic()
-        if options:
-            task = loop.create_task(self.shake_hands(client, options))
-            self.handshakes.add(task)
-            task.add_done_callback(self.handshakes.discard)
-            return
         try:
-            # What `connect_accepted_socket` does, without a task that waits until connection_made() has been called.
-            loop._make_socket_transport(client, self.server._make_protocol())  # type: ignore[attr-defined]
+            client.setblocking(False)
+            protocol = self.server._make_protocol()
+            if options:
+                task = loop.create_task(self.shake_hands(client, protocol, options))
+                self.handshakes.add(task)
+                task.add_done_callback(self.handshakes.discard)
+            else:
+                # What `connect_accepted_socket` does, without a task that waits until connection_made() was called.
+                loop._make_socket_transport(client, protocol)  # type: ignore[attr-defined]
         except Exception as error:
-            del self.accepted[client.fileno()]
             client.close()
             self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
+        else:
+            self.accepted[client.fileno()] = client, monotonic()
 
-    async def shake_hands(self, sock: socket.socket, options: dict[str, Any]) -> None:
+    async def shake_hands(self, sock: socket.socket, protocol: asyncio.BaseProtocol, options: dict[str, Any]) -> None:
         """Give a connection its protocol after the handshake of TLS."""
         loop, number = asyncio.get_running_loop(), sock.fileno()
         try:
-            await loop.connect_accepted_socket(self.server._make_protocol, sock, **options)
+            await loop.connect_accepted_socket(lambda: protocol, sock, **options)
         except Exception as error:
             self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
         finally:
@@ -230,9 +231,9 @@ class _LoopRun:
         """Return True if nobody waits to be accepted, and nothing that was sent waits to be read."""
         listening = self.listener.sockets if not self.is_paused else ()
         waiting = [*listening, *(sock for sock, _ in self.accepted.values())]
-        return not any(sock.fileno() >= 0 and is_readable(sock) for sock in waiting) and all(
-            connection.is_at_rest() for connection in self.connections
-        )
+        if any(sock.fileno() >= 0 and is_readable(sock) for sock in waiting):
+            return False
+        return all(connection.is_at_rest() for connection in self.connections)
 
     def read_all(self, done: OneShotEvent) -> None:
         """Set ``done`` when everything that was sent has been read; end when somebody else has set it."""
@@ -360,13 +361,9 @@ class EventLoopServer(Server):
         """Do what comes before the first client; runs on the loop, and may take up to ``start_timeout``."""
 
     async def _shutdown(self, deadline: float) -> list[Unfinished]:
-        """Do what comes after the last client, or when the grace is over; runs on the loop.
+        """Do what comes after the last client, or when the grace is over; returns what had to be cut.
 
-        Args:
-            deadline: The end of the grace, on the monotonic clock; `_shutdown_grace` seconds later no one waits.
-
-        Returns:
-            What had to be cut.
+        Runs on the loop.  ``deadline`` is the end of the grace; `_shutdown_grace` seconds later nobody waits.
         """
         return []
 
@@ -426,15 +423,11 @@ class EventLoopServer(Server):
             self._run.cut_all()
 
     def _has_read_all(self, timeout: float) -> bool:
-        """Whether everything that clients have sent until now has been read, once the loop has done so.
-
-        Args:
-            timeout: Seconds that the loop gets: a callback may block it.
-        """
+        """Return True when everything that clients have sent until now has been read; False if a callback blocks."""
         run = self._run
         if run is None:
             return True
-        if threading.get_ident() == run.thread.ident:
+        if run.thread.ident == threading.get_ident():
             return run.has_read_all()
         done = OneShotEvent()
         if not run.post(run.read_all, done) or done.wait(timeout):

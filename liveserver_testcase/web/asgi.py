@@ -13,7 +13,7 @@ import contextlib
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from ..core.checks import check_seconds
 from ..core.event_loop import EventLoopServer, LoopConnection
@@ -43,21 +43,14 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
 
     Args:
         app: The application, of ASGI 3.
-        host: See `Server`.
-        port: See `Server`.
         tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
-        external_host: See `HTTPServer`.
         options: Keywords for ``uvicorn.Config``, such as ``root_path`` or ``ws_max_size``.
-        journal_limit: How many requests are kept.
         header_timeout: Seconds for the head of a request, from its first byte; also for a TLS handshake.
         body_timeout: Seconds without a byte of a body that the application waits for.
         start_timeout: Seconds that a start may take, the application's own startup included.
         stop_timeout: Seconds that requests in flight, and then the application's shutdown, may take.
         around: Called with each request's record before the application is; returns a context manager that is entered
             around it, in the same task.
-
-    Attributes:
-        journal: The requests and WebSockets, in the order of their arrival.
 
     Raises:
         ServerStartError: uvicorn is not installed.
@@ -100,7 +93,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self._loop: ProtocolLoop | None = None
         self._http: Any = link_http(self._config.http_protocol_class)
         self._shared = ServerState(self._config)
-        self._lifespan: Lifespan | None = None
+        self._lifespan = Lifespan(app, self.__repr__, self._lifespan_mode)  # of one run
         self._is_shutting_down = False  # the application's shutdown has begun, and not ended
 
     @property
@@ -141,8 +134,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             loop.set_task_factory(RequestTask.make)
         is_counting = self._config.limit_concurrency is not None
         self._loop = ProtocolLoop(loop, is_timed=self._is_timed, is_counting=is_counting)
-        if self._lifespan is not None:
-            await self._lifespan.start(self.start_timeout)
+        await self._lifespan.start(self.start_timeout)
 
     async def _shutdown(self, deadline: float) -> list[Unfinished]:
         cycles = self._cycles
@@ -152,8 +144,6 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         tasks = [cycle.task for cycle in cycles if cycle.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_TAKE_NOTE)
-        if self._lifespan is None:
-            return []
         self._is_shutting_down = True
         try:
             await self._lifespan.stop(max(deadline - monotonic(), _SHUTDOWN))
@@ -166,7 +156,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
     def _close(self, timeout: float) -> list[Unfinished]:
         try:
             unfinished = super()._close(timeout)
-            if unfinished and self._lifespan is not None and self._is_shutting_down:
+            if unfinished and self._is_shutting_down:
                 # It blocks the loop: a shutdown that only waits has been given up there.
                 self._record_failure(self._lifespan.shutdown_error(timeout, unfinished[-1].stack))
                 return []
@@ -184,15 +174,14 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
     # -- the loop's side -----------------------------------------------------------------------------------------
 
     def _options(self) -> dict[str, Any]:
-        if self.tls is None:
-            return {}
-        return {"ssl": self.tls.context, "ssl_handshake_timeout": self.header_timeout}
+        return {"ssl": self.tls.context, "ssl_handshake_timeout": self.header_timeout} if self.tls is not None else {}
 
-    def _make_protocol(self) -> asyncio.BaseProtocol:
-        state = self._lifespan.state if self._lifespan is not None else {}
-        protocol = self._http(config=self._config, server_state=self._shared, app_state=state, _loop=self._loop)
+    def _make_protocol(self) -> Any:
+        protocol: Any = self._http(
+            config=self._config, server_state=self._shared, app_state=self._lifespan.state, _loop=self._loop
+        )
         protocol.link(self)
-        return cast(asyncio.BaseProtocol, protocol)
+        return protocol
 
     def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> LoopConnection:
         return ASGIConnection(transport, index, self)

@@ -1,4 +1,4 @@
-"""Frameworks for ASGI beside FastAPI and Starlette: their views on the loop and in threads, bodies and streams."""
+"""Frameworks for ASGI: their views on the loop and in threads, bodies and streams."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import threading
 from typing import Any
 
 import django
+import fastapi
 import quart
+import requests
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test.utils import override_settings
 from django.urls import path
 
-from tests.integration.web.test_asgi import ASGICase
+from tests.integration.web.asgi_case import ASGICase
+from tests.integration.web.wire import post
 from tests.support import HANG, wait_until
 
 
@@ -40,10 +43,33 @@ async def stream(_request: ASGIRequest) -> StreamingHttpResponse:
 urlpatterns = [path("thread", show_thread), path("read", read), path("stream", stream)]
 
 
+class FastAPI(ASGICase):
+    """A FastAPI application."""
+
+    def test_requests(self) -> None:
+        """Its coroutines, its plain functions in threads, a body, its 404 and its 422."""
+        app = fastapi.FastAPI()
+
+        @app.post("/items/{number}")
+        async def add_item(number: int, request: fastapi.Request) -> dict[str, Any]:
+            return {"number": number, "sent": await request.json()}
+
+        @app.get("/thread")
+        def thread() -> str:
+            return threading.current_thread().name
+
+        self.serve(app)
+        response = requests.post(self.server.url_for("/items/3"), json={"a": [1]}, timeout=HANG)
+        self.assertEqual({"number": 3, "sent": {"a": [1]}}, response.json())
+        self.assertEqual(422, requests.post(self.server.url_for("/items/three"), timeout=HANG).status_code)
+        self.assertEqual(404, self.get("/nothing").status_code)
+        self.assertIn("worker thread", self.get("/thread").json())
+
+
 class Quart(ASGICase):
     """A Quart application."""
 
-    def test_requests_and_websockets(self) -> None:
+    def test_a_request(self) -> None:
         """It starts up, answers, and shuts down."""
         app = quart.Quart("x")
         steps: list[str] = []
@@ -61,9 +87,7 @@ class Quart(ASGICase):
             return bytes(await quart.request.get_data())
 
         self.serve(app)
-        connection = self.connect()
-        connection.request("POST", "/", b"hello")
-        self.assertEqual(b"hello", connection.getresponse().read())
+        self.assertEqual(b"hello", self.client().ask(post(b"hello")).body)
         self.assertEqual(["begin"], steps)
         self.server.stop()
         self.assertEqual(["begin", "end"], steps)
@@ -89,20 +113,15 @@ class Django(ASGICase):
         """Views on the loop and in threads, bodies and streams."""
         self.serve(ASGIHandler())
         self.assertEqual(b"onetwo", self.get("/stream").content)
-        connection = self.connect()
-        connection.request("POST", "/read", b"hello")
-        self.assertEqual(b"hello", connection.getresponse().read())
+        self.assertEqual(b"hello", self.client().ask(post(b"hello", path="/read")).body)
         self.assertNotIn("live-server", self.get("/thread").text)
-        self.wait_idle()
-        self.assertEqual([], self.server.take_errors())
+        self.assertEqual([], self.errors())
 
     def test_a_client_that_leaves(self) -> None:
         """A client that leaves in the middle of its body is no error."""
         self.serve(ASGIHandler())
-        connection = self.connect()
-        connection.connect()
-        connection.sock.sendall(b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
-        self.assertTrue(wait_until(lambda: self.server.in_flight, HANG))
-        connection.close()
+        client = self.client().send(post(b"hello", path="/read")[:-1])
+        self.assertTrue(wait_until(lambda: self.server.in_flight))
+        client.close()
         self.assertEqual("the client left in the middle of its request's body", self.only().aborted)
-        self.assertEqual([], self.server.take_errors())
+        self.assertEqual([], self.errors())

@@ -22,52 +22,18 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
-from liveserver_testcase.errors import UnfinishedWorkWarning
 from liveserver_testcase.web import asgi_connection
-from tests.integration.web.test_asgi import ASGICase
-from tests.integration.web.test_asgi_websockets import SocketCase
-from tests.integration.web.wire import Client, get
+from tests.integration.web.asgi_case import NEVER, ASGICase, answer
+from tests.integration.web.test_asgi_websockets import UPGRADE, SocketCase
+from tests.integration.web.wire import GET, get
 from tests.support import HANG, wait_until
-
-NEVER = 10 * HANG
 
 
 async def wait_for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-class StopCase(ASGICase):
-    """Requests in flight while the server stops."""
-
-    def begin(self, path: str = "/") -> http.client.HTTPConnection:
-        """A client whose request is in flight."""
-        before = len(self.server.in_flight)
-        connection = self.connect()
-        connection.request("GET", path)
-        self.assertTrue(wait_until(lambda: len(self.server.in_flight) > before))
-        return connection
-
-    def stream(self, path: str = "/") -> http.client.HTTPResponse:
-        """A client that has read the first byte of an answer."""
-        answer = self.begin(path).getresponse()
-        self.addCleanup(answer.close)
-        self.assertTrue(answer.read(1))
-        return answer
-
-    def is_retiring(self) -> bool:
-        """Whether the stop has told every connection."""
-        run = self.server._run
-        return run is not None and all(connection.is_last for connection in run.connections)
-
-    def stop_warned(self, timeout: float | None = None) -> str:
-        """Stop; what was said of unfinished work."""
-        with self.assertWarns(UnfinishedWorkWarning) as caught:
-            self.server.stop(timeout)
-        self.assertIs(State.STOPPED, self.server.state)
-        return str(caught.warning)
-
-
-class Handlers(StopCase):
+class Handlers(ASGICase):
     """Handlers that take their time."""
 
     def test_a_coroutine_is_cancelled_and_named(self) -> None:
@@ -105,43 +71,30 @@ class Handlers(StopCase):
             connection.getresponse()
 
     def test_a_function_in_a_thread_is_named(self) -> None:
-        """A plain function of FastAPI runs in a thread, which nobody can end: it is named with that thread's stack."""
+        """A function in a thread, which nobody can end, is named with that thread's stack: FastAPI's or asyncio's."""
         freed = threading.Event()
         self.addCleanup(freed.set)
         app = fastapi.FastAPI()
 
-        @app.get("/")
+        @app.get("/worker")
         def hang_in_a_thread() -> None:
             freed.wait(NEVER)
 
-        self.serve(app)
-        self.begin()
-        (record,) = self.server.in_flight
-        self.assertTrue(wait_until(lambda: "in hang_in_a_thread\n" in self.server.stack_of(record)))
-        text = self.stop_warned(0.05)
-        self.assertIn("cut off GET / from ", text)
-        self.assertIn("in thread 'AnyIO worker thread':\n", text)
-        self.assertIn("in hang_in_a_thread\n    freed.wait(NEVER)", text)
-        self.assertEqual([], self.server.in_flight)
+        @app.get("/executor")
+        async def page() -> None:
+            await asyncio.to_thread(hang_in_a_thread)
 
-    def test_a_function_in_the_executor_is_named(self) -> None:
-        """So is what `asyncio.to_thread` runs."""
-        freed = threading.Event()
-        self.addCleanup(freed.set)
-
-        def hang_in_the_executor() -> None:
-            freed.wait(NEVER)
-
-        async def page(_request: Request) -> PlainTextResponse:
-            await asyncio.to_thread(hang_in_the_executor)
-            return PlainTextResponse("done")
-
-        self.serve(Starlette(routes=[Route("/", page)]))
-        self.begin()
-        self.assertTrue(
-            wait_until(lambda: "in hang_in_the_executor\n" in self.server.stack_of(self.server.in_flight[0]))
-        )
-        self.assertIn("in hang_in_the_executor\n", self.stop_warned(0.05))
+        for path, thread in (("/worker", "AnyIO worker thread"), ("/executor", "asyncio_0")):
+            with self.subTest(path=path):
+                self.serve(app)
+                self.begin(path)
+                (record,) = self.server.in_flight
+                self.assertTrue(wait_until(lambda: "in hang_in_a_thread\n" in self.server.stack_of(record)))  # noqa: B023
+                text = self.stop_warned(0.05)
+                self.assertIn(f"cut off GET {path} from ", text)
+                self.assertIn(f"in thread '{thread}':\n", text)
+                self.assertIn("in hang_in_a_thread\n    freed.wait(NEVER)", text)
+                self.assertEqual([], self.server.in_flight)
 
     def test_it_starts_again_beside_a_thread(self) -> None:
         """A thread that does not come back is the old run's: the server starts and serves beside it."""
@@ -161,26 +114,6 @@ class Handlers(StopCase):
         self.wait_idle()
         freed.set()
         self.server.stop()
-
-    def test_a_handler_that_ends_in_time(self) -> None:
-        """A handler that ends within the grace is let end, and its client gets the whole answer."""
-        go_on = threading.Event()
-        app = fastapi.FastAPI()
-
-        @app.get("/")
-        def wait() -> str:
-            go_on.wait(HANG)
-            return "done"
-
-        self.serve(app, stop_timeout=NEVER)
-        connection = self.begin()
-        stop = threading.Thread(target=self.server.stop)
-        stop.start()
-        self.assertTrue(wait_until(self.is_retiring))
-        go_on.set()
-        self.assertEqual(b'"done"', connection.getresponse().read())
-        stop.join(HANG)
-        self.assertIs(State.STOPPED, self.server.state)
 
     def test_a_stop_from_a_handler(self) -> None:
         """A plain function in a thread may stop the server: its client is answered, and the server comes to rest."""
@@ -224,7 +157,7 @@ class Handlers(StopCase):
         self.assertTrue(wait_until(lambda: self.server.in_flight[0].aborted))
         self.assertIn("cut off GET / from ", self.stop_warned(0.05))
 
-    def test_a_handler_that_does_not_close_after_fork(self) -> None:
+    def test_a_handler_that_does_not_end(self) -> None:
         """A coroutine that takes no notice of its end is left behind; the stop does not wait for it."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -239,82 +172,67 @@ class Handlers(StopCase):
         self.assertEqual([], self.server.in_flight)
 
 
-class Streams(StopCase):
+class Streams(SocketCase):
     """Answers without an end."""
 
-    def events_app(self, kind: str, ended: list[str]) -> Starlette:
-        async def events() -> AsyncIterator[str]:
+    def begin_stream(self, path: str = "/") -> http.client.HTTPResponse:
+        """A client that has read the first byte of an answer."""
+        response = self.begin(path).getresponse()
+        self.addCleanup(response.close)
+        self.assertTrue(response.read(1))
+        return response
+
+    def test_one_that_takes_notice(self) -> None:
+        """Events are told that their client is gone, and not worth a word; any other answer gets the grace."""
+        ended: list[str] = []
+
+        async def ticks() -> AsyncIterator[str]:
             try:
                 while True:
                     yield "data: tick\n\n"
                     await asyncio.sleep(0.005)
             finally:
-                ended.append("events")
+                ended.append("ticks")
 
-        async def page(_request: Request) -> StreamingResponse:
-            return StreamingResponse(events(), media_type=kind)
+        async def page(request: Request) -> StreamingResponse:
+            return StreamingResponse(ticks(), media_type=f"text/{request.path_params['kind']}")
 
-        return Starlette(routes=[Route("/", page)])
-
-    def test_a_stream_of_events(self) -> None:
-        """A stream of events is told that its client is gone; one that takes notice is not worth a word."""
-        ended: list[str] = []
-        self.serve(self.events_app("text/event-stream", ended), stop_timeout=NEVER)
-        answer = self.stream()
-        self.server.stop()
-        self.assertEqual((["events"], []), (ended, self.server.take_errors()))
-        with self.assertRaises((ConnectionError, http.client.IncompleteRead)):
-            answer.read()
-
-    def test_a_stream_of_something_else(self) -> None:
-        """Any other answer may have an end, so it gets the grace, and is named."""
-        ended: list[str] = []
-        self.serve(self.events_app("text/plain", ended), stop_timeout=0.05)
-        self.stream()
-        text = self.stop_warned()
-        self.assertIn("cut off GET / from ", text)
-        self.assertEqual((["events"], []), (ended, self.server.take_errors()))
-
-    def test_a_stream_that_takes_no_notice(self) -> None:
-        """A stream of events that goes on without its client is cancelled soon, whatever the grace, and named."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "http"
-            headers = [(b"content-type", b"text/event-stream")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": b"data: tick\n\n", "more_body": True})
-            await wait_for_ever()
-
+        app = Starlette(routes=[Route("/{kind}", page)])
         self.serve(app, stop_timeout=NEVER)
-        self.stream()
-        with mock.patch.object(asgi_connection, "_SHUTDOWN_NOTICE", 0.05):
-            text = self.stop_warned()
-        self.assertIn("cut off GET / from ", text)
-        self.assertIn("in app\n", text)
+        response = self.begin_stream("/event-stream")
+        self.server.stop()
+        self.assertRaises((ConnectionError, http.client.IncompleteRead), response.read)
 
-
-class Sockets(SocketCase, StopCase):
-    """WebSockets whose application does not end."""
+        self.serve(app, stop_timeout=0.05)
+        self.begin_stream("/plain")
+        self.assertIn("cut off GET /plain from ", self.stop_warned())
+        self.assertEqual((["ticks", "ticks"], []), (ended, self.server.take_errors()))
 
     def test_one_that_takes_no_notice(self) -> None:
-        """A WebSocket's handler that waits for something else is cancelled soon, whatever the grace, and named."""
-        app = fastapi.FastAPI()
+        """Events and WebSockets that go on without their client are cancelled soon, whatever the grace, and named."""
 
-        @app.websocket("/ws")
-        async def broadcast(websocket: WebSocket) -> None:
-            await websocket.accept()
+        async def hang(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.accept"})
+            else:
+                headers = [(b"content-type", b"text/event-stream")]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": b"data: tick\n\n", "more_body": True})
             await wait_for_ever()
 
-        self.serve(app, stop_timeout=NEVER)
-        self.open("/ws")
-        with mock.patch.object(asgi_connection, "_SHUTDOWN_NOTICE", 0.05):
-            text = self.stop_warned()
-        self.assertIn("cut off WEBSOCKET /ws from ", text)
-        self.assertIn("in broadcast\n", text)
-        self.assertEqual([], self.server.take_errors())
+        for what, begin in {"GET /": self.begin_stream, "WEBSOCKET /": lambda: self.open("/")}.items():
+            with self.subTest(what=what):
+                self.serve(hang, "auto", stop_timeout=NEVER)
+                begin()
+                with mock.patch.object(asgi_connection, "_SHUTDOWN_NOTICE", 0.05):
+                    text = self.stop_warned()
+                self.assertIn(f"cut off {what} from ", text)
+                self.assertIn("in hang\n", text)
+                self.assertEqual([], self.server.take_errors())
 
 
-class Crowds(SocketCase, StopCase):
+class Crowds(SocketCase):
     """Many clients of every kind."""
 
     def test_everybody_goes(self) -> None:
@@ -345,63 +263,50 @@ class Crowds(SocketCase, StopCase):
                 self.assertEqual(([], []), (self.server.in_flight, self.server.take_errors()))
 
     def fill(self, count: int) -> None:
-        context = self.server.client_context()
-        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
-        asks = {
-            "/events": "",
-            "/ws": f"{upgrade}AAAAAAAAAAAAAAAAAAAAAA==\r\n",
-            "/nothing": "",
-        }
         for _ in range(count):
             silent = socket.create_connection(self.server.address, timeout=HANG)
             self.addCleanup(silent.close)
-            for path, more in asks.items():
-                client = socket.create_connection(self.server.address, timeout=HANG)
-                if context is not None:
-                    client = context.wrap_socket(client, server_hostname="127.0.0.1")
-                self.addCleanup(client.close)
-                client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode())
-                self.assertTrue(client.recv(10))
+            for path, more in {"/events": (), "/ws": UPGRADE, "/nothing": ()}.items():
+                self.assertTrue(self.client().send(get(path, *more)).read(10))
         self.assertTrue(wait_until(lambda: len(self.server.in_flight) == 2 * count))
 
 
-class Unread(StopCase):
-    """Clients that do not read."""
+class Unread(ASGICase):
+    """Clients that do not read: nobody waits for them, and nobody is named."""
+
+    def stop_silently(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self.server.stop()
+        self.assertEqual([], self.server.take_errors())
 
     def test_an_application_that_only_sends(self) -> None:
-        """An application that sends without end is interrupted: its client reads nothing, so nobody waits for it."""
+        """An application that sends without end is interrupted."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             while True:
                 await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
 
-        self.serve(app, options={"lifespan": "off"}, stop_timeout=NEVER)
+        self.serve(app, "auto", stop_timeout=NEVER)
         self.begin()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            self.server.stop()
-        self.assertEqual([], self.server.take_errors())
+        self.stop_silently()
 
     def test_a_large_response(self) -> None:
         """A response of which the client reads only the beginning is not complete, and not waited for."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            headers = [(b"content-length", b"10000000")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": b"x" * 10_000_000})
+            await answer(send, b"x" * 10_000_000)
 
-        self.serve(app, options={"lifespan": "off"}, stop_timeout=NEVER)
-        self.begin().getresponse().close()
+        self.serve(app, "auto", stop_timeout=NEVER)
+        self.assertTrue(self.client().send(GET).read(10))
         (record,) = self.server.in_flight
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            self.server.stop()
+        self.stop_silently()
         self.assertEqual("the server stopped in the middle of the response", record.aborted)
         self.assertFalse(record.completed)
 
     def test_a_client_that_sends_in_pieces(self) -> None:
-        """A client that goes on sending and reads nothing is cut before the grace is over, and nobody is named."""
+        """A client that goes on sending and reads nothing is cut before the grace is over."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -409,19 +314,12 @@ class Unread(StopCase):
                 for _ in range(64):
                     await send({"type": "http.response.body", "body": message["body"], "more_body": True})
 
-        for tls in (False, True):
+        for tls in (None, True):
             with self.subTest(tls=tls):
-                self.serve(app, tls=tls, options={"lifespan": "off"}, stop_timeout=NEVER)
-                context = self.server.client_context() if tls else None
-                client = Client(self.server.address, context)
-                self.addCleanup(client.close)
-                client.send(get("/", "Transfer-Encoding: chunked", method="POST"))
-                piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+                self.serve(app, "auto", tls=tls, stop_timeout=NEVER)
+                client = self.client().send(get("/", "Transfer-Encoding: chunked", method="POST"))
                 client.sock.settimeout(0.2)
                 with contextlib.suppress(TimeoutError):
                     while True:
-                        client.send(piece)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("error")
-                    self.server.stop()
-                self.assertEqual([], self.server.take_errors())
+                        client.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+                self.stop_silently()

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import os
 import re
-import socket
 import threading
 import unittest
 from typing import Any
 from unittest import mock
 
-import requests
 from freezegun import freeze_time
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from liveserver_testcase.core import tracebacks as whereabouts
 from liveserver_testcase.errors import ServerStartError, UsageError
 from liveserver_testcase.web.asgi import ASGIServer
-from tests.integration.web.test_asgi import ASGICase, tell
+from tests.integration.web.asgi_case import PARSERS, ASGICase, tell
+from tests.integration.web.wire import GET, get
 from tests.support import HANG, run_python, wait_until
 
 
@@ -35,21 +32,17 @@ class Options(ASGICase):
             ASGIServer(tell, options=options)
 
     def test_they_are_used(self) -> None:
-        """A root path, headers of the server's, and another parser."""
-        for http in ("httptools", "h11"):
+        """A root path, headers of the server's, another parser; Date and Server can be left out."""
+        for http in PARSERS:
             with self.subTest(http=http):
                 self.serve(tell, options={"root_path": "/api", "headers": [("X-Test", "yes")], "http": http})
-                answer = self.get("/path?a=b")
-                self.assertEqual("/api", answer.json()["root_path"])
-                self.assertEqual("yes", answer.headers["X-Test"])
-                self.assertIn("uvicorn", answer.headers["Server"])
+                response = self.get("/path?a=b")
+                self.assertEqual("/api", response.json()["root_path"])
+                self.assertEqual("yes", response.headers["X-Test"])
+                self.assertIn("uvicorn", response.headers["Server"])
                 self.assertEqual("/path?a=b", self.only().target)
-                self.server.stop()
-
-    def test_no_headers_of_its_own(self) -> None:
-        """Date and Server can be left out."""
         self.serve(tell, options={"date_header": False, "server_header": False})
-        self.assertEqual({"content-type", "transfer-encoding"}, {name.lower() for name in self.get().headers})
+        self.assertEqual({"content-type", "content-length"}, {name.lower() for name in self.get().headers})
 
     def test_an_unknown_one(self) -> None:
         """A misspelt option is answered with the one that was meant."""
@@ -112,12 +105,9 @@ class Logging(ASGICase):
 
     def test_what_uvicorn_says_can_be_heard(self) -> None:
         """`assertLogs` hears what uvicorn has to say."""
-        self.serve(tell, options={"http": "httptools"})
+        self.serve(tell, "httptools")
         with self.assertLogs("uvicorn.error", "WARNING") as logs:
-            connection = self.connect()
-            connection.connect()
-            connection.sock.sendall(b"FROB / HTTP/1.1\r\nHost: a\r\n\r\n")
-            self.assertIn(b"501", connection.sock.recv(1000))
+            self.assertEqual(501, self.client().ask(get(method="FROB")).status)
         self.assertEqual(["WARNING:uvicorn.error:Invalid HTTP request received."], logs.output)
 
     def test_nothing_is_printed(self) -> None:
@@ -196,21 +186,6 @@ class Extras(unittest.TestCase):
         self.assertEqual("False\n", done.stdout + done.stderr)
 
 
-class Replaced(ASGICase):
-    """While a test has replaced what the server uses."""
-
-    def test_sockets(self) -> None:
-        """A server starts, serves and stops while ``socket.socket`` is a mock."""
-        client = socket.socket()
-        self.addCleanup(client.close)
-        with mock.patch("socket.socket"):
-            self.serve(tell)
-            client.connect(self.server.address)
-            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            self.assertTrue(client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n"))
-            self.server.stop()
-
-
 class FrozenTime(ASGICase):
     """While the clocks stand still."""
 
@@ -223,70 +198,51 @@ class FrozenTime(ASGICase):
 
         with freeze_time("2001-02-03"):
             self.serve(Starlette(routes=[Route("/", page)]))
-            answer = requests.get(self.server.url_for("/"), timeout=HANG)
-            self.assertEqual(("done", "Sat, 03 Feb 2001 00:00:00 GMT"), (answer.text, answer.headers["Date"]))
+            response = self.get()
+            self.assertEqual(("done", "Sat, 03 Feb 2001 00:00:00 GMT"), (response.text, response.headers["Date"]))
             self.server.stop()
 
 
-class Whereabouts(ASGICase):
+class Stacks(ASGICase):
     """Where an application waits."""
-
-    def where(self, wait: Any) -> str:
-        """Serve an application that waits like this, and say where it is."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "http"
-            await wait()
-
-        self.serve(app)
-        connection = self.connect()
-        connection.request("GET", "/")
-        self.assertTrue(wait_until(lambda: "in innermost\n" in self.stack()), self.stack())
-        stack = self.stack()
-        self.server.close_connections()
-        with self.assertWarns(Warning):
-            self.server.stop(0.0)
-        return stack
 
     def stack(self) -> str:
         return "".join(self.server.stack_of(record) for record in self.server.in_flight)
 
-    def test_through_coroutines(self) -> None:
-        """Coroutines that wait for each other, from the outside to the inside."""
+    def test_where_it_waits(self) -> None:
+        """Coroutines that wait for each other, from the outside to the inside; generators, and tasks."""
 
         async def innermost() -> None:
             await asyncio.get_running_loop().create_future()
 
-        async def outer() -> None:
+        async def generate() -> Any:
             await innermost()
-
-        stack = self.where(outer)
-        self.assertLess(stack.index("in app\n"), stack.index("in outer\n"))
-        self.assertLess(stack.index("in outer\n"), stack.index("in innermost\n"))
-
-    def test_through_generators(self) -> None:
-        """Asynchronous generators."""
-
-        async def innermost() -> Any:
-            await asyncio.get_running_loop().create_future()
             yield 1
 
-        async def outer() -> None:
-            async for _ in innermost():
+        async def through_coroutines() -> None:
+            await innermost()
+
+        async def through_generators() -> None:
+            async for _ in generate():
                 pass
 
-        self.assertIn("in outer\n", self.where(outer))
-
-    def test_through_tasks(self) -> None:
-        """Tasks that are waited for."""
-
-        async def innermost() -> None:
-            await asyncio.get_running_loop().create_future()
-
-        async def outer() -> None:
+        async def through_tasks() -> None:
             await asyncio.get_running_loop().create_task(innermost())
 
-        self.assertIn("in outer\n", self.where(outer))
+        for wait in (through_coroutines, through_generators, through_tasks):
+            with self.subTest(wait=wait.__name__):
+
+                async def app(scope: Any, receive: Any, send: Any, wait: Any = wait) -> None:
+                    await wait()
+
+                self.serve(app, "auto")
+                self.begin()
+                self.assertTrue(wait_until(lambda: "in innermost\n" in self.stack()), self.stack())
+                stack = self.stack()
+                self.assertLess(stack.index("in app\n"), stack.index(f"in {wait.__name__}\n"))
+                self.assertLess(stack.index(f"in {wait.__name__}\n"), stack.index("in innermost\n"))
+                self.server.close_connections()
+                self.stop_warned(0.0)
 
     def test_a_blocked_loop(self) -> None:
         """An application that blocks the loop is where the loop's thread is."""
@@ -294,24 +250,11 @@ class Whereabouts(ASGICase):
         self.addCleanup(freed.set)
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "http"
             freed.wait(HANG)
 
-        self.serve(app)
-        connection = self.connect()
-        connection.request("GET", "/")
+        self.serve(app, "auto")
+        client = self.client().send(GET)
         self.assertTrue(wait_until(lambda: "freed.wait(HANG)\n" in self.stack()))
         self.assertRegex(self.stack(), r'^  File ".+", line [0-9]+, in app\n')
         freed.set()
-        self.assertEqual(500, connection.getresponse().status)
-
-    def test_no_thread(self) -> None:
-        """Of threads that work for somebody else there is nothing to say."""
-        variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
-        self.assertEqual("", whereabouts.thread_stacks(lambda context: variable in context))
-
-    def test_a_record_that_is_over(self) -> None:
-        """A request that is over is nowhere."""
-        self.serve(tell)
-        self.get()
-        self.assertEqual("", self.server.stack_of(self.only()))
+        self.assertEqual(500, client.answer().status)

@@ -14,9 +14,13 @@ import websockets.exceptions
 import websockets.sync.client
 from fastapi import WebSocket
 
-from liveserver_testcase.errors import InvalidResponse
-from tests.integration.web.test_asgi import ASGICase
+from tests.integration.web.asgi_case import NEVER, ASGICase
+from tests.integration.web.wire import get
 from tests.support import HANG, wait_until
+
+BOOM = ["ValueError('boom')"]
+KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", KEY)
 
 app = fastapi.FastAPI()
 
@@ -72,73 +76,51 @@ class SocketCase(ASGICase):
         self.addCleanup(client.__exit__, None, None, None)
         return client.__enter__()
 
+    def assert_refused(self, path: str, status: int) -> None:
+        """Fail unless the handshake is answered with this status, and recorded with it."""
+        with self.assertRaises(websockets.exceptions.InvalidStatus) as caught:
+            self.open(path)
+        self.assertEqual(status, caught.exception.response.status_code)
+        self.assertEqual(status, self.only().status)
+
 
 class WebSockets(SocketCase):
     """One WebSocket at a time."""
 
     def test_echo(self) -> None:
-        """Messages go both ways; the record is one of a WebSocket, in flight while it is open."""
+        """Messages go both ways, plain and over TLS; the record is one of a WebSocket, in flight while it is open."""
+        for tls in (None, True):
+            with self.subTest(tls=tls):
+                self.serve(app, tls=tls)
+                client = self.open("/echo?a=b", ssl=self.server.client_context() if tls else None)
+                for message in ("hello", "x" * 1_000_000):
+                    client.send(message)
+                    self.assertEqual(message, client.recv(HANG))
+                (record,) = self.server.in_flight
+                self.assertEqual(
+                    ("WEBSOCKET", "/echo?a=b", 101, 0, True),
+                    (record.method, record.target, record.status, record.connection_index, record.is_streaming),
+                )
+                self.assertFalse(record.is_over)
+                client.close()
+                self.wait_idle()
+                self.assertTrue(record.is_over)
+                self.assertEqual(("", []), (record.aborted, self.errors()))
+
+    def test_asynchronous_clients(self) -> None:
+        """Those of websockets and of aiohttp."""
         self.serve(app)
-        client = self.open("/echo?a=b")
-        client.send("hello")
-        self.assertEqual("hello", client.recv(HANG))
-        (record,) = self.server.in_flight
-        self.assertEqual(
-            ("WEBSOCKET", "/echo?a=b", 101, 0, True),
-            (record.method, record.target, record.status, record.connection_index, record.is_streaming),
-        )
-        self.assertFalse(record.is_over)
-        client.close()
+
+        async def ask() -> list[object]:
+            async with websockets.asyncio.client.connect(self.url("/echo")) as one:
+                await one.send("hello")
+                received = [await one.recv()]
+            async with aiohttp.ClientSession() as session, session.ws_connect(self.server.url_for("/echo")) as other:
+                await other.send_str("hello")
+                return [*received, await other.receive_str()]
+
+        self.assertEqual(["hello", "hello"], asyncio.run(ask()))
         self.wait_idle()
-        self.assertTrue(record.is_over)
-        self.assertEqual(("", []), (record.aborted, self.server.take_errors()))
-
-    def test_tls(self) -> None:
-        """A WebSocket over TLS."""
-        self.serve(app, tls=True)
-        client = self.open("/echo", ssl=self.server.client_context())
-        client.send("hello")
-        self.assertEqual("hello", client.recv(HANG))
-
-    def test_a_client_for_asyncio(self) -> None:
-        """The asynchronous client of websockets."""
-        self.serve(app)
-
-        async def connection() -> object:
-            async with websockets.asyncio.client.connect(self.url("/echo")) as client:
-                await client.send("hello")
-                return await client.recv()
-
-        self.assertEqual("hello", asyncio.run(connection()))
-        self.wait_idle()
-
-    def test_aiohttp(self) -> None:
-        """The client of aiohttp."""
-        self.serve(app)
-
-        async def connection() -> str:
-            async with aiohttp.ClientSession() as session, session.ws_connect(self.server.url_for("/echo")) as client:
-                await client.send_str("hello")
-                return await client.receive_str()
-
-        self.assertEqual("hello", asyncio.run(connection()))
-        self.wait_idle()
-
-    def test_a_large_message(self) -> None:
-        """A message of a megabyte goes both ways."""
-        self.serve(app)
-        client = self.open("/echo")
-        client.send("x" * 1_000_000)
-        self.assertEqual(1_000_000, len(client.recv(HANG)))
-
-    def test_refused(self) -> None:
-        """A WebSocket that is closed before it is accepted is a 403."""
-        self.serve(app)
-        with self.assertRaises(websockets.exceptions.InvalidStatus) as caught:
-            self.open("/refuse")
-        self.assertEqual(403, caught.exception.response.status_code)
-        self.assertEqual(403, self.only().status)
-        self.assertEqual([], self.server.take_errors())
 
     def test_closed_by_the_application(self) -> None:
         """Subprotocol, code and reason reach the client."""
@@ -158,57 +140,44 @@ class WebSockets(SocketCase):
         self.assertTrue(wait_until(lambda: [r for r in self.server.in_flight if r.status == 101]))
         client.socket.shutdown(socket.SHUT_RDWR)
         self.assertEqual("", self.only().aborted)
-        self.assertEqual([], self.server.take_errors())
+        self.assertEqual([], self.errors())
 
-    def test_an_error_before_it_is_accepted(self) -> None:
-        """It is a 500, and recorded."""
-        self.serve(app)
-        with self.assertRaises(websockets.exceptions.InvalidStatus) as caught:
-            self.open("/boom")
-        self.assertEqual(500, caught.exception.response.status_code)
-        self.assertEqual("ValueError('boom')", repr(self.error()))
-        self.assertEqual(500, self.only().status)
-
-    def test_an_error_afterwards(self) -> None:
-        """It ends the connection, and is recorded."""
-        self.serve(app)
-        client = self.open("/late-boom")
-        client.send("go")
-        with self.assertRaises(websockets.exceptions.ConnectionClosed):
-            client.recv(HANG)
-        self.assertEqual("ValueError('boom')", repr(self.error()))
-
-    def test_an_error_when_the_client_has_left(self) -> None:
-        """What the application raises of its own accord when the client has left is recorded."""
-        self.serve(app)
-        self.open("/after").close()
-        self.assertEqual("ValueError('boom')", repr(self.error()))
-
-    def test_neither_accepted_nor_closed(self) -> None:
-        """An application that returns without a word has an error."""
+    def test_a_handshake_that_is_refused(self) -> None:
+        """One that the application closes is a 403; one in which it fails, or says nothing, is a 500 and an error."""
 
         async def forgetful(scope: Any, receive: Any, send: Any) -> None:
             assert scope["type"] == "websocket"
 
-        self.serve(forgetful)
-        with self.assertRaises(websockets.exceptions.InvalidStatus):
-            self.open("/")
-        error = self.error()
-        self.assertIsInstance(error, InvalidResponse)
-        self.assertEqual("the application returned without having accepted or closed the WebSocket", str(error))
+        silence = "InvalidResponse('the application returned without having accepted or closed the WebSocket')"
+        for served, path, status, errors in (
+            (app, "/refuse", 403, []),
+            (app, "/boom", 500, BOOM),
+            (forgetful, "/", 500, [silence]),
+        ):
+            with self.subTest(path=path):
+                self.serve(served)
+                self.assert_refused(path, status)
+                self.assertEqual(errors, self.errors())
+
+    def test_an_error_afterwards(self) -> None:
+        """It ends the connection, and is recorded, also when the client has left."""
+        self.serve(app)
+        client = self.open("/late-boom")
+        client.send("go")
+        self.assertRaises(websockets.exceptions.ConnectionClosed, client.recv, HANG)
+        self.assertEqual(BOOM, self.errors())
+        self.open("/after").close()
+        self.assertEqual(BOOM, self.errors())
 
     def test_after_a_request_on_the_same_connection(self) -> None:
         """A connection that had a request before its upgrade is still one connection."""
         self.serve(app)
-        connection = self.connect()
-        connection.request("GET", "/nothing")
-        self.assertIn(b"Not Found", connection.getresponse().read())
-        key = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-        connection.request("GET", "/echo", headers={**key, "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="})
-        self.assertEqual(101, connection.getresponse().status)
-        first, second = self.server.journal.entries()
-        self.assertEqual([(0, 0), (0, 1)], [(r.connection_index, r.exchange_index) for r in (first, second)])
-        connection.close()
+        client = self.client()
+        self.assertEqual(404, client.ask(get("/nothing")).status)
+        self.assertEqual(101, client.ask(get("/echo", *UPGRADE)).status)
+        places = [(record.connection_index, record.exchange_index) for record in self.server.journal.entries()]
+        self.assertEqual([(0, 0), (0, 1)], places)
+        client.close()
         self.wait_idle()
 
     def test_no_upgrade(self) -> None:
@@ -230,7 +199,7 @@ class Stops(SocketCase):
             await send({"type": "websocket.accept"})
             heard.append((await receive())["code"])
 
-        self.serve(app, stop_timeout=10 * HANG)
+        self.serve(app, stop_timeout=NEVER)
         client = self.open("/")
         self.assertTrue(wait_until(lambda: [r for r in self.server.in_flight if r.status == 101]))
         self.server.stop()
@@ -249,19 +218,9 @@ class Stops(SocketCase):
             begun.set()
             await receive()
 
-        self.serve(app, stop_timeout=10 * HANG)
-        failed: list[BaseException] = []
-
-        def connect() -> None:
-            try:
-                self.open("/")
-            except Exception as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=connect)
-        thread.start()
+        self.serve(app, stop_timeout=NEVER)
+        client = self.client().send(get("/", *UPGRADE))
         self.assertTrue(begun.wait(HANG))
         self.server.stop()
-        thread.join(HANG)
-        self.assertIsInstance(failed[0], websockets.exceptions.InvalidStatus)
+        self.assertEqual(500, client.answer().status)
         self.assertEqual("the server stopped before the WebSocket was accepted", self.only().aborted)
