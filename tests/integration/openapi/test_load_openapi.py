@@ -5,7 +5,6 @@ import concurrent.futures
 import json
 import re
 import tempfile
-import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +16,7 @@ import yaml
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 
 from liveserver_testcase import HTTPStub, HTTPStubTestCase, UsageError
-from tests.integration.openapi.support import FOLDER, NAMES, make_document
+from tests.integration.openapi.support import FOLDER, NAMES, make_document, make_operation
 from tests.integration.running import make_case, run_case
 from tests.support import NoLeaks, run_python
 
@@ -42,6 +41,17 @@ class LoadTest(NoLeaks):
     def load(self, paths: dict[str, Any], **more: Any) -> None:
         self.stub.load_openapi(make_document(paths, **more))
 
+    def load_schemas(self, schemas: dict[str, tuple[Any, Any]], **more: Any) -> None:
+        """A path for each schema, with no example of it."""
+        contents = {name: {"application/json": {"schema": schema}} for name, (schema, _) in schemas.items()}
+        self.load({f"/{name}": {"get": make_operation(content)} for name, content in contents.items()}, **more)
+        for name, (_, wanted) in schemas.items():
+            with self.subTest(schema=name):
+                answer = self.send("GET", f"/{name}")
+                self.assertEqual(200, answer.status_code, answer.text)
+                if wanted is not None:
+                    self.assertEqual(wanted, answer.json())
+
     def take_report(self) -> str:
         """The report of what is held against the test, which is taken."""
         with self.assertRaises(AssertionError) as caught:
@@ -51,17 +61,6 @@ class LoadTest(NoLeaks):
 
 class AnsweringTest(LoadTest):
     """What an operation is answered with."""
-
-    def test_values_are_made_from_the_schema(self) -> None:
-        """Petstore has no examples: what comes is what its schemas allow."""
-        self.stub.load_openapi(FOLDER / "petstore.yaml")
-
-        pets = self.send("GET", "/v1/pets?limit=5")
-        created = self.send("POST", "/v1/pets", json={"id": 1, "name": "Tom"})
-
-        self.assertEqual([{"id": 1, "name": "text", "tag": "text"}], pets.json())
-        self.assertEqual((201, b""), (created.status_code, created.content))
-        self.stub.verify()
 
     def test_examples_are_sent_as_they_are(self) -> None:
         """The first of several is the usual one; a client can ask for another."""
@@ -108,7 +107,7 @@ class AnsweringTest(LoadTest):
             "application/json": {"schema": {"type": "array", "items": {"type": "integer"}}},
             "application/problem+json": {"schema": {"type": "object"}, "example": {"title": "x"}},
         }
-        self.load({"/": {"get": {"responses": {"200": {"description": "", "content": content}}}}})
+        self.load({"/": {"get": make_operation(content)}})
 
         answers = [self.send("GET", "/", headers={"Accept": kind}) for kind in ("*/*", "text/csv", "application/*")]
 
@@ -154,9 +153,7 @@ class AnsweringTest(LoadTest):
         """A schema that no value was found for says where it fails."""
         schema = {"type": "string", "pattern": "^a+$", "enum": ["b"]}
         content = {"application/json": {"schema": schema}}
-        self.load(
-            {"/": {"get": {"operationId": "show", "responses": {"200": {"description": "", "content": content}}}}}
-        )
+        self.load({"/": {"get": make_operation(content, operationId="show")}})
 
         self.assertEqual(500, self.send("GET", "/").status_code)
 
@@ -167,6 +164,11 @@ class AnsweringTest(LoadTest):
             "stub.on('GET', …).reply(…)",
             self.take_report(),
         )
+        unique = {"type": "array", "items": {"type": "object"}, "minItems": 2, "uniqueItems": True}
+        self.stub.begin("shop.test_unique")
+        self.load({"/": {"get": make_operation({"application/json": {"schema": unique}})}})
+        self.assertEqual(500, self.send("GET", "/").status_code)
+        self.assertIn("no value could be made from its schema: ", self.take_report())
 
 
 SCHEMAS: dict[str, tuple[Any, Any]] = {
@@ -238,47 +240,18 @@ class ValuesTest(LoadTest):
 
     def test_kinds_of_schemas(self) -> None:
         """Each is answered, with the plainest value."""
-        self.load(
-            {
-                f"/{name}": {
-                    "get": {
-                        "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
-                    }
-                }
-                for name, (schema, _) in SCHEMAS.items()
-            },
-            components={"schemas": COMPONENTS},
-        )
-        for name, (_, wanted) in SCHEMAS.items():
-            with self.subTest(schema=name):
-                answer = self.send("GET", f"/{name}")
-                self.assertEqual(200, answer.status_code, answer.text)
-                if wanted is not None:
-                    self.assertEqual(wanted, answer.json())
+        self.load_schemas(SCHEMAS, components={"schemas": COMPONENTS})
 
     def test_version_3_1(self) -> None:
         """Lists of types, ``const``, ``examples``, numbers as exclusive limits, ``prefixItems``."""
         schemas: dict[str, tuple[Any, Any]] = {
-            "/types": ({"type": ["null", "integer"], "exclusiveMinimum": 4}, 5),
-            "/const": ({"const": {"a": 1}}, {"a": 1}),
-            "/examples": ({"type": "string", "examples": ["tea"]}, "tea"),
-            "/tuple": ({"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}]}, ["text", True]),
+            "types": ({"type": ["null", "integer"], "exclusiveMinimum": 4}, 5),
+            "positive": ({"type": "number", "exclusiveMinimum": 0, "maximum": 0.5}, 0.25),
+            "const": ({"const": {"a": 1}}, {"a": 1}),
+            "examples": ({"type": "string", "examples": ["tea"]}, "tea"),
+            "tuple": ({"type": "array", "prefixItems": [{"type": "string"}, {"type": "boolean"}]}, ["text", True]),
         }
-        self.load(
-            {
-                path: {
-                    "get": {
-                        "responses": {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
-                    }
-                }
-                for path, (schema, _) in schemas.items()
-            },
-            version="3.1.0",
-        )
-
-        for path, (_, wanted) in schemas.items():
-            with self.subTest(path=path):
-                self.assertEqual(wanted, self.send("GET", path).json())
+        self.load_schemas(schemas, version="3.1.0")
 
     def test_other_types_than_json(self) -> None:
         """Forms and texts are written as such; XML needs an example."""
@@ -289,14 +262,8 @@ class ValuesTest(LoadTest):
             "application/octet-stream": {"type": "string", "format": "binary"},
             "application/xml": {"type": "object"},
         }
-        self.load(
-            {
-                f"/{number}": {
-                    "get": {"responses": {"200": {"description": "", "content": {kind: {"schema": schema}}}}}
-                }
-                for number, (kind, schema) in enumerate(kinds.items())
-            }
-        )
+        contents = [{kind: {"schema": schema}} for kind, schema in kinds.items()]
+        self.load({f"/{number}": {"get": make_operation(content)} for number, content in enumerate(contents)})
 
         answers = [self.send("GET", f"/{number}") for number in range(len(kinds))]
 
@@ -342,7 +309,7 @@ class RequestsTest(LoadTest):
         ]
         number = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
         body = {"required": True, "content": {"application/json": {"schema": {"type": "array"}}}}
-        done = {"responses": {"204": {"description": ""}}}
+        done = make_operation()
         document = make_document(
             {
                 "/items/{id}": {"parameters": [number], "get": {"parameters": parameters, **done}},
@@ -397,8 +364,7 @@ class RequestsTest(LoadTest):
         schema = {"type": "object", "properties": {"password": {"type": "integer"}}}
         content = {"application/json": {"schema": schema}}
         parameter = {"name": "api_key", "in": "query", "schema": {"type": "integer"}}
-        done = {"responses": {"204": {"description": ""}}}
-        self.load({"/": {"post": {"parameters": [parameter], "requestBody": {"content": content}, **done}}})
+        self.load({"/": {"post": make_operation(parameters=[parameter], requestBody={"content": content})}})
 
         self.send("POST", "/?api_key=hunter2", json={"password": "hunter3"})
 
@@ -429,12 +395,11 @@ class RequestsTest(LoadTest):
         """Also for a request that the plain one does not allow: it is not for the other."""
         limit = {"name": "limit", "in": "query", "required": True, "schema": {"type": "integer"}}
         name = {"name": "pet-name", "in": "path", "required": True, "schema": {"type": "string"}}
-        content = {"application/json": {"example": "mine"}}, {"application/json": {"example": "one"}}
-        mine, one = ({"200": {"description": "", "content": each}} for each in content)
+        mine, one = ({"application/json": {"example": each}} for each in ("mine", "one"))
         self.load(
             {
-                "/pets/{pet-name}": {"get": {"parameters": [name], "responses": one}},
-                "/pets/mine": {"get": {"parameters": [limit], "responses": mine}},
+                "/pets/{pet-name}": {"get": make_operation(one, parameters=[name])},
+                "/pets/mine": {"get": make_operation(mine, parameters=[limit])},
             }
         )
 
@@ -453,7 +418,7 @@ class RequestsTest(LoadTest):
         reference = {"schema": {"$ref": "#/components/schemas/Form"}}
         content = dict.fromkeys(("application/x-www-form-urlencoded", "multipart/form-data"), reference)
         self.load(
-            {"/": {"post": {"requestBody": {"content": content}, "responses": {"204": {"description": ""}}}}},
+            {"/": {"post": make_operation(requestBody={"content": content})}},
             components={"schemas": {"Form": schema}},
         )
 
@@ -489,26 +454,12 @@ class LoadedTest(LoadTest):
         self.stub.reset()
 
 
-class InProcessTest(NoLeaks):
-    """A document in a stub of a process of its own, which reads it again."""
-
-    def test_files_and_dicts(self) -> None:
-        """It answers, and refuses with the place in the document, as in a thread."""
-        contents = yaml.safe_load((FOLDER / "petstore.yaml").read_text(encoding="utf-8"))
-        for source in (FOLDER / "petstore.yaml", contents):
-            with self.subTest(type(source).__name__), HTTPStub(mode="process") as stub:
-                stub.load_openapi(source)
-                self.assertEqual(requests.get(stub.url_for("/v1/pets"), timeout=TIMEOUT).status_code, 200)
-                requests.get(stub.url_for("/v1/pets?limit=many"), timeout=TIMEOUT)
-                self.assertIn("limit", stub.failure_report())
-
-
 class PrecedenceTest(LoadTest):
     """What a test writes besides."""
 
     def test_what_a_test_writes_wins(self) -> None:
-        """A bounded expectation answers first; an unbounded one if it is newer."""
-        self.stub.load_openapi(FOLDER / "petstore.yaml")
+        """A bounded expectation answers first; an unbounded one if it is newer.  What came is at each operation."""
+        operations = {each.name: each for each in self.stub.load_openapi(FOLDER / "petstore.yaml")}
         self.stub.on("GET", "/v1/pets/7").reply(json={"name": "Tom"})
         self.stub.expect("GET", "/v1/pets").reply(503)
 
@@ -518,39 +469,26 @@ class PrecedenceTest(LoadTest):
         self.assertEqual({"name": "Tom"}, names[0])
         self.assertEqual("text", names[1][0]["name"] if isinstance(names[1], list) else names[1]["name"])
         self.assertEqual([503, 200], statuses)
+        self.assertEqual({"listPets", "createPets", "showPetById"}, set(operations))
+        self.assertEqual("8", operations["showPetById"].requests[0].path_params["petId"])
         self.stub.verify()
 
-    def test_expectations_are_named_and_counted(self) -> None:
-        """They are returned, and what came is at them."""
-        operations = {each.name: each for each in self.stub.load_openapi(FOLDER / "petstore.yaml")}
-
-        self.send("GET", "/v1/pets/7")
-
-        self.assertEqual({"listPets", "createPets", "showPetById"}, set(operations))
-        self.assertEqual("7", operations["showPetById"].requests[0].path_params["petId"])
-
     def test_base_paths(self) -> None:
-        """The document's own, none, or another."""
+        """The document's own, none, or another; the prefix of a view of the stub comes before them."""
         servers = [
             {"url": "https://a.example/v1"},
             {"url": "{scheme}://b.example/{base}/", "variables": {
                 "scheme": {"default": "https"}, "base": {"default": "v2"}}},
         ]  # fmt: skip
-        paths = {"/x": {"get": {"responses": {"204": {"description": ""}}}}}
+        paths = {"/x": {"get": make_operation()}}
         document = make_document(paths, servers=servers)
         for base_path, known in ((None, ["/v1/x", "/v2/x"]), ("", ["/x"]), ("/a/b/", ["/a/b/x"])):
             with self.subTest(base_path=base_path), self.stub.scope():
                 self.stub.load_openapi(document, base_path=base_path)
                 found = [path for path in ("/x", "/v1/x", "/v2/x", "/a/b/x") if self.send("GET", path).ok]
                 self.assertEqual(known, found)
-
-    def test_prefix_of_defaults(self) -> None:
-        """A view of the stub puts its prefix before the paths."""
-        self.stub.defaults(prefix="/shop").load_openapi(FOLDER / "petstore.yaml")
-
-        statuses = [self.send("GET", path).status_code for path in ("/shop/v1/pets/7", "/shop/v1/pets?limit=x")]
-
-        self.assertEqual([200, 501], statuses)
+        self.stub.defaults(prefix="/shop").load_openapi(document)
+        self.assertEqual(204, self.send("GET", "/shop/v1/x").status_code)
 
 
 class DocumentsTest(LoadTest):
@@ -558,7 +496,7 @@ class DocumentsTest(LoadTest):
 
     def test_json_and_dict(self) -> None:
         """A file of JSON, and what is in it, are the same."""
-        document = make_document({"/x": {"get": {"responses": {204: {"description": ""}}}}})
+        document = make_document({"/x": {"get": make_operation()}})
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "api.json")
             file.write_text(json.dumps(document))
@@ -572,15 +510,14 @@ class DocumentsTest(LoadTest):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "api.json")
             for path in ("/x", "/long"):
-                file.write_text(json.dumps(make_document({path: {"get": {"responses": {"204": {"description": ""}}}}})))
+                file.write_text(json.dumps(make_document({path: {"get": make_operation()}})))
                 self.stub.load_openapi(file)
                 self.assertEqual(204, self.send("GET", path).status_code)
 
     def test_other_files(self) -> None:
         """References may lead into other files."""
-        answer = {"description": "", "content": {"application/json": {"schema": {"$ref": "pets.json#/Pet"}}}}
-        body = {"content": {"application/json": {"schema": {"$ref": "pets.json#/Pet"}}}}
-        operation = {"requestBody": body, "responses": {"200": answer}}
+        content = {"application/json": {"schema": {"$ref": "pets.json#/Pet"}}}
+        operation = make_operation(content, requestBody={"content": content})
         with tempfile.TemporaryDirectory() as folder:
             pets = {"Pet": {"type": "object", "properties": {"name": {"$ref": "#/Name"}}}, "Name": {"type": "string"}}
             Path(folder, "pets.json").write_text(json.dumps(pets))
@@ -644,30 +581,11 @@ class ClientTest(HTTPStubTestCase):
         self.assertRequested("GET", "/api/pets", query={"limit": "3", "tags": ["cat", "dog"]})
 
 
-class CaseTest(HTTPStubTestCase):
-    """On a test class."""
-
-    @classmethod
-    def configure_stub(cls, stub: HTTPStub) -> None:
-        """Each test finds the document there."""
-        stub.load_openapi(FOLDER / "github.json")
-
-    def test_gists(self) -> None:
-        """GitHub's own example answers."""
-        answer = requests.get(self.stub.url_for("/gists/7"), timeout=TIMEOUT).json()
-        self.assertEqual("2decf6c462d9b4418f2", answer["id"])
-
-    def test_labels(self) -> None:
-        """A label may be made by its name alone."""
-        url = self.stub.url_for("/repos/octocat/hello/labels")
-        self.assertEqual(201, requests.post(url, json={"name": "bug"}, timeout=TIMEOUT).status_code)
-
-
-class FailingTest(unittest.TestCase):
-    """The failure is the test's own."""
+class AroundTest(NoLeaks):
+    """A failure, another process, and those who have no document."""
 
     def test_a_wrong_request_fails_the_test(self) -> None:
-        """Although the client takes no notice."""
+        """Although the client takes no notice; the failure is the test's own."""
 
         def test(case: Any) -> None:
             case.stub.load_openapi(FOLDER / "github.json")
@@ -677,9 +595,15 @@ class FailingTest(unittest.TestCase):
 
         self.assertIn("wanted the required property 'name', got {}", outcome.report)
 
-
-class CostTest(unittest.TestCase):
-    """Who has no document pays nothing."""
+    def test_a_stub_in_a_process(self) -> None:
+        """It reads the document again, answers, and refuses with the place in the document, as in a thread."""
+        contents = yaml.safe_load((FOLDER / "petstore.yaml").read_text(encoding="utf-8"))
+        for source in (FOLDER / "petstore.yaml", contents):
+            with self.subTest(type(source).__name__), HTTPStub(mode="process") as stub:
+                stub.load_openapi(source)
+                self.assertEqual(requests.get(stub.url_for("/v1/pets"), timeout=TIMEOUT).status_code, 200)
+                requests.get(stub.url_for("/v1/pets?limit=many"), timeout=TIMEOUT)
+                self.assertIn("limit", stub.failure_report())
 
     def test_nothing_is_imported(self) -> None:
         """Neither openapi-core nor our side of it."""

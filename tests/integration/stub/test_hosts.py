@@ -20,6 +20,7 @@ from unittest import mock
 
 import requests
 import trustme
+from websockets.sync.client import connect
 
 from liveserver_testcase import Fault, HTTPStub, HTTPStubTestCase, LiveServerTestCase, ServerStartError, UsageError
 from liveserver_testcase.core.tls import Certificates
@@ -111,7 +112,9 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         self.assertEqual("5 EUR", get_with_node(API, self.stub))
 
     def test_the_host_is_a_criterion(self) -> None:
-        """Requests for two hosts come to one stub, which tells them apart."""
+        """Requests for two hosts come to one stub, which tells them apart; those to itself come on the short way."""
+        self.stub.on("GET", "/own").reply(text="direct")
+        self.assertEqual("direct", requests.get(self.stub.url_for("/own"), timeout=HANG).text)
         self.stub.expect("GET", "/a", host="eu.cloud.example").reply(text="Europe")
         self.stub.expect("GET", "/a", host="us.cloud.example").reply(text="America")
         answers = [requests.get(f"https://{zone}.cloud.example/a", timeout=HANG).text for zone in ("us", "eu")]
@@ -157,11 +160,6 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
                 first, second = self.stub.requests[-2:]
                 self.assertEqual(first.url, second.url)
 
-    def test_the_stubs_own_url_stays(self) -> None:
-        """A request to the stub itself comes on the short way."""
-        self.stub.on("GET", "/own").reply(text="direct")
-        self.assertEqual("direct", requests.get(self.stub.url_for("/own"), timeout=HANG).text)
-
     def test_a_program_in_another_process(self) -> None:
         """A child has the variables, also if its environment is made by hand."""
         self.stub.expect("GET", API, times=2).reply(text="5 EUR")
@@ -198,28 +196,25 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         self.stub.reset()
 
 
-class ClientsProcessTest(ClientsTest):
-    """The same with a stub in a process of its own."""
-
-    stub_mode = "process"
-
-
 class WebSocketsTest(HTTPStubTestCase, NoClassLeaks):
     """WebSockets of hosts that are written into the code."""
 
     stub_hosts = HOSTS
 
-    @unittest.skipUnless(importlib.util.find_spec("websockets"), "websockets is not installed")
     def test_websockets(self) -> None:
         """A client of WebSockets asks for a tunnel, whether it speaks TLS in it or not."""
-        from websockets.sync.client import connect
-
         for scheme in ("wss", "ws"):
             with self.subTest(scheme=scheme):
                 self.stub.expect_websocket(f"{scheme}://api.shop.example/feed").send("price?").receive("5 EUR")
                 with connect(f"{scheme}://api.shop.example/feed", open_timeout=HANG) as client:
                     self.assertEqual("price?", client.recv(HANG))
                     client.send("5 EUR")
+
+
+class ClientsProcessTest(ClientsTest):
+    """The same with a stub in a process of its own."""
+
+    stub_mode = "process"
 
 
 def ask_for_the_price(environ: Any, start: Any) -> Any:
@@ -321,67 +316,50 @@ class ReportsTest(NoLeaks):
             report,
         )
 
-    def test_without_tls(self) -> None:
-        """An expectation for any host does not answer, either."""
+    def test_what_nothing_answers(self) -> None:
+        """The report names the host, and what to write; another URL in a query is no host that is asked for."""
+        for scripted, url, headers, texts in (
+            (None, "http://cloud.example/v1", {}, ["#1: GET http://cloud.example/v1 was refused, since 'cloud.exam"]),
+            (None, f"http://api.other.example/?next={API}", {}, ["was refused, since 'api.other.example' is none"]),
+            (  # a tunnel is for the host that its requests name
+                None, API, {"Host": "api.other.example"},
+                ["GET https://api.other.example/v1/price was refused, since 'api.other.example'"],
+            ),
+            (
+                API, "https://eu.cloud.example/v1/price", {},
+                ["    FAIL host: wanted 'api.shop.example', got 'eu.cloud.example'"],
+            ),
+            (
+                "", f"{API}?currency=EUR", {},
+                [
+                    f"#1: nothing answers GET {API}?currency=EUR: no expectation is written\n",
+                    f"write stub.on('GET', '{API}').reply(…)",
+                    "send it again: curl --noproxy '' --proxy http://127.0.0.1:PORT --proxytunnel --insecure",
+                ],
+            ),
+        ):  # fmt: skip
 
-        def test(case: Any) -> None:
-            case.stub.on().reply(text="anything")
-            self.assertEqual(501, requests.get("http://cloud.example/v1", timeout=HANG).status_code)
+            def test(case: Any, scripted: str | None = scripted, url: str = url, headers: Any = headers) -> None:
+                if scripted != "":
+                    case.stub.on("GET", scripted).reply(text="anything")
+                case.assertEqual(501, requests.get(url, headers=headers, timeout=HANG).status_code)
 
-        self.assertIn("#1: GET http://cloud.example/v1 was refused, since 'cloud.example' is none of", run_test(test))
+            with self.subTest(url=url):
+                report = run_test(test)
+                for text in texts:
+                    self.assertIn(text, report)
 
-    def test_another_url_in_the_query(self) -> None:
-        """It is no host that is asked for."""
-
-        def test(case: Any) -> None:
-            requests.get("http://api.other.example/?next=https://api.shop.example/", timeout=HANG)
-
-        self.assertIn("was refused, since 'api.other.example' is none", run_test(test))
-
-        def other(case: Any) -> None:
-            case.stub.expect("GET", API).reply(204)
-            requests.get(f"{API}?next=https://api.other.example/", timeout=HANG)
-
-        case = make_case(HTTPStubTestCase, test=other, stub_hosts=HOSTS)
-        self.assertEqual({"run": 1}, run_case(case).summary)
-
-    def test_another_host_through_a_tunnel(self) -> None:
-        """A tunnel is for the host that its requests name."""
-
-        def test(case: Any) -> None:
-            requests.get(API, headers={"Host": "api.other.example"}, timeout=HANG)
-
-        self.assertIn("GET https://api.other.example/v1/price was refused, since 'api.other.example'", run_test(test))
-
-    def test_what_may_be_refused(self) -> None:
-        """A host that is asked for in vain can be allowed."""
+    def test_what_may_be_asked_for(self) -> None:
+        """A host that is asked for in vain can be allowed, and a query may have any URL."""
 
         def test(case: Any) -> None:
             with case.stub.allow_unmatched(host="api.other.example"), case.assertRaises(requests.ConnectionError):
                 requests.get("https://api.other.example/v1", timeout=HANG)
+            case.stub.expect("GET", API).reply(204)
+            requests.get(f"{API}?next=https://api.other.example/", timeout=HANG)
 
         case = make_case(HTTPStubTestCase, test=test, stub_hosts=HOSTS)
         self.assertEqual({"run": 1}, run_case(case).summary)
-
-    def test_a_request_that_nothing_matches(self) -> None:
-        """The report names the host, and what to write."""
-
-        def test(case: Any) -> None:
-            requests.get(f"{API}?currency=EUR", timeout=HANG)
-
-        report = run_test(test)
-        self.assertIn(f"#1: nothing answers GET {API}?currency=EUR: no expectation is written\n", report)
-        self.assertIn(f"write stub.on('GET', '{API}').reply(…)", report)
-        self.assertIn("send it again: curl --noproxy '' --proxy http://127.0.0.1:PORT --proxytunnel --insecure", report)
-
-    def test_the_nearest(self) -> None:
-        """A host is compared as everything else."""
-
-        def test(case: Any) -> None:
-            case.stub.on("GET", API).reply()
-            requests.get("https://eu.cloud.example/v1/price", timeout=HANG)
-
-        self.assertIn("    FAIL host: wanted 'api.shop.example', got 'eu.cloud.example'", run_test(test))
 
     def test_a_client_that_does_not_trust_the_stub(self) -> None:
         """It is named by its host, and the report says what it lacks."""
@@ -420,6 +398,7 @@ class EnvironmentTest(NoLeaks):
 
         def test(case: Any) -> None:
             seen.update(os.environ)
+            os.environ["AWS_CA_BUNDLE"] = "theirs"  # what somebody sets meanwhile
             seen["url"], seen["ca"] = case.stub.proxy_url, case.stub.ca_file
 
         self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test, stub_hosts=HOSTS)).summary)
@@ -431,7 +410,7 @@ class EnvironmentTest(NoLeaks):
             "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
         ):  # fmt: skip
             self.assertEqual(seen["ca"], seen[name])
-        self.assertEqual(self.before, dict(os.environ))
+        self.assertEqual({**self.before, "AWS_CA_BUNDLE": "theirs"}, dict(os.environ))
 
     def test_after_a_start_that_failed(self) -> None:
         """Whatever it was that failed."""
@@ -464,33 +443,20 @@ class EnvironmentTest(NoLeaks):
         case = make_case(*bases, app=make_app(), live_host="127.0.0.2", test=test, stub_hosts=HOSTS)
         self.assertEqual({"run": 1}, run_case(case).summary)
 
-    def test_what_somebody_sets_meanwhile(self) -> None:
-        """It is theirs."""
-
-        def test(case: Any) -> None:
-            os.environ["NO_PROXY"] = "db"
-
-        run_case(make_case(HTTPStubTestCase, test=test, stub_hosts=HOSTS))
-        self.assertEqual({**self.before, "NO_PROXY": "db"}, dict(os.environ))
-
-    def test_from_the_environment(self) -> None:
-        """The hosts can be set for one run."""
-
-        def test(case: Any) -> None:
-            self.assertEqual(("a.example", "*.b.example"), case.stub.hosts)
-
-        with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example, *.B.example"):
-            self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
-
     def test_a_stub_that_is_no_proxy(self) -> None:
-        """Without hosts nothing changes, and nothing is made."""
+        """Without hosts nothing changes, and nothing is made; for one run they can be set in the environment."""
 
         def test(case: Any) -> None:
             self.assertEqual("http://10.0.0.1:3128", os.environ["HTTPS_PROXY"])
             self.assertEqual((), case.stub.hosts)
             self.assertIsNone(case.stub.ca_file)
 
+        def test_environment(case: Any) -> None:
+            self.assertEqual(("a.example", "*.b.example"), case.stub.hosts)
+
         self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
+        with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example, *.B.example"):
+            self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test_environment)).summary)
 
     def test_further_stubs_are_no_proxies(self) -> None:
         """There is one proxy for a process: the stub of the class."""
@@ -514,17 +480,8 @@ class AloneTest(NoLeaks):
         self.addCleanup(stub.stop)
         return stub
 
-    def test_for_a_block(self) -> None:
-        """The process uses the stub within it, and not outside."""
-        before = dict(os.environ)
-        with HTTPStub(hosts=HOSTS) as stub, stub.as_proxy():
-            stub.expect("GET", API).reply(text="5 EUR")
-            self.assertEqual("5 EUR", requests.get(API, timeout=HANG).text)
-            stub.verify()
-        self.assertEqual(before, dict(os.environ))
-
     def test_two_at_once(self) -> None:
-        """The one whose block began last is used, whichever ends first."""
+        """The process uses a stub within its block; the one whose block began last, whichever ends first."""
         before = dict(os.environ)
         first, second = self.start("a.example"), self.start("b.example")
         outer, inner = first.as_proxy(), second.as_proxy()
@@ -597,18 +554,13 @@ class AloneTest(NoLeaks):
                 with self.assertRaises(UsageError) as caught:
                     HTTPStub(hosts=hosts)  # type: ignore[arg-type]
                 self.assertIn(text, str(caught.exception))
-
-    def test_what_is_no_host_in_a_class(self) -> None:
-        """The message names the attribute, or the variable."""
+        # in a class the message names the attribute, or the variable
         case = make_case(HTTPStubTestCase, test=lambda self: None, stub_hosts="api.example.com")
-        self.assertIn(
-            "Case.stub_hosts is 'api.example.com'; wanted several: ['api.example.com']", run_case(case).report
-        )
+        self.assertIn("Case.stub_hosts is 'api.example.com'; wanted several: ['api", run_case(case).report)
         with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example,http://b.example"):
-            case = make_case(HTTPStubTestCase, test=lambda self: None)
             self.assertIn(
                 "the environment variable STUBSERVER_HOSTS has 'http://b.example'; wanted the host alone: 'b.example'",
-                run_case(case).report,
+                run_case(make_case(HTTPStubTestCase, test=lambda self: None)).report,
             )
 
     def test_with_tls(self) -> None:
@@ -708,26 +660,20 @@ class WireTest(NoLeaks):
         self.stub.wait_until_idle(HANG)
         self.assertEqual("", self.stub.failure_report())
 
-    def test_bytes_before_the_tunnel_is_open(self) -> None:
-        """They cannot be given to TLS any more; the client is refused."""
-        client = self.connect(rest=b"\x16\x03\x01")
-        data = receive(client, lambda data: data.endswith(b"plain HTTP\n"))
-        self.assertIn(b"HTTP/1.1 400 Bad Request", data)
-        self.assertIn("could not be read", self.stub.failure_report())
-
-    def test_a_tunnel_in_a_tunnel(self) -> None:
-        """It is a request that nothing answers."""
-        client = self.open_tls()
-        client.sendall(b"CONNECT api.shop.example:443 HTTP/1.1\r\nHost: api.shop.example:443\r\n\r\n")
-        self.assertIn(b"501", receive(client, lambda data: b"\r\n\r\n" in data))
-        self.assertIn("nothing answers CONNECT api.shop.example:443", self.stub.failure_report())
-
-    def test_no_tls_in_it(self) -> None:
-        """What is neither TLS nor HTTP is refused as anywhere."""
-        client = self.open_tunnel()
-        client.sendall(b"\x00\x01\x02\r\n\r\n")
-        self.assertIn(b"400", receive(client, lambda data: b"\r\n\r\n" in data))
-        self.assertIn("could not be read: something that is not an HTTP request", self.stub.failure_report())
+    def test_what_is_refused(self) -> None:
+        """Bytes before the tunnel is open, what is neither TLS nor HTTP in it, and a tunnel in a tunnel."""
+        connect = b"CONNECT api.shop.example:443 HTTP/1.1\r\nHost: api.shop.example:443\r\n\r\n"
+        unreadable = "could not be read: something that is not an HTTP request"
+        for opener, data, status, report in (
+            (lambda: self.connect(rest=b"\x16\x03\x01"), b"", b"HTTP/1.1 400 Bad Request", "could not be read"),
+            (self.open_tunnel, b"\x00\x01\x02\r\n\r\n", b"400", unreadable),
+            (self.open_tls, connect, b"501", "nothing answers CONNECT api.shop.example:443"),
+        ):
+            with self.subTest(data=data):
+                client = opener()
+                client.sendall(data)
+                self.assertIn(status, receive(client, lambda data: b"\r\n\r\n" in data))
+                self.assertIn(report, self.stub.failure_report())
 
     def test_a_name_that_cannot_be_certified(self) -> None:
         """Such names occur without TLS only; the client is refused before it speaks TLS."""
