@@ -47,21 +47,14 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         return
     parser.addini("live_server_scope", _ABOUT_SCOPES, default="function")
     group = parser.getgroup("liveserver_testcase", "live servers, stubs and mail servers")
-    switches: list[tuple[str, dict[str, Any]]] = [
-        ("--live-server-host", {"help": "where `live` listens"}),
-        ("--live-server-port", {"type": int, "help": "the port of `live`; one that is free by default"}),
-        ("--live-server-wait", {"type": float, "help": "seconds that a start of `live` may take"}),
-        (
-            "--no-start-live-server",
-            {"action": "store_false", "dest": "start_live_server", "help": "leave that to tests"},
-        ),
-        (
-            "--no-live-server-clean-stop",
-            {"action": "store_false", "dest": "live_server_clean_stop", "help": "cut requests in flight when it stops"},
-        ),
-    ]
-    for name, options in switches:
-        group.addoption(name, **options)
+    group.addoption("--live-server-host", help="where `live` listens")
+    group.addoption("--live-server-port", type=int, help="the port of `live`; one that is free by default")
+    group.addoption("--live-server-wait", type=float, help="seconds that a start of `live` may take")
+    for name, destination, text in (
+        ("--no-start-live-server", "start_live_server", "leave that to tests"),
+        ("--no-live-server-clean-stop", "live_server_clean_stop", "cut requests in flight when it stops"),
+    ):
+        group.addoption(name, action="store_false", dest=destination, help=text)
 
 
 def _is_pytest_flask_there(pluginmanager: pytest.PytestPluginManager) -> bool:
@@ -145,9 +138,7 @@ def make_stub(request: pytest.FixtureRequest) -> Iterator[Callable[..., HTTPStub
     made = contextlib.ExitStack()
 
     def make(name: str = "", **settings: Any) -> HTTPStub:
-        attributes = {
-            setting if setting.startswith("stub_") else f"stub_{setting}": settings[setting] for setting in settings
-        }
+        attributes = {f"stub_{name.removeprefix('stub_')}": value for name, value in settings.items()}
         for attribute in attributes:
             if attribute not in vars(HTTPStubTestCase):
                 raise UsageError(
@@ -198,51 +189,31 @@ def live(request: pytest.FixtureRequest, _live_case: Any) -> LiveServerHandle:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Ask the test's servers what they hold against it, when it has run."""
+    result, error = None, None
     try:
         result = yield
-    except BaseException as error:
-        is_skipped = isinstance(error, pytest.skip.Exception)
-        failure = _judge(item, skipped=is_skipped)
-        if not is_skipped:
-            for run in item.stash.get(_RUNS, []):
-                run.failed(item.nodeid)
-            runs = item.stash.get(_RUNS, [])
-            notes = [text for run in runs for text in (run.explain(error), run.describe_activity())]
-            notes.append(as_note(failure) if failure is not None else "")
-            for note in filter(None, notes):
-                add_note(error, note)
-            _keep_failure(item, error)
-        raise
-    failure = _judge(item)
-    if failure is not None:
-        _keep_failure(item, failure)
-        raise failure
-    return result
-
-
-def _keep_failure(item: pytest.Item, error: BaseException) -> None:
-    """Leave the folder of the test, if that is asked for."""
-    if isinstance(error, pytest.xfail.Exception) or not isinstance(error, Exception | pytest.fail.Exception):
-        return  # it is expected, or it ends the run
-    runs = item.stash.get(_RUNS, [])
-    if runs:
+    except BaseException as raised:
+        error = raised
+    runs, is_skipped = item.stash.get(_RUNS, []), isinstance(error, pytest.skip.Exception)
+    found = [make_failure(run.end_test(is_skipped), AssertionError, getattr(item, "function", None)) for run in runs]
+    failures = [failure for failure in found if failure is not None]
+    if error is None and not failures:
+        return result
+    if error is None:
+        error = failures.pop(0)
+    elif not is_skipped:
+        for run in runs:
+            run.failed(item.nodeid)
+        for note in [text for run in runs for text in (run.explain(error), run.describe_activity()) if text]:
+            add_note(error, note)
+    for failure in failures:
+        add_note(error, as_note(failure))
+    # neither what is expected, nor what skips the test or ends the run
+    if isinstance(error, Exception | pytest.fail.Exception) and not isinstance(error, pytest.xfail.Exception) and runs:
         folder = FailureFolder(find_folder(ServerTestCase), item.nodeid)
         folder.look(lambda: find_screenshot(getattr(item, "funcargs", {}).get))
         folder.write([(item.nodeid, error)], [server for run in runs for server in run.servers])
-
-
-def _judge(item: pytest.Item, *, skipped: bool = False) -> BaseException | None:
-    """What the servers of a test hold against it, as one exception."""
-    failures = []
-    for run in item.stash.get(_RUNS, []):
-        failure = make_failure(run.end_test(skipped), AssertionError, getattr(item, "function", None))
-        if failure is not None:
-            failures.append(failure)
-    if not failures:
-        return None
-    for further in failures[1:]:
-        add_note(failures[0], as_note(further))
-    return failures[0]
+    raise error
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

@@ -20,10 +20,18 @@ from .class_server import ClassServer, instance_property
 from .django_databases import refuse_uncommitted
 from .failure_text import name_error
 from .live_adapter import LiveAdapter
-from .live_address import LiveAddress, check_port
+from .live_address import (
+    CHILD_VARIABLE,
+    ExternalAdapter,
+    LiveAddress,
+    ServerView,
+    check_port,
+    describe_servers,
+    external_url,
+    make_child_run,
+    skip_external,
+)
 from .live_assertions import LiveAssertions
-from .live_child import VARIABLE, ServerView, describe_servers, make_child_run
-from .live_external import ExternalAdapter, external_url, skip_external
 from .settings import read_flag, read_optional
 
 if TYPE_CHECKING:
@@ -174,13 +182,9 @@ class LiveServerTestCase(LiveAssertions):
             is_ours = self._live_adapter() is not None
             session = LiveSession(url.rstrip("/"), ca_file=self.live_server.ca_file, trust_env=not is_ours)
             self._live_session = session
-            self.addCleanup(self._close_live_session)
+            self.addCleanup(setattr, self, "_live_session", None)
+            self.addCleanup(session.close)
         return self._live_session
-
-    def _close_live_session(self) -> None:
-        if self._live_session is not None:
-            self._live_session.close()
-            self._live_session = None
 
     # -- how the base drives it --------------------------------------------------------------------------------------
 
@@ -217,6 +221,12 @@ class LiveServerTestCase(LiveAssertions):
         return cls.setting("live_capture", "LIVESERVER_CAPTURE", bool) or bool(cls._artifacts) or is_pause_wanted()
 
     @classmethod
+    def _read_openapi(cls) -> str | os.PathLike[str] | Mapping[str, Any] | None:
+        """The OpenAPI document to which responses are held."""
+        variable = os.environ.get("LIVESERVER_OPENAPI", "").strip()
+        return None if variable.lower() == "none" else variable or cls.live_openapi
+
+    @classmethod
     def _make_live_address(cls) -> LiveAddress:
         """Make the address at which the server of this class, or of one of its tests, is going to listen."""
         return LiveAddress(
@@ -237,9 +247,11 @@ class LiveServerTestCase(LiveAssertions):
                     f"write @classmethod above it{', and no @property' if isinstance(found, property) else ''}"
                 )
         mode = cast(Mode, cls.setting("live_mode", "LIVESERVER_MODE", str, get_args(Mode)))
-        app, port = cls._make_app_there, address.wanted_port
+        app, port, env = cls._make_app_there, address.wanted_port, cls.live_env
         if mode == "process":
             address.bind()  # create_app() runs where it cannot be bound when it is read
+            servers = {adapter.name: adapter.server for adapter in cls._own_run().servers if adapter.is_made}
+            env = {**(env or {}), CHILD_VARIABLE: describe_servers({**servers, _NAME: address})}
         else:
             app = cls._make_app()
             if address.listener is not None and not port:
@@ -259,25 +271,13 @@ class LiveServerTestCase(LiveAssertions):
             around=None if is_usual else cls.live_request_context,
             asgi_options=cls.live_asgi_options,
             capture=cls._captures(),
-            env=cls._make_environment(address) if mode == "process" else cls.live_env,
+            env=env,
             start_timeout=cls.setting("live_start_timeout", "LIVESERVER_START_TIMEOUT", float),
             stop_timeout=cls.setting("live_stop_timeout", "LIVESERVER_STOP_TIMEOUT", float),
         )
         if address.listener is not None:
             server.adopt(address.listener)
         return server
-
-    @classmethod
-    def _read_openapi(cls) -> str | os.PathLike[str] | Mapping[str, Any] | None:
-        """The OpenAPI document to which responses are held."""
-        variable = os.environ.get("LIVESERVER_OPENAPI", "").strip()
-        return None if variable.lower() == "none" else variable or cls.live_openapi
-
-    @classmethod
-    def _make_environment(cls, address: LiveAddress) -> Mapping[str, str]:
-        """Make the environment that the server's process has besides this one's."""
-        servers = {adapter.name: adapter.server for adapter in cls._own_run().servers if adapter.is_made}
-        return {**(cls.live_env or {}), VARIABLE: describe_servers({**servers, _NAME: address})}
 
     @classmethod
     def _make_app_there(cls) -> Any:

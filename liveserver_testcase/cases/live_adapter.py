@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from ..core.listener import Listener
@@ -17,7 +17,7 @@ from ..web.records import RequestRecord
 from .class_server import ClassServer, Problem
 from .failure_text import format_error, members_of, name_error
 from .live_address import LiveAddress
-from .live_debug import LogCapture, ThreadWatch
+from .live_debug import LogCapture, watch_threads
 from .live_shared import end_others, get_shared
 
 if TYPE_CHECKING:
@@ -38,16 +38,11 @@ _MOST_LINES = 60  # of what was logged: room for a traceback with what led to it
 
 
 class LiveAdapter(ClassServer[LiveServer]):
-    """The live application of a class.
-
-    Args:
-        name: See `ClassServer`.
-        case: The class; it makes the address and the server, and has the settings.
+    """The live application of a class, which makes the address and the server, and has the settings.
 
     Attributes:
         address: Where the server is going to listen, while it is made; else None.
         scope: How long a server lasts: one of ``SCOPES``, without ``function``.
-        starts: Whether the server is started before somebody asks for it.
         pending_timeout: Seconds after a test for its requests to end.
     """
 
@@ -57,26 +52,28 @@ class LiveAdapter(ClassServer[LiveServer]):
         self._openapi: Document | None = None  # to which responses are held; read when the class starts
         scope = case.setting("live_scope", "LIVESERVER_SCOPE", str, SCOPES)
         self.scope = "test" if scope == "function" else scope
-        self.starts = case.setting("live_autostart", "LIVESERVER_AUTOSTART", bool)
+        self._starts = case.setting("live_autostart", "LIVESERVER_AUTOSTART", bool)
         self.pending_timeout = case.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float)
         self._raises = case.setting("live_raise_errors", "LIVESERVER_RAISE_ERRORS", bool)
         self._ignored = check_kinds(f"{case.__name__}.live_ignored_errors", case.live_ignored_errors)
         self.address: LiveAddress | None = None
         self._kept_port: Listener | None = None  # of a server that a test has stopped, for its next start
-        self._threads: ThreadWatch | None = None  # set when the server is made
+        self._warn_of_threads: Callable[[LiveServer], None] | None = None  # set when the server is made
         self.log = LogCapture()
-        self.should_run = False
-        self.unreported: list[Raised] = []  # of whatever test
-        self.reported: list[BaseException] = []  # of this test, and in its report
-        self.pending: list[tuple[RequestRecord, str]] = []  # each with its stack
-        self.fault: LiveServerTestCaseError | None = None  # what the server has died of, as far as it is known
+        self._should_run = False
         self._refused: BaseException | None = None  # why the server of this test could not start
+        # what is held against a test, or was said of it
+        self._unreported: list[Raised] = []  # of whatever test
+        self._reported: list[BaseException] = []  # of this test, and in its report
+        self._pending: list[tuple[RequestRecord, str]] = []  # each with its stack
+        self._fault: LiveServerTestCaseError | None = None  # what the server has died of, as far as it is known
 
     # -- the life of the class ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        end_others(self._case.__module__)
-        source = self._case._read_openapi()
+        case = self._case
+        end_others(case.__module__)
+        source = case._read_openapi()
         if source is not None:
             from ..web.openapi import read_document  # with openapi-core, which takes a second to import
 
@@ -85,17 +82,15 @@ class LiveAdapter(ClassServer[LiveServer]):
             return
         if self.scope == "class":
             self.server = self._make()
-            if self.starts:
+            if self._starts:
                 self.server.start()
         else:
-            self.server = get_shared(
-                self._case._live_key(), self._case.__module__, self._make, scope=self.scope, starts=self.starts
-            )
-        self.should_run = self.server.is_running
+            self.server = get_shared(case._live_key(), case.__module__, self.scope, self._make, starts=self._starts)
+        self._should_run = self.server.is_running
 
     def _make_server(self) -> LiveServer:
         """Make the server; its start can ask for it already: the startup of an ASGI application may read its URL."""
-        self._threads = ThreadWatch()
+        self._warn_of_threads = watch_threads()
         address = self.address = self._case._make_live_address()
         try:
             self.server = self._case._make_live_server(address)
@@ -108,40 +103,37 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def stop(self) -> None:
         self.log.end()
-        self.should_run = False
-        self._give_port_up()
-        if self.scope in ("test", "class") and self.is_made:
-            self._end_own(self.server)
+        self._end_server(self._server if self.scope in ("test", "class") else None)
 
-    def _end_own(self, server: LiveServer) -> None:
-        """Stop a server that is nobody else's, and look for what its application leaves behind."""
-        threads, self._threads = self._threads, None  # said once: a test's server is stopped again with its class
+    def _end_server(self, server: LiveServer | None) -> None:
+        """Give a port up that is kept, and stop a server that is nobody else's; its application may leave threads."""
+        self._should_run = False
+        kept, self._kept_port = self._kept_port, None
+        if kept is not None:
+            kept.close()
+        if server is None:
+            return
+        warn, self._warn_of_threads = self._warn_of_threads, None  # said once: a test's is stopped again with its class
         try:
             server.stop()
         finally:
-            if threads is not None:
-                threads.warn(server)
+            if warn is not None:
+                warn(server)
 
     def switch(self, on: bool) -> None:
         """Start or stop the server because its test, or class, wants it."""
         server = self.server
-        self.should_run = on
-        if on and not server.is_running:
+        was_running, self._should_run = server.is_running, on
+        if on and not was_running:
             kept, self._kept_port = self._kept_port, None
             if kept is not None:
                 server.adopt(kept)
             server.start()
         elif not on:
-            was_running = server.is_running
             server.stop()
             if was_running:
                 with contextlib.suppress(ServerStartError):  # somebody was faster, as the next start will say
                     self._kept_port = Listener(server.host, server.port, listens=False)
-
-    def _give_port_up(self) -> None:
-        kept, self._kept_port = self._kept_port, None
-        if kept is not None:
-            kept.close()
 
     def explain_absence(self) -> str:
         if self._refused is not None:
@@ -156,78 +148,75 @@ class LiveAdapter(ClassServer[LiveServer]):
 
     def begin(self, test_id: str) -> None:
         if self.scope == "test":
-            self._begin_own()
-        if not self.should_run and self.starts and not self.server.is_running:
+            before, self._server, self._refused = self._server, None, None
+            self._end_server(before)  # what is left of a test that has not ended properly
+            try:
+                server = self._make()
+                if self._starts:
+                    server.start()
+            except Exception as error:
+                self._server, self._refused = None, error
+                raise
+            self._should_run = server.is_running
+        if not self._should_run and self._starts:
             self.switch(True)  # the test before has stopped it
-        self.unreported.clear()
-        self.reported.clear()
+        self._unreported.clear()
+        self._reported.clear()
         self.server.begin(test_id)
         self.log.begin(self.server)
-
-    def _begin_own(self) -> None:
-        """A server for this test alone."""
-        self._give_port_up()
-        before, self._server, self._refused = self._server, None, None
-        self.should_run = False
-        if before is not None:
-            self._end_own(before)  # the test has not ended properly
-        try:
-            server = self._make()
-            if self.starts:
-                server.start()
-        except Exception as error:
-            self._server, self._refused = None, error
-            raise
-        self.should_run = server.is_running
 
     def await_rest(self, timeout: float) -> list[RequestRecord]:
         """Wait until no request of this test is in flight; those that still are after ``timeout`` seconds."""
         return self.server.wait_until_idle(timeout, self.server.journal.window)
 
     def settle(self) -> None:
-        self.fault = None
+        self._fault = None
         try:
             pending = self.await_rest(self.pending_timeout)
-            self.pending = [(record, self.server.stack_of(record)) for record in pending]
+            self._pending = [(record, self.server.stack_of(record)) for record in pending]
         except LiveServerTestCaseError as error:  # its process has died
-            self.fault = error
+            self._fault = error
         if self.scope == "test":
-            self.should_run = False
-            self._give_port_up()
-            self._end_own(self.server)
+            self._end_server(self.server)
 
     def gather(self) -> list[Raised]:
         """What the application has raised in this test so far, and nobody wanted."""
         with contextlib.suppress(LiveServerTestCaseError):  # its process has died, which is said elsewhere
             for raised in self.server.take_errors():
                 if self._raises and not is_one_of(raised[1], self._ignored):
-                    self.unreported.append(raised)
+                    self._unreported.append(raised)
         window = self.server.journal.window
-        return [raised for raised in self.unreported if raised[0].window == window]
+        return [raised for raised in self._unreported if raised[0].window == window]
 
     def take(self, errors: Collection[Raised]) -> None:
         """Note that these have been reported, or were expected."""
-        self.unreported = [raised for raised in self.unreported if raised not in errors]
+        self._unreported = [raised for raised in self._unreported if raised not in errors]
 
     def problems(self) -> list[Problem]:
-        problems = self._examine()
+        problems = []
+        try:  # what has become of the server itself
+            if self._fault is not None:
+                raise self._fault
+            self.server.check()
+            if self._should_run and self.server.death is None and not self.server.is_running:  # a death has been said
+                problems.append(Problem(f"{self.server!r} does not run any more, and no test has stopped it"))
+        except LiveServerTestCaseError as error:
+            problems.append(Problem(str(error), error.__cause__))
         mine = self.gather()
         self.take(mine)
-        self.reported += [error for _, error in mine]
+        self._reported += [error for _, error in mine]
         if mine:
             problems.append(describe_errors("the application raised", mine))
-        problems += self._compare_responses()
-        pending, self.pending = self.pending, []
+        if self._openapi is not None:
+            problems += self._compare_responses(self._openapi)
+        pending, self._pending = self._pending, []
         if pending:
             what = f"still in flight {self.pending_timeout:g} s after the test:"
             problems.append(Problem("\n".join([what, describe_pending(pending)])))
         return problems
 
-    def _compare_responses(self) -> list[Problem]:
+    def _compare_responses(self, document: Document) -> list[Problem]:
         """What the OpenAPI document does not allow; an exception behind a response says more, and is reported."""
-        document = self._openapi
-        if document is None:
-            return []
         lines: list[str] = []
         for record in self.server.journal.entries(self.server.journal.window):
             found = [] if record.errors else document.check_exchange(record)
@@ -244,31 +233,18 @@ class LiveAdapter(ClassServer[LiveServer]):
             return f"the live server at {server.url} was sent no request in this test"
         lines = [f"the live server at {server.url} was sent {count(len(records), 'request')} in this test:"]
         lines += [f"  … {len(records) - _MOST:,} more …"] if len(records) > _MOST else []
-        lines += [f"  {describe_exchange(record, self.reported)}" for record in records[-_MOST:]]
+        lines += [f"  {describe_exchange(record, self._reported)}" for record in records[-_MOST:]]
         output = server.output
-        logged = self.log.describe(self.reported) if output is None else mask(output).splitlines()
+        logged = self.log.describe(self._reported) if output is None else mask(output).splitlines()
         if logged:
             lines.append("it logged:" if output is None else "it printed:")
             lines += ["  …"] if len(logged) > _MOST_LINES else []
             lines += [f"  {escape(line)}".rstrip() for line in logged[-_MOST_LINES:]]
         return "\n".join(lines)
 
-    def _examine(self) -> list[Problem]:
-        """What has become of the server itself."""
-        try:
-            if self.fault is not None:
-                raise self.fault
-            self.server.check()
-        except LiveServerTestCaseError as error:
-            return [Problem(str(error), error.__cause__)]
-        is_dead = self.server.death is not None  # which has been said
-        if self.should_run and not is_dead and not self.server.is_running:
-            return [Problem(f"{self.server!r} does not run any more, and no test has stopped it")]
-        return []
-
     def late_problems(self) -> list[Problem]:
         self.gather()
-        late, self.unreported = self.unreported, []  # the test whose these are has been reported
+        late, self._unreported = self._unreported, []  # the test whose these are has been reported
         tests = dict.fromkeys(record.window for record, _ in late)
         return [
             describe_errors(
@@ -334,11 +310,7 @@ def describe_pending(pending: list[tuple[RequestRecord, str]]) -> str:
 def check_kinds(
     what: str, kinds: type[BaseException] | tuple[type[BaseException], ...]
 ) -> tuple[type[BaseException], ...]:
-    """Exception types as a tuple.
-
-    Raises:
-        UsageError: They are none.
-    """
+    """Exception types as a tuple; refuse what is none."""
     listed = kinds if isinstance(kinds, tuple) else (kinds,)
     for kind in listed:
         if not isinstance(kind, type) or not issubclass(kind, BaseException):

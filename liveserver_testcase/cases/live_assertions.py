@@ -11,7 +11,7 @@ from ..web.records import RequestRecord
 from .base import ServerTestCase
 from .failure_text import name_error
 from .live_adapter import LiveAdapter, Raised, check_kinds, describe_errors, describe_exchange, is_one_of
-from .live_external import skip_external
+from .live_address import skip_external
 from .live_handle import LiveServerAttribute
 from .waiting import Block, Inquiry, Wait, check_times, count_matches, first_or_all, in_coroutine, in_thread
 

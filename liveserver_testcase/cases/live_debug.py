@@ -6,14 +6,14 @@ import collections
 import logging
 import threading
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ..core.masking import mask
 from ..core.tracebacks import callers_level, find_lasting_threads, fold_stack, stack_of_thread
 from ..errors import UnfinishedWorkWarning
 from ..web.live import LiveServer
 
-__all__ = ["LogCapture", "ThreadWatch"]
+__all__ = ["LogCapture", "watch_threads"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -51,15 +51,17 @@ class LogCapture(logging.Handler):
             self._records.append(record)
             return
         last = logging.lastResort
-        if last is not None and record.levelno >= last.level and self._is_alone(record.name):
-            last.handle(record)
+        if last is None or record.levelno < last.level:
+            return
+        logger: logging.Logger | None = logging.getLogger(record.name)
+        while logger is not None:
+            if any(handler is not self for handler in logger.handlers):
+                return  # somebody else handles what this logger is given
+            logger = logger.parent if logger.propagate else None
+        last.handle(record)
 
     def describe(self, reported: Collection[BaseException]) -> list[str]:
-        """What was logged as a warning or worse, as lines without secrets.
-
-        Args:
-            reported: Exceptions that the report has, so that a record of one is left out.
-        """
+        """What was logged as a warning or worse, as lines without secrets, but for records of ``reported`` errors."""
         lines: list[str] = []
         for record in list(self._records):
             error = record.exc_info[1] if record.exc_info else None
@@ -72,32 +74,18 @@ class LogCapture(logging.Handler):
         """The records as lines, with their tracebacks."""
         return "".join(f"{_format(record)}\n" for record in list(self._records))
 
-    def _is_alone(self, name: str) -> bool:
-        """Whether nobody else handles what this logger is given."""
-        logger: logging.Logger | None = logging.getLogger(name)
-        while logger is not None:
-            if any(handler is not self for handler in logger.handlers):
-                return False
-            logger = logger.parent if logger.propagate else None
-        return True
 
+def watch_threads() -> Callable[[LiveServer], None]:
+    """Note the threads there are before an application is made: those that come later may be its own.
 
-class ThreadWatch:
-    """The threads there are before an application is made: those that come later may be its own."""
+    Returns:
+        Called with the server of the application, when it has stopped: warns of each thread that has come since and
+        still runs, if the end of the process would wait for it.
+    """
+    known = [*threading.enumerate(), threading.current_thread()]
 
-    def __init__(self) -> None:
-        self._known = [*threading.enumerate(), threading.current_thread()]
-
-    def warn(self, server: LiveServer) -> None:
-        """Warn of each thread that has come since and still runs, if the end of the process would wait for it.
-
-        Args:
-            server: The server of the application, which has stopped.
-
-        Warns:
-            UnfinishedWorkWarning: There is such a thread.
-        """
-        threads = find_lasting_threads(self._known, _LAST_MOMENT)
+    def warn(server: LiveServer) -> None:
+        threads = find_lasting_threads(known, _LAST_MOMENT)
         if threads:
             named = [f"{thread.name!r}, at\n{fold_stack(stack_of_thread(thread.ident)).rstrip()}" for thread in threads]
             what = "a thread goes on" if len(threads) == 1 else f"{len(threads)} threads go on"
@@ -107,3 +95,5 @@ class ThreadWatch:
                 UnfinishedWorkWarning,
                 stacklevel=callers_level(),
             )
+
+    return warn

@@ -1,4 +1,4 @@
-"""Live servers that classes share: those of a module, or of the whole run."""
+"""Live servers that classes share: those of a module, of a package, or of the whole run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from ..web.live import LiveServer
-from .live_debug import ThreadWatch
+from .live_debug import watch_threads
 
 __all__ = ["end_others", "get_shared"]
 
@@ -22,21 +22,19 @@ log = logging.getLogger("liveserver_testcase.cases")
 
 @dataclass
 class _SharedServer:
-    """A server that classes share.
+    """A server that classes share; it runs, unless a test has stopped it.
 
     Attributes:
-        server: It runs, unless a test has stopped it.
         owner: The module or package whose classes share it; None for the whole run.
-        scope: ``module``, ``package`` or ``session``.
         pid: The process that started it.
-        threads: The threads there were before it.
+        warn_of_threads: Of those that came with its application: see `watch_threads`.
     """
 
     server: LiveServer
     owner: str | None
     scope: str
     pid: int
-    threads: ThreadWatch
+    warn_of_threads: Callable[[LiveServer], None]
 
     def is_for(self, module: str) -> bool:
         """Whether it goes on while a class of ``module`` runs."""
@@ -49,63 +47,54 @@ _shared: dict[Hashable, _SharedServer] = {}  # runners run the classes of a proc
 _watched: set[str] = set()  # modules that unittest will tell us the end of
 
 
-def get_shared(
-    key: Hashable, module: str, make: Callable[[], LiveServer], *, scope: str = "session", starts: bool = True
-) -> LiveServer:
+def get_shared(key: Hashable, module: str, scope: str, make: Callable[[], LiveServer], *, starts: bool) -> LiveServer:
     """The server of this key; made when it is first wanted.
+
+    A module's is stopped when its last class is over, as far as that can be known (unittest says so; with other
+    runners it is when the first class of another module begins), a package's when the first class begins that is
+    neither in it nor in a package of it, a run's when the process ends.
 
     Args:
         key: What makes two classes want the same server.
         module: The module of the class that wants it.
-        make: Makes the server.
         scope: Whose classes share it: those of the ``module``, of the modules of its ``package``, or of the whole run
             (``session``).
         starts: Whether it is started if it does not run.
-
-    Returns:
-        The server.  A module's is stopped when its last class is over, as far as that can be known (unittest says so;
-        with other runners it is when the first class of another module begins), a package's when the first class
-        begins that is neither in it nor in a package of it, a run's when the process ends.
     """
     owner = {"module": module, "package": module.rpartition(".")[0], "session": None}[scope]
     if scope == "module" and module not in _watched:
         _watched.add(module)
-        unittest.addModuleCleanup(end_module, module)
+        unittest.addModuleCleanup(_end_module, module)
     key = scope, owner, key
     shared = _shared.get(key)
-    if shared is not None and shared.pid != os.getpid():  # a forked child: the server is its parent's
-        shared = None
-    if shared is None:
-        threads = ThreadWatch()
-        server = make()
-        if starts:
-            server.start()
-        shared = _shared[key] = _SharedServer(server, owner, scope, os.getpid(), threads)
-    elif starts and not shared.server.is_running:
+    if shared is None or shared.pid != os.getpid():  # in a forked child the server is its parent's
+        warn_of_threads, server = watch_threads(), make()
+        shared = _SharedServer(server, owner, scope, os.getpid(), warn_of_threads)
+    if starts and not shared.server.is_running:
         shared.server.start()
+    _shared[key] = shared
     return shared.server
 
 
 def end_others(module: str) -> None:
     """Stop the servers that are for other modules than this one, whose class begins."""
     with contextlib.suppress(Exception):  # it is said in the log, and is not this class's doing
-        _end([known for known, shared in _shared.items() if not shared.is_for(module)])
+        _end(lambda shared: not shared.is_for(module))
 
 
-def end_module(module: str) -> None:
-    """Stop the servers of a module."""
+def _end_module(module: str) -> None:
     _watched.discard(module)
-    _end([key for key, shared in _shared.items() if shared.scope == "module" and shared.owner == module])
+    _end(lambda shared: shared.scope == "module" and shared.owner == module)
 
 
-def _end(keys: list[Hashable]) -> None:
+def _end(is_over: Callable[[_SharedServer], bool]) -> None:
     """Stop these servers, whatever goes wrong with one of them."""
     failure: Exception | None = None
-    for key in keys:
+    for key in [key for key, shared in _shared.items() if is_over(shared)]:
         shared = _shared.pop(key)
         try:
             shared.server.stop()
-            shared.threads.warn(shared.server)
+            shared.warn_of_threads(shared.server)
         except Exception as error:
             log.error("stopping a server of the %s %s: %s", shared.scope, shared.owner, error)
             failure = error

@@ -24,7 +24,6 @@ class SMTPAdapter(ClassServer[SMTPServer]):
     """Tells a mail server of tests, and tests of mail that nobody looked at.
 
     Args:
-        make: Makes the server.
         settle_timeout: Seconds for mails that are on their way when a test is over.
         is_strict: Whether mail that no assertion looked at fails its test.
     """
@@ -60,7 +59,7 @@ class SMTPAdapter(ClassServer[SMTPServer]):
             was = "was" if len(unseen) == 1 else "were"
             what = f"{count(len(unseen), 'email')} {was} sent that no assertion looked at (smtp_strict)"
             advice = "Assert on each, take it from self.outbox, or forget it with self.outbox.clear()."
-            problems.append(Problem(self._list(what, [(email, "") for email in unseen], advice)))
+            problems.append(Problem("\n".join([self._list(what, [(email, "") for email in unseen]), advice])))
         return problems
 
     def explain(self, error: BaseException) -> str:
@@ -97,11 +96,11 @@ class SMTPAdapter(ClassServer[SMTPServer]):
             loss=self.server.journal.dropped_message,
         )
 
-    def _list(self, what: str, emails: Sequence[tuple[ReceivedEmail, str]], advice: str = "") -> str:
+    def _list(self, what: str, emails: Sequence[tuple[ReceivedEmail, str]]) -> str:
         """Describe emails below a line that says what is the matter with them, each with its test if that is known."""
         from ..mail.report import one_line  # loaded when the server starts
 
         lines = [f"mail server {self.server.url}: {what}"]
         for email, test in emails[:_MOST_LISTED]:
             lines.append(f"      {one_line(email)}{f'  (from {test})' if test else ''}")
-        return "\n".join([*lines, *filter(None, [advice])])
+        return "\n".join(lines)

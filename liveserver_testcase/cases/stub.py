@@ -78,8 +78,13 @@ class HTTPStubTestCase(StubAssertions):
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
+        names = cls.stub_names
+        if isinstance(names, str) or not isinstance(names, Sequence):
+            raise UsageError(f"{cls.__name__}.stub_names is {names!r}; wanted several names: ({names!r},)")
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise UsageError(f"{cls.__name__}.stub_names has {name!r}; wanted names")
         settle = cls.setting("stub_pending_timeout", "STUBSERVER_PENDING_TIMEOUT", float)
-        names = _check_names(cls.__name__, cls.stub_names)
         more = [StubAdapter(f"stub {name}", functools.partial(cls._make_stub, name), settle) for name in names]
         return [*super().class_servers(), *more, StubAdapter("stub", cls._make_stub, settle, cls._begin_script)]
 
@@ -97,15 +102,14 @@ class HTTPStubTestCase(StubAssertions):
             raise UsageError(f"{cls.__name__}.configure_stub() must be a class method: write @classmethod above it")
         if not isinstance(cls.stub_unmatched, Reply):
             raise UsageError(f"{cls.__name__}.stub_unmatched is {cls.stub_unmatched!r}; wanted a Reply")
-        choices = ("none", "request", "require")
-        client_auth: Any = cls.setting("stub_client_auth", "STUBSERVER_CLIENT_AUTH", str, choices)
+        client_auth = cls.setting("stub_client_auth", "STUBSERVER_CLIENT_AUTH", str, get_args(ClientAuth))
         stub = HTTPStub(
             cls.setting("stub_host", "STUBSERVER_HOST", str),
             0 if name else cls.setting("stub_port", "STUBSERVER_PORT", int),
-            hosts=() if name else _read_hosts(cls),
+            hosts=() if name else cls._read_hosts(),
             mode=cast(Mode, cls.setting("stub_mode", "STUBSERVER_MODE", str, get_args(Mode))),
             tls=read_flag(cls, "stub_tls", "STUBSERVER_TLS"),
-            client_auth=client_auth,
+            client_auth=cast(ClientAuth, client_auth),
             keep_alive=cls.setting("stub_keep_alive", "STUBSERVER_KEEP_ALIVE", bool),
             body_limit=cls.setting("stub_body_limit", "STUBSERVER_BODY_LIMIT", int),
             journal_limit=cls.setting("stub_journal_limit", "STUBSERVER_JOURNAL_LIMIT", int),
@@ -117,22 +121,14 @@ class HTTPStubTestCase(StubAssertions):
         stub.unmatched_reply = cls.stub_unmatched
         return stub
 
+    @classmethod
+    def _read_hosts(cls) -> Sequence[str]:
+        variable = os.environ.get("STUBSERVER_HOSTS", "").strip()
+        if not variable and cls.stub_hosts == ():
+            return ()
+        from ..stub.hosts import check_hosts  # most classes have none
 
-def _read_hosts(case: type[HTTPStubTestCase]) -> Sequence[str]:
-    variable = os.environ.get("STUBSERVER_HOSTS", "").strip()
-    if not variable and case.stub_hosts == ():
-        return ()
-    from ..stub.hosts import check_hosts  # most classes have none
-
-    if variable:
-        return check_hosts([host.strip() for host in variable.split(",")], "the environment variable STUBSERVER_HOSTS")
-    return check_hosts(case.stub_hosts, f"{case.__name__}.stub_hosts")
-
-
-def _check_names(case: str, names: object) -> Sequence[str]:
-    if isinstance(names, str) or not isinstance(names, Sequence):
-        raise UsageError(f"{case}.stub_names is {names!r}; wanted several names: ({names!r},)")
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise UsageError(f"{case}.stub_names has {name!r}; wanted names")
-    return names
+        if not variable:
+            return check_hosts(cls.stub_hosts, f"{cls.__name__}.stub_hosts")
+        hosts = [host.strip() for host in variable.split(",")]
+        return check_hosts(hosts, "the environment variable STUBSERVER_HOSTS")

@@ -17,11 +17,9 @@ __unittest = True
 
 
 class StubAdapter(ClassServer[HTTPStub]):
-    """A stub of a class.
+    """A stub of a class: ``stub``, or ``stub`` and the name of the stub.
 
     Args:
-        name: Of the class server: ``stub``, or ``stub`` and the name of the stub.
-        make: Makes the stub.
         settle_timeout: Seconds for requests that are on their way when a test is over.
         configure: Called with the stub when it has started.
     """
@@ -69,13 +67,6 @@ class StubAdapter(ClassServer[HTTPStub]):
         return [Problem(*failure) for failure in self.server._inspection.take_late_failures()]
 
 
-class StubsAttribute:
-    """A class attribute through which a test class and its tests reach its named stubs."""
-
-    def __get__(self, instance: object, owner: type[ServerTestCase]) -> Mapping[str, HTTPStub]:
-        return _Stubs(owner)
-
-
 class _Stubs(Mapping[str, HTTPStub]):
     """The named stubs of a class, by their names."""
 
@@ -103,3 +94,10 @@ class _Stubs(Mapping[str, HTTPStub]):
 
     def __repr__(self) -> str:
         return f"<stubs of {self._case.__name__}: {', '.join(self._names) or 'none'}>"
+
+
+class StubsAttribute:
+    """A class attribute through which a test class and its tests reach its named stubs."""
+
+    def __get__(self, instance: object, owner: type[ServerTestCase]) -> Mapping[str, HTTPStub]:
+        return _Stubs(owner)
