@@ -293,10 +293,12 @@ def make_failure(found: Findings, failure: type[BaseException], where: object) -
     everything = [*found.problems, *found.errors]
     if not everything:
         return None
-    causes = [problem.cause for problem in everything]
-    chained = next(filter(None, causes), None)
-    further = [format_error(cause) if cause is not None and cause is not chained else "" for cause in causes]
-    texts = [text for problem, cause in zip(everything, further, strict=True) for text in (problem.text, cause) if text]
+    chained = next((problem.cause for problem in everything if problem.cause is not None), None)
+    texts = []
+    for problem in everything:
+        texts.append(problem.text)
+        if problem.cause is not None and problem.cause is not chained:
+            texts.append(format_error(problem.cause))
     kind = failure if found.problems else LiveServerTestCaseError
     error = kind("\n\n".join(texts))
     error.__cause__ = chained

@@ -113,9 +113,10 @@ class DelayedResult:
         finally:  # also when somebody interrupts the servers' answers
             passed = []
             for event in events:
-                explanation = self._test._explain_error(event.error) if event.error and event.is_failure else ""
-                if event.error and explanation:
-                    add_note(event.error, f"\n{explanation}")
+                if event.error is not None and event.is_failure:
+                    explanation = self._test._explain_error(event.error)
+                    if explanation:
+                        add_note(event.error, f"\n{explanation}")
                 passed.append(event if self._failure is None else self._amend(event, self._failure))
             self._pass_on(passed)
 
