@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -133,28 +134,6 @@ class Operation:
     pattern: re.Pattern[str]
 
 
-@dataclass
-class _Request:
-    """A request as openapi-core wants it."""
-
-    method: str
-    path: str
-    parameters: Any
-    body: bytes | None
-    content_type: str
-    host_url: str = ""
-
-
-@dataclass
-class _Response:
-    """A response as openapi-core wants it."""
-
-    status_code: int
-    headers: Headers
-    data: bytes
-    content_type: str
-
-
 def read_document(source: str | os.PathLike[str] | Mapping[str, Any]) -> Document:
     """Read a document; a file that has not changed is read once.
 
@@ -252,7 +231,7 @@ class Document:
             self._root = Node(resolved.contents, resolved.resolver)
         self._empty_parameters, kinds = _adapt(self._root.contents)
         for kind in kinds - _KNOWN_TYPES:
-            readers[kind] = _read_json if IS_JSON.fullmatch(kind) else _read_text
+            readers[kind] = (lambda value, **_: json.loads(value)) if IS_JSON.fullmatch(kind) else _read_text
 
         def read_form(value: bytes, **parameters: str) -> MultiDict[str, str | bytes]:
             parts = MultiDict(data_form_loads(value, **parameters))
@@ -283,7 +262,14 @@ class Document:
             for method in _METHODS:
                 node = item.get(method)
                 if node is not None:
-                    _type_fields(node.get("requestBody", "content", _MULTIPART))
+                    form = node.get("requestBody", "content", _MULTIPART)
+                    fields = form.get("schema", "properties") if form is not None else None
+                    if form is not None and fields is not None:
+                        # read as those of any other form, of which openapi-core knows the types
+                        encoding = form.contents.setdefault("encoding", {})
+                        for name, field in fields.items():
+                            if field.read("type") in ("integer", "number", "boolean"):
+                                encoding.setdefault(name, {"style": "form"})
                     servers = node.get("servers") or item.get("servers") or self._root.get("servers")
                     bases = tuple(dict.fromkeys(map(_read_base_path, servers.list() if servers is not None else [])))
                     name = str(node.read("operationId") or f"{method.upper()} {path}")
@@ -321,10 +307,10 @@ class Document:
         Args:
             operation: What it asks for.
             path: The part of its path that the document has.
-            query: The parameters of the query, decoded.
-            headers: The headers.
-            cookies: The cookies.
-            body: The body, without Content-Encoding.
+            query: Decoded; so are ``headers`` and ``cookies``.
+            headers: All of them.
+            cookies: All of them.
+            body: Without Content-Encoding.
         """
         known = Headers(list(headers))
         match = operation.pattern.fullmatch(path)
@@ -336,23 +322,17 @@ class Document:
             path=dict(zip(_PLACEHOLDER.findall(operation.path), values, strict=False)),
         )
         kind = _lower_type(known.get("Content-Type", _UNTYPED))
-        request = _Request(operation.method.lower(), operation.path, parameters, body or None, kind)
+        request = _make_request(operation, parameters, body or None, kind)
         return self._collect(operation, self._library.iter_request_errors(request), "requestBody")
 
     def check_response(
         self, operation: Operation, status: int, headers: Iterable[tuple[str, str]], body: bytes
     ) -> list[Finding]:
-        """Where a response differs from what the document says; nothing if it does not.
-
-        Args:
-            operation: What was asked for.
-            status: The status.
-            headers: The headers.
-            body: The body, without Content-Encoding.
-        """
+        """Where a response differs from what the document says; the body is one without Content-Encoding."""
         known = Headers(list(headers))
-        request = _Request(operation.method.lower(), operation.path, self._make_parameters(), None, "")
-        response = _Response(status, known, body, _lower_type(known.get("Content-Type", _UNTYPED)))
+        request = _make_request(operation, self._make_parameters(), None, "")
+        kind = _lower_type(known.get("Content-Type", _UNTYPED))
+        response: Any = SimpleNamespace(status_code=status, headers=known, data=body, content_type=kind)
         said = operation.node.get("responses")
         key = next((key for key in (str(status), f"{status // 100}XX") if said and said.get(key)), "default")
         return self._collect(operation, self._library.iter_response_errors(request, response), "responses", key)
@@ -389,7 +369,12 @@ class Document:
         cause = error.__cause__ or error
         name, location = getattr(error, "name", ""), getattr(error, "location", "")
         where = f"{location} parameter {name!r}" if location else f"header {name!r}" if name else "body"
-        place = self._find_place(self._find_parameter(operation, name, location) or node)
+        for owner in (self._root.get("paths", operation.path), operation.node):
+            parameters = owner.get("parameters") if owner is not None else None
+            for each in parameters.list() if parameters is not None else []:
+                if (each.read("name"), each.read("in")) == (name, location):
+                    node = each
+        place = self._find_place(node)
         if type(cause).__name__ == "EmptyQueryParameterValue" and name in self._empty_parameters:
             return
         if type(cause).__name__ == "SecurityNotFound":
@@ -414,14 +399,6 @@ class Document:
             got = MASK if is_secret(name) else describe_error(cause)
             yield Finding(where, "what the document has", got, place)
 
-    def _find_parameter(self, operation: Operation, name: str, location: str) -> Node | None:
-        for owner in (operation.node, self._root.get("paths", operation.path)):
-            parameters = owner.get("parameters") if owner is not None else None
-            for each in parameters.list() if parameters is not None else []:
-                if (each.read("name"), each.read("in")) == (name, location):
-                    return each
-        return None
-
     def _explain_schema_error(self, error: Any, where: str, *, secret: bool) -> Finding:
         from jsonschema.exceptions import best_match  # type: ignore[import-untyped]  # it comes without types
 
@@ -435,7 +412,9 @@ class Document:
             wanted = f"the required property {error.message.partition(' is a required')[0]}"
         elif keyword in ("additionalProperties", "unevaluatedProperties"):
             wanted = "no other properties"
-        elif isinstance(value, str | int | float) or (isinstance(value, list) and not _has_parts(value)):
+        elif isinstance(value, str | int | float) or (
+            isinstance(value, list) and not any(isinstance(part, dict | list) for part in value)
+        ):
             wanted = f"{keyword} {quote(value)}"
         got = MASK if secret or is_secret(step) else quote(error.instance)
         part = where if step == "$" else f"{one_line(step)} of the {where}"
@@ -515,21 +494,6 @@ def _adapt(contents: Any) -> tuple[set[str], set[str]]:
     return empty, kinds
 
 
-def _type_fields(form: Node | None) -> None:
-    """Have the fields of a multipart form read as those of any other, of which openapi-core knows the types."""
-    schema = form.get("schema", "properties") if form is not None else None
-    if form is None or schema is None:
-        return
-    for name, node in schema.items():
-        if node.read("type") in ("integer", "number", "boolean"):
-            form.contents.setdefault("encoding", {}).setdefault(name, {"style": "form"})
-
-
-def _read_json(value: bytes, **_parameters: str) -> Any:
-    """A body of a type that is JSON under another name."""
-    return json.loads(value)
-
-
 def _read_text(value: bytes, **_parameters: str) -> str | bytes:
     """A body of a type that openapi-core does not know, which the document has as a text or as bytes."""
     try:
@@ -538,14 +502,16 @@ def _read_text(value: bytes, **_parameters: str) -> str | bytes:
         return value
 
 
+def _make_request(operation: Operation, parameters: Any, body: bytes | None, kind: str) -> Any:
+    """A request as openapi-core wants it."""
+    method, path = operation.method.lower(), operation.path
+    return SimpleNamespace(host_url="", method=method, path=path, parameters=parameters, body=body, content_type=kind)
+
+
 def _lower_type(kind: str) -> str:
     """A media type in lower case; its parameters as they are, since a boundary is not the same in another case."""
     name, separator, rest = kind.partition(";")
     return f"{name.strip().lower()}{separator}{rest}"
-
-
-def _has_parts(values: Sequence[object]) -> bool:
-    return any(isinstance(value, dict | list) for value in values)
 
 
 def _escape_step(step: object) -> str:
