@@ -31,6 +31,11 @@ class Outcome:
         counts = {kind: len(getattr(self.result, kind)) for kind in kinds}
         return {"run": self.result.testsRun, **{kind: count for kind, count in counts.items() if count}}
 
+    def assert_passed(self, count: int = 1) -> None:
+        """So many tests have run, and all have passed."""
+        if self.summary != {"run": count}:
+            raise AssertionError(f"{self.summary}\n{self.printed}")
+
     def reports(self) -> list[str]:
         """The text of each failure and error, made comparable."""
         return [normalise(text) for _, text in [*self.result.failures, *self.result.errors]]

@@ -117,7 +117,7 @@ class StubbedWebSocket(BrowserCase):
             browser.get(self.stub.url_for("/"))
             self.assertTrue(has_title("v1 4000 done"), browser.title)
 
-        self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
+        run_case(make_case(HTTPStubTestCase, test=test)).assert_passed()
 
     def test_faults(self) -> None:
         """The page sees each fault as an end that was not clean."""
@@ -138,7 +138,7 @@ class StubbedWebSocket(BrowserCase):
             browser.get("about:blank")
 
         case = make_case(HTTPStubTestCase, test=test, stub_strict=False)
-        self.assertEqual({"run": 1}, run_case(case).summary)
+        run_case(case).assert_passed()
 
 
 class Pages(BrowserCase):
@@ -159,7 +159,7 @@ class Pages(BrowserCase):
             self.assertGreater(len(connections), 1)
             self.assertLess(len(connections), len(self.live_server.requests))
 
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
 
     def test_form(self) -> None:
         """A form that is posted, and the redirect after it."""
@@ -183,7 +183,7 @@ class Pages(BrowserCase):
             self.assertLiveRequested("POST", "/buy", status=303)
             self.assertEqual([b"tea=Earl+Grey"], posted)
 
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
 
     def test_error(self) -> None:
         """A page whose script asks for what the application cannot do fails the test, though nobody looked."""
@@ -213,7 +213,7 @@ class Pages(BrowserCase):
 
         app = Routes(index=page("hello", "open"))
         case = make_case(LiveServerTestCase, app=app, test=test, live_stop_timeout=10 * HANG)
-        self.assertEqual({"run": 1}, run_case(case).summary)
+        run_case(case).assert_passed()
         self.assertEqual("open", browser.title)
 
     def test_restart_under_the_page(self) -> None:
@@ -226,7 +226,7 @@ class Pages(BrowserCase):
             browser.execute_script("fetch('/more').then(r => r.text()).then(t => document.title = t)")
             self.assertTrue(has_title("more"))
 
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
 
 
 class WebSockets(BrowserCase):
@@ -282,7 +282,7 @@ class Encrypted(BrowserCase):
                 self.assertTrue(browser.execute_script("return window.isSecureContext"))
 
         case = make_case(LiveServerTestCase, app=Routes(index=page("hello", "secret")), live_tls=True, test=test)
-        self.assertEqual({"run": 1}, run_case(case).summary)
+        run_case(case).assert_passed()
 
     def test_untrusted(self) -> None:
         """A certificate of another authority stops the browser: the one above is really verified."""
@@ -293,5 +293,4 @@ class Encrypted(BrowserCase):
 
         context = Certificates.shared().server_context(flaw="untrusted")
         case = make_case(LiveServerTestCase, app=Routes(index=page("hello")), live_tls=context, test=test)
-        outcome = run_case(case)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        run_case(case).assert_passed()

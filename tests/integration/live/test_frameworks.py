@@ -133,7 +133,7 @@ class WithFlask(NoLeaks):
             thread.start()
             thread.join()
 
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=app, test=test)).summary)
+        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
 
     def test_two_servers(self) -> None:
         """Of two servers that serve one application each keeps what was raised in its own requests."""
@@ -387,6 +387,4 @@ class WithoutAFramework(NoLeaks):
     def test_a_module_of_that_name(self) -> None:
         """A module that is merely called as a framework is left alone."""
         with mock.patch.dict("sys.modules", {"flask": None, "django.core.signals": unittest}):
-            self.assertEqual(
-                {"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=visit("/"))).summary
-            )
+            run_case(make_case(LiveServerTestCase, app=make_app(), test=visit("/"))).assert_passed()

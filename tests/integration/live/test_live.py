@@ -1,7 +1,8 @@
-"""LiveServerTestCase: what a test gets, and what it hears of its application."""
+"""LiveServerTestCase: what a test is told of its application, where that comes from, and what is kept."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import unittest
 from collections.abc import Callable
@@ -16,10 +17,11 @@ from tests.support import HANG, NoLeaks, run_python, wait_until
 
 
 def visit(path: str) -> Callable[[Any], None]:
-    """A test that requests this path."""
+    """A test that requests this path, and does not mind what becomes of it."""
 
     def test(self: Any) -> None:
-        self.live.get(path)
+        with contextlib.suppress(requests.RequestException):
+            self.live.get(path, timeout=HANG)
 
     return test
 
@@ -27,65 +29,35 @@ def visit(path: str) -> Callable[[Any], None]:
 class ItsErrors(NoLeaks):
     """What the application raises."""
 
-    def check(self, path: str, said: str, *, fails: bool = False) -> None:
-        """A test whose client does not mind fails because of what the application raised."""
-
-        def test(self: Any) -> None:
-            try:
-                self.live.get(path)
-            except requests.RequestException:
-                if not fails:
-                    raise
-
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertTrue(
-            outcome.report.endswith(f"AssertionError: the application raised an error:\n  GET {path}: {said}"),
-            outcome.report,
-        )
-
-    def test_in_the_call(self) -> None:
-        """An exception in the call of the application."""
-        self.check("/boom", "RuntimeError: kaboom")
-
-    def test_in_the_middle(self) -> None:
-        """An exception while the body is sent."""
-        self.check("/middle", "RuntimeError: raised in the middle", fails=True)
-
-    def test_in_close(self) -> None:
-        """An exception in the body's close(), when the client has all it wants."""
-        self.check("/closing", "RuntimeError: raised in close()", fails=True)
-
-    def test_exit(self) -> None:
-        """An application that exits does not end the tests."""
-
-        def leave(environ: Any, start: Any) -> Any:
-            raise SystemExit("enough")
-
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(leave=leave), test=visit("/leave")))
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertTrue(outcome.report.endswith("GET /leave: SystemExit: enough"))
-
-    def test_notes(self) -> None:
-        """An exception's notes are left to its traceback, in which they stand."""
+    def test_each(self) -> None:
+        """It fails the test, wherever it is raised; the list has the class and the message, and no more."""
 
         class Noted(Exception):
-            __notes__ = ["a note"]
+            __notes__ = ["a note"]  # which stands in the traceback
 
-        def raise_it(environ: Any, start: Any) -> Any:
-            raise Noted("its text")
+        def raise_it(error: BaseException) -> Callable[..., Any]:
+            def route(environ: Any, start: Any) -> Any:
+                raise error
 
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(noted=raise_it), test=visit("/noted")))
-        self.assertTrue(outcome.report.endswith("its text"), outcome.report)
+            return route
 
-    def test_syntax_error(self) -> None:
-        """Of a syntax error the list has the message, not the place."""
-
-        def compile_it(environ: Any, start: Any) -> Any:
-            compile("a b", "template", "exec")
-
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(bad=compile_it), test=visit("/bad")))
-        self.assertIn("\n  GET /bad: SyntaxError: invalid syntax", outcome.report)
+        app = make_app(
+            leave=raise_it(SystemExit("enough")),
+            noted=raise_it(Noted("its text")),
+            bad=raise_it(SyntaxError("invalid syntax", ("template", 1, 2, "a b"))),
+        )
+        for path, said in (
+            ("/middle", "RuntimeError: raised in the middle"),
+            ("/closing", "RuntimeError: raised in close()"),
+            ("/leave", "SystemExit: enough"),
+            ("/noted", "test_each.<locals>.Noted: its text"),
+            ("/bad", "SyntaxError: invalid syntax"),
+        ):
+            with self.subTest(path=path):
+                outcome = run_case(make_case(LiveServerTestCase, app=app, test=visit(path)))
+                self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+                self.assertIn(f"AssertionError: the application raised an error:\n  GET {path}: ", outcome.report)
+                self.assertIn(said.rpartition(".")[2], outcome.report.splitlines()[-1])
 
     def test_client_that_leaves(self) -> None:
         """A client that leaves early is no error of the application."""
@@ -103,12 +75,10 @@ class ItsErrors(NoLeaks):
                 response.raw.read(1)
             left.set()
 
-        self.assertEqual(
-            {"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(pour=pour), test=test)).summary
-        )
+        run_case(make_case(LiveServerTestCase, app=make_app(pour=pour), test=test)).assert_passed()
 
     def test_thread_of_the_application(self) -> None:
-        """A thread that the application has left behind is heard of by way of the stub that it calls."""
+        """What a thread does that the application has left behind is known by way of the stub that it calls."""
 
         class Case(LiveServerTestCase, HTTPStubTestCase):
             @classmethod
@@ -167,14 +137,8 @@ class InFlight(NoLeaks):
                 self.live.get("/gate", timeout=0.05)
             gate.entered.wait(HANG)
 
-        case = make_case(
-            LiveServerTestCase,
-            app=make_app(gate=gate),
-            test=test,
-            test_next=visit("/"),
-            live_pending_timeout=0.01,
-            live_stop_timeout=0.01,
-        )
+        members = {"live_pending_timeout": 0.01, "live_stop_timeout": 0.01}
+        case = make_case(LiveServerTestCase, app=make_app(gate=gate), test=test, test_next=visit("/"), **members)
         case.setUpClass()
         thread = f"live-server 127.0.0.1:{case.live_server.port}"
         results = []
@@ -190,36 +154,28 @@ class InFlight(NoLeaks):
 class Applications(unittest.TestCase):
     """Where the application comes from."""
 
-    def check(self, **members: Any) -> None:
-        def test(self: Any) -> None:
-            self.assertEqual("fine", self.live.get("/").text)
-
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, test=test, **members)).summary)
-
-    def test_attribute(self) -> None:
-        """``app`` may be an object that can be called."""
-        self.check(app=make_app())
-
-    def test_function(self) -> None:
-        """``app`` may be a function: it is not taken for a method."""
-        self.check(app=lambda environ, start: answer(start))
-
-    def test_class_method(self) -> None:
-        """``create_app()`` may be a class method."""
-        self.check(create_app=classmethod(lambda cls: make_app()))
-
-    def test_static_method(self) -> None:
-        """``create_app()`` may be a static method."""
-        self.check(create_app=staticmethod(make_app))
-
-    def test_callable(self) -> None:
-        """``create_app`` may be any other callable."""
+    def test_each(self) -> None:
+        """``app`` is anything that can be called, or names it; ``create_app`` anything that makes it."""
 
         class Factory:
             def __call__(self) -> Routes:
                 return make_app()
 
-        self.check(create_app=Factory())
+        def test(self: Any) -> None:
+            self.assertEqual("fine", self.live.get("/").text)
+
+        for members in (
+            {"app": make_app()},
+            {"app": lambda environ, start: answer(start)},  # which is not taken for a method
+            {"app": "tests.integration.apps:plain"},
+            {"app": "tests.integration.apps:make_app()"},
+            {"create_app": classmethod(lambda cls: make_app())},
+            {"create_app": staticmethod(make_app)},
+            {"create_app": Factory()},
+        ):
+            with self.subTest(members=members):
+                outcome = run_case(make_case(LiveServerTestCase, test=test, **members))
+                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
 
 
 class Memory(NoLeaks):
@@ -234,42 +190,13 @@ class Memory(NoLeaks):
             case("test_it").run(unittest.TestResult())
             self.assertEqual(["/"], [exchange.target for exchange in case.live_server.journal.entries()])
 
-
-class Alone(NoLeaks):
-    """The server without a test case."""
-
-    def test_percent_signs_in_urls(self) -> None:
-        """A percent sign that encodes nothing is data; an octet that is encoded already stays."""
-        with LiveServer(make_app()) as server:
-            for path, wanted in (
-                ("/50% off", "/50%25%20off"),
-                ("/100%", "/100%25"),
-                ("/a%zz", "/a%25zz"),
-                ("/a%2", "/a%252"),
-                ("/a%2Fb", "/a%2Fb"),
-                ("/a%252Fb", "/a%252Fb"),
-                ("/?q=5%&r=%41", "/?q=5%25&r=%41"),
-            ):
-                with self.subTest(path=path):
-                    self.assertEqual(f"{server.url}{wanted}", server.url_for(path))
-
-    def test_url_for(self) -> None:
-        """It knows its URLs."""
-        with LiveServer(make_app()) as server:
-            self.assertEqual(f"{server.url}/a?b=1", server.url_for("/a", b=1))
-            self.assertEqual("fine", requests.get(server.url_for("/"), timeout=10).text)
-
-    def test_errors(self) -> None:
-        """It keeps what the application raises until somebody asks."""
+    def test_a_server_alone(self) -> None:
+        """Without a test case it keeps what the application raises until somebody asks."""
         with LiveServer(make_app()) as server:
             requests.get(server.url_for("/boom"), timeout=10)
             ((exchange, error),) = server.take_errors()
             self.assertEqual(("GET /boom", "kaboom"), (exchange.describe(), str(error)))
             self.assertEqual([], server.take_errors())
-
-
-class Imports(unittest.TestCase):
-    """What is loaded."""
 
     def test_no_framework(self) -> None:
         """A class with a plain application loads no framework, no mail server and no asynchronous server."""

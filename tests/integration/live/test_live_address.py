@@ -67,15 +67,14 @@ class WhileMade(NoLeaks):
             with self.subTest(scope=scope):
                 # the server of a package ends with the first class of another one
                 elsewhere = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None)
-                outcome = run_case(self.make(live_scope=scope), elsewhere)
-                self.assertEqual({"run": 3}, outcome.summary, outcome.printed)
+                run_case(self.make(live_scope=scope), elsewhere).assert_passed(3)
 
     def test_session(self) -> None:
         """It knows the URL of a server that a whole run shares."""
         servers: list[Any] = []
         case = self.make(live_scope="session", tearDown=lambda self: servers.append(self.live_server._server))
         try:
-            self.assertEqual({"run": 2}, run_case(case).summary)
+            run_case(case).assert_passed(2)
         finally:
             servers[0].stop()
 
@@ -83,18 +82,15 @@ class WhileMade(NoLeaks):
         """The URL has the class's host, port and scheme, and the name by which clients know it."""
         for settings in ({"live_host": "localhost"}, {"live_tls": True}, {"live_tls": True, "live_host": "localhost"}):
             with self.subTest(settings=settings):
-                outcome = run_case(self.make(**settings))
-                self.assertEqual({"run": 2}, outcome.summary, outcome.printed)
-        outcome = run_on_free_port(lambda port: run_case(self.make(live_port=port)))
-        self.assertEqual({"run": 2}, outcome.summary, outcome.printed)
+                run_case(self.make(**settings)).assert_passed(2)
+        run_on_free_port(lambda port: run_case(self.make(live_port=port))).assert_passed(2)
 
         def create_app(cls: Any) -> Any:
             self.assertEqual(f"http://shop.test:{cls.live_server.port}/", cls.live_url())
             return make_app()
 
         members = {"create_app": classmethod(create_app), "test": lambda self: None}
-        outcome = run_case(make_case(LiveServerTestCase, live_external_host="shop.test", **members))
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        run_case(make_case(LiveServerTestCase, live_external_host="shop.test", **members)).assert_passed()
 
     def test_asgi(self) -> None:
         """The startup of an ASGI application finds the same URL as `create_app`, and also where that has not asked."""
@@ -125,23 +121,7 @@ class WhileMade(NoLeaks):
                         self.assertEqual(204, self.live.get("/").status_code)
 
                     members = {"create_app": classmethod(create_app), "live_scope": scope, "test": test}
-                    outcome = run_case(make_case(LiveServerTestCase, **members, __module__=__name__))
-                    self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-
-    def test_async_case(self) -> None:
-        """A class of asynchronous tests is none the worse for it."""
-
-        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
-            @classmethod
-            def create_app(cls) -> Any:
-                url = cls.live_url()
-                return make_app(url=lambda environ, start: answer(start, url))
-
-            async def test_it(self) -> None:
-                self.assertEqual(self.live_url(), self.live.get("/url").text)
-
-        outcome = run_case(Case)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+                    run_case(make_case(LiveServerTestCase, **members, __module__=__name__)).assert_passed()
 
     def test_nobody_can_take_the_port(self) -> None:
         """Until the server starts clients are refused, and nobody else can have the port."""
@@ -162,8 +142,7 @@ class WhileMade(NoLeaks):
         def test(self: Any) -> None:
             self.assertEqual(200, self.live.get("/").status_code)
 
-        outcome = run_case(make_case(LiveServerTestCase, create_app=classmethod(create_app), test=test))
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        run_case(make_case(LiveServerTestCase, create_app=classmethod(create_app), test=test)).assert_passed()
         self.assertEqual([True, OSError], seen)
 
     def test_without_autostart(self) -> None:
@@ -185,8 +164,7 @@ class WhileMade(NoLeaks):
 
         for test in (start, wait):
             members = {"create_app": classmethod(create_app), "live_autostart": False, "test": test}
-            outcome = run_case(make_case(LiveServerTestCase, **members))
-            self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+            run_case(make_case(LiveServerTestCase, **members)).assert_passed()
 
     def test_no_application(self) -> None:
         """When no application comes of it, the port is given up, and the error is what it is without."""
@@ -230,8 +208,7 @@ class WhileMade(NoLeaks):
             return make_app()
 
         members = {"create_app": classmethod(create_app), "test": lambda self: None}
-        outcome = run_case(make_case(LiveServerTestCase, **members))
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        run_case(make_case(LiveServerTestCase, **members)).assert_passed()
 
     def test_too_early(self) -> None:
         """A class that asks while it is written, or before its setUpClass, gets the reason."""
@@ -254,20 +231,7 @@ class WhileMade(NoLeaks):
             return make_app()
 
         members = {"create_app": classmethod(create_app), "live_host": "0.0.0.0", "test": lambda self: None}
-        outcome = run_case(make_case(LiveServerTestCase, **members))
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-
-    def test_subclass(self) -> None:
-        """A subclass that makes its application from its base's has an address of its own."""
-        case = self.make()
-
-        class Derived(case):  # type: ignore[misc,valid-type]
-            @classmethod
-            def create_app(cls) -> Any:
-                return super().create_app()
-
-        outcome = run_case(case, Derived)
-        self.assertEqual({"run": 4}, outcome.summary, outcome.printed)
+        run_case(make_case(LiveServerTestCase, **members)).assert_passed()
 
 
 class ConfiguredPort(NoLeaks):
@@ -296,8 +260,9 @@ class ConfiguredPort(NoLeaks):
         """It is the port where nobody has asked for the URL before."""
         for scope in ("class", "test", "module"):
             with self.subTest(scope=scope):
-                outcome = run_on_free_port(lambda port, s=scope: run_case(self.make(port, reads=False, live_scope=s)))
-                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+                run_on_free_port(
+                    lambda port, s=scope: run_case(self.make(port, reads=False, live_scope=s))
+                ).assert_passed()
 
     def test_contradiction(self) -> None:
         """An application that was made with the URL of another port is refused, with both ports and a way out."""
@@ -332,8 +297,7 @@ class InAProcess(NoLeaks):
         """`create_app` knows the URL there."""
         for settings in ({"live_port": 0}, {"live_scope": "test"}, {"live_tls": True}, {"live_host": "localhost"}):
             with self.subTest(settings=settings), mock.patch.multiple(apart.Reading, **settings):
-                outcome = run_case(apart.Reading)
-                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+                run_case(apart.Reading).assert_passed()
 
     def test_configured_port(self) -> None:
         """The application's configuration chooses the port from there, also in later starts, and a startup finds it."""
@@ -346,7 +310,7 @@ class InAProcess(NoLeaks):
 
             with self.subTest(case=case):
                 outcome = run_on_free_port(run)
-                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+                outcome.assert_passed()
 
     def test_taken(self) -> None:
         """One that is taken is an error of the class that says so."""
@@ -377,5 +341,4 @@ class InAProcess(NoLeaks):
             with mock.patch.dict("os.environ", SHOP_PORT=str(port)):
                 return run_case(make_case(unittest.TestCase, test=test))
 
-        outcome = run_on_free_port(serve)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        run_on_free_port(serve).assert_passed()

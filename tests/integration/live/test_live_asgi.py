@@ -84,20 +84,6 @@ def make_app(**options: Any) -> fastapi.FastAPI:
 class ItsErrors(NoLeaks):
     """What the application raises."""
 
-    def check(self, path: str, error: str) -> None:
-        """A test whose client does not mind fails because of what the application raised."""
-
-        def test(self: Any) -> None:
-            with contextlib.suppress(requests.RequestException):
-                self.live.get(path)
-
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary, outcome.printed)
-        self.assertTrue(
-            outcome.report.endswith(f"the application raised an error:\n  GET {path}: {error}"), outcome.report
-        )
-        self.assertIn('File "test_live_asgi.py", line N, in ', outcome.report)
-
     def test_places(self) -> None:
         """In a coroutine, in a thread, in the middle of the response, after it, and in a task that outlives it."""
         for path, error in (
@@ -107,8 +93,17 @@ class ItsErrors(NoLeaks):
             ("/background", "RuntimeError: raised in the background"),
             ("/left", "RuntimeError: raised in a task that was left"),
         ):
+
+            def test(self: Any, path: str = path) -> None:
+                with contextlib.suppress(requests.RequestException):
+                    self.live.get(path)
+
             with self.subTest(path=path):
-                self.check(path, error)
+                outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
+                self.assertEqual({"run": 1, "failures": 1}, outcome.summary, outcome.printed)
+                wanted = f"the application raised an error:\n  GET {path}: {error}"
+                self.assertTrue(outcome.report.endswith(wanted), outcome.report)
+                self.assertIn('File "test_live_asgi.py", line N, in ', outcome.report)
 
     def test_websocket(self) -> None:
         """In a WebSocket; its record says what it was."""
@@ -127,16 +122,6 @@ class ItsErrors(NoLeaks):
             outcome.report.endswith("raised an error:\n  WEBSOCKET /echo: RuntimeError: raised in a WebSocket"),
             outcome.report,
         )
-
-    def test_wanted(self) -> None:
-        """One that is wanted fails nothing."""
-
-        def test(self: Any) -> None:
-            with self.expectLiveErrors(RuntimeError, regex="background"):
-                self.live.get("/background")
-            self.assertLiveRequested("GET", "/background", status=200)
-
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
 
 
 class Lifespans(NoLeaks):
@@ -159,39 +144,36 @@ class Lifespans(NoLeaks):
         return lifespan
 
     def test_enforced(self) -> None:
-        """It is entered once a class, and again for a restart."""
-        events: list[str] = []
+        """It is entered once for each server, and again for a restart."""
+        for scope in ("class", "test"):
+            events: list[str] = []
 
-        def test(self: Any) -> None:
-            self.assertEqual(["startup"], events)
-            self.live_server.restart()
-            self.assertEqual(["startup", "shutdown", "startup"], events)
-            self.assertEqual("Assam", self.live.get("/threaded").json()["tea"])
+            def test(self: Any, events: list[str] = events) -> None:
+                begun = len(events)
+                self.assertEqual("startup", events[-1])
+                self.live_server.restart()
+                self.assertEqual(["shutdown", "startup"], events[begun:])
+                self.assertEqual("Assam", self.live.get("/threaded").json()["tea"])
 
-        app = make_app(lifespan=self.make_lifespan(events))
-        outcome = run_case(make_case(LiveServerTestCase, app=app, test=test))
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-        self.assertEqual(["startup", "shutdown"] * 2, events)
+            def create_app(cls: Any, events: list[str] = events) -> Any:
+                return make_app(lifespan=Lifespans.make_lifespan(events))
 
-    def test_startup(self) -> None:
-        """What the startup raises is the cause of the class's error."""
-        app = make_app(lifespan=self.make_lifespan([], start="no database"))
-        outcome = run_case(make_case(LiveServerTestCase, app=app, test=lambda self: None))
-        self.assertEqual({"run": 0, "errors": 1}, outcome.summary, outcome.printed)
-        self.assertIn("raise LookupError(start)\nLookupError: no database\n", outcome.report)
-        self.assertRegex(
-            outcome.report,
-            r"ServerStartError: <LiveServer starting at http://127\.0\.0\.1:\w+> could not start: "
-            r"the application's startup (raised|failed).*",
-        )
+            members = {"create_app": classmethod(create_app), "live_scope": scope, "test": test, "test_2": test}
+            run_case(make_case(LiveServerTestCase, **members)).assert_passed(2)
+            self.assertEqual(["startup", "shutdown"] * (3 if scope == "class" else 4), events)
 
-    def test_shutdown(self) -> None:
-        """What the shutdown raises is an error of the class."""
-        app = make_app(lifespan=self.make_lifespan([], stop="no flush"))
-        outcome = run_case(make_case(LiveServerTestCase, app=app, test=lambda self: None))
-        self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
+    def test_what_it_raises(self) -> None:
+        """What the startup raises is the cause of the class's error; what the shutdown raises is one, too."""
+        failed = r"ServerStartError: <LiveServer starting at .+> could not start: the application's"
+        for step, ran, wanted in (
+            ({"start": "no database"}, 0, rf"LookupError: no database\n(?s:.*){failed} startup (raised|failed)"),
+            ({"stop": "no flush"}, 1, "LookupError: no flush"),
+        ):
+            app = make_app(lifespan=self.make_lifespan([], **step))
+            outcome = run_case(make_case(LiveServerTestCase, app=app, test=lambda self: None))
+            self.assertEqual({"run": ran, "errors": 1}, outcome.summary, outcome.printed)
+            self.assertRegex(outcome.report, wanted)
         self.assertIn("ERROR: tearDownClass", outcome.printed)
-        self.assertIn("LookupError: no flush", outcome.report)
 
 
 class Coroutines(NoLeaks):
@@ -250,25 +232,4 @@ class Together(NoLeaks):
                 self.assertEqual({"paid": True}, json.loads(self.live.post("/buy").text))
                 self.assertEqual("wss", self.live_ws_url()[:3])
 
-        outcome = run_case(Case)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-
-    def test_scope(self) -> None:
-        """A server a test has a lifespan a test."""
-        events: list[str] = []
-
-        class Case(LiveServerTestCase):
-            live_scope = "test"
-
-            @classmethod
-            def create_app(cls) -> Any:
-                return make_app(lifespan=Lifespans.make_lifespan(events))
-
-            def test_1(self) -> None:
-                self.live.get("/")
-
-            def test_2(self) -> None:
-                self.live.get("/")
-
-        self.assertEqual({"run": 2}, run_case(Case).summary)
-        self.assertEqual(["startup", "shutdown"] * 2, events)
+        run_case(Case).assert_passed()

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-import textwrap
-from pathlib import Path
-
 from tests.integration.live import apart
 from tests.integration.running import make_case, run_case
-from tests.support import HANG, NoLeaks
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support import NoLeaks
 
 
 class InAProcess(NoLeaks):
@@ -22,18 +14,11 @@ class InAProcess(NoLeaks):
 
     def test_everything(self) -> None:
         """Other servers, environment, requests, errors, output and a restart."""
-        outcome = run_case(apart.Everything)
-        self.assertEqual({"run": 3}, outcome.summary, outcome.printed)
+        run_case(apart.Everything).assert_passed(3)
 
-    def test_import_string(self) -> None:
-        """An import string is loaded there; TLS is trusted here."""
-        outcome = run_case(apart.Named)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-
-    def test_request_context(self) -> None:
-        """The context of a request is entered there."""
-        outcome = run_case(apart.Surrounded)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+    def test_there(self) -> None:
+        """An import string is loaded there, and the context of a request is entered there; TLS is trusted here."""
+        run_case(apart.Named, apart.Surrounded).assert_passed(2)
 
     def test_error(self) -> None:
         """What the application raises fails the test, with its traceback from there."""
@@ -87,53 +72,3 @@ class InAProcess(NoLeaks):
             "UsageError: env is {'A': 'b'}, but in mode='thread' the environment is this process's own",
             run_case(case).report,
         )
-
-
-class Runners(NoLeaks):
-    """The same class under each runner, and as a script."""
-
-    suite = textwrap.dedent(
-        """
-        import os, unittest
-        from liveserver_testcase import LiveServerTestCase
-
-        class ShopTest(LiveServerTestCase):
-            live_mode = "process"
-
-            @classmethod
-            def create_app(cls):
-                def app(environ, start):
-                    start("200 OK", [])
-                    return [str(os.getpid()).encode()]
-                return app
-
-            def test_it(self):
-                self.assertNotEqual(os.getpid(), int(self.live.get("/").text))
-
-        if __name__ == "__main__":
-            unittest.main()
-        """
-    )
-
-    def test_runners(self) -> None:
-        """A class that builds its application inside a function works under all of them."""
-        with tempfile.TemporaryDirectory() as directory:
-            Path(directory, "test_shop.py").write_text(self.suite)
-            for command in (
-                ["-m", "unittest", "test_shop"],
-                ["test_shop.py"],
-                ["-m", "pytest", "-q", "-p", "no:cacheprovider"],
-                ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2"],
-                ["-m", "nose2"],
-            ):
-                with self.subTest(command=command):
-                    done = subprocess.run(
-                        [sys.executable, "-X", "dev", "-W", "error", *command],
-                        cwd=directory,
-                        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HYPOTHESIS_NO_PLUGINS": "1"},
-                        capture_output=True,
-                        text=True,
-                        timeout=6 * HANG,
-                        check=False,
-                    )
-                    self.assertEqual(0, done.returncode, done.stdout + done.stderr)

@@ -43,15 +43,20 @@ class Urls(LiveServerTestCase):
             ("/a?c=2#top", "/a#top", {"c": 2}),
             ("/login?next=http://example.com/", "/login?next=http://example.com/", {}),
             ("/a?path=b&cls=c&self=d", "/a", {"path": "b", "cls": "c", "self": "d"}),
+            # a percent sign that encodes nothing is data; an octet that is encoded already stays
+            ("/50%25%20off", "/50% off", {}),
+            ("/100%25", "/100%", {}),
+            ("/a%25zz", "/a%zz", {}),
+            ("/a%252", "/a%2", {}),
+            ("/a%2Fb", "/a%2Fb", {}),
+            ("/a%252Fb", "/a%252Fb", {}),
+            ("/?q=5%25&r=%41", "/?q=5%&r=%41", {}),
         )
         for wanted, path, query in queries:
             with self.subTest(path=path, query=query):
                 self.assertEqual(f"{self.live_server.url}{wanted}", self.live_url(path, **query))
         self.assertEqual(f"{self.live_server.url}/", self.live_url())
         self.assertEqual("http://example.com/a?b=1", self.live_url("http://example.com/a", b=1))
-
-    def test_from_the_class(self) -> None:
-        """The class has it too."""
         self.assertEqual(self.live_url("/a"), type(self).live_url("/a"))
 
 
@@ -63,36 +68,24 @@ class TheSession(LiveServerTestCase):
         return _echo
 
     def test_paths(self) -> None:
-        """A path is one on the live server, whatever it looks like."""
+        """A path is one on the live server, whatever it looks like; a whole URL is taken as it is."""
         for path in ("/a", "/a?b=1", "//example.com/a", "/login?next=http://example.com/"):
             with self.subTest(path=path):
                 self.assertEqual(path, self.live.get(path).text)
         self.assertEqual("/a", self.live.get("a").text)
-
-    def test_whole_url(self) -> None:
-        """A whole URL is taken as it is."""
         self.assertEqual("/a", self.live.get(self.live_url("/a")).text)
 
-    def test_methods(self) -> None:
-        """It has requests' own methods."""
-        self.assertEqual(200, self.live.post("/a", json={"b": 1}).status_code)
-        self.assertEqual(b"", self.live.head("/a").content)
-
     def test_one_for_a_test(self) -> None:
-        """A test has one session, which keeps cookies and the connection."""
+        """A test has one session with requests' own methods, which keeps cookies and the connection."""
         self.assertIs(self.live, self.live)
-        self.live.get("/a")
-        self.live.get("/b")
+        self.live.post("/a", json={"b": 1})
+        self.assertEqual(b"", self.live.head("/a").content)
         first, second = self.live_server.journal.entries(self.live_server.journal.window)
         self.assertEqual((first.connection_index, 1), (second.connection_index, second.exchange_index))
 
-    def test_environment(self) -> None:
-        """It takes nothing from the environment."""
-        self.assertFalse(self.live.trust_env)
-
-    def test_timeout(self) -> None:
-        """It does not wait for ever."""
-        self.assertEqual(30.0, self.live.timeout)
+    def test_surroundings(self) -> None:
+        """It takes nothing from the environment, and does not wait for ever."""
+        self.assertEqual((False, 30.0), (self.live.trust_env, self.live.timeout))
 
 
 class TheSessionsEnd(NoLeaks):
@@ -131,5 +124,5 @@ class TheSessionsEnd(NoLeaks):
 
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
+            run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).assert_passed()
             gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import textwrap
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +55,17 @@ class PauseOnFailure(NoLeaks):
         unittest.main(verbosity=0)
     """
 
-    def test_the_first_failure_waits(self) -> None:
-        """The first test that fails waits for Enter with its server running; the second does not."""
+    @contextlib.contextmanager
+    def held(self, script: str, rest: list[str]) -> Iterator[str]:
+        """What a script without a terminal has printed until it waits for Enter, and then the rest of it."""
         with subprocess.Popen(
-            [sys.executable, "-X", "dev", "-W", "error", "-u", "-c", textwrap.dedent(self.script)],
+            [sys.executable, "-X", "dev", "-W", "error", "-u", "-c", textwrap.dedent(script)],
             env={**os.environ, "LIVESERVER_PAUSE_ON_FAILURE": "1", "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # without a terminal
+            start_new_session=True,
         ) as process:
             assert process.stderr is not None
             assert process.stdin is not None
@@ -70,17 +73,22 @@ class PauseOnFailure(NoLeaks):
             while not lines or not lines[-1].startswith("    http"):
                 lines.append(process.stderr.readline())
                 self.assertTrue(lines[-1], "".join(lines))
-            url = lines[-1].strip()
-            self.assertIn("ShopTest.test_2_fails has failed, and its server still runs at\n", "".join(lines))
-            self.assertEqual(200, requests.get(url, timeout=HANG).status_code)
+            yield "".join(lines)
             process.stdin.write("\n")
             process.stdin.flush()
-            rest = process.stderr.read()
+            rest.append(process.stderr.read())
             process.wait(HANG)
-        self.assertNotIn("still runs", rest)
-        self.assertIn("FAILED (failures=2)", rest)
+
+    def test_the_first_failure_waits(self) -> None:
+        """The first test that fails waits for Enter with its server running; the second does not."""
+        rest: list[str] = []
+        with self.held(self.script, rest) as text:
+            self.assertIn("ShopTest.test_2_fails has failed, and its server still runs at\n", text)
+            self.assertEqual(200, requests.get(text.split()[-1], timeout=HANG).status_code)
+        self.assertNotIn("still runs", rest[0])
+        self.assertIn("FAILED (failures=2)", rest[0])
         if sys.version_info >= (3, 11):  # before, unittest tells of a failure when the clean-ups are over
-            self.assertEqual(1, lines.count("tearDown\n"))
+            self.assertEqual(1, text.count("\ntearDown\n") + text.startswith("tearDown\n"))
 
     def test_all_servers_and_the_inspector(self) -> None:
         """The servers of the class are named, and a page that shows what they were sent, bodies included."""
@@ -98,31 +106,14 @@ class PauseOnFailure(NoLeaks):
 
             unittest.main(verbosity=0)
         """
-        with subprocess.Popen(
-            [sys.executable, "-X", "dev", "-W", "error", "-u", "-c", textwrap.dedent(script)],
-            env={**os.environ, "LIVESERVER_PAUSE_ON_FAILURE": "1", "PYTHONPATH": str(ROOT)},
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # without a terminal
-        ) as process:
-            assert process.stderr is not None
-            assert process.stdin is not None
-            lines: list[str] = []
-            while not lines or not lines[-1].startswith("    http"):
-                lines.append(process.stderr.readline())
-                self.assertTrue(lines[-1], "".join(lines))
-            text = "".join(lines)
+        rest: list[str] = []
+        with self.held(script, rest) as text:
             self.assertIn("ShopTest.test_it has failed, and its servers still run at\n", text)
             for server in ("smtp         smtp://127.0.0.1:", "stub         http://127", "live_server  http://127"):
                 self.assertIn(f"\n    {server}", text)
             self.assertIn("What they were sent is at\n\n    http://127", text)
-            self.assertIn("a body to look at", requests.get(f"{lines[-1].strip()}items/1", timeout=HANG).text)
-            process.stdin.write("\n")
-            process.stdin.flush()
-            self.assertIn("FAILED (failures=1)", process.stderr.read())
-            process.wait(HANG)
+            self.assertIn("a body to look at", requests.get(f"{text.split()[-1]}items/1", timeout=HANG).text)
+        self.assertIn("FAILED (failures=1)", rest[0])
 
     def test_nobody_there(self) -> None:
         """Where nobody can press Enter, nobody is waited for; without the variable nothing is held."""
@@ -260,7 +251,7 @@ class Misbehaviour(NoLeaks):
             self.assertEqual("the bottom", self.live.get("/deep?50").text)
             self.assertLiveRequested("GET", "/deep", times=51)
 
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=Routes(deep=deep), test=test)).summary)
+        run_case(make_case(LiveServerTestCase, app=Routes(deep=deep), test=test)).assert_passed()
 
     def test_stdin_and_directory(self) -> None:
         """An application that closes stdin, prints and leaves for another directory harms nobody but itself."""

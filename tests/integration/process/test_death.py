@@ -41,45 +41,34 @@ class DeathTest(ProcessCase):
         self.assertIn("in crash\n", server.output)
 
     def test_it_is_said_once(self) -> None:
-        """The death is raised once; then the stop has nothing to say, and the server can start again."""
+        """The death is raised once; then the stop has nothing to say, and the server can start again on its port."""
         server = self.assert_dies("leave", "3", pattern="ended with exit code 3")
+        port = server.port
         server.check()
         server.stop()
+        self.assertIs(State.STOPPED, server.state)
         server.start()
-        self.assertTrue(server.is_running)
+        self.provoke(server)
+        wait_until(lambda: not server.is_running)
+        server.start()  # without a stop, too
+        self.assertEqual((True, port), (server.is_running, server.port))
 
     def test_stop_says_it_if_nobody_has(self) -> None:
-        """A death that nobody has asked for is raised by the stop."""
-        server = self.started("leave", "3")
-        self.provoke(server)
-        wait_until(lambda: not server.is_running)
-        with self.assertRaisesRegex(ServerDied, "ended with exit code 3"):
+        """A death that nobody has asked for is raised by the stop, or by a question."""
+        for ask in (ProcessServer.stop, lambda server: server._call("flush")):
+            server = self.started("leave", "3")
+            self.provoke(server)
+            wait_until(lambda: not server.is_running)  # noqa: B023
+            with self.assertRaisesRegex(ServerDied, "ended with exit code 3"):
+                ask(server)
             server.stop()
-        self.assertIs(State.STOPPED, server.state)
-
-    def test_it_can_start_again_at_once(self) -> None:
-        """A server whose process has died starts again on its port without a stop."""
-        server = self.started("leave", "3")
-        port = server.port
-        self.provoke(server)
-        wait_until(lambda: not server.is_running)
-        server.start()
-        self.assertEqual(port, server.port)
-        self.assertTrue(server.is_running)
+            self.assertIs(State.STOPPED, server.state)
 
     def test_clients_are_refused(self) -> None:
         """Clients of a dead server are refused at once, and do not wait."""
         server = self.assert_dies("leave", "3", pattern="ended")
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(server.address, timeout=HANG)
-
-    def test_a_question_says_it(self) -> None:
-        """A question to a process that has died raises the same."""
-        server = self.started("leave", "3")
-        self.provoke(server)
-        with self.assertRaisesRegex(ServerDied, "ended with exit code 3"):
-            server._call("flush")
-        server.stop()
 
 
 class OutputTest(ProcessCase):

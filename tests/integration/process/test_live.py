@@ -3,81 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import re
-import ssl
 import sys
 import tempfile
 import textwrap
 import threading
 import traceback
-from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from liveserver_testcase import LiveServer
 from liveserver_testcase.core.tls import Certificates
-from liveserver_testcase.errors import ServerDied, ServerStartError, UnfinishedWorkWarning, UsageError
+from liveserver_testcase.errors import ServerDied, ServerStartError
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from tests.integration.process import apps
-from tests.support import HANG, NoLeaks, run_python, wait_until
-
-APP = "tests.integration.process.apps:app"
-
-
-class RemoteCase(NoLeaks):
-    """Servers in processes, and a client."""
-
-    def make(self, app: Any = APP, **options: Any) -> LiveServer:
-        server = LiveServer(app, mode="process", **options)
-        self.addCleanup(self.end, server)
-        return server
-
-    def end(self, server: LiveServer) -> None:
-        with contextlib.suppress(ServerDied, UnfinishedWorkWarning):
-            server.stop(0.0)
-
-    def started(self, app: Any = APP, **options: Any) -> LiveServer:
-        server = self.make(app, **options)
-        server.start()
-        return server
-
-    def get(self, server: LiveServer, path: str = "/", host: str = "127.0.0.1") -> str:
-        """The body of the answer; empty if there is none."""
-        context = server.client_context()
-        connection = (
-            HTTPSConnection(host, server.port, timeout=HANG, context=context)
-            if context is not None
-            else HTTPConnection(host, server.port, timeout=HANG)
-        )
-        with contextlib.closing(connection), contextlib.suppress(HTTPException, ConnectionError):
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        return ""
-
-    def in_background(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call the function in a thread, which is joined at the end of the test."""
-        thread = threading.Thread(target=function, args=arguments, daemon=True)
-        thread.start()
-        self.addCleanup(thread.join, HANG)
+from tests.integration.process.base import LiveProcessCase
+from tests.support import HANG, run_python, wait_until
 
 
-class RequestTest(RemoteCase):
+class RequestTest(LiveProcessCase):
     """What the parent knows of the requests."""
-
-    def test_it_runs_in_the_child(self) -> None:
-        """The application runs in the child."""
-        with self.make() as server:
-            self.assertEqual(f"/here of {server.pid}", self.get(server, "/here"))
 
     def test_records(self) -> None:
         """A request is known by the time that its client has the answer, with what a thread's server knows."""
-        server = self.started()
+        server = self.start_live()
         server.begin("a test")
-        self.get(server, "/one?a=1")
+        self.assertEqual(f"/one of {server.pid}", self.get(server, "/one?a=1"))
         self.get(server, "/two")
         one, two = server.journal.entries()
         self.assertEqual(("GET", "/one?a=1", "/one", 200), (one.method, one.target, one.path, one.status))
@@ -87,19 +40,9 @@ class RequestTest(RemoteCase):
         self.assertEqual("<RequestRecord #0 GET /one?a=1: 200>", repr(one))
         self.assertEqual((2, 0, ""), (len(server.journal), server.journal.dropped, server.journal.dropped_message))
 
-    def test_a_record_is_one_object(self) -> None:
-        """The same request is the same object, however often one asks."""
-        server = self.started()
-        self.get(server, "/custom")
-        (record,) = server.journal.entries()
-        self.assertIs(record, server.journal.entries()[0])
-        ((raising, error),) = server.take_errors()
-        self.assertIs(record, raising)
-        self.assertIs(error, record.errors[0])
-
     def test_in_flight(self) -> None:
         """A request that is being served is in flight, with the place in the application where it is."""
-        server = self.started()
+        server = self.start_live()
         server.begin("a test")
         self.in_background(self.get, server, "/wait")
         (record,) = server.journal.wait_for(lambda: server.in_flight, HANG)
@@ -114,7 +57,7 @@ class RequestTest(RemoteCase):
 
     def test_waiting(self) -> None:
         """A wait ends when the journal changes so, and else after its time."""
-        server = self.started()
+        server = self.start_live()
         self.assertEqual([], server.journal.wait_for(server.journal.entries, 0.05))
         has_looked = threading.Event()
 
@@ -129,7 +72,7 @@ class RequestTest(RemoteCase):
 
     def test_a_coroutine_waits(self) -> None:
         """A wait on an event loop ends likewise, in a child that was started meanwhile, too."""
-        server = self.make()
+        server = self.live()
 
         async def wait() -> Any:
             waiting = asyncio.create_task(server.journal.wait_for_async(server.journal.entries, HANG))
@@ -141,7 +84,7 @@ class RequestTest(RemoteCase):
 
     def test_tests(self) -> None:
         """A test begins with an empty journal and output; a request belongs to the test in which it arrived."""
-        server = self.started()
+        server = self.start_live()
         self.get(server, "/print?before")
         server.begin("first")
         self.assertEqual(([], ""), (server.journal.entries(), server.output))
@@ -160,7 +103,7 @@ class RequestTest(RemoteCase):
 
     def test_what_is_known_outlives_the_child(self) -> None:
         """After a stop, and after another start, the requests, errors and output of the test are still known."""
-        server = self.started()
+        server = self.start_live()
         server.begin("a test")
         window = server.journal.window
         self.get(server, "/custom")
@@ -178,7 +121,7 @@ class RequestTest(RemoteCase):
 
     def test_a_full_journal(self) -> None:
         """The limit is the child's: the oldest are gone, and how many is known."""
-        with self.make(journal_limit=2) as server:
+        with self.live(journal_limit=2) as server:
             for path in ("/1", "/2", "/3"):
                 self.get(server, path)
             self.assertEqual((["/2", "/3"], 1), ([r.path for r in server.journal.entries()], server.journal.dropped))
@@ -186,9 +129,8 @@ class RequestTest(RemoteCase):
 
     def test_connections_can_be_cut(self) -> None:
         """Every connection is cut, and the server goes on."""
-        server = self.started()
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=HANG)
-        self.addCleanup(connection.close)
+        server = self.start_live()
+        connection = self.connect(server)
         connection.connect()
         self.get(server)
         server.close_connections()
@@ -197,7 +139,7 @@ class RequestTest(RemoteCase):
 
     def test_nothing_to_ask(self) -> None:
         """Before the first start there is nothing, and every question is answered so."""
-        server = self.make()
+        server = self.live()
         server.begin("a test")
         self.assertEqual("a test", server.journal.window.name)
         self.assertEqual(([], [], [], 0, "", ""), (
@@ -209,14 +151,17 @@ class RequestTest(RemoteCase):
         self.assertEqual("a test", server.journal.entries()[0].window.name)
 
 
-class ErrorTest(RemoteCase):
+class ErrorTest(LiveProcessCase):
     """Exceptions of the application."""
 
     def test_the_exception_itself(self) -> None:
         """An exception whose class is known here arrives as itself, with its causes and the traceback in the child."""
-        server = self.started()
+        server = self.start_live()
         self.get(server, "/custom")
-        ((record, error),) = server.take_errors()
+        (record,) = server.journal.entries()
+        ((raising, error),) = server.take_errors()
+        self.assertIs(record, raising)
+        self.assertIs(error, record.errors[0])
         self.assertEqual("GET /custom", record.describe())
         self.assertIs(apps.Custom, type(error))
         self.assertEqual(("not a number", 7), error.args)
@@ -231,7 +176,7 @@ class ErrorTest(RemoteCase):
 
     def test_a_stand_in(self) -> None:
         """An exception that cannot be pickled is stood for by one of the same name and text."""
-        server = self.started()
+        server = self.start_live()
         self.get(server, "/particular")
         ((_, error),) = server.take_errors()
         self.assertIsInstance(error, StandIn)
@@ -260,23 +205,19 @@ class ErrorTest(RemoteCase):
         wanted = "True tests.integration.process.apps \"('not a number', 7)\"\nFalse\n"
         self.assertEqual((0, wanted, ""), (done.returncode, done.stdout, done.stderr))
 
-    def test_in_the_middle_of_a_stream(self) -> None:
-        """An exception while the body is sent is one of the request's, too."""
-        server = self.started()
-        self.get(server, "/stream")
-        ((record, error),) = server.take_errors()
-        self.assertEqual(("/stream", "in the middle"), (record.path, str(error)))
-
-    def test_two_of_one_request_kind(self) -> None:
-        """Several exceptions arrive in their order."""
-        server = self.started()
-        for path in ("/custom", "/particular", "/custom"):
+    def test_several(self) -> None:
+        """Several exceptions arrive in their order, also those while a body is sent."""
+        server = self.start_live()
+        paths = ["/custom", "/stream", "/particular", "/custom"]
+        for path in paths:
             self.get(server, path)
-        self.assertEqual(["/custom", "/particular", "/custom"], [record.path for record, _ in server.take_errors()])
+        errors = server.take_errors()
+        self.assertEqual(paths, [record.path for record, _ in errors])
+        self.assertEqual("in the middle", str(errors[1][1]))
 
     def test_an_application_that_cannot_be_made(self) -> None:
         """What ``create_app()`` raises there is the cause here."""
-        server = self.make(apps.broken)
+        server = self.live(apps.broken)
         with self.assertRaises(ServerStartError) as caught:
             server.start()
         self.assertEqual(
@@ -285,25 +226,13 @@ class ErrorTest(RemoteCase):
         self.assertIn("in broken\n", str(getattr(caught.exception.__cause__, "__cause__", "")))
         self.assertEqual("looking for the database\n", server.output)
 
-    def test_our_own_errors_arrive_as_they_are(self) -> None:
-        """An import string that leads nowhere is the same error in a process as in a thread."""
-        server = self.make("tests.integration.process.no_such:app")
-        with self.assertRaises((UsageError, ServerStartError)) as caught:
-            server.start()
-        self.assertIn("no_such", str(caught.exception))
 
-    def test_an_application_that_is_out_of_reach(self) -> None:
-        """A factory that the child cannot import is an error that says what to do."""
-        with self.assertRaisesRegex(UsageError, "it is a lambda, which has no name. Give a function or class"):
-            self.make(lambda: apps.app).start()
-
-
-class DeathTest(RemoteCase):
+class DeathTest(LiveProcessCase):
     """A child that dies in a test."""
 
     def test_it_fails_the_test_and_those_after_it(self) -> None:
         """The verdict on the test says how the process ended, once; so does that on each further test."""
-        server = self.started()
+        server = self.start_live()
         server.begin("first")
         pid = server.pid
         self.assertEqual("", self.get(server, "/exit"))
@@ -322,7 +251,7 @@ class DeathTest(RemoteCase):
 
     def test_a_request_in_flight(self) -> None:
         """A death while a request waits ends a wait for it."""
-        server = self.started()
+        server = self.start_live()
         server.begin("a test")
         self.in_background(self.get, server, "/wait")
         server.journal.wait_for(lambda: server.in_flight, HANG)
@@ -338,18 +267,8 @@ class DeathTest(RemoteCase):
         except ServerDied as error:
             return error
 
-    def test_it_can_be_restarted(self) -> None:
-        """A test that wanted the death goes on with another child."""
-        server = self.started()
-        server.begin("a test")
-        self.get(server, "/exit")
-        wait_until(lambda: not server.is_running)
-        server.start()
-        self.assertTrue(self.get(server))
-        self.assertEqual([], server.take_errors())
 
-
-class TLSTest(RemoteCase):
+class TLSTest(LiveProcessCase):
     """A server in a process that speaks TLS."""
 
     def test_a_throw_away_certificate(self) -> None:
@@ -359,7 +278,7 @@ class TLSTest(RemoteCase):
         self.addCleanup(setattr, tempfile, "tempdir", tempfile.tempdir)
         Certificates.shared().ca_file  # noqa: B018 - it stays, and in its usual place
         tempfile.tempdir = folder.name
-        server = self.make(tls=True)
+        server = self.live(tls=True)
         for _ in range(2):
             with server:
                 for host in ("127.0.0.1", "localhost"):
@@ -367,7 +286,7 @@ class TLSTest(RemoteCase):
                 self.assertEqual(Certificates.shared().ca_file, server.ca_file)
                 self.assertEqual([], list(Path(folder.name).iterdir()))
         self.assertTrue(server.url.startswith("https://"))
-        self.assertRaises(ServerStartError, self.make(apps.broken, tls=True).start)
+        self.assertRaises(ServerStartError, self.live(apps.broken, tls=True).start)
         self.assertEqual([], list(Path(folder.name).iterdir()))
 
     def test_a_certificate_of_ones_own(self) -> None:
@@ -376,18 +295,8 @@ class TLSTest(RemoteCase):
         self.addCleanup(folder.cleanup)
         path = Path(folder.name, "own.pem")
         path.write_bytes(Certificates.shared().server_pem("own"))
-        with self.make(tls=(str(path), str(path))) as server:
+        with self.live(tls=(str(path), str(path))) as server:
             self.assertTrue(self.get(server))
-
-    def test_a_context(self) -> None:
-        """A context cannot travel: that is an error that says what can."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with self.assertRaises(UsageError) as caught:
-            self.make(tls=context)
-        self.assertEqual(
-            f"tls is {context!r}, which cannot be sent to the server's process; wanted True, or (certfile, keyfile)",
-            str(caught.exception),
-        )
 
 
 GEVENT = """
@@ -425,7 +334,7 @@ def app(environ, start_response):
 """
 
 
-class PatchedTest(RemoteCase):
+class PatchedTest(LiveProcessCase):
     """Applications that replace what the standard library has."""
 
     def serve(self, source: str, **options: Any) -> list[str]:

@@ -79,7 +79,7 @@ class RunsTest(unittest.TestCase):
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env={**ours, "PYTHONPATH": str(ROOT)},
+            env={**ours, "PYTHONPATH": str(ROOT), "HYPOTHESIS_NO_PLUGINS": "1"},
             capture_output=True,
             text=True,
             timeout=100,
@@ -90,17 +90,23 @@ class RunsTest(unittest.TestCase):
         done = self.run_python(*arguments)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
 
-    def test_a_script(self) -> None:
-        """A class of the script that is run is found in the child, which does not run the script's tests."""
-        self.write("shop.py", f'{CLASS}\nif __name__ == "__main__":\n    unittest.main()\n')
-        self.assert_runs("-X", "dev", "-W", "error", "shop.py")
-
-    def test_a_module_that_is_run(self) -> None:
-        """So it is with ``python -m``."""
+    def test_runners(self) -> None:
+        """A class is found in the child whatever has run its tests, which the child does not run."""
         (self.folder / "pack").mkdir()
         self.write("pack/__init__.py", "")
-        self.write("pack/shop.py", f'{CLASS}\nif __name__ == "__main__":\n    unittest.main()\n')
-        self.assert_runs("-X", "dev", "-W", "error", "-m", "pack.shop")
+        self.write("pack/test_shop.py", f'{CLASS}\nif __name__ == "__main__":\n    unittest.main()\n')
+        pytest = ("pytest", "-q", "-p", "no:cacheprovider")
+        for arguments in (
+            ("pack/test_shop.py",),
+            ("-m", "pack.test_shop"),
+            ("-m", "unittest", "pack.test_shop"),
+            ("-m", *pytest),
+            ("-m", *pytest, "-n", "2"),
+            ("-m", *pytest, "--import-mode=importlib", "pack"),  # by its file alone
+            ("-m", "nose2", "pack.test_shop"),
+        ):
+            with self.subTest(arguments=arguments):
+                self.assert_runs("-X", "dev", "-W", "error", *arguments)
 
     def test_a_script_without_a_guard(self) -> None:
         """A script that would run its tests in the child is told what to write; nothing runs for ever."""
@@ -136,12 +142,6 @@ class RunsTest(unittest.TestCase):
             "`if __name__ == '__main__':`",
             done.stderr,
         )
-
-    def test_pytest_with_importlib(self) -> None:
-        """A test module that pytest has imported by its file alone is found by that file."""
-        (self.folder / "inner").mkdir()
-        self.write("inner/test_shop.py", CLASS)
-        self.assert_runs("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "inner")
 
     def test_coverage(self) -> None:
         """What runs in the child is measured, with coverage's own settings for it."""

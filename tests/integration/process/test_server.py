@@ -46,73 +46,44 @@ class StartTest(ProcessCase):
             with self.subTest(make=make), ProcessServer(make, *arguments) as server:
                 self.connection(server)
 
-    def test_unreachable_recipes(self) -> None:
-        """What a child cannot import is an error that says why and what to do."""
+    def test_what_cannot_be_sent(self) -> None:
+        """What a child cannot import, or cannot be sent, is an error that says why and what to do."""
 
         def inner(**options: Any) -> Server:
             return EchoServer(**options)
 
-        advice = "Give a function or class at the top level of a module, or an import string such as"
-        cases: list[tuple[Any, str]] = [
-            (lambda: None, "it is a lambda, which has no name"),
-            (inner, "it is defined inside of StartTest.test_unreachable_recipes()"),
+        where = "it is defined inside of StartTest.test_what_cannot_be_sent()"
+        advice = r"\. Give a function or class at the top level of a module, or an import string such as"
+        cases: list[tuple[tuple[Any, ...], str]] = [
+            ((lambda: None,), r"a process of its own cannot get at <.+>: it is a lambda, which has no name"),
+            ((inner,), rf"a process of its own cannot get at <.+>: {re.escape(where)}"),
+            ((SCRIPTED, threading.Lock()), r"what is sent to the server's process cannot be pickled \(TypeError: .+\)"),
         ]
-        for recipe, reason in cases:
+        for arguments, reason in cases:
             with self.subTest(reason=reason):
-                server = ProcessServer(recipe)
-                with self.assertRaises(UsageError) as caught:
-                    server.start()
-                self.assertEqual(
-                    f"a process of its own cannot get at {recipe!r}: {reason}. {advice} 'package.module:name'.",
-                    str(caught.exception),
-                )
+                server = ProcessServer(*arguments)
+                self.assertRaisesRegex(UsageError, f"^{reason}{advice}", server.start)
                 self.assertIs(State.FAILED, server.state)
 
-    def test_an_argument_that_cannot_be_pickled(self) -> None:
-        """An argument that cannot travel is an error, with what pickle says of it."""
-        server = ProcessServer(SCRIPTED, threading.Lock())
-        with self.assertRaisesRegex(
-            UsageError, r"^what is sent to the server's process cannot be pickled \(TypeError: .+\)\. Give a function"
+    def test_what_cannot_be_made(self) -> None:
+        """What the factory raises is the cause, also sys.exit(), which never ends the tests; nothing is left behind."""
+        ended = "ended with exit code 7 before it served. The last of its output:\nnot today"
+        for arguments, said in (
+            (("no_such_module:app",), "could not start: ModuleNotFoundError: No module named 'no_such_module'"),
+            ((SCRIPTED, "start_exiting"), "could not start: SystemExit: no configuration"),
+            ((SCRIPTED, "start_leaving"), f"could not start: its process {ended}"),
+            ((SCRIPTED, "start_raising"), "could not start: Particular: 1 and 2"),
         ):
-            server.start()
-
-    def test_a_recipe_that_raises(self) -> None:
-        """What the recipe raises is the cause, with the child's traceback; nothing is left behind."""
-        server = self.make("start_raising")
-        with self.assertRaises(ServerStartError) as caught:
-            server.start()
-        wanted = "<ProcessServer starting at process://127.0.0.1:0> could not start: Particular: 1 and 2"
-        self.assertEqual(wanted, str(caught.exception))
+            with self.subTest(said=said), self.assertRaises(ServerStartError) as caught:
+                server = ProcessServer(*arguments)
+                server.start()
+            self.assertEqual(f"<ProcessServer starting at process://127.0.0.1:0> {said}", str(caught.exception))
+            self.assertIs(State.FAILED, server.state)
         cause = caught.exception.__cause__
         self.assertIsInstance(cause, StandIn)
-        self.assertEqual("Particular", type(cause).__name__)
         trace = cause.__cause__ if cause is not None else None
         self.assertIsInstance(trace, RemoteTraceback)
         self.assertIn("in start_raising\n    raise Particular(1, 2)\n", str(trace))
-        self.assertIs(State.FAILED, server.state)
-
-    def test_a_module_that_is_not_there(self) -> None:
-        """An import that fails in the child is the cause."""
-        with self.assertRaises(ServerStartError) as caught:
-            ProcessServer("no_such_module:app").start()
-        self.assertIsInstance(caught.exception.__cause__, ModuleNotFoundError)
-        self.assertRegex(str(caught.exception), "not start: ModuleNotFoundError: No module named 'no_such_module'$")
-
-    def test_a_recipe_that_exits(self) -> None:
-        """A recipe that calls sys.exit() is an error that says so, and never ends the tests."""
-        with self.assertRaises(ServerStartError) as caught:
-            self.make("start_exiting").start()
-        self.assertRegex(str(caught.exception), "could not start: SystemExit: no configuration$")
-
-    def test_a_process_that_ends_before_it_serves(self) -> None:
-        """A child that ends without a word is an error with its exit code and its output."""
-        with self.assertRaises(ServerStartError) as caught:
-            self.make("start_leaving").start()
-        self.assertEqual(
-            "<ProcessServer starting at process://127.0.0.1:0> could not start: its process ended with exit code 7 "
-            "before it served. The last of its output:\nnot today",
-            str(caught.exception),
-        )
 
     def test_never_ready(self) -> None:
         """A child that is never ready is killed, and the error shows where it was, also inside of C code."""

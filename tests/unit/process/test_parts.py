@@ -1,17 +1,15 @@
-"""What processes say to each other: messages, exceptions, output, recipes."""
+"""What processes send to each other: messages, exceptions, and what makes a server."""
 
 from __future__ import annotations
 
 import socket
 import traceback
 import unittest
-from typing import Any
 
 from liveserver_testcase.process.child import OutputTail
 from liveserver_testcase.process.messages import (
     Pipe,
     RemoteException,
-    RemoteTraceback,
     ServerFactory,
     StandIn,
     explain_unreachable,
@@ -23,11 +21,7 @@ from tests.support import NoLeaks
 
 
 class Known(ValueError):
-    """Travels as it is."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.extra = [what]
+    """Can be pickled."""
 
 
 class Wordless(Exception):
@@ -37,34 +31,8 @@ class Wordless(Exception):
         raise ZeroDivisionError
 
 
-def catch(error: BaseException, cause: BaseException | None = None) -> BaseException:
-    try:
-        raise error from cause
-    except BaseException as caught:
-        return caught
-
-
 class ExceptionTest(unittest.TestCase):
-    """Exceptions on their way."""
-
-    def send(self, error: BaseException) -> BaseException:
-        return RemoteException.pack(catch(error, KeyError("first"))).unpack()
-
-    def test_itself(self) -> None:
-        """An exception that can be pickled arrives as itself, with its attributes."""
-        arrived: Any = self.send(Known("this"))
-        self.assertEqual((Known, ("this",), ["this"]), (type(arrived), arrived.args, arrived.extra))
-
-    def test_causes_and_traceback(self) -> None:
-        """It has the causes that it had, and the last of them the traceback of the other process."""
-        cause = self.send(Known("this")).__cause__
-        self.assertEqual((KeyError, ("first",)), (type(cause), cause.args if cause is not None else None))
-        trace = cause.__cause__ if cause is not None else None
-        self.assertIsInstance(trace, RemoteTraceback)
-        lines = str(trace).splitlines()
-        self.assertEqual(("in the server's process", "KeyError: 'first'"), (lines[0], lines[1]))
-        self.assertIn("    raise error from cause", lines)
-        self.assertEqual(f"{__name__}.Known: this", lines[-1])
+    """Exceptions on their way; `tests.integration.process.test_live` has those of an application."""
 
     def test_causes_in_a_circle(self) -> None:
         """Causes that never end are cut."""
@@ -77,34 +45,29 @@ class ExceptionTest(unittest.TestCase):
         self.assertEqual(22, count)
 
     def test_stand_ins(self) -> None:
-        """What cannot travel has a stand-in, of the same name and the nearest built-in class."""
+        """What cannot travel has a stand-in, of the same name and the nearest built-in class, whatever that wants."""
 
         class Local(LookupError):
             """Is not found by its name."""
 
+        class LocalDecodeError(UnicodeDecodeError):
+            """Nor is this, and its base insists on arguments."""
+
+        unprintable = f"{__name__}.Wordless: <str() of it raised ZeroDivisionError>"
         errors: list[tuple[BaseException, type[BaseException], str]] = [
             (children.Particular(1, 2), Exception, "tests.integration.process.children.Particular: 1 and 2"),
             (Local("here"), LookupError, f"{__name__}.{Local.__qualname__}: here"),
-            (UnicodeDecodeError("utf-8", b"", 0, 1, "no"), UnicodeDecodeError, "UnicodeDecodeError: 'utf-8' codec"),
-            (Wordless(), Exception, f"{__name__}.Wordless: <str() of it raised ZeroDivisionError>"),
-            (catch(SystemExit("end")), SystemExit, "SystemExit: end"),
+            (LocalDecodeError("utf-8", b"a", 0, 1, "no"), UnicodeDecodeError, "Error: 'utf-8' codec can't decode"),
+            (Wordless(), Exception, unprintable),
         ]
         for error, base, text in errors:
             with self.subTest(error=type(error)):
-                arrived = self.send(error)
+                arrived = RemoteException.pack(error).unpack()
+                self.assertIsInstance(arrived, StandIn)
                 self.assertIsInstance(arrived, base)
                 self.assertIn(text, traceback.format_exception_only(type(arrived), arrived)[-1])
-
-    def test_stand_in_of_what_insists_on_arguments(self) -> None:
-        """A stand-in can be made for a class of any built-in base."""
-
-        class Local(UnicodeDecodeError):
-            """Is not found by its name."""
-
-        arrived = self.send(Local("utf-8", b"abc", 0, 1, "no"))
-        self.assertIsInstance(arrived, UnicodeDecodeError)
-        self.assertIsInstance(arrived, StandIn)
-        self.assertEqual("'utf-8' codec can't decode byte 0x61 in position 0: no", str(arrived))
+        decoding = UnicodeDecodeError("utf-8", b"", 0, 1, "no")
+        self.assertEqual(decoding.args, RemoteException.pack(decoding).unpack().args)
 
     def test_describe(self) -> None:
         """Its description is its class and its text, in a line."""
@@ -115,78 +78,52 @@ class ExceptionTest(unittest.TestCase):
 class PipeTest(NoLeaks):
     """Messages."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        one, two = socket.socketpair()
-        self.one, self.two = Pipe(one), Pipe(two)
-        self.addCleanup(self.one.close)
-        self.addCleanup(self.two.close)
+    def test_messages_and_their_end(self) -> None:
+        """A message may be larger than a segment; a closed end, also in the middle of one, is an end of the file."""
+        one, two = map(Pipe, socket.socketpair())
+        self.addCleanup(two.close)
+        self.addCleanup(one.close)
+        one.send(b"x" * 100_000)
+        self.assertEqual(b"x" * 100_000, two.receive())
 
-    def test_messages(self) -> None:
-        """What is sent arrives, in its order, also when it is larger than a segment."""
-        for message in (("a", 1), None, {"x": [1.5]}, b"x" * 100_000):
-            self.one.send(message)
-            self.assertEqual(message, self.two.receive())
+        one.sock.sendall(b"\0\0\1\0half")
+        one.close()
 
-    def test_the_end(self) -> None:
-        """A closed end, also in the middle of a message, is an end of the file."""
-        self.one.sock.sendall(b"\0\0\1\0half")
-        self.one.close()
-        self.assertRaises(EOFError, self.two.receive)
-        self.assertRaises(OSError, self.two.send, "x")
+        self.assertRaises(EOFError, two.receive)
+        self.assertRaises(OSError, two.send, "x")
 
 
 class OutputTest(unittest.TestCase):
     """The end of what is printed."""
 
     def test_the_last_is_kept(self) -> None:
-        """Beyond the limit the oldest bytes go, and the first line says how many."""
+        """The oldest bytes go, and the first line says how many; a tail has whole lines, and no bytes but text."""
         output = OutputTail(limit=10)
         output.add(b"0123456789")
         self.assertEqual("0123456789", output.text)
-        output.add(b"abcde")
-        self.assertEqual("… 5 bytes before this are not kept\n56789abcde", output.text)
-        output.clear()
-        self.assertEqual("", output.text)
-
-    def test_tail(self) -> None:
-        """The tail is of whole lines, and bytes that are no text are replaced."""
-        output = OutputTail()
-        output.add(b"one\ntwo\n\xff\n\n")
+        output.add(b"a\ntwo\n\xff\n\n")
+        self.assertEqual("… 9 bytes before this are not kept\n9a\ntwo\n\ufffd\n\n", output.text)
         self.assertEqual("two\n\ufffd", output.tail(2))
 
 
-class RecipeTest(unittest.TestCase):
+class FactoryTest(unittest.TestCase):
     """What another process can make."""
 
-    def test_reachable(self) -> None:
-        """Classes, functions, class methods and plain values are within reach."""
-        for value in (
-            Known,
-            catch,
-            ServerFactory.pack,
-            "text",
-            1,
-            None,
-            socket.socket,
-            len,
-            unittest.TestCase.setUpClass,
-        ):
-            with self.subTest(value=value):
-                self.assertEqual("", explain_unreachable(value))
-
     def test_unreachable(self) -> None:
-        """What was replaced under its name is out of reach."""
+        """Classes, functions, class methods and plain values are within reach; what was replaced is not."""
 
         def other() -> None: ...
 
-        other.__qualname__ = "catch"
-        self.assertEqual(f"{__name__}.catch is something else by now", explain_unreachable(other))
+        other.__qualname__ = "Known"
+        self.assertEqual(f"{__name__}.Known is something else by now", explain_unreachable(other))
+        for value in (Known, children.be_quiet, ServerFactory.pack, "text", None, len, unittest.TestCase.setUpClass):
+            with self.subTest(value=value):
+                self.assertEqual("", explain_unreachable(value))
 
     def test_modules(self) -> None:
         """Another process imports the modules of what it makes, each with its file; ours it finds by itself."""
-        recipe = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet, "ours": NoLeaks})
-        self.assertEqual([__name__, children.__name__, NoLeaks.__module__], recipe.owners())
+        factory = ServerFactory("some.module:name", (Known, "text"), {"option": children.be_quiet, "more": NoLeaks})
+        self.assertEqual([__name__, children.__name__, NoLeaks.__module__], factory.owners())
         names = ["an.app", __name__, "builtins", ServerFactory.__module__]
         self.assertEqual({"an.app": "", __name__: __file__}, find_modules(names))
         self.assertEqual({}, find_main(names))

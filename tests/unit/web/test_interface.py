@@ -55,49 +55,33 @@ def hidden(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-class Frameworks(unittest.TestCase):
+class InterfaceCase(unittest.TestCase):
+    """What the interface is taken for."""
+
+    def assert_all(self, interface: str, *apps: object) -> None:
+        for app in apps:
+            with self.subTest(app=app):
+                self.assertEqual(interface, detect_interface(app))
+
+
+class Frameworks(InterfaceCase):
     """Real applications of real frameworks."""
 
-    def test_wsgi(self) -> None:
-        """Flask, Bottle, and werkzeug's middleware are WSGI."""
-        apps = {
-            "flask": flask.Flask("x"),
-            "bottle": bottle.Bottle(),
-            "werkzeug": werkzeug.middleware.dispatcher.DispatcherMiddleware(wsgi_app, {}),
-        }
-        for name, app in apps.items():
-            with self.subTest(framework=name):
-                self.assertEqual("wsgi", detect_interface(app))
-
-    def test_asgi(self) -> None:
-        """FastAPI, Starlette, Quart, and Starlette's middleware are ASGI."""
-        apps = {
-            "fastapi": fastapi.FastAPI(),
-            "starlette": starlette.applications.Starlette(),
-            "quart": quart.Quart("x"),
-            "middleware": starlette.middleware.cors.CORSMiddleware(asgi_app),
-        }
-        for name, app in apps.items():
-            with self.subTest(framework=name):
-                self.assertEqual("asgi", detect_interface(app))
-
-    def test_django_is_both(self) -> None:
-        """Django's two handlers are what their names say."""
+    def test_each(self) -> None:
+        """Flask, Bottle, Django's WSGI handler and werkzeug's middleware are WSGI; the asynchronous ones are ASGI."""
         if not settings.configured:
             settings.configure(SECRET_KEY="x")
         django.setup()
         from django.core.handlers.asgi import ASGIHandler
         from django.core.handlers.wsgi import WSGIHandler
 
-        self.assertEqual("wsgi", detect_interface(WSGIHandler()))
-        self.assertEqual("asgi", detect_interface(ASGIHandler()))
-
-    def test_flask_wrapped(self) -> None:
-        """A Flask application whose ``wsgi_app`` was replaced is still WSGI, and the bound method is, too."""
-        app = flask.Flask("x")
-        self.assertEqual("wsgi", detect_interface(app.wsgi_app))
-        app.wsgi_app = logged(app.wsgi_app)  # type: ignore[method-assign]
-        self.assertEqual("wsgi", detect_interface(app))
+        wrapped = flask.Flask("x")
+        wrapped.wsgi_app = logged(wrapped.wsgi_app)  # type: ignore[method-assign]
+        dispatcher = werkzeug.middleware.dispatcher.DispatcherMiddleware(wsgi_app, {})
+        self.assert_all("wsgi", flask.Flask("x"), flask.Flask("x").wsgi_app, wrapped, bottle.Bottle(), dispatcher)
+        self.assert_all("wsgi", WSGIHandler())
+        self.assert_all("asgi", fastapi.FastAPI(), starlette.applications.Starlette(), quart.Quart("x"), ASGIHandler())
+        self.assert_all("asgi", starlette.middleware.cors.CORSMiddleware(asgi_app))
 
     def test_nothing_is_imported(self) -> None:
         """No framework is imported to tell, and nor is uvicorn."""
@@ -112,26 +96,21 @@ class Frameworks(unittest.TestCase):
         self.assertEqual("wsgi\nset()\n", done.stdout + done.stderr)
 
 
-class Callables(unittest.TestCase):
+class Callables(InterfaceCase):
     """Every way to write one."""
 
-    def assert_is(self, interface: str, app: object) -> None:
-        self.assertEqual(interface, detect_interface(app))
-
     def test_functions(self) -> None:
-        """Functions, generator functions and lambdas."""
+        """Functions, generator functions and lambdas; a decorator that uses `functools.wraps` hides nothing."""
 
         def generates(environ: Any, start_response: Any) -> Any:
             yield environ, start_response
 
-        self.assert_is("wsgi", wsgi_app)
-        self.assert_is("wsgi", generates)
-        self.assert_is("wsgi", lambda e, s: [])
-        self.assert_is("asgi", asgi_app)
-        self.assert_is("asgi", lambda scope, receive, send: asgi_app(scope, receive, send))  # noqa: PLW0108
+        self.assert_all("wsgi", wsgi_app, generates, lambda e, s: [], logged(wsgi_app))
+        self.assert_all("asgi", asgi_app, lambda scope, receive, send: asgi_app(scope, receive, send))  # noqa: PLW0108
+        self.assert_all("asgi", logged(asgi_app), logged(logged(asgi_app)))
 
-    def test_objects(self) -> None:
-        """Objects with ``__call__``, and their bound methods."""
+    def test_objects_and_classes(self) -> None:
+        """Objects with ``__call__``, their bound methods, and classes whose instances are the calls."""
 
         class WSGI:
             def __call__(self, environ: Any, start_response: Any) -> Any: ...
@@ -140,13 +119,6 @@ class Callables(unittest.TestCase):
             async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
             async def serve(self, scope: Any, receive: Any, send: Any) -> None: ...
-
-        self.assert_is("wsgi", WSGI())
-        self.assert_is("asgi", ASGI())
-        self.assert_is("asgi", ASGI().serve)
-
-    def test_classes(self) -> None:
-        """Classes whose instances are the calls: an iterable of PEP 3333, an awaitable."""
 
         class Response:
             def __init__(self, environ: Any, start_response: Any) -> None: ...
@@ -158,28 +130,15 @@ class Callables(unittest.TestCase):
 
             def __await__(self) -> Any: ...
 
-        self.assert_is("wsgi", Response)
-        self.assert_is("asgi", Endpoint)
+        self.assert_all("wsgi", WSGI(), Response)
+        self.assert_all("asgi", ASGI(), ASGI().serve, Endpoint)
 
-    def test_partials(self) -> None:
-        """What a partial has bound does not count."""
+    def test_arguments(self) -> None:
+        """What a partial has bound does not count, nor do arguments with defaults, unless ASGI needs them."""
 
         def wsgi(config: Any, environ: Any, start_response: Any) -> Any: ...
 
         async def asgi(config: Any, scope: Any, receive: Any, send: Any) -> None: ...
-
-        self.assert_is("wsgi", functools.partial(wsgi, {}))
-        self.assert_is("asgi", functools.partial(asgi, {}))
-        self.assert_is("asgi", functools.partial(functools.partial(asgi), {}))
-
-    def test_decorated(self) -> None:
-        """A decorator that uses `functools.wraps` hides nothing."""
-        self.assert_is("wsgi", logged(wsgi_app))
-        self.assert_is("asgi", logged(asgi_app))
-        self.assert_is("asgi", logged(logged(asgi_app)))
-
-    def test_more_arguments(self) -> None:
-        """Arguments with defaults do not count, unless ASGI needs them."""
 
         def with_option(environ: Any, start_response: Any, option: Any = None) -> Any: ...
 
@@ -189,10 +148,9 @@ class Callables(unittest.TestCase):
 
         async def open_ended(scope: Any, *rest: Any) -> None: ...
 
-        self.assert_is("wsgi", with_option)
-        self.assert_is("asgi", with_options)
-        self.assert_is("asgi", either)
-        self.assert_is("asgi", open_ended)
+        self.assert_all("wsgi", functools.partial(wsgi, {}), with_option)
+        self.assert_all("asgi", functools.partial(asgi, {}), functools.partial(functools.partial(asgi), {}))
+        self.assert_all("asgi", with_options, either, open_ended)
 
     @unittest.skipUnless(sys.version_info >= (3, 12), "functions can be marked from Python 3.12 on")
     def test_marked(self) -> None:
@@ -201,62 +159,28 @@ class Callables(unittest.TestCase):
 
         def either(scope: Any, *rest: Any) -> Any: ...
 
-        self.assert_is("asgi", inspect.markcoroutinefunction(either))  # type: ignore[attr-defined,unused-ignore]
+        self.assert_all("asgi", inspect.markcoroutinefunction(either))  # type: ignore[attr-defined,unused-ignore]
 
 
 class Refusals(unittest.TestCase):
     """What cannot be told, or is neither: the message says what was found and what to do."""
 
-    def assert_refused(self, app: object, message: str) -> None:
-        with self.assertRaisesRegex(UsageError, f"^{re.escape(message)}$"):
-            detect_interface(app)
-
-    def test_not_callable(self) -> None:
-        """What cannot be called, such as a forgotten None or a module."""
-        self.assert_refused(None, f"the application is None, which cannot be called; {WANTED}")
-        self.assert_refused(sys, f"the application is {sys!r}, which cannot be called; {WANTED}")
-
-    def test_a_factory(self) -> None:
-        """A function without arguments is taken for a factory."""
+    def test_each(self) -> None:
+        """What cannot be called, a factory, ASGI 2, other arguments, any arguments, and those that are not told."""
 
         def create_app() -> object: ...
-
-        self.assert_refused(
-            create_app,
-            f"the application {create_app!r} takes no arguments; {WANTED}. Is it a factory? Hand over what it "
-            "returns, or 'module:factory()'.",
-        )
-
-    def test_any_arguments(self) -> None:
-        """A callable that takes anything could be either."""
-        app = hidden(wsgi_app)
-        self.assert_refused(
-            app, f"the application {_short(app)} takes any arguments, (*args, **kwargs), so it could be either. {SAY}"
-        )
-        self.assertRaisesRegex(UsageError, "takes any arguments", detect_interface, mock.MagicMock())
-
-    def test_other_arguments(self) -> None:
-        """A callable of one argument, of four, or with a keyword that must be given."""
-
-        async def handler(request: Any) -> None: ...
 
         def four(a: Any, b: Any, c: Any, d: Any) -> None: ...
 
         def keyword(environ: Any, start_response: Any, *, option: Any) -> None: ...
 
-        self.assert_refused(handler, f"the application {_short(handler)} awaits (request); {WANTED}. {SAY}")
-        self.assert_refused(four, f"the application {_short(four)} takes (a, b, c, d); {WANTED}. {SAY}")
-        self.assertRaisesRegex(UsageError, re.escape("*, option)"), detect_interface, keyword)
+        def secretive(environ: Any, start_response: Any) -> Any: ...
 
-    def test_two_arguments_and_async(self) -> None:
-        """A coroutine function of two arguments is not WSGI."""
+        secretive.__signature__ = "a secret"  # type: ignore[attr-defined]
 
-        async def app(environ: Any, start_response: Any) -> Any: ...
+        async def handler(request: Any) -> None: ...
 
-        self.assertRaisesRegex(UsageError, r"awaits \(environ, start_response\); wanted", detect_interface, app)
-
-    def test_asgi_2(self) -> None:
-        """The double callables of ASGI 2, functions and classes, are refused with the way to ASGI 3."""
+        async def mixed(environ: Any, start_response: Any) -> Any: ...
 
         def double(scope: Any) -> Any: ...
 
@@ -265,21 +189,29 @@ class Refusals(unittest.TestCase):
 
             async def __call__(self, receive: Any, send: Any) -> None: ...
 
-        for app in (double, Double):
+        factory = "Is it a factory? Hand over what it returns, or 'module:factory()'."
+        second = (
+            "is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "
+            "Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable()."
+        )
+        any_arguments = "takes any arguments, (*args, **kwargs), so it could be either"
+        for app, message in (
+            (None, f"is None, which cannot be called; {WANTED}"),
+            (sys, f"is {sys!r}, which cannot be called; {WANTED}"),
+            (create_app, f"{create_app!r} takes no arguments; {WANTED}. {factory}"),
+            (hidden(wsgi_app), f"{any_arguments}. {SAY}"),
+            (mock.MagicMock(), f"{any_arguments}. {SAY}"),
+            (handler, f"{_short(handler)} awaits (request); {WANTED}. {SAY}"),
+            (mixed, f"awaits (environ, start_response); {WANTED}. {SAY}"),
+            (four, f"{_short(four)} takes (a, b, c, d); {WANTED}. {SAY}"),
+            (keyword, f"takes (environ, start_response, *, option); {WANTED}. {SAY}"),
+            (double, f"{_short(double)} {second}"),
+            (Double, f"{_short(Double)} {second}"),
+            (secretive, f"does not say what arguments it takes. {SAY}"),
+        ):
             with self.subTest(app=app):
-                self.assert_refused(
-                    app,
-                    f"the application {_short(app)} is of ASGI 2: it is called with (scope), and what that returns "
-                    "with (receive, send). Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable().",
-                )
-
-    def test_no_signature(self) -> None:
-        """A callable that does not say what it takes."""
-
-        def app(environ: Any, start_response: Any) -> Any: ...
-
-        app.__signature__ = "a secret"  # type: ignore[attr-defined]
-        self.assertRaisesRegex(UsageError, "does not say what arguments it takes", detect_interface, app)
+                with self.assertRaisesRegex(UsageError, rf"^the application (.* )?{re.escape(message)}$"):
+                    detect_interface(app)
 
 
 def _short(value: object) -> str:
