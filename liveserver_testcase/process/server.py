@@ -67,9 +67,6 @@ class ProcessServer(Server):
         env: Environment variables that the child has besides those of this process.
         start_timeout: See `Server`.
         stop_timeout: See `Server`; a child that does not end within it is killed.
-
-    Raises:
-        UsageError: One of these is of the wrong kind.
     """
 
     scheme: ClassVar[str] = "process"

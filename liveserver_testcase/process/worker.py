@@ -185,8 +185,23 @@ def _end_group() -> None:
 
 def import_modules(modules: Mapping[str, str], main: Mapping[str, str]) -> None:
     """Import what pickled values refer to: see `find_modules` and `find_main`."""
+    global _importing_main
     if main:
-        _import_main(main)
+        from multiprocessing.spawn import prepare
+
+        _importing_main = True
+        try:
+            prepare(dict(main))  # under the name that `multiprocessing` gives it
+        except SystemExit as error:
+            where = main.get("init_main_from_path") or main.get("init_main_from_name")
+            from ..errors import UsageError
+
+            raise UsageError(
+                f"importing {where} in the server's process ended it (SystemExit: {error}). The process needs the "
+                "script's classes and must not run its tests: call unittest.main() under `if __name__ == '__main__':`"
+            ) from error
+        finally:
+            _importing_main = False
     for name, file in modules.items():
         try:
             pkgutil.resolve_name(f"{name}:")
@@ -199,26 +214,6 @@ def import_modules(modules: Mapping[str, str], main: Mapping[str, str]) -> None:
                 raise
             module = sys.modules[name] = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-
-
-def _import_main(main: Mapping[str, str]) -> None:
-    """Import the script that the parent runs, under the name that `multiprocessing` gives it."""
-    global _importing_main
-    from multiprocessing.spawn import prepare
-
-    _importing_main = True
-    try:
-        prepare(dict(main))
-    except SystemExit as error:
-        where = main.get("init_main_from_path") or main.get("init_main_from_name")
-        from ..errors import UsageError
-
-        raise UsageError(
-            f"importing {where} in the server's process ended it (SystemExit: {error}). The process needs the script's "
-            "classes and must not run its tests: call unittest.main() under `if __name__ == '__main__':`"
-        ) from error
-    finally:
-        _importing_main = False
 
 
 def _run_commands(pipe: Pipe, handler: CommandHandler) -> None:

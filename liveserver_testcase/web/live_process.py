@@ -21,7 +21,7 @@ import operator
 import pkgutil
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core.journal import Journal, JournalWindow, drain
@@ -62,15 +62,15 @@ class RecordUpdate(NamedTuple):
 def make_server(
     app: Any, server: str, window: JournalWindow, index: int, tls: bool | tuple[str, str] | bytes | None, **options: Any
 ) -> Any:
-    """Make a server of an application; called in the process in which it is to run.
+    """Make a server of an application, as `RemoteServer` has it, in the process in which it is to run.
 
     Args:
         app: An import string of the application, or a callable that makes it.
-        server: The import string of the server's class; it is called with the application and ``options``.
+        server: The import string of the server's class.
         window: The test that is running.
         index: The number of the first request.
         tls: As the class wants it, or certificate and key as PEM.
-        options: Such as host and port.
+        options: Further keywords of the class.
     """
     context = load_server_pem(tls) if isinstance(tls, bytes) else tls
     made = pkgutil.resolve_name(server)(app if isinstance(app, str) else app(), tls=context, **options)
@@ -261,16 +261,10 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         port: See `Server`.
         server: The import string of the class that serves it in the child; called with the application, ``host``,
             ``port``, ``tls`` and such.
-        options: Further keywords for that class, to be pickled.
         tls: True for a throw-away certificate, or ``(certfile, keyfile)``.
         external_host: See `HTTPServer`.
-        env: See `ProcessServer`.
-        journal_limit: How many requests are kept.
-        start_timeout: See `Server`.
-        stop_timeout: See `Server`.
-
-    Attributes:
-        journal: The requests of the child, in the order of their arrival; they outlive it.
+        journal_limit: How many requests are kept; they outlive the child.
+        settings: Further keywords of `ProcessServer`; of these ``options`` are for the class that serves.
     """
 
     label = "live-server"
@@ -284,28 +278,16 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
         port: int = 0,
         *,
         server: str = f"{__package__}.live:LiveServer",
-        options: Mapping[str, Any] | None = None,
         tls: bool | tuple[str, str] | ssl.SSLContext | None = None,
         external_host: str | None = None,
-        env: Mapping[str, str] | None = None,
         journal_limit: int = 10_000,
-        start_timeout: float = 10.0,
-        stop_timeout: float = 2.0,
+        **settings: Any,
     ) -> None:
         if isinstance(tls, ssl.SSLContext):
             raise UsageError(
                 f"tls is {tls!r}, which cannot be sent to the server's process; wanted True, or (certfile, keyfile)"
             )
-        ProcessServer.__init__(
-            self,
-            make_server,
-            host=host,
-            port=port,
-            options=options,
-            env=env,
-            start_timeout=start_timeout,
-            stop_timeout=stop_timeout,
-        )
+        ProcessServer.__init__(self, make_server, host=host, port=port, **settings)
         RequestLog.__init__(self, journal_limit)
         self.app = app
         self.journal: SyncedJournal = SyncedJournal(journal_limit, self._sync, self._follow)

@@ -98,19 +98,23 @@ class Node:
         node = self.get(key)
         return default if node is None else node.contents
 
-    def items(self) -> Iterator[tuple[str, Node]]:
-        """The keys of a mapping, and what is below them; nothing of anything else."""
-        if isinstance(self.contents, dict):
-            for key, value in self.contents.items():
-                yield str(key), Node(value, self._resolver)
+    def items(self, *keys: str) -> Iterator[tuple[str, Node]]:
+        """The keys of a mapping, or of the one below these keys, and what is below them; nothing of anything else."""
+        node = self.get(*keys)
+        if node is not None and isinstance(node.contents, dict):
+            for key, value in node.contents.items():
+                yield str(key), Node(value, node._resolver)
 
     def join(self, others: Sequence[Node]) -> Node:
         """A schema that wants what this one and the others want."""
         return Node({"allOf": [self.contents, *(other.contents for other in others)]}, self._resolver)
 
-    def list(self) -> list[Node]:
-        """The items of a list; none of anything else."""
-        return [Node(item, self._resolver) for item in self.contents] if isinstance(self.contents, list) else []
+    def list(self, *keys: str) -> list[Node]:
+        """The items of a list, or of the one below these keys; none of anything else."""
+        node = self.get(*keys)
+        if node is None or not isinstance(node.contents, list):
+            return []
+        return [Node(item, node._resolver) for item in node.contents]
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,8 +257,7 @@ class Document:
     # -- operations ------------------------------------------------------------------------------------------------
 
     def _find_operations(self) -> Iterator[Operation]:
-        paths = self._root.get("paths")
-        for path, item in paths.items() if paths is not None else ():
+        for path, item in self._root.items("paths"):
             pieces = _PLACEHOLDER.split(path)
             pieces[::2] = [re.escape(decode_template_path(piece)) for piece in pieces[::2]]
             pieces[1::2] = ["([^/]+)"] * (len(pieces) // 2)
@@ -263,15 +266,12 @@ class Document:
                 node = item.get(method)
                 if node is not None:
                     form = node.get("requestBody", "content", _MULTIPART)
-                    fields = form.get("schema", "properties") if form is not None else None
-                    if form is not None and fields is not None:
-                        # read as those of any other form, of which openapi-core knows the types
-                        encoding = form.contents.setdefault("encoding", {})
-                        for name, field in fields.items():
+                    if form is not None:  # its fields are read as those of any other form, which may have types
+                        for name, field in form.items("schema", "properties"):
                             if field.read("type") in ("integer", "number", "boolean"):
-                                encoding.setdefault(name, {"style": "form"})
+                                form.contents.setdefault("encoding", {}).setdefault(name, {"style": "form"})
                     servers = node.get("servers") or item.get("servers") or self._root.get("servers")
-                    bases = tuple(dict.fromkeys(map(_read_base_path, servers.list() if servers is not None else [])))
+                    bases = tuple(dict.fromkeys(map(_read_base_path, servers.list() if servers is not None else ())))
                     name = str(node.read("operationId") or f"{method.upper()} {path}")
                     yield Operation(method.upper(), path, node, bases or ("",), name, pattern)
 
@@ -370,8 +370,7 @@ class Document:
         name, location = getattr(error, "name", ""), getattr(error, "location", "")
         where = f"{location} parameter {name!r}" if location else f"header {name!r}" if name else "body"
         for owner in (self._root.get("paths", operation.path), operation.node):
-            parameters = owner.get("parameters") if owner is not None else None
-            for each in parameters.list() if parameters is not None else []:
+            for each in owner.list("parameters") if owner is not None else ():
                 if (each.read("name"), each.read("in")) == (name, location):
                     node = each
         place = self._find_place(node)
@@ -450,15 +449,9 @@ def decode_template_path(path: str) -> str:
 
 def _read_base_path(server: Node) -> str:
     """The path of a server's URL, with the defaults of its variables."""
-    url = str(server.read("url", "/"))
-    variables = server.get("variables")
-    defaults = dict(variables.items()) if variables is not None else {}
-
-    def fill(match: re.Match[str]) -> str:
-        known = defaults.get(match[1])
-        return str(known.read("default", "")) if known is not None else match[1]
-
-    path = urlsplit(_PLACEHOLDER.sub(fill, url)).path
+    defaults = {name: str(variable.read("default", "")) for name, variable in server.items("variables")}
+    url = _PLACEHOLDER.sub(lambda match: defaults.get(match[1], match[1]), str(server.read("url", "/")))
+    path = urlsplit(url).path
     return decode_template_path(f"/{path.strip('/')}".rstrip("/"))
 
 
