@@ -73,30 +73,24 @@ class WithFlask(NoLeaks):
 
         return app
 
-    def run_app(self, path: str, app: Any = None, **config: Any) -> Outcome:
-        return run_case(make_case(LiveServerTestCase, app=app or self.make_app(**config), test=visit(path)))
+    def run_app(self, path: str, app: Any = None) -> Outcome:
+        return run_case(make_case(LiveServerTestCase, app=app or self.make_app(), test=visit(path)))
 
     def test_swallowed(self) -> None:
-        """An exception that Flask answers with a 500 fails the test; the view stands in the traceback."""
-        outcome = self.run_app("/boom")
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"), outcome.report)
-        self.assertIn(", in boom\n", outcome.report)
+        """An exception that Flask answers with a 500 fails the test once, whether it lets it through as well or not.
 
-    def test_propagated(self) -> None:
-        """One that Flask signals and lets through as well counts once."""
-        outcome = self.run_app("/boom", PROPAGATE_EXCEPTIONS=True)
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"), outcome.report)
-
-    def test_error_page_of_its_own(self) -> None:
-        """A page for errors 500 changes nothing of that."""
-        app = self.make_app()
-        app.register_error_handler(500, lambda error: ("sorry", 500))
-        self.assertEqual({"run": 1, "failures": 1}, self.run_app("/boom", app).summary)
+        The view stands in the traceback.
+        """
+        page = self.make_app()
+        page.register_error_handler(500, lambda error: ("sorry", 500))
+        for app in (self.make_app(), self.make_app(PROPAGATE_EXCEPTIONS=True), page):
+            outcome = self.run_app("/boom", app)
+            self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+            self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"))
+            self.assertIn(", in boom\n", outcome.report)
 
     def test_error_page_that_fails(self) -> None:
-        """Where that page raises too, both count, the first one first."""
+        """Where the page for errors raises too, both count, the first one first."""
         app = self.make_app()
 
         def fail(error: Exception) -> Any:
@@ -110,7 +104,7 @@ class WithFlask(NoLeaks):
         """What the application handles, or answers with a 500 on purpose, is no error."""
         for path in ("/handled", "/abort", "/"):
             with self.subTest(path=path):
-                self.assertEqual({"run": 1}, self.run_app(path).summary)
+                self.run_app(path).assert_passed()
 
     def test_streamed(self) -> None:
         """An exception in the middle of a stream counts once."""
@@ -135,17 +129,8 @@ class WithFlask(NoLeaks):
 
         run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
 
-    def test_two_servers(self) -> None:
-        """Of two servers that serve one application each keeps what was raised in its own requests."""
-        app = self.make_app()
-        with LiveServer(app) as one, LiveServer(app) as other:
-            requests.get(one.url_for("/boom?1"), timeout=10)
-            requests.get(other.url_for("/boom?2"), timeout=10)
-            self.assertEqual(["GET /boom?1"], [exchange.describe() for exchange, _ in one.take_errors()])
-            self.assertEqual(["GET /boom?2"], [exchange.describe() for exchange, _ in other.take_errors()])
-
     def test_two_servers_at_once(self) -> None:
-        """So they do when their requests overlap."""
+        """Of two servers that serve one application each keeps what was raised in its own requests."""
         app = self.make_app()
         meeting = threading.Barrier(2, timeout=10)
         app.before_request(lambda: meeting.wait() and None)
@@ -162,32 +147,7 @@ class WithFlask(NoLeaks):
         self.assertEqual([["/boom?0"], ["/boom?1"]], found)
 
     def test_nothing_is_left_connected(self) -> None:
-        """A server that has stopped hears no more, and one that starts again does once."""
-        from flask import got_request_exception
-
-        before = len(got_request_exception.receivers)
-        server = LiveServer(self.make_app())
-        for _ in range(2):
-            with server:
-                requests.get(server.url_for("/boom"), timeout=10)
-                self.assertEqual(1, len(server.take_errors()))
-            self.assertEqual(before, len(got_request_exception.receivers))
-
-    def test_nothing_is_connected_while_it_does_not_run(self) -> None:
-        """A test that begins while the server does not run connects nothing, which no stop would disconnect."""
-        from flask import got_request_exception
-
-        before = len(got_request_exception.receivers)
-        server = LiveServer(self.make_app())
-        server.begin("before the start")
-        self.assertEqual(before, len(got_request_exception.receivers))
-        with server:
-            pass
-        server.begin("after the stop")
-        self.assertEqual(before, len(got_request_exception.receivers))
-
-    def test_nothing_is_left_after_a_failed_start(self) -> None:
-        """Nor does a server that could not start."""
+        """A server is connected to Flask's signals while it runs, and only then, also if a start fails."""
         from flask import got_request_exception
 
         before = len(got_request_exception.receivers)
@@ -195,6 +155,13 @@ class WithFlask(NoLeaks):
         with mock.patch("threading.Thread.start", side_effect=RuntimeError("no more threads")):
             with self.assertRaises(ServerStartError):
                 server.start()
+        for _ in range(2):
+            self.assertEqual(before, len(got_request_exception.receivers))
+            server.begin("while it does not run")
+            self.assertEqual(before, len(got_request_exception.receivers))
+            with server:
+                requests.get(server.url_for("/boom"), timeout=10)
+                self.assertEqual(1, len(server.take_errors()))
         self.assertEqual(before, len(got_request_exception.receivers))
 
     def test_loaded_later(self) -> None:
@@ -334,51 +301,36 @@ DJANGO = """
 class WithDjango(unittest.TestCase):
     """Django, in a process of its own: it can be set up once only, and warns of itself."""
 
-    reports: dict[str, str]
+    def test_each(self) -> None:
+        """An exception that Django answers with a 500 fails the test once.
 
-    @classmethod
-    def setUpClass(cls) -> None:
+        So does one that it answers with its page for developers, or lets through as well, one of an asynchronous view,
+        or under asynchronous middleware, where Django handles exceptions in yet another thread.  It works in one class
+        with Django's own, in both orders.  What their test client provokes, and a 500 on purpose, are no error.
+        """
         process = run_python(DJANGO, options=("-X", "dev"))
-        if process.returncode:
-            raise AssertionError(process.stdout + process.stderr)
+        self.assertEqual(0, process.returncode, process.stdout + process.stderr)
         lines = [line.split(" ", 1) for line in process.stdout.splitlines()]
-        cls.reports = {name: ast.literal_eval(text) for name, text in lines}
-
-    def check(self, name: str, path: str) -> None:
-        """The test has failed for one exception in the application."""
-        wanted = f"AssertionError: the application raised an error:\n  GET {path}: RuntimeError: kaboom\n"
-        self.assertIn(wanted, self.reports[name])
-
-    def test_swallowed(self) -> None:
-        """An exception that Django answers with a 500 fails the test."""
-        self.check("Case.test_boom", "/boom")
-
-    def test_debug_page(self) -> None:
-        """So does one that it answers with its page for developers."""
-        self.check("Case.test_debug", "/boom")
-
-    def test_propagated(self) -> None:
-        """One that it signals and lets through as well counts once."""
-        self.check("Case.test_propagated", "/boom")
-
-    def test_asynchronous_view(self) -> None:
-        """An asynchronous view is heard of."""
-        self.check("Case.test_later", "/later")
-
-    def test_asynchronous_middleware(self) -> None:
-        """So it is under asynchronous middleware, where Django handles exceptions in yet another thread."""
-        self.check("UnderMiddleware.test_later", "/later")
-
-    def test_next_to_their_classes(self) -> None:
-        """It works in one class with Django's own, in both orders; what their test client provokes does not count."""
-        for case in ("WithTheirs", "TheirsFirst"):
-            with self.subTest(case=case):
-                self.check(f"{case}.test_boom", "/boom")
-                self.assertEqual(("", ""), (self.reports[f"{case}.test_fine"], self.reports[f"{case}.test_client"]))
-
-    def test_no_error(self) -> None:
-        """A page, and a 500 on purpose, are no error."""
-        self.assertEqual(("", ""), (self.reports["Case.test_fine"], self.reports["Case.test_wrong"]))
+        reports = {name: ast.literal_eval(text) for name, text in lines}
+        for name, path in (
+            ("Case.test_boom", "/boom"),
+            ("Case.test_debug", "/boom"),
+            ("Case.test_propagated", "/boom"),
+            ("Case.test_later", "/later"),
+            ("UnderMiddleware.test_later", "/later"),
+            ("WithTheirs.test_boom", "/boom"),
+            ("TheirsFirst.test_boom", "/boom"),
+            ("Case.test_fine", ""),
+            ("Case.test_wrong", ""),
+            ("WithTheirs.test_fine", ""),
+            ("WithTheirs.test_client", ""),
+            ("TheirsFirst.test_fine", ""),
+            ("TheirsFirst.test_client", ""),
+        ):
+            with self.subTest(name=name):
+                wanted = f"AssertionError: the application raised an error:\n  GET {path}: RuntimeError: kaboom\n"
+                self.assertIn(wanted if path else "", reports[name])
+                self.assertEqual(bool(path), bool(reports[name]))
 
 
 class WithoutAFramework(NoLeaks):

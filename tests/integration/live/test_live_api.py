@@ -242,83 +242,61 @@ class RequestsTest(NoClassLeaks, LiveServerTestCase):
         run_live(test, app=make_app(gate=gate)).assert_passed()
 
 
-class InCoroutines(NoLeaks):
-    """The same questions where an event loop runs."""
+class InCoroutines(NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """The same questions where an event loop runs: each wait has a form for coroutines; the plain one is refused."""
 
-    def test_all_waits(self) -> None:
-        """Each wait has a form for coroutines, and the plain form is refused."""
-        gate = Gate()
+    gate = Gate()
+    app = make_app(gate=gate)
 
-        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
-            app = make_app(gate=gate)
+    async def test_idle(self) -> None:
+        """A request in flight is waited for."""
+        request = asyncio.create_task(asyncio.to_thread(self.live.get, "/gate"))
+        await asyncio.to_thread(self.gate.entered.wait, HANG)
+        with self.assertRaisesRegex(AssertionError, "still in flight after 0 s:\n  GET /gate"):
+            await self.live_server.wait_until_idle_async(0)
+        asyncio.get_running_loop().call_soon(self.gate.open.set)
+        await self.live_server.wait_until_idle_async()
+        await self.assertNoLiveErrorsAsync()
+        await request
 
-            async def test_idle(self) -> None:
-                request = asyncio.create_task(asyncio.to_thread(self.live.get, "/gate"))
-                await asyncio.to_thread(gate.entered.wait, HANG)
-                with self.assertRaisesRegex(AssertionError, "still in flight after 0 s:\n  GET /gate"):
-                    await self.live_server.wait_until_idle_async(0)
-                asyncio.get_running_loop().call_soon(gate.open.set)
-                await self.live_server.wait_until_idle_async()
-                await self.assertNoLiveErrorsAsync()
-                await request
+    async def test_errors(self) -> None:
+        """Errors are waited for."""
+        async with self.expectLiveErrors(RuntimeError) as expected:
+            await asyncio.to_thread(self.live.get, "/boom")
+        self.assertEqual(["kaboom"], [str(error) for error in expected.errors])
+        await asyncio.to_thread(self.live.get, "/boom")
+        with self.assertRaisesRegex(AssertionError, "RuntimeError: kaboom"):
+            await self.assertNoLiveErrorsAsync()
+        with self.assertRaisesRegex(AssertionError, "raised no ValueError in this block"):
+            async with self.expectLiveErrors(ValueError):
+                pass
 
-            async def test_errors(self) -> None:
-                async with self.expectLiveErrors(RuntimeError) as expected:
-                    await asyncio.to_thread(self.live.get, "/boom")
-                self.assertEqual(["kaboom"], [str(error) for error in expected.errors])
-                await asyncio.to_thread(self.live.get, "/boom")
-                with self.assertRaisesRegex(AssertionError, "RuntimeError: kaboom"):
-                    await self.assertNoLiveErrorsAsync()
-                with self.assertRaisesRegex(AssertionError, "raised no ValueError in this block"):
-                    async with self.expectLiveErrors(ValueError):
-                        pass
-
-            async def test_refused(self) -> None:
-                with self.assertRaisesRegex(UsageError, r"write await self\.live_server\.wait_until_idle_async"):
-                    self.live_server.wait_until_idle()
-                with self.assertRaisesRegex(UsageError, r"write await self\.assertNoLiveErrorsAsync"):
-                    self.assertNoLiveErrors()
-                expected = self.expectLiveErrors(ValueError)
-                with self.assertRaisesRegex(UsageError, r"write async with self\.expectLiveErrors"), expected:
-                    pass
-
-        run_case(Case).assert_passed(3)
-
-    def test_async_form(self) -> None:
-        """The asynchronous form waits without blocking the loop, on which the client runs."""
-
-        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
-            app = make_app()
-
-            async def test_it(self) -> None:
-                later = asyncio.create_task(asyncio.to_thread(self.live.get, "/"))
-                self.assertEqual("/", (await self.assertLiveRequestedAsync("GET", "/", status=200)).path)
-                await later
-                self.assertEqual("/", self.assertLiveRequested("GET").path)
-
-        run_case(Case).assert_passed()
-
-    def test_plain_form(self) -> None:
-        """The plain form does not wait there, and says what to write."""
-
-        class Case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
-            app = make_app()
-
-            async def test_it(self) -> None:
-                self.assertLiveRequested("GET", "/")
-
-        self.assertTrue(
-            run_case(Case).report.endswith(
-                "AssertionError: GET / never came; wanted at least once. In this test no request came.\n"
-                "there was no wait, as it would block the event loop of this test; "
-                "write await self.assertLiveRequestedAsync(…)"
-            )
+    async def test_requests(self) -> None:
+        """The asynchronous form waits without blocking the loop, on which the client runs; the plain one looks once."""
+        with self.assertRaises(AssertionError) as caught:
+            self.assertLiveRequested("GET", "/")
+        self.assertEqual(
+            "GET / never came; wanted at least once. In this test no request came.\n"
+            "there was no wait, as it would block the event loop of this test; "
+            "write await self.assertLiveRequestedAsync(…)",
+            str(caught.exception),
         )
+        later = asyncio.create_task(asyncio.to_thread(self.live.get, "/"))
+        self.assertEqual("/", (await self.assertLiveRequestedAsync("GET", "/", status=200)).path)
+        await later
+        self.assertEqual("/", self.assertLiveRequested("GET").path)
 
-    def test_keywords(self) -> None:
-        """An unknown keyword is answered with the nearest."""
-        report = run_live(lambda self: self.assertLiveRequested("GET", timeot=1)).report
-        self.assertIn("unexpected keyword argument 'timeot'. Did you mean 'timeout'?", report)
+    async def test_refused(self) -> None:
+        """The plain forms of the others say what to write."""
+        with self.assertRaisesRegex(UsageError, r"write await self\.live_server\.wait_until_idle_async"):
+            self.live_server.wait_until_idle()
+        with self.assertRaisesRegex(UsageError, r"write await self\.assertNoLiveErrorsAsync"):
+            self.assertNoLiveErrors()
+        expected = self.expectLiveErrors(ValueError)
+        with self.assertRaisesRegex(UsageError, r"write async with self\.expectLiveErrors"), expected:
+            pass
+        with self.assertRaisesRegex(TypeError, "unexpected keyword argument 'timeot'. Did you mean 'timeout'?"):
+            self.assertLiveRequested("GET", timeot=1)  # type: ignore[call-arg]
 
 
 class OutputTest(NoLeaks):
@@ -378,13 +356,15 @@ class ScopesTest(NoLeaks):
         tests = {"test_1": Base.visit, "test_2": Base.visit}
         return [type(f"Case{n}", (Base,), {**tests, **members}) for n in range(count)], made, urls
 
-    def test_test(self) -> None:
-        """Each test has a server of its own, and an application; ``function`` is another word for it."""
-        for scope in ("test", "function"):
-            cases, made, urls = self.make_classes(scope)
-            run_case(*cases).assert_passed(4)
-            self.assertEqual(4, len(made))
-            self.assertTrue(all(is_refused(url) for url in urls))
+    def test_test_and_class(self) -> None:
+        """Each test, or each class, has a server and an application of its own; ``function`` is a word for ``test``."""
+        for scope, count in (("test", 4), ("function", 4), ("class", 2)):
+            with self.subTest(scope=scope):
+                cases, made, urls = self.make_classes(scope)
+                run_case(*cases).assert_passed(4)
+                self.assertEqual(count, len(made))
+                self.assertLessEqual(len(set(urls)), count)
+                self.assertTrue(all(is_refused(url) for url in urls))
 
     def test_test_errors(self) -> None:
         """With a server a test, the errors are the test's too; one that cannot start fails its test."""
@@ -415,12 +395,6 @@ class ScopesTest(NoLeaks):
             "when it begins",
             run_case(case).report,
         )
-
-    def test_class(self) -> None:
-        """Each class has its own."""
-        cases, made, urls = self.make_classes("class")
-        run_case(*cases).assert_passed(4)
-        self.assertEqual((2, 2), (len(made), len(set(urls))))
 
     def test_module(self) -> None:
         """The classes of a module share one, which ends with the module."""

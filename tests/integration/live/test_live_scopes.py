@@ -35,40 +35,18 @@ BASE = textwrap.dedent(
     """
 )
 
-TESTS = textwrap.dedent(
-    """
-    from base import Base
-
-    class PackageTest(Base):
-        live_scope = "package"
-
-        def test_1(self):
-            self.check()
-
-        def test_2(self):
-            self.check()
-
-    class OtherPackageTest(Base):
-        live_scope = "package"
-
-        def test_1(self):
-            self.check()
-
-    class FunctionTest(Base):
-        live_scope = "function"
-
-        def test_1(self):
-            self.check()
-
-        def test_2(self):
-            self.check()
-
-    class SessionTest(Base):
-        live_scope = "session"
-
-        def test_1(self):
-            self.check()
-    """
+TESTS = "from base import Base\n" + "".join(
+    f"""
+class {name}(Base):
+    live_scope = "{scope}"
+    test_1 = {second} = Base.check
+"""
+    for name, scope, second in (
+        ("PackageTest", "package", "test_2"),
+        ("OtherPackageTest", "package", "again"),
+        ("FunctionTest", "function", "test_2"),
+        ("SessionTest", "session", "again"),
+    )
 )
 
 
