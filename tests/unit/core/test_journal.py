@@ -1,24 +1,30 @@
-"""The journal: order, windows, limits, and waiting without a lost wake-up."""
+"""The journal: order, windows, limits, and waiting without a lost wake-up, in threads and in coroutines."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import sys
 import threading
+import time
+import unittest
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from unittest import mock
 
 from freezegun import freeze_time
 
 from liveserver_testcase.core.journal import Journal, JournalWindow, drain
 from liveserver_testcase.errors import UsageError
-from tests.support import HANG, NoLeaks
+from tests.support import HANG, NoLeaks, wait_until
 
 
 @dataclass
 class Note:
     """The least that a journal can keep."""
 
-    text: str
+    text: str = ""
     index: int = -1
     window: JournalWindow = field(default_factory=lambda: JournalWindow(-1, "none yet"))
 
@@ -27,8 +33,8 @@ def texts(notes: list[Note]) -> list[str]:
     return [note.text for note in notes]
 
 
-class TheRecord(NoLeaks):
-    """What was added, and in which test."""
+class JournalCase(NoLeaks):
+    """A journal."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -38,52 +44,37 @@ class TheRecord(NoLeaks):
         for note in notes:
             self.journal.add(Note(note))
 
-    def test_entries_are_in_the_order_of_their_arrival(self) -> None:
-        """`entries()` gives what was added, oldest first, with indexes from 0."""
-        self.add("a", "b", "c")
-        self.assertEqual(["a", "b", "c"], texts(self.journal.entries()))
+    def switch_often(self) -> None:
+        """Have the threads take turns at every step."""
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-6)
+
+
+class TheRecord(JournalCase):
+    """What was added, and in which test."""
+
+    def test_entries(self) -> None:
+        """`entries` gives what was added until then, oldest first, with indexes from 0; first of no test, window 0."""
+        self.add("a", "b")
+        before = self.journal.entries()
+        self.add("c")
+        self.assertEqual((["a", "b"], ["a", "b", "c"]), (texts(before), texts(self.journal.entries())))
         self.assertEqual([0, 1, 2], [note.index for note in self.journal.entries()])
         self.assertEqual(3, len(self.journal))
-
-    def test_entries_are_a_snapshot(self) -> None:
-        """What is added later does not appear in a list that was handed out."""
-        self.add("a")
-        before = self.journal.entries()
-        self.add("b")
-        self.assertEqual(["a"], texts(before))
-
-    def test_before_the_first_test(self) -> None:
-        """What comes before any test has begun belongs to window 0."""
-        self.add("early")
         self.assertEqual(JournalWindow(0, "before the first test"), self.journal.window)
-        self.assertEqual(self.journal.window, self.journal.entries()[0].window)
+        self.assertEqual({0}, {note.window.number for note in self.journal.entries()})
 
-    def test_an_entry_belongs_to_the_epoch_it_came_in(self) -> None:
-        """`begin` makes the next window; entries can be asked for by window."""
+    def test_windows(self) -> None:
+        """`begin` makes the next window, also for a test of the same name; entries can be asked for by window."""
         first = self.journal.begin("test_a")
         self.add("a")
-        second = self.journal.begin("test_b")
+        second = self.journal.begin("test_a")
         self.add("b")
-        self.assertEqual((JournalWindow(1, "test_a"), JournalWindow(2, "test_b")), (first, second))
+        self.journal.add(Note("late"), first)  # which began in an earlier test
+        self.assertEqual((JournalWindow(1, "test_a"), JournalWindow(2, "test_a")), (first, second))
         self.assertIs(second, self.journal.window)
-        self.assertEqual(["a"], texts(self.journal.entries(first)))
+        self.assertEqual(["a", "late"], texts(self.journal.entries(first)))
         self.assertEqual(["b"], texts(self.journal.entries(second)))
-        self.assertEqual(["a", "b"], texts(self.journal.entries()))
-
-    def test_an_entry_may_be_of_an_earlier_epoch(self) -> None:
-        """What began in an earlier test can be added to that one."""
-        first = self.journal.begin("test_a")
-        self.journal.begin("test_b")
-        self.journal.add(Note("late"), first)
-        self.assertEqual(["late"], texts(self.journal.entries(first)))
-
-    def test_two_tests_of_one_name_are_two_epochs(self) -> None:
-        """Epochs are told apart by their number, as when a test is run again."""
-        first = self.journal.begin("test_a")
-        self.add("a")
-        again = self.journal.begin("test_a")
-        self.assertEqual([], self.journal.entries(again))
-        self.assertEqual(["a"], texts(self.journal.entries(first)))
 
     def test_clear_forgets_and_goes_on(self) -> None:
         """`clear` forgets the entries; indexes and windows are never used twice."""
@@ -100,12 +91,8 @@ class TheRecord(NoLeaks):
         self.assertEqual((0, ""), (journal.dropped, journal.dropped_message))
         for text in "abcde":
             journal.add(Note(text))
-        self.assertEqual(["d", "e"], texts(journal.entries()))
-        self.assertEqual(3, journal.dropped)
-        self.assertEqual(
-            "the journal keeps 2 entries, and 3 more came: the oldest are gone. Set a higher limit to keep them.",
-            journal.dropped_message,
-        )
+        wanted = "the journal keeps 2 entries, and 3 more came: the oldest are gone. Set a higher limit to keep them."
+        self.assertEqual((["d", "e"], 3, wanted), (texts(journal.entries()), journal.dropped, journal.dropped_message))
         journal.clear()
         self.assertEqual((0, ""), (journal.dropped, journal.dropped_message))
 
@@ -116,16 +103,9 @@ class TheRecord(NoLeaks):
             with self.subTest(limit=limit), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
                 Journal(limit)  # type: ignore[arg-type]
 
-    def test_take_all(self) -> None:
-        """`drain` empties a list in place and hands on what was in it."""
-        found = [1, 2]
-        self.assertEqual([1, 2], drain(found))
-        self.assertEqual([], found)
-
-    def test_take_all_beside_appending_threads(self) -> None:
-        """Nothing is lost or taken twice while other threads append."""
-        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(1e-6)
+    def test_drain_beside_appending_threads(self) -> None:
+        """`drain` empties a list in place: nothing is lost or taken twice while other threads append."""
+        self.switch_often()
         found: list[int] = []
         taken: list[int] = []
         adder = threading.Thread(target=lambda: [found.append(number) for number in range(50_000)])
@@ -135,115 +115,102 @@ class TheRecord(NoLeaks):
         adder.join(HANG)
         self.assertEqual(list(range(50_000)), taken + drain(found))
 
+    def test_entries_of_many_threads(self) -> None:
+        """Entries that eight threads add at once are all kept, with indexes in the order they stand in."""
+        self.switch_often()
+        adders = [
+            threading.Thread(target=lambda name=name: self.add(*(f"{name}{number}" for number in range(200))))
+            for name in "abcdefgh"
+        ]
+        for adder in adders:
+            adder.start()
+        for adder in adders:
+            adder.join(HANG)
+        entries = self.journal.entries()
+        self.assertEqual(list(range(1600)), [entry.index for entry in entries])
+        for name in "abcdefgh":
+            self.assertEqual([f"{name}{n}" for n in range(200)], [t for t in texts(entries) if t[0] == name])
 
-class Waiting(NoLeaks):
+
+class Waiting(JournalCase):
     """`wait_for` a predicate, in one thread, while others add."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.journal: Journal[Note] = Journal()
-
-    def while_waiting(self, act: object, predicate: object, timeout: float = HANG) -> object:
+    def while_waiting(self, act: Callable[[], object], predicate: Callable[[], object]) -> object:
         """What `wait_for` returns if ``act`` is called once it has asked for the first time."""
         asked = threading.Event()
 
         def ask() -> object:
-            result = predicate()  # type: ignore[operator]
+            result = predicate()
             asked.set()
             return result
 
         def act_then() -> None:
             asked.wait(HANG)
-            act()  # type: ignore[operator]
+            act()
 
         other = threading.Thread(target=act_then)
         other.start()
         try:
-            return self.journal.wait_for(ask, timeout)
+            return self.journal.wait_for(ask, HANG)
         finally:
             other.join(HANG)
 
-    def test_what_is_true_already_is_returned(self) -> None:
-        """A predicate that is true at once is asked once, and its result is returned."""
-        answers = iter([["found"]])
-        self.assertEqual(["found"], self.journal.wait_for(lambda: next(answers), HANG))
-
-    def test_no_timeout_asks_once(self) -> None:
-        """With 0 seconds the predicate is asked once."""
-        answers = iter([""])
-        self.assertEqual("", self.journal.wait_for(lambda: next(answers), 0))
-
-    def test_it_gives_up(self) -> None:
-        """After the timeout the last result, a false one, is returned."""
+    def test_how_often_it_asks(self) -> None:
+        """What is true at once is returned, with 0 seconds whatever is; the last result when the time is over."""
+        for seconds, answer in ((HANG, ["found"]), (0, [])):
+            answers = iter([answer])
+            with self.subTest(seconds=seconds):
+                self.assertIs(answer, self.journal.wait_for(lambda answers=answers: next(answers), seconds))
         self.assertEqual([], self.journal.wait_for(list, 0.01))
 
-    def test_an_entry_wakes(self) -> None:
-        """`add` wakes a waiter."""
-        found = self.while_waiting(lambda: self.journal.add(Note("a")), self.journal.entries)
-        self.assertEqual(["a"], texts(found))  # type: ignore[arg-type]
-
-    def test_a_change_of_an_entry_wakes(self) -> None:
-        """`touch` wakes a waiter who looks into an entry."""
-        note = Note("begun")
-        self.journal.add(note)
+    def test_what_wakes(self) -> None:
+        """A new entry, a change of one, `clear` and `begin` wake a waiter, also while the clocks stand still."""
+        note, journal = Note("begun"), self.journal
 
         def complete() -> None:
             note.text = "completed"
-            self.journal.notify()
+            journal.notify(note)
 
-        self.assertTrue(self.while_waiting(complete, lambda: note.text == "completed"))
+        table: list[tuple[Callable[[], object], Callable[[], object]]] = [
+            (lambda: journal.add(note), journal.entries),
+            (complete, lambda: note.text == "completed"),
+            (journal.clear, lambda: not len(journal)),
+            (lambda: journal.begin("b"), lambda: journal.window.number),
+        ]
+        for act, predicate in table:
+            self.assertTrue(self.while_waiting(act, predicate))
+        with freeze_time("2001-02-03"):
+            self.assertFalse(journal.wait_for(lambda: False, 0.01))
+            self.assertTrue(self.while_waiting(lambda: journal.add(Note()), lambda: len(journal)))
 
-    def test_clear_wakes(self) -> None:
-        """`clear` wakes a waiter."""
-        self.journal.add(Note("a"))
-        self.assertTrue(self.while_waiting(self.journal.clear, lambda: not len(self.journal)))
-
-    def test_begin_wakes(self) -> None:
-        """`begin` wakes a waiter."""
-        self.assertTrue(self.while_waiting(lambda: self.journal.begin("b"), lambda: self.journal.window.number))
-
-    def test_the_predicate_may_use_the_journal(self) -> None:
-        """The predicate runs without the lock: it may call everything, even wait."""
+    def test_what_the_predicate_may_do(self) -> None:
+        """It runs without the lock: it may call everything, even wait; what it raises passes through."""
 
         def predicate() -> bool:
             self.journal.notify()
             self.journal.begin("again")
             self.journal.wait_for(lambda: True, HANG)
-            self.journal.add(Note("mine"))
+            self.add("mine")
             return len(self.journal.entries()) >= 3
 
         self.assertTrue(self.journal.wait_for(predicate, HANG))
-
-    def test_an_error_of_the_predicate_passes_through(self) -> None:
-        """What the predicate raises is raised, and the journal goes on."""
-        with self.assertRaises(ZeroDivisionError):
-            self.journal.wait_for(lambda: 1 / 0, HANG)
-        self.assertTrue(self.while_waiting(lambda: self.journal.add(Note("a")), lambda: len(self.journal)))
-
-    def test_the_timeout_passes_in_frozen_time(self) -> None:
-        """While the clocks stand still a timeout ends all the same, and an entry still wakes."""
-        with freeze_time("2001-02-03"):
-            self.assertFalse(self.journal.wait_for(lambda: False, 0.01))
-            self.assertTrue(self.while_waiting(lambda: self.journal.add(Note("a")), lambda: len(self.journal)))
+        self.assertRaises(ZeroDivisionError, self.journal.wait_for, lambda: 1 / 0, HANG)
+        self.assertTrue(self.while_waiting(lambda: self.add("a"), lambda: len(self.journal) > 3))
 
     def test_several_wait(self) -> None:
         """Every waiter is woken."""
-        raised: list[BaseException] = []
+        found: list[bool] = []
 
         def wait() -> None:
-            try:
-                self.assertTrue(self.journal.wait_for(lambda: len(self.journal) == 100, HANG))
-            except BaseException as error:
-                raised.append(error)
+            found.append(self.journal.wait_for(lambda: len(self.journal) == 100, HANG))
 
         waiters = [threading.Thread(target=wait) for _ in range(8)]
         for waiter in waiters:
             waiter.start()
-        for number in range(100):
-            self.journal.add(Note(str(number)))
+        self.add(*map(str, range(100)))
         for waiter in waiters:
             waiter.join(HANG)
-        self.assertEqual([], raised)
+        self.assertEqual([True] * 8, found)
 
     def test_no_wake_up_is_lost(self) -> None:
         """Under load, with threads changing at every step, a waiter never sleeps through the change it waits for.
@@ -251,8 +218,7 @@ class Waiting(NoLeaks):
         Two threads take turns: each waits for the other's entry or change and then makes its own.  One lost wake-up
         and both wait for ever.
         """
-        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(1e-6)
+        self.switch_often()
         rounds = 300
         turns = [Note("0"), Note("0")]
         lost: list[str] = []
@@ -278,19 +244,82 @@ class Waiting(NoLeaks):
         self.assertEqual([], lost)
         self.assertEqual([str(rounds)] * 2, [turn.text for turn in turns])
 
-    def test_entries_of_many_threads(self) -> None:
-        """Entries that eight threads add at once are all kept, with indexes in the order they stand in."""
-        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(1e-6)
-        adders = [
-            threading.Thread(target=lambda name=name: [self.journal.add(Note(f"{name}{n}")) for n in range(200)])
-            for name in "abcdefgh"
+
+class WaitForAsync(JournalCase, unittest.IsolatedAsyncioTestCase):
+    """`wait_for_async`, on an event loop."""
+
+    async def test_at_once_or_not_at_all(self) -> None:
+        """What is there already is returned; when the time is over, the last, false, result is."""
+        for seconds in (0.01, 0):
+            self.assertEqual([], await self.journal.wait_for_async(self.journal.entries, seconds))
+        self.add("a")
+        self.assertEqual(1, len(await self.journal.wait_for_async(self.journal.entries, HANG)))
+
+    async def test_from_the_loop(self) -> None:
+        """What is added by a task of the same loop is seen."""
+        task = asyncio.create_task(self.journal.wait_for_async(self.journal.entries, HANG))
+        await asyncio.sleep(0)
+        self.add("a")
+        self.assertEqual(1, len(await task))
+
+    async def test_from_a_thread(self) -> None:
+        """What is added by another thread is seen, and the loop is not blocked meanwhile."""
+        steps = 0
+
+        def work() -> None:
+            for _ in range(3):
+                wait_until(lambda: steps > 0)
+                self.add("a")
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        waiting = asyncio.create_task(self.journal.wait_for_async(lambda: len(self.journal) == 3, HANG))
+        while not waiting.done():
+            steps += 1
+            await asyncio.sleep(0)
+        self.assertTrue(await waiting)
+        thread.join(HANG)
+
+    async def test_surroundings(self) -> None:
+        """Time passes while the loop's clock stands still, whatever has stopped it, and while threads are mocks."""
+        clocks = [
+            freeze_time("2001-02-03"),
+            mock.patch("time.monotonic", return_value=time.monotonic()),
+            mock.patch("time.monotonic", return_value=0.0),
+            *(mock.patch(name) for name in ("threading.Thread", "socket.socket", "time.sleep")),
         ]
-        for adder in adders:
-            adder.start()
-        for adder in adders:
-            adder.join(HANG)
-        entries = self.journal.entries()
-        self.assertEqual(list(range(1600)), [entry.index for entry in entries])
-        for name in "abcdefgh":
-            self.assertEqual([f"{name}{n}" for n in range(200)], [t for t in texts(entries) if t[0] == name])
+        for clock in clocks:
+            with self.subTest(clock=clock), clock:
+                self.assertEqual([], await self.journal.wait_for_async(self.journal.entries, 0.01))
+
+    async def test_eight_at_a_time(self) -> None:
+        """Waits take no thread, and leave the loop's executor to others."""
+        threads = threading.active_count()
+        waits = [asyncio.create_task(self.journal.wait_for_async(self.journal.entries, HANG)) for _ in range(8)]
+        await asyncio.sleep(0)
+        self.assertEqual(threads, threading.active_count())
+        await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+        self.assertFalse([wait for wait in waits if wait.done()])
+        self.add("a")
+        self.assertEqual([1] * 8, [len(entries) for entries in await asyncio.gather(*waits)])
+        await asyncio.get_running_loop().shutdown_default_executor()
+
+    async def test_the_end_of_a_wait(self) -> None:
+        """One that is cancelled ends at once and leaves nothing; what the predicate raises is raised to its waiter."""
+
+        def broken() -> bool:
+            if len(self.journal):
+                raise ValueError("boom")
+            return False
+
+        cancelled = asyncio.create_task(self.journal.wait_for_async(self.journal.entries, 3600))
+        failed = asyncio.create_task(self.journal.wait_for_async(broken, HANG))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await cancelled
+        self.add("a")
+        with self.assertRaisesRegex(ValueError, "^boom$"):
+            await failed
+        self.assertTrue(cancelled.cancelled())
+        self.assertEqual([], self.journal._loop_waiters)
