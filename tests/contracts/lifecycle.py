@@ -10,6 +10,7 @@ import socket
 import threading
 import unittest
 import weakref
+from typing import Any
 from unittest import mock
 
 from liveserver_testcase.core.listener import Listener
@@ -26,41 +27,25 @@ CROWD = 8
 class Lifecycle(ServerCase):
     """Every move from every state."""
 
-    def test_it_serves_when_start_returns(self) -> None:
-        """The first client after `start()` is served."""
+    def test_a_life(self) -> None:
+        """It serves when `start()` returns; when `stop()` does, the port refuses; a second `stop()` does nothing."""
         server = self.started()
         self.assertTrue(server.is_running)
-        self.connection(server)
-
-    def test_it_refuses_when_stop_returns(self) -> None:
-        """After `stop()` the port refuses, and somebody else can have it."""
-        server = self.started()
         self.connection(server)
         server.stop()
         self.assertFalse(server.is_running)
         self.assert_gone(server)
-
-    def test_with_starts_and_stops(self) -> None:
-        """``with`` starts the server, hands it over, and stops it."""
-        server = self.make()
-        with server as entered:
-            self.assertIs(server, entered)
-            self.connection(server)
-        self.assert_gone(server)
-
-    def test_with_stops_after_an_error(self) -> None:
-        """An error in the block passes through, and the server is stopped."""
-        server = self.make()
-        with self.assertRaises(ZeroDivisionError), server:
-            raise ZeroDivisionError
-        self.assert_gone(server)
-
-    def test_stop_twice(self) -> None:
-        """The second `stop()` does nothing."""
-        server = self.started()
-        server.stop()
         server.stop()
         self.assertIs(State.STOPPED, server.state)
+
+    def test_with_starts_and_stops(self) -> None:
+        """``with`` starts the server, hands it over, and stops it, also after an error, which passes through."""
+        server = self.make()
+        with self.assertRaises(ZeroDivisionError), server as entered:
+            self.assertIs(server, entered)
+            self.connection(server)
+            raise ZeroDivisionError
+        self.assert_gone(server)
 
     def test_stop_before_start(self) -> None:
         """`stop()` of a server that never ran does nothing, and it can still be started."""
@@ -97,14 +82,11 @@ class Lifecycle(ServerCase):
             with server:
                 self.connection(server)
 
-    def test_garbage_collected_unstarted(self) -> None:
-        """A server that never ran goes without a trace."""
+    def test_garbage(self) -> None:
+        """A server that never ran goes without a trace, and so does one that has run and was stopped."""
         reference = weakref.ref(self.make_server())
         gc.collect()
         self.assertIsNone(reference())
-
-    def test_garbage_collected_stopped(self) -> None:
-        """A server that has run and was stopped goes, too: nothing keeps it."""
         server = self.make_server()
         with server:
             self.connection(server)
@@ -183,33 +165,28 @@ class Lifecycle(ServerCase):
     # -- starts that fail --------------------------------------------------------------------------------------
 
     def test_a_taken_port(self) -> None:
-        """A port that somebody has is an error at once, with its cause; once it is free, the server starts."""
+        """A port that somebody has, or took meanwhile, is an error at once; once it is free, the server has it."""
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", 0))
             holder.listen(1)
             server = self.make(port=holder.getsockname()[1])
-            with self.assertRaisesRegex(ServerStartError, f":{server.port}: the port is taken") as caught:
-                server.start()
-            self.assertIsInstance(caught.exception.__cause__, OSError)
-            self.assertIs(State.FAILED, server.state)
+            self.assert_taken(server)
             server.stop()
-        server.start()
-        self.connection(server)
+        for _ in range(2):
+            server.start()
+            self.connection(server)
+            server.stop()
+            with socket.socket() as holder:
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                holder.bind(server.address)
+                holder.listen(1)
+                self.assert_taken(server)
 
-    def test_a_taken_port_on_the_second_start(self) -> None:
-        """A port that was taken meanwhile is an error, too, and the server still wants the same one."""
-        server = self.started()
-        server.stop()
-        port = server.port
-        with socket.socket() as holder:
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holder.bind(("127.0.0.1", port))
-            holder.listen(1)
-            with self.assertRaises(ServerStartError):
-                server.start()
-        server.start()
-        self.assertEqual(port, server.port)
-        self.connection(server)
+    def assert_taken(self, server: Server) -> None:
+        with self.assertRaisesRegex(ServerStartError, f":{server.port}: the port is taken") as caught:
+            server.start()
+        self.assertIsInstance(caught.exception.__cause__, OSError)
+        self.assertIs(State.FAILED, server.state)
 
     def test_a_host_that_is_not_ours(self) -> None:
         """An address of another machine is an error that says so."""
@@ -219,50 +196,33 @@ class Lifecycle(ServerCase):
         self.assertIsInstance(caught.exception.__cause__, OSError)
         self.assertIs(State.FAILED, server.state)
 
-    def test_a_bad_port(self) -> None:
-        """What is no port is refused by the constructor."""
-        for port in (-1, 65536, "80", None, True, 80.0):
-            with self.subTest(port=port), self.assertRaises(UsageError):
-                self.make_server(port=port)
-
-    def test_a_bad_host(self) -> None:
-        """What is no host is refused by the constructor."""
-        for host in ("", "[]", None, b"127.0.0.1"):
-            with self.subTest(host=host), self.assertRaises(UsageError):
-                self.make_server(host=host)
+    def test_what_is_no_address(self) -> None:
+        """What is no port, or no host, is refused by the constructor."""
+        ports = [{"port": port} for port in (-1, 65536, "80", None, True, 80.0)]
+        for options in (*ports, *({"host": host} for host in ("", "[]", None, b"127.0.0.1"))):
+            with self.subTest(options), self.assertRaises(UsageError):
+                self.make_server(**options)
 
     def test_a_start_that_fails_half_way(self) -> None:
-        """An error while it opens is a `ServerStartError` with that cause; nothing is left, and it can start."""
+        """An error while it opens is a `ServerStartError`, an interrupt stays one; after either it can start."""
         server = self.make()
         really = server._open
         error = RuntimeError("no more threads")
+        for raised, is_open in ((error, True), (KeyboardInterrupt(), False), (KeyboardInterrupt(), True)):
 
-        def open_and_fail(listener: Listener) -> None:
-            really(listener)
-            raise error
-
-        with mock.patch.object(server, "_open", open_and_fail):
-            with self.assertRaisesRegex(ServerStartError, "RuntimeError: no more threads$") as caught:
-                server.start()
-        self.assertIs(error, caught.exception.__cause__)
-        self.assertIs(State.FAILED, server.state)
-        server.start()
-        self.connection(server)
-
-    def test_an_interrupted_start(self) -> None:
-        """A `KeyboardInterrupt` while it opens passes through as it is; nothing is left, and it can start."""
-        server = self.make()
-        really = server._open
-        for when in ("before", "after"):
-
-            def open_and_interrupt(listener: Listener, when: str = when) -> None:
-                if when == "after":
+            def open_and_fail(listener: Listener, raised: Any = raised, is_open: bool = is_open) -> None:
+                if is_open:
                     really(listener)
-                raise KeyboardInterrupt
+                raise raised
 
-            with self.subTest(when=when), mock.patch.object(server, "_open", open_and_interrupt):
-                self.assertRaises(KeyboardInterrupt, server.start)
+            wanted = ServerStartError if raised is error else KeyboardInterrupt
+            with self.subTest(raised=raised, is_open=is_open), mock.patch.object(server, "_open", open_and_fail):
+                with self.assertRaises(wanted) as caught:
+                    server.start()
                 self.assertIs(State.FAILED, server.state)
+            if raised is error:
+                self.assertRegex(str(caught.exception), "RuntimeError: no more threads$")
+                self.assertIs(error, caught.exception.__cause__)
         server.start()
         self.connection(server)
 
@@ -294,8 +254,8 @@ class Lifecycle(ServerCase):
             [f"<{name} starting at {server.scheme}://127.0.0.1:0>", f"<{name} stopping at {server.url}>"], seen
         )
 
-    def test_no_address_before_the_start(self) -> None:
-        """A port left to the system is not known before the start; asking is an error that says so."""
+    def test_address_and_url(self) -> None:
+        """They carry the literal host and the port; before the start a port left to the system is not known."""
         server = self.make()
         for name in ("port", "address", "url"):
             with self.subTest(name=name):
@@ -303,10 +263,7 @@ class Lifecycle(ServerCase):
                 wanted = f"{server!r} has no port yet: the system chooses one when it starts. Call start()."
                 with self.assertRaisesRegex(ServerNotStarted, f"^{re.escape(wanted)}$"):
                     getattr(server, name)
-
-    def test_address_and_url(self) -> None:
-        """Address and URL carry the literal host and the port."""
-        server = self.started()
+        server.start()
         self.assertEqual(("127.0.0.1", server.port), server.address)
         self.assertEqual(f"{server.scheme}://127.0.0.1:{server.port}", server.url)
 

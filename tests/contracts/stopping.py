@@ -7,7 +7,7 @@ import threading
 from unittest import mock
 
 from liveserver_testcase.core.listener import Listener
-from liveserver_testcase.core.server import State
+from liveserver_testcase.core.server import Server, State
 from liveserver_testcase.errors import UnfinishedWorkWarning
 from tests.contracts.base import ServerCase
 from tests.support import HANG, wait_until
@@ -21,41 +21,28 @@ SHORT = 0.1
 class Stopping(ServerCase):
     """What `stop()` does to clients, and to the server's own threads."""
 
-    def assert_stops(self, stop: threading.Thread) -> None:
+    def assert_stops(self, server: Server, *grace: float) -> None:
+        stop = threading.Thread(target=server.stop, args=grace, daemon=True)
         stop.start()
         stop.join(HANG)
         self.assertFalse(stop.is_alive(), "stop() waits for somebody whom it need not wait for")
 
     def test_clients_that_do_nothing_are_cut(self) -> None:
-        """Nobody waits for clients that are silent, idle, or in the middle of a sentence."""
+        """Nobody waits for clients that are silent, idle, answered, in the middle of a sentence, or not yet of TLS."""
         for name, said in {"silent": b"", **self.half_said}.items():
             with self.subTest(client=name):
                 server = self.started(stop_timeout=NEVER)
                 clients = [self.connect(server) for _ in range(3)]
                 for client in clients:
                     client.sendall(said)
-                self.connection(server)  # by now the others have been accepted
-                self.assert_stops(threading.Thread(target=server.stop, daemon=True))
-                for client in clients:
+                clients.append(self.connect_plainly(server))
+                answered = self.connect(server)  # by now the others have been accepted
+                self.ask(answered)
+                self.check_answer(answered)
+                self.assert_stops(server)
+                for client in (*clients, answered):
                     self.assert_over(client)
                     client.close()
-
-    def test_a_client_that_was_answered_is_cut(self) -> None:
-        """Nobody waits for a client that keeps its connection after it was answered."""
-        server = self.started(stop_timeout=NEVER)
-        client = self.connect(server)
-        self.ask(client)
-        self.check_answer(client)
-        self.assert_stops(threading.Thread(target=server.stop, daemon=True))
-        self.assert_over(client)
-
-    def test_a_client_that_has_not_begun_tls_is_cut(self) -> None:
-        """Nobody waits for a client that connects and then does not even shake hands."""
-        server = self.started(stop_timeout=NEVER)
-        silent = self.connect_plainly(server)
-        self.connection(server)
-        self.assert_stops(threading.Thread(target=server.stop, daemon=True))
-        self.assert_over(silent)
 
     def test_work_may_end_within_the_grace(self) -> None:
         """Work that ends in time is let end: its client gets the whole answer, and nothing is said."""
@@ -87,10 +74,10 @@ class Stopping(ServerCase):
         server = self.started(stop_timeout=NEVER)
         self.hang(server)
         with self.assertWarns(UnfinishedWorkWarning):
-            self.assert_stops(threading.Thread(target=server.stop, args=(0.0,), daemon=True))
+            self.assert_stops(server, 0.0)
 
-    def test_the_warning_may_be_an_error(self) -> None:
-        """Where warnings are errors, `stop()` raises it when all is done, and the next one has nothing to say."""
+    def test_after_work_that_did_not_end(self) -> None:
+        """A warning that is an error is raised when all is done, and once; the server serves beside the old work."""
         server = self.started(stop_timeout=SHORT)
         self.hang(server)
         with self.assertRaises(UnfinishedWorkWarning):
@@ -98,13 +85,6 @@ class Stopping(ServerCase):
         self.assertIs(State.STOPPED, server.state)
         self.assert_gone(server)
         server.stop()
-
-    def test_it_can_start_while_old_work_hangs(self) -> None:
-        """Work that could not be ended is the old run's: the server starts and serves beside it."""
-        server = self.started(stop_timeout=SHORT)
-        self.hang(server)
-        with self.assertWarns(UnfinishedWorkWarning):
-            server.stop()
         self.work = lambda: None
         server.start()
         self.connection(server)
@@ -113,7 +93,7 @@ class Stopping(ServerCase):
         server.stop()
 
     def test_stop_from_inside(self) -> None:
-        """In a handler `stop()` refuses new clients at once and returns; the client still gets its answer."""
+        """In a handler `stop()` refuses new clients at once and returns; the client is answered, then all ends."""
         server = self.started()
         seen: list[object] = []
 
@@ -126,16 +106,6 @@ class Stopping(ServerCase):
         self.ask(client)
         self.check_answer(client)
         self.assertEqual([None, True], seen)
-        server.stop()
-        self.assertIs(State.STOPPED, server.state)
-
-    def test_stop_from_inside_is_finished_by_itself(self) -> None:
-        """After a `stop()` in a handler the server comes to rest without another call."""
-        server = self.started()
-        self.work = server.stop
-        client = self.connect(server)
-        self.ask(client)
-        self.check_answer(client)
         self.assertIs(State.STOPPED, wait_until(lambda: server.state is State.STOPPED and server.state))
 
     def test_stop_from_inside_while_it_stops(self) -> None:
@@ -170,14 +140,14 @@ class Stopping(ServerCase):
         self.assert_gone(server)
 
     def test_where_shutdown_wakes_nobody(self) -> None:
-        """Where the system does not wake a blocked ``accept()``, the server knocks at its own acceptor instead."""
+        """Where the system does not wake a blocked ``accept()``, the stop ends all the same."""
         with mock.patch.object(Listener, "wake", return_value=False):
             server = self.started(stop_timeout=NEVER)
             clients = [self.connect(server) for _ in range(10)]
             for client in clients:
                 self.ask(client)
                 self.check_answer(client)
-            self.assert_stops(threading.Thread(target=server.stop, daemon=True))
+            self.assert_stops(server)
             for client in clients:
                 self.assert_over(client)
             self.assert_gone(server)

@@ -164,9 +164,6 @@ class SpawnContract(ServerContract, NoLeaks):
     def test_stop_from_inside(self) -> None: ...
 
     @unittest.skip(_ELSEWHERE)
-    def test_stop_from_inside_is_finished_by_itself(self) -> None: ...
-
-    @unittest.skip(_ELSEWHERE)
     def test_stop_from_inside_while_it_stops(self) -> None: ...
 
     @unittest.skip(_ELSEWHERE)
