@@ -79,17 +79,7 @@ def _describe_size(size: int) -> str:
 
 
 class Inspector:
-    """Serves the page.
-
-    Args:
-        sources: The servers to look at, which run.
-        title: What the page is about.
-        port: Its own port; 0 lets the system choose.
-
-    Raises:
-        ImportError: Jinja2 is not installed.
-        ServerStartError: The port is taken.
-    """
+    """Serves the page; an `ImportError` if Jinja2 is not installed."""
 
     def __init__(self, sources: list[Source], *, title: str = "", port: int = 0) -> None:
         self._templates = load_templates()

@@ -244,13 +244,7 @@ def _show_headers(headers: Sequence[tuple[str, str]], *, secrets: bool) -> list[
 
 
 def view_mail(item: Item, locate: Callable[[int, Attachment], str], *, secrets: bool) -> View:
-    """Return what a page shows of a mail.
-
-    Args:
-        item: The mail.
-        locate: Gives the URL of an attachment, by its number and itself; empty for none.
-        secrets: Whether secrets are shown; ``***`` stands for each where not.
-    """
+    """Return what a page shows of a mail; ``locate`` gives the URL of an attachment, or nothing for none."""
     show: Callable[[str], str] = str if secrets else mask_text
     mail, server = item.entry, item.source.server
     if not isinstance(mail, ReceivedEmail):
@@ -281,12 +275,7 @@ MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; fon
 
 
 def make_document(mail: ReceivedEmail, show: Callable[[str], str] = str) -> str:
-    """Make a document of a mail's HTML that loads nothing, with its own pictures in it.
-
-    Args:
-        mail: The mail.
-        show: What is done to its HTML before, such as `mask`.
-    """
+    """Make a document of a mail's HTML, after ``show``, that loads nothing, with its own pictures in it."""
     html = show(mail.html)
     for each in mail.inline:
         if each.content_id:

@@ -253,13 +253,7 @@ def read_parts(body: bytes, boundary: str) -> list[bytes]:
 
 
 class _RecordedReplies:
-    """Answers with recorded responses, one after the other.
-
-    Args:
-        entries: What was recorded for the same request, in its order.
-        path: The file.
-        is_strict: Whether a request beyond those is an error; else the last response is repeated.
-    """
+    """Answers with recorded responses, one after the other; where it is not strict, the last is repeated."""
 
     def __init__(self, entries: list[HarEntry], path: str, *, is_strict: bool) -> None:
         self._entries = entries
@@ -269,11 +263,7 @@ class _RecordedReplies:
             make_reply(entry, "http://stub")  # what cannot be sent is refused where it is loaded
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """The response whose turn it is.
-
-        Raises:
-            UsageError: There is none left.
-        """
+        """The response whose turn it is; a `UsageError` if there is none left."""
         if request.turn >= len(self._entries) and self._is_strict:
             raise UsageError(
                 f"{self._path!r} has {count(len(self._entries), 'response')} to {request.describe()}, and this was "
@@ -284,11 +274,7 @@ class _RecordedReplies:
 
 
 def make_reply(entry: HarEntry, origin: str) -> Reply:
-    """Make the reply that a recorded response is, as if ``origin`` had given it.
-
-    Raises:
-        UsageError: Its body was not kept, or it cannot be sent.
-    """
+    """Make the reply that a recorded response is, as if ``origin`` had given it."""
     if entry.response_body is None:
         why = f" ({entry.comment})" if entry.comment else ""
         raise UsageError(

@@ -31,21 +31,13 @@ _WANTED = "wanted a name such as 'api.example.com', or '*.example.com' for all b
 
 
 class Tunnel:
-    """What a client has asked for with CONNECT.
-
-    Args:
-        host: The name, in lower case.
-        port: The port.
-        exchange: The CONNECT.
-
-    Attributes:
-        base: The environ that its requests have in common; None until it is known what is spoken in it.
-    """
+    """What a client has asked for with CONNECT."""
 
     def __init__(self, host: str, port: int, exchange: Exchange) -> None:
-        self.host = host
+        self.host = host  # in lower case
         self.port = port
-        self.exchange = exchange
+        self.exchange = exchange  # the CONNECT
+        # The environ that its requests have in common; None until it is known what is spoken in it.
         self.base: dict[str, Any] | None = None
 
     def open(self, scheme: str, proxy_url: str) -> None:
@@ -63,18 +55,7 @@ class Tunnel:
 
 
 class StubbedHosts:
-    """The hosts of a stub.
-
-    Args:
-        patterns: What `check_hosts` has returned.
-
-    Attributes:
-        patterns: The same.
-        certificates: What makes one for each; a client must trust its authority.
-
-    Raises:
-        ServerStartError: The extra that certificates need is missing.
-    """
+    """The hosts of a stub, as `check_hosts` returns them, and what makes a certificate for each."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self.patterns = tuple(patterns)
@@ -104,11 +85,7 @@ class StubbedHosts:
         return name
 
     def make_tunnel(self, exchange: Exchange) -> Tunnel:
-        """What a CONNECT asks for.
-
-        Raises:
-            UsageError: No certificate can be made for its host.
-        """
+        """What a CONNECT asks for; a `UsageError` if no certificate can be made for its host."""
         tunnel = Tunnel(*_split_host(exchange.target), exchange)
         self.server_context(tunnel.host)  # now, while the client can be answered, and not when it speaks TLS
         return tunnel

@@ -7,8 +7,9 @@ judge it first, and makes another one if need be.
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,24 +113,16 @@ def _read_discriminator(contents: dict[str, Any], chosen: Any) -> dict[str, str]
 
 
 class _Maker:
-    """Makes one value.
-
-    Args:
-        choice: Which of several alternatives is taken.
-        is_full: Whether properties that are not required are there, too.
-        has_examples: Whether examples and defaults in the schema are used.
-    """
+    """Makes one value."""
 
     def __init__(self, choice: int, *, is_full: bool, has_examples: bool) -> None:
-        self._choice, self._is_full, self._has_examples = choice, is_full, has_examples
+        self._choice = choice  # which of several alternatives is taken
+        self._is_full = is_full  # properties that are not required are there, too
+        self._has_examples = has_examples  # examples and defaults in the schema are used
         self._open: list[int] = []  # the schemas of which a value is being made
 
     def make(self, node: Node) -> Any:
-        """Make a value.
-
-        Raises:
-            _Endless: The schema holds itself.
-        """
+        """Make a value, or raise `_Endless`."""
         schema = _Schema()
         schema.add(node, self._choice)
         known = schema.keywords
@@ -207,29 +200,19 @@ class _Maker:
 def _make_number(known: dict[str, Any], *, is_whole: bool) -> int | float:
     """The first that fits of those that are near to the bounds."""
     step = known.get("multipleOf") or 1
-    low, high = known.get("minimum"), known.get("maximum")
-    over, under = known.get("exclusiveMinimum"), known.get("exclusiveMaximum")
-    if isinstance(over, bool):  # in OpenAPI 3.0 it says what `minimum` is
-        low, over = (None, low) if over else (low, None)
-    if isinstance(under, bool):
-        high, under = (None, high) if under else (high, None)
-    tried = [step]
-    for bound in (low, over):
-        tried += [(math.ceil(bound / step) + more) * step for more in (0, 1)] if bound is not None else []
-    for bound in (high, under):
-        tried += [(math.floor(bound / step) - less) * step for less in (0, 1)] if bound is not None else []
-    ends = [bound for bound in (low, over, high, under) if bound is not None]
-    if len(ends) > 1 and not is_whole:
-        tried.append(sum(ends) / len(ends))
-    for value in tried:
-        if (
-            (low is None or value >= low)
-            and (high is None or value <= high)
-            and (over is None or value > over)
-            and (under is None or value < under)
-        ):
-            return int(value) if is_whole else value
-    return int(step)
+    limits: list[tuple[Any, Callable[[Any, Any], bool]]] = []
+    for name, fits, strictly in (("Minimum", operator.ge, operator.gt), ("Maximum", operator.le, operator.lt)):
+        bound, exclusive = known.get(name.lower()), known.get(f"exclusive{name}")
+        if bound is not None:
+            limits.append((bound, strictly if exclusive is True else fits))  # as OpenAPI 3.0 says it
+        if exclusive is not None and not isinstance(exclusive, bool):
+            limits.append((exclusive, strictly))  # as 3.1 does
+    bounds = [bound for bound, _ in limits]
+    tried = [step, *((math.floor(bound / step) + more) * step for bound in bounds for more in (0, 1, -1))]
+    if bounds and not is_whole:
+        tried.append(sum(bounds) / len(bounds))
+    value = next((value for value in tried if all(fits(value, bound) for bound, fits in limits)), step)
+    return int(value) if is_whole else value
 
 
 def _make_text(known: dict[str, Any]) -> str:

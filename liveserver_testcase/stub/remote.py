@@ -40,7 +40,7 @@ from ..web.records import Exchange
 from ..web.wsgi import make_base_environ
 from .engine import StubEngine
 from .expectation import Expectation, Order, Scenario
-from .faults import ConnectionFault, Fault, Outage
+from .faults import ConnectionFault, Outage
 from .hold import Hold
 from .inspection import Failure, Inspection
 from .matching import Criteria
@@ -231,6 +231,17 @@ class Unpacker(pickle.Unpickler):
 # -- the stub's parts --------------------------------------------------------------------------------------------------
 
 
+def _in_child(number: int, name: str, *default: Any) -> Any:
+    """A method that is called in the child; with a default also where nothing serves, and is not called then."""
+
+    def call(self: RemoteStubEngine | RemoteInspection, *args: Any, **kwargs: Any) -> Any:
+        engine = self if isinstance(self, RemoteStubEngine) else self._remote
+        return default[0] if default and not engine._serves else engine.run(number, name, *args, **kwargs)
+
+    call.__doc__ = f"See the ``{name}`` of what is in the child."
+    return call
+
+
 class RemoteInspection(Inspection):
     """What has come, read here; what is held against a test is in the child.
 
@@ -264,7 +275,7 @@ class RemoteInspection(Inspection):
         """See `Inspection.take_failures`; the death of the child is one, once in each test."""
         try:
             self._remote.check_life()
-            found = self._remote.ask_if_serving(INSPECTION, "take_failures", [])
+            found = self._take()
         except ServerDied as death:
             found = [Failure(str(death))]
         left, late, _ = self.left
@@ -273,13 +284,12 @@ class RemoteInspection(Inspection):
 
     def take_late_failures(self) -> list[Failure]:
         late, self.left = self.left[2], _NOTHING
-        return [*late, *self._remote.ask_if_serving(INSPECTION, "take_late_failures", [])]
+        return [*late, *self._take_late()]
 
-    def check_met(self, *args: Any, **kwargs: Any) -> None:
-        self._remote.run(INSPECTION, "check_met", *args, **kwargs)
-
-    def is_satisfied(self) -> bool:
-        return bool(self._remote.run(INSPECTION, "is_satisfied"))
+    _take: Any = _in_child(INSPECTION, "take_failures", [])
+    _take_late: Any = _in_child(INSPECTION, "take_late_failures", [])
+    check_met: Any = _in_child(INSPECTION, "check_met")
+    is_satisfied: Any = _in_child(INSPECTION, "is_satisfied")
 
 
 class RemoteStubEngine(RemoteServer):
@@ -344,10 +354,6 @@ class RemoteStubEngine(RemoteServer):
             )
         return Unpacker(result, self._load).load()
 
-    def ask_if_serving(self, number: int, name: str, default: Any) -> Any:
-        """Call a method without arguments; where nothing serves, the result is ``default``."""
-        return self.run(number, name) if self._serves else default
-
     def check_life(self) -> None:
         """Raise `ServerDied` if the child has died, once in each test."""
         self._check_life()
@@ -369,21 +375,10 @@ class RemoteStubEngine(RemoteServer):
 
     # -- what a test asks --------------------------------------------------------------------------------------------
 
-    def is_decided(self) -> bool:
-        """See `StubEngine.is_decided`; in a process that has died nothing is undecided."""
-        return bool(self.ask_if_serving(ENGINE, "is_decided", True))
-
-    def take_errors(self) -> Any:
-        """See `RequestLog.take_errors`."""
-        return self.ask_if_serving(ENGINE, "take_errors", [])
-
-    def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:
-        """See `HTTPStub.on_connect`."""
-        return cast(ConnectionFault, self.run(ENGINE, "fail_connections", fault, times))
-
-    def go_down(self, *, blackhole: bool = False) -> Outage:
-        """See `HTTPStub.refuse_connections` and `HTTPStub.blackhole`."""
-        return cast(Outage, self.run(ENGINE, "go_down", blackhole=blackhole))
+    is_decided: Any = _in_child(ENGINE, "is_decided", True)
+    take_errors: Any = _in_child(ENGINE, "take_errors", [])
+    fail_connections: Any = _in_child(ENGINE, "fail_connections")
+    go_down: Any = _in_child(ENGINE, "go_down")
 
     def close_connections(self, *, reset: bool = False) -> None:
         """Cut every connection; with a TCP reset, if so asked."""

@@ -65,22 +65,7 @@ class WebSocketClosed(ClientDisconnected, AssertionError):
 
 
 class WebSocketChannel:
-    """Serves one WebSocket.
-
-    Args:
-        connection: The client's, whose thread this is.
-        request: The handshake.
-        subprotocols: What the stub speaks; the first that the client offers is chosen.
-        script: What is played on it.
-
-    Attributes:
-        protocol: Used in the thread of the connection only; others can read its subprotocol.
-        messages: What was exchanged, in order: messages, pings, pongs and the close frames.
-        untaken: Messages that nobody has received.
-        has_begun: Whether the handshake has succeeded.
-        is_over: Whether nothing more can come or go.
-        violation: How the client has broken the protocol; empty if it has not.
-    """
+    """Serves one WebSocket; of what the stub speaks the first subprotocol that the client offers is chosen."""
 
     def __init__(
         self, connection: StubConnection, request: RecordedRequest, subprotocols: Sequence[str], script: ScriptRun
@@ -93,15 +78,17 @@ class WebSocketChannel:
         self.request = request
         self.script = script
         self.name = f"the WebSocket {request.describe()}"
+        # Used in the thread of the connection only; others can read its subprotocol.
         self.protocol: ServerProtocol = ServerProtocol(
             select_subprotocol=choose,  # type: ignore[arg-type]  # which has a type of its own for a str
             max_size=_LARGEST,
             logger=_LOGGER,
         )
-        self.messages: list[WebSocketMessage] = []
-        self.untaken: collections.deque[str | bytes] = collections.deque()
-        self.has_begun = self.is_over = False
-        self.violation = ""
+        self.messages: list[WebSocketMessage] = []  # what was exchanged, control frames, too
+        self.untaken: collections.deque[str | bytes] = collections.deque()  # messages that nobody has received
+        self.has_begun = False  # the handshake has succeeded
+        self.is_over = False  # nothing more can come or go
+        self.violation = ""  # how the client has broken the protocol
         self._connection = connection
         self._fragments: list[bytes] | None = None  # of a message that comes in several frames
         self._is_text = False  # that message
@@ -213,11 +200,7 @@ class WebSocketChannel:
     # -- for the thread of the connection --------------------------------------------------------------------------
 
     def begin(self, spoil: Callable[[Response], None] | None) -> bool:
-        """Do the handshake; returns whether it succeeded.
-
-        Args:
-            spoil: Changes the response.
-        """
+        """Do the handshake, with a response that ``spoil`` has changed; returns whether it succeeded."""
         request, protocol = self.request, self.protocol
         _, early = self._connection.take_over()
         self._connection.heeds_stop = True
@@ -244,8 +227,7 @@ class WebSocketChannel:
     def pump(self, is_done: Callable[[], T | None], seconds: float | None = None) -> T | None:
         """Read, and do what other threads want, until ``is_done()``, the end, or for so many seconds.
 
-        Returns:
-            The first true result of ``is_done()``; something false if there was none.
+        Returns the first true result of ``is_done()``, or else something false.
         """
         connection = self._connection
         deadline = None if seconds is None else monotonic() + seconds

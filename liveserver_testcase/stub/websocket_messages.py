@@ -26,11 +26,7 @@ _CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))  # what a 
 
 
 def make_data(data: object, json: object) -> str | bytes:
-    """Make the message that ``send()`` was given.
-
-    Raises:
-        UsageError: It is none, or there are two.
-    """
+    """Make the message that ``send()`` was given; a `UsageError` if it is none, or there are two."""
     if (data is ABSENT) == (json is ABSENT):
         raise UsageError("send() sends one message: wanted a str, bytes, or json=…")
     if json is not ABSENT:
@@ -69,13 +65,7 @@ def check_close(code: object, reason: object) -> None:
 
 
 class Mismatched(AssertionError):
-    """A message is not the one that is wanted.
-
-    Args:
-        what: Which, on a line.
-        lines: How it differs.
-        message: The message.
-    """
+    """A message is not the one that is wanted: ``what`` says which on a line, ``lines`` how it differs."""
 
     def __init__(self, what: str, lines: Sequence[str], message: str | bytes) -> None:
         super().__init__("\n".join([what, *lines]))
@@ -85,15 +75,7 @@ class Mismatched(AssertionError):
 
 
 class WantedMessage:
-    """What ``receive()`` wants.
-
-    Args:
-        wanted: Text or bytes, or what stands for several; ABSENT for any.
-        json: Any value of JSON, or what stands for several; ABSENT where ``wanted`` says it.
-
-    Raises:
-        UsageError: No message can be that, or there are two.
-    """
+    """What ``receive()`` wants; a `UsageError` if no message can be that, or there are two."""
 
     weight = 1.0
 
@@ -158,11 +140,7 @@ def list_messages(messages: Sequence[WebSocketMessage]) -> list[str]:
     lines = []
     for each in messages:
         data = quote(each.data) if each.data or each.kind == "message" else ""
-        words = (
-            "" if each.kind == "message" else each.kind,
-            "" if each.code is None else str(each.code),
-            data,
-        )
+        words = ("" if each.kind == "message" else each.kind, "" if each.code is None else str(each.code), data)
         lines.append(f"    {'stub  ' if each.sent else 'client'}  {' '.join(filter(None, words))}")
     half = _MOST_LINES // 2
     if len(lines) > _MOST_LINES:
