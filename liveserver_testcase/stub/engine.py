@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..core.checks import check_switch
 from ..core.interrupts import defer_sigint
@@ -61,9 +61,7 @@ class StubHandler:
 
     def handle(self, exchange: Exchange, connection: StubConnection) -> None:
         """Answer one request; runs in the thread of its connection."""
-        response, server = exchange.response, connection.server
-        if response is None:
-            raise RuntimeError(f"{exchange!r} is over")
+        response, server = cast(ResponseWriter, exchange.response), connection.server
         base, foreign_host = self._base_environ, ""
         if base is None:  # the first request: only now is the port known for certain
             base = self._base_environ = make_base_environ(server.scheme, server.host, server.port)

@@ -17,6 +17,11 @@ from liveserver_testcase import HTTPStub, RecordedRequest, Reply, UsageError
 from tests.integration.stub.support import StubTest, make_expectation, receive
 from tests.support import HANG
 
+ANSWERS = (
+    "wanted a Reply, a status, bytes, text, a dict or list (sent as JSON), (body, status, headers), "
+    "or a werkzeug Response"
+)
+
 
 class ErrorTest(StubTest):
     """A stub whose handlers fail."""
@@ -32,28 +37,18 @@ class SequenceTest(ErrorTest):
     """`reply_sequence`."""
 
     def test_one_after_the_other(self) -> None:
-        """Each request gets the next."""
-        self.stub.on().reply_sequence(503, Reply(429, headers={"Retry-After": "1"}), {"a": 1})
-        self.assertEqual([503, 429, 200], [self.send().status for _ in range(3)])
-
-    def test_fail(self) -> None:
-        """One request more fails the test; the message says what to do."""
+        """Each request gets the next; then the last one again, the first one, or an error that says what to do."""
+        for then, wanted in (("repeat", [503, 429, 200, 200, 200]), ("cycle", [503, 429, 200, 503, 429])):
+            self.begin(then)
+            replies = (503, Reply(429, headers={"Retry-After": "1"}), {"a": 1})
+            self.stub.on().reply_sequence(*replies, then=then)  # type: ignore[arg-type]
+            self.assertEqual(wanted, [self.send().status for _ in wanted])
         self.stub.on("GET", "/a").reply_sequence(200, 201)
         self.assertEqual([200, 201], [self.send("GET", "/a").status for _ in range(2)])
         self.assert_error(
             UsageError,
             "GET '/a' has 2 replies, and this was request 3: give another one, or say then='repeat' or then='cycle'",
         )
-
-    def test_repeat(self) -> None:
-        """The last one again and again."""
-        self.stub.on().reply_sequence(503, 200, then="repeat")
-        self.assertEqual([503, 200, 200, 200], [self.send().status for _ in range(4)])
-
-    def test_cycle(self) -> None:
-        """From the beginning."""
-        self.stub.on().reply_sequence(200, 201, then="cycle")
-        self.assertEqual([200, 201, 200, 201, 200], [self.send().status for _ in range(5)])
 
     def test_after_other_replies(self) -> None:
         """It begins with its first reply, however often the expectation was called before."""
@@ -92,22 +87,6 @@ class SequenceTest(ErrorTest):
         for name in ("a", "b"):
             self.begin(name)
             self.assertEqual([503, 200], [self.send().status for _ in range(2)])
-
-    def test_misuse(self) -> None:
-        """None at all, other words, and what cannot be sent."""
-        expectation = make_expectation()
-        wanted = (
-            "wanted a Reply, a status, bytes, text, a dict or list (sent as JSON), (body, status, headers), "
-            "or a werkzeug Response"
-        )
-        for replies, then, message in (
-            ((), "fail", "reply_sequence() was given nothing; wanted one reply or more"),
-            ((200,), "stop", "then is 'stop'; wanted 'fail', 'repeat', 'cycle'"),
-            ((200, 1.5), "fail", f"an answer is 1.5, of type float; {wanted}"),
-        ):
-            with self.subTest(message=message), self.assertRaises(UsageError) as caught:
-                expectation.reply_sequence(*replies, then=then)  # type: ignore[arg-type]
-            self.assertEqual(message, str(caught.exception))
 
 
 class HandlerTest(ErrorTest):
@@ -197,27 +176,25 @@ class HandlerTest(ErrorTest):
 
     def test_what_it_raises(self) -> None:
         """Fails the test with its own traceback, whatever it is, and the stub goes on."""
+        error: BaseException
+
+        def handle() -> None:
+            raise error
+
+        async def handle_later() -> None:
+            await asyncio.sleep(0)
+            raise error
+
         for error in (ValueError("bad"), AssertionError("wrong amount"), SystemExit(3), KeyboardInterrupt()):
             with self.subTest(error=error):
-
-                def handle(_request: object, error: BaseException = error) -> None:
-                    raise error
-
                 self.begin("shop.test_a")
                 self.stub.on("GET", "/a").reply_with(handle)
                 self.assert_error(type(error), str(error))
                 self.assertEqual("handle", error.__traceback__.tb_frame.f_code.co_name if error.__traceback__ else "")
-        self.assertEqual(b"fine", self.ask(lambda: "fine")[1])
-
-    def test_what_a_coroutine_raises(self) -> None:
-        """Likewise."""
-
-        async def handle(_request: object) -> None:
-            await asyncio.sleep(0)
-            raise LookupError("no such thing")
-
-        self.stub.on("GET", "/a").reply_with(handle)
+        error = LookupError("no such thing")
+        self.stub.on("GET", "/a").reply_with(handle_later)
         self.assert_error(LookupError, "no such thing")
+        self.assertEqual(b"fine", self.ask(lambda: "fine")[1])
 
     def test_nonsense(self) -> None:
         """What cannot be sent fails the test, and names the function."""
@@ -227,10 +204,6 @@ class HandlerTest(ErrorTest):
 
         line = handle.__code__.co_firstlineno
         where = f"HandlerTest.test_nonsense.<locals>.handle ({__file__}:{line})"
-        wanted = (
-            "wanted a Reply, a status, bytes, text, a dict or list (sent as JSON), (body, status, headers), "
-            "or a werkzeug Response"
-        )
         for value, told in (
             (None, "None"), (1.5, "1.5, of type float"), ((), "(), of type tuple"), (True, "True, of type bool"),
             (("a", "b"), "('a', 'b'), of type tuple"), ((None, 200), "(None, 200), of type tuple"),
@@ -239,7 +212,7 @@ class HandlerTest(ErrorTest):
             with self.subTest(value=value):
                 self.begin("shop.test_a")
                 self.stub.on("GET", "/a").reply_with(functools.wraps(handle)(lambda value=value: value))
-                self.assert_error(UsageError, f"the handler {where} returned {told}; {wanted}")
+                self.assert_error(UsageError, f"the handler {where} returned {told}; {ANSWERS}")
 
     def test_nothing_is_injected(self) -> None:
         """A line end in what a handler returns never reaches the wire (field case G4)."""
@@ -256,19 +229,6 @@ class HandlerTest(ErrorTest):
             errors = self.take_errors()
             self.assertNotIn("x-evil", answer.headers)
             self.assertTrue(errors or answer.status == 200)
-
-    def test_a_reply_that_cannot_be(self) -> None:
-        """Is refused as it would be in the test, and fails that."""
-        self.stub.on("GET", "/a").reply_with(lambda: Reply(999))
-        self.assert_error(UsageError, "status is 999; wanted a number from 200 to 599")
-
-    def test_misuse(self) -> None:
-        """Only what can be called."""
-        with self.assertRaises(UsageError) as caught:
-            make_expectation().reply_with("x")  # type: ignore[arg-type]
-        self.assertEqual(
-            "reply_with() was given 'x'; wanted a function, or an object with reply_to(request)", str(caught.exception)
-        )
 
 
 class HookTest(ErrorTest):
@@ -301,12 +261,6 @@ class HookTest(ErrorTest):
         self.send("GET", "/a")
         ((_, error),) = self.take_errors()
         self.assertRegex(str(error), r"^the hook \S+<lambda> \(.+\) returned 1\.5, of type float; wanted a Reply")
-
-    def test_misuse(self) -> None:
-        """Only what can be called."""
-        with self.assertRaises(UsageError) as caught:
-            make_expectation().after(5)  # type: ignore[arg-type]
-        self.assertEqual("after() was given 5; wanted a function of a request and a reply", str(caught.exception))
 
 
 class ApplicationTest(ErrorTest):
@@ -347,11 +301,6 @@ class ApplicationTest(ErrorTest):
             (b"abc", "3", None), (answer.body, *map(answer.headers.get, ("content-length", "content-type")))
         )
         self.assertEqual(200, self.send("HEAD", "/a").status)
-
-    def test_misuse(self) -> None:
-        """Only what can be called."""
-        with self.assertRaisesRegex(UsageError, r"^reply_wsgi\(\) was given 'app'; wanted a WSGI application$"):
-            make_expectation().reply_wsgi("app")  # type: ignore[arg-type]
 
 
 class UpstreamTest(ErrorTest):
@@ -482,15 +431,6 @@ class UpstreamTest(ErrorTest):
         refused = "ConnectionRefusedError: [Errno 111] Connection refused"
         self.assert_error(UsageError, f"GET /a could not be passed on to {url}: {refused}")
 
-    def test_misuse(self) -> None:
-        """A base URL."""
-        for url in ("api.example.com", "ftp://a", "http://", "http://a/?b=1", None):
-            with self.subTest(url=url), self.assertRaises(UsageError) as caught:
-                make_expectation().forward_to(url)  # type: ignore[arg-type]
-            self.assertEqual(
-                f"upstream is {url!r}; wanted a base URL such as 'https://api.example.com/v1'", str(caught.exception)
-            )
-
 
 class RedirectTest(StubTest):
     """`reply_redirect`."""
@@ -505,36 +445,37 @@ class RedirectTest(StubTest):
             (308, "https://example.com/", "1"), (second.status, second.headers["location"], second.headers["x-a"])
         )
 
-    def test_misuse(self) -> None:
-        """What is no redirection, and what is no URL."""
-        with self.assertRaisesRegex(UsageError, "^status is 200; wanted one of 301, 302, 303, 307, 308$"):
-            make_expectation().reply_redirect("/b", 200)
-        for to in ("", "/a b", "/grün", None):
-            with self.subTest(to=to), self.assertRaises(UsageError) as caught:
-                make_expectation().reply_redirect(to)  # type: ignore[arg-type]
-            self.assertEqual(f"to is {to!r}; wanted a URL or a path, percent-encoded", str(caught.exception))
-
 
 class MisuseTest(unittest.TestCase):
-    """The rest of it."""
+    """What cannot answer is refused where it is written."""
 
-    def test_raw(self) -> None:
-        """Bytes."""
-        with self.assertRaises(UsageError) as caught:
-            make_expectation().reply_raw("text")  # type: ignore[arg-type]
-        self.assertEqual("reply_raw() was given 'text', of type str; wanted bytes", str(caught.exception))
-
-    def test_a_whole_answer_and_more(self) -> None:
-        """One of them."""
-        for whole in (Reply(200), Response("a"), {"a": 1}, ("a", 200)):
-            with self.subTest(whole=whole), self.assertRaises(UsageError) as caught:
-                make_expectation().reply(whole, headers={"A": "b"})
-            kind = type(whole).__name__
-            self.assertEqual(f"a {kind} is a whole answer: give nothing else beside it", str(caught.exception))
-
-    def test_a_status_as_a_text(self) -> None:
-        """It would be a body, which nobody means."""
-        with self.assertRaises(UsageError) as caught:
-            make_expectation().reply("404")
-        said = "reply('404') would send this text with status 200; for the status write 404"
-        self.assertEqual(said, str(caught.exception))
+    def test_messages(self) -> None:
+        """Each says what was given, and what is wanted."""
+        expectation: Any = make_expectation()
+        url, to = "wanted a base URL such as 'https://api.example.com/v1'", "wanted a URL or a path, percent-encoded"
+        function = "wanted a function, or an object with reply_to(request)"
+        whole = "is a whole answer: give nothing else beside it"
+        for verb, arguments, message in (
+            ("reply", ("404",), "reply('404') would send this text with status 200; for the status write 404"),
+            ("reply", (Reply(200), b"a"), f"a Reply {whole}"),
+            ("reply", (Response("a"), b"a"), f"a Response {whole}"),
+            ("reply", ({"a": 1}, b"a"), f"a dict {whole}"),
+            ("reply", (("a", 200), b"a"), f"a tuple {whole}"),
+            ("reply_sequence", (), "reply_sequence() was given nothing; wanted one reply or more"),
+            ("reply_sequence", (200, 1.5), f"an answer is 1.5, of type float; {ANSWERS}"),
+            ("reply_with", ("x",), f"reply_with() was given 'x'; {function}"),
+            ("reply_raw", ("text",), "reply_raw() was given 'text', of type str; wanted bytes"),
+            ("reply_wsgi", ("app",), "reply_wsgi() was given 'app'; wanted a WSGI application"),
+            ("reply_redirect", ("/b", 200), "status is 200; wanted one of 301, 302, 303, 307, 308"),
+            *[("reply_redirect", (wrong,), f"to is {wrong!r}; {to}") for wrong in ("", "/a b", "/grün", None)],
+            *[
+                ("forward_to", (wrong,), f"upstream is {wrong!r}; {url}")
+                for wrong in ("api.example.com", "ftp://a", "http://", "http://a/?b=1", None)
+            ],
+            ("after", (5,), "after() was given 5; wanted a function of a request and a reply"),
+        ):
+            with self.subTest(verb=verb, arguments=arguments), self.assertRaises(UsageError) as caught:
+                getattr(expectation, verb)(*arguments)
+            self.assertEqual(message, str(caught.exception))
+        with self.assertRaisesRegex(UsageError, "^then is 'stop'; wanted 'fail', 'repeat', 'cycle'$"):
+            expectation.reply_sequence(200, then="stop")

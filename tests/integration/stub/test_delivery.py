@@ -22,28 +22,18 @@ class FramingTest(WireTest):
     """Correct by default."""
 
     def test_chunks(self) -> None:
-        """Each piece is a chunk; empty ones, which would end the body, are left out."""
-        self.stub.on().reply(chunks=[b"one", b"", b"twenty"])
+        """Each piece is a chunk, but for empty ones, which would end the body; trailers are announced and follow."""
+        self.stub.on().reply(chunks=[b"one", b"", b"twenty"], trailers={"X-Sum": "6"})
         _, headers, rest = split(self.see(CLOSE).data)
-        self.assertEqual(b"3\r\none\r\n6\r\ntwenty\r\n0\r\n\r\n", rest)
-        self.assertEqual(("chunked", None), (headers["transfer-encoding"], headers.get("content-length")))
-
-    def test_chunk_size(self) -> None:
-        """A whole body in chunks of that size."""
-        self.stub.on().reply(json=[1, 2], chunk_size=4)
-        self.assertEqual(b"4\r\n[1, \r\n2\r\n2]\r\n0\r\n\r\n", split(self.see(CLOSE).data)[2])
+        self.assertEqual(b"3\r\none\r\n6\r\ntwenty\r\n0\r\nX-Sum: 6\r\n\r\n", rest)
+        shown = [headers.get(name) for name in ("transfer-encoding", "content-length", "trailer")]
+        self.assertEqual(["chunked", None, "X-Sum"], shown)
 
     def test_no_chunks_for_http_1_0(self) -> None:
         """The end of the connection ends the body."""
         self.stub.on().reply(chunks=[b"one", b"two"], trailers={"X-A": "1"})
         _, headers, rest = split(self.see(get(version="1.0")).data)
         self.assertEqual((b"onetwo", None), (rest, headers.get("transfer-encoding")))
-
-    def test_trailers(self) -> None:
-        """They are announced and follow the last chunk."""
-        self.stub.on().reply(200, b"abc", trailers={"X-Sum": "6"})
-        _, headers, rest = split(self.see(CLOSE).data)
-        self.assertEqual((b"3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n", "X-Sum"), (rest, headers["trailer"]))
 
     def test_nothing_follows_the_head_of_a_head(self) -> None:
         """HEAD, 204 and 304 have no body, whatever the reply has, and the connection stays."""
@@ -61,23 +51,16 @@ class FramingTest(WireTest):
                 client.close()
 
     def test_informational(self) -> None:
-        """What comes first comes first, and HTTP/1.0, which knows none of it, does not get it."""
-        self.stub.on().reply(200, b"x", informational=[102, (103, {"Link": "</a.css>; rel=preload"})])
+        """What comes first comes before a delay, and HTTP/1.0, which knows none of it, does not get it."""
+        self.stub.on("GET", "/slow").reply(200, informational=[102], delay=60)
+        client = self.dial()
+        client.sendall(get("/slow"))
+        self.assertEqual(b"HTTP/1.1 102 Processing\r\n\r\n", self.read(client, 27))
+        client.close()
+        self.stub.on("GET", "/").reply(200, b"x", informational=[102, (103, {"Link": "</a.css>; rel=preload"})])
         first = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
         self.assertTrue(self.see(CLOSE).data.startswith(first))
         self.assertTrue(self.see(get(version="1.0")).data.startswith(b"HTTP/1.1 200 OK\r\n"))
-
-    def test_informational_does_not_wait_for_the_delay(self) -> None:
-        """A client that waits is told so."""
-        self.stub.on().reply(200, informational=[102], delay=60)
-        client = self.dial()
-        client.sendall(GET)
-        self.assertEqual(b"HTTP/1.1 102 Processing\r\n\r\n", self.read(client, 27))
-
-    def test_a_reason(self) -> None:
-        """The words after the code."""
-        self.stub.on().reply(200, reason="Fine")
-        self.assertTrue(self.see(CLOSE).data.startswith(b"HTTP/1.1 200 Fine\r\n"))
 
     def test_headers_that_are_left_out(self) -> None:
         """None leaves out what the stub would add, also on a connection that stays; it is as good for a default."""
@@ -139,24 +122,14 @@ class RawTest(WireTest):
     """Bytes in place of a response."""
 
     def test_they_are_sent_as_they_are(self) -> None:
-        """Nothing is added, and the connection ends in good order."""
-        self.stub.on().reply_raw(b"HTTP/1.1 299 Odd\r\n\r\n", b"whatever")
-        self.assertEqual((b"HTTP/1.1 299 Odd\r\n\r\nwhatever", "FIN"), self.see())
-        self.stub.wait_until_idle(HANG)
-        (request,) = self.stub.requests
-        self.assertEqual(299, request.exchange.status)
-
-    def test_no_bytes_at_all(self) -> None:
-        """Nothing is sent."""
-        self.stub.on().reply_raw()
-        self.assertEqual((b"", "FIN"), self.see())
-
-    def test_bytes_that_are_no_http(self) -> None:
-        """Have no status."""
-        self.stub.on().reply_raw(b"SSH-2.0-OpenSSH_9.6\r\n")
-        self.assertEqual((b"SSH-2.0-OpenSSH_9.6\r\n", "FIN"), self.see())
-        self.stub.wait_until_idle(HANG)
-        self.assertEqual((None, ""), (self.stub.requests[0].exchange.status, self.stub.failure_report()))
+        """Nothing is added, and the connection ends in good order; what is no HTTP has no status."""
+        for pieces, status in (((b"HTTP/1.1 299 Odd\r\n\r\n", b"x"), 299), ((), None), ((b"SSH-2.0-x\r\n",), None)):
+            with self.subTest(pieces=pieces):
+                self.begin("shop.test_a")
+                self.stub.on().reply_raw(*pieces)
+                self.assertEqual((b"".join(pieces), "FIN"), self.see())
+                self.stub.wait_until_idle(HANG)
+                self.assertEqual((status, ""), (self.stub.requests[0].exchange.status, self.stub.failure_report()))
 
 
 class StreamTest(WireTest):
@@ -209,16 +182,13 @@ class StreamTest(WireTest):
                 for _ in range(2):
                     self.assertEqual("ab", self.send().text)
 
-    def test_type_and_headers(self) -> None:
-        """A stream is bytes of no known type unless something else is said."""
+    def test_headers_of_streams_events_and_redirects(self) -> None:
+        """They go before what is added by default, and None leaves that out; a stream has a status, too."""
         self.stub.on().reply_stream(["a"])
         self.assertEqual("application/octet-stream", self.send().headers["content-type"])
-        self.stub.on().reply_stream(["a"], 206, headers={"X-A": "1"}, content_type="text/csv")
+        self.stub.on().reply_stream(["a"], 206, content_type="text/csv")
         answer = self.send()
-        self.assertEqual((206, "1", "text/csv"), (answer.status, answer.headers["x-a"], answer.headers["content-type"]))
-
-    def test_headers_of_streams_events_and_redirects(self) -> None:
-        """They go before what is added by default, and None leaves that out."""
+        self.assertEqual((206, "text/csv"), (answer.status, answer.headers["content-type"]))
         kind, none = {"Content-Type": "a/b", "Cache-Control": "no-store"}, {"Content-Type": None, "Cache-Control": None}
         for headers, wanted in ((kind, ("a/b", "no-store")), (none, (None, None))):
             for script in (
@@ -307,14 +277,6 @@ class StreamTest(WireTest):
         ((_, error),) = self.take_errors()
         self.assertEqual(("LookupError", "no more"), (type(error).__name__, str(error)))
 
-    def test_a_piece_that_is_none(self) -> None:
-        """It is kept for the test, too."""
-        self.stub.on().reply_stream(lambda: [5])
-        self.see()
-        self.stub.wait_until_idle(HANG)
-        ((_, error),) = self.take_errors()
-        self.assertEqual("the stream gave 5, of type int; wanted bytes, str or Pause(seconds)", str(error))
-
 
 class WaitTest(WireTest):
     """Delays, and what ends them."""
@@ -326,44 +288,34 @@ class WaitTest(WireTest):
         client.sendall(GET)
         self.assertIn(b"\r\nContent-Length: 3\r\n", receive(client, lambda data: data.endswith(b"\r\n\r\n")))
 
-    def test_a_body_that_is_delayed_comes(self) -> None:
-        """After the time that was said, and not before."""
-        self.stub.on().reply(200, b"abc", body_delay=0.05)
-        self.assertEqual(b"abc", self.send().body)
-        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
-
-    def test_a_throttle(self) -> None:
-        """So many bytes at a time, whole in the end."""
-        self.stub.on().reply(200, b"abcdefg", throttle=(2, 0.01))
-        self.assertEqual(b"abcdefg", self.send().body)
-        self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.03)
+    def test_they_are_kept(self) -> None:
+        """A reply comes whole after the time that was said, and not before; also after a restart of the stub."""
+        self.stub.stop()
+        self.stub.start()
+        for name, value, seconds in (("delay", 0.05, 0.05), ("body_delay", 0.05, 0.05), ("throttle", (2, 0.01), 0.03)):
+            self.begin("shop.test_a")
+            self.stub.on().reply(200, b"abcdefg", **{name: value})  # type: ignore[arg-type]
+            self.assertEqual(b"abcdefg", self.send().body)
+            self.assertGreaterEqual(self.stub.requests[0].duration or 0, seconds)
 
     def test_a_client_that_leaves_ends_them(self) -> None:
         """The thread is free at once, and the exchange says why it ended."""
-        for reply in (
-            Reply(200, b"abc", delay=60), Reply(200, b"abc", body_delay=60), Reply(200, b"abc", throttle=(1, 60)),
-            Reply(200, iter([b"a", Pause(60)])),
+        for reply, sent in (
+            (Reply(200, b"abc", delay=60), GET), (Reply(200, b"abc", body_delay=60), GET),
+            (Reply(200, b"abc", throttle=(1, 60)), GET), (Reply(200, iter([b"a", Pause(60)])), GET),
+            (Reply(200, b"abc", delay=60), GET * 3),  # what is still to be read does not hide the end
         ):  # fmt: skip
-            with self.subTest(reply=reply):
+            with self.subTest(reply=reply, sent=sent):
                 self.begin("shop.test_a")
                 self.stub.on().reply(reply)
                 client = self.dial()
-                client.sendall(GET)
+                client.sendall(sent)
                 self.wait_for(lambda: self.stub.requests and self.stub.requests[0].is_paused)
                 client.close()
                 self.assertEqual([], self.stub.wait_until_idle(HANG))
-                (request,) = self.stub.requests
+                request = self.stub.requests[0]
                 self.assertRegex(request.exchange.aborted, "^the client left while it was kept waiting$")
                 self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
-
-    def test_a_client_that_has_sent_more_and_leaves_ends_them_too(self) -> None:
-        """What is still to be read does not hide the end."""
-        self.stub.on().reply(200, b"abc", delay=60)
-        client = self.dial()
-        client.sendall(GET * 3)
-        self.wait_for(lambda: self.stub.requests and self.stub.requests[0].is_paused)
-        client.close()
-        self.assertEqual([], self.stub.wait_until_idle(HANG))
 
     def test_a_stop_ends_them(self) -> None:
         """At once, and nothing has to be cut."""

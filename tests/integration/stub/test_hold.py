@@ -51,19 +51,6 @@ class HoldTest(WireTest):
             self.join()
             self.assertEqual(wanted, answers[0].status)
 
-    def test_several(self) -> None:
-        """They are answered in the order in which they came."""
-        hold = self.stub.on().hold()
-        first = self.ask("/1")
-        self.wait_for(lambda: len(hold.requests) == 1)
-        second = self.ask("/2")
-        self.wait_for(lambda: len(hold.requests) == 2)
-        self.assertEqual(["/1", "/2"], [request.raw_path for request in hold.requests])
-        hold.reply(200, "one")
-        hold.reply(200, "two")
-        self.join()
-        self.assertEqual(["one", "two"], [first[0].text, second[0].text])
-
     def test_drop(self) -> None:
         """The connection ends without an answer, in good order or with a reset."""
         hold = self.stub.on().hold()
@@ -73,19 +60,15 @@ class HoldTest(WireTest):
             hold.wait(HANG)
             hold.drop(reset=reset)
             self.assertEqual((b"", end), self.look(client))
+        clients = [self.dial() for _ in range(3)]
+        for client in clients:
+            client.sendall(get())
+        self.wait_for(lambda: len(hold.requests) == 3)
+        hold.drop_all()
+        self.assertEqual(["FIN"] * 3, [self.look(client).end for client in clients])
         self.stub.wait_until_idle(HANG)
-        self.assertEqual(["the test dropped it"] * 2, [exchange.aborted for exchange in self.stub.exchanges])
+        self.assertEqual(["the test dropped it"] * 5, [exchange.aborted for exchange in self.stub.exchanges])
         self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
-
-    def test_a_client_that_leaves(self) -> None:
-        """Is held no longer."""
-        hold = self.stub.on().hold()
-        client = self.dial()
-        client.sendall(get())
-        hold.wait(HANG)
-        client.close()
-        self.wait_for(lambda: not hold.requests)
-        self.assertEqual([], self.stub.wait_until_idle(HANG))
 
     def test_any_of_them(self) -> None:
         """A request that is named is answered or dropped before its turn, once."""
@@ -113,11 +96,6 @@ class HoldTest(WireTest):
         with self.assertRaisesRegex(AssertionError, r"^GET / could not .*: it was held for 0\.01 s, and nobody"):
             self.stub.verify()
 
-    def test_it_is_bounded_by_default(self) -> None:
-        """A misuse says what is wanted."""
-        with self.assertRaisesRegex(UsageError, "^timeout is None; wanted a number of seconds, 0 or more$"):
-            self.stub.on().hold(timeout=None)  # type: ignore[arg-type]
-
     def test_what_nobody_answers(self) -> None:
         """It is held against the test, once."""
         hold = self.stub.expect("GET", "/slow").hold()
@@ -130,21 +108,23 @@ class HoldTest(WireTest):
         hold.drop()
 
     def test_whose_client_has_left(self) -> None:
-        """Needs no answer: that it gives up is what such a test is about."""
+        """It is held no longer, and needs no answer: that it gives up is what such a test is about."""
         hold = self.stub.on().hold()
         client = self.dial()
         client.sendall(get())
         hold.wait(HANG)
         client.close()
         self.assertEqual("", self.stub.failure_report())
+        self.wait_for(lambda: not hold.requests)
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
 
-    def test_what_is_not_in_the_script_any_more(self) -> None:
-        """A hold that was enqueued, removed or replaced lets go when the next test begins, too."""
+    def test_the_end_of_the_test(self) -> None:
+        """What is held is dropped when the next one begins, also if it was enqueued, removed or replaced."""
         enqueued = self.stub.enqueue(200, method="PUT")
-        removed, replaced = self.stub.on("GET", "/removed"), self.stub.on("GET", "/replaced")
-        holds = [expectation.hold() for expectation in (enqueued, removed, replaced)]
+        removed, replaced, kept = (self.stub.on("GET", f"/{name}") for name in ("removed", "replaced", "kept"))
+        holds = [expectation.hold() for expectation in (enqueued, removed, replaced, kept)]
         clients = []
-        for method, path in (("PUT", "/"), ("GET", "/removed"), ("GET", "/replaced")):
+        for method, path in (("PUT", "/"), ("GET", "/removed"), ("GET", "/replaced"), ("GET", "/kept")):
             clients.append(self.dial())
             clients[-1].sendall(get(path, method=method))
         for hold in holds:
@@ -152,7 +132,8 @@ class HoldTest(WireTest):
         removed.remove()
         replaced.reply(200)
         self.begin("shop.test_b")
-        self.assertEqual([(b"", "FIN")] * 3, [self.look(client) for client in clients])
+        self.assertEqual([(b"", "FIN")] * 4, [self.look(client) for client in clients])
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
 
     def test_two_threads_answer(self) -> None:
         """Each answers another request, and none stays held: sixteen threads, switched as often as can be."""
@@ -172,16 +153,6 @@ class HoldTest(WireTest):
             sys.setswitchinterval(0.005)
             bodies = sorted(self.look(client).body for client in clients)
             self.assertEqual(sorted(b"<%d>" % number for number in range(16)), bodies)
-
-    def test_the_end_of_the_test(self) -> None:
-        """Whatever is still held is dropped when the next one begins."""
-        self.stub.on().hold()
-        client = self.dial()
-        client.sendall(get())
-        self.wait_for(lambda: self.stub.requests)
-        self.begin("shop.test_b")
-        self.assertEqual((b"", "FIN"), self.look(client))
-        self.assertEqual([], self.stub.wait_until_idle(HANG))
 
     def test_a_request_of_a_test_that_is_over(self) -> None:
         """Is not held: the test that could answer it has ended while it was on its way."""
@@ -203,16 +174,6 @@ class HoldTest(WireTest):
         with self.assertRaisesRegex(ConnectionError, "^the test dropped it$"):
             hold.reply_to(request)
         self.assertEqual([], hold.requests)
-
-    def test_drop_all(self) -> None:
-        """Whatever is held is dropped at once."""
-        hold = self.stub.on().hold()
-        clients = [self.dial() for _ in range(3)]
-        for client in clients:
-            client.sendall(get())
-        self.wait_for(lambda: len(hold.requests) == 3)
-        hold.drop_all()
-        self.assertEqual(["FIN"] * 3, [self.look(client).end for client in clients])
 
     def test_with_a_fault(self) -> None:
         """What is held can go wrong when it is answered."""
@@ -243,17 +204,6 @@ class HoldTest(WireTest):
             hold.wait(0.01)
         self.assertRegex(str(caught.exception), r"waited 0\.01 s for a request to GET '/a' to be held")
         self.assertIn("GET /b", str(caught.exception))
-
-    def test_misuse(self) -> None:
-        """A whole answer is all there is, and keywords are known."""
-        hold = self.stub.on().hold()
-        self.ask()
-        hold.wait(HANG)
-        with self.assertRaisesRegex(UsageError, "^a Reply is a whole answer: give nothing else beside it$"):
-            hold.reply(Reply(200), headers={"A": "b"})
-        with self.assertRaisesRegex(TypeError, r"^reply\(\) got an unexpected keyword argument 'jsn'\. Did you mean"):
-            hold.reply(200, jsn=1)  # type: ignore[call-arg]
-        hold.reply(200)
 
     def test_without_a_stub(self) -> None:
         """Nothing can be held."""

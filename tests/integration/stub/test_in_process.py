@@ -33,9 +33,8 @@ _MODULES = (
 # What they script with cannot be sent: functions that are defined in the test, a Flask application.
 _CANNOT_BE_SENT = {
     "AnsweringHandlerTest": (
-        "test_a_reply_that_cannot_be", "test_coroutines", "test_it_runs_outside_the_lock",
-        "test_methods_and_callables", "test_nonsense", "test_nothing_is_injected", "test_what_a_coroutine_raises",
-        "test_what_it_is_given", "test_what_it_may_return", "test_what_it_raises",
+        "test_coroutines", "test_it_runs_outside_the_lock", "test_methods_and_callables", "test_nonsense",
+        "test_nothing_is_injected", "test_what_it_is_given", "test_what_it_may_return", "test_what_it_raises",
     ),
     "AnsweringHookTest": (
         "test_it_sees_both", "test_several", "test_the_reply_stays_what_it_is", "test_what_it_raises_or_returns",
@@ -53,9 +52,6 @@ _CANNOT_BE_SENT = {
 _THREAD_ONLY = {
     **_CANNOT_BE_SENT,
     "MisuseMisuseTest": ("test_of_a_websocket",),  # there are no WebSockets in a process
-    "ServerMisuseTest": ("test_handling_needs_an_open_exchange",),  # calls what is in the child
-    "OutageRefusalTest": ("test_what_was_scripted_and_recorded_stays",),  # a stop ends the script, too
-    "ContentDelayTest": ("test_there_are_delays_after_a_restart",),  # as above
 }
 # What is about the time before the first test, about the first connections, or stops its stub wants one of its own.
 _ALONE = {

@@ -51,15 +51,12 @@ class FaultTest(WireTest):
 class ResponseStartTest(FaultTest):
     """When the request is here as a whole, before anything is sent."""
 
-    def test_reset(self) -> None:
-        """The client sees a reset, and nothing else."""
-        self.assert_seen(self.provoke(Fault.RESET), None, "RST")
-        self.assert_recorded("reset at response start")
-
-    def test_close(self) -> None:
-        """It sees an end in good order."""
-        self.assert_seen(self.provoke(Fault.CLOSE), None, "FIN")
-        self.assert_recorded("close at response start")
+    def test_what_comes_in_place_of_a_response(self) -> None:
+        """A reset, an end in good order, or bytes that are no HTTP, and nothing else."""
+        for fault, data, end in ((Fault.RESET, b"", "RST"), (Fault.CLOSE, b"", "FIN"), (Fault.GARBAGE, GARBAGE, "FIN")):
+            with self.subTest(fault=fault):
+                self.assertEqual((data, end), self.provoke(fault))
+                self.assert_recorded(f"{fault.value} at response start")
 
     def test_an_end_in_good_order_after_a_large_upload(self) -> None:
         """What the client has sent does not turn the end into a reset."""
@@ -76,24 +73,17 @@ class ResponseStartTest(FaultTest):
         client.close()
         self.assert_recorded("stall at response start")
 
-    def test_garbage(self) -> None:
-        """It sees bytes that are no HTTP, and an end."""
-        self.assertEqual((GARBAGE, "FIN"), self.provoke(Fault.GARBAGE))
-        self.assert_recorded("garbage at response start")
-
-    def test_bad_status_line(self) -> None:
-        """The first line is none, the rest is as it should be."""
-        seen = self.provoke(Fault.BAD_STATUS_LINE)
-        line, headers, rest = split(seen.data)
-        self.assertEqual(("HTTP/1.1 2x0 OK", "100", BODY, "FIN"), (line, headers["content-length"], rest, seen.end))
-        self.stub.wait_until_idle(HANG)
-        self.assertEqual([], self.take_errors())
-
-    def test_bad_header(self) -> None:
-        """The second line is no header, the rest is as it should be."""
-        seen = self.provoke(Fault.BAD_HEADER)
-        self.assertTrue(seen.data.startswith(b"HTTP/1.1 200 OK\r\nthis is no header\r\nContent-Type: "), seen)
-        self.assertEqual((BODY, "FIN"), (seen.body, seen.end))
+    def test_a_bad_head(self) -> None:
+        """One line of the head is none, the rest is as it should be."""
+        for fault, head in (
+            (Fault.BAD_STATUS_LINE, b"HTTP/1.1 2x0 OK\r\nContent-Type: "),
+            (Fault.BAD_HEADER, b"HTTP/1.1 200 OK\r\nthis is no header\r\nContent-Type: "),
+        ):
+            with self.subTest(fault=fault):
+                seen = self.provoke(fault)
+                self.assertTrue(seen.data.startswith(head), seen)
+                self.assertEqual(("100", BODY, "FIN"), (split(seen.data)[1]["content-length"], seen.body, seen.end))
+                self.assert_recorded(f"{fault.value} at response start")
 
     def test_half_close(self) -> None:
         """It sees an end, while what it sends goes on to be read."""
@@ -112,23 +102,19 @@ class ResponseStartTest(FaultTest):
 class ResponseBodyTest(FaultTest):
     """When the head and a part of the body have been sent."""
 
-    def test_half_of_the_body(self) -> None:
-        """Half of it is sent where nothing else is said, and then comes what is planned."""
-        for fault, end in ((Fault.RESET, "RST"), (Fault.CLOSE, "FIN"), (Fault.TRUNCATE, "FIN")):
-            with self.subTest(fault=fault):
-                seen = self.provoke(fault, FaultPoint.RESPONSE_BODY)
-                if end == "RST":  # a reset can overtake what was sent before it
-                    self.assertEqual("RST", seen.end)
-                    self.assertTrue(BODY[:50].startswith(seen.body))
-                else:
-                    self.assert_seen(seen, BODY[:50], end)
-                self.assert_recorded(f"{fault.value} at response body")
-
-    def test_so_many_bytes(self) -> None:
-        """Or as many as was said, none included."""
-        for after in (0, 1, 99):
-            with self.subTest(after=after):
-                self.assert_seen(self.provoke(Fault.TRUNCATE, after=after), BODY[:after], "FIN")
+    def test_a_part_of_the_body(self) -> None:
+        """Half of it is sent, or as many bytes as was said, and then comes what is planned."""
+        for fault, after, wanted in (
+            (Fault.CLOSE, None, BODY[:50]), (Fault.TRUNCATE, None, BODY[:50]), (Fault.TRUNCATE, 0, b""),
+            (Fault.TRUNCATE, 1, BODY[:1]), (Fault.TRUNCATE, 99, BODY[:99]), (Fault.GARBAGE, None, BODY[:50] + GARBAGE),
+        ):  # fmt: skip
+            with self.subTest(fault=fault, after=after):
+                self.assert_seen(self.provoke(fault, FaultPoint.RESPONSE_BODY, after=after), wanted, "FIN")
+                said = "" if after is None else f", after {after} bytes"
+                self.assert_recorded(f"{fault.value} at response body{said}")
+        seen = self.provoke(Fault.RESET, FaultPoint.RESPONSE_BODY)
+        self.assertEqual("RST", seen.end)
+        self.assertTrue(BODY[:50].startswith(seen.body))  # a reset can overtake what was sent before it
 
     def test_stall(self) -> None:
         """The rest never comes."""
@@ -151,11 +137,6 @@ class ResponseBodyTest(FaultTest):
         client.close()
         self.assert_recorded("half close at response body")
 
-    def test_garbage(self) -> None:
-        """What comes in place of the rest is no part of it."""
-        seen = self.provoke(Fault.GARBAGE, FaultPoint.RESPONSE_BODY)
-        self.assert_seen(seen, BODY[:50] + GARBAGE, "FIN")
-
     def test_wrong_length(self) -> None:
         """The length that is announced is smaller than what is sent."""
         self.assert_seen(self.provoke(Fault.WRONG_LENGTH), BODY, "FIN", length=50)
@@ -168,14 +149,11 @@ class ResponseBodyTest(FaultTest):
         self.assert_seen(seen, b"32\r\n" + BODY[:50] + b"\r\nzz\r\n" + GARBAGE, "FIN", length=None)
         self.assertIn(b"\r\nTransfer-Encoding: chunked\r\n", seen.head)
 
-    def test_chunks(self) -> None:
-        """A body in chunks is cut in the middle of them."""
+    def test_pieces(self) -> None:
+        """A body in chunks, or one that streams, is cut in the middle of them: after its first piece by default."""
         self.stub.on().reply(chunks=[b"abc", b"defg", b"hi"]).fail(Fault.TRUNCATE, after_bytes=5)
         seen = self.see()
         self.assertEqual((b"3\r\nabc\r\n2\r\nde\r\n", "FIN"), (seen.body, seen.end))
-
-    def test_streams(self) -> None:
-        """So is one that streams, after its first piece unless something else is said."""
         self.stub.on().reply_stream([b"abc", b"def"]).fail(Fault.CLOSE, FaultPoint.RESPONSE_BODY, after_bytes=4)
         self.assertEqual(b"3\r\nabc\r\n1\r\nd\r\n", self.see().body)
         self.stub.on().reply_stream([b"abc", b"def"]).fail(Fault.WRONG_LENGTH, after_bytes=2)
@@ -446,8 +424,6 @@ class ConnectTest(WireTest):
         """What makes no sense is refused where it is written."""
         tls = f"goes wrong in TLS, which {self.stub!r} does not speak: use tls=True"
         for fault, times, message in (
-            (Fault.TRUNCATE, None,
-             "Fault.TRUNCATE at FaultPoint.CONNECT makes no sense; it can happen at FaultPoint.RESPONSE_BODY"),
             (Fault.TLS_HANDSHAKE, None, f"Fault.TLS_HANDSHAKE {tls}"),
             (Fault.EXPIRED_CERT, None, f"Fault.EXPIRED_CERT {tls}"),
             (Fault.RESET, 0, "times is 0; wanted a number of connections, 1 or more, or None for all"),

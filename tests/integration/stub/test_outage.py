@@ -21,13 +21,17 @@ class RefusalTest(WireTest):
             socket.create_connection(self.stub.address, HANG)
 
     def test_inside_the_block(self) -> None:
-        """Connections are refused, and served again afterwards, on the same port."""
+        """Connections are refused, and served again afterwards, on the same port, which nobody else gets meanwhile."""
         self.stub.on().reply(200)
         port = self.stub.port
-        with self.stub.refuse_connections():
+        with self.stub.refuse_connections() as outage, socket.socket() as other:
             self.assert_refused()
             self.assert_refused()
-        self.assertEqual((200, port), (self.send().status, self.stub.port))
+            with self.assertRaises(OSError):
+                other.bind(self.stub.address)
+                other.listen()
+        outage.end()  # it is over, and no later call does anything
+        self.assertEqual((200, port, True), (self.send().status, self.stub.port, outage.is_over))
 
     def test_open_connections_are_cut(self) -> None:
         """As by a crash, whatever they are at."""
@@ -40,22 +44,7 @@ class RefusalTest(WireTest):
         self.wait_for(lambda: len(self.stub.requests) == 2)
         with self.stub.refuse_connections():
             self.assertEqual((b"", b""), (idle.recv(100), busy.recv(100)))
-
-    def test_nobody_else_gets_the_port(self) -> None:
-        """It is kept meanwhile."""
-        with self.stub.refuse_connections(), socket.socket() as other:
-            with self.assertRaises(OSError):
-                other.bind(self.stub.address)
-                other.listen()
-
-    def test_it_ends_when_it_is_told_to(self) -> None:
-        """Once, and no later call does anything."""
-        self.stub.on().reply(200)
-        outage = self.stub.refuse_connections()
-        self.assert_refused()
-        outage.end()
-        outage.end()
-        self.assertEqual((200, True), (self.send().status, outage.is_over))
+            self.assertEqual((2, 2), (len(self.stub.requests), len(self.stub.expectations)))
 
     def test_it_ends_with_the_test(self) -> None:
         """The next one finds the stub in its place."""
@@ -74,13 +63,6 @@ class RefusalTest(WireTest):
         outage.end()
         self.stub.on().reply(200)
         self.assertEqual(200, self.send().status)
-
-    def test_what_was_scripted_and_recorded_stays(self) -> None:
-        """Only the connections are gone."""
-        self.stub.on().reply(200)
-        self.send()
-        with self.stub.refuse_connections():
-            self.assertEqual((1, 1), (len(self.stub.requests), len(self.stub.expectations)))
 
     def test_twice(self) -> None:
         """What cannot be reached cannot be made so."""

@@ -54,72 +54,53 @@ class VerdictTest(NoLeaks):
 
         self.assertEqual({"run": 1}, run(test).summary)
 
-    def test_a_request_that_nothing_answers_fails_the_test(self) -> None:
-        """Although the test itself looks for nothing of the kind."""
+    def test_what_fails_a_test(self) -> None:
+        """A request that nothing answers, an expectation that is not met, one without a reply: the report says why."""
 
-        def test(self: Stub) -> None:
+        def unmatched(self: Stub) -> None:
             self.stub.expect("POST", "/charges").reply(201)
             send(self.stub, "POST", "/charge", b"amount=5")
 
-        outcome = run(test)
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertEqual(
-            [
-                "#1: no expectation matches POST /charge (8 bytes of no content type)",
-                "  nearest: POST '/charges', written at test_stub.py:N",
-                "    ok   method POST",
-                "    FAIL path: wanted '/charges', got '/charge'",
-                "  POST '/charges' was expected exactly once, and never came",
-                "  to send it again: curl --noproxy '*' -H Content-Type: --data-raw amount=5 http://127.0.0.1:PORT/charge",
-                "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
-                "  #1 POST /charge (8 bytes of no content type) -> 501",
-            ],
-            last_lines(outcome.report),
-        )
-
-    def test_an_expectation_that_is_not_met_fails_the_test(self) -> None:
-        """The report says what came instead."""
-
-        def test(self: Stub) -> None:
+        def unmet(self: Stub) -> None:
             self.stub.expect("POST", "/charges", times=2).reply(201)
             self.stub.on("GET", "/charges").reply(200)
             send(self.stub, "POST", "/charges")
             send(self.stub, "GET", "/charges")
 
-        outcome = run(test)
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertEqual(
-            [
-                "POST '/charges' was expected exactly 2 times, and came once, written at test_stub.py:N",
-                "  nearest: #2 GET /charges",
-                "    FAIL method: wanted POST, got GET (a client that follows a redirect makes a GET of a POST)",
-                "    ok   path '/charges'",
-                "the stub at http://127.0.0.1:PORT was sent 2 requests in this test:",
-                "  #1 POST /charges -> 201",
-                "  #2 GET /charges -> 200",
-            ],
-            last_lines(outcome.report),
-        )
-
-    def test_an_expectation_without_a_reply_fails_the_test(self) -> None:
-        """Once a request comes for it."""
-
-        def test(self: Stub) -> None:
+        def without_reply(self: Stub) -> None:
             self.stub.on("GET", "/status")
             send(self.stub, "GET", "/status")
 
-        outcome = run(test)
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertEqual(
-            [
-                "#1: nothing answers GET /status: what matches it has no reply; add .reply(…)",
-                "  GET '/status', without a reply, written at test_stub.py:N",
-                "  to send it again: curl --noproxy '*' http://127.0.0.1:PORT/status",
-                "the stub at http://127.0.0.1:PORT was sent 1 request in this test:",
-                "  #1 GET /status -> 501",
-            ],
-            last_lines(outcome.report),
-        )
+        reports = {
+            unmatched: """\
+#1: no expectation matches POST /charge (8 bytes of no content type)
+  nearest: POST '/charges', written at test_stub.py:N
+    ok   method POST
+    FAIL path: wanted '/charges', got '/charge'
+  POST '/charges' was expected exactly once, and never came
+  to send it again: curl --noproxy '*' -H Content-Type: --data-raw amount=5 http://127.0.0.1:PORT/charge
+the stub at http://127.0.0.1:PORT was sent 1 request in this test:
+  #1 POST /charge (8 bytes of no content type) -> 501""",
+            unmet: """\
+POST '/charges' was expected exactly 2 times, and came once, written at test_stub.py:N
+  nearest: #2 GET /charges
+    FAIL method: wanted POST, got GET (a client that follows a redirect makes a GET of a POST)
+    ok   path '/charges'
+the stub at http://127.0.0.1:PORT was sent 2 requests in this test:
+  #1 POST /charges -> 201
+  #2 GET /charges -> 200""",
+            without_reply: """\
+#1: nothing answers GET /status: what matches it has no reply; add .reply(…)
+  GET '/status', without a reply, written at test_stub.py:N
+  to send it again: curl --noproxy '*' http://127.0.0.1:PORT/status
+the stub at http://127.0.0.1:PORT was sent 1 request in this test:
+  #1 GET /status -> 501""",
+        }
+        for test, report in reports.items():
+            with self.subTest(test.__name__):
+                outcome = run(test)
+                self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+                self.assertEqual(report.split("\n"), last_lines(outcome.report))
 
     def test_a_reply_that_cannot_be_sent_fails_the_test(self) -> None:
         """A length for a HEAD, sent to a GET, is an error of the script, with its traceback and without secrets."""
