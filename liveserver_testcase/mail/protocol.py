@@ -24,13 +24,13 @@ import functools
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from ..core.connection import RESET
+from ..core.interrupts import wall_clock
 from .data import InputBuffer, MailData, find_long_line
 from .fault_injection import FaultInjector, FaultReply, SMTPConnection
 from .faults import EHLOOverride, RawReply, RecipientLimit, SizeLimit
@@ -688,7 +688,7 @@ class SMTPProtocol(SMTP):
             refused=transaction.refused,
         )
         facts = SessionFacts(peer=record.peer, ehlo=record.ehlo, tls=record.tls, auth_user=record.auth_user)
-        mail = ReceivedEmail(raw, envelope, session=facts, received_at=time.time())
+        mail = ReceivedEmail(raw, envelope, session=facts, received_at=wall_clock())
         await self.faults.apply(attempt, mail)
         self.server.journal.add(mail, transaction.window)
         record.mails += 1

@@ -7,6 +7,7 @@ target the beginning.
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import struct
@@ -22,6 +23,7 @@ _ROW = struct.Struct("di4idq336s")
 _RESULT = struct.Struct("di")
 _ROWS = 1024  # the processor keeps so many at hand; a test reads its journal before as many have come
 _IN_PROGRESS = -1.0  # the duration of a request that is being served
+_truncate = functools.partial(os.truncate)  # pyfakefs replaces the functions of os, and what refers to them
 
 
 class RequestTable:
@@ -32,7 +34,7 @@ class RequestTable:
     """
 
     def __init__(self, memory: int) -> None:
-        os.truncate(memory, _ROWS * _ROW.size)
+        _truncate(memory, _ROWS * _ROW.size)
         self._rows = mmap.mmap(memory, _ROWS * _ROW.size)
 
     def close(self) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import email.utils
 import functools
 import re
-import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TypeAlias
 
+from ..core.interrupts import wall_clock
 from ..core.masking import mask_header
 from ..core.text import quote
 from ..errors import InvalidResponse
@@ -30,7 +30,7 @@ _stamp: tuple[int, bytes] = (0, b"")
 def _make_stamp() -> bytes:
     """The Date and Server headers, made once a second.  Source: RFC 9110, 5.6.7 and 10.2.4."""
     global _stamp
-    now = int(time.time())
+    now = int(wall_clock())
     if _stamp[0] != now:
         _stamp = (now, f"Date: {email.utils.formatdate(now, usegmt=True)}\r\nServer: {SERVER}\r\n".encode("ascii"))
     return _stamp[1]

@@ -13,7 +13,6 @@ import asyncio
 import functools
 import inspect
 import logging
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -21,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..core.checks import suggest_name
+from ..core.interrupts import wall_clock
 from ..core.text import describe_error, quote
 from ..errors import ServerStartError, UsageError
 from .lifespan import ASGIApplication
@@ -104,7 +104,7 @@ class ServerState:
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
         """Date, Server and those of the options."""
-        second = int(time.time())
+        second = int(wall_clock())
         if second != self._second:
             date = [(b"date", formatdate(second, usegmt=True).encode())] if self._config.date_header else []
             self._headers = [*date, *self._config.encoded_headers]

@@ -67,6 +67,7 @@ PATCHES: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
     "time.sleep": lambda: _fail("time.sleep"),
     "time.monotonic": lambda: mock.patch("time.monotonic", return_value=0.0),
     "time.time": lambda: mock.patch("time.time", return_value=0.0),
+    "time.time that fails": lambda: _fail("time.time"),
     "open": lambda: _fail("builtins.open"),
     "os.environ": lambda: mock.patch.dict("os.environ", clear=True),
     "ssl.create_default_context": lambda: _fail("ssl.create_default_context"),
