@@ -6,6 +6,9 @@ import gc
 import unittest
 import warnings
 from typing import Any
+from unittest import mock
+
+import requests
 
 from liveserver_testcase import LiveServerTestCase
 from tests.integration.apps import answer, make_app
@@ -91,30 +94,24 @@ class TheSession(LiveServerTestCase):
 class TheSessionsEnd(NoLeaks):
     """When a test is over."""
 
-    def test_closed(self) -> None:
-        """The session is closed after the test, whether it passes or fails."""
+    def test_each_its_own(self) -> None:
+        """The session is closed after the test, also one that fails; the same test run again has one of its own."""
         sessions: list[Any] = []
 
         def test(self: Any) -> None:
             sessions.append(self.live)
             self.live.get("/")
-            closing = self.live.close
-            self.live.close = lambda: (sessions.append("closed"), closing())
             self.fail("it does")
 
-        run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
-        self.assertEqual("closed", sessions[1])
-
-    def test_each_its_own(self) -> None:
-        """The next test, and the same one run again, has a session of its own."""
-        case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: sessions.append(self.live))
-        sessions: list[Any] = []
+        case = make_case(LiveServerTestCase, app=make_app(), test=test)
         case.setUpClass()
         self.addCleanup(case.tearDownClass)
-        test = case("test_it")
-        test.run(unittest.TestResult())
-        test.run(unittest.TestResult())
+        again = case("test_it")
+        with mock.patch.object(requests.Session, "close", autospec=True, side_effect=requests.Session.close) as close:
+            again.run(unittest.TestResult())
+            again.run(unittest.TestResult())
         self.assertIsNot(sessions[0], sessions[1])
+        self.assertEqual(sessions, [call.args[0] for call in close.call_args_list])
 
     def test_in_a_clean_up(self) -> None:
         """A clean-up that uses it for the first time can, and it is closed after that."""
