@@ -8,7 +8,7 @@ from typing import Any
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from werkzeug.datastructures import Headers, MultiDict
+from werkzeug.datastructures import Headers
 
 from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
 from liveserver_testcase.stub.matching import make_criteria
@@ -99,13 +99,6 @@ class PathTest(StubTest):
                     self.stub.on("GET", wanted).reply(200)
                     self.assertEqual(200 if wanted == sent else 501, self.send("GET", sent).status)
 
-    def test_a_placeholder_keeps_the_text(self) -> None:
-        """What it stands for is decoded once."""
-        self.stub.on("GET", "/files/<name>").reply_with(lambda request, name: name)
-        for sent, text in (("a%2Fb", "a/b"), ("a%252Fb", "a%2Fb"), ("a%3Cb", "a<b"), ("gr%C3%BCn", "grün")):
-            with self.subTest(sent=sent):
-                self.assertEqual(text, self.send("GET", f"/files/{sent}").text)
-
     def test_octets_that_are_no_utf8_are_kept_apart(self) -> None:
         """``%E9`` is not ``%E8``, although neither is text, and the report names both."""
         self.stub.on("GET", "/caf%E9").reply(200)
@@ -121,6 +114,11 @@ class PathTest(StubTest):
             ("/a%2Fb/<name>", "/a%2Fb/x", {"name": "x"}),
             ("/caf%E9/<name>", "/caf%E9/x", {"name": "x"}),
             ("/<name>/100%25", "/x/100%25", {"name": "x"}),
+            # what a placeholder stands for is decoded once
+            ("/files/<name>", "/files/a%2Fb", {"name": "a/b"}),
+            ("/files/<name>", "/files/a%252Fb", {"name": "a%2Fb"}),
+            ("/files/<name>", "/files/a%3Cb", {"name": "a<b"}),
+            ("/files/<name>", "/files/gr%C3%BCn", {"name": "grün"}),
             ("/%3Cb%3E/<string(length=3):s>", "/%3Cb%3E/a%2Fb", {"s": "a/b"}),
         ):
             with self.subTest(rule=rule):
@@ -183,14 +181,6 @@ class TargetTest(WireTest):
                 request = make_request("GET", f"http://{sent}/")
                 self.assertEqual(is_met, make_criteria(host=wanted).matches(request))
 
-    def test_a_host_that_is_none(self) -> None:
-        """What would do is named."""
-        with self.assertRaises(UsageError) as caught:
-            make_criteria(host=5)
-        self.assertEqual(
-            "host is 5; wanted a name such as 'api.example.com', with a port or without", str(caught.exception)
-        )
-
 
 class MethodTest(WireTest):
     """Methods."""
@@ -243,36 +233,30 @@ class HeadersTest(WireTest):
     def test_several_lines_are_one_value(self) -> None:
         """With commas, and whatever white space there is around them: RFC 9110, 5.3 and 5.6.1."""
         for lines in (["X-Tag: red", "x-tag: blue"], ["X-Tag: red,blue"], ["X-Tag: red , blue"]):
+            request = make_request("GET", "/", headers=lines)
             for wanted in ("red, blue", "red,blue", ["red", "blue"], INCLUDING(["blue"]), UNORDERED("blue", "red")):
-                with self.subTest(lines=lines, wanted=wanted):
-                    request = make_request("GET", "/", headers=lines)
-                    self.assertTrue(make_criteria(headers={"X-Tag": wanted}).matches(request))
-                    self.assertTrue(make_criteria(headers={"X-Tag": ANY_OF(wanted, "x")}).matches(request))
-                    self.assertFalse(make_criteria(headers={"X-Tag": NOT(wanted)}).matches(request))
-        request = make_request("GET", "/", headers=["X-Tag: red", "X-Tag: blue"])
-        self.assertFalse(make_criteria(headers={"X-Tag": "blue, red"}).matches(request))
-        self.assertFalse(make_criteria(headers={"X-Tag": "red"}).matches(request))
-
-    def test_several_lines_on_the_wire(self) -> None:
-        """As a client sends them."""
+                for criterion, is_met in ((wanted, True), (ANY_OF(wanted, "x"), True), (NOT(wanted), False)):
+                    with self.subTest(lines=lines, criterion=criterion):
+                        self.assertIs(is_met, make_criteria(headers={"X-Tag": criterion}).matches(request))
+            for wanted in ("blue, red", "red"):
+                self.assertFalse(make_criteria(headers={"X-Tag": wanted}).matches(request))
         self.stub.on("GET", "/", headers={"X-Tag": "red, blue"}).reply(200)
         self.assertIn(b" 200 ", self.see(get("/", "X-Tag: red", "X-Tag: blue", "Connection: close")).head)
         self.assertEqual("red, blue", self.stub.requests[0].headers["x-tag"])
 
-    def test_a_comma_in_quotes_separates_nothing(self) -> None:
-        """The parts are those of the header's own grammar."""
-        request = make_request("GET", "/", headers=['X-Tag: "red, blue", green'])
-        self.assertTrue(make_criteria(headers={"X-Tag": ['"red, blue"', "green"]}).matches(request))
-
-    def test_headers_of_other_libraries(self) -> None:
-        """werkzeug's are no mapping, and a name can come twice in them."""
-        request = make_request("GET", "/", headers=["X-A: 1", "X-A: 2", "X-B: 3"])
-        self.assertTrue(make_criteria(headers=Headers([("x-a", "1"), ("X-A", "2"), ("X-B", "3")])).matches(request))
-        self.assertFalse(make_criteria(headers=Headers([("X-A", "1")])).matches(request))
-        self.assertTrue(make_criteria(headers=requests.structures.CaseInsensitiveDict({"x-b": "3"})).matches(request))
-        self.assertTrue(
-            make_criteria(query=MultiDict([("a", "1"), ("a", "2")])).matches(make_request("GET", "/?a=1&a=2"))
+    def test_values_and_names(self) -> None:
+        """Of other libraries; a comma in quotes separates nothing, and white space around a value is none of it."""
+        numbers = ["X-A: 1", "X-A: 2", "X-B: 3"]
+        rows: tuple[tuple[list[str], Any, bool], ...] = (
+            (numbers, Headers([("x-a", "1"), ("X-A", "2"), ("X-B", "3")]), True),  # werkzeug's are no mapping
+            (numbers, Headers([("X-A", "1")]), False),
+            (numbers, requests.structures.CaseInsensitiveDict({"x-b": "3"}), True),
+            (['X-Tag: "red, blue", green'], {"X-Tag": ['"red, blue"', "green"]}, True),
+            (["X-A:  1"], {"X-A": " 1\t"}, True),  # RFC 9110, 5.5
         )
+        for lines, wanted, is_met in rows:
+            with self.subTest(lines=lines, wanted=wanted):
+                self.assertIs(is_met, make_criteria(headers=wanted).matches(make_request("GET", "/", headers=lines)))
 
     def test_values_in_latin1_and_in_utf8(self) -> None:
         """requests sends the one, aiohttp the other, and the stub reads both."""
@@ -288,10 +272,6 @@ class HeadersTest(WireTest):
                     self.assertIn(b" 200 ", answer.head)
         request = make_request("GET", "/", headers=["X-Name: grün"])
         self.assertEqual("grün", request.headers["X-Name"])
-
-    def test_white_space_around_a_value_is_none_of_it(self) -> None:
-        """No request can carry it: RFC 9110, 5.5."""
-        self.assertTrue(make_criteria(headers={"X-A": " 1\t"}).matches(make_request("GET", "/", headers=["X-A:  1"])))
 
     def test_a_name_that_is_none(self) -> None:
         """No request can carry it."""

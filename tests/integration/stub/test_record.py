@@ -12,7 +12,18 @@ from tests.integration.stub.wire import WireTest, get, post
 from tests.support import HANG
 
 
-class RecordTest(StubTest):
+class HalfTest(StubTest):
+    """Requests of which the end is long in coming."""
+
+    def send_half(self) -> socket.socket:
+        """Send all of a request but for the last byte of its body."""
+        client = self.connect()
+        client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
+        self.wait_for(lambda: len(self.stub.journal))
+        return client
+
+
+class RecordTest(HalfTest):
     """What is kept of what came."""
 
     def test_requests_are_in_the_order_of_their_arrival(self) -> None:
@@ -42,9 +53,7 @@ class RecordTest(StubTest):
             return self.stub.requests
 
         thread = threading.Thread(target=lambda: found.append(self.stub.journal.wait_for(look, HANG)))
-        client = self.connect()
-        client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
-        self.wait_for(lambda: len(self.stub.journal))
+        client = self.send_half()
         thread.start()
         self.assertTrue(asked.wait(HANG))
         client.sendall(b"c")
@@ -130,7 +139,7 @@ class RecordTest(StubTest):
             self.assertEqual(stub.journal.dropped_message, lines[-1])
 
 
-class TestsTest(StubTest):
+class TestsTest(HalfTest):
     """From test to test."""
 
     def test_a_new_test_begins_with_nothing(self) -> None:
@@ -179,9 +188,7 @@ class TestsTest(StubTest):
     def test_a_request_that_was_not_complete_in_its_test_is_not_answered_in_the_next(self) -> None:
         """It neither uses up nor counts, and is held against the test in which it came."""
         self.begin("shop.test_a")
-        client = self.connect()
-        client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
-        self.wait_for(lambda: len(self.stub.journal))
+        client = self.send_half()
         self.begin("shop.test_b")
         expectation = self.stub.expect("PUT", "/x").reply(200)
         client.sendall(b"c")
@@ -208,9 +215,7 @@ class TestsTest(StubTest):
 
     def test_settling_waits_for_what_is_on_its_way(self) -> None:
         """A request whose body is still coming is decided upon when it returns."""
-        client = self.connect()
-        client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
-        self.wait_for(lambda: len(self.stub.journal))
+        client = self.send_half()
         threading.Timer(0.05, client.sendall, [b"c"]).start()
         self.stub._inspection.settle(HANG)
         self.assertEqual(1, len(self.stub.requests))
@@ -236,17 +241,13 @@ class TestsTest(StubTest):
 
     def test_settling_gives_up(self) -> None:
         """A client that never ends its request cannot hold a test for longer than was said."""
-        client = self.connect()
-        client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
-        self.wait_for(lambda: len(self.stub.journal))
+        self.send_half()
         self.stub._inspection.settle(0.01)
         self.assertEqual(1, len(self.stub.in_flight))
 
     def test_settling_cares_for_this_test_only(self) -> None:
         """What an earlier test left hanging is not waited for."""
-        client = self.connect()
-        client.sendall(b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab")
-        self.wait_for(lambda: len(self.stub.journal))
+        self.send_half()
         self.begin("b")
         self.assertTrue(self.settle())
 

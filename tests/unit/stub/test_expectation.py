@@ -10,64 +10,41 @@ from liveserver_testcase.stub.expectation import Expectation, describe_times, pa
 from liveserver_testcase.stub.matching import make_criteria
 from tests.integration.stub.support import make_expectation, make_request
 
-NONSENSE = (-1, 1.0, "1", True, (1,), (1, 2, 3), (2, 1), (None, 1), (1, "2"), (True, 2), (-1, 2), [1, 2])
-
 
 class TimesTest(unittest.TestCase):
     """``times=``, for what must and for what may happen."""
 
-    def test_what_must_happen(self) -> None:
-        """None is at least once, a number is exactly that, a pair is a range."""
-        for times, wanted in (
-            (None, (1, None)),
-            (0, (0, 0)),
-            (1, (1, 1)),
-            (3, (3, 3)),
-            ((1, 3), (1, 3)),
-            ((2, None), (2, None)),
-            ((0, 2), (0, 2)),
+    def test_what_must_and_what_may_happen(self) -> None:
+        """None is at least once, or any number; a number is exactly that, or the most; a pair is a range."""
+        for parse, times, wanted in (
+            (parse_times, None, (1, None)),
+            (parse_times, 0, (0, 0)),
+            (parse_times, 3, (3, 3)),
+            (parse_times, (1, 3), (1, 3)),
+            (parse_times, (2, None), (2, None)),
+            (parse_limit, None, (0, None)),
+            (parse_limit, 3, (0, 3)),
+            (parse_limit, (0, 3), (0, 3)),
+            (parse_limit, (0, None), (0, None)),
         ):
-            with self.subTest(times=times):
-                self.assertEqual(wanted, parse_times(times))
+            with self.subTest(parse=parse.__name__, times=times):
+                self.assertEqual(wanted, parse(times))
 
-    def test_what_may_happen(self) -> None:
-        """None is any number, a number is the most."""
-        for times, wanted in ((None, (0, None)), (1, (0, 1)), (3, (0, 3)), ((0, 3), (0, 3)), ((0, None), (0, None))):
-            with self.subTest(times=times):
-                self.assertEqual(wanted, parse_limit(times))
-
-    def test_nonsense_is_refused(self) -> None:
-        """The value is shown, and what would do."""
-        for parse in (parse_times, parse_limit):
-            for times in NONSENSE:
-                with self.subTest(parse=parse.__name__, times=times):
-                    with self.assertRaises(UsageError) as caught:
-                        parse(times)
-                    self.assertEqual(
-                        f"times is {times!r}; wanted a number, (low, high), or None for at least once",
-                        str(caught.exception),
-                    )
-
-    def test_what_may_happen_cannot_be_forbidden(self) -> None:
-        """An expectation that never answers is pointed to ``expect()``."""
-        for times in (0, (0, 0)):
-            with self.subTest(times=times):
+    def test_what_is_refused(self) -> None:
+        """Nonsense, with what would do; and of what may happen, what says that it must, or must not."""
+        nonsense = (-1, 1.0, "1", True, (1,), (1, 2, 3), (2, 1), (None, 1), (1, "2"), (True, 2), (-1, 2), [1, 2])
+        none = "times is {!r}; wanted a number, (low, high), or None for at least once"
+        never = "times is {!r}, so that this would never answer; for what must never come write expect(…, times=0)"
+        must = "times is {!r}, but what on() writes need not come; for at least 2 write expect(…, times=(2, 3))"
+        for parse, times, message in (
+            *[(parse, times, none) for parse in (parse_times, parse_limit) for times in nonsense],
+            *[(parse_limit, times, never) for times in (0, (0, 0))],
+            (parse_limit, (2, 3), must),
+        ):
+            with self.subTest(parse=parse.__name__, times=times):
                 with self.assertRaises(UsageError) as caught:
-                    parse_limit(times)
-                self.assertEqual(
-                    f"times is {times!r}, so that this would never answer; for what must never come "
-                    "write expect(…, times=0)",
-                    str(caught.exception),
-                )
-
-    def test_what_may_happen_cannot_be_demanded(self) -> None:
-        """A fewest that would not be verified is pointed to ``expect()``."""
-        with self.assertRaises(UsageError) as caught:
-            parse_limit((2, 3))
-        self.assertEqual(
-            "times is (2, 3), but what on() writes need not come; for at least 2 write expect(…, times=(2, 3))",
-            str(caught.exception),
-        )
+                    parse(times)
+                self.assertEqual(message.format(times), str(caught.exception))
 
     def test_they_are_described_in_words(self) -> None:
         """A number says whether it is the least, the most or exact."""
@@ -108,18 +85,12 @@ class CountingTest(unittest.TestCase):
                 self.assertEqual(states, found)
 
     def test_its_requests_are_a_snapshot(self) -> None:
-        """Who changes the list changes nothing else."""
+        """Who changes the list changes nothing else, and what comes later is not in it."""
         expectation, request = make_expectation(), make_request()
+        taken = expectation.requests
         expectation.claim(request)
         expectation.requests.clear()
-        self.assertEqual(([request], 1), (expectation.requests, expectation.times_called))
-
-    def test_a_list_that_was_taken_does_not_grow(self) -> None:
-        """What comes later is not in it."""
-        expectation = make_expectation()
-        taken = expectation.requests
-        expectation.claim(make_request())
-        self.assertEqual([], taken)
+        self.assertEqual(([], [request], 1), (taken, expectation.requests, expectation.times_called))
 
     def test_it_begins_anew(self) -> None:
         """A new test finds no requests, and the answer that it is given."""
@@ -143,29 +114,16 @@ class ReplyTest(unittest.TestCase):
     def setUp(self) -> None:
         self.expectation = Expectation(make_criteria("GET", "/x"), (0, None))
 
-    def test_there_is_none_at_first(self) -> None:
-        """Nobody has said what to answer."""
+    def test_the_latest_reply_is_the_answer(self) -> None:
+        """All of a reply can be said, or a whole one given; headers of an earlier one are gone."""
         self.assertIsNone(self.expectation.answer)
-
-    def test_reply_returns_the_expectation(self) -> None:
-        """So that it can be kept in one line with its making."""
-        self.assertIs(self.expectation, self.expectation.reply(204))
-
-    def test_a_later_reply_replaces_an_earlier_one(self) -> None:
-        """Headers of the earlier one are gone."""
-        self.expectation.reply(200, "a", headers={"X-A": "1"}).reply(404)
-        self.assertEqual(Reply(404), self.expectation.answer)
-
-    def test_all_of_a_reply_can_be_said(self) -> None:
-        """Status, JSON, headers and delay arrive."""
+        self.assertIs(self.expectation, self.expectation.reply(200, "a", headers={"X-A": "1"}))
+        self.assertEqual(Reply(404), self.expectation.reply(404).answer)
         self.expectation.reply(201, json={"id": 1}, headers=[("X-A", "1")], delay=0.5)
         reply = Reply(201, b'{"id": 1}', [("X-A", "1"), ("Content-Type", "application/json")], delay=0.5)
         self.assertEqual(reply, self.expectation.answer)
-
-    def test_a_whole_reply_can_be_given(self) -> None:
-        """One made elsewhere is used as it is."""
-        reply = Reply(503, b"", (("Retry-After", "1"),))
-        self.assertIs(reply, self.expectation.reply(reply).answer)
+        whole = Reply(503, b"", (("Retry-After", "1"),))
+        self.assertIs(whole, self.expectation.reply(whole).answer)
 
     def test_a_whole_reply_stands_alone(self) -> None:
         """What is given beside it is not passed over in silence; nothing has changed."""
