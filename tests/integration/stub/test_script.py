@@ -46,22 +46,17 @@ class ShortcutsTest(ScriptTest):
 
     def test_an_unknown_keyword_names_the_nearest(self) -> None:
         """Of the shortcut that was called."""
-        for call, message in (
-            (
-                lambda: self.stub.get("/x", jason={}),
-                "get() got an unexpected keyword argument 'jason'. Did you mean 'json'?",
+        calls: dict[str, tuple[Any, str]] = {
+            "get() got an unexpected keyword argument 'jason'. Did you mean 'json'?": (self.stub.get, "jason"),
+            "on() got an unexpected keyword argument 'time'. Did you mean 'times'?": (self.stub.on, "time"),
+            "forbid() got an unexpected keyword argument 'headrs'. Did you mean 'headers'?": (
+                self.stub.forbid,
+                "headrs",
             ),
-            (
-                lambda: self.stub.on("GET", "/x", time=1),
-                "on() got an unexpected keyword argument 'time'. Did you mean 'times'?",
-            ),
-            (
-                lambda: self.stub.forbid("GET", "/x", headrs={}),
-                "forbid() got an unexpected keyword argument 'headrs'. Did you mean 'headers'?",
-            ),
-        ):
+        }
+        for message, (verb, keyword) in calls.items():
             with self.assertRaises(TypeError) as caught:
-                call()
+                verb(**{keyword: 1})
             self.assertEqual(message, str(caught.exception))
 
     def test_path_parameters_reach_the_function(self) -> None:
@@ -97,14 +92,38 @@ class ShortcutsTest(ScriptTest):
 class OrderTest(ScriptTest):
     """Requests that must come in an order."""
 
-    def test_the_head_of_the_order_answers(self) -> None:
-        """One after the other, and then nothing more."""
-        with self.stub.in_order():
-            self.stub.expect("GET", "/login").reply(201)
-            self.stub.expect("GET", "/buy", times=2).reply(202)
-            self.stub.expect("GET", "/logout").reply(203)
-        self.assertEqual([201, 202, 202, 203], self.statuses("/login", "/buy", "/buy", "/logout"))
-        self.assertEqual("", self.stub.failure_report())
+    def test_the_next_one_answers(self) -> None:
+        """One after the other; what need not come can be left out, and what may come more often, may.
+
+        An order goes before what is bounded or newer; what comes before its turn is answered by something else.
+        """
+        rows: tuple[tuple[list[tuple[str, int, Any]], list[tuple[str, int, Any]], str, list[int]], ...] = (
+            (
+                [("/login", 201, 1), ("/buy", 202, 2), ("/logout", 203, 1)],
+                [],
+                "/login /buy /buy /logout",
+                [201, 202, 202, 203],
+            ),
+            (
+                [("/a", 201, 1), ("/poll", 202, (0, None)), ("/b", 203, at_least(1)), ("/c", 204, 1)],
+                [],
+                "/a /b /b /c /b",
+                [201, 203, 203, 204, 501],
+            ),
+            ([("/login", 201, 1), ("/buy", 202, 1)], [("/buy", 200, (0, None)), ("/login", 200, (0, None))],
+             "/buy /login /login /buy", [200, 201, 200, 202]),
+            ([("/a", 201, 1)], [("/a", 202, 1), ("/a", 203, (0, None))], "/a /a /a", [201, 202, 203]),
+        )  # fmt: skip
+        for order, others, sent, statuses in rows:
+            with self.subTest(sent=sent):
+                self.begin(sent)
+                with self.stub.in_order():
+                    for path, status, times in order:
+                        self.stub.expect("GET", path, times=times).reply(status)
+                for path, status, times in others:
+                    self.stub.expect("GET", path, times=times).reply(status)
+                self.assertEqual(statuses, self.statuses(*sent.split()))
+                self.assertEqual(501 in statuses, bool(self.stub.failure_report()))
 
     def test_what_comes_before_its_turn(self) -> None:
         """It is unmatched, says so once, and the order goes on (not as peers, where one stray request poisons all)."""
@@ -121,33 +140,6 @@ class OrderTest(ScriptTest):
             ],
             [line.rpartition(":")[0] if ".py:" in line else line for line in lines[:3]],
         )
-
-    def test_what_comes_before_its_turn_can_be_answered_by_something_else(self) -> None:
-        """As the order of looking them up says."""
-        self.stub.on().reply(200)
-        with self.stub.in_order():
-            self.stub.expect("GET", "/login").reply(201)
-            self.stub.expect("GET", "/buy").reply(202)
-        self.assertEqual([200, 201, 200, 202], self.statuses("/buy", "/login", "/login", "/buy"))
-        self.assertEqual("", self.stub.failure_report())
-
-    def test_what_need_not_come_can_be_left_out(self) -> None:
-        """And what may come more often, may."""
-        with self.stub.in_order():
-            self.stub.expect("GET", "/a").reply(201)
-            self.stub.on("GET", "/poll").reply(202)
-            self.stub.expect("GET", "/b", times=at_least(1)).reply(203)
-            self.stub.expect("GET", "/c").reply(204)
-        self.assertEqual([201, 203, 203, 204], self.statuses("/a", "/b", "/b", "/c"))
-        self.assertEqual([501], self.statuses("/b"))
-
-    def test_an_order_goes_first(self) -> None:
-        """Before what is bounded, and before what is newer."""
-        with self.stub.in_order():
-            self.stub.expect("GET", "/a").reply(201)
-        self.stub.expect("GET", "/a").reply(202)
-        self.stub.on("GET", "/a").reply(203)
-        self.assertEqual([201, 202, 203], self.statuses("/a", "/a", "/a"))
 
     def test_one_that_was_removed_is_not_waited_for(self) -> None:
         """The rest of the order closes up."""
@@ -193,26 +185,18 @@ class QueueTest(ScriptTest):
     """Replies that wait for whatever comes."""
 
     def test_each_answers_one_request(self) -> None:
-        """Whatever it is, in their order; then nothing is left."""
-        first = self.stub.enqueue(Reply(201))
+        """Whatever it is, in their order, after expectations and before content; one for a method goes first."""
+        self.stub.on("GET", "/a").reply(201)
+        first = self.stub.enqueue(Reply(202))
         self.stub.enqueue("text")
         self.stub.enqueue(("gone", 410))
-        self.assertEqual([201, 200, 410, 501], self.statuses("/a", "/b", "/c", "/d"))
-        self.assertEqual(["/a"], [request.path for request in first.requests])
-
-    def test_only_what_nothing_else_matches(self) -> None:
-        """Expectations go before, content comes after."""
-        self.stub.on("GET", "/a").reply(201)
-        self.stub.enqueue(202)
-        self.stub.serve_content("x", 203)
-        self.assertEqual([201, 202, 203], self.statuses("/a", "/b", "/b"))
-
-    def test_one_for_a_method_goes_first(self) -> None:
-        """In whatever case it is written."""
-        self.stub.enqueue(201)
-        self.stub.enqueue(202, method="PUT")
-        self.assertEqual([202], self.statuses("/", method="PUT"))
-        self.assertEqual([201], self.statuses("/", method="GET"))
+        self.stub.enqueue(203, method="PUT")
+        self.assertEqual([203], self.statuses("/", method="PUT"))
+        self.assertEqual([201, 202, 200, 410, 501], self.statuses("/a", "/b", "/c", "/d", "/e"))
+        self.assertEqual(["/b"], [request.path for request in first.requests])
+        self.stub.enqueue(204)
+        self.stub.serve_content("x", 206)
+        self.assertEqual([204, 206], self.statuses("/b", "/b"))
 
     def test_what_is_left_over_is_gone_with_its_test(self) -> None:
         """What the class has enqueued is there again."""
@@ -288,18 +272,14 @@ class ScenarioTest(ScriptTest):
 
     def test_the_same_name_is_the_same_thing(self) -> None:
         """Whose first state is said once."""
-        self.stub.scenario("order", "new").state = "paid"
+        order = self.stub.scenario("order", "new")
+        self.assertEqual((self.stub.url, "<Scenario 'order' in state 'new'>"), (order.url, repr(order)))
+        order.state = "paid"
         self.assertEqual("paid", self.stub.scenario("order").state)
         self.assert_refused(
             "the scenario 'order' begins in state 'new', and now in 'old': keep one",
             lambda: self.stub.scenario("order", "old"),
         )
-
-    def test_it_is_a_view_of_the_stub(self) -> None:
-        """With whatever else the stub has."""
-        order = self.stub.scenario("order")
-        self.assertEqual(self.stub.url, order.url)
-        self.assertEqual("<Scenario 'order' in state 'start'>", repr(order))
 
     def test_states_belong_to_scenarios(self) -> None:
         """Elsewhere they are answered with what to write."""
