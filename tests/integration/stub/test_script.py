@@ -224,13 +224,9 @@ class ScopeTest(ScriptTest):
     def test_it_is_verified_at_its_end(self) -> None:
         """Not by the test's end; and only what was written inside."""
         outside = self.stub.expect("GET", "/outside").reply(200)
-        with self.assertRaises(AssertionError) as caught, self.stub.scope():
-            self.stub.expect("GET", "/a").reply(201)
-        self.assertRegex(
-            str(caught.exception),
-            r"\AGET '/a' was expected exactly once, and never came, written at .*:\d+\n"
-            r"the stub was sent nothing in this test: does the code under test use http://.*\?\Z",
-        )
+        with self.assertRaisesRegex(AssertionError, "^GET '/a' was .* never came, .*\nthe stub was sent nothing .*$"):
+            with self.stub.scope():
+                self.stub.expect("GET", "/a").reply(201)
         outside.remove()
         self.assertEqual("", self.stub.failure_report())
 
@@ -322,7 +318,8 @@ class DefaultsTest(ScriptTest):
         self.assertEqual(("1", "own"), (answer.headers["x-version"], answer.headers["x-a"]))
 
     def test_they_can_be_layered(self) -> None:
-        """A view of a view has both; with a scenario, too."""
+        """A view of a view has both; with a scenario, and with whatever else the stub has, too."""
+        self.assertEqual(self.stub.url_for("/x"), self.stub.defaults().url_for("/x"))
         api = self.stub.defaults(prefix="/v1", headers={"A": "1"}).defaults(prefix="/users", headers={"B": "2"})
         self.assertEqual("GET '/v1/users/x' headers={'A': '1', 'B': '2'}", api.get("/x").describe())
         order = self.stub.scenario("order").defaults(prefix="/orders")
@@ -343,11 +340,8 @@ class WaitTest(ScriptTest):
         self.stub.on().reply(200)
         self.send_later("/a", "/b")
         self.assertEqual(["/a", "/b"], [self.stub.take_request(HANG).path for _ in range(2)])
-        with self.assertRaises(AssertionError) as caught:
+        with self.assertRaisesRegex(AssertionError, r"^waited 0\.01 s for request #3, after those that were taken\n"):
             self.stub.take_request(0.01)
-        self.assertEqual(
-            "waited 0.01 s for request #3, after those that were taken", str(caught.exception).split("\n")[0]
-        )
 
     def test_a_function_is_enqueued(self) -> None:
         """It makes the reply to one request."""
@@ -373,9 +367,10 @@ class WaitTest(ScriptTest):
         """The client is answered at once, and the wait has an end."""
         self.assertEqual([501], self.statuses("/a"))
         self.stub.begin("next")
-        with self.assertRaises(AssertionError) as caught:
+        with self.assertRaisesRegex(
+            AssertionError, r"^waited 0\.01 s for a request\nthe stub was sent nothing in this"
+        ):
             self.stub.take_request(0.01)
-        self.assertIn("waited 0.01 s for a request\nthe stub was sent nothing in this test", str(caught.exception))
 
     def test_wait_for_request(self) -> None:
         """Until enough of them have come that match."""
@@ -384,11 +379,8 @@ class WaitTest(ScriptTest):
         found = self.stub.wait_for_request("GET", "/a", times=2, timeout=HANG)
         self.assertEqual(["/a", "/a"], [request.path for request in found])
         self.assertEqual("/b", self.stub.wait_for_request("GET", "/b", timeout=HANG).path)
-        with self.assertRaises(AssertionError) as caught:
+        with self.assertRaisesRegex(AssertionError, r"^GET '/c' was expected at least once, .* came within 0\.01 s\n"):
             self.stub.wait_for_request("GET", "/c", timeout=0.01)
-        self.assertEqual(
-            "GET '/c' was expected at least once, and never came within 0.01 s", str(caught.exception).split("\n")[0]
-        )
 
     def test_an_expectation_can_be_waited_for(self) -> None:
         """Its requests are recorded by then, with what they are answered, although the answer is slow."""
@@ -397,12 +389,9 @@ class WaitTest(ScriptTest):
         (request,) = expectation.wait(timeout=HANG)
         self.assertEqual([request], self.stub.requests)
         self.assertEqual([expectation, 0], [request.expectation, request.turn])
-        with self.assertRaises(AssertionError) as caught:
+        wanted = r"^waited 0\.01 s for GET '/slow', written at .*:\d+, to come at least 2 times\nthe stub at "
+        with self.assertRaisesRegex(AssertionError, wanted):
             expectation.wait(2, timeout=0.01)
-        self.assertRegex(
-            str(caught.exception),
-            r"\Awaited 0\.01 s for GET '/slow', written at .*:\d+, to come at least 2 times\nthe stub at ",
-        )
         self.assert_refused("times is 0; wanted a number of requests, 1 or more", lambda: expectation.wait(0))
 
     def test_wait_until_satisfied(self) -> None:
@@ -412,18 +401,16 @@ class WaitTest(ScriptTest):
         self.send_later("/a", "/b", "/a")
         self.stub.wait_until_satisfied(HANG)
         self.stub.expect("GET", "/c").reply(200)
-        with self.assertRaises(AssertionError) as caught:
+        with self.assertRaisesRegex(AssertionError, "^GET '/c' was expected exactly once, and never came"):
             self.stub.wait_until_satisfied(0.01)
-        self.assertTrue(str(caught.exception).startswith("GET '/c' was expected exactly once, and never came"))
 
     def test_the_stub_says_how_long_it_waits(self) -> None:
         """Where nothing else is said."""
         self.stub.timeout = 0.02
         start = time.monotonic()
         for call in (self.stub.take_request, lambda: self.stub.wait_for_request("GET", "/x")):
-            with self.assertRaises(AssertionError) as caught:
+            with self.assertRaisesRegex(AssertionError, r" 0\.02 s"):
                 call()
-            self.assertIn("0.02 s", str(caught.exception))
         self.assertGreaterEqual(time.monotonic() - start, 0.03)
 
     def test_an_expectation_without_a_stub(self) -> None:
@@ -454,9 +441,8 @@ class AloneTest(ScriptTest):
 
     def test_the_last_request(self) -> None:
         """Or that there was none."""
-        with self.assertRaises(AssertionError) as caught:
+        with self.assertRaisesRegex(AssertionError, "^the stub was sent nothing in this test"):
             self.stub.last_request  # noqa: B018
-        self.assertTrue(str(caught.exception).startswith("the stub was sent nothing in this test"))
         self.stub.on().reply(200)
         self.statuses("/a", "/b")
         self.assertEqual("/b", self.stub.last_request.path)
