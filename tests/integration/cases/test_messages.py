@@ -17,7 +17,7 @@ from liveserver_testcase import (
     SMTPTestCase,
 )
 from tests.integration.apps import Gate, make_app
-from tests.integration.running import make_case, normalise, run_case
+from tests.integration.running import make_case, run_case
 from tests.support import HANG, NoLeaks
 
 
@@ -239,15 +239,6 @@ class LateErrors(ReportCase):
 class ClassErrors(ReportCase):
     """What keeps a class from running."""
 
-    def test_no_application(self) -> None:
-        self.assert_report(
-            """
-            liveserver_testcase.errors.UsageError: Case has no application: set `app`, or override the class method \
-create_app()
-            """,
-            make_case(LiveServerTestCase, test=lambda self: None),
-        )
-
     def test_at_the_class(self) -> None:
         """What is wrong with a class is placed at its first line."""
 
@@ -284,24 +275,6 @@ method create_app()
             liveserver_testcase.errors.ServerStartError: Case.create_app() raised LookupError: no configuration
             """,
             make_case(LiveServerTestCase, test=_nothing(), create_app=classmethod(create_app)),
-        )
-
-    def test_create_app_of_an_instance(self) -> None:
-        self.assert_report(
-            """
-            liveserver_testcase.errors.UsageError: Case.create_app() is called for the class, and not for one test: \
-write @classmethod above it
-            """,
-            make_case(LiveServerTestCase, test=lambda self: None, create_app=lambda self: make_app()),
-        )
-
-    def test_application_that_is_none(self) -> None:
-        self.assert_report(
-            """
-            liveserver_testcase.errors.UsageError: Case.create_app() returned None: is `return app` missing \
-at its end?
-            """,
-            make_case(LiveServerTestCase, test=lambda self: None, create_app=classmethod(lambda cls: None)),
         )
 
     def test_set_up_class_without_super(self) -> None:
@@ -413,15 +386,6 @@ class BrokenServers(ReportCase):
             """,
             self.make_case(problems=problems),
         )
-
-
-class Normalising(unittest.TestCase):
-    """The helper that makes reports comparable."""
-
-    def test_keeps_what_matters(self) -> None:
-        """Only numbers that differ from run to run are replaced."""
-        text = 'File "/a/b.py", line 12, in f\n    x()\n    ^^^\nValueError: 127.0.0.1:8000 said 12'
-        self.assertEqual('File "b.py", line N, in f\n    x()\nValueError: 127.0.0.1:PORT said 12', normalise(text))
 
 
 def fail_in_every_way(case: Any) -> dict[str, str]:

@@ -14,7 +14,7 @@ import requests
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
 from tests.integration.apps import answer, make_app
 from tests.integration.mail.mailing import make_mail
-from tests.integration.running import Outcome, make_case, run_case
+from tests.integration.running import make_case, run_case
 from tests.support import HANG, NoLeaks
 
 
@@ -28,138 +28,100 @@ def send(server: Any, to: str) -> None:
         client.send_message(make_mail(to=to))
 
 
-def post_json(url: str, value: object) -> None:
-    """Do what a client does that does not look at the answer."""
-    requests.post(url, json=value, timeout=HANG)
+Mistake = tuple[str, "type | tuple[type, ...]", dict[str, Any], tuple[str, ...]]
 
 
 class PlantedMistakes(NoLeaks):
     """Whoever makes one of these reads its name in the report."""
 
-    def run_it(self, *bases: type, **members: Any) -> Outcome:
-        return run_case(make_case(*bases, **members))
+    def check(self, *mistakes: Mistake) -> None:
+        """Run each mistake: its name, the bases and members of its class, and what its one report says."""
+        for name, bases, members, texts in mistakes:
+            bases = bases if isinstance(bases, tuple) else (bases,)
+            if LiveServerTestCase in bases and "create_app" not in members:
+                members = {"app": make_app(), **members}
+            with self.subTest(name):
+                report = run_case(make_case(*bases, **{"test": nothing, **members})).report
+                for text in texts:
+                    self.assertIn(text, report)
 
-    def assert_says(self, outcome: Outcome, *texts: str) -> None:
-        """The one failure has these texts."""
-        report = outcome.report
-        for text in texts:
-            self.assertIn(text, report)
+    def test_in_a_test_of_an_application(self) -> None:
+        """A wrong port, a path twice, and names that there are none of."""
 
-    # -- in a test ---------------------------------------------------------------------------------------------------
-
-    def test_01_wrong_port(self) -> None:
-        """A request to another port: the live server was sent nothing, and its address stands there."""
-
-        def test(self: Any) -> None:
+        def wrong_port(self: Any) -> None:
             with socket.create_server(("127.0.0.1", 0)) as other:
                 port = other.getsockname()[1]
             requests.get(f"http://127.0.0.1:{port}/", timeout=HANG)
 
-        outcome = self.run_it(LiveServerTestCase, app=make_app(), test=test)
-        self.assert_says(outcome, "Connection refused", "the live server at http://127.0.0.1:PORT was sent no request")
+        def doubled_path(self: Any) -> None:
+            self.assertEqual(200, requests.get(f"{self.live_url('/hello')}/hello", timeout=HANG).status_code)
 
-    def test_02_doubled_path(self) -> None:
-        """A base URL joined with a path that it has already: the report has the path that was asked for."""
+        live, sent = LiveServerTestCase, "the live server at http://127.0.0.1:PORT was sent no request"
+        self.check(
+            ("01 a wrong port", live, {"test": wrong_port}, ("Connection refused", sent)),
+            ("02 a doubled path", live, {"test": doubled_path}, ("200 != 404", "GET /hello/hello -> 404")),
+            (
+                "16 a misspelt attribute",
+                live,
+                {"test": lambda case: case.live_ulr("/")},
+                ("no attribute 'live_ulr'", "did you mean self.live_url?"),
+            ),
+            (
+                "18 a misspelt keyword",
+                live,
+                {"test": lambda case: case.assertLiveRequested("GET", "/", tmies=1)},
+                ("unexpected keyword argument 'tmies'", "Did you mean 'times'?"),
+            ),
+        )
 
-        def test(self: Any) -> None:
-            base = self.live_url("/hello")
-            self.assertEqual(200, requests.get(f"{base}/hello", timeout=HANG).status_code)
+    def test_in_a_test_of_a_client(self) -> None:
+        """The report of a stub has what was asked for, and the nearest expectation."""
 
-        outcome = self.run_it(LiveServerTestCase, app=make_app(), test=test)
-        self.assert_says(outcome, "200 != 404", "GET /hello/hello -> 404")
+        def plant(method: str, path: str, sent_path: str, times: int = 1, wanted: Any = None, sent: Any = None) -> Any:
+            def test(self: Any) -> None:
+                criteria = {} if wanted is None else {"json": wanted}
+                self.stub.expect(method, path, **criteria).reply(json=1)
+                for _ in range(times):
+                    requests.request(method, self.stub.url_for(sent_path), json=sent, timeout=HANG)
 
-    def test_02_doubled_path_at_a_stub(self) -> None:
-        """The same at a stub names the nearest expectation and the path."""
+            return {"test": test}
 
-        def test(self: Any) -> None:
-            self.stub.expect("GET", "/v1/users").reply(json=[])
-            requests.get(self.stub.url_for("/v1/v1/users"), timeout=HANG)
+        stub, typo, number = HTTPStubTestCase, {"emial": "ann@example.com"}, {"age": "42"}
+        email = {"email": "ann@example.com"}
+        self.check(
+            ("02 a doubled path", stub, plant("GET", "/v1/x", "/v1/v1/x"), ("GET /v1/v1/x", "'/v1/x'")),
+            ("03 a typo", stub, plant("POST", "/", "/", wanted=email, sent=typo), ("emial", "email")),
+            ("04 a str", stub, plant("POST", "/", "/", wanted={"age": 42}, sent=number), ("$.age", "42", '"42"')),
+            ("05 used up", stub, plant("GET", "/x", "/x", times=2), ("GET /x", "1")),
+            ("19 braces", stub, plant("GET", "/users/{id}", "/users/7"), ("/users/{id}", "<name>")),
+        )
 
-        outcome = self.run_it(HTTPStubTestCase, test=test)
-        self.assert_says(outcome, "GET /v1/v1/users", "'/v1/users'")
+    def test_in_a_test_of_mail(self) -> None:
+        """Mail to somebody else is shown with its recipient; where nobody connected, Django's setting is named."""
 
-    def test_03_typo_in_a_key(self) -> None:
-        """A misspelt key of JSON stands beside the one that was meant."""
-
-        def test(self: Any) -> None:
-            self.stub.expect("POST", "/users", json={"email": "ann@example.com"}).reply(201)
-            post_json(self.stub.url_for("/users"), {"emial": "ann@example.com"})
-
-        self.assert_says(self.run_it(HTTPStubTestCase, test=test), "emial", "email")
-
-    def test_04_number_for_string(self) -> None:
-        """A number where a string was wanted: both are shown as what they are."""
-
-        def test(self: Any) -> None:
-            self.stub.expect("POST", "/users", json={"age": 42}).reply(201)
-            post_json(self.stub.url_for("/users"), {"age": "42"})
-
-        self.assert_says(self.run_it(HTTPStubTestCase, test=test), "$.age", "42")
-        self.assertIn("'42'", self.run_it(HTTPStubTestCase, test=test).report.replace('"', "'"))
-
-    def test_05_used_up(self) -> None:
-        """One request more than was expected."""
-
-        def test(self: Any) -> None:
-            self.stub.expect("GET", "/x").reply(json=1)
-            for _ in range(2):
-                requests.get(self.stub.url_for("/x"), timeout=HANG)
-
-        self.assert_says(self.run_it(HTTPStubTestCase, test=test), "GET /x", "1")
-
-    def test_06_wrong_address(self) -> None:
-        """Mail to somebody else: the nearest one is shown with its recipient."""
-
-        def test(self: Any) -> None:
+        def wrong_address(self: Any) -> None:
             send(self.smtp, to="bob@example.com")
-            self.assertEmailSent(to="ann@example.com")
+            self.assertEmailSent(to="ann@example.com", timeout=0)
 
-        outcome = self.run_it(SMTPTestCase, smtp_timeout=0.0, test=test)
-        self.assert_says(outcome, "ann@example.com", "bob@example.com")
+        def locmem(self: Any) -> None:
+            self.assertEmailSent(to="ann@example.com", timeout=0)
 
-    def test_07_locmem(self) -> None:
-        """Mail that Django kept in memory: nobody connected, and the settings that do it are named."""
+        self.check(
+            ("06 wrong address", SMTPTestCase, {"test": wrong_address}, ("ann@example.com", "bob@example.com")),
+            ("07 locmem", SMTPTestCase, {"test": locmem}, ("connect", "locmem")),
+        )
 
-        def test(self: Any) -> None:
-            self.assertEmailSent(to="ann@example.com")
-
-        outcome = self.run_it(SMTPTestCase, smtp_timeout=0.0, test=test)
-        self.assert_says(outcome, "connect", "locmem")
-
-    # -- in a class --------------------------------------------------------------------------------------------------
-
-    def test_08_no_super(self) -> None:
-        """``setUpClass`` without ``super()``."""
-        outcome = self.run_it(LiveServerTestCase, app=make_app(), setUpClass=classmethod(nothing), test=nothing)
-        self.assert_says(outcome, "must call super().setUpClass()")
-
-    def test_09_create_app_as_a_method(self) -> None:
-        """``create_app(self)``, and the same as a property."""
+    def test_in_the_making_of_an_application(self) -> None:
+        """What is no application, or does not come to be one."""
 
         def method(self: Any) -> Any:
             return make_app()
 
-        outcome = self.run_it(LiveServerTestCase, create_app=method, test=nothing)
-        self.assert_says(outcome, "Case.create_app()", "write @classmethod above it")
-        outcome = self.run_it(LiveServerTestCase, create_app=property(method), test=nothing)
-        self.assert_says(outcome, "Case.create_app()", "write @classmethod above it, and no @property")
+        def app_method(self: Any, environ: Any, start_response: Any) -> Any:
+            return answer(start_response, "hello")
 
-    def test_10_create_app_that_returns_none(self) -> None:
-        """``create_app`` without ``return``."""
-        outcome = self.run_it(LiveServerTestCase, create_app=classmethod(nothing), test=nothing)
-        self.assert_says(outcome, "Case.create_app() returned None", "`return app`")
-
-    def test_11_create_app_async(self) -> None:
-        """``async def create_app``."""
-
-        async def create_app(cls: Any) -> Any:
+        async def coroutine(cls: Any) -> Any:
             return make_app()
-
-        outcome = self.run_it(LiveServerTestCase, create_app=classmethod(create_app), test=nothing)
-        self.assert_says(outcome, "Case.create_app() is a coroutine function", "without async")
-
-    def test_12_factory(self) -> None:
-        """A function that makes the application, in the place of what it makes."""
 
         def make() -> Any:
             return make_app()
@@ -167,49 +129,30 @@ class PlantedMistakes(NoLeaks):
         def make_with_options(config: Any = None, debug: bool = False) -> Any:
             return make_app()
 
-        for factory in (make, make_with_options):
-            with self.subTest(factory=factory.__name__):
-                outcome = self.run_it(LiveServerTestCase, app=factory, test=nothing)
-                self.assert_says(outcome, factory.__name__, "Is it a factory?")
-
-    def test_13_app_as_a_method(self) -> None:
-        """The application written into the class, with self."""
-
-        def app(self: Any, environ: Any, start_response: Any) -> Any:
-            return answer(start_response, "hello")
-
-        outcome = self.run_it(LiveServerTestCase, app=app, test=nothing)
-        self.assert_says(outcome, "Case.app is a method with self", "create_app()")
-        outcome = self.run_it(LiveServerTestCase, app=property(lambda self: make_app()), test=nothing)
-        self.assert_says(outcome, "Case.app is a property with self", "create_app()")
-
-    def test_14_import_that_raises(self) -> None:
-        """An import string whose module raises while it is imported, or is not there."""
-        outcome = self.run_it(LiveServerTestCase, app="tests.integration.cases.no_such_module:app", test=nothing)
-        self.assert_says(outcome, "there is no module 'tests.integration.cases.no_such_module'")
-        with mock.patch("importlib.import_module", side_effect=ZeroDivisionError("division by zero")):
-            outcome = self.run_it(LiveServerTestCase, app="tests.integration.apps:app", test=nothing)
-        self.assert_says(outcome, "importing tests.integration.apps raised ZeroDivisionError: division by zero")
-
-    def test_15_taken_port(self) -> None:
-        """The port is somebody else's."""
+        live, above, module = LiveServerTestCase, "Case.create_app() is called for the class", "tests.no_such_module"
+        none, late = classmethod(nothing), classmethod(coroutine)
+        is_none, is_late = "Case.create_app() returned None", "Case.create_app() is a coroutine function"
+        self.check(
+            ("08 no super()", live, {"setUpClass": none}, ("it must call super().setUpClass() first",)),
+            ("09 a method", live, {"create_app": method}, (above, "write @classmethod above it")),
+            ("09 a property", live, {"create_app": property(method)}, (above, "above it, and no @property")),
+            ("10 None", live, {"create_app": none}, (f"{is_none}: is `return app` missing at its end?",)),
+            ("11 async", live, {"create_app": late}, (is_late, "without async")),
+            ("12 a factory", live, {"app": make}, ("make", "Is it a factory?")),
+            ("12 with options", live, {"app": make_with_options}, ("make_with_options", "Is it a factory?")),
+            ("13 a method", live, {"app": app_method}, ("Case.app is a method with self", "create_app()")),
+            ("13 a property", live, {"app": property(method)}, ("Case.app is a property with self", "create_app()")),
+            ("14 no module", live, {"app": f"{module}:app"}, (f"there is no module {module!r}",)),
+            ("16 no setting", live, {"live_prot": 8000}, ("live_prot = 8000 is no setting", "mean live_port?")),
+        )
+        with mock.patch("importlib.import_module", side_effect=ZeroDivisionError("by zero")):
+            raises = "importing tests.integration.apps raised ZeroDivisionError: by zero"
+            self.check(("14 that raises", live, {"app": "tests.integration.apps:app"}, (raises,)))
         with socket.create_server(("127.0.0.1", 0)) as other:
-            port = other.getsockname()[1]
-            outcome = self.run_it(LiveServerTestCase, app=make_app(), live_port=port, test=nothing)
-        self.assert_says(outcome, "ServerStartError", "in use")
+            port = {"live_port": other.getsockname()[1]}
+            self.check(("15 a taken port", live, port, ("ServerStartError", "in use")))
 
-    def test_16_misspelt_attribute(self) -> None:
-        """A misspelt setting, and a misspelt method of the test."""
-        outcome = self.run_it(LiveServerTestCase, app=make_app(), live_prot=8000, test=nothing)
-        self.assert_says(outcome, "Case.live_prot = 8000 is no setting", "did you mean live_port?")
-
-        def test(self: Any) -> None:
-            self.live_ulr("/")
-
-        outcome = self.run_it(LiveServerTestCase, app=make_app(), test=test)
-        self.assert_says(outcome, "no attribute 'live_ulr'", "did you mean self.live_url?")
-
-    def test_17_misspelt_hook(self) -> None:
+    def test_17_a_misspelt_hook(self) -> None:
         """Methods that nobody would ever call."""
         for base, name, meant in (
             (HTTPStubTestCase, "configure_stubs", "configure_stub"),
@@ -217,54 +160,23 @@ class PlantedMistakes(NoLeaks):
             (LiveServerTestCase, "createApp", "create_app"),
             (LiveServerTestCase, "setup_class", "setUpClass"),
         ):
-            with self.subTest(name=name):
-                outcome = self.run_it(base, test=nothing, **{name: classmethod(nothing)})
-                self.assert_says(outcome, f"Case.{name}() is never called: did you mean {meant}()?")
+            text = f"Case.{name}() is never called: did you mean {meant}()?"
+            self.check((name, base, {name: classmethod(nothing)}, (text,)))
 
-    def test_18_misspelt_keyword(self) -> None:
-        """A keyword that an assertion does not know."""
-
-        def test(self: Any) -> None:
-            self.assertLiveRequested("GET", "/", tmies=1)
-
-        outcome = self.run_it(LiveServerTestCase, app=make_app(), test=test)
-        self.assert_says(outcome, "unexpected keyword argument 'tmies'", "Did you mean 'times'?")
-
-    def test_19_braces_in_a_path(self) -> None:
-        """A path as FastAPI writes it."""
-
-        def test(self: Any) -> None:
-            self.stub.on("GET", "/users/{id}").reply(json={})
-            requests.get(self.stub.url_for("/users/7"), timeout=HANG)
-
-        self.assert_says(self.run_it(HTTPStubTestCase, test=test), "/users/{id}", "<name>")
-
-    def test_20_assertion_that_nobody_awaits(self) -> None:
+    def test_20_an_assertion_that_nobody_awaits(self) -> None:
         """A forgotten ``await``, in each mixin."""
-
-        async def live(self: Any) -> None:
-            self.assertLiveRequestedAsync("GET", "/")
-
-        async def stub(self: Any) -> None:
-            self.assertRequestedAsync("GET", "/")
-
-        async def smtp(self: Any) -> None:
-            self.assertEmailSentAsync(to="ann@example.com")
-
-        for base, test, name in (
-            (LiveServerTestCase, live, "assertLiveRequested"),
-            (HTTPStubTestCase, stub, "assertRequested"),
-            (SMTPTestCase, smtp, "assertEmailSent"),
+        for base, name, arguments in (
+            (LiveServerTestCase, "assertLiveRequested", ("GET", "/")),
+            (HTTPStubTestCase, "assertRequested", ("GET", "/")),
+            (SMTPTestCase, "assertEmailSent", ()),
         ):
-            with self.subTest(name=name):
-                members = {"app": make_app()} if base is LiveServerTestCase else {}
-                outcome = self.run_it(base, unittest.IsolatedAsyncioTestCase, test=test, **members)
-                self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-                self.assert_says(
-                    outcome,
-                    f"self.{name}Async(…) at test_planted_mistakes.py:",
-                    f"was never awaited, so it has asserted nothing: write await self.{name}Async(…)",
-                )
+
+            async def test(self: Any, name: str = name, arguments: tuple[str, ...] = arguments) -> None:
+                getattr(self, f"{name}Async")(*arguments)
+
+            place = f"AssertionError: self.{name}Async(…) at test_planted_mistakes.py:"
+            advice = f"was never awaited, so it has asserted nothing: write await self.{name}Async(…)"
+            self.check((name, (base, unittest.IsolatedAsyncioTestCase), {"test": test}, (place, advice)))
 
 
 class Coroutines(NoLeaks):
