@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["HANG", "NoClassLeaks", "NoLeaks", "run_python", "wait_until"]
+__all__ = ["HANG", "NoClassLeaks", "NoLeaks", "run_files", "run_python", "wait_until"]
 
 HANG = 10.0
 """Seconds after which something that takes milliseconds hangs; never a measure of speed."""
@@ -66,6 +66,22 @@ def run_python(
         env=environ,
         timeout=timeout,
     )
+
+
+def run_files(folder: str, *command: str, files: dict[str, str], **variables: str) -> str:
+    """Write modules (dedented) into a folder and run ``python -m command`` there; what it prints."""
+    for name, text in files.items():
+        Path(folder, name).write_text(textwrap.dedent(text), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-m", *command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        timeout=120,
+    )
+    return done.stdout + done.stderr
 
 
 # -- what there is at a moment --------------------------------------------------------------------------------

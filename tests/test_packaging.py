@@ -64,13 +64,6 @@ def required(metadata: Message, extra: str | None = None) -> set[str]:
 class TheDistributions(unittest.TestCase):
     """The wheel is built from the sdist, so whatever the sdist lacks, the wheel would lack too."""
 
-    work: Path
-    tree: Path
-    wheel: zipfile.ZipFile
-    wheel_names: set[str]
-    sdist_names: set[str]
-    metadata: Message
-
     @classmethod
     def setUpClass(cls) -> None:
         directory = tempfile.TemporaryDirectory(prefix="liveserver-packaging-")
@@ -100,18 +93,11 @@ class TheDistributions(unittest.TestCase):
         page = self.sources(f"{PACKAGE}/inspector", "*.html") | self.sources(f"{PACKAGE}/inspector/static", "*.*")
         return self.sources(PACKAGE, "*.py") | page | {f"{PACKAGE}/py.typed"}
 
-    def test_the_file_names(self) -> None:
-        """Both files carry the name and the version; the wheel is for every platform."""
-        self.assertEqual(f"liveserver_testcase-{__version__}-py3-none-any.whl", self.wheel_file.name)
-        self.assertEqual(f"liveserver_testcase-{__version__}.tar.gz", self.sdist_file.name)
-
     def test_the_wheel_holds_the_package_and_nothing_else(self) -> None:
-        """Modules, the files of the inspector's page and ``py.typed`` are in the wheel; tests and docs are not."""
+        """Modules, the files of the inspector's page and ``py.typed`` are in it, and the licence, word by word."""
+        self.assertEqual(f"liveserver_testcase-{__version__}-py3-none-any.whl", self.wheel_file.name)
         held = {name for name in self.wheel_names if ".dist-info/" not in name}
         self.assertEqual(self.package_files(), held)
-
-    def test_the_wheel_holds_the_licence(self) -> None:
-        """The licence travels with the code, word by word."""
         (name,) = (name for name in self.wheel_names if name.rpartition("/")[2] == "LICENSE")
         self.assertEqual((self.tree / "LICENSE").read_bytes(), self.wheel.read(name))
 
@@ -129,63 +115,48 @@ class TheDistributions(unittest.TestCase):
         self.assertEqual(str(site / PACKAGE / "__init__.py"), origin)
 
     def test_the_sdist_holds_what_a_packager_needs(self) -> None:
-        """Package, tests, docs and benchmarks, and the files at the top, are in the sdist."""
+        """Package, tests, docs and benchmarks, and the files at the top, are in it; nothing compiled or built is."""
+        self.assertEqual(f"liveserver_testcase-{__version__}.tar.gz", self.sdist_file.name)
         wanted = self.package_files()
-        wanted |= self.sources("tests", "*.py") | self.sources("tests", "*.txt")
-        wanted |= self.sources("docs", "*.py") | self.sources("docs", "*.rst")
-        wanted |= self.sources("benchmarks", "*.py") | self.sources("benchmarks", "*.rst")
+        for folder, other in (("tests", "*.txt"), ("docs", "*.rst"), ("benchmarks", "*.rst")):
+            wanted |= self.sources(folder, "*.py") | self.sources(folder, other)
         wanted |= {"setup.py", "pyproject.toml", "Makefile", "LICENSE", "README.rst", "CHANGES.rst"}
         self.assertEqual(set(), wanted - self.sdist_names)
-
-    def test_the_sdist_holds_nothing_built(self) -> None:
-        """No compiled file and no built page is in the sdist."""
-        names = self.sdist_names - self.package_files()
-        built = {name for name in names if name.endswith((".pyc", ".html")) or "_build/" in name}
-        self.assertEqual(set(), built)
+        others = self.sdist_names - self.package_files()
+        self.assertEqual([], [name for name in others if name.endswith((".pyc", ".html")) or "_build/" in name])
 
     def test_the_metadata_names_the_project(self) -> None:
-        """Name, version, licence and Python versions are what the documentation says."""
-        self.assertEqual("liveserver-testcase", self.metadata["Name"])
-        self.assertEqual(__version__, self.metadata["Version"])
-        self.assertEqual("MIT", self.metadata["License-Expression"] or self.metadata["License"])
-        self.assertEqual(">=3.10", self.metadata["Requires-Python"])
-        classifiers = self.metadata.get_all("Classifier", [])
-        for version in ("3.10", "3.11", "3.12", "3.13", "3.14"):
-            self.assertIn(f"Programming Language :: Python :: {version}", classifiers)
-        self.assertIn("Typing :: Typed", classifiers)
-
-    def test_the_changelog_begins_with_the_version(self) -> None:
-        """The first version on the page of changes is the one that the package has."""
+        """Name, version, licence and Python versions are what the documentation says; the description is the README."""
         changes = (self.tree / "CHANGES.rst").read_text(encoding="utf-8").splitlines()
-        self.assertEqual(__version__, changes[3].split()[0])
-
-    def test_the_description_is_the_readme(self) -> None:
-        """The page at a package index is ``README.rst``."""
-        self.assertEqual("text/x-rst", self.metadata["Description-Content-Type"])
+        self.assertEqual(__version__, changes[3].split()[0], "the first version on the page of changes")
+        for field, value in (
+            ("Name", "liveserver-testcase"),
+            ("Version", __version__),
+            ("License-Expression", "MIT"),
+            ("Requires-Python", ">=3.10"),
+            ("Description-Content-Type", "text/x-rst"),
+        ):
+            self.assertEqual(value, self.metadata[field])
+        versions = (f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15))
+        self.assertLessEqual({"Typing :: Typed", *versions}, set(self.metadata.get_all("Classifier", [])))
         (name,) = (name for name in self.wheel_names if name.endswith(".dist-info/METADATA"))
         readme = (self.tree / "README.rst").read_text(encoding="utf-8").strip()
         self.assertIn(readme, self.wheel.read(name).decode())
 
     def test_the_requirements(self) -> None:
-        """Three libraries are installed with the package."""
-        self.assertEqual({"werkzeug", "aiosmtpd", "requests"}, required(self.metadata))
-
-    def test_the_extras_for_users(self) -> None:
-        """Each brings what its features need, ``all`` brings all of it."""
-        self.assertEqual({"jinja2"}, required(self.metadata, "inspector"))
-        self.assertEqual({"uvicorn", "httptools", "websockets"}, required(self.metadata, "asgi"))
-        self.assertEqual({"trustme"}, required(self.metadata, "tls"))
-        self.assertEqual({"openapi-core"}, required(self.metadata, "openapi"))
-        self.assertEqual({"websockets"}, required(self.metadata, "websocket"))
-        requirements = self.metadata.get_all("Requires-Dist", [])
-        self.assertIn(
-            "liveserver-testcase[asgi,inspector,openapi,tls,websocket]",
-            {str(line).partition(";")[0].strip() for line in requirements},
-        )
-
-    def test_the_extras(self) -> None:
-        """Beside the extras for users there are five for the project's own work."""
-        self.assertEqual(
-            {"asgi", "inspector", "openapi", "tls", "websocket", "all", "test", "test-sdks", "docs", "lint", "bench"},
-            set(self.metadata.get_all("Provides-Extra", [])),
-        )
+        """Three libraries come with it; each extra for users brings what its features need, ``all`` all of it."""
+        for extra, wanted in (
+            (None, {"werkzeug", "aiosmtpd", "requests"}),
+            ("inspector", {"jinja2"}),
+            ("asgi", {"uvicorn", "httptools", "websockets"}),
+            ("tls", {"trustme"}),
+            ("openapi", {"openapi-core"}),
+            ("websocket", {"websockets"}),
+        ):
+            with self.subTest(extra=extra):
+                self.assertEqual(wanted, required(self.metadata, extra))
+        requirements = {str(line).partition(";")[0].strip() for line in self.metadata.get_all("Requires-Dist", [])}
+        self.assertIn("liveserver-testcase[asgi,inspector,openapi,tls,websocket]", requirements)
+        ours = {"test", "test-sdks", "docs", "lint", "bench"}
+        users = {"asgi", "inspector", "openapi", "tls", "websocket", "all"}
+        self.assertEqual(users | ours, set(self.metadata.get_all("Provides-Extra", [])))

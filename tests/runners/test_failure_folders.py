@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-import textwrap
 import unittest
 from pathlib import Path
 
-from tests.support import ROOT
+from tests.support import run_files
 
+TRAFFIC = ["report.html", "traffic.har"]
 SUITE = """
     import pytest, requests, unittest
     from liveserver_testcase import HTTPStubTestCase
@@ -71,25 +68,15 @@ FIXTURES = """
 class RunnersTest(unittest.TestCase):
     """What is printed, and what is in the folder."""
 
-    def run_suite(self, suite: str, *command: str) -> tuple[str, dict[str, list[str]]]:
-        """Run a module; returns what was printed, and the names of the folders with what is in each."""
+    def run_suite(self, suite: str, *command: str) -> dict[str, list[str]]:
+        """Run a module; returns the names of the folders, whose paths are printed, with what is in each."""
         with tempfile.TemporaryDirectory() as folder:
-            Path(folder, "test_it.py").write_text(textwrap.dedent(suite), encoding="utf-8")
-            done = subprocess.run(
-                [sys.executable, "-X", "dev", "-W", "error", "-m", *command],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "LIVESERVER_ARTIFACTS": "failures"},
-                capture_output=True,
-                check=False,
-                encoding="utf-8",
-                timeout=120,
-            )
-            printed = done.stdout + done.stderr
+            printed = run_files(folder, *command, files={"test_it.py": suite}, LIVESERVER_ARTIFACTS="failures")
             root = Path(folder, "failures")
             found = {each.name: sorted(file.name for file in each.iterdir()) for each in root.iterdir()}
             for name in found:
                 self.assertIn(f"what its servers saw is in {root.resolve() / name}\n", printed)
-        return printed, found
+        return found
 
     def test_each_runner(self) -> None:
         """The same folders, and their paths in what is printed."""
@@ -100,24 +87,20 @@ class RunnersTest(unittest.TestCase):
             ("nose2", "test_it"),
         ):
             with self.subTest(command):
-                _, found = self.run_suite(SUITE, *command)
                 names = ["test_it.BrokenTest", "test_it.ShopTest.test_1", "test_it.ShopTest.test_2"]
-                self.assertEqual(found, {name: ["report.html", "traffic.har"] for name in names})
+                self.assertEqual(self.run_suite(SUITE, *command), dict.fromkeys(names, TRAFFIC))
 
     def test_fixtures(self) -> None:
         """Tests that take the plugin's fixtures leave one, too, with a picture of the fixture's page."""
         plugin = ("-p", "liveserver_testcase.pytest_plugin")
-        _, found = self.run_suite(FIXTURES, "pytest", *plugin, "-p", "no:cacheprovider", "-n", "2", "test_it.py")
-        files = {name.rpartition("-")[0]: files for name, files in found.items()}
+        found = self.run_suite(FIXTURES, "pytest", *plugin, "-p", "no:cacheprovider", "-n", "2", "test_it.py")
+        picture = ["report.html", "screenshot.png", "traffic.har"]
         self.assertEqual(
-            files,
+            {name.rpartition("-")[0]: files for name, files in found.items()},
             {
-                "test_it.py_test_fails_a_b": ["report.html", "screenshot.png", "traffic.har"],
-                "test_it.py_test_fails_c": ["report.html", "screenshot.png", "traffic.har"],
-                "test_it.py_test_is_judged": ["report.html", "traffic.har"],
-                "liveserver_testcase.pytest_plugin.live_of_test_it.py_test_cannot_start": [
-                    "report.html",
-                    "traffic.har",
-                ],
+                "test_it.py_test_fails_a_b": picture,
+                "test_it.py_test_fails_c": picture,
+                "test_it.py_test_is_judged": TRAFFIC,
+                "liveserver_testcase.pytest_plugin.live_of_test_it.py_test_cannot_start": TRAFFIC,
             },
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import unittest
 
 from liveserver_testcase import (
@@ -101,26 +100,22 @@ SCRIPT = """
 class Processes(unittest.TestCase):
     """Ctrl-C under plain unittest, which runs no class clean-up then."""
 
-    def run_script(self, where: str, error: str) -> subprocess.CompletedProcess[str]:
-        return run_python(SCRIPT.replace("WHERE", repr(where)).replace("ERROR", error))
-
-    def check(self, process: subprocess.CompletedProcess[str]) -> None:
-        """The servers, of whatever kind, are stopped, no thread is left, and nothing warns of anything."""
-        self.assertEqual("toy stopped\nthreads: []\n", process.stdout, process.stderr)
-        self.assertNotIn("Warning", process.stderr)
-
-    def test_interrupt_in_a_test(self) -> None:
-        """The process ends, and its servers before."""
-        process = self.run_script("test", "KeyboardInterrupt")
-        self.check(process)
-        self.assertIn("KeyboardInterrupt", process.stderr)
-        self.assertNotEqual(0, process.returncode)
-
-    def test_interrupt_in_set_up_class(self) -> None:
-        """So it does when setUpClass is interrupted after super()."""
-        process = self.run_script("setUpClass", "KeyboardInterrupt")
-        self.check(process)
-        self.assertNotEqual(0, process.returncode)
+    def test_interrupts_and_exits(self) -> None:
+        """The process ends, and its servers before: no thread is left, and nothing warns of anything."""
+        for where, error, status in (
+            ("test", "KeyboardInterrupt", None),
+            ("setUpClass", "KeyboardInterrupt", None),
+            ("setUpClass", "SystemExit(7)", 7),
+        ):
+            with self.subTest(where=where, error=error):
+                process = run_python(SCRIPT.replace("WHERE", repr(where)).replace("ERROR", error))
+                self.assertEqual("toy stopped\nthreads: []\n", process.stdout, process.stderr)
+                self.assertNotIn("Warning", process.stderr)
+                if status is None:
+                    self.assertIn("KeyboardInterrupt", process.stderr)
+                    self.assertNotEqual(0, process.returncode)
+                else:
+                    self.assertEqual(status, process.returncode)
 
     def test_request_in_flight(self) -> None:
         """A request that is in flight then is cut at once, whatever time a stop would have given it."""
@@ -153,9 +148,3 @@ class Processes(unittest.TestCase):
         )
         self.assertIn("KeyboardInterrupt", process.stderr)
         self.assertNotEqual(0, process.returncode)
-
-    def test_exit_in_set_up_class(self) -> None:
-        """An exit in setUpClass ends the process with its status."""
-        process = self.run_script("setUpClass", "SystemExit(7)")
-        self.check(process)
-        self.assertEqual(7, process.returncode)

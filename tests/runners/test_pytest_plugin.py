@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import re
-import subprocess
-import sys
 import tempfile
-import textwrap
 import unittest
 
-from tests.support import ROOT
+from tests.support import ROOT, run_files
 
+PYTEST = ("pytest", "-p", "no:cacheprovider")
 INI = "[pytest]"
 CONFTEST = """
     import pytest
@@ -35,28 +32,9 @@ class PluginTest(unittest.TestCase):
 
     def run_pytest(self, module: str, *options: str, conftest: str = CONFTEST, ini: str = INI, **modules: str) -> str:
         """Run a module; returns what was printed."""
+        named = {f"{name}.py": text for name, text in {"conftest": conftest, "test_it": module, **modules}.items()}
         with tempfile.TemporaryDirectory() as folder:
-            files = {"conftest": conftest, "test_it": module, **modules}
-            for name, text in [("pytest.ini", ini), *((f"{name}.py", text) for name, text in files.items())]:
-                pathlib.Path(folder, name).write_text(textwrap.dedent(text))
-            command = [
-                sys.executable,
-                "-X",
-                "dev",
-                "-W",
-                "error",
-                "-m",
-                "pytest",
-                "-p",
-                "no:cacheprovider",
-                "-ra",
-                *options,
-            ]
-            environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-            done = subprocess.run(
-                command, cwd=folder, env=environ, capture_output=True, check=False, encoding="utf-8", timeout=120
-            )
-        return done.stdout + done.stderr
+            return run_files(folder, *PYTEST, "-ra", *options, files={"pytest.ini": ini, **named})
 
     def assert_outcome(self, output: str, **wanted: int) -> None:
         """Compare how many tests have passed, failed, and so on."""
@@ -95,26 +73,9 @@ class PluginTest(unittest.TestCase):
 
     def test_the_example(self) -> None:
         """The example of the documentation passes."""
-        folder = ROOT / "docs" / "examples" / "plugin"
-        command = [
-            sys.executable,
-            "-X",
-            "dev",
-            "-W",
-            "error",
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            os.devnull,
-        ]
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [*command, "--rootdir", str(folder), str(folder)],
-            env=environ, capture_output=True, check=False, encoding="utf-8", timeout=120,
-        )  # fmt: skip
-        self.assert_outcome(done.stdout + done.stderr, passed=3)
+        folder = str(ROOT / "docs" / "examples" / "plugin")
+        output = run_files(folder, *PYTEST, "-c", os.devnull, "--rootdir", folder, folder, files={})
+        self.assert_outcome(output, passed=3)
 
     def test_the_failure_is_the_tests_own(self) -> None:
         """What servers hold against a test fails its call, with the report; a failure of its own has it as a note."""

@@ -17,7 +17,7 @@ from unittest import mock
 import freezegun
 import requests
 
-from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
 from tests.integration.live import apart
 from tests.integration.running import Outcome, make_case, run_case
 from tests.support import HANG, NoLeaks, run_python
@@ -142,21 +142,16 @@ class ContentTest(FolderTest):
             {"setUp": set_up, "tearDown": tear_down},
             {"page": Page()},
             {"browser": object(), "driver": Browser()},
+            {
+                "browser": property(lambda self: Browser()),
+                "driver": Browser(),
+            },  # which might start one: it is not asked
             {"server_screenshot": lambda self: PNG},
         ):
             with self.subTest(members):
                 self.assert_named(run_case(make_case(HTTPStubTestCase, test=test, **members)), "made.Case.test_it")
                 self.assertEqual((self.root / "made.Case.test_it" / "screenshot.png").read_bytes(), PNG)
                 self.assertIn("data:image/png;base64,", self.read("made.Case.test_it"))
-
-    def test_no_lazy_browser(self) -> None:
-        """A property is not asked: it might start a browser."""
-
-        def browser(self: Any) -> None:
-            raise AssertionError("it was started")
-
-        case = make_case(HTTPStubTestCase, test=lambda self: self.fail("look"), browser=property(browser))
-        self.assert_named(run_case(case), "made.Case.test_it")
 
     def test_many(self) -> None:
         """Of hundreds of requests the report has the latest, and the HAR all."""
@@ -225,38 +220,30 @@ class FailuresTest(FolderTest):
         run_case(make_case(HTTPStubTestCase, **members))
         self.assertEqual(self.folders(), [])
 
-    def test_what_a_server_holds_against_a_test(self) -> None:
-        """It fails the test as any other failure does."""
+    def test_several_failures(self) -> None:
+        """What a server holds against a test fails it like any failure; all of a test are in its one folder."""
 
-        def test(self: Any) -> None:
+        def unmet(self: Any) -> None:
             self.stub.expect("GET", "/never")
 
-        self.assert_named(run_case(make_case(HTTPStubTestCase, test=test)), "made.Case.test_it")
-        self.assertIn("GET &#39;/never&#39;", self.read("made.Case.test_it"))
-
-    def test_subtests(self) -> None:
-        """All failures of a test are in its one folder, each with its name."""
-
-        def test(self: Any) -> None:
+        def subtests(self: Any) -> None:
             for number in range(3):
                 with self.subTest(number=number):
                     self.assertEqual(number, 1)
 
-        self.assert_named(run_case(make_case(HTTPStubTestCase, test=test)), "made.Case.test_it", "made.Case.test_it")
-        report = self.read("made.Case.test_it")
-        for text in ("(number=0)", "0 != 1", "(number=2)", "2 != 1"):
-            self.assertIn(text, report)
-
-    def test_a_test_and_its_clean_up(self) -> None:
-        """Both failures are in the folder."""
-
         def tear_down(self: Any) -> None:
             raise ValueError("the clean-up")
 
-        case = make_case(HTTPStubTestCase, test=lambda self: self.fail("the test"), tearDown=tear_down)
-        self.assert_named(run_case(case), "made.Case.test_it", "made.Case.test_it")
-        for text in ("the test", "the clean-up"):
-            self.assertIn(text, self.read("made.Case.test_it"))
+        both: dict[str, Any] = {"test": lambda self: self.fail("the test"), "tearDown": tear_down}
+        for members, count, texts in (
+            ({"test": unmet}, 1, ("GET &#39;/never&#39;",)),
+            ({"test": subtests}, 2, ("(number=0)", "0 != 1", "(number=2)", "2 != 1")),
+            (both, 2, ("the test", "the clean-up")),
+        ):
+            with self.subTest(texts):
+                self.assert_named(run_case(make_case(HTTPStubTestCase, **members)), *["made.Case.test_it"] * count)
+                for text in texts:
+                    self.assertIn(text, self.read("made.Case.test_it"))
 
     def test_set_up_class(self) -> None:
         """What fails there, before, while or after the servers start, leaves the folder of the class, once."""
@@ -405,16 +392,15 @@ class TroubleTest(FolderTest):
         )
         self.assertEqual([each.name for each in (self.root / "made.Case.test_it").iterdir()], ["traffic.har"])
 
-    def test_a_value_that_is_none(self) -> None:
-        """A setting that is no path is an error of the class."""
+    def test_a_mistaken_attribute(self) -> None:
+        """A setting that is no path, or misspelt, is an error of the class."""
         with mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": ""}):
-            outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, server_artifacts=5))
-        self.assertIn("Case.server_artifacts is 5; wanted text", outcome.report)
-
-    def test_a_misspelt_attribute(self) -> None:
-        """It would do nothing, and is refused."""
-        outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, server_artifact="x"))
-        self.assertIn("did you mean server_artifacts?", outcome.report)
+            for name, value, text in (
+                ("server_artifacts", 5, "Case.server_artifacts is 5; wanted text"),
+                ("server_artifact", "x", "did you mean server_artifacts?"),
+            ):
+                outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, **{name: value}))
+                self.assertIn(text, outcome.report)
 
 
 class OffTest(NoLeaks):
@@ -445,8 +431,3 @@ class OffTest(NoLeaks):
         done = run_python(script)
         self.assertIn("failures=1", done.stderr)
         self.assertEqual(done.stdout.strip(), "[]")
-
-    def test_the_hook_is_public(self) -> None:
-        """Both are on the base of all test classes."""
-        self.assertIsNone(ServerTestCase.server_artifacts)
-        self.assertTrue(callable(ServerTestCase.server_screenshot))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import socket
 import threading
 import unittest
 import warnings
@@ -29,44 +28,29 @@ from tests.support import NoLeaks
 class Broken(NoLeaks):
     """Classes that do not come to run."""
 
-    def test_set_up_class_that_raises(self) -> None:
-        """A setUpClass that raises after super() leaves no server running."""
-        urls = []
+    def test_set_up_class_that_ends_early(self) -> None:
+        """A setUpClass that raises, or skips its class, after super() leaves no server running."""
+        for error, summary in (
+            (ValueError("of setUpClass"), {"run": 0, "errors": 1}),
+            (unittest.SkipTest("not here"), {"run": 0, "skipped": 1}),
+        ):
+            urls: list[str] = []
 
-        class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
-            app = make_app()
+            class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+                app = make_app()
 
-            @classmethod
-            def setUpClass(cls) -> None:
-                super().setUpClass()
-                urls.extend([cls.live_url(), cls.stub.url, cls.smtp.url])
-                raise ValueError("of setUpClass")
+                @classmethod
+                def setUpClass(cls, urls: list[str] = urls, error: Exception = error) -> None:
+                    super().setUpClass()
+                    urls.extend([cls.live_url(), cls.stub.url, cls.smtp.url])
+                    raise error
 
-            def test_it(self) -> None:
-                pass
+                def test_it(self) -> None:
+                    pass
 
-        self.assertEqual({"run": 0, "errors": 1}, run_case(Case).summary)
-        self.assertEqual([True] * 3, [is_refused(url) for url in urls])
-
-    def test_port_that_is_taken(self) -> None:
-        """A taken port is an ordinary error of that class, and others run."""
-        taken = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(taken.close)
-
-        class Case(LiveServerTestCase, HTTPStubTestCase):
-            app = make_app()
-            live_port = taken.getsockname()[1]
-
-            def test_it(self) -> None:
-                pass
-
-        class Next(LiveServerTestCase):
-            app = make_app()
-
-            def test_it(self) -> None:
-                self.live.get("/")
-
-        self.assertEqual({"run": 1, "errors": 1}, run_case(Case, Next).summary)
+            with self.subTest(error=error):
+                self.assertEqual(summary, run_case(Case).summary)
+                self.assertEqual([True] * 3, [is_refused(url) for url in urls])
 
     def test_error_while_taking_back(self) -> None:
         """Where a start fails and a stop, too, the error of the start is raised and says the other."""
@@ -88,25 +72,9 @@ class Families(NoLeaks):
     """Classes that inherit from each other."""
 
     def test_subclass(self) -> None:
-        """A subclass has a server of its own, and the parent's is not disturbed by its end."""
+        """A subclass has servers of its own, and the parent's are neither taken for them nor disturbed by their end."""
 
-        class Parent(LiveServerTestCase):
-            app = make_app()
-
-        class Child(Parent):
-            pass
-
-        Parent.setUpClass()
-        self.addCleanup(Parent.doClassCleanups)
-        Child.setUpClass()
-        self.assertNotEqual(Parent.live_url(), Child.live_url())
-        Child.tearDownClass()
-        self.assertEqual("fine", requests.get(Parent.live_url("/"), timeout=10).text)
-
-    def test_subclass_that_has_not_started(self) -> None:
-        """A subclass does not take its parent's server for its own."""
-
-        class Parent(LiveServerTestCase):
+        class Parent(LiveServerTestCase, HTTPStubTestCase):
             app = make_app()
 
         class Child(Parent):
@@ -116,6 +84,12 @@ class Families(NoLeaks):
         self.addCleanup(Parent.doClassCleanups)
         with self.assertRaisesRegex(ServerNotStarted, r"^Child\.live_server is not there"):
             Child.live_url()
+        Child.setUpClass()
+        self.assertNotEqual(Parent.live_url(), Child.live_url())
+        Child.tearDownClass()
+        Child.doClassCleanups()
+        self.assertEqual("fine", requests.get(Parent.live_url("/"), timeout=10).text)
+        Parent.tearDownClass()
 
     def test_diamond(self) -> None:
         """A server that is inherited twice is started once."""
@@ -156,17 +130,6 @@ class Families(NoLeaks):
                 self.assertEqual(self.first, self.live_url())
 
         self.assertEqual({"run": 1}, run_case(Case).summary)
-
-    def test_interleaved_by_hand(self) -> None:
-        """Two classes whose lives overlap do not disturb each other."""
-        one, other = (make_case(LiveServerTestCase, HTTPStubTestCase, app=make_app()) for _ in range(2))
-        one.setUpClass()
-        other.setUpClass()
-        self.addCleanup(other.doClassCleanups)
-        one.tearDownClass()
-        self.assertEqual("fine", requests.get(other.live_url("/"), timeout=10).text)
-        other.tearDownClass()
-        one.doClassCleanups()
 
     def test_interleaved_in_a_suite(self) -> None:
         """A class whose tests are not in one piece starts again."""
@@ -219,15 +182,22 @@ class Order(unittest.TestCase):
 class Ends(NoLeaks):
     """How a class ends."""
 
-    def test_tear_down_class_without_a_start(self) -> None:
-        """tearDownClass() of a class that has not started does nothing, and so does a second one."""
+    def test_tear_down_class_again(self) -> None:
+        """tearDownClass() does nothing before a start, or a second time; who asks then reads that it is over."""
         case = make_case(LiveServerTestCase, app=make_app())
         case.tearDownClass()
         case.setUpClass()
+        server = weakref.ref(case.live_server._server)
         case.tearDownClass()
         case.tearDownClass()
         case.doClassCleanups()
         self.assertEqual([], case.tearDown_exceptions)
+        with self.assertRaises(ServerNotStarted) as caught:
+            case.live_url()
+        wanted = "Case.live_server is not there: the servers of Case were stopped by its tearDownClass()"
+        self.assertEqual(wanted, str(caught.exception))
+        gc.collect()
+        self.assertIsNone(server(), "it is kept, to be stopped again at exit")
 
     def test_other_bases_are_torn_down(self) -> None:
         """A server that does not stop keeps no other base from its tearDownClass, and no other server from its stop."""
@@ -258,44 +228,6 @@ class Ends(NoLeaks):
         self.assertEqual({"run": 1, "errors": 1}, run_case(Case).summary)
         self.assertEqual("torn down", heard[1])
         self.assertTrue(is_refused(heard[0]))
-
-    def test_absence_says_that_it_is_over(self) -> None:
-        """A server that is asked for too late says so."""
-        case = make_case(LiveServerTestCase, app=make_app())
-        case.setUpClass()
-        case.tearDownClass()
-        wanted = "Case.live_server is not there: the servers of Case were stopped by its tearDownClass()"
-        with self.assertRaisesRegex(ServerNotStarted, f"^{wanted}$".replace("(", r"\(").replace(")", r"\)")):
-            case.live_url()
-
-    def test_nothing_is_kept(self) -> None:
-        """Of a class that is over nothing is kept: not its servers, and nothing that is stopped again at exit."""
-        case = make_case(LiveServerTestCase, app=make_app())
-        case.setUpClass()
-        server = weakref.ref(case.live_server._server)
-        case.tearDownClass()
-        case.doClassCleanups()
-        gc.collect()
-        self.assertIsNone(server())
-
-    def test_skip_in_set_up_class(self) -> None:
-        """A class that skips itself after super() is skipped, and its servers are stopped."""
-        urls: list[str] = []
-
-        class Case(LiveServerTestCase):
-            app = make_app()
-
-            @classmethod
-            def setUpClass(cls) -> None:
-                super().setUpClass()
-                urls.append(cls.live_url())
-                raise unittest.SkipTest("not here")
-
-            def test_it(self) -> None:
-                pass
-
-        self.assertEqual({"run": 0, "skipped": 1}, run_case(Case).summary)
-        self.assertTrue(is_refused(urls[0]))
 
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
     def test_forked_child(self) -> None:

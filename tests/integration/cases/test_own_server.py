@@ -91,6 +91,17 @@ class ToyPart(ClassServer[Toy]):
         return []
 
 
+class BrokenToy(ToyPart):
+    """Holds something against each test."""
+
+    def problems(self) -> list[Problem]:
+        return [Problem("the toy is broken")]
+
+
+def nothing(_: Any) -> None:
+    """Be a test that passes."""
+
+
 def make_toys(*parts: ClassServer[Any], **members: Any) -> type[Any]:
     """A class with these servers."""
     return make_case(ServerTestCase, class_servers=classmethod(lambda cls: list(parts)), **members)
@@ -127,7 +138,7 @@ class TheSeam(unittest.TestCase):
         """Servers start by their order, settle and stop in reverse; equal ones in the order of the list."""
         heard: list[str] = []
         parts = [ToyPart(name, heard, order) for name, order in (("c", 30), ("a", 10), ("b1", 20), ("b2", 20))]
-        run_case(make_toys(*parts, test=lambda self: None))
+        run_case(make_toys(*parts, test=nothing))
         there, back = "a b1 b2 c", "c b2 b1 a"
         for verb, names in (("start", there), ("settle", back), ("stop", back), ("problems", there)):
             with self.subTest(verb=verb):
@@ -153,29 +164,16 @@ class TheSeam(unittest.TestCase):
         self.assertEqual(["start first", "start after first"], heard[:2])
 
     def test_problems(self) -> None:
-        """What a server holds against a test fails it."""
-
-        class Part(ToyPart):
-            def problems(self) -> list[Problem]:
-                return [Problem("the toy is broken")]
-
-        outcome = run_case(make_toys(Part("toy", []), test=lambda self: None))
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertTrue(outcome.report.endswith("AssertionError: the toy is broken"))
-
-    def test_failure_exception(self) -> None:
-        """A class that has a failureException of its own fails with that."""
-
-        class Part(ToyPart):
-            def problems(self) -> list[Problem]:
-                return [Problem("the toy is broken")]
+        """What a server holds against a test fails it, with the class's failureException."""
 
         class Mine(AssertionError):
             pass
 
-        outcome = run_case(make_toys(Part("toy", []), test=lambda self: None, failureException=Mine))
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-        self.assertTrue(outcome.report.endswith("Mine: the toy is broken"))
+        for members, text in (({}, "AssertionError"), ({"failureException": Mine}, "Mine")):
+            with self.subTest(text):
+                outcome = run_case(make_toys(BrokenToy("toy", []), test=nothing, **members))
+                self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
+                self.assertTrue(outcome.report.endswith(f"{text}: the toy is broken"))
 
     def test_late_problems_of_the_class(self) -> None:
         """What comes to light when the server has stopped is an error of the class."""
@@ -184,7 +182,7 @@ class TheSeam(unittest.TestCase):
             def late_problems(self) -> list[Problem]:
                 return [Problem("left over")] if "stop toy" in self.heard else []
 
-        outcome = run_case(make_toys(Part("toy", []), test=lambda self: None))
+        outcome = run_case(make_toys(Part("toy", []), test=nothing))
         self.assertEqual({"run": 1, "errors": 1}, outcome.summary)
         self.assertIn("tearDownClass (made.Case)", outcome.printed)
         self.assertIn("AssertionError: left over", outcome.printed)
@@ -212,11 +210,7 @@ class TheSeam(unittest.TestCase):
             def problems(self) -> list[Problem]:
                 raise ValueError("oh")
 
-        class Telling(ToyPart):
-            def problems(self) -> list[Problem]:
-                return [Problem("the toy is broken")]
-
-        outcome = run_case(make_toys(Failing("a", []), Telling("b", []), test=lambda self: None))
+        outcome = run_case(make_toys(Failing("a", []), BrokenToy("b", []), test=nothing))
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         wanted = "AssertionError: the toy is broken\n\nproblems() of the server 'a' raised ValueError: oh"
         self.assertTrue(outcome.report.endswith(wanted), outcome.report)
@@ -234,60 +228,29 @@ class BeforeTheStart(unittest.TestCase):
         r"if the class overrides setUpClass\(\), it must call super\(\)\.setUpClass\(\) first$"
     )
 
-    def test_from_a_test(self) -> None:
-        """A test that asks for it gets an error that says what to do, and that is an AttributeError."""
+    def test_from_a_test_and_from_the_class(self) -> None:
+        """Both get an error that says what to do, and that is an AttributeError; a class as soon as it is used."""
         test = EchoTestCase("run")
-        with self.assertRaisesRegex(ServerNotStarted, self.wanted):
-            _ = test.echo
-        self.assertFalse(hasattr(test, "echo"))
-
-    def test_from_the_class(self) -> None:
-        """A class gets the same error as soon as it uses the server."""
-        with self.assertRaisesRegex(ServerNotStarted, self.wanted):
-            _ = EchoTestCase.echo.address
-        self.assertFalse(hasattr(EchoTestCase.echo, "address"))
-
-    def test_repr(self) -> None:
-        """What a class gets shows that it is no server."""
+        for ask in (lambda: test.echo, lambda: EchoTestCase.echo.address):
+            with self.assertRaisesRegex(ServerNotStarted, self.wanted):
+                ask()
+        self.assertEqual((False, False), (hasattr(test, "echo"), hasattr(EchoTestCase.echo, "address")))
         self.assertEqual("<EchoTestCase.echo, not started>", repr(EchoTestCase.echo))
+        self.assertIn("echo", dict(inspect.getmembers(EchoTestCase)))  # as collectors do
 
-    def test_looking_at_everything(self) -> None:
-        """Whoever looks at every attribute of the class, as collectors do, is not disturbed."""
-        self.assertIn("echo", dict(inspect.getmembers(EchoTestCase)))
-        for name in dir(EchoTestCase):
-            value = getattr(EchoTestCase, name)
-            self.assertFalse(inspect.isgeneratorfunction(value))
+    def test_it_never_comes(self) -> None:
+        """A server that needs another which starts later is told the order; one that is not listed is named."""
 
-    def test_its_turn_has_not_come(self) -> None:
-        """A server that needs another which starts later is told the order."""
+        def with_an_earlier_one(cls: Any) -> list[ClassServer[Any]]:
+            return [ClassServer("echo", EchoServer), ClassServer("early", lambda: Toy(cls.echo.address, []), order=5)]
 
-        class Case(EchoTestCase):
-            @classmethod
-            def class_servers(cls) -> list[ClassServer[Any]]:
-                early = ClassServer("early", lambda: Toy(cls.echo.address, []), order=5)
-                return [*super().class_servers(), early]
-
-            def test_it(self) -> None:
-                pass
-
-        wanted = "Case.echo is not there: the servers of Case start in the order early, echo, and its turn has not come"
-        self.assertTrue(run_case(Case).report.endswith(wanted))
-
-    def test_it_is_not_listed(self) -> None:
-        """A class that overrides class_servers() without super() is told so."""
-
-        class Case(EchoTestCase):
-            @classmethod
-            def class_servers(cls) -> list[ClassServer[Any]]:
-                return []
-
-            def test_it(self) -> None:
-                _ = self.echo
-
-        wanted = (
-            "Case.echo is not there: Case.class_servers() does not list it; does it extend super().class_servers()?"
-        )
-        self.assertTrue(run_case(Case).report.endswith(wanted))
+        turn = "the servers of Case start in the order early, echo, and its turn has not come"
+        missing = "Case.class_servers() does not list it; does it extend super().class_servers()?"
+        for servers, reason in ((with_an_earlier_one, turn), (lambda cls: [], missing)):
+            with self.subTest(reason):
+                members = {"class_servers": classmethod(servers), "test": lambda case: case.echo}
+                report = run_case(make_case(EchoTestCase, **members)).report
+                self.assertTrue(report.endswith(f"Case.echo is not there: {reason}"), report)
 
 
 class UnderPytest(unittest.TestCase):

@@ -125,16 +125,11 @@ class ARecordingProxy(NoLeaks):
         self.assertEqual([], self.asked)
 
     def test_restored(self) -> None:
-        """When the class is over the environment is what it was, to the letter."""
-        before = dict(os.environ)
-        run_case(make_case(LiveServerTestCase, HTTPStubTestCase, app=make_app(), test=lambda self: None))
-        self.assertEqual(before, dict(os.environ))
-
-    def test_restored_after_a_failed_start(self) -> None:
-        """So it is after a class that could not start."""
-        before = dict(os.environ)
-        run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=lambda self: None))
-        self.assertEqual(before, dict(os.environ))
+        """When the class is over, or could not start, the environment is what it was, to the letter."""
+        for members in ({"app": make_app()}, {}):
+            before = dict(os.environ)
+            run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=lambda self: None, **members))
+            self.assertEqual(before, dict(os.environ))
 
 
 class TheVariables(unittest.TestCase):
@@ -149,31 +144,24 @@ class TheVariables(unittest.TestCase):
             self.assertEqual(variables, {name: os.environ[name] for name in BOTH if name in os.environ})
         return {name: value for name, value in found.items() if name.lower() == "no_proxy"}
 
-    def test_without_a_proxy(self) -> None:
-        """Where no proxy is set nothing changes."""
-        self.assertEqual({}, self.during())
-        self.assertEqual({"no_proxy": "intra"}, self.during(no_proxy="intra"))
-        self.assertEqual({}, self.during(http_proxy=""))
-
-    def test_with_a_proxy(self) -> None:
-        """With any proxy, in either case, both spellings name the loopback addresses."""
-        for name in ("http_proxy", "HTTPS_PROXY", "all_proxy"):
-            with self.subTest(name=name):
-                self.assertEqual({"no_proxy": LOOPBACK, "NO_PROXY": LOOPBACK}, self.during(**{name: "http://p"}))
-
-    def test_what_was_there_stays(self) -> None:
-        """Hosts that were named stay, each spelling its own."""
-        found = self.during(http_proxy="http://p", no_proxy="a, ::1", NO_PROXY="b")
-        self.assertEqual({"no_proxy": "a,::1,127.0.0.1,localhost", "NO_PROXY": f"b,{LOOPBACK}"}, found)
-
-    def test_one_spelling(self) -> None:
-        """Where one spelling is set the other one says the same."""
-        found = self.during(http_proxy="http://p", NO_PROXY="b")
-        self.assertEqual({"no_proxy": f"b,{LOOPBACK}", "NO_PROXY": f"b,{LOOPBACK}"}, found)
-
-    def test_star(self) -> None:
-        """A star, which only alone means every host, stays alone."""
-        self.assertEqual({"no_proxy": "*", "NO_PROXY": "*"}, self.during(http_proxy="http://p", no_proxy="*"))
+    def test_both_spellings(self) -> None:
+        """Where a proxy is set they name the loopback addresses, and the hosts that were named; a star stays alone."""
+        proxy = {"http_proxy": "http://p"}
+        both = {"no_proxy": LOOPBACK, "NO_PROXY": LOOPBACK}
+        for variables, wanted in (
+            ({}, {}),
+            ({"no_proxy": "intra"}, {"no_proxy": "intra"}),
+            ({"http_proxy": ""}, {}),
+            *(({name: "http://p"}, both) for name in ("http_proxy", "HTTPS_PROXY", "all_proxy")),
+            (
+                {**proxy, "no_proxy": "a, ::1", "NO_PROXY": "b"},
+                {"no_proxy": "a,::1,127.0.0.1,localhost", "NO_PROXY": f"b,{LOOPBACK}"},
+            ),
+            ({**proxy, "NO_PROXY": "b"}, {"no_proxy": f"b,{LOOPBACK}", "NO_PROXY": f"b,{LOOPBACK}"}),
+            ({**proxy, "no_proxy": "*"}, {"no_proxy": "*", "NO_PROXY": "*"}),
+        ):
+            with self.subTest(variables):
+                self.assertEqual(wanted, self.during(**variables))
 
     def test_nested(self) -> None:
         """The last of several users restores them."""

@@ -64,20 +64,17 @@ class Spelling(NoLeaks):
 class Kinds(unittest.TestCase):
     """``setting()``."""
 
-    def test_attribute(self) -> None:
-        """Without a variable, or with an empty one, the attribute counts."""
-        for text in ("", " "):
-            with environ(WORD=text):
-                self.assertEqual("attribute", Settings.setting("word", "WORD", str))
-        self.assertEqual(3, Settings.setting("count", "COUNT", int))
-        self.assertEqual(1.5, Settings.setting("seconds", "SECONDS", float))
-
-    def test_variable(self) -> None:
-        """A variable wins, as a value of the kind."""
-        with environ(WORD=" variable", COUNT="8 ", SECONDS="0.25"):
-            self.assertEqual("variable", Settings.setting("word", "WORD", str))
-            self.assertEqual(8, Settings.setting("count", "COUNT", int))
-            self.assertEqual(0.25, Settings.setting("seconds", "SECONDS", float))
+    def test_attributes_and_variables(self) -> None:
+        """Without a variable, or with an empty one, the attribute counts; else the variable, as a value of the kind."""
+        for variables, wanted in (
+            ({}, ("attribute", 3, 1.5)),
+            ({"WORD": "", "COUNT": " "}, ("attribute", 3, 1.5)),
+            ({"WORD": " variable", "COUNT": "8 ", "SECONDS": "2"}, ("variable", 8, 2.0)),
+        ):
+            with self.subTest(variables), environ(**variables):
+                found = [Settings.setting(*each) for each in (("word", "WORD", str), ("count", "COUNT", int))]
+                self.assertEqual(wanted, (*found, Settings.setting("seconds", "SECONDS", float)))
+        self.assertEqual(2, type("Case", (Settings,), {"seconds": 2}).setting("seconds", "SECONDS", float))
 
     def test_truths_and_choices(self) -> None:
         """A truth can be said in several words; a value that is none of the choices is refused."""
@@ -89,11 +86,6 @@ class Kinds(unittest.TestCase):
             case.setting("flag", "FLAG", bool)
         with self.assertRaisesRegex(UsageError, r"^Settings.word is 'attribute'; wanted one of 'a', 'b'$"):
             Settings.setting("word", "WORD", str, ("a", "b"))
-
-    def test_whole_seconds(self) -> None:
-        """A number of seconds may be a whole one."""
-        case = type("Case", (Settings,), {"seconds": 2})
-        self.assertEqual(2, case.setting("seconds", "SECONDS", float))
 
     def test_nonsense_in_a_variable(self) -> None:
         """A value that cannot be is refused, with the name of the variable."""
@@ -134,7 +126,7 @@ class OfTheMixins(NoLeaks):
     """The variables of the three mixins."""
 
     def test_ports(self) -> None:
-        """Each server listens where its variables say."""
+        """Each server listens where its variables say, and has the times that they say."""
         for bases, variable, find in (
             (LiveServerTestCase, "LIVESERVER", lambda case: case.live_server._server),
             (HTTPStubTestCase, "STUBSERVER", lambda case: case.stub),
@@ -142,19 +134,15 @@ class OfTheMixins(NoLeaks):
         ):
             port = find_free_port()
             with self.subTest(variable=variable):
-                with environ(**{f"{variable}_HOST": "localhost", f"{variable}_PORT": str(port)}):
+                where = {f"{variable}_HOST": "localhost", f"{variable}_PORT": str(port)}
+                with environ(**where, LIVESERVER_START_TIMEOUT="3", LIVESERVER_STOP_TIMEOUT="0.5"):
                     case = make_case(bases, app=make_app())
                     case.setUpClass()
                     self.addCleanup(case.tearDownClass)
-                    self.assertEqual(("localhost", port), find(case).address)
-
-    def test_timeouts(self) -> None:
-        """The live server's times come from the environment, too."""
-        with environ(LIVESERVER_START_TIMEOUT="3", LIVESERVER_STOP_TIMEOUT="0.5"):
-            case = make_case(LiveServerTestCase, app=make_app())
-            case.setUpClass()
-            self.addCleanup(case.tearDownClass)
-        self.assertEqual((3.0, 0.5), (case.live_server._server.start_timeout, case.live_server._server.stop_timeout))
+                    server = find(case)
+                    self.assertEqual(("localhost", port), server.address)
+                if bases is LiveServerTestCase:
+                    self.assertEqual((3.0, 0.5), (server.start_timeout, server.stop_timeout))
 
     def test_nonsense(self) -> None:
         """A value that cannot be is one clear error in setUpClass."""

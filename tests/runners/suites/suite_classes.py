@@ -148,29 +148,6 @@ class AppRaises(LiveServerTestCase):
         self.fail("not reached")
 
 
-class AppMissing(LiveServerTestCase):
-    class_error = ClassError(
-        "setUpClass",
-        ["UsageError: AppMissing has no application: set `app`, or override the class method create_app()"],
-    )
-
-    def test_not_reached(self):
-        self.fail("not reached")
-
-
-class AppOfAnInstance(LiveServerTestCase):
-    class_error = ClassError(
-        "setUpClass",
-        ["UsageError: AppOfAnInstance.create_app() is called for the class, and not for one test: write @classmethod"],
-    )
-
-    def create_app(self) -> Routes:
-        return make_app()
-
-    def test_not_reached(self):
-        self.fail("not reached")
-
-
 class AppNotCallable(LiveServerTestCase):
     class_error = ClassError(
         "setUpClass",

@@ -27,12 +27,9 @@ class Notes(unittest.TestCase):
         add_note(error, "\nthe note")
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
-    def test_plain(self) -> None:
-        """It stands below the exception's own text."""
+    def test_below_its_own_text(self) -> None:
+        """It stands below the exception's own text, if that has any."""
         self.assertTrue(self.printed(ValueError("its text")).endswith("ValueError: its text\n\nthe note\n"))
-
-    def test_without_text(self) -> None:
-        """It stands below an exception that has no text."""
         self.assertIn("the note", self.printed(ValueError()))
 
     def test_of_many_kinds(self) -> None:
@@ -100,10 +97,6 @@ class Places(unittest.TestCase):
         place = self.place(Places)
         self.assertEqual(("Places", "class Places(unittest.TestCase):"), (place.name, place.line))
 
-    def test_of_a_class_without_source(self) -> None:
-        """A class that was made is a place all the same."""
-        self.assertIsNotNone(self.place(type("Made", (), {"__module__": "made"})))
-
     def test_nothing_is_underlined(self) -> None:
         """No part of the line is to blame."""
         error = raise_at(_somewhere, ValueError("here"))
@@ -111,15 +104,18 @@ class Places(unittest.TestCase):
         self.assertTrue(lines[-2].endswith("def _somewhere() -> None:\n"), lines)
 
     def test_without_a_place(self) -> None:
-        """Anything else that runs as a test gets its failure too."""
-        for function in (len, functools.partial(print), None, "test", object()):
-            with self.subTest(function=function):
-                self.assertIsNotNone(self.place(function))
-
-    def test_without_source(self) -> None:
-        """A function whose source is not to be had is a place all the same."""
+        """Whatever runs as a test gets its failure: what has no source, or a place that Python refuses, too."""
         space: dict[str, Any] = {}
         exec("def made():\n    pass", space)
+
+        def refused() -> None:
+            pass
+
+        refused.__code__ = refused.__code__.replace(co_filename="a\0b")
+        made = type("Made", (), {"__module__": "made"})
+        for function in (len, functools.partial(print), None, "test", object(), made, refused):
+            with self.subTest(function=function):
+                self.assertIsNotNone(self.place(function))
         self.assertEqual(("<string>", 1), (self.place(space["made"]).filename, self.place(space["made"]).lineno))
 
     def test_its_own_error(self) -> None:
@@ -127,16 +123,6 @@ class Places(unittest.TestCase):
         error = ValueError("here")
         error.__cause__ = cause = KeyError("there")
         self.assertIs(cause, raise_at(_somewhere, error).__cause__)
-
-    def test_where_it_cannot_be_placed(self) -> None:
-        """A place that Python refuses costs the failure its place, not more."""
-
-        def function() -> None:
-            pass
-
-        function.__code__ = function.__code__.replace(co_filename="a\0b")
-        error = ValueError("here")
-        self.assertIs(error, raise_at(function, error))
 
 
 class Unspeakable(Exception):
@@ -150,29 +136,20 @@ class Names(unittest.TestCase):
     """An exception in a line."""
 
     def test_lines(self) -> None:
-        """It is its type and the first line of its text."""
+        """It is its type and the first line of its text, without notes, or the place of a syntax error."""
+        noted = ValueError("its text")
+        noted.__notes__ = ["a note"]  # type: ignore[attr-defined]
+        with self.assertRaises(SyntaxError) as caught:
+            compile("a b", "template", "exec")
         for error, wanted in (
             (ValueError("its text"), "ValueError: its text"),
             (ValueError(), "ValueError"),
             (ValueError("one\ntwo"), "ValueError: one"),
             (ValueError("\n"), "ValueError: "),
             (KeyError("key"), "KeyError: 'key'"),
+            (noted, "ValueError: its text"),
+            (caught.exception, "SyntaxError: invalid syntax"),
         ):
             with self.subTest(error=error):
                 self.assertEqual(wanted, name_error(error))
-
-    def test_syntax_error(self) -> None:
-        """Of a syntax error it is the message, not the place."""
-        with self.assertRaises(SyntaxError) as caught:
-            compile("a b", "template", "exec")
-        self.assertEqual("SyntaxError: invalid syntax", name_error(caught.exception))
-
-    def test_notes(self) -> None:
-        """Notes are left out."""
-        error = ValueError("its text")
-        error.__notes__ = ["a note"]  # type: ignore[attr-defined]
-        self.assertEqual("ValueError: its text", name_error(error))
-
-    def test_without_words(self) -> None:
-        """An exception that cannot be printed has a name all the same."""
-        self.assertIn("Unspeakable", name_error(Unspeakable()))
+        self.assertIn("Unspeakable", name_error(Unspeakable()))  # which cannot be printed

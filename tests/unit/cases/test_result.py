@@ -8,8 +8,9 @@ import io
 import traceback
 import unittest
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 from liveserver_testcase import ServerTestCase
 from liveserver_testcase.cases.result import DelayedResult
@@ -90,22 +91,19 @@ class Bodies:
 class SameAsUnittest(unittest.TestCase):
     """Where there is nothing to ask, nothing changes."""
 
-    def compare(self, name: str) -> None:
+    def test_runner_hears_the_same(self) -> None:
+        """The runner hears the same as of a plain test, in the same order, and prints the same."""
         plain, served = make_case(Bodies, unittest.TestCase), make_case(Bodies, ServerTestCase)
         served.setUpClass()
         self.addCleanup(served.tearDownClass)
-        heard = []
-        for case in (plain, served):
-            result = Listener()
-            case(name).run(result)
-            heard.append((result.heard, [text for _, text in [*result.failures, *result.errors]]))
-        self.assertEqual(heard[0], heard[1])
-
-    def test_runner_hears_the_same(self) -> None:
-        """The runner hears the same as of a plain test, in the same order, and prints the same."""
         for name in [name for name in dir(Bodies) if name.startswith("test_")]:
+            heard = []
+            for case in (plain, served):
+                result = Listener()
+                case(name).run(result)
+                heard.append((result.heard, [text for _, text in [*result.failures, *result.errors]]))
             with self.subTest(name=name):
-                self.compare(name)
+                self.assertEqual(heard[0], heard[1])
 
 
 class Minimal:
@@ -132,55 +130,6 @@ class Minimal:
         self.heard.append(f"failure {err[1]}")
 
 
-class OtherRunners(unittest.TestCase):
-    """Results that are not unittest's own."""
-
-    def run_with_minimal(self, test: Callable[[Any], None], failure: BaseException | None = None) -> list[str]:
-        result = Minimal()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # unittest's, about what the result has not got
-            make_failing(test, failure)("test_it").run(result)  # type: ignore[arg-type]
-        return result.heard
-
-    def test_without_subtests_and_durations(self) -> None:
-        """A result without addSubTest and addDuration hears what it can."""
-
-        def test(self: Any) -> None:
-            with self.subTest("one"):
-                pass
-
-        self.assertEqual(["start", "success", "stop"], self.run_with_minimal(test))
-
-    def test_failure_without_subtests(self) -> None:
-        """It hears the failure, too."""
-
-        def test(self: Any) -> None:
-            with self.subTest("one"):
-                pass
-
-        heard = self.run_with_minimal(test, AssertionError("no"))
-        self.assertEqual(["start", "failure no", "stop"], heard)
-
-    def test_error_of_the_servers(self) -> None:
-        """What is no failureException is an error."""
-        heard = self.run_with_minimal(lambda self: None, ValueError("no"))
-        self.assertEqual(["start", "error no", "stop"], heard)
-
-    def test_runner_that_raises(self) -> None:
-        """What a runner raises when it is told reaches it, and the test is ended for it all the same."""
-
-        class Raising(Minimal):
-            def addSuccess(self, test: Any) -> None:
-                raise KeyboardInterrupt
-
-        result = Raising()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            with self.assertRaises(KeyboardInterrupt):
-                make_failing(lambda self: None)("test_it").run(result)
-        self.assertEqual(["start", "stop"], result.heard)
-
-
 def make_failing(test: Callable[[Any], None], failure: BaseException | None = None, **members: Any) -> type[Any]:
     """A class whose one test gets this failure."""
 
@@ -194,45 +143,71 @@ def make_failing(test: Callable[[Any], None], failure: BaseException | None = No
     return make_case(Judged, test=test, **members)
 
 
+def passes(case: Any) -> None:
+    """Be a test that passes, and prints something."""
+    print("printed by the test")
+    with case.subTest("one"):
+        pass
+
+
+@contextlib.contextmanager
+def no_runtime_warning() -> Iterator[None]:
+    """Without unittest's warnings about what a result has not got."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+class OtherRunners(unittest.TestCase):
+    """Results that are not unittest's own."""
+
+    def test_without_subtests_and_durations(self) -> None:
+        """A result without addSubTest and addDuration hears what it can; what is no failureException is an error."""
+        for failure, heard in (
+            (None, "success"),
+            (AssertionError("no"), "failure no"),
+            (ValueError("no"), "error no"),
+        ):
+            result: Any = Minimal()
+            with self.subTest(heard), no_runtime_warning():
+                make_failing(passes, failure)("test_it").run(result)
+                self.assertEqual(["start", heard, "stop"], result.heard)
+
+    def test_runner_that_raises(self) -> None:
+        """What a runner raises when it is told reaches it, and the test is ended for it all the same."""
+        result: Any = Minimal()
+        result.addSuccess = mock.Mock(side_effect=KeyboardInterrupt)
+        with no_runtime_warning(), self.assertRaises(KeyboardInterrupt):
+            make_failing(passes)("test_it").run(result)
+        self.assertEqual(["start", "stop"], result.heard)
+
+
 class Runs(unittest.TestCase):
     """Ways to run a test."""
 
-    def test_without_a_result(self) -> None:
-        """``run()`` makes a result, begins and ends its run, and returns it."""
-        case = make_failing(lambda self: None, AssertionError("no"))
-        heard: list[str] = []
-
-        class Result(unittest.TestResult):
-            def startTestRun(self) -> None:
-                heard.append("start")
-
-            def stopTestRun(self) -> None:
-                heard.append("stop")
-
-        case.defaultTestResult = lambda self: Result()
-        result = case("test_it").run()
-        self.assertEqual((["start", "stop"], 1, 1), (heard, result.testsRun, len(result.failures)))
-
-    def test_returns_the_runners_result(self) -> None:
-        """``run()`` returns the result that it was given."""
+    def test_with_and_without_a_result(self) -> None:
+        """``run()`` returns the result that it was given, or makes one, and begins and ends its run."""
         result = unittest.TestResult()
-        self.assertIs(result, make_failing(lambda self: None)("test_it").run(result))
+        self.assertIs(result, make_failing(passes)("test_it").run(result))
+        case = make_failing(passes, AssertionError("no"))
+        made = mock.Mock(wraps=unittest.TestResult(), spec=unittest.TestResult, failfast=False, shouldStop=False)
+        case.defaultTestResult = lambda self: made
+        self.assertIs(made, case("test_it").run())
+        calls = [call[0] for call in made.method_calls]
+        self.assertEqual(("startTestRun", "stopTestRun"), (calls[0], calls[-1]))
+        self.assertEqual(1, calls.count("addFailure"))
 
     def test_twice(self) -> None:
         """A test that is run twice is asked about twice."""
-        case = make_failing(lambda self: None, AssertionError("no"))
-        test, result = case("test_it"), unittest.TestResult()
+        test, result = make_failing(passes, AssertionError("no"))("test_it"), unittest.TestResult()
         test.run(result)
         test.run(result)
         self.assertEqual((2, 2), (result.testsRun, len(result.failures)))
 
     def test_failfast(self) -> None:
-        """A failure stops a run that is to stop at the first failure."""
-        case = make_failing(lambda self: None, AssertionError("no"), test_later=lambda self: None)
+        """A failure stops a run that is to stop at the first one; a subtest that fails ends its test then."""
+        case = make_failing(passes, AssertionError("no"), test_later=passes)
         self.assertEqual({"run": 1, "failures": 1}, run_case(case, failfast=True).summary)
-
-    def test_failfast_in_a_subtest(self) -> None:
-        """A subtest that fails ends its test, as it does without servers."""
         reached = []
 
         def test(self: Any) -> None:
@@ -245,60 +220,36 @@ class Runs(unittest.TestCase):
         self.assertEqual([0], reached)
 
     def test_buffer(self) -> None:
-        """What a test has printed stands in its report, also when only the failure is against it."""
-
-        def test(self: Any) -> None:
-            print("printed by the test")
-
+        """What a test has printed stands in its report, if only the failure is against it, too; else it is dropped."""
         with contextlib.redirect_stdout(io.StringIO()) as stdout:
-            outcome = run_case(make_failing(test, AssertionError("no")), buffer=True)
+            outcome = run_case(make_failing(passes, AssertionError("no")), buffer=True)
         self.assertIn("Stdout:\nprinted by the test", outcome.report)
         self.assertIn("printed by the test", stdout.getvalue())
-
-    def test_buffer_of_a_test_that_passes(self) -> None:
-        """What a test has printed that passes is dropped."""
-
-        def test(self: Any) -> None:
-            print("printed by the test")
-
         with contextlib.redirect_stdout(io.StringIO()) as stdout:
-            run_case(make_failing(test), buffer=True)
+            run_case(make_failing(passes), buffer=True)
         self.assertEqual("", stdout.getvalue())
 
     def test_debug(self) -> None:
-        """``debug()`` raises the failure."""
+        """``debug()`` raises the failure, or the test's own exception with it; it asks nothing of one that skips."""
         failure = AssertionError("no")
         with self.assertRaises(AssertionError) as caught:
-            make_failing(lambda self: None, failure)("test_it").debug()
+            make_failing(passes, failure)("test_it").debug()
         self.assertIs(failure, caught.exception)
 
-    def test_debug_of_a_test_that_fails(self) -> None:
-        """``debug()`` raises the test's own exception with the failure in it."""
-
-        def test(self: Any) -> None:
+        def raises(self: Any) -> None:
             raise ValueError("of the test")
 
-        with self.assertRaises(ValueError) as caught:
-            make_failing(test, AssertionError("of the servers"))("test_it").debug()
-        text = "".join(traceback.format_exception(caught.exception))
+        with self.assertRaises(ValueError) as raised:
+            make_failing(raises, AssertionError("of the servers"))("test_it").debug()
+        text = "".join(traceback.format_exception(raised.exception))
         self.assertIn("ValueError: of the test\n\nof the servers", text)
 
-    def test_debug_of_a_test_that_skips(self) -> None:
-        """``debug()`` holds nothing against a test that skips itself."""
-
-        def test(self: Any) -> None:
-            self.skipTest("not now")
-
-        case = make_failing(test, AssertionError("no"))
+        skips = make_failing(lambda self: self.skipTest("not now"), failure)
         with self.assertRaises(unittest.SkipTest):
-            case("test_it").debug()
-        self.assertEqual([True], case.asked)
-
-    def test_debug_without_a_failure(self) -> None:
-        """``debug()`` of a test that passes raises nothing."""
-        case = make_failing(lambda self: None)
-        case("test_it").debug()
-        self.assertEqual([False], case.asked)
+            skips("test_it").debug()
+        passing = make_failing(passes)
+        passing("test_it").debug()
+        self.assertEqual(([True], [False]), (skips.asked, passing.asked))
 
 
 class Interrupts(unittest.TestCase):
@@ -353,31 +304,22 @@ class Interrupts(unittest.TestCase):
 class TheResult(unittest.TestCase):
     """The object that a test sees as its result."""
 
-    def setUp(self) -> None:
-        self.theirs = Listener()
-        self.result: Any = DelayedResult(self.theirs, make_failing(lambda self: None)("test_it"))
-
     def test_attributes(self) -> None:
-        """What is set on it is set on the runner's."""
-        self.result.shouldStop = True
-        self.assertTrue(self.theirs.shouldStop)
-
-    def test_unknown_attribute(self) -> None:
-        """It has nothing that the runner's has not."""
-        self.assertFalse(hasattr(self.result, "addSomething"))
+        """What is set on it is set on the runner's, and it has nothing that the runner's has not."""
+        theirs = Listener()
+        result: Any = DelayedResult(theirs, make_failing(passes)("test_it"))
+        result.shouldStop = True
+        self.assertTrue(theirs.shouldStop)
+        self.assertFalse(hasattr(result, "addSomething"))
 
     def test_failures_so_far(self) -> None:
-        """A tearDown that looks for its own failure among the result's finds it, as without servers."""
-        error = ValueError("it does")
-        self.result.addError(self, (ValueError, error, None))
-        self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))
-        self.assertEqual([self], [test for test, _ in self.result.failures])
-        self.assertEqual([self], [test for test, _ in self.result.errors])
-        self.assertIn("ValueError: it does", self.result.errors[0][1])
-
-    def test_told_once(self) -> None:
-        """What was looked at so is not told twice."""
-        self.result.addFailure(self, (AssertionError, AssertionError("it does"), None))
-        self.assertEqual(1, len(self.result.failures))
-        self.result.stopTest(self)
-        self.assertEqual(1, len(self.theirs.failures))
+        """A tearDown that looks for its own failure among the result's finds it, and it is told once all the same."""
+        theirs = Listener()
+        result: Any = DelayedResult(theirs, make_failing(passes)("test_it"))
+        result.addError(self, (ValueError, ValueError("it does"), None))
+        result.addFailure(self, (AssertionError, AssertionError("it does"), None))
+        self.assertEqual([self], [test for test, _ in result.failures])
+        self.assertEqual([self], [test for test, _ in result.errors])
+        self.assertIn("ValueError: it does", result.errors[0][1])
+        result.stopTest(self)
+        self.assertEqual((1, 1), (len(theirs.failures), len(theirs.errors)))
