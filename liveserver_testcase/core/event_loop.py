@@ -218,15 +218,6 @@ class _LoopRun:
             if accepted is not None and accepted[0] is sock:  # else the next one has its number
                 del self.accepted[number]
 
-    def remove(self, connection: LoopConnection) -> None:
-        self.connections.discard(connection)
-        # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
-        # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
-        if connection.is_tls:
-            connection.abort()
-        if self.deadline < math.inf and not self.connections:
-            self.changed.set()
-
     def has_read_all(self) -> bool:
         """Return True if nobody waits to be accepted, and nothing that was sent waits to be read."""
         listening = self.listener.sockets if not self.is_paused else ()
@@ -387,8 +378,15 @@ class EventLoopServer(Server):
         return connection
 
     def _connection_lost(self, connection: LoopConnection) -> None:
-        if self._run is not None:
-            self._run.remove(connection)
+        run = self._run
+        if run is not None:
+            run.connections.discard(connection)
+            if run.deadline < math.inf and not run.connections:
+                run.changed.set()
+        # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
+        # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
+        if connection.is_tls:
+            connection.abort()
 
     def pause_accepting(self) -> None:
         """Refuse new clients, as if nobody listened; connections that are open stay, and the port is kept.

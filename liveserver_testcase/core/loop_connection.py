@@ -26,31 +26,20 @@ _LARGE = 16 * 1024  # bytes from which on joining costs more than it saves
 
 
 class LoopConnection:
-    """One connection: made and lost on the loop, cut from any thread.
-
-    Attributes:
-        transport: The TCP transport, under STARTTLS too: its ``abort()`` waits for nobody.
-        index: Its number among the server's connections.
-        address: The client's, as the socket module has it.
-        socket: What can be asked for its ``fileno()`` and shut down; never to be read or written.
-        is_tls: Whether the server speaks TLS from the first byte.
-        is_busy: Whether something is being done for the client, rather than waited for from it.
-        is_last: Whether a stop waits for what is being done, and nothing comes after it.
-        what: What is being done, in a few words.
-        since: When it began, on the monotonic clock.
-        accepted_at: When it was accepted, on the same clock.
-    """
+    """One connection: made and lost on the loop, cut from any thread."""
 
     is_busy = False
+    """Whether something is being done for the client, rather than waited for from it."""
 
     def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
-        self.transport: Any = transport
-        self.index = index
+        self.transport: Any = transport  # of TCP, under STARTTLS too: its abort() waits for nobody
+        self.index = index  # among the server's connections
         self.address = transport.get_extra_info("peername") or ("unknown", 0)
-        self.socket = transport.get_extra_info("socket")
-        self.is_tls = transport.get_extra_info("sslcontext") is not None
-        self.is_last = False
-        self.what = "a connection"
+        self.socket = transport.get_extra_info("socket")  # to be asked for its number and shut down, never read
+        self.is_tls = transport.get_extra_info("sslcontext") is not None  # from the first byte
+        self.is_cut = False  # the server has ended it
+        self.is_last = False  # a stop waits for what is being done, and nothing comes after it
+        self.what = "a connection"  # what is being done
         self.since = self.accepted_at = monotonic()
         self._task: asyncio.Task[Any] | None = None
 
@@ -102,6 +91,7 @@ class LoopConnection:
 
     def cut(self) -> None:
         """End the connection under whoever uses it; from any thread."""
+        self.is_cut = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 

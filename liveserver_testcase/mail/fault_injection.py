@@ -30,19 +30,12 @@ class SMTPConnection(LoopConnection):
     """The connection as a stop sees it.
 
     Attributes:
-        is_cut: Whether it was ended by the server, from another thread.
         function_thread: The thread that runs a function of the test's; None while there is none.
     """
 
     def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
         super().__init__(transport, index)
-        self.is_cut = False
         self.function_thread: threading.Thread | None = None
-
-    def cut(self) -> None:
-        """See `LoopConnection.cut`."""
-        self.is_cut = True
-        super().cut()
 
     def describe(self, thread: str, stack: str = "") -> Unfinished:
         """See `LoopConnection.describe`; where a function of the test's runs, that is what it is at."""

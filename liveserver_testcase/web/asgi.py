@@ -29,7 +29,7 @@ from .asgi_protocol import link_http, link_websocket
 from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
 from .records import Around, RequestLog, RequestRecord
-from .uvicorn_config import ProtocolLoop, ServerState, configure
+from .uvicorn_config import ServerState, configure, make_protocol_loop
 
 __all__ = ["ASGIServer"]
 
@@ -90,7 +90,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             self._config.ws_protocol_class = link_websocket(self._config.ws_protocol_class)
         # a debugger must not cost a test its session: a kept connection may be idle for as long as it likes
         self._is_timed = "timeout_keep_alive" in (options or {})
-        self._loop: ProtocolLoop | None = None
+        self._loop: Any = None
         self._http: Any = link_http(self._config.http_protocol_class)
         self._shared = ServerState(self._config)
         self._lifespan = Lifespan(app, self.__repr__, self._lifespan_mode)  # of one run
@@ -133,7 +133,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         if sys.version_info < (3, 12):
             loop.set_task_factory(RequestTask.make)
         is_counting = self._config.limit_concurrency is not None
-        self._loop = ProtocolLoop(loop, is_timed=self._is_timed, is_counting=is_counting)
+        self._loop = make_protocol_loop(loop, is_timed=self._is_timed, is_counting=is_counting)
         await self._lifespan.start(self.start_timeout)
 
     async def _shutdown(self, deadline: float) -> list[Unfinished]:

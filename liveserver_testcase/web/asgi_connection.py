@@ -25,29 +25,20 @@ class ASGIConnection(LoopConnection):
     """One connection, with the calls that came on it: more than one while a response's background task still runs.
 
     It is over when it is lost and its calls have ended, so that a stop waits for those, too.
-
-    Attributes:
-        protocol: What speaks on it: for HTTP, and after an upgrade for the WebSocket.
-        cycles: The calls of the application that have not ended.
-        count: How many requests have come.
-        thread: The loop's thread, by its number.
-        is_lost: Whether nothing can be sent any more.
-        is_upgrading: Whether a WebSocket was asked for, and the application has not been called yet.
-        first_byte_at: When the first byte of the last request came.
-        window: The test in which it came.
     """
 
     def __init__(self, transport: asyncio.BaseTransport, index: int, server: ASGIServer) -> None:
         super().__init__(transport, index)
         self.server = server
-        self.protocol: Any = None
-        self.cycles: list[RequestResponseCycle] = []
-        self.count = 0
-        self.thread = threading.get_ident()
-        self.is_lost = self.is_cut = self.is_upgrading = False
+        self.protocol: Any = None  # what speaks on it: for HTTP, and after an upgrade for the WebSocket
+        self.cycles: list[RequestResponseCycle] = []  # the calls of the application that have not ended
+        self.count = 0  # of the requests that have come
+        self.thread = threading.get_ident()  # the loop's
+        self.is_lost = False  # nothing can be sent any more
+        self.is_upgrading = False  # a WebSocket was asked for, and the application has not been called yet
         self.handshake_done_at = monotonic() if self.is_tls else None
-        self.first_byte_at: float | None = None
-        self.window = BEFORE
+        self.first_byte_at: float | None = None  # of the last request
+        self.window = BEFORE  # the test in which it came
 
     @property
     def is_busy(self) -> bool:  # type: ignore[override]
@@ -103,11 +94,6 @@ class ASGIConnection(LoopConnection):
         # a transport that is being lost would lose its connection twice; that of TLS does not know, on Python 3.10
         if self.is_tls or not self.is_lost:
             super().abort()
-
-    def cut(self) -> None:
-        """See `LoopConnection.cut`."""
-        self.is_cut = True
-        super().cut()
 
     def close_when_idle(self) -> None:
         """See `LoopConnection.close_when_idle`; what lasts is ended at once, since waiting would not end it."""

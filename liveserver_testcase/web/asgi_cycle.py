@@ -46,37 +46,24 @@ def current_cycle() -> RequestResponseCycle | None:
 
 
 class RequestResponseCycle:
-    """One call of the application, from its request's head to the end of its task.
+    """One call of the application, from its request's head to the end of its task."""
 
-    Attributes:
-        record: What is kept of it.
-        has_body: Whether the whole body has been given to the application.
-        has_started: Whether the response has begun.
-        has_ended: Whether the response is complete.
-        is_reading: Whether it waits for more of the request's body.
-        is_gone: Whether the client is gone as far as the application knows.
-        must_raise: Whether a ``send`` after the client has left is to raise, as ASGI says from 2.4 on.
-        was_notified: Whether a stop has ended what lasts.
-        was_cancelled: Whether a stop has cancelled it.
-        task: The task in which it runs, uvicorn's; None before and after.
-    """
-
-    __slots__ = (
-        "_deferred_end", "_raw_receive", "_raw_send", "_releasing", "connection", "has_body", "has_ended",
-        "has_started", "is_gone", "is_reading", "must_raise", "record", "server", "task", "was_cancelled",
-        "was_notified",
-    )  # fmt: skip
+    _raw_receive: Callable[[], Awaitable[dict[str, Any]]]  # uvicorn's
+    _raw_send: Callable[[dict[str, Any]], Awaitable[None]]
+    _releasing: asyncio.Task[None]
 
     def __init__(self, connection: ASGIConnection, record: RequestRecord, *, has_body: bool) -> None:
         self.record = record
         self.server = connection.server
         self.connection = connection
-        self.has_body = has_body
-        self.has_started = self.has_ended = False
-        self.is_reading = self.is_gone = False
-        self.was_notified = self.was_cancelled = False
-        self.must_raise = False
-        self.task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[Any] | None = None  # in which it runs, uvicorn's; None before and after
+        self.has_body = has_body  # the whole body has been given to the application
+        self.is_reading = False  # it waits for more of the request's body
+        self.has_started = self.has_ended = False  # the response
+        self.is_gone = False  # the client, as far as the application knows
+        self.must_raise = False  # a ``send`` after the client has left, as ASGI says from 2.4 on
+        self.was_notified = False  # of a stop, because it lasts
+        self.was_cancelled = False  # by a stop
         self._deferred_end: dict[str, Any] | None = None
         connection.cycles.append(self)
         connection.add_record(record)

@@ -150,9 +150,9 @@ class _HTTPMixin(_ProtocolMixin):
         self._stop_head_timer()
         if self._validator is not None and not self._discards:
             record = self._make_record()
-            when = f"after {len(self._received)} bytes of a request's head"
-            record.aborted = self._connection.describe_loss(when)
-            self._add_ended(record)
+            record.aborted = self._connection.describe_loss(f"after {len(self._received)} bytes of a request's head")
+            record.end()
+            self._connection.add_record(record)
         self._received = b""
         super().connection_lost(exc)
 
@@ -288,10 +288,6 @@ class _HTTPMixin(_ProtocolMixin):
         method, target, version = split_request_line(self._received)
         return RequestRecord(method, target, self._connection.address, version)
 
-    def _add_ended(self, record: RequestRecord) -> None:
-        record.end()
-        self._connection.add_record(record)
-
     def _refuse(self, refusal: BadRequest) -> None:
         """Answer a request that is malformed, unless it has been answered, and end the connection."""
         if self._discards:
@@ -299,27 +295,30 @@ class _HTTPMixin(_ProtocolMixin):
         self._stop_head_timer()
         self._discards = True
         cycle = self._cycle if self._body is not None or self._is_answering else None
-        transport = self._writes
-        if cycle is not None:
-            record = cycle.record
-            record.refused = refusal.reason
-            if cycle.has_started:
-                # what was sent stays; uvicorn ends a response that had begun no more
-                self._end_cycle(cycle)
-                transport.close()
-                return
-        else:
-            record = self._make_record()
-            record.refused = refusal.reason
-        record.status, record.completed = refusal.status, True
-        record.response_begun_at = monotonic()
-        if cycle is None:
-            self._add_ended(record)
-        else:
-            record.end()
-            cycle.has_started = cycle.has_ended = True  # whatever the application answers besides is not sent
-            self._end_cycle(cycle)
+        record = self._make_record() if cycle is None else cycle.record
+        record.refused = refusal.reason
         self._received = b""
+        has_started = cycle is not None and cycle.has_started
+        if not has_started:
+            record.status, record.completed = refusal.status, True
+            record.response_begun_at = monotonic()
+            record.end()
+        if cycle is None:
+            self._connection.add_record(record)
+        else:
+            # The application is to know that there is nobody to read its response, of which nothing more is sent.
+            cycle.is_gone = True
+            cycle.has_ended = cycle.has_ended or not has_started
+            cycle.has_started = True
+            if self.cycle is self._their_last:
+                cycle.finish()  # the application has not been called, and will not be
+            else:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+        transport = self._writes
+        if has_started:
+            transport.close()  # what was sent stays; uvicorn ends a response that had begun no more
+            return
         transport.write(plain_response(refusal.status, refusal.reason, has_body=record.method != "HEAD"))
         transport.flush()
         if transport.can_write_eof():
@@ -329,16 +328,6 @@ class _HTTPMixin(_ProtocolMixin):
             asyncio.get_running_loop().call_later(_LINGER, transport.abort)
         else:
             transport.close()
-
-    def _end_cycle(self, cycle: RequestResponseCycle) -> None:
-        """Let the application know that there is nobody to read its response."""
-        cycle.is_gone = True
-        theirs = self.cycle
-        if theirs is self._their_last:
-            cycle.finish()  # the application has not been called, and will not be
-        else:
-            theirs.disconnected = True
-            theirs.message_event.set()
 
 
 def _wants_websocket(head: Head) -> bool:

@@ -14,7 +14,7 @@ import functools
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,7 @@ from ..core.text import describe_error, quote
 from ..errors import ServerStartError, UsageError
 from .lifespan import ASGIApplication
 
-__all__ = ["ProtocolLoop", "ServerState", "configure"]
+__all__ = ["ServerState", "configure", "make_protocol_loop"]
 
 _OPTIONS = frozenset((
     "date_header", "forwarded_allow_ips", "h11_max_incomplete_event_size", "headers", "http", "lifespan",
@@ -112,37 +112,32 @@ class ServerState:
         return self._headers
 
 
-class ProtocolLoop:
-    """What uvicorn's protocols for HTTP use of their loop: they make tasks, and time connections that are kept.
+def make_protocol_loop(loop: asyncio.AbstractEventLoop, *, is_timed: bool, is_counting: bool) -> Any:
+    """Return what uvicorn's protocols for HTTP use of their loop: they make tasks, and time connections that are kept.
 
     The task of a request is made without the loop's task factory, which is for those that the application makes.
     Its end is reported only where uvicorn counts the tasks, since that costs a turn of the loop.  An hour's timer for
     each response, to be cancelled by the next request, is no use to anybody.
-
-    Args:
-        loop: The event loop.
-        is_timed: Whether kept connections are to be timed.
-        is_counting: Whether the tasks are to be counted.
     """
 
-    __slots__ = ("call_later", "create_task")
+    def start_task(coroutine: Any, **options: Any) -> object:
+        # The loop keeps the task until it runs, and then its cycle does.
+        asyncio.Task(coroutine, loop=loop, **options)  # type: ignore[unused-awaitable]
+        return _Nothing
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, is_timed: bool, is_counting: bool) -> None:
-        def start_task(coroutine: Any, **options: Any) -> object:
-            # The loop keeps the task until it runs, and then its cycle does.
-            asyncio.Task(coroutine, loop=loop, **options)  # type: ignore[unused-awaitable]
-            return _UncountedTask
-
-        self.create_task = functools.partial(asyncio.Task, loop=loop) if is_counting else start_task
-        self.call_later: Callable[..., object] = loop.call_later if is_timed else lambda _delay, _callback: _NO_TIMER
+    return SimpleNamespace(
+        create_task=functools.partial(asyncio.Task, loop=loop) if is_counting else start_task,
+        call_later=loop.call_later if is_timed else lambda _delay, _callback: _Nothing,
+    )
 
 
-class _UncountedTask:
-    """What uvicorn is given in place of a task."""
+class _Nothing:
+    """What uvicorn is given in place of a task or a timer."""
 
     @staticmethod
     def add_done_callback(_callback: object) -> None:
-        """Do nothing."""
+        """Tell nobody that the task has ended."""
 
-
-_NO_TIMER = SimpleNamespace(cancel=lambda: None)
+    @staticmethod
+    def cancel() -> None:
+        """Do nothing: there is no timer."""
