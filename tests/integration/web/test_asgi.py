@@ -15,10 +15,9 @@ import requests
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from liveserver_testcase.core.journal import JournalWindow
 from liveserver_testcase.web.records import RequestRecord
 from tests.integration.web.asgi_case import ASGICase, answer, echo, tell
 from tests.integration.web.wire import GET, get
@@ -57,13 +56,6 @@ class Requests(ASGICase):
         self.assertTrue(first.completed and first.is_over and not first.aborted)
         self.assertEqual("<RequestRecord #1 POST /second: 200>", repr(second))
         self.assertEqual("", self.server.stack_of(second))
-
-    def test_windows(self) -> None:
-        """A record belongs to the test in which its request arrived."""
-        self.serve(tell)
-        self.server.journal.begin("test_one")
-        self.get()
-        self.assertEqual(JournalWindow(1, "test_one"), self.only().window)
 
     def test_times(self) -> None:
         """A record says when each part of its request came to its end, in the order of the wire."""
@@ -132,21 +124,6 @@ class Requests(ASGICase):
                 self.serve(tell, options=options)
                 self.assertEqual(facts, _facts(self.get(headers=headers)))
                 self.assertTrue(self.only().peer.startswith("127.0.0.1:"))
-
-    def test_other_clients(self) -> None:
-        """httpx and aiohttp are served, too."""
-        self.serve(echo)
-        url = self.server.url
-        with httpx.Client() as client:
-            self.assertEqual("hello", client.post(url, content="hello").text)
-
-        async def ask() -> None:
-            async with httpx.AsyncClient() as client:
-                self.assertEqual("hello", (await client.post(url, content="hello")).text)
-            async with aiohttp.ClientSession() as session, session.post(url, data="hello") as got:
-                self.assertEqual("hello", await got.text())
-
-        asyncio.run(ask())
 
     def test_tls(self) -> None:
         """TLS that requests and httpx verify."""
@@ -270,22 +247,6 @@ class Errors(ASGICase):
         self.serve_page(page)
         self.assertEqual("sorry", self.get("/page").text)
         self.assertEqual([], self.errors())
-
-    def test_in_the_middle_of_the_response(self) -> None:
-        """An exception in the middle of a stream breaks it off, and is recorded."""
-
-        async def numbers() -> AsyncIterator[bytes]:
-            yield b"1"
-            raise ValueError("boom")
-
-        async def page(_request: Request) -> StreamingResponse:
-            return StreamingResponse(numbers())
-
-        self.serve_page(page)
-        with self.assertRaises(requests.exceptions.ChunkedEncodingError):
-            self.get("/page")
-        self.assertIn("boom", self.errors()[0])
-        self.assertFalse(self.only().completed)
 
     def test_in_a_background_task(self) -> None:
         """A response whose background task runs is in flight; what that raises is recorded."""

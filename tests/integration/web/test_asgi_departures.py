@@ -8,6 +8,10 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+import django
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.test.utils import override_settings
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -17,6 +21,8 @@ from liveserver_testcase.errors import ClientDisconnected
 from tests.integration.web.asgi_case import ASGICase, answer, tell
 from tests.integration.web.wire import get, post
 from tests.support import HANG, wait_until
+
+urlpatterns: list[Any] = []  # Django reads a body before it looks for its view
 
 
 async def wait_for_departure(receive: Any) -> None:
@@ -34,15 +40,21 @@ class Departures(ASGICase):
         client.close()
 
     def test_in_the_middle_of_a_body(self) -> None:
-        """A client that leaves while its body is read: Starlette raises, and no error is recorded."""
+        """A client that leaves while its body is read: Starlette and Django raise, and no error is recorded."""
 
         async def page(request: Request) -> PlainTextResponse:
             return PlainTextResponse(await request.body())
 
-        self.serve(Starlette(routes=[Route("/", page, methods=["POST"])]))
-        self.leave(post(b"ten bytes.")[:-6])
-        self.assertEqual("the client left in the middle of its request's body", self.only().aborted)
-        self.assertEqual([], self.errors())
+        if not settings.configured:
+            settings.configure(SECRET_KEY="x")
+        django.setup()
+        with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], MIDDLEWARE=[]):
+            for app in (Starlette(routes=[Route("/", page, methods=["POST"])]), ASGIHandler()):
+                with self.subTest(app=app):
+                    self.serve(app)
+                    self.leave(post(b"ten bytes.")[:-6])
+                    self.assertEqual("the client left in the middle of its request's body", self.only().aborted)
+                    self.assertEqual([], self.errors())
 
     def test_before_the_answer(self) -> None:
         """A client that leaves before it is answered: the application ends, and the record says so."""

@@ -172,19 +172,6 @@ class Extras(unittest.TestCase):
             r"Install liveserver-testcase\[asgi\]\.$",
         )
 
-    def test_it_is_loaded_late(self) -> None:
-        """Neither the package nor its WSGI side loads uvicorn."""
-        done = run_python(
-            """
-            import sys
-            import liveserver_testcase
-            liveserver_testcase.LiveServerTestCase
-            import liveserver_testcase.web.wsgi, liveserver_testcase.web.asgi
-            print("uvicorn" in sys.modules)
-            """
-        )
-        self.assertEqual("False\n", done.stdout + done.stderr)
-
 
 class FrozenTime(ASGICase):
     """While the clocks stand still."""

@@ -254,24 +254,6 @@ class Starts(LoopCase):
                 self.assertIs(error, caught.exception.__cause__)
                 self.assertIs(State.FAILED, self.server.state)
 
-    def test_a_start_that_never_ends(self) -> None:
-        """A loop that is not ready after `start_timeout` is an error that says where it is."""
-        freed = threading.Event()
-        self.addCleanup(freed.set)
-
-        def options_that_hang() -> dict[str, Any]:
-            freed.wait(HANG)
-            return {}
-
-        self.server.start_timeout = 0.5
-        self.server._options = options_that_hang  # type: ignore[method-assign]
-        with self.assertRaises(ServerStartError) as caught:
-            self.server.start()
-        text = str(caught.exception)
-        self.assertRegex(text, "could not start: its event loop is not ready after 0.5 s.\nIt was at\n")
-        self.assertIn("in options_that_hang\n", text)
-        self.assertIs(State.FAILED, self.server.state)
-
 
 class Failures(LoopCase):
     """What goes wrong on the loop while it serves."""
