@@ -14,7 +14,7 @@ from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
 from .after_failure import FailureFolder, find_folder, find_screenshot, is_folder_wanted
 from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
 from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
-from .mistakes import check_class, refuse_coroutine, suggest_attribute
+from .mistakes import check_class, explain_own_settings, refuse_coroutine, suggest_attribute
 from .result import DelayedResult
 from .settings import read_setting
 from .waiting import StartedAssertion
@@ -274,6 +274,7 @@ class ServerTestCase(unittest.TestCase):
         """What the servers hold against the test that is over, as an exception."""
         method = getattr(type(self), self.id().rpartition(".")[2], None)
         forgotten = [started.explain_if_forgotten() for started in self._started_assertions]
+        forgotten += explain_own_settings(self)
         run = self._own_run()
         if run is NOT_STARTED:
             error = ServerNotStarted(f"{self.id()} ran without its servers: {self._find_reason()}")

@@ -12,7 +12,7 @@ from typing import NoReturn
 from ..errors import UsageError
 from .failure_text import raise_at
 
-__all__ = ["check_class", "refuse_coroutine", "suggest_attribute"]
+__all__ = ["check_class", "explain_own_settings", "refuse_coroutine", "suggest_attribute"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -121,6 +121,20 @@ def refuse_coroutine(case: unittest.TestCase) -> None:
         raise raise_at(method, UsageError(text))
 
     setattr(case, name, refuse)
+
+
+def explain_own_settings(case: unittest.TestCase) -> list[str]:
+    """Name the settings that a test has set on itself, where nothing reads them; it may keep an address there."""
+    kind = type(case)
+    return [
+        f"self.{name} = {value!r} has no effect, for the servers of {kind.__name__} have read it from the class when "
+        "they started: write it in the class"
+        for name, value in vars(case).items()
+        if name.startswith(_PREFIXES)
+        and not name.endswith(("_host", "_port"))
+        and not _is_code(getattr(kind, name, _is_code))
+        and any(name in vars(base) for base in kind.__mro__ if base.__module__.partition(".")[0] == _PACKAGE)
+    ]
 
 
 def suggest_attribute(case: unittest.TestCase, error: BaseException) -> str:

@@ -60,6 +60,19 @@ class Spelling(NoLeaks):
         case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **own)
         self.assertEqual({"run": 1}, run_case(case).summary)
 
+    def test_on_a_test(self) -> None:
+        """A setting of one test has no effect, and fails it; the address of a server may be kept there."""
+
+        def test(self: Any) -> None:
+            self.stub_host, self.stub_port = self.stub.address
+            self.stub_strict = False
+
+        self.assertIn(
+            "AssertionError: self.stub_strict = False has no effect, for the servers of Case have read it from the "
+            "class when they started: write it in the class",
+            run_case(make_case(HTTPStubTestCase, test=test)).report,
+        )
+
 
 class Kinds(unittest.TestCase):
     """``setting()``."""
