@@ -12,7 +12,7 @@ import flask
 
 from liveserver_testcase.errors import ClientDisconnected
 from liveserver_testcase.web.live import LiveServer
-from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying
+from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying, streaming
 from tests.support import HANG, wait_until
 
 MUCH = 16 * 1024 * 1024  # more than the buffers of a loopback connection hold
@@ -48,19 +48,14 @@ class Before(DepartureCase):
     """Before there is a request."""
 
     def test_without_a_word(self) -> None:
-        """A client that connects and leaves is recorded."""
-        server = self.serve(hello)
-        self.connect(server).close()
-        self.assertEqual("the client left without having sent a request", self.aborted(server))
-        exchange = server.journal.entries()[0]
-        self.assertEqual(("", "", None), (exchange.method, exchange.target, exchange.status))
-        self.assertEqual("a request that could not be made out", exchange.describe())
-
-    def test_reset_without_a_word(self) -> None:
-        """So it is with a reset."""
-        server = self.serve(hello)
-        self.connect(server).reset()
-        self.assertRegex(self.aborted(server), "^the client left without having sent a request: .*reset")
+        """A client that connects and leaves is recorded, however it leaves."""
+        for how, end in (("FIN", "$"), ("RST", ": .*reset")):
+            server = self.serve(hello)
+            leave(self.connect(server), how)
+            self.assertRegex(self.aborted(server), f"^the client left without having sent a request{end}")
+            exchange = server.journal.entries()[0]
+            self.assertEqual(("", "", None), (exchange.method, exchange.target, exchange.status))
+            self.assertEqual("a request that could not be made out", exchange.describe())
 
     def test_between_requests(self) -> None:
         """A client that leaves after its answer is not worth a record, however it leaves."""
@@ -166,56 +161,37 @@ class InTheBody(DepartureCase):
         self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
         self.assertEqual((400, True, []), (exchange.status, exchange.completed, exchange.errors))
 
-    def test_error_because_of_it(self) -> None:
-        """An error that the application makes of the client's departure is not held against it."""
+    def test_errors(self) -> None:
+        """What the application makes of the departure itself is not held against it; any other error is, a bug in
+        the code that copes with it, too, whatever the client did before."""
 
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            try:
-                environ["wsgi.input"].read(-1)
-            except OSError as error:
-                raise ValueError("no upload") from error
-            return hello(environ, start_response)
+        def because(error: OSError) -> None:
+            raise ValueError("no upload") from error
 
-        server = self.serve(app)
-        self.connect(server).send(post(b"body")[:-1]).close()
-        self.assertEqual("the client left in the middle of its request's body", self.aborted(server))
-
-    def test_error_besides(self) -> None:
-        """An error that has nothing to do with the client's departure is held against the application."""
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            with contextlib.suppress(OSError):
-                environ["wsgi.input"].read(-1)
-            raise ValueError("a bug")
-
-        server = self.serve(app)
-        self.connect(server).send(post(b"body")[:-1]).close()
-        exchange = self.exchange(server)
-        self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
-        self.assertEqual(["a bug"], [str(error) for error in exchange.errors])
-
-    def test_error_while_it_was_handled(self) -> None:
-        """A bug in the code that copes with the departure is the application's, whatever the client did before."""
-
-        def misspelt() -> None:
+        def misspelt(_: OSError) -> None:
             undefined_name()  # type: ignore[name-defined]  # noqa: F821
 
-        def unrelated() -> None:
-            raise ValueError("a bug") from None
+        def unrelated(_: OSError) -> None:
+            raise KeyError("a bug") from None
 
-        for bug, kind in ((misspelt, NameError), (unrelated, ValueError)):
-            with self.subTest(bug=bug.__name__):
+        def later(_: OSError) -> None:
+            """Go on, to the error behind it."""
 
-                def app(environ: dict[str, Any], start_response: Any, bug: Any = bug) -> Any:
+        for cope, kinds in ((because, []), (misspelt, [NameError]), (unrelated, [KeyError]), (later, [TypeError])):
+            with self.subTest(cope=cope.__name__):
+
+                def app(environ: dict[str, Any], start_response: Any, cope: Any = cope) -> Any:
                     try:
                         environ["wsgi.input"].read(-1)
-                    except OSError:
-                        bug()
-                    return hello(environ, start_response)
+                    except OSError as departure:
+                        cope(departure)
+                    raise TypeError("a bug")
 
                 server = self.serve(app)
                 self.connect(server).send(post(b"body")[:-1]).close()
-                self.assertEqual([kind], [type(error) for error in self.exchange(server).errors])
+                exchange = self.exchange(server)
+                self.assertEqual("the client left in the middle of its request's body", exchange.aborted)
+                self.assertEqual(kinds, [type(error) for error in exchange.errors])
 
 
 class InTheResponse(DepartureCase):
@@ -230,9 +206,8 @@ class InTheResponse(DepartureCase):
                     client = self.connect(server)
                     client.send(GET).read(1)
                     leave(client, how)
-                    self.assertRegex(
-                        self.aborted_but_live(server), "^the client left before it had the whole response: "
-                    )
+                    aborted = self.aborted_but_live(server)
+                    self.assertRegex(aborted, "^the client left before it had the whole response: ")
 
     def aborted_but_live(self, server: Any) -> str:
         """As `aborted`, for an application whose answers are large."""
@@ -249,9 +224,8 @@ class InTheResponse(DepartureCase):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # whether it counts as stalled depends on the buffers
             server.stop(0.2)
-        self.assertRegex(
-            self.exchange(server).aborted, "^the server cut the connection before it had the whole response: "
-        )
+        aborted = self.exchange(server).aborted
+        self.assertRegex(aborted, "^the server cut the connection before it had the whole response: ")
 
 
 class Flask(DepartureCase):
@@ -259,6 +233,7 @@ class Flask(DepartureCase):
 
     def serve_flask(self, view: Any) -> LiveServer:
         app = flask.Flask("departures")
+        app.logger.disabled = True
         app.add_url_rule("/", view_func=view, methods=["GET", "POST"])
         server = LiveServer(app)
         server.start()
@@ -297,12 +272,7 @@ class Flask(DepartureCase):
         def view() -> str:
             raise ValueError("a bug")
 
-        app = flask.Flask("departures")
-        app.logger.disabled = True
-        app.add_url_rule("/", view_func=view)
-        server = LiveServer(app)
-        server.start()
-        self.addCleanup(server.stop)
+        server = self.serve_flask(view)
         self.assertEqual(500, self.connect(server).ask(GET).status)
         self.exchange(server)
         self.assertEqual(["a bug"], [str(error) for _, error in server.take_errors()])
@@ -319,7 +289,4 @@ def reading_exactly(size: int) -> Any:
     return app
 
 
-def replying_in_pieces(environ: dict[str, Any], start_response: Any) -> Any:
-    start_response("200 OK", PLAIN)
-    for _ in range(64):
-        yield b"x" * (MUCH // 64)
+replying_in_pieces = streaming(*[b"x" * (MUCH // 64)] * 64)

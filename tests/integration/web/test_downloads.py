@@ -128,12 +128,8 @@ class Sound(DownloadCase):
                         server.stop()
 
     def test_read_at_once(self) -> None:
-        """A client that reads all and closes has a complete download."""
-        self.check_whole(lambda _, client: receive(client))
-
-    def test_huge(self) -> None:
-        """So it is with 200 MB, in one piece and in several."""
-        self.check_whole(lambda _, client: receive(client), (HUGE,))
+        """A client that reads all and closes has a complete download, of 200 MB, too."""
+        self.check_whole(lambda _, client: receive(client), (*SIZES, HUGE))
 
     def test_read_late(self) -> None:
         """So it is for a client that reads when the server can send no more for the moment."""
@@ -153,31 +149,11 @@ class Sound(DownloadCase):
                     receive(self.ask(server).half_close())
                     self.assertEqual([], self.errors(server))
 
-    def test_closed_in_the_middle(self) -> None:
-        """Who closes with bytes unread is no error of the application."""
-
-        def leave(_server: LiveServer, client: Client) -> None:
-            client.read(1)
-            client.close()
-
-        self.check_left(leave)
-
-    def test_closed_at_once(self) -> None:
-        """Nor is who closes before anything has come."""
-        self.check_left(lambda server, client: (self.wait_for_request(server), client.close()))
-
-    def test_reset_in_the_middle(self) -> None:
-        """Nor is who resets the connection in the middle."""
-
-        def leave(_server: LiveServer, client: Client) -> None:
-            client.read(1)
-            client.reset()
-
-        self.check_left(leave)
-
-    def test_reset_at_once(self) -> None:
-        """Nor is who resets it before anything has come."""
-        self.check_left(lambda server, client: (self.wait_for_request(server), client.reset()))
+    def test_left(self) -> None:
+        """Who closes or resets the connection, in the middle or before anything has come, is no error of it."""
+        for end in (Client.close, Client.reset):
+            self.check_left(lambda _server, client, end=end: (client.read(1), end(client)))
+            self.check_left(lambda server, client, end=end: (self.wait_for_request(server), end(client)))
 
 
 class Failing(DownloadCase):
@@ -199,28 +175,15 @@ class Failing(DownloadCase):
         self.check(lambda _, client: receive(client), fail, ["boom"])
 
     def test_after_a_departure(self) -> None:
-        """An error of the application is recorded, also when the client has closed or reset the connection."""
+        """An error of the application is recorded, also when the client has closed or reset the connection.
 
-        def close(server: LiveServer, client: Client) -> None:
-            client.read(1)
-            client.close()
-
-        def reset(server: LiveServer, client: Client) -> None:
-            client.read(1)
-            client.reset()
-
-        for leave in (close, reset):
-            with self.subTest(leave=leave.__name__):
-                self.check(leave, fail, ["boom"])
-
-    def test_because_of_a_departure(self) -> None:
-        """What the application makes of the departure itself is the client's doing."""
+        What the application makes of the departure itself is the client's doing.
+        """
 
         def report() -> None:
             raise RuntimeError("the client has left") from ClientDisconnected("gone")
 
-        def leave(_server: LiveServer, client: Client) -> None:
-            client.read(1)
-            client.reset()
-
-        self.check(leave, report, [])
+        for then, errors in ((fail, ["boom"]), (report, [])):
+            for end in (Client.close, Client.reset):
+                with self.subTest(then=then.__name__, end=end.__name__):
+                    self.check(lambda _server, client, end=end: (client.read(1), end(client)), then, errors)

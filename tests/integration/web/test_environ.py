@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import logging
-import socket
 import unittest
 from typing import Any
 
+from tests.contracts.base import has_ipv6
 from tests.integration.web.wire import GET, WireTestCase, get, hello, post
-
-
-def has_ipv6() -> bool:
-    """Whether this machine has the IPv6 loopback address."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as sock:
-            sock.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 class EnvironCase(WireTestCase):
@@ -69,15 +59,11 @@ class Targets(EnvironCase):
                     tuple(environ[key] for key in ("PATH_INFO", "QUERY_STRING", "HTTP_HOST", "REQUEST_URI", "RAW_URI")),
                 )
 
-    def test_options_asterisk(self) -> None:
-        """``OPTIONS *`` asks about the server as a whole: an empty path."""
+    def test_other_forms(self) -> None:
+        """``OPTIONS *`` asks about the server as a whole: an empty path; a whole URL makes up for a missing Host."""
         environ = self.environ(get("*", method="OPTIONS"))
-        self.assertEqual(
-            ("OPTIONS", "", "*"), tuple(environ[k] for k in ("REQUEST_METHOD", "PATH_INFO", "REQUEST_URI"))
-        )
-
-    def test_absolute_form_in_http_1_0(self) -> None:
-        """A target in absolute form makes up for a missing Host header."""
+        found = tuple(environ[key] for key in ("REQUEST_METHOD", "PATH_INFO", "REQUEST_URI"))
+        self.assertEqual(("OPTIONS", "", "*"), found)
         self.assertEqual("b", self.environ(b"GET http://b/c HTTP/1.0\r\n\r\n")["HTTP_HOST"])
 
 
@@ -98,21 +84,15 @@ class Headers(EnvironCase):
         self.assertNotIn("HTTP_CONTENT_TYPE", environ)
         self.assertNotIn("HTTP_CONTENT_LENGTH", environ)
 
-    def test_repeated(self) -> None:
-        """A repeated header is joined with commas, a Cookie with semicolons."""
-        environ = self.environ(get("/", "X: 1", "x: 2", "X: ", "Cookie: a=1", "cookie: b=2"))
+    def test_what_could_be_misread(self) -> None:
+        """Repeated headers are joined, a name with an underscore is left out, bytes beyond ASCII are Latin-1."""
+        environ = self.environ(get("/", "X: 1", "x: 2", "X: ", "Cookie: a=1", "cookie: b=2", "Y: \xe4\xff"))
         self.assertEqual(("1,2,", "a=1; b=2"), (environ["HTTP_X"], environ["HTTP_COOKIE"]))
-
-    def test_underscores(self) -> None:
-        """A header with an underscore in its name, which could pass for another, is left out."""
+        self.assertEqual("\xe4\xff", environ["HTTP_Y"])
         environ = self.environ(get("/", "X_Forwarded_For: evil", "X-Forwarded-For: good", "Content_Length: 5"))
         self.assertEqual("good", environ["HTTP_X_FORWARDED_FOR"])
         self.assertNotIn("evil", environ.values())
         self.assertNotIn("CONTENT_LENGTH", environ)
-
-    def test_bytes_beyond_ascii(self) -> None:
-        """Bytes beyond ASCII in a value are there as Latin-1."""
-        self.assertEqual("\xe4\xff", self.environ(get("/", "X: \xe4\xff"))["HTTP_X"])
 
     def test_raw_headers(self) -> None:
         """While it is served, an exchange has its headers as they were sent."""
@@ -161,21 +141,13 @@ class Surroundings(EnvironCase):
         self.assertEqual(("::1", "[::1]"), (self.seen[0]["REMOTE_ADDR"], self.seen[0]["SERVER_NAME"]))
         self.assertTrue(self.exchange(server).peer.startswith("[::1]:"))
 
-    def test_versions(self) -> None:
-        """The protocol is that of the request."""
+    def test_server(self) -> None:
+        """The protocol is the request's, the scheme the server's, which has many threads and one process."""
         for version in ("1.0", "1.1"):
-            self.assertEqual(f"HTTP/{version}", self.environ(get(version=version))["SERVER_PROTOCOL"])
-
-    def test_scheme(self) -> None:
-        """The scheme is that of the server."""
-        self.assertEqual("http", self.environ(GET)["wsgi.url_scheme"])
-
-    def test_flags(self) -> None:
-        """The server has many threads and one process."""
-        environ = self.environ(GET)
-        flags = [environ[f"wsgi.{key}"] for key in ("version", "multithread", "multiprocess", "run_once")]
-        self.assertEqual([(1, 0), True, False, False], flags)
-        self.assertEqual("", environ["SCRIPT_NAME"])
+            environ = self.environ(get(version=version))
+            self.assertEqual((f"HTTP/{version}", ""), (environ["SERVER_PROTOCOL"], environ["SCRIPT_NAME"]))
+            names = ("url_scheme", "version", "multithread", "multiprocess", "run_once")
+            self.assertEqual(["http", (1, 0), True, False, False], [environ[f"wsgi.{name}"] for name in names])
 
     def test_errors(self) -> None:
         """What an application writes to ``wsgi.errors`` is logged, a line a record."""

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from tests.integration.web.wire import GET, WireTestCase
+from liveserver_testcase.web.wsgi import WSGIServer
+from tests.integration.web.wire import WireTestCase, get
 from tests.support import HANG
 
 
@@ -25,34 +26,27 @@ class EventStreams(WireTestCase):
         self.go.wait(HANG)
         yield b"data: 2\n\n"
 
-    def test_is_not_awaited(self) -> None:
-        """It is in flight, and does not keep the server from being idle."""
-        server = self.serve(self.app)
-        client = self.connect(server)
-        client.send(GET)
-        client.read_until(b"data: 1\n\n")
+    def ask_for(self, kind: str, **options: Any) -> WSGIServer:
+        """A server one of whose clients has had the first event."""
+        server = self.serve(self.app, **options)
+        self.connect(server).send(get(f"/?{kind}")).read_until(b"data: 1\n\n")
+        return server
+
+    def test_who_is_awaited(self) -> None:
+        """It is in flight, and does not keep the server from being idle; another slow response does."""
+        server = self.ask_for("events")
         self.assertEqual([True], [exchange.is_streaming for exchange in server.in_flight])
         self.assertEqual([], server.wait_until_idle(0.0))
-
-    def test_anything_else_is_awaited(self) -> None:
-        """Another slow response keeps the server from being idle."""
-        server = self.serve(self.app)
-        client = self.connect(server)
-        client.send(GET.replace(b" / ", b" /?plain "))
-        client.read_until(b"data: 1\n\n")
+        server = self.ask_for("plain")
         self.assertEqual([False], [exchange.is_streaming for exchange in server.wait_until_idle(0.0)])
         self.go.set()
         self.assertEqual([], server.wait_until_idle(HANG))
 
     def test_stop(self) -> None:
         """A stop ends it at once: without its grace, and without a warning."""
-        server = self.serve(self.app, stop_timeout=10 * HANG)
-        client = self.connect(server)
-        client.send(GET)
-        client.read_until(b"data: 1\n\n")
+        server = self.ask_for("events", stop_timeout=10 * HANG)
         stopper = threading.Thread(target=server.stop)
         stopper.start()
         stopper.join(HANG)
         self.assertFalse(stopper.is_alive())
         self.assertFalse(server.is_running)
-        self.go.set()

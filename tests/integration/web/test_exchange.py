@@ -9,7 +9,7 @@ from unittest import mock
 
 from liveserver_testcase.web.http_server import HTTPServer
 from liveserver_testcase.web.records import Exchange
-from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying
+from tests.integration.web.wire import GET, Client, Held, WireTestCase, echo, get, hello, post, replying
 from tests.support import HANG, wait_until
 
 
@@ -41,38 +41,25 @@ class Facts(WireTestCase):
         self.assertEqual("PUT /a%20b?c=d", first.describe())
         self.assertEqual("<Exchange #0 PUT /a%20b?c=d: 200>", repr(first))
 
-    def test_times(self) -> None:
-        """It knows when it arrived, and for how long it lasted."""
+    def test_time_and_result(self) -> None:
+        """It knows when it arrived, how long it lasted, its status, and that the response was handed over."""
         before = time.time()
-        server = self.serve(hello)
+        server = self.serve(replying(b"", status="404 NOT FOUND"))
         self.connect(server).ask(GET)
         exchange = self.exchange(server)
         self.assertTrue(before <= exchange.received_at <= time.time())
         self.assertGreater(exchange.duration or 0, 0)
         self.assertEqual(exchange.age, exchange.duration)
-
-    def test_result(self) -> None:
-        """It knows the status, and that the response was handed over."""
-        server = self.serve(replying(b"", status="404 NOT FOUND"))
-        self.connect(server).ask(GET)
-        exchange = self.exchange(server)
         self.assertEqual((404, True, "", "", []), (
             exchange.status, exchange.completed, exchange.aborted, exchange.refused, exchange.errors,
         ))  # fmt: skip
 
     def test_in_flight(self) -> None:
         """While it is served, it is in flight and has head, body and response; afterwards it has let go of them."""
-        inside, go = threading.Event(), threading.Event()
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            inside.set()
-            go.wait(HANG)
-            return echo(environ, start_response)
-
-        server = self.serve(app)
-        self.addCleanup(go.set)
+        held = Held(echo)
+        server = self.serve(held)
         client = self.connect(server).send(post(b"body"))
-        self.assertTrue(inside.wait(HANG))
+        self.assertTrue(held.wait())
         (exchange,) = server.in_flight
         self.assertEqual([exchange], server.journal.entries())
         self.assertEqual([exchange], server.wait_until_idle(0.0))
@@ -81,7 +68,7 @@ class Facts(WireTestCase):
         self.assertEqual("<Exchange #0 POST /: in progress>", repr(exchange))
         self.assertNotIn(None, (exchange.head, exchange.body, exchange.response))
         self.assertGreater(exchange.age, 0)
-        go.set()
+        held.go.set()
         client.answer()
         self.assertEqual([], server.wait_until_idle(HANG))
         self.assertTrue(exchange.is_over)
@@ -103,41 +90,29 @@ class Facts(WireTestCase):
         self.assertEqual([True], seen)
         self.assertEqual((200, True), ((e := server.journal.entries()[-1]).status, e.completed))
 
-    def test_epochs(self) -> None:
+    def test_windows(self) -> None:
         """An exchange belongs to the test in which it arrived, also if it ends in a later one."""
-        inside, go = threading.Event(), threading.Event()
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            inside.set()
-            go.wait(HANG)
-            return hello(environ, start_response)
-
-        server = self.serve(app)
-        self.addCleanup(go.set)
+        held = Held()
+        server = self.serve(held)
         first = server.journal.begin("first")
         client = self.connect(server).send(GET)
-        self.assertTrue(inside.wait(HANG))
+        self.assertTrue(held.wait())
         second = server.journal.begin("second")
         self.assertEqual([], server.wait_until_idle(0.0, second))
-        go.set()
+        held.go.set()
         client.answer()
         self.assertEqual([], server.wait_until_idle(HANG, first))
         self.assertEqual(([first], []), ([e.window for e in server.journal.entries()], server.journal.entries(second)))
 
     def test_waiting_for_an_exchange(self) -> None:
         """Who waits on the journal wakes when an exchange arrives, and when it is over."""
-        go, woken = threading.Event(), []
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            go.wait(HANG)
-            return hello(environ, start_response)
-
-        server = self.serve(app)
+        held, woken = Held(), []
+        server = self.serve(held)
 
         def is_over() -> bool:
             entries = server.journal.entries()
             if entries:
-                go.set()  # seen while it was served
+                held.go.set()  # seen while it was served
             return bool(entries) and entries[0].is_over
 
         thread = threading.Thread(target=lambda: woken.append(server.journal.wait_for(is_over, HANG)))
@@ -162,55 +137,34 @@ class Stop(WireTestCase):
 
     def test_half_requests(self) -> None:
         """Requests that are half here are cut, and recorded as the server's doing."""
-        inside = threading.Event()
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            inside.set()
-            return echo(environ, start_response)
-
-        server = self.serve(app)
+        held = Held(echo)
+        held.go.set()
+        server = self.serve(held)
         clients = [self.connect(server).send(GET[:-1]), self.connect(server).send(post(b"body")[:-1])]
-        self.assertTrue(inside.wait(HANG))
+        self.assertTrue(held.wait())
         self.assertTrue(wait_until(lambda: all(c.state.value == "reading" for c in server.connections)))
         server.stop()
         for client in clients:
             self.assertTrue(client.is_at_end())
-        reasons = {exchange.aborted for exchange in self.exchanges(server, 2)}
-        self.assertEqual(
-            1,
-            len(
-                [
-                    r
-                    for r in reasons
-                    if r == f"the server cut the connection after {len(GET) - 1} bytes of a request's head"
-                ]
-            ),
-            reasons,
-        )
-        self.assertEqual(
-            1, len([r for r in reasons if r == "the server stopped in the middle of its request's body"]), reasons
-        )
+        wanted = {
+            f"the server cut the connection after {len(GET) - 1} bytes of a request's head",
+            "the server stopped in the middle of its request's body",
+        }
+        self.assertEqual(wanted, {exchange.aborted for exchange in self.exchanges(server, 2)})
         self.assert_no_app_errors(server)
 
     def test_answer_of_the_last(self) -> None:
         """What is being answered is answered to the end, and says that the connection is over."""
-        inside, go = threading.Event(), threading.Event()
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            inside.set()
-            go.wait(HANG)
-            return hello(environ, start_response)
-
-        server = self.serve(app)
-        self.addCleanup(go.set)
+        held = Held()
+        server = self.serve(held)
         client: Client = self.connect(server).send(GET)
-        self.assertTrue(inside.wait(HANG))
+        self.assertTrue(held.wait())
         stopper = threading.Thread(target=server.stop)
         stopper.start()
         workers = server._workers
         assert workers is not None
         self.assertTrue(workers.stopping.wait(HANG))
-        go.set()
+        held.go.set()
         answer = client.answer()
         self.assertEqual((200, b"hello", "close"), (answer.status, answer.body, answer.get("Connection")))
         self.assertTrue(client.is_at_end())
@@ -229,11 +183,7 @@ class Times(WireTestCase):
     def test_of_a_request_with_a_body(self) -> None:
         """Its times are in the order of the wire."""
 
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            environ["wsgi.input"].read(100)
-            return hello(environ, start_response)
-
-        server = self.serve(app)
+        server = self.serve(echo)
         client = self.connect(server)
         for request in (post(b"abc"), post(b"abcdef"), GET):
             client.ask(request)
@@ -274,11 +224,18 @@ class Handlers(WireTestCase):
         self.addCleanup(server.stop)
         return server
 
-    def test_no_answer(self) -> None:
-        """A handler that does not answer is an error, and a 500."""
-        server: Any = self.serve_with(lambda exchange: None)
+    def only_errors(self, handle: Any) -> list[str]:
+        """The errors of the one exchange that ``handle`` answers, with a 500."""
+        server: Any = self.serve_with(handle)
         self.assertEqual(500, self.connect(server).ask(GET).status)
-        self.assertEqual(["the handler ended without a response"], [str(e) for e in self.exchange(server).errors])
+        return [str(error) for error in self.exchange(server).errors]
+
+    def test_no_answer(self) -> None:
+        """A handler that does not answer, or answers without a status, is an error."""
+        self.assertEqual(["the handler ended without a response"], self.only_errors(lambda exchange: None))
+        for call in ("write", "finish"):
+            errors = self.only_errors(lambda exchange, call=call: getattr(exchange.response, call)(b"x"))
+            self.assertEqual(["the response has no status yet: call begin() first"], errors)
 
     def test_half_an_answer(self) -> None:
         """A handler that ends in the middle of its answer has the connection cut, which may be what it wants."""
@@ -292,14 +249,6 @@ class Handlers(WireTestCase):
             self.connect(server).ask(GET)
         exchange = self.exchange(server)
         self.assertEqual((200, False, []), (exchange.status, exchange.completed, exchange.errors))
-
-    def test_write_without_begin(self) -> None:
-        """An answer without a status is an error."""
-        for call in ("write", "finish"):
-            server: Any = self.serve_with(lambda exchange, call=call: getattr(exchange.response, call)(b"x"))
-            self.assertEqual(500, self.connect(server).ask(GET).status)
-            errors = [str(error) for error in self.exchange(server).errors]
-            self.assertEqual(["the response has no status yet: call begin() first"], errors)
 
     def test_begin_twice(self) -> None:
         """Until the head leaves, another begin() replaces the first; afterwards it is an error."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.web.wire import GET, WireTestCase, chunked, echo, get, hello, post
+from tests.integration.web.wire import GET, WireTestCase, chunked, echo, get, hello, post, streaming
 
 
 class KeepAlive(WireTestCase):
@@ -17,22 +17,14 @@ class KeepAlive(WireTestCase):
             answer = client.ask(GET)
             self.assertEqual((200, b"hello", None), (answer.status, answer.body, answer.get("Connection")))
 
-    def test_client_closes(self) -> None:
-        """A client that asks for a close gets one, announced, after its answer."""
-        for value in ("close", "Close", "foo, close", "foo , close", "close,keep-alive"):
-            with self.subTest(value=value):
+    def test_connection_header(self) -> None:
+        """A close that the client asks for, in any of its headers, comes after the answer, announced; nothing else."""
+        for values in (["close"], ["Close"], ["foo, close"], ["foo , close"], ["close,keep-alive"], ["x", "close"]):
+            with self.subTest(values=values):
                 client = self.connect(self.serve(hello))
-                self.assertEqual("close", client.ask(get("/", f"Connection: {value}")).get("Connection"))
+                fields = [f"Connection: {value}" for value in values]
+                self.assertEqual("close", client.ask(get("/", *fields)).get("Connection"))
                 self.assertTrue(client.is_at_end())
-
-    def test_two_connection_headers(self) -> None:
-        """A close is seen in any of several Connection headers."""
-        client = self.connect(self.serve(hello))
-        client.ask(get("/", "Connection: keep-alive", "Connection: close"))
-        self.assertTrue(client.is_at_end())
-
-    def test_unknown_option(self) -> None:
-        """A connection option that the server does not know changes nothing."""
         client = self.connect(self.serve(hello))
         self.assertIsNone(client.ask(get("/", "Connection: closet, x")).get("Connection"))
         self.assertEqual(200, client.ask(GET).status)
@@ -44,32 +36,23 @@ class KeepAlive(WireTestCase):
         self.assertTrue(client.is_at_end())
 
     def test_http_1_0(self) -> None:
-        """A connection of HTTP/1.0 is closed after the answer."""
-        client = self.connect(self.serve(hello))
-        answer = client.ask(get(version="1.0"))
-        self.assertEqual(("close", "5"), (answer.get("Connection"), answer.get("Content-Length")))
-        self.assertTrue(client.is_at_end())
-
-    def test_http_1_0_keep_alive(self) -> None:
-        """A connection of HTTP/1.0 stays, and says so, if the client asks for it and the length is known."""
+        """A connection of HTTP/1.0 stays, and says so, if the client asks for that and the length is known."""
+        # what has no length ends with the connection
+        for app, fields, body, length in (
+            (hello, [], b"hello", "5"),
+            (hello, ["Connection: keep-alive, close"], b"hello", "5"),
+            (streaming(b"one", b"two"), ["Connection: keep-alive"], b"onetwo", None),
+        ):
+            with self.subTest(app=app, fields=fields):
+                client = self.connect(self.serve(app))
+                answer = client.ask(get("/", *fields, version="1.0"))
+                found = answer.body, answer.get("Content-Length"), answer.get("Connection")
+                self.assertEqual((body, length, "close"), found)
+                self.assertTrue(client.is_at_end())
         client = self.connect(self.serve(hello))
         for _ in range(2):
             answer = client.ask(get("/", "Connection: Keep-Alive", version="1.0"))
             self.assertEqual("keep-alive", answer.get("Connection"))
-
-    def test_http_1_0_both(self) -> None:
-        """Of keep-alive and close in HTTP/1.0, close wins."""
-        client = self.connect(self.serve(hello))
-        client.ask(get("/", "Connection: keep-alive, close", version="1.0"))
-        self.assertTrue(client.is_at_end())
-
-    def test_http_1_0_unknown_length(self) -> None:
-        """A response of unknown length to HTTP/1.0 is ended by the end of the connection, also with keep-alive."""
-        client = self.connect(self.serve(streaming))
-        answer = client.ask(get("/", "Connection: keep-alive", version="1.0"))
-        self.assertEqual(
-            (b"onetwo", None, "close"), (answer.body, answer.get("Content-Length"), answer.get("Connection"))
-        )
 
     def test_upgrade_is_not_granted(self) -> None:
         """A wish to change the protocol is passed over; body and connection are those of HTTP/1.1."""
@@ -79,8 +62,8 @@ class KeepAlive(WireTestCase):
         self.assertEqual((200, b"body"), (answer.status, answer.body))
         self.assertEqual(b"next", client.ask(post(b"next")).body)
 
-    def test_empty_line_before_a_request(self) -> None:
-        """One empty line before a request is forgiven, however it arrives, and makes no request of its own."""
+    def test_empty_lines(self) -> None:
+        """One before a request is forgiven, however it arrives, and makes no request of its own; two are none."""
         server = self.serve(hello)
         for parts in ([b"\r\n" + GET], [b"\r", b"\n", GET], [b"\r\n", GET[:5], GET[5:]]):
             with self.subTest(parts=parts):
@@ -91,12 +74,9 @@ class KeepAlive(WireTestCase):
                 self.assertEqual(200, client.answer().status)
                 client.close()
         self.assertEqual([], [exchange for exchange in server.journal.entries() if exchange.refused])
-
-    def test_two_empty_lines(self) -> None:
-        """Two empty lines are no request."""
         for parts in ([b"\r\n\r\n" + GET], [b"\r\n", b"\r\n" + GET]):
             with self.subTest(parts=parts):
-                client = self.connect(self.serve(hello))
+                client = self.connect(server)
                 for part in parts:
                     client.send(part)
                 self.assertEqual(400, client.answer().status)
@@ -166,12 +146,6 @@ class Pipelining(WireTestCase):
 def closing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain"), ("Connection", "Close")])
     return [b"bye"]
-
-
-def streaming(environ: dict[str, Any], start_response: Any) -> Any:
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    yield b"one"
-    yield b"two"
 
 
 def telling_path(environ: dict[str, Any], start_response: Any) -> list[bytes]:

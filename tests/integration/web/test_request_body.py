@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 from liveserver_testcase.errors import ClientDisconnected
-from tests.integration.web.wire import GET, WireTestCase, chunked, echo, get, hello, post
+from tests.integration.web.wire import GET, Held, WireTestCase, chunked, echo, get, hello, post
 from tests.support import HANG
 
 MEGABYTE = 1024 * 1024
@@ -28,43 +28,30 @@ def cut(data: bytes, *sizes: int) -> list[bytes]:
 class WholeBodies(WireTestCase):
     """Bodies that come from one end to the other."""
 
-    def test_length(self) -> None:
-        """A megabyte of a known length arrives byte for byte."""
+    def test_bytes(self) -> None:
+        """A megabyte of a known length, or in chunks of every size from a byte to 64 KB, arrives byte for byte."""
         data = random.Random(1).randbytes(MEGABYTE)
         self.assertEqual(data, self.ask(echo, post(data)).body)
-
-    def test_chunks(self) -> None:
-        """A megabyte in chunks of every size from a byte to 64 KB arrives byte for byte."""
-        data = random.Random(2).randbytes(MEGABYTE)
         for sizes in ((1, 2, 3, 5, 8, 65536), (1000,), (65536,), (65535, 1), (MEGABYTE,)):
             with self.subTest(sizes=sizes):
                 server = self.serve(echo)
-                client = self.connect(server)
                 chunks = cut(data, *sizes)
-                self.assertEqual(data, client.ask(CHUNKED + chunked(*chunks)).body)
+                self.assertEqual(data, self.connect(server).ask(CHUNKED + chunked(*chunks)).body)
                 self.assertEqual([len(chunk) for chunk in chunks], self.exchange(server).chunk_sizes)
 
-    def test_single_bytes(self) -> None:
-        """A body in chunks of one byte arrives byte for byte."""
-        data = random.Random(3).randbytes(100_000)
-        self.assertEqual(data, self.ask(echo, CHUNKED + chunked(*cut(data, 1))).body)
-
     def test_many_chunk_sizes(self) -> None:
-        """Of the sizes of very many chunks the first 100,000 are kept."""
+        """Very many chunks of one byte arrive, and of their sizes the first 100,000 are kept."""
         server = self.serve(echo)
-        self.connect(server).ask(CHUNKED + chunked(*[b"x"] * 100_001))
+        self.assertEqual(b"x" * 100_001, self.connect(server).ask(CHUNKED + chunked(*[b"x"] * 100_001)).body)
         self.assertEqual([1] * 100_000, self.exchange(server).chunk_sizes)
 
-    def test_chunk_extensions(self) -> None:
-        """Chunk extensions are passed over, a CR or LF in a quoted one excepted."""
-        body = b'2;a\r\nab\r\n1 ; b = c ;d="e;\\"f"\r\nc\r\n0;last=1\r\n\r\n'
-        self.assertEqual(b"abc", self.ask(echo, CHUNKED + body).body)
-
-    def test_leading_zeros(self) -> None:
-        """A chunk size may have leading zeros, and letters of both cases."""
-        self.assertEqual(
-            b"x" * 10 + b"y" * 10, self.ask(echo, CHUNKED + b"000A\r\nxxxxxxxxxx\r\na\r\nyyyyyyyyyy\r\n0\r\n\r\n").body
-        )
+    def test_chunk_lines(self) -> None:
+        """Extensions are passed over; a size may have leading zeros, and letters of both cases."""
+        for body, data in (
+            (b'2;a\r\nab\r\n1 ; b = c ;d="e;\\"f"\r\nc\r\n0;last=1\r\n\r\n', b"abc"),
+            (b"000A\r\nxxxxxxxxxx\r\na\r\nyyyyyyyyyy\r\n0\r\n\r\n", b"x" * 10 + b"y" * 10),
+        ):
+            self.assertEqual(data, self.ask(echo, CHUNKED + body).body)
 
     def test_trailers(self) -> None:
         """Trailers are kept with the exchange, and never among the headers."""
@@ -83,14 +70,16 @@ class WholeBodies(WireTestCase):
         self.assertNotIn("CONTENT_LENGTH", seen[0])
 
     def test_no_body(self) -> None:
-        """A request without a length has no body, whatever its method."""
-        self.assertEqual(b"", self.ask(echo, get("/", method="POST")).body)
+        """A request without a length has an empty body, whatever its method."""
+        for request in (GET, get("/", method="POST")):
+            self.assertEqual(b"", self.ask(echo, request).body)
 
 
 class ReadingMethods(WireTestCase):
     """``wsgi.input`` is a file, and ends where the body ends."""
 
-    def read_with(self, read: Any, body: bytes = b"one\ntwo\nthree") -> None:
+    def read_with(self, read: Any, body: bytes = b"one\ntwo\nthree") -> list[Any]:
+        """What an application reads of a body of a known length, and of the same in chunks; another request follows."""
         found: list[Any] = []
 
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -103,60 +92,36 @@ class ReadingMethods(WireTestCase):
         for data in (post(body), CHUNKED + chunked(*cut(body, 2, 5))):
             self.assertEqual(200, client.send(data + GET).answer().status)
             self.assertEqual(200, client.answer().status)
-        self.found = found[0::2]
+        return found[0::2]
 
-    def test_read(self) -> None:
-        """read() without a size, with None and with a negative one reads all."""
-        for size in ((), (None,), (-1,)):
-            with self.subTest(size=size):
-                self.read_with(lambda stream, size=size: stream.read(*size))
-                self.assertEqual([b"one\ntwo\nthree"] * 2, self.found)
+    def test_each(self) -> None:
+        """read, readline, readlines, iteration and readinto are those of a file."""
 
-    def test_read_size(self) -> None:
-        """read(size) reads exactly so much, less at the end, then nothing, as often as it is asked."""
-        self.read_with(lambda stream: [stream.read(size) for size in (4, 0, 5, 100, 1)])
-        self.assertEqual([[b"one\n", b"", b"two\nt", b"hree", b""]] * 2, self.found)
-
-    def test_read_more_than_there_is(self) -> None:
-        """A size far beyond the body costs nothing."""
-        self.read_with(lambda stream: stream.read(2**62))
-        self.assertEqual([b"one\ntwo\nthree"] * 2, self.found)
-
-    def test_readline(self) -> None:
-        """readline() reads a line, or a part of one."""
-        self.read_with(lambda stream: [stream.readline(), stream.readline(2), *(stream.readline() for _ in range(3))])
-        self.assertEqual([[b"one\n", b"tw", b"o\n", b"three", b""]] * 2, self.found)
-
-    def test_readlines(self) -> None:
-        """readlines() reads all lines, or as many as a hint needs."""
-        self.read_with(lambda stream: [stream.readlines(5), stream.readlines()])
-        self.assertEqual([[[b"one\n", b"two\n"], [b"three"]]] * 2, self.found)
-
-    def test_iteration(self) -> None:
-        """Iterating gives the lines."""
-        self.read_with(list)
-        self.assertEqual([[b"one\n", b"two\n", b"three"]] * 2, self.found)
-
-    def test_readinto(self) -> None:
-        """readinto() fills a buffer."""
-
-        def read(stream: Any) -> bytes:
+        def read_into(stream: Any) -> bytes:
             buffer = bytearray(8)
             stream.readinto(buffer)
             return bytes(buffer)
 
-        self.read_with(read)
-        self.assertEqual([b"one\ntwo\n"] * 2, self.found)
-
-    def test_close(self) -> None:
-        """Closing it, or wrapping it in text, takes nothing away from the next request."""
-        self.read_with(lambda stream: stream.close())
-        self.read_with(lambda stream: io.TextIOWrapper(stream, "utf-8").readline())
-        self.assertEqual(["one\n"] * 2, self.found)
-
-    def test_no_body(self) -> None:
-        """A request without a body has an empty one."""
-        self.assertEqual(b"", self.ask(echo, GET).body)
+        whole = b"one\ntwo\nthree"
+        methods: list[tuple[Any, Any]] = [
+            (lambda stream: stream.read(), whole),
+            (lambda stream: stream.read(None), whole),
+            (lambda stream: stream.read(-1), whole),
+            (lambda stream: stream.read(2**62), whole),  # a size far beyond the body costs nothing
+            (lambda stream: [stream.read(n) for n in (4, 0, 5, 100, 1)], [b"one\n", b"", b"two\nt", b"hree", b""]),
+            (
+                lambda stream: [stream.readline(), stream.readline(2), *(stream.readline() for _ in range(3))],
+                [b"one\n", b"tw", b"o\n", b"three", b""],
+            ),
+            (lambda stream: [stream.readlines(5), stream.readlines()], [[b"one\n", b"two\n"], [b"three"]]),
+            (list, [b"one\n", b"two\n", b"three"]),
+            (read_into, b"one\ntwo\n"),
+            (lambda stream: stream.close(), None),  # which takes nothing away from the next request
+            (lambda stream: io.TextIOWrapper(stream, "utf-8").readline(), "one\n"),
+        ]
+        for number, (read, wanted) in enumerate(methods):
+            with self.subTest(number=number):
+                self.assertEqual([wanted] * 2, self.read_with(read))
 
 
 class Streaming(WireTestCase):
@@ -203,21 +168,16 @@ class Streaming(WireTestCase):
         self.assertEqual(200, client.ask(GET).status)
 
     def test_long_rest(self) -> None:
-        """A rest too long to be dropped ends the connection, announced, and the answer still arrives."""
-        server = self.serve(hello)
-        client = self.connect(server)
-        client.send(get("/", f"Content-Length: {3 * MEGABYTE}", method="POST"))
+        """A rest too long to be dropped ends the connection, announced if it is still to come; the answer arrives."""
+        body = b"x" * 3 * MEGABYTE
+        client = self.connect(self.serve(hello))
+        client.send(get("/", f"Content-Length: {len(body)}", method="POST"))
         answer = client.answer()
         self.assertEqual((200, "close"), (answer.status, answer.get("Connection")))
-        client.send(b"x" * 3 * MEGABYTE)
-        self.assertTrue(client.is_at_end())
-
-    def test_long_rest_that_is_here(self) -> None:
-        """A long body that was sent before the answer does not destroy it: there is no reset."""
-        for request in (post(b"x" * 3 * MEGABYTE), CHUNKED + chunked(*[b"x" * 65536] * 48)):
+        self.assertTrue(client.send(body).is_at_end())
+        for request in (post(body), CHUNKED + chunked(*[b"x" * 65536] * 48)):  # all of it is here: there is no reset
             client = self.connect(self.serve(hello))
-            client.send(request)
-            self.assertEqual((200, b"hello"), ((answer := client.answer()).status, answer.body))
+            self.assertEqual((200, b"hello"), ((answer := client.ask(request)).status, answer.body))
             self.assertTrue(client.is_at_end())
 
     def test_after_the_exchange(self) -> None:
@@ -244,21 +204,15 @@ class Continue(WireTestCase):
 
     def test_when_the_body_is_read(self) -> None:
         """100 Continue is sent when the application reads the body, and not before."""
-        called, go = threading.Event(), threading.Event()
-
-        def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-            called.set()
-            self.assertTrue(go.wait(HANG))
-            return echo(environ, start_response)
-
-        client = self.connect(self.serve(app))
+        held = Held(echo)
+        client = self.connect(self.serve(held))
         client.send(self.HEAD)
-        self.assertTrue(called.wait(HANG))
+        self.assertTrue(held.wait())
         client.sock.setblocking(False)
         with self.assertRaises(BlockingIOError):
             client.sock.recv(1)
         client.sock.settimeout(HANG)
-        go.set()
+        held.go.set()
         self.assertEqual((100, b"HTTP/1.1 100 Continue\r\n\r\n"), ((answer := client.answer()).status, answer.raw_head))
         client.send(b"body")
         self.assertEqual((200, b"body"), ((answer := client.answer()).status, answer.body))
@@ -288,11 +242,13 @@ class Continue(WireTestCase):
         self.assertEqual((200, "close"), (answer.status, answer.get("Connection")))
         self.assertTrue(client.is_at_end())
 
-    def test_client_that_does_not_wait(self) -> None:
-        """A client that sends the body at once is not told to."""
-        client = self.connect(self.serve(echo))
-        self.assertEqual((200, b"body"), ((answer := client.ask(self.HEAD + b"body")).status, answer.body))
-        self.assertEqual(200, client.ask(GET).status)
+    def test_nothing_to_wait_for(self) -> None:
+        """A client that sends the body at once, or has none, or speaks HTTP/1.0, is not told to go on."""
+        old = get("/", "Content-Length: 4", "Expect: 100-continue", version="1.0", method="POST") + b"body"
+        for request, body in ((self.HEAD + b"body", b"body"), (get("/", "Expect: 100-continue"), b""), (old, b"body")):
+            client = self.connect(self.serve(echo))
+            for _ in range(1 if request is old else 2):
+                self.assertEqual((200, body), ((answer := client.ask(request)).status, answer.body))
 
     def test_chunked(self) -> None:
         """It works for chunked bodies, too."""
@@ -300,18 +256,6 @@ class Continue(WireTestCase):
         client.send(get("/", "Transfer-Encoding: chunked", "Expect: 100-Continue", method="POST"))
         self.assertEqual(100, client.answer().status)
         self.assertEqual(b"body", client.send(chunked(b"body")).answer().body)
-
-    def test_without_body(self) -> None:
-        """Without a body there is nothing to wait for."""
-        client = self.connect(self.serve(echo))
-        for _ in range(2):
-            self.assertEqual(200, client.ask(get("/", "Expect: 100-continue")).status)
-
-    def test_http_1_0(self) -> None:
-        """In HTTP/1.0 the expectation means nothing."""
-        client = self.connect(self.serve(echo))
-        client.send(get("/", "Content-Length: 4", "Expect: 100-continue", version="1.0", method="POST") + b"body")
-        self.assertEqual((200, b"body"), ((answer := client.answer()).status, answer.body))
 
     def test_read_after_the_answer_began(self) -> None:
         """100 Continue is not sent into a response that has begun."""
@@ -321,11 +265,7 @@ class Continue(WireTestCase):
             yield b"began "
             yield environ["wsgi.input"].read(4)
 
-        client = self.connect(self.serve(app))
-        received = client.send(self.HEAD).sock.recv(65536)
-        while b"began" not in received:
-            received += client.sock.recv(65536)
-        client.send(b"body")
-        while not received.endswith(b"0\r\n\r\n"):
-            received += client.sock.recv(65536)
+        client = self.connect(self.serve(app)).send(self.HEAD)
+        received = client.read_until(b"began \r\n")
+        received += client.send(b"body").read_until(b"0\r\n\r\n")
         self.assertTrue(received.endswith(b"\r\n\r\n6\r\nbegan \r\n4\r\nbody\r\n0\r\n\r\n"), received)

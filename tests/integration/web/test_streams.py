@@ -59,15 +59,10 @@ class Streams(WireTestCase):
                     yield b"one"
                     yield b"two" if seen.wait(HANG) else b"!!!"
 
-                client = self.connect(self.serve(app))
-                client.send(get(version=version))
-                received = b""
-                while b"one" not in received:
-                    received += client.sock.recv(65536)
-                self.assertNotIn(b"two", received)
+                client = self.connect(self.serve(app)).send(get(version=version))
+                self.assertNotIn(b"two", client.read_until(b"one"))
                 seen.set()
-                while b"two" not in received:
-                    received += client.sock.recv(65536) or self.fail(str(received))
+                client.read_until(b"two")
 
     def test_start_response_while_iterating(self) -> None:
         """An application may call start_response() as late as before its first item that is not empty."""
@@ -103,32 +98,25 @@ class Streams(WireTestCase):
                 self.exchange(server)
                 self.assertEqual(1, stream.times_closed)
 
-    def test_close_of_a_generator(self) -> None:
-        """A generator that is not used up is closed, so that its ``finally`` runs."""
+    def test_close_when_the_client_has_left(self) -> None:
+        """close() is called when the client has left; so a generator that is not used up runs its ``finally``."""
         ended = threading.Event()
 
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            start_response("200 OK", PLAIN)
+        def generate() -> Any:
             try:
                 while True:
                     yield b"x" * 65536
             finally:
                 ended.set()
 
-        client = self.connect(self.serve(app))
-        client.send(GET).sock.recv(1)
-        client.reset()
-        self.assertTrue(ended.wait(HANG))
-
-    def test_close_when_the_client_has_left(self) -> None:
-        """close() is called when the client has left."""
         stream = Stream(*[b"x" * MUCH] * 3)
-        server = self.serve(streaming(stream))
-        client = self.connect(server)
-        client.send(GET).sock.recv(1)
-        client.reset()
-        self.assertTrue(stream.closed.wait(HANG))
-        self.assertEqual([], self.exchange(server).errors)
+        for body, closed in ((stream, stream.closed), (generate(), ended)):
+            server = self.serve(streaming(body))
+            client = self.connect(server)
+            client.send(GET).read(1)
+            client.reset()
+            self.assertTrue(closed.wait(HANG))
+            self.assertEqual([], self.exchange(server).errors)
 
     def test_file_wrapper(self) -> None:
         """``wsgi.file_wrapper`` sends a file and closes it."""
@@ -159,15 +147,11 @@ class WriteCallable(WireTestCase):
             self.assertTrue(written.wait(HANG))
             return [b"two"]
 
-        client = self.connect(self.serve(app))
-        received = b""
-        client.send(GET)
-        while b"one " not in received:
-            received += client.sock.recv(65536)
+        client = self.connect(self.serve(app)).send(GET)
+        received = client.read_until(b"one \r\n")
         written.set()
         self.assertIn(b"Transfer-Encoding: chunked", received)
-        while b"0\r\n\r\n" not in received:
-            received += client.sock.recv(65536)
+        received += client.read_until(b"0\r\n\r\n")
         self.assertTrue(received.endswith(b"4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n"), received)
 
     def test_write_with_length(self) -> None:
@@ -260,11 +244,7 @@ class EarlyAnswers(WireTestCase):
 
         client = self.connect(self.serve(app))
         data = post(b"abc")
-        received = client.send(data[:-2]).sock.recv(65536)
-        while b"A" not in received.partition(b"\r\n\r\n")[2]:
-            received += client.sock.recv(65536)
-        client.send(data[-2:])
-        while not received.endswith(b"0\r\n\r\n"):
-            received += client.sock.recv(65536)
+        received = client.send(data[:-2]).read_until(b"A\r\n")
+        received += client.send(data[-2:]).read_until(b"0\r\n\r\n")
         self.assertTrue(received.endswith(b"1\r\nA\r\n1\r\nB\r\n1\r\nC\r\n0\r\n\r\n"), received)
         self.assertEqual(b"", client.ask(GET).body)

@@ -15,19 +15,25 @@ from tests.integration.web.wire import GET, WireTestCase, get, hello
 from tests.support import HANG
 
 UPGRADE = get("/", "Connection: Upgrade", "Upgrade: echo")
+CONNECT = b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+
+
+def echo_all(connection: Any, head: bytes) -> None:
+    """Take over the connection, and echo until the client has said everything."""
+    sock, data = connection.take_over()
+    sock.sendall(head + data)
+    while data := sock.recv(1000):
+        sock.sendall(data)
 
 
 class EchoHandler:
     """Switches to a protocol in which everything comes back."""
 
     def handle(self, exchange: Any, connection: Any) -> None:
-        """Take over the connection, and echo until the client has said everything."""
-        sock, data = connection.take_over()
+        """Echo, and then answer, which is not sent."""
         exchange.status = 101
-        sock.sendall(SWITCH + data)
-        while data := sock.recv(1000):
-            sock.sendall(data)
+        echo_all(connection, SWITCH)
         exchange.response.begin("200 OK", [])
         exchange.response.finish(b"not sent")
 
@@ -43,11 +49,8 @@ class ProxyHandler:
             exchange.response.begin("403 Forbidden", [])
             exchange.response.finish(b"no")
             return
-        sock, data = connection.take_over()
         exchange.status = 200
-        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n" + data)
-        while data := sock.recv(1000):
-            sock.sendall(data)
+        echo_all(connection, b"HTTP/1.1 200 Connection established\r\n\r\n")
 
 
 class TakenOver(WireTestCase):
@@ -62,32 +65,18 @@ class TakenOver(WireTestCase):
 
     def test_bytes_behind_the_head(self) -> None:
         """What came together with the request is handed over, and nothing but the handler's bytes is sent."""
-        server: Any = self.serve_with(EchoHandler())
-        client = self.connect(server)
-        client.send(UPGRADE + b"early")
-        client.read_until(b"early")
-        client.send(b"later")
-        client.read_until(b"later")
-        client.sock.shutdown(1)
-        self.assertTrue(client.is_at_end())
-        exchange = self.exchange(server)
-        self.assertEqual((101, True, "", []), (exchange.status, exchange.completed, exchange.aborted, exchange.errors))
-
-    def test_connect(self) -> None:
-        """A handler that asks for it is given CONNECT, and may make a tunnel of the connection."""
-        server: Any = self.serve_with(ProxyHandler())
-        client = self.connect(server)
-        client.send(b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n\x16\x03")
-        client.read_until(b"established\r\n\r\n\x16\x03")
-        client.send(b"more")
-        client.read_until(b"more")
-        client.sock.shutdown(1)
-        self.assertTrue(client.is_at_end())
-        exchange = self.exchange(server)
-        self.assertEqual(
-            ("CONNECT", "example.org:443", "", 200, True, ""),
-            (exchange.method, exchange.target, exchange.path, exchange.status, exchange.completed, exchange.refused),
-        )
+        for handler, request in ((EchoHandler(), UPGRADE), (ProxyHandler(), CONNECT)):
+            server: Any = self.serve_with(handler)
+            client = self.connect(server).send(request + b"early")
+            client.read_until(b"\r\n\r\nearly")
+            client.send(b"later").read_until(b"later")
+            self.assertTrue(client.half_close().is_at_end())
+            exchange = self.exchange(server)
+            self.assertEqual((True, "", "", []), (
+                exchange.completed, exchange.aborted, exchange.refused, exchange.errors,
+            ))  # fmt: skip
+            wanted = ("CONNECT", "a.example:443", "", 200) if request is CONNECT else ("GET", "/", "/", 101)
+            self.assertEqual(wanted, (exchange.method, exchange.target, exchange.path, exchange.status))
 
     def test_refused_connect(self) -> None:
         """It may answer a CONNECT itself, and what is no CONNECT, on a connection that stays."""
@@ -98,13 +87,10 @@ class TakenOver(WireTestCase):
 
     def test_malformed_connect(self) -> None:
         """A CONNECT that could be understood in two ways is refused for every handler."""
+        bodies = ("Content-Length: 3", "Transfer-Encoding: chunked")
         for target, field, reason in (
-            ("/", "X: 1", "a CONNECT to something other than host:port"),
-            ("a", "X: 1", "a CONNECT to something other than host:port"),
-            ("http://a:1", "X: 1", "a CONNECT to something other than host:port"),
-            ("[a]:1", "X: 1", "a CONNECT to something other than host:port"),
-            ("a:1", "Content-Length: 3", "a CONNECT with a body"),
-            ("a:1", "Transfer-Encoding: chunked", "a CONNECT with a body"),
+            *((to, "X: 1", "a CONNECT to something other than host:port") for to in ("/", "a", "http://a:1", "[a]:1")),
+            *(("a:1", field, "a CONNECT with a body") for field in bodies),
         ):
             with self.subTest(target=target, field=field):
                 client = self.connect(self.serve_with(ProxyHandler()))
@@ -114,8 +100,7 @@ class TakenOver(WireTestCase):
     def test_stop(self) -> None:
         """A stop does not wait for it, and says nothing."""
         server: Any = self.serve_with(EchoHandler(), stop_timeout=10 * HANG)
-        client = self.connect(server)
-        client.send(UPGRADE + b"early")
+        client = self.connect(server).send(UPGRADE + b"early")
         client.read_until(b"early")
         self.assertEqual([], server.wait_until_idle(0.0))
         stopper = threading.Thread(target=server.stop)

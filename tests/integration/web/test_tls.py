@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from liveserver_testcase.web.wsgi import WSGIServer
-from tests.integration.web.wire import GET, Client, WireTestCase, chunked, echo, get, hello, post, replying
+from tests.integration.web.wire import GET, Client, WireTestCase, chunked, echo, get, hello, post, replying, streaming
 from tests.support import HANG
 
 
@@ -24,13 +24,23 @@ class TLSCase(WireTestCase):
         """Connect, trusting the server's authority and no other."""
         return self.connect(server, context=ssl.create_default_context(cafile=server.ca_file), name=name)
 
+    def assert_lives_tls(self, server: WSGIServer) -> None:
+        """Fail unless the server answers."""
+        self.assertEqual(200, self.connect_tls(server).ask(GET).status)
+
 
 class Verified(TLSCase):
     """Clients that verify."""
 
     def test_requests(self) -> None:
-        """`requests` verifies the server by its address and by its name, keep-alive and all."""
-        server = self.serve_tls(echo, host="localhost")
+        """`requests`, as the standard library, verifies the server by its address and by its name, which is HTTPS."""
+        schemes: set[str] = set()
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            schemes.add(environ["wsgi.url_scheme"])
+            return echo(environ, start_response)
+
+        server = self.serve_tls(app, host="localhost")
         with requests.Session() as session:
             session.trust_env = False
             session.verify = server.ca_file  # type: ignore[assignment]
@@ -39,44 +49,19 @@ class Verified(TLSCase):
                     answer = session.post(f"https://{host}:{server.port}/", data=b"body", timeout=HANG)
                     self.assertEqual((200, b"body"), (answer.status_code, answer.content))
         self.assertEqual([0, 1, 0, 1], [exchange.exchange_index for exchange in self.exchanges(server, 4)])
-
-    def test_ssl(self) -> None:
-        """So does the standard library."""
-        server = self.serve_tls(hello, host="localhost")
         for name in ("127.0.0.1", "localhost"):
-            self.assertEqual(b"hello", self.connect_tls(server, name).ask(GET).body)
+            self.assertEqual(b"", self.connect_tls(server, name).ask(GET).body)
+        self.assertEqual({"https"}, schemes)
 
-    def test_other_names(self) -> None:
-        """A client that expects another name refuses, and the server has a record of why."""
+    def test_clients_that_refuse(self) -> None:
+        """One that expects another name, or trusts another authority, leaves a record of why."""
         server = self.serve_tls(hello)
-        with self.assertRaises(ssl.SSLCertVerificationError):
-            self.connect_tls(server, "evil.example")
-        self.assertRegex(self.exchange(server).aborted, "^the (client broke off TLS|TLS handshake failed): .*ALERT")
-
-    def test_client_that_does_not_trust(self) -> None:
-        """A client that does not trust the certificate leaves a record, too."""
-        server = self.serve_tls(hello)
-        with self.assertRaises(ssl.SSLCertVerificationError):
-            self.connect(server, context=ssl.create_default_context())
-        self.assertRegex(
-            self.exchange(server).aborted, "^the (client broke off TLS|TLS handshake failed): .*UNKNOWN_CA"
-        )
+        contexts = [ssl.create_default_context(cafile=server.ca_file), ssl.create_default_context()]
+        for context, name in zip(contexts, ("evil.example", "localhost"), strict=True):
+            self.assertRaises(ssl.SSLCertVerificationError, self.connect, server, context=context, name=name)
+        alerts = "|".join(exchange.aborted for exchange in self.exchanges(server, 2))
+        self.assertRegex(alerts, "^the (client broke off TLS|TLS handshake failed): .*ALERT.*UNKNOWN_CA")
         self.assert_lives_tls(server)
-
-    def assert_lives_tls(self, server: WSGIServer) -> None:
-        """Fail unless the server answers."""
-        self.assertEqual(200, self.connect_tls(server).ask(GET).status)
-
-    def test_scheme(self) -> None:
-        """The application is told that it is HTTPS."""
-        seen: list[str] = []
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            seen.append(environ["wsgi.url_scheme"])
-            return hello(environ, start_response)
-
-        self.connect_tls(self.serve_tls(app)).ask(GET)
-        self.assertEqual(["https"], seen)
 
 
 class Traffic(TLSCase):
@@ -172,59 +157,33 @@ class Strangers(TLSCase):
         self.assertEqual(("plain HTTP on a port that speaks TLS", 400), (exchange.refused, exchange.status))
 
     def test_noise(self) -> None:
-        """Bytes that are neither end the connection and are recorded."""
+        """Bytes that are no TLS end the connection, before the handshake or after it, and are recorded."""
         server = self.serve_tls(hello)
         logged = self.keep_logs()
         client = self.connect(server)
         client.send(b"\0" * 1000)
         while client.read(65536):
             pass  # an alert
-        self.assertRegex(self.exchange(server).aborted, "^the TLS handshake failed: ")
-        self.assertEqual(200, self.connect_tls(server).ask(GET).status)
+        socket.socket.send(self.connect_tls(server).sock, b"\0" * 100)
+        before, after = self.exchanges(server, 2)
+        self.assertRegex(before.aborted, "^the TLS handshake failed: ")
+        self.assertRegex(after.aborted, "^the client broke off TLS: ")
+        self.assert_lives_tls(server)
         self.assertEqual([], logged)
 
-    def test_noise_after_the_handshake(self) -> None:
-        """Bytes that are no TLS, after the handshake, are recorded as a client that broke it off."""
-        server = self.serve_tls(hello)
-        client = self.connect_tls(server)
-        socket.socket.send(client.sock, b"\0" * 100)
-        self.assertRegex(self.exchange(server).aborted, "^the client broke off TLS: ")
-
     def test_silence(self) -> None:
-        """A client that says nothing delays nobody."""
+        """A client that says nothing delays nobody, and is dropped when the time for a head is over."""
         server = self.serve_tls(hello)
-        silent = [self.connect(server) for _ in range(20)]
+        for _ in range(20):
+            self.connect(server)
         self.assertEqual(b"hello", self.connect_tls(server).ask(GET).body)
-        self.assertEqual(20, len(silent))
-
-    def test_silence_ends(self) -> None:
-        """A client that says nothing is dropped when the time for a head is over."""
         server = self.serve_tls(hello, header_timeout=0.05)
-        client = self.connect(server)
-        self.assertTrue(client.is_at_end())
+        self.assertTrue(self.connect(server).is_at_end())
         self.assertRegex(self.exchange(server).aborted, "^the TLS handshake failed: .*timed out")
 
-    def test_leaving_in_the_handshake(self) -> None:
-        """A client that leaves in the middle of the handshake is recorded."""
-        server = self.serve_tls(hello)
-        self.connect(server).send(b"\x16\x03\x01\x02\x00\x01").close()
-        self.assertRegex(self.exchange(server).aborted, "^the TLS handshake failed: ")
-
-    def test_leaving_before_the_handshake(self) -> None:
-        """So is one that leaves before it."""
-        server = self.serve_tls(hello)
-        self.connect(server).close()
-        self.assertRegex(self.exchange(server).aborted, "^the TLS handshake failed: ")
-
-
-def streaming(*items: Any) -> Any:
-    """An application that gives these items, or raises them."""
-
-    def app(environ: dict[str, Any], start_response: Any) -> Any:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        for item in items:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-
-    return app
+    def test_leaving(self) -> None:
+        """A client that leaves before the handshake, or in the middle of it, is recorded."""
+        for said in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            server = self.serve_tls(hello)
+            self.connect(server).send(said).close()
+            self.assertRegex(self.exchange(server).aborted, "^the TLS handshake failed: ")

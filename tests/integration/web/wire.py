@@ -1,4 +1,4 @@
-"""A client that knows bytes and nothing else, and a server for it to connection to."""
+"""A client that knows bytes and nothing else, applications, and servers for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,10 @@ from liveserver_testcase.web.records import Exchange
 from liveserver_testcase.web.wsgi import WSGIServer
 from tests.support import HANG, NoLeaks, wait_until
 
-__all__ = ["GET", "Answer", "Client", "WireTestCase", "checked", "get", "hello", "post", "read_answer", "replying"]
+__all__ = [
+    "GET", "Answer", "Client", "Held", "WireTestCase", "checked", "get", "hello", "post", "read_answer", "replying",
+    "streaming",
+]  # fmt: skip
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -62,6 +66,41 @@ def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[by
     body = environ["wsgi.input"].read(-1)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body]
+
+
+def streaming(*items: Any, headers: Iterable[tuple[str, str]] = (("Content-Type", "text/plain"),)) -> App:
+    """An application that gives these items one after the other, or raises the one that is an exception."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", list(headers))
+        for item in items:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    return app
+
+
+class Held:
+    """An application that is held in each call until the test says `go`.
+
+    Attributes:
+        inside: Released by each call.
+    """
+
+    def __init__(self, app: App = hello) -> None:
+        self.app = app
+        self.inside = threading.Semaphore(0)
+        self.go = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        self.inside.release()
+        self.go.wait(HANG)
+        return self.app(environ, start_response)
+
+    def wait(self) -> bool:
+        """Wait until it has been called; whether it has."""
+        return self.inside.acquire(timeout=HANG)
 
 
 def checked(app: App) -> App:
