@@ -16,7 +16,7 @@ class Timeouts(WireTestCase):
     """A request must come to its end."""
 
     def test_head(self) -> None:
-        """A head that is not complete in time is refused with a 408, however far it got, that of a later request too."""
+        """A head that is not complete in time is refused with a 408, however far it got, also of a later request."""
         for part in (b"G", b"GET / HTTP/1.1\r\n", GET[:-1]):
             with self.subTest(part=part):
                 server = self.serve(hello, header_timeout=SHORT)

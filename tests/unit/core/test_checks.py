@@ -19,31 +19,18 @@ def brew(kind: str = "tea", /, *, sugar: int = 0, minutes: float = 3.0) -> str:
 class KeywordsTest(unittest.TestCase):
     """A function whose keywords are suggested."""
 
-    def test_known_keywords_are_passed_on(self) -> None:
-        """A call that is right is as it was."""
+    def test_calls(self) -> None:
+        """A call that is right is as it was; a slip of the pen is answered with what was meant, or with everything."""
         self.assertEqual("coffee, 2, 3.0", brew("coffee", sugar=2))
-
-    def test_the_nearest_keyword_is_named(self) -> None:
-        """A slip of the pen is answered with what was meant."""
-        with self.assertRaises(TypeError) as caught:
-            brew(suger=1)  # type: ignore[call-arg]
-        self.assertEqual(
-            "brew() got an unexpected keyword argument 'suger'. Did you mean 'sugar'?", str(caught.exception)
-        )
-
-    def test_all_keywords_are_named_if_none_is_near(self) -> None:
-        """What resembles nothing is answered with everything."""
-        with self.assertRaises(TypeError) as caught:
-            brew(x=1)  # type: ignore[call-arg]
-        self.assertEqual(
-            "brew() got an unexpected keyword argument 'x'. Known are sugar, minutes", str(caught.exception)
-        )
-
-    def test_an_argument_without_a_name_is_explained(self) -> None:
-        """What is taken by position says so when it is given by name."""
-        with self.assertRaises(TypeError) as caught:
-            brew(kind="coffee")  # type: ignore[call-arg]
-        self.assertEqual("brew() takes 'kind' by its position, without its name: brew(kind, …)", str(caught.exception))
+        unexpected = "brew() got an unexpected keyword argument"
+        for keywords, wanted in (
+            ({"suger": 1}, f"{unexpected} 'suger'. Did you mean 'sugar'?"),
+            ({"x": 1}, f"{unexpected} 'x'. Known are sugar, minutes"),
+            ({"kind": "coffee"}, "brew() takes 'kind' by its position, without its name: brew(kind, …)"),
+        ):
+            with self.subTest(keywords=keywords), self.assertRaises(TypeError) as caught:
+                brew(**keywords)  # type: ignore[arg-type]
+            self.assertEqual(wanted, str(caught.exception))
 
     def test_every_verb_with_keywords_names_the_nearest(self) -> None:
         """On every Python, for the stub, for views of it, for expectations and for holds."""

@@ -9,6 +9,7 @@ import types
 import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 from freezegun import freeze_time
@@ -18,47 +19,35 @@ from liveserver_testcase.core.interrupts import OneShotEvent, TimeLimitExceeded,
 from tests.support import HANG, NoLeaks, wait_until
 
 
-class TheAlarm(NoLeaks):
+class TheEvent(NoLeaks):
     """`OneShotEvent`, which is a `threading.Event` that is never cleared."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.alarm = OneShotEvent()
-
-    def test_it_is_not_set_at_first(self) -> None:
-        """A new alarm is not set, and waiting for it comes to nothing."""
-        self.assertFalse(self.alarm.is_set())
-        self.assertFalse(self.alarm.wait(0))
-        self.assertFalse(self.alarm.wait(0.01))
-        self.assertFalse(self.alarm.wait(-1))
-
-    def test_it_stays_set(self) -> None:
-        """Once set it is set, and nobody waits; a second time changes nothing."""
+    def test_before_and_after(self) -> None:
+        """A new one is not set, and waiting comes to nothing, in frozen time too; once set it stays so."""
+        event = OneShotEvent()
+        self.assertFalse(event.is_set())
+        for limit in (0, 0.01, -1):
+            self.assertFalse(event.wait(limit))
+        with freeze_time("2001-02-03"):
+            self.assertFalse(event.wait(0.01))
         for _ in range(2):
-            self.alarm.set()
-            self.assertTrue(self.alarm.is_set())
-            self.assertTrue(self.alarm.wait(HANG))
-            self.assertTrue(self.alarm.wait())
+            event.set()
+            self.assertEqual((True, True, True), (event.is_set(), event.wait(HANG), event.wait()))
 
     def test_everybody_is_woken(self) -> None:
         """All who wait are woken, with a limit or without."""
+        event = OneShotEvent()
         woken: list[bool] = []
         waiters = [
-            threading.Thread(target=lambda limit=limit: woken.append(self.alarm.wait(limit)), daemon=True)
+            threading.Thread(target=lambda limit=limit: woken.append(event.wait(limit)), daemon=True)
             for limit in (None, HANG, None, HANG)
         ]
         for waiter in waiters:
             waiter.start()
-        self.alarm.set()
-        self.alarm.set()
+        event.set()
         for waiter in waiters:
             waiter.join(HANG)
         self.assertEqual([True] * 4, woken)
-
-    def test_the_limit_passes_in_frozen_time(self) -> None:
-        """While the clocks stand still the limit passes."""
-        with freeze_time("2001-02-03"):
-            self.assertFalse(self.alarm.wait(0.01))
 
 
 class TheStart(NoLeaks):
@@ -70,63 +59,44 @@ class TheStart(NoLeaks):
         self.ran = threading.Event()
         self.thread = threading.Thread(target=self.ran.set)
 
-    def tearDown(self) -> None:
-        self.assertIs(self.handler, signal.getsignal(signal.SIGINT), "the handler of the tests is another one now")
-        super().tearDown()
-
-    def interrupt(self) -> None:
-        """Start the thread, with an interrupt in the middle of it."""
+    def interrupt(self, handler: Any) -> None:
+        """Start the thread under this handler, with an interrupt in the middle of it; the handler stays."""
         really = self.thread.start
 
         def start() -> None:
             signal.raise_signal(signal.SIGINT)
             really()
 
-        with mock.patch.object(self.thread, "start", start):
-            start_thread(self.thread)
+        self.addCleanup(signal.signal, signal.SIGINT, self.handler)
+        signal.signal(signal.SIGINT, handler)
+        try:
+            with mock.patch.object(self.thread, "start", start):
+                start_thread(self.thread)
+        finally:
+            self.assertIs(handler, signal.getsignal(signal.SIGINT))
+            self.thread.join(HANG)
+            self.assertTrue(self.ran.is_set())
 
     def test_it_starts(self) -> None:
-        """The thread runs."""
-        start_thread(self.thread)
-        self.thread.join(HANG)
-        self.assertTrue(self.ran.is_set())
-
-    def test_it_starts_from_another_thread(self) -> None:
-        """A thread that gets no signals can start one."""
+        """The thread runs, also if a thread that gets no signals starts it."""
         starter = threading.Thread(target=start_thread, args=(self.thread,))
-        starter.start()
+        start_thread(starter)
         starter.join(HANG)
         self.thread.join(HANG)
         self.assertTrue(self.ran.is_set())
+        self.assertIs(self.handler, signal.getsignal(signal.SIGINT))
 
     def test_an_interrupt_comes_afterwards(self) -> None:
         """An interrupt while it starts is raised when the thread has begun, and not lost."""
-        self.addCleanup(signal.signal, signal.SIGINT, self.handler)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.assertRaises(KeyboardInterrupt, self.interrupt)
-        self.assertIs(signal.default_int_handler, signal.getsignal(signal.SIGINT))
-        self.thread.join(HANG)
-        self.assertTrue(self.ran.is_set())
-        signal.signal(signal.SIGINT, self.handler)
+        self.assertRaises(KeyboardInterrupt, self.interrupt, signal.default_int_handler)
 
-    def test_a_handler_that_raises_nothing(self) -> None:
-        """Another handler of the tests' is called, once, and the start goes on."""
-        heard: list[int] = []
-        self.addCleanup(signal.signal, signal.SIGINT, self.handler)
-        signal.signal(signal.SIGINT, lambda number, _frame: heard.append(number))
-        self.interrupt()
-        self.thread.join(HANG)
-        self.assertEqual([signal.SIGINT], heard)
-        signal.signal(signal.SIGINT, self.handler)
-
-    def test_an_ignored_interrupt_stays_ignored(self) -> None:
-        """Where interrupts are ignored nothing is put in between."""
-        self.addCleanup(signal.signal, signal.SIGINT, self.handler)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.interrupt()
-        self.thread.join(HANG)
-        self.assertIs(signal.SIG_IGN, signal.getsignal(signal.SIGINT))
-        signal.signal(signal.SIGINT, self.handler)
+    def test_other_handlers(self) -> None:
+        """Another handler of the tests' is called, once, and the start goes on; what is ignored stays ignored."""
+        called: list[int] = []
+        self.interrupt(lambda number, _frame: called.append(number))
+        self.assertEqual([signal.SIGINT], called)
+        self.thread = threading.Thread(target=self.ran.set)
+        self.interrupt(signal.SIG_IGN)
 
     def test_no_more_threads(self) -> None:
         """When the system has no more threads the error passes through."""
@@ -185,10 +155,12 @@ class TimeLimit(NoLeaks):
         self.assertEqual((0.0, 0.0), signal.getitimer(signal.ITIMER_REAL))
 
     def test_a_wait(self) -> None:
-        """A wait is interrupted, and its place is known."""
+        """A wait is interrupted, and its place is known; no time at all is a limit, too."""
         with self.assertRaisesRegex(TimeLimitExceeded, "interrupted after 0.02 s") as caught, time_limit(0.02):
             wait_for_nothing()
         self.assertIn("in wait_for_nothing\n    threading.Event().wait(6 * HANG)\n", caught.exception.stack)
+        with self.assertRaises(TimeLimitExceeded), time_limit(0.0):
+            wait_for_nothing()
         self.check_restored()
 
     def test_a_loop(self) -> None:
@@ -204,11 +176,6 @@ class TimeLimit(NoLeaks):
                             caught += 1
                     wait_for_nothing()
                 self.check_restored()
-
-    def test_no_time(self) -> None:
-        """No time at all is a limit, too."""
-        with self.assertRaises(TimeLimitExceeded), time_limit(0.0):
-            wait_for_nothing()
 
     def test_in_time(self) -> None:
         """What returns in time, or raises, is as it is without."""

@@ -48,16 +48,10 @@ class EchoCase(NoLeaks):
 class Turns(EchoCase):
     """How many threads there are."""
 
-    def test_one_thread_waits_at_first(self) -> None:
-        """A server that nobody has asked for anything has one thread."""
+    def test_clients_one_after_the_other_share_threads(self) -> None:
+        """A server that nobody has asked has one thread; further clients cost no new one, but for the first few."""
         self.server.start()
         self.assertEqual(1, self.threads())
-
-    def test_clients_one_after_the_other_share_threads(self) -> None:
-        """A client that comes when the last one has left costs no new thread, but for the first few."""
-        served: set[int] = set()
-        self.server.work = lambda: served.add(threading.get_ident())
-        self.server.start()
         for _ in range(50):
             self.connection()
         self.assertLessEqual(self.threads(), threaded._SPARE + 1)
@@ -130,51 +124,37 @@ class Connections(EchoCase):
         self.assertEqual([ConnectionState.ACTIVE], seen)
         self.assertTrue(wait_until(lambda: connection.state is ConnectionState.IDLE))
 
-    def test_peer(self) -> None:
-        """A connection knows its client's address as text."""
-        self.server.start()
-        host, port = self.connect().getsockname()
-        self.assertEqual(f"{host}:{port}", self.only().peer)
-
-    def test_indexes(self) -> None:
-        """Connections are numbered from 0 over all the lives of a server."""
-        indexes: list[int] = []
-        self.server.work = lambda: indexes.append(self.server.connections[0].index)
-        for _ in range(3):
+    def test_peer_and_index(self) -> None:
+        """It has its client's address as text, and a number from 0 over all the lives of the server."""
+        for index in range(3):
             with self.server:
-                self.connection()
-        self.assertEqual([0, 1, 2], indexes)
-
-    def test_a_client_that_left_is_forgotten(self) -> None:
-        """When the client has left, the connection is gone."""
-        self.server.start()
-        client = self.connect()
-        self.only()
-        client.close()
-        self.assertTrue(wait_until(lambda: not self.server.connections))
-
-    def test_none_before_the_start(self) -> None:
-        """A server that never ran has no connections, and no sockets."""
-        self.assertEqual([], self.server.connections)
-        self.assertEqual([], list(self.server.open_sockets()))
+                client = self.connect()
+                connection = self.only()
+                host, port = client.getsockname()
+                self.assertEqual((index, f"{host}:{port}"), (connection.index, connection.peer))
+                client.close()
+                self.assertTrue(wait_until(lambda: not self.server.connections))
 
     def test_open_sockets(self) -> None:
-        """The listening sockets and those of the clients are what a forked child must let go."""
+        """The listening sockets and those of the clients are what a forked child must let go; first there are none."""
+        self.assertEqual(([], []), (self.server.connections, list(self.server.open_sockets())))
         self.server.start()
         self.connect()
         connection = self.only()
         wanted = {connection.sock, *self.server._listener.sockets}  # type: ignore[union-attr]
         self.assertEqual(wanted, set(self.server.open_sockets()))
 
-    def test_who_waits_is_cut_at_once(self) -> None:
-        """The first thing a stop does is to cut those who are not being answered; nothing is waited for before."""
+    def test_who_is_cut_at_once(self) -> None:
+        """The first thing a stop does is to cut those who are not being answered; `close_connections` cuts all."""
         self.server.start()
-        clients = [self.connect() for _ in range(3)]
-        clients[0].sendall(b"half")
-        self.connection(clients[1])
-        self.assertTrue(wait_until(lambda: len(self.server.connections) == 3))
-        self.server._stop_accepting()
-        self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
+        for cut in (self.server.close_connections, self.server._stop_accepting):
+            clients = [self.connect() for _ in range(3)]
+            clients[0].sendall(b"half")
+            self.connection(clients[1])
+            self.assertTrue(wait_until(lambda: len(self.server.connections) == 3))
+            cut()
+            self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
+            self.assertTrue(wait_until(lambda: not self.server.connections))
 
     def test_who_comes_in_the_moment_of_the_stop_is_cut(self) -> None:
         """A client that is accepted while the stop looks through the others is not served, and not forgotten."""
@@ -192,31 +172,22 @@ class Connections(EchoCase):
         self.assertEqual(b"", self.connect().recv(100))
         serve.assert_not_called()
 
-    def test_close_connections(self) -> None:
-        """`close_connections` cuts every client; the server goes on."""
-        self.server.start()
-        clients = [self.connect() for _ in range(3)]
-        for client in clients:
-            self.connection(client)
-        self.server.close_connections()
-        self.assertEqual([b""] * 3, [client.recv(100) for client in clients])
-        self.connection()
-
 
 class Failures(EchoCase):
     """What goes wrong, and what comes of it."""
 
-    def fail_with(self, error: BaseException) -> None:
-        def work() -> None:
-            raise error
-
-        self.server.work = work
+    def assert_raised(self, error: BaseException) -> None:
+        """Fail unless the server goes on serving, and its stop raises ``error``."""
+        self.connection()
+        with self.assertRaises(ServerThreadError) as caught:
+            self.server.stop()
+        self.assertIs(error, caught.exception.__cause__)
 
     def test_an_error_while_serving(self) -> None:
         """What serving raises ends that connection only; it is logged, and raised by the stop."""
         for error in (ValueError("boom"), SystemExit(3), KeyboardInterrupt()):
             with self.subTest(error=error):
-                self.fail_with(error)
+                self.server.work = mock.Mock(side_effect=error)
                 self.server.start()
                 with self.assertLogs(LOG, "ERROR") as logs:
                     client = self.connect()
@@ -225,28 +196,15 @@ class Failures(EchoCase):
                 self.assertRegex(logs.output[0], f"^ERROR:{LOG}:{self.server!r} failed to serve a connection\n")
                 self.assertEqual(1, len(logs.output))
                 self.server.work = lambda: None
-                self.connection()
-                with self.assertRaises(ServerThreadError) as caught:
-                    self.server.stop()
-                self.assertIs(error, caught.exception.__cause__)
+                self.assert_raised(error)
 
     def test_an_error_before_serving(self) -> None:
         """A connection that cannot even be made is closed; the next one is served."""
-        really = self.server._connect
         error = ValueError("no")
-
-        def connect_once(*arguments: Any) -> Connection:
-            self.server._connect = really  # type: ignore[method-assign]
-            raise error
-
-        self.server._connect = connect_once  # type: ignore[method-assign]
         self.server.start()
-        with self.assertLogs(LOG, "ERROR"):
+        with mock.patch.object(self.server, "_connect", side_effect=error), self.assertLogs(LOG, "ERROR"):
             self.assertEqual(b"", self.connect().recv(100))
-        self.connection()
-        with self.assertRaises(ServerThreadError) as caught:
-            self.server.stop()
-        self.assertIs(error, caught.exception.__cause__)
+        self.assert_raised(error)
 
     def test_an_error_while_closing(self) -> None:
         """A connection that fails to close is gone all the same, and the error is raised by the stop."""
