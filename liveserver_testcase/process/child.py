@@ -83,15 +83,6 @@ class ChildProcess:
         on_event: Called in the thread with each event that the child pushes, in their order.
         on_end: Called in the thread when the child has ended and all its events have been handled, with the descriptor
             of the memory that the two share: what its `CommandHandler` has left there can be read.
-
-    Attributes:
-        pid: Its number, and that of its process group.
-        has_ended: Set when it has ended.
-        is_serving: Whether it has said that it is ready.
-        is_stopping: Whether it has been asked to stop: its end is wanted.
-
-    Raises:
-        OSError: The system has no process, or no descriptor, left.
     """
 
     def __init__(
@@ -104,7 +95,8 @@ class ChildProcess:
         on_end: Callable[[int], None],
     ) -> None:
         self.has_ended = OneShotEvent()
-        self.is_serving = self.is_stopping = False
+        self.is_serving = False  # it has said that it is ready
+        self.is_stopping = False  # it has been asked to stop: its end is wanted
         self._kept_output = output
         self._on_event, self._on_end = on_event, on_end
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
@@ -137,7 +129,7 @@ class ChildProcess:
                 pass_fds=[*numbers, *listening],
                 **group,
             )
-            self.pid = self._popen.pid
+            self.pid = self._popen.pid  # which is also the number of its group
             self._pipe.send((config, listening))
             self._sentinel: FileIO | None = None  # readable when it has ended
             if hasattr(os, "pidfd_open"):
@@ -218,14 +210,7 @@ class ChildProcess:
     # -- commands ------------------------------------------------------------------------------------------------
 
     def wait_until_ready(self, timeout: float) -> Result | None:
-        """Wait until the process serves; its result is the port that it serves on, or what it has failed with.
-
-        Returns:
-            None if the process has ended.
-
-        Raises:
-            TimeoutError: No result has come for ``timeout`` seconds.
-        """
+        """Wait until the process serves: for the port that it serves on, or what it has failed with; see `call`."""
         result = _take(self._first, timeout)
         self.is_serving = result is not None and result.error is None
         return result
@@ -234,10 +219,7 @@ class ChildProcess:
         """Run a command in the child and return its result; every event pushed before it has been handled by then.
 
         Returns:
-            None if the process has ended.
-
-        Raises:
-            TimeoutError: No result has come for ``timeout`` seconds.
+            None if the process has ended; after ``timeout`` seconds without a result a TimeoutError is raised.
         """
         box: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         with self._lock:

@@ -48,21 +48,13 @@ class Pipe:
         self._lock = threading.Lock()  # keeps the bytes of a message together
 
     def send(self, message: object) -> None:
-        """Send a message that can be pickled.
-
-        Raises:
-            OSError: Nobody is at the other end.
-        """
+        """Send a message that can be pickled; an OSError says that nobody is at the other end."""
         data = pickle.dumps(message)
         with self._lock:
             self.sock.sendall(len(data).to_bytes(_HEAD, "big") + data)
 
     def receive(self) -> Any:
-        """Wait for the next message.
-
-        Raises:
-            EOFError: There will be none: nobody is at the other end.
-        """
+        """Wait for the next message; an EOFError says that there will be none."""
         return pickle.loads(self._read(int.from_bytes(self._read(_HEAD), "big")))
 
     def _read(self, count: int) -> bytes:
@@ -219,19 +211,12 @@ _ADVICE = "Give a function or class at the top level of a module, or an import s
 
 @dataclass(frozen=True)
 class ServerFactory:
-    """A call that makes something in another process.
+    """A call that makes something in another process."""
 
-    Attributes:
-        make: What is called there: importable by its module and name, or an import string ``package.module:name``.
-        arguments: Its positional arguments, to be pickled.
-        options: Its keyword arguments, to be pickled.
-        preload: Modules that are imported there before anything of ours: an application may want to be the first.
-    """
-
-    make: Callable[..., Any] | str
+    make: Callable[..., Any] | str  # what can be imported by its module and name, or an import string
     arguments: tuple[Any, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    preload: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()  # modules that are imported before anything of ours: an application may want that
 
     def pack(self) -> bytes:
         """The factory pickled.

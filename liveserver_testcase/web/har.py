@@ -50,37 +50,21 @@ _EXPORTED_VERSIONS = {"http/0.9": "HTTP/1.0", "http/1.0": "HTTP/1.0"}  # any oth
 
 @dataclass(frozen=True)
 class HarEntry:
-    """One request and its response.
-
-    Attributes:
-        method: Such as ``GET``.
-        url: The whole URL.
-        request_headers: Names and values, in order.
-        request_body: As it was sent; empty if there was none, or if it was not kept.
-        status: Of the response; 0 if there was none.
-        reason: The words after the status.
-        response_headers: Names and values, in order.
-        response_body: As it was sent, in the Content-Encoding that the headers name; None if it was not kept.
-        started_at: Seconds since 1970.
-        timings: Milliseconds of what HAR calls ``ssl``, ``send``, ``wait`` and ``receive``; without what is not known.
-        version: Such as ``HTTP/1.1``.
-        connection: What tells its connection from others.
-        comment: What else there is to say, such as why there is no response.
-    """
+    """One request and its response; headers are names and values in order."""
 
     method: str
-    url: str
+    url: str  # the whole one
     request_headers: Pairs = field(default_factory=list)
-    request_body: bytes = b""
-    status: int = 0
-    reason: str = ""
+    request_body: bytes = b""  # as it was sent; empty if there was none, or if it was not kept
+    status: int = 0  # if there was no response
+    reason: str = ""  # the words after the status
     response_headers: Pairs = field(default_factory=list)
-    response_body: bytes | None = b""
-    started_at: float = 0.0
-    timings: Mapping[str, float] = field(default_factory=dict)
+    response_body: bytes | None = b""  # as it was sent, with its Content-Encoding; None if it was not kept
+    started_at: float = 0.0  # seconds since 1970
+    timings: Mapping[str, float] = field(default_factory=dict)  # ms of what HAR calls ``send``, ``wait`` and so on
     version: str = "HTTP/1.1"
-    connection: str = ""
-    comment: str = ""
+    connection: str = ""  # what tells it from others
+    comment: str = ""  # what else there is to say, such as why there is no response
 
     def decoded(self) -> HarEntry:
         """The same with a response that has no Content-Encoding, if that can be taken off."""
@@ -93,13 +77,7 @@ class HarEntry:
 
 
 def entry_of(record: RequestRecord, url: str, **messages: Any) -> HarEntry:
-    """Make the entry of a request that a server of ours has served.
-
-    Args:
-        record: The request.
-        url: Its URL.
-        messages: Headers, bodies and ``reason``, as `HarEntry` has them.
-    """
+    """Make the entry of a request that a server of ours has served; ``messages`` are attributes of `HarEntry`."""
     status = record.status or 0
     if "reason" not in messages:
         messages["reason"] = describe_status(status).partition(" ")[2] if status else ""
@@ -143,12 +121,7 @@ def make_captured_entries(records: Iterable[RequestRecord], url: str) -> list[Ha
 
 
 def write_har(path: str | os.PathLike[str], entries: Iterable[HarEntry], *, secrets: bool = False) -> None:
-    """Write traffic into a file.
-
-    Args:
-        path: The file; one that exists is replaced.
-        entries: What it is to have, in any order.
-        secrets: Whether secrets are written as they were; otherwise ``***`` stands for each.
+    """Write traffic, given in any order, into a file; ``***`` stands for each secret, unless ``secrets`` is true.
 
     Raises:
         UsageError: The file cannot be written.

@@ -64,13 +64,7 @@ def make_server(
 ) -> Any:
     """Make a server of an application, as `RemoteServer` has it, in the process in which it is to run.
 
-    Args:
-        app: An import string of the application, or a callable that makes it.
-        server: The import string of the server's class.
-        window: The test that is running.
-        index: The number of the first request.
-        tls: As the class wants it, or certificate and key as PEM.
-        options: Further keywords of the class.
+    It goes on in ``window`` with a request of number ``index``.  ``tls`` may also be certificate and key as PEM.
     """
     context = load_server_pem(tls) if isinstance(tls, bytes) else tls
     made = pkgutil.resolve_name(server)(app if isinstance(app, str) else app(), tls=context, **options)
@@ -184,10 +178,8 @@ class RequestCommandHandler(CommandHandler):
 class SyncedJournal(Journal[RequestRecord]):
     """A journal to which another process pushes: whoever reads it waits until everything has arrived.
 
-    Args:
-        limit: See `Journal`.
-        sync: Returns when what has happened in the other process until now is here.
-        follow: Called with True when somebody begins to wait for what comes, and with False when they have ended.
+    ``sync`` returns when what has happened in the other process until now is here.  ``follow`` is called with True when
+    somebody begins to wait for what comes, and with False when they have ended.
     """
 
     def __init__(self, limit: int, sync: Callable[[], None], follow: Callable[[bool], None]) -> None:

@@ -44,30 +44,19 @@ _MOST_KEPT = 16  # documents: reading one takes longer than a test
 
 
 class Finding(NamedTuple):
-    """Where a message differs from the document.
+    """Where a message differs from the document."""
 
-    Attributes:
-        where: The part of the message, such as ``$.age of the body``.
-        wanted: What the document wants there, as text.
-        got: What is there, as text without secrets.
-        place: Where the document says so, such as ``petstore.yaml#/components/schemas/Pet/required``.
-    """
-
-    where: str
+    where: str  # such as ``$.age of the body``
     wanted: str
-    got: str
-    place: str
+    got: str  # without secrets
+    place: str  # where the document says so, such as ``petstore.yaml#/components/schemas/Pet/required``
 
     def __str__(self) -> str:
         return f"{self.where}: wanted {self.wanted}, got {self.got} ({self.place})"
 
 
 class Node:
-    """A part of a document, wherever references lead to.
-
-    Attributes:
-        contents: What stands there: a mapping, a list, a text, a number.
-    """
+    """A part of a document, wherever references lead to."""
 
     __slots__ = ("_resolver", "contents")
 
@@ -119,30 +108,18 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """A method on a path of the document.
+    """A method on a path of the document."""
 
-    Attributes:
-        method: Such as ``GET``.
-        path: The path as the document has it, such as ``/pets/{petId}``.
-        node: What the document says of it.
-        base_paths: What the URLs of its servers have before the path; empty texts among them for none.
-        name: Its ``operationId``, or else method and path.
-        pattern: What paths match it, without what stands before.
-    """
-
-    method: str
-    path: str
-    node: Node
-    base_paths: tuple[str, ...]
-    name: str
-    pattern: re.Pattern[str]
+    method: str  # such as ``GET``
+    path: str  # as the document has it, such as ``/pets/{petId}``
+    node: Node  # what the document says of it
+    base_paths: tuple[str, ...]  # what the URLs of its servers have before the path; empty texts among them for none
+    name: str  # its ``operationId``, or else method and path
+    pattern: re.Pattern[str]  # what paths match it, without what stands before
 
 
 def read_document(source: str | os.PathLike[str] | Mapping[str, Any]) -> Document:
-    """Read a document; a file that has not changed is read once.
-
-    Args:
-        source: The path of a YAML or JSON file, or what such a file has.
+    """Read a document from a YAML or JSON file, or from what one has; a file that has not changed is read once.
 
     Raises:
         UsageError: It cannot be read, it is no OpenAPI document, or openapi-core is not installed.
@@ -171,21 +148,10 @@ def _read_contents(text: str) -> Document:
 
 
 class Document:
-    """An OpenAPI document.
-
-    Args:
-        source: The path of its file, or what is in it.
-        name: What reports call it.
-
-    Attributes:
-        operations: What it has, those with the fewest placeholders first.
-
-    Raises:
-        UsageError: It cannot be read, it is no OpenAPI document, or openapi-core is not installed.
-    """
+    """An OpenAPI document, in a file or as what is in one; see `read_document`."""
 
     def __init__(self, source: str | Mapping[str, Any], name: str) -> None:
-        self.name = name
+        self.name = name  # in reports
         self._source = source
         try:
             from openapi_core import Config, OpenAPI
@@ -243,6 +209,7 @@ class Document:
 
         readers[_MULTIPART] = read_form
         self._make_parameters = RequestParameters
+        # those with the fewest placeholders first
         self.operations = sorted(self._find_operations(), key=lambda each: len(_PLACEHOLDER.findall(each.path)))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -304,13 +271,7 @@ class Document:
     ) -> list[Finding]:
         """Where a request differs from what the document allows; nothing if it does not.
 
-        Args:
-            operation: What it asks for.
-            path: The part of its path that the document has.
-            query: Decoded; so are ``headers`` and ``cookies``.
-            headers: All of them.
-            cookies: All of them.
-            body: Without Content-Encoding.
+        The path is the part of it that the document has, the query is decoded, and the body has no Content-Encoding.
         """
         known = Headers(list(headers))
         match = operation.pattern.fullmatch(path)
@@ -456,13 +417,10 @@ def _read_base_path(server: Node) -> str:
 
 
 def _adapt(contents: Any) -> tuple[set[str], set[str]]:
-    """Take out of a document what openapi-core cannot do.
+    """Take out of a document what openapi-core cannot do; return the parameters that may be empty, and the media types.
 
     It warns of parameters that are deprecated or may be empty: a warning is an error under ``-W error``, and no thread
     of a server can turn one off without the others.  And of XML it can only say whether it is well-formed.
-
-    Returns:
-        The names of parameters that may be empty, and all media types.
     """
     empty, kinds, waiting = set(), set(), [contents]
     while waiting:
