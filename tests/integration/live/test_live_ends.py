@@ -25,14 +25,14 @@ def visit(self: Any) -> None:
 class Shutdowns(NoLeaks):
     """An ASGI application whose shutdown does not end fails its class, and the next one runs."""
 
-    def check(self, app: Any, where: str, summary: dict[str, int], **members: Any) -> None:
+    def check(self, app: Any, **members: Any) -> None:
         case = make_case(LiveServerTestCase, app=app, live_stop_timeout=0.05, test=visit, **members)
         outcome = run_case(case, make_case(LiveServerTestCase, app=make_app(), test=visit))
-        self.assertEqual(summary, outcome.summary, outcome.printed)
+        self.assertEqual({"run": 2, "errors": 1}, outcome.summary, outcome.printed)
         self.assertRegex(
             outcome.report, r"the shutdown of the application of <.+> has not ended after 0\.\d+ s\.\nIt was at"
         )
-        self.assertIn(where, outcome.report)
+        self.assertIn("in close_database\n", outcome.report)
 
     def test_it_waits(self) -> None:
         """One that waits is given up."""
@@ -40,9 +40,8 @@ class Shutdowns(NoLeaks):
         async def close_database() -> None:
             await asyncio.get_running_loop().create_future()
 
-        self.check(make_lifespan_app(close_database), "in close_database\n", {"run": 2, "errors": 1})
-        summary = {"run": 2, "errors": 1}
-        self.check(make_lifespan_app(close_database), "in close_database\n", summary, live_scope="test")
+        for scope in ("class", "test"):
+            self.check(make_lifespan_app(close_database), live_scope=scope)
 
     def test_it_blocks(self) -> None:
         """One that blocks the event loop is left behind, and ends when it is let go."""
@@ -52,7 +51,7 @@ class Shutdowns(NoLeaks):
         def close_database() -> None:
             freed.wait(6 * HANG)
 
-        self.check(make_lifespan_app(close_database), "in close_database\n", {"run": 2, "errors": 1})
+        self.check(make_lifespan_app(close_database))
         freed.set()
 
     def test_in_a_process(self) -> None:

@@ -1,16 +1,13 @@
-"""A live server under trial: held, spread over workers, on another host, with applications that misbehave."""
+"""A live server under trial: held, on another host, with applications that misbehave."""
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import textwrap
 import unittest
 from collections.abc import Iterator
@@ -123,55 +120,6 @@ class PauseOnFailure(NoLeaks):
                 done = run_python(script + textwrap.dedent(self.script))
                 self.assertEqual(1, done.returncode)
                 self.assertEqual(value == "1", "still runs at" in done.stderr)
-
-
-class Spread(NoLeaks):
-    """Many classes in several processes."""
-
-    def test_xdist(self) -> None:
-        """Fifty classes over four workers: each reads its own application's name, at a port of its own."""
-        with tempfile.TemporaryDirectory() as directory:
-            suite = """
-                import json, os
-                from liveserver_testcase import LiveServerTestCase
-
-                def make(name):
-                    class Case(LiveServerTestCase):
-                        @classmethod
-                        def create_app(cls):
-                            def app(environ, start):
-                                start("200 OK", [])
-                                return [f"{name} {os.getpid()}".encode()]
-                            return app
-
-                        def test_it(self):
-                            for _ in range(5):
-                                self.assertEqual(f"{name} {os.getpid()}", self.live.get("/").text)
-                                self.live.close()
-                            with open(f"ran-{name}.json", "w") as file:
-                                json.dump([os.getpid(), self.live_server.port], file)
-                    Case.__name__ = Case.__qualname__ = f"Case{name}"
-                    return Case
-
-                for number in range(50):
-                    globals()[f"Case{number}"] = make(str(number))
-                """
-            Path(directory, "test_many.py").write_text(textwrap.dedent(suite))
-            command = [sys.executable, "-X", "dev", "-W", "error", "-m", "pytest", "-q", "-n", "4"]
-            done = subprocess.run(
-                [*command, "-p", "no:cacheprovider"],
-                cwd=directory,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "HYPOTHESIS_NO_PLUGINS": "1"},
-                capture_output=True,
-                text=True,
-                timeout=12 * HANG,
-                check=False,
-            )
-            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
-            self.assertIn("50 passed", done.stdout)
-            ran = [json.loads(path.read_text()) for path in Path(directory).glob("ran-*.json")]
-        self.assertEqual(50, len(ran))
-        self.assertGreater(len(collections.Counter(pid for pid, _ in ran)), 1)
 
 
 def can_make_namespaces() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import re
+import ssl
 import sys
 import tempfile
 import textwrap
@@ -16,7 +17,7 @@ from unittest import mock
 
 from liveserver_testcase import LiveServer
 from liveserver_testcase.core.tls import Certificates
-from liveserver_testcase.errors import ServerDied, ServerStartError
+from liveserver_testcase.errors import ServerDied, ServerStartError, UsageError
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from tests.integration.process import apps
 from tests.integration.process.base import LiveProcessCase
@@ -174,13 +175,17 @@ class ErrorTest(LiveProcessCase):
         self.assertIn('raise Custom("not a number", 7) from error\n', text)
         self.assertEqual([], server.take_errors())
 
-    def test_a_stand_in(self) -> None:
-        """An exception that cannot be pickled is stood for by one of the same name and text."""
+    def test_several(self) -> None:
+        """Several arrive in their order, also those while a body is sent, and stand-ins of what cannot be pickled."""
         server = self.start_live()
-        self.get(server, "/particular")
-        ((_, error),) = server.take_errors()
+        paths = ["/custom", "/stream", "/particular", "/custom"]
+        for path in paths:
+            self.get(server, path)
+        errors = server.take_errors()
+        self.assertEqual(paths, [record.path for record, _ in errors])
+        self.assertEqual("in the middle", str(errors[1][1]))
+        error = errors[2][1]
         self.assertIsInstance(error, StandIn)
-        self.assertEqual(("Particular", "1 and 2"), (type(error).__qualname__, str(error)))
         self.assertIsInstance(error.__cause__, RemoteTraceback)
         self.assertEqual(
             "tests.integration.process.children.Particular: 1 and 2", traceback.format_exception_only(error)[0].strip()
@@ -204,16 +209,6 @@ class ErrorTest(LiveProcessCase):
         )
         wanted = "True tests.integration.process.apps \"('not a number', 7)\"\nFalse\n"
         self.assertEqual((0, wanted, ""), (done.returncode, done.stdout, done.stderr))
-
-    def test_several(self) -> None:
-        """Several exceptions arrive in their order, also those while a body is sent."""
-        server = self.start_live()
-        paths = ["/custom", "/stream", "/particular", "/custom"]
-        for path in paths:
-            self.get(server, path)
-        errors = server.take_errors()
-        self.assertEqual(paths, [record.path for record, _ in errors])
-        self.assertEqual("in the middle", str(errors[1][1]))
 
     def test_an_application_that_cannot_be_made(self) -> None:
         """What ``create_app()`` raises there is the cause here."""
@@ -290,13 +285,18 @@ class TLSTest(LiveProcessCase):
         self.assertEqual([], list(Path(folder.name).iterdir()))
 
     def test_a_certificate_of_ones_own(self) -> None:
-        """Files are named to the child."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        path = Path(folder.name, "own.pem")
+        """Files are named to the child; a context cannot be sent to it."""
+        path = self.folder() / "own.pem"
         path.write_bytes(Certificates.shared().server_pem("own"))
         with self.live(tls=(str(path), str(path))) as server:
             self.assertTrue(self.get(server))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with self.assertRaises(UsageError) as caught:
+            self.live(tls=context)
+        self.assertEqual(
+            f"tls is {context!r}, which cannot be sent to the server's process; wanted True, or (certfile, keyfile)",
+            str(caught.exception),
+        )
 
 
 GEVENT = """
