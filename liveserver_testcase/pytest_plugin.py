@@ -75,20 +75,6 @@ def _find_scope(name: str) -> Any:
     return find
 
 
-def _read_live_settings(config: pytest.Config) -> dict[str, Any]:
-    """The attributes of a live server's class that options say."""
-    options = {
-        "live_host": config.getoption("live_server_host", None),
-        "live_port": config.getoption("live_server_port", None),
-        "live_start_timeout": config.getoption("live_server_wait", None),
-        "live_autostart": config.getoption("start_live_server", True),
-    }
-    found = {name: value for name, value in options.items() if value is not None}
-    if not config.getoption("live_server_clean_stop", True):
-        found |= {"live_stop_timeout": 0.0, "live_pending_timeout": 0.0}
-    return found
-
-
 # -- fixtures ----------------------------------------------------------------------------------------------------------
 
 
@@ -111,9 +97,9 @@ def _running(
                 raise case.tearDown_exceptions[0][1]
 
 
-def _begin(request: pytest.FixtureRequest, case: Any) -> None:
+def _begin(request: pytest.FixtureRequest, case: type[ServerTestCase]) -> None:
     """Begin the test on the servers of a class, which judge it when it is over."""
-    run: ClassRun = case._own_run()
+    run = case._own_run()
     run.begin(request.node.nodeid)
     request.node.stash.setdefault(_RUNS, []).append(run)
 
@@ -125,11 +111,10 @@ def _stub_case(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def stub(request: pytest.FixtureRequest, _stub_case: Any) -> HTTPStub:
+def stub(request: pytest.FixtureRequest, _stub_case: type[HTTPStubTestCase]) -> HTTPStub:
     """A running `HTTPStub`; what it holds against the test fails it, as in `HTTPStubTestCase`."""
     _begin(request, _stub_case)
-    running: HTTPStub = _stub_case.stub
-    return running
+    return _stub_case.stub
 
 
 @pytest.fixture
@@ -161,26 +146,34 @@ def _smtp_case(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 @pytest.fixture
-def smtp(request: pytest.FixtureRequest, _smtp_case: Any) -> SMTPServer:
+def smtp(request: pytest.FixtureRequest, _smtp_case: type[SMTPTestCase]) -> SMTPServer:
     """A running `SMTPServer`, whose `outbox` has the mail of the test."""
     _begin(request, _smtp_case)
-    running: SMTPServer = _smtp_case.smtp
-    return running
+    return _smtp_case.smtp
 
 
 @pytest.fixture(scope=_find_scope("live_server_scope"))
 def _live_case(request: pytest.FixtureRequest, app: Any) -> Iterator[Any]:
-    attributes = {"create_app": classmethod(lambda cls: app), **_read_live_settings(request.config)}
+    option = request.config.getoption
+    settings = {
+        "live_host": option("live_server_host", None),
+        "live_port": option("live_server_port", None),
+        "live_start_timeout": option("live_server_wait", None),
+        "live_autostart": option("start_live_server", True),
+    }
+    attributes = {name: value for name, value in settings.items() if value is not None}
+    if not option("live_server_clean_stop", True):
+        attributes |= {"live_stop_timeout": 0.0, "live_pending_timeout": 0.0}
+    attributes["create_app"] = classmethod(lambda cls: app)
     with _running(request, LiveServerTestCase, "live", attributes) as case:
         yield case
 
 
 @pytest.fixture
-def live(request: pytest.FixtureRequest, _live_case: Any) -> LiveServerHandle:
+def live(request: pytest.FixtureRequest, _live_case: type[LiveServerTestCase]) -> LiveServerHandle:
     """The application of the fixture ``app`` on a live port; what it raises fails the test."""
     _begin(request, _live_case)
-    handle: LiveServerHandle = _live_case.live_server
-    return handle
+    return _live_case.live_server
 
 
 # -- the life of a test ------------------------------------------------------------------------------------------------

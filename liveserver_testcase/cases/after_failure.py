@@ -95,12 +95,7 @@ def find_folder(case: Any) -> str:
 
 
 class FailureFolder:
-    """What is left of one test that fails, or of a class whose start does.
-
-    Args:
-        root: The folder in which it is made; empty for none, so that nothing is left.
-        name: The id of the test or class.
-    """
+    """What is left, below ``root``, of one test that fails, or of a class whose start does; nothing without a root."""
 
     def __init__(self, root: str, name: str) -> None:
         self._root = root
@@ -128,12 +123,7 @@ class FailureFolder:
             self._trouble.append(f"there is no screenshot: {name_error(error)}")
 
     def write(self, failures: Sequence[tuple[str, BaseException]], servers: Iterable[ClassServer[Any]]) -> None:
-        """Write the folder, with these failures and earlier ones of the test, and add its path to each text.
-
-        Args:
-            failures: The id of the test or subtest, and what it has failed with.
-            servers: Those of the class.
-        """
+        """Write the folder, with these failures of the test or a subtest and earlier ones, and add its path to each."""
         new = [(test, error) for test, error in failures if all(error is not known for _, known in self._failures)]
         if not new or not self._root:
             return

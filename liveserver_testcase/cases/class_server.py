@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from ..core.proxies import bypass_proxies, exempt_host, restore_proxies
 from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
@@ -175,10 +175,6 @@ class ServerAttribute(Generic[S]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, instance: None, owner: type[ServerTestCase]) -> S: ...
-    @overload
-    def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> S: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> S:
         adapter = owner._own_run().adapter(self._name)
         if adapter is not None and adapter.is_made:

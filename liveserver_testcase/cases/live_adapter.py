@@ -38,13 +38,7 @@ _MOST_LINES = 60  # of what was logged: room for a traceback with what led to it
 
 
 class LiveAdapter(ClassServer[LiveServer]):
-    """The live application of a class, which makes the address and the server, and has the settings.
-
-    Attributes:
-        address: Where the server is going to listen, while it is made; else None.
-        scope: How long a server lasts: one of ``SCOPES``, without ``function``.
-        pending_timeout: Seconds after a test for its requests to end.
-    """
+    """The live application of a class, which makes the address and the server, and has the settings."""
 
     def __init__(self, name: str, case: type[LiveServerTestCase]) -> None:
         super().__init__(name, self._make_server, order=30)
@@ -56,7 +50,7 @@ class LiveAdapter(ClassServer[LiveServer]):
         self.pending_timeout = case.setting("live_pending_timeout", "LIVESERVER_PENDING_TIMEOUT", float)
         self._raises = case.setting("live_raise_errors", "LIVESERVER_RAISE_ERRORS", bool)
         self._ignored = check_kinds(f"{case.__name__}.live_ignored_errors", case.live_ignored_errors)
-        self.address: LiveAddress | None = None
+        self.address: LiveAddress | None = None  # where the server is going to listen, while it is made
         self._kept_port: Listener | None = None  # of a server that a test has stopped, for its next start
         self._warn_of_threads: Callable[[LiveServer], None] | None = None  # set when the server is made
         self.log = LogCapture()

@@ -42,14 +42,6 @@ class LiveAddress:
     """The address of a live server that is being made.  Its socket is bound when something of it is first read.
 
     Until the server starts, the port is kept and clients are refused.
-
-    Args:
-        port: As it was given: 0 for one that the system chooses.
-        external_host: The host in its URLs; None for ``host``.
-        tls: As `LiveServer` wants it.
-
-    Attributes:
-        listener: The bound socket; None as long as nothing was read.
     """
 
     def __init__(
@@ -59,7 +51,7 @@ class LiveAddress:
         self.wanted_port = port
         self.external_host = external_host
         self.tls = tls
-        self.listener: Listener | None = None
+        self.listener: Listener | None = None  # as long as nothing was read
         self._resolved_tls: TLS | None = None
 
     def bind(self) -> Listener:
@@ -214,11 +206,7 @@ def describe_servers(servers: Mapping[str, object]) -> str:
 
 
 class ServerView:
-    """What an application can know of a server of its class: ``url``, ``host``, ``port`` and such.
-
-    Attributes:
-        was_read: Whether anything of it has been read.
-    """
+    """What an application can know of a server of its class: ``url``, ``host``, ``port`` and such."""
 
     def __init__(self, name: str, facts: dict[str, Any]) -> None:
         self._name = name

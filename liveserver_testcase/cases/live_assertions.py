@@ -93,7 +93,7 @@ class LiveAssertions(ServerTestCase):
         low, high = check_times(times, least=1)
         adapter, expected = self._own_adapter("expectLiveErrors()"), ExpectedErrors(kinds, regex)
         before: list[Raised] = []
-        server = self.live_server
+        server, idle = self.live_server, self.live_server._until_idle()
 
         def take() -> None:
             taken = [each for each in adapter.gather() if each not in before and expected.takes(each[1])]
@@ -101,7 +101,7 @@ class LiveAssertions(ServerTestCase):
             expected.errors += [error for _, error in taken]
 
         def conclude(_advice: str) -> None:
-            server._refuse_pending(adapter.pending_timeout)
+            idle.conclude("")
             take()
             found = len(expected.errors)
             if found < low or (high is not None and found > high):
@@ -115,7 +115,7 @@ class LiveAssertions(ServerTestCase):
         return Block(
             "async with self.expectLiveErrors(…)",
             expected,
-            Inquiry([server._until_idle(adapter.pending_timeout)], conclude, "with self.expectLiveErrors(…)"),
+            Inquiry(idle.waits, conclude, "with self.expectLiveErrors(…)"),
             enter=lambda: before.extend(adapter.gather()),
             leave=take,
         )
@@ -129,17 +129,17 @@ class LiveAssertions(ServerTestCase):
         Raises:
             AssertionError: It has.
         """
-        adapter, server = self._own_adapter("assertNoLiveErrors()"), self.live_server
+        adapter, idle = self._own_adapter("assertNoLiveErrors()"), self.live_server._until_idle()
 
         def conclude(_advice: str) -> None:
-            server._refuse_pending(adapter.pending_timeout)
+            idle.conclude("")
             mine = adapter.gather()
             adapter.take(mine)
             if mine:
                 problem = describe_errors("the application raised", mine)
                 self.fail_with(problem.text, msg, cause=problem.cause)
 
-        return Inquiry([server._until_idle(adapter.pending_timeout)], conclude, "assertNoLiveErrors()")
+        return Inquiry(idle.waits, conclude, "assertNoLiveErrors()")
 
     assertNoLiveErrorsAsync = in_coroutine(assertNoLiveErrors)
 

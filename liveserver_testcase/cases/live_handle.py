@@ -6,7 +6,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from ..core.checks import KnownAttributes, check_seconds
 from ..errors import UsageError
@@ -120,26 +120,25 @@ class LiveServerHandle(KnownAttributes):
         Raises:
             AssertionError: One still is; it is named, with where the application is.
         """
-        self._idle(timeout).run("await self.live_server.wait_until_idle_async(…)")
+        self._until_idle(timeout).run("await self.live_server.wait_until_idle_async(…)")
 
     async def wait_until_idle_async(self, timeout: float | None = None) -> None:
         """`wait_until_idle`, for code on an event loop: that goes on meanwhile."""
-        await self._idle(timeout).run_async()
+        await self._until_idle(timeout).run_async()
 
-    def _idle(self, timeout: float | None) -> Inquiry[None]:
+    def _until_idle(self, timeout: float | None = None) -> Inquiry[None]:
+        """Inquire whether any request is in flight, and fail with the name of each."""
         seconds = self._adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
-        waits = [self._until_idle(seconds)]
-        return Inquiry(waits, lambda _advice: self._refuse_pending(seconds), "live_server.wait_until_idle()")
+        server = self._server
 
-    def _until_idle(self, seconds: float) -> Wait:
-        return Wait(self.journal, lambda: not self._server.wait_until_idle(0), seconds)
+        def conclude(_advice: str) -> None:
+            pending = server.wait_until_idle(0)
+            if pending:
+                listed = describe_pending([(record, server.stack_of(record)) for record in pending])
+                raise self._owner.failureException(f"still in flight after {seconds:g} s:\n{listed}")
 
-    def _refuse_pending(self, seconds: float) -> None:
-        """Fail if any request is in flight; name each."""
-        pending = self._server.wait_until_idle(0)
-        if pending:
-            listed = describe_pending([(record, self._server.stack_of(record)) for record in pending])
-            raise self._owner.failureException(f"still in flight after {seconds:g} s:\n{listed}")
+        wait = Wait(self.journal, lambda: not server.wait_until_idle(0), seconds)
+        return Inquiry([wait], conclude, "live_server.wait_until_idle()")
 
     # -- facts -------------------------------------------------------------------------------------------------------
 
@@ -232,15 +231,11 @@ class LiveServerHandle(KnownAttributes):
         return f"<live_server of {self._owner.__name__}: {self._adapter._server!r}>"
 
 
-class LiveServerAttribute(ServerAttribute[LiveServer]):
+class LiveServerAttribute(ServerAttribute[LiveServerHandle]):
     """The class attribute through which a test class and its tests reach the handle."""
 
-    @overload  # type: ignore[override]  # a handle of the server, and not the server
-    def __get__(self, instance: None, owner: type[ServerTestCase]) -> LiveServerHandle: ...
-    @overload
-    def __get__(self, instance: ServerTestCase, owner: type[ServerTestCase]) -> LiveServerHandle: ...
     def __get__(self, instance: ServerTestCase | None, owner: type[ServerTestCase]) -> LiveServerHandle:
         adapter = owner._own_run().adapter(self._name)
         if isinstance(adapter, LiveAdapter) and (adapter.is_made or adapter.address is not None):
             return LiveServerHandle(owner, adapter)
-        return super().__get__(instance, owner)  # type: ignore[return-value]  # of somebody else, or not there
+        return super().__get__(instance, owner)  # somebody else's server, or none

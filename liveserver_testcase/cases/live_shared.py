@@ -22,18 +22,12 @@ log = logging.getLogger("liveserver_testcase.cases")
 
 @dataclass
 class _SharedServer:
-    """A server that classes share; it runs, unless a test has stopped it.
-
-    Attributes:
-        owner: The module or package whose classes share it; None for the whole run.
-        pid: The process that started it.
-        warn_of_threads: Of those that came with its application: see `watch_threads`.
-    """
+    """A server that classes share; it runs, unless a test has stopped it."""
 
     server: LiveServer
-    owner: str | None
+    owner: str | None  # the module or package whose classes share it; None for the whole run
     scope: str
-    pid: int
+    pid: int  # of the process that started it
     warn_of_threads: Callable[[LiveServer], None]
 
     def is_for(self, module: str) -> bool:
@@ -53,13 +47,6 @@ def get_shared(key: Hashable, module: str, scope: str, make: Callable[[], LiveSe
     A module's is stopped when its last class is over, as far as that can be known (unittest says so; with other
     runners it is when the first class of another module begins), a package's when the first class begins that is
     neither in it nor in a package of it, a run's when the process ends.
-
-    Args:
-        key: What makes two classes want the same server.
-        module: The module of the class that wants it.
-        scope: Whose classes share it: those of the ``module``, of the modules of its ``package``, or of the whole run
-            (``session``).
-        starts: Whether it is started if it does not run.
     """
     owner = {"module": module, "package": module.rpartition(".")[0], "session": None}[scope]
     if scope == "module" and module not in _watched:

@@ -51,12 +51,7 @@ class _Event(NamedTuple):
 
 
 class DelayedResult:
-    """The result that a test is run with in place of the runner's.
-
-    Args:
-        result: The runner's; everything but the events of the test goes straight to it.
-        test: The test.
-    """
+    """The result that a test is run with: everything but the events of the test goes straight to the runner's."""
 
     __slots__ = ("_failure", "_kept", "_result", "_test", "_was_asked")
 

@@ -21,12 +21,7 @@ _MOST_LISTED = 20
 
 
 class SMTPAdapter(ClassServer[SMTPServer]):
-    """Tells a mail server of tests, and tests of mail that nobody looked at.
-
-    Args:
-        settle_timeout: Seconds for mails that are on their way when a test is over.
-        is_strict: Whether mail that no assertion looked at fails its test.
-    """
+    """The mail server of a class; if it is strict, mail that no assertion looked at fails its test."""
 
     def __init__(self, make: Callable[[], SMTPServer], settle_timeout: float, is_strict: bool) -> None:
         super().__init__("smtp", make, order=10)

@@ -17,12 +17,7 @@ __unittest = True
 
 
 class StubAdapter(ClassServer[HTTPStub]):
-    """A stub of a class: ``stub``, or ``stub`` and the name of the stub.
-
-    Args:
-        settle_timeout: Seconds for requests that are on their way when a test is over.
-        configure: Called with the stub when it has started.
-    """
+    """A stub of a class, named ``stub``, or ``stub`` and its name; ``configure`` is called when it has started."""
 
     def __init__(
         self,

@@ -148,12 +148,7 @@ class StartedAssertion(NamedTuple):
 class Block(Generic[T]):
     """A block of a test that an assertion is about; ``with`` in a test, ``async with`` in a coroutine.
 
-    Args:
-        name: What to write in a coroutine, such as ``async with self.captureEmails()``.
-        value: What the block is given.
-        inquiry: Run when the block is over, unless it has raised something.
-        enter: Called when it begins.
-        leave: Called when it is over, at the very end.
+    The inquiry is run when it is over, unless it has raised something; ``name`` is what to write in a coroutine.
     """
 
     def __init__(
