@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ..core.listener import Listener, warn_of_wildcard
 from ..core.tls import TLS, resolve_tls
 from ..errors import UsageError
-from ..web.http_server import build_base_url, build_url
+from ..web.http_server import build_base_url, build_url, check_external_host
 from .class_server import ClassRun, ClassServer
 
 __all__ = [
@@ -49,6 +49,7 @@ class LiveAddress:
     ) -> None:
         self.host = host
         self.wanted_port = port
+        check_external_host(external_host)
         self.external_host = external_host
         self.tls = tls
         self.listener: Listener | None = None  # as long as nothing was read

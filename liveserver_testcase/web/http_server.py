@@ -22,7 +22,10 @@ from ..errors import UsageError
 from .connection import Handler, HTTPConnection
 from .records import Exchange, R, RequestLog
 
-__all__ = ["HTTPEndpoint", "HTTPServer", "HTTPServerFacade", "Mode", "build_base_url", "build_url", "check_mode"]
+__all__ = [
+    "HTTPEndpoint", "HTTPServer", "HTTPServerFacade", "Mode", "build_base_url", "build_url", "check_external_host",
+    "check_mode",
+]  # fmt: skip
 
 Mode: TypeAlias = Literal["thread", "process"]
 """Where a server serves: in threads of this process, or in a process of its own."""
@@ -68,6 +71,19 @@ def build_url(base: str, path: str = "", query: dict[str, Any] | None = None) ->
         url, hash_, fragment = url.partition("#")
         url += ("&" if "?" in url else "?") + urlencode(pairs) + hash_ + fragment
     return url
+
+
+_HOST = re.compile(r"[\w.~-]*|\[?[0-9A-Fa-f:.]+\]?")  # a name, which may be none of DNS, or an address
+
+
+def check_external_host(host: object) -> None:
+    """Refuse what is no host of a URL.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if host is not None and not (isinstance(host, str) and _HOST.fullmatch(host)):
+        raise UsageError(f"external_host is {host!r}; wanted a name or an address alone, such as 'shop.test'")
 
 
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # by wildcard
@@ -152,6 +168,7 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
     ) -> None:
         ThreadedServer.__init__(self, host, port, start_timeout=start_timeout, stop_timeout=stop_timeout)
         RequestLog.__init__(self, journal_limit)
+        check_external_host(external_host)
         self.external_host = external_host
         self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self.handler = handler

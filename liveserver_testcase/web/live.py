@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from ..core.checks import check_switch
 from ..core.interrupts import monotonic
 from ..core.journal import JournalWindow
 from ..core.listener import connect
@@ -18,7 +19,7 @@ from ..core.text import describe_error, one_line
 from ..errors import ServerDied, ServerStartError, UsageError
 from .application import configured_port, detect_interface, load_app
 from .framework_errors import FrameworkErrors
-from .http_server import HTTPEndpoint, HTTPServerFacade, Mode, check_mode
+from .http_server import HTTPEndpoint, HTTPServerFacade, Mode, check_external_host, check_mode
 from .records import Around, RequestRecord
 from .wsgi import WSGIServer
 
@@ -90,9 +91,14 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         check_mode(mode)
         if interface not in get_args(Interface):
             raise UsageError(f"interface is {interface!r}; wanted 'auto', 'wsgi' or 'asgi'")
+        check_external_host(external_host)
+        if around is not None and not callable(around):
+            raise UsageError(f"around is {around!r}; wanted a function of a request's record, or None")
+        if ready_path is not None and not isinstance(ready_path, str):
+            raise UsageError(f"ready_path is {ready_path!r}; wanted a path such as '/health', or None")
         self._mode: Mode = mode
         self._ready_path = ready_path
-        self._captures = capture
+        self._captures = check_switch("capture", capture)
         self._engine: HTTPEndpoint[Any]
         options: dict[str, Any] = {
             "tls": tls,

@@ -754,6 +754,14 @@ class Misuse(NoLeaks):
             ({"app": "no_such:app"}, "'no_such:app' cannot be loaded: there is no module 'no_such'. "),
             ({"app": "tests.integration.apps:nix"}, "cannot be loaded: tests.integration.apps has no attribute 'nix'"),
             ({"app": make_app(), "interface": "cgi"}, "interface is 'cgi'; wanted 'auto', 'wsgi' or 'asgi'"),
+            ({"app": make_app(), "external_host": "http://shop.test"}, "external_host is 'http://shop.test'; wanted a"),
+            ({"app": make_app(), "around": 5}, "around is 5; wanted a function of a request's record, or None"),
+            ({"app": make_app(), "ready_path": 5}, "ready_path is 5; wanted a path such as '/health', or None"),
+            ({"app": make_app(), "capture": "no"}, "capture is 'no'; wanted True or False"),
         ):
             with self.subTest(options=options), self.assertRaisesRegex(UsageError, re.escape(message)):
                 LiveServer(**options)
+        with LiveServer(make_app()) as server:
+            self.assertTrue(server.url_for("/a", b=[b"\xe9", "x"]).endswith("/a?b=%E9&b=x"))
+            with self.assertRaisesRegex(UsageError, "^path is None; wanted a text such as '/users/1'$"):
+                server.url_for(None)  # type: ignore[arg-type]
