@@ -25,7 +25,7 @@ from ..core.tracebacks import Unfinished
 from ..errors import ServerThreadError
 from .asgi_connection import ASGIConnection
 from .asgi_cycle import RequestResponseCycle, RequestTask, current_cycle
-from .asgi_protocol import link_http, link_websocket
+from .asgi_protocol import HTTPMixin, WebSocketMixin, link_protocol
 from .http_server import HTTPEndpoint
 from .lifespan import ASGIApplication, Lifespan
 from .records import Around, RequestLog, RequestRecord
@@ -87,11 +87,11 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self._lifespan_mode = str((options or {}).get("lifespan", "auto"))
         self._config = configure(self._call_app, options or {})
         if self._config.ws_protocol_class is not None:
-            self._config.ws_protocol_class = link_websocket(self._config.ws_protocol_class)
+            self._config.ws_protocol_class = link_protocol(WebSocketMixin, self._config.ws_protocol_class)
         # a debugger must not cost a test its session: a kept connection may be idle for as long as it likes
         self._is_timed = "timeout_keep_alive" in (options or {})
         self._loop: Any = None
-        self._http: Any = link_http(self._config.http_protocol_class)
+        self._http: Any = link_protocol(HTTPMixin, self._config.http_protocol_class)
         self._shared = ServerState(self._config)
         self._lifespan = Lifespan(app, self.__repr__, self._lifespan_mode)  # of one run
         self._is_shutting_down = False  # the application's shutdown has begun, and not ended

@@ -1,6 +1,6 @@
 """What stands before uvicorn's protocols: what comes from a client is checked before their parser is given it.
 
-A connection is one of uvicorn's protocols with a mixin before it: the class is made by `link_http` or `link_websocket`.
+A connection is one of uvicorn's protocols with a mixin before it, a class that `link_protocol` makes.
 Bytes come to the mixin first, which checks each request by the rules of `request_head` and hands on what is sound, one
 request at a time: the next one when the response to the one before is complete.  So whatever is refused is refused when
 it is its turn, by us, and recorded.
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 else:
     _UvicornProtocol = object
 
-__all__ = ["link_http", "link_websocket"]
+__all__ = ["HTTPMixin", "WebSocketMixin", "link_protocol"]
 
 _LINGER = 1.0  # seconds that a refused client gets to read the response before its connection is cut
 _HELD_BACK = 64 * 1024  # bytes of later requests that are kept, while one is answered, before reading pauses
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
-class _ProtocolMixin(_UvicornProtocol):
+class ProtocolMixin(_UvicornProtocol):
     """Put before one of uvicorn's protocol classes: notifies the server of its connection and of its calls."""
 
     _server: ASGIServer
@@ -76,7 +76,7 @@ class _ProtocolMixin(_UvicornProtocol):
         super().connection_lost(exc)
 
 
-class _WebSocketMixin(_ProtocolMixin):
+class WebSocketMixin(ProtocolMixin):
     """Put before uvicorn's protocol for WebSockets, which takes over a connection that has asked for an upgrade."""
 
     def take_over(self, connection: ASGIConnection) -> None:
@@ -95,7 +95,7 @@ class _WebSocketMixin(_ProtocolMixin):
         await cycle.run(self._app, scope, receive, send)
 
 
-class _HTTPMixin(_ProtocolMixin):
+class HTTPMixin(ProtocolMixin):
     """Put before uvicorn's protocol for HTTP: checks each request before the parser below is given it."""
 
     _received = b""  # and not yet handed on: part of a head, or requests behind the current one
@@ -344,12 +344,6 @@ def _wants_websocket(head: Head) -> bool:
 
 
 @functools.cache
-def link_http(base: type) -> type:
-    """Return one of uvicorn's protocol classes for HTTP, linked."""
-    return type(f"Linked{base.__name__}", (_HTTPMixin, base), {})
-
-
-@functools.cache
-def link_websocket(base: type) -> type:
-    """Return one of uvicorn's protocol classes for WebSockets, linked."""
-    return type(f"Linked{base.__name__}", (_WebSocketMixin, base), {})
+def link_protocol(mixin: type[ProtocolMixin], base: type) -> type:
+    """Return one of uvicorn's protocol classes with a mixin before it."""
+    return type(f"Linked{base.__name__}", (mixin, base), {})
