@@ -18,8 +18,9 @@ from .records import RequestRecord
 __all__ = ["RequestTable"]
 
 # Duration and status; numbers of window, connection, exchange, port; when it came; the index plus 1, 0 in a row
-# that was never written; and client, method, version and target, with spaces between them.
-_ROW = struct.Struct("di4idq336s")
+# that was never written; and client, method, version and target, with spaces between them.  That is 256 bytes: four
+# lines of the processor's cache, and as much of a target as a report shows.
+_ROW = struct.Struct("di4idq208s")
 _RESULT = struct.Struct("di")
 _ROWS = 1024  # the processor keeps so many at hand; a test reads its journal before as many have come
 _IN_PROGRESS = -1.0  # the duration of a request that is being served

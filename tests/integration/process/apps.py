@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.integration.process.children import Particular, work_that_hangs
 
-__all__ = ["Custom", "app", "bridged", "make"]
+__all__ = ["Custom", "app", "bridged"]
 
 
 class Custom(ValueError):
@@ -55,19 +55,10 @@ def _stream() -> Iterator[bytes]:
     raise Custom("in the middle")
 
 
-def make() -> Any:
-    """Make the application."""
-    return app
-
-
 def broken() -> Any:
     """Cannot make it."""
     sys.stderr.write("looking for the database\n")
     raise Particular(3, 4)
-
-
-def nothing() -> None:
-    """Makes none."""
 
 
 async def hello(scope: dict[str, Any], receive: Any, send: Any) -> None:
