@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import re
 import signal
 import socket
 import ssl
+import subprocess
+import sys
+import tempfile
+import textwrap
 import threading
 import unittest
-import warnings
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -80,7 +84,13 @@ class Prices:
 
 
 class ProcessTest(StubTest):
-    """A stub in a process."""
+    """A stub in a process, and a folder."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
 
     def make_stub(self, **options: Any) -> HTTPStub:
         return super().make_stub(mode="process", **options)
@@ -123,24 +133,11 @@ class TravelTest(ProcessTest):
         self.assertEqual([request], charge.requests)
         self.assertIs(request, charge.wait()[0])
         self.assertIs(request, self.stub.take_request())
+        # what looks at requests that have come may look with any function
+        self.assertIs(request, self.stub.wait_for_request("POST", matcher=lambda request: request.body_size == 8))
         self.assertTrue(charge.matches(request) and charge.criteria.matches(request) and charge.is_satisfied)
         self.assertEqual((1, (1, 1), "charge"), (charge.times_called, charge.times, charge.name))
         self.assertIn("curl --noproxy '*' -H 'Content-Type: application/json' -H 'X-A: 1'", request.curl())
-
-    def test_criteria_that_are_compared_here(self) -> None:
-        """What looks at requests that have come may look with any function."""
-        self.stub.on().reply(200)
-        self.send("GET", "/a")
-        found = self.stub.wait_for_request("GET", matcher=lambda request: request.path == "/a")
-        self.assertEqual("/a", found.path)
-
-    def test_locations_are_those_of_the_test(self) -> None:
-        """Whoever writes an expectation finds it in the report."""
-        written = self.stub.expect("GET", "/x").reply(200)
-        line = int(written.location.rpartition(":")[2])
-        self.assertEqual(f"{HERE}:{line}", written.location)
-        self.assertIn(f"GET '/x' was expected exactly once, and never came, written at {HERE}:{line}",
-                      self.stub.failure_report())  # fmt: skip
 
     def test_what_a_function_raises(self) -> None:
         """It is the cause of the failure, with its traceback in the process."""
@@ -170,7 +167,7 @@ class TravelTest(ProcessTest):
         self.send("GET", "/x")
         (exchange,) = self.stub.exchanges
         self.assertEqual((200, True), (exchange.status, exchange.completed))
-        path = Path(self.enterTemporaryFolder(), "x.har")
+        path = self.folder / "x.har"
         self.stub.save_har(path)
         self.assertIn("a stream, which is not kept", path.read_text())
         with self.assertRaisesRegex(UsageError, "which is in the stub's process$"):
@@ -178,16 +175,9 @@ class TravelTest(ProcessTest):
             assert reply is not None and reply.stream is not None
             reply.stream.open(self.stub.last_request)
 
-    def enterTemporaryFolder(self) -> str:
-        import tempfile
-
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        return folder.name
-
     def test_recorded_traffic(self) -> None:
         """It is replayed from the process, and recorded there."""
-        path = Path(self.enterTemporaryFolder(), "x.har")
+        path = self.folder / "x.har"
         with HTTPStub() as real:
             real.on("POST", "/a").reply(201, "made")
             with mock.patch.dict(os.environ, LIVESERVER_RECORD="1"):
@@ -199,7 +189,12 @@ class TravelTest(ProcessTest):
         self.stub.verify()
 
     def test_every_message_is_sent_back(self) -> None:
-        """A misuse says here what it says there."""
+        """A misuse says here what it says there, and a test finds where it has written what is reported."""
+        written = self.stub.expect("GET", "/x").reply(200)
+        line = int(written.location.rpartition(":")[2])
+        self.assertEqual(f"{HERE}:{line}", written.location)
+        self.assertIn(f"GET '/x' was expected exactly once, and never came, written at {HERE}:{line}",
+                      self.stub.failure_report())  # fmt: skip
         with self.assertRaises(UsageError) as caught:
             self.stub.on("get", "/")
         self.assertRegex(str(caught.exception), "^method is 'get'")
@@ -322,8 +317,6 @@ class SecureTest(ProcessTest):
     def test_certificates(self) -> None:
         """They are of the authority of this process: any name, a client's, and those that fail on purpose."""
         self.stub.on().reply(200, "secret")
-        certificate = self.stub.client_certificate
-        assert certificate is not None
         context = self.stub.client_context()
         assert context is not None
         with (
@@ -361,25 +354,17 @@ class DeathTest(NoLeaks):
             self.assertRegex(report, r"the server at http://\S+ died: its process \(pid \d+\) was killed by SIGKILL")
 
     def test_while_it_is_waited_for(self) -> None:
-        """A wait ends with it."""
+        """A wait ends with it; it can start again, with nothing in its script."""
         with HTTPStub(mode="process") as stub:
             hold = stub.on().hold()
             assert stub.pid is not None
-            pid = stub.pid
-            timer = threading.Timer(0.05, os.kill, (pid, signal.SIGKILL))
+            timer = threading.Timer(0.05, os.kill, (stub.pid, signal.SIGKILL))
             timer.start()
             self.addCleanup(timer.join, HANG)
             with self.assertRaisesRegex(ServerDied, "was killed by SIGKILL"):
                 hold.wait(HANG)
             self.assertEqual(("", False), (stub.failure_report(), stub.is_running))
-
-    def test_it_can_start_again(self) -> None:
-        """With nothing in its script."""
-        with HTTPStub(mode="process") as stub:
             port = stub.port
-            assert stub.pid is not None
-            os.kill(stub.pid, signal.SIGKILL)
-            wait_until(lambda: not stub.is_running)
             stub.start()
             stub.on().reply(204)
             self.assertEqual((204, port), (requests.get(stub.url, timeout=HANG).status_code, stub.port))
@@ -417,10 +402,6 @@ class NeedTest(ProcessTest):
                 os.kill(os.getpid(), signal.SIGSTOP)
                 print(len(stub.requests), flush=True)
         """
-        import subprocess
-        import sys
-        import textwrap
-
         with subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": os.getcwd()},
@@ -435,8 +416,7 @@ class NeedTest(ProcessTest):
 
     def test_a_script_that_is_the_main_module(self) -> None:
         """What it defines can be sent: the process imports it, and runs nothing of it."""
-        folder = TravelTest.enterTemporaryFolder(self)  # type: ignore[arg-type]
-        path = Path(folder, "script.py")
+        path = self.folder / "script.py"
         path.write_text(
             "from liveserver_testcase import HTTPStub\n"
             "import urllib.request\n"
@@ -446,9 +426,6 @@ class NeedTest(ProcessTest):
             "        stub.on().reply_with(answer)\n"
             "        print(urllib.request.urlopen(stub.url).read().decode())\n"
         )
-        import subprocess
-        import sys
-
         done = subprocess.run(
             [sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False,
             env={**os.environ, "PYTHONPATH": os.getcwd(), "NO_PROXY": "*"},
@@ -468,21 +445,15 @@ class NeedTest(ProcessTest):
 
     def test_many_threads(self) -> None:
         """Threads that script and ask at once get each their own."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            found: list[int] = []
 
-            def work(number: int) -> None:
-                written = self.stub.expect("GET", f"/{number}").reply(200, str(number))
-                found.append(int(self.send("GET", f"/{number}").text))
-                written.wait()
+        def work(number: int) -> int:
+            written = self.stub.expect("GET", f"/{number}").reply(200, str(number))
+            found = int(self.send("GET", f"/{number}").text)
+            written.wait()
+            return found
 
-            threads = [threading.Thread(target=work, args=[number]) for number in range(12)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(HANG)
-        self.assertEqual(list(range(12)), sorted(found))
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            self.assertEqual(list(range(12)), list(pool.map(work, range(12))))
         self.stub.verify()
 
 
