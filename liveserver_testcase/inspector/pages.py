@@ -18,7 +18,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from ..mail.message import Attachment, ReceivedEmail
+from ..mail.message import ReceivedEmail
 from ..web.wsgi import WSGIServer
 from .feed import Feed, Item, Source
 from .views import MAIL_POLICY, get_bodies, make_document, summarize, view_mail, view_request
@@ -93,9 +93,8 @@ class Inspector:
             ("/events", self._stream),
             ("/items/<int:number>", self._show_item),
             ("/items/<int:number>/html", self._show_mail),
-            ("/items/<int:number>/source", self._save_mail),
-            ("/items/<int:number>/files/<int:index>", self._save_file),
-            ("/items/<int:number>/<side>", self._save_body),
+            ("/items/<int:number>/<part>", self._save),
+            ("/items/<int:number>/<part>/<int:index>", self._save),
         ]
         self._map = Map([Rule(path, endpoint=endpoint, methods=["GET"]) for path, endpoint in rules])
 
@@ -183,12 +182,6 @@ class Inspector:
             raise NotFound(f"there is no #{number}, or not any more")
         return item
 
-    def _find_mail(self, number: int) -> ReceivedEmail:
-        entry = self._find(number).entry
-        if not isinstance(entry, ReceivedEmail):
-            raise NotFound(f"#{number} is no mail")
-        return entry
-
     def _show_item(self, _request: Request, number: int) -> Response:
         item, base = self._find(number), f"/items/{number}"
         if isinstance(item.entry, ReceivedEmail):
@@ -198,27 +191,26 @@ class Inspector:
 
     def _show_mail(self, _request: Request, number: int) -> Response:
         """The HTML of a mail, for a frame that may do nothing."""
-        mail = self._find_mail(number)
+        mail = self._find(number).entry
+        if not isinstance(mail, ReceivedEmail):
+            raise NotFound(f"#{number} is no mail")
         response = Response(make_document(mail) if mail.html else "", mimetype="text/html")
         response.headers["Content-Security-Policy"] = _FRAME_POLICY
         return response
 
-    def _save_mail(self, _request: Request, number: int) -> Response:
-        return _as_download(self._find_mail(number).raw, f"mail-{number}.eml")
-
-    def _save_file(self, _request: Request, number: int, index: int) -> Response:
-        mail = self._find_mail(number)
-        files: list[Attachment] = [*mail.attachments, *mail.inline]
-        if index >= len(files):
-            raise NotFound(f"#{number} has no file {index}")
-        return _as_download(files[index].content, files[index].name or f"file-{index}")
-
-    def _save_body(self, _request: Request, number: int, side: str) -> Response:
+    def _save(self, _request: Request, number: int, part: str, index: int | None = None) -> Response:
+        """The source of a mail or a file in it, or one of the bodies of a request."""
         item = self._find(number)
-        if side not in ("request", "response") or isinstance(item.entry, ReceivedEmail):
-            raise NotFound
-        body = get_bodies(item)[side == "response"]
-        return _as_download(body or b"", f"{side}-{number}")
+        mail = item.entry
+        if isinstance(mail, ReceivedEmail):
+            files = [*mail.attachments, *mail.inline]
+            if part == "source" and index is None:
+                return _as_download(mail.raw, f"mail-{number}.eml")
+            if part == "files" and index is not None and index < len(files):
+                return _as_download(files[index].content, files[index].name or f"file-{index}")
+        elif part in ("request", "response") and index is None:
+            return _as_download(get_bodies(item)[part == "response"] or b"", f"{part}-{number}")
+        raise NotFound(f"#{number} has no {part}{'' if index is None else f' {index}'}")
 
 
 def _as_download(content: bytes, name: str) -> Response:
