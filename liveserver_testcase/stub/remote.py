@@ -63,6 +63,14 @@ KINDS: tuple[type, ...] = (Expectation, Hold, Scenario, Order, Criteria, Connect
 """What stays in the child: here there are handles of it."""
 REQUEST, EXCHANGE = "request", "exchange"
 
+_OPTIONS = (
+    "client_auth",
+    "keep_alive",
+    "body_limit",
+    "external_host",
+    "header_timeout",
+    "body_timeout",
+)  # of the child
 _SETTINGS = ("name", "is_strict", "is_verified", "unmatched_reply")  # the attributes of an inspection for the child
 _ADVICE = (
     "What can be sent are values, and functions and classes at the top level of a module; "
@@ -299,19 +307,15 @@ class RemoteStubEngine(RemoteServer):
     handler = f"{__package__}.remote_worker:StubCommandHandler"
     _record_type = Exchange
 
-    def __init__(
-        self, host: str, *, hosts: StubbedHosts | None, tls: Any, client_auth: Any, keep_alive: bool, body_limit: int,
-        external_host: str | None, header_timeout: float, body_timeout: float, **options: Any,
-    ) -> None:  # fmt: skip
-        there: dict[str, Any] = {
-            "client_auth": client_auth, "keep_alive": keep_alive, "body_limit": body_limit,
-            "external_host": external_host, "header_timeout": header_timeout, "body_timeout": body_timeout,
-        }  # fmt: skip
-        # one that serves nothing: what makes no sense is refused before there is a process
-        checked = StubEngine(host, hosts=hosts, tls=tls, **there, **options)
+    def __init__(self, host: str, **options: Any) -> None:
+        checked = StubEngine(
+            host, **options
+        )  # serves nothing: what makes no sense is refused before there is a process
+        hosts = options.pop("hosts")
+        there = {name: options.pop(name) for name in _OPTIONS}
         there["hosts"] = hosts.patterns if hosts is not None else ()
-        super().__init__("", host, options=there, tls=tls, external_host=external_host, **options)
-        self.hosts = hosts
+        super().__init__("", host, options=there, external_host=there["external_host"], **options)
+        self.hosts: StubbedHosts | None = hosts
         self.tls, self.keep_alive, self.body_limit = checked.tls, checked.keep_alive, checked.body_limit
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._handles_lock = threading.Lock()  # guards that: one object has one handle

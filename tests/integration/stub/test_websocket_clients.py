@@ -208,7 +208,10 @@ class ClientTest(WebSocketTest):
             self.stub.verify()
 
     def test_faults(self) -> None:
-        """No fault passes for a message: each ends the conversation of each client, or its handshake."""
+        """No fault passes for a message: each ends the conversation of each client, or its handshake.
+
+        websockets says what it has seen by its close code.
+        """
 
         async def talk(client: Any) -> None:
             self.assertNotIsInstance(await client.receive(), str | bytes)
@@ -219,11 +222,13 @@ class ClientTest(WebSocketTest):
             (open_websocket_client, WebSocketFault.BAD_OPCODE),
             (open_aiohttp, WebSocketFault.MASKED),
         }
+        codes = dict.fromkeys(WebSocketFault, 1002) | {WebSocketFault.BAD_UTF8: 1007}
+        codes |= dict.fromkeys((WebSocketFault.HALF_FRAME, WebSocketFault.OVERSIZE), 1006)
         for fault in WebSocketFault:
             if fault is WebSocketFault.STALL:
                 continue
             for opener in self.each():
-                self.stub.expect_websocket("/feed").fail(fault)
+                feed = self.stub.expect_websocket("/feed").fail(fault)
                 if (opener, fault) in tolerated:
                     continue
                 if fault is WebSocketFault.WRONG_ACCEPT_KEY:
@@ -231,6 +236,8 @@ class ClientTest(WebSocketTest):
                         self.run_client(opener, talk)
                 else:
                     self.run_client(opener, talk)
+                    if opener is open_websockets:
+                        self.assertEqual(codes[fault], feed.connections[0].wait_closed(HANG), fault)
                 self.stub.failure_report()
 
     def test_refusal(self) -> None:
