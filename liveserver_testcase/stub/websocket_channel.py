@@ -146,6 +146,8 @@ class WebSocketChannel:
         if what and not self.is_open:
             raise self._make_closed(f"cannot {what} on {self.name}")
         with self._lock:
+            if self.is_over:
+                return
             self._commands.append((act, bool(what)))
             is_first = len(self._commands) == 1
         if self._is_served_here():
@@ -262,7 +264,8 @@ class WebSocketChannel:
             if act is None:
                 return has_run
             has_run = True
-            if self.is_open if needs_open else not self.is_over:  # it was open when this was asked for
+            may_act = self.is_open if needs_open else not self.is_over  # it was open when this was asked for
+            if may_act:
                 act()
                 self._flush()
 
