@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import shutil
 import socket
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import aiohttp
+import httpx
 import requests
 import trustme
 from websockets.sync.client import connect
@@ -47,14 +48,11 @@ def get_with_urllib(url: str, _: HTTPStub) -> str:
 
 def get_with_httpx(url: str, _: HTTPStub) -> str:
     """Get with httpx as it is."""
-    import httpx
-
     return httpx.get(url, timeout=HANG).text
 
 
 def get_with_aiohttp(url: str, stub: HTTPStub) -> str:
     """Get with aiohttp, which looks at no variable unless it is told, and made its context when it was imported."""
-    import aiohttp
 
     async def get() -> str:
         async with aiohttp.ClientSession(trust_env=True) as session:
@@ -77,15 +75,10 @@ def get_with_node(url: str, _: HTTPStub) -> str:
     return subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def _find_clients() -> dict[str, Callable[[str, HTTPStub], str]]:
-    clients = {"requests": get_with_requests, "urllib": get_with_urllib}
-    if importlib.util.find_spec("httpx"):
-        clients["httpx"] = get_with_httpx
-    if importlib.util.find_spec("aiohttp"):
-        clients["aiohttp"] = get_with_aiohttp
-    if shutil.which("curl"):
-        clients["curl"] = get_with_curl
-    return clients
+CLIENTS: dict[str, Callable[[str, HTTPStub], str]] = {
+    "requests": get_with_requests, "urllib": get_with_urllib, "httpx": get_with_httpx, "aiohttp": get_with_aiohttp,
+    **({"curl": get_with_curl} if shutil.which("curl") else {}),
+}  # fmt: skip
 
 
 class ClientsTest(HTTPStubTestCase, NoClassLeaks):
@@ -97,7 +90,7 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         """Over TLS and without it; the scheme tells the two apart."""
         self.stub.on("GET", API).reply(text="5 EUR")
         self.stub.on("GET", PLAIN).reply(text="6 EUR")
-        for name, get in _find_clients().items():
+        for name, get in CLIENTS.items():
             with self.subTest(client=name):
                 self.assertEqual(("5 EUR", "6 EUR"), (get(API, self.stub), get(PLAIN, self.stub)))
 
