@@ -36,8 +36,10 @@ class WebSocketTest(StubTest):
         super().setUp()
         self.begin("shop.test_feed")
 
-    def open(self, path: str = "/feed", *, stub: HTTPStub | None = None, **options: Any) -> ClientConnection:
-        """Open a WebSocket.
+    def open(
+        self, path: str = "/feed", *messages: str | bytes, stub: HTTPStub | None = None, **options: Any
+    ) -> ClientConnection:
+        """Open a WebSocket, and send messages.
 
         Not over TLS, where this client reads and writes in two threads at once, and one of its handshakes in a hundred
         is lost, with its own server, too.
@@ -45,7 +47,14 @@ class WebSocketTest(StubTest):
         to = stub or self.stub
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
-        return stack.enter_context(connect(f"{to.ws_url}{path}", open_timeout=HANG, close_timeout=HANG, **options))
+        client = stack.enter_context(connect(f"{to.ws_url}{path}", open_timeout=HANG, close_timeout=HANG, **options))
+        for message in messages:
+            client.send(message)
+        return client
+
+    def mismatch(self, *messages: str | bytes) -> None:
+        """A client sends what is not wanted, and is told so."""
+        self.assert_closed(self.open("/feed", *messages), 1008, "the test does not expect this message")
 
     def refuse(self, path: str = "/feed", **options: Any) -> tuple[int, str]:
         """Open a WebSocket in vain: the status and the body of the response."""
@@ -75,21 +84,19 @@ class ScriptTest(WebSocketTest):
         feed = self.stub.expect_websocket("/feed")
         feed.receive("hello").send("welcome").receive(b"\0\1").send(b"\1\0")
         feed.receive(json={"subscribe": "AAPL"}).send(json={"price": 1}).close(4000, "done")
+        received: list[str | bytes] = ["hello", b"\0\1", '{"subscribe": "AAPL"}']
+        sent: list[str | bytes] = ["welcome", b"\1\0", '{"price": 1}']
         client = self.open()
 
-        client.send("hello")
-        self.assertEqual("welcome", client.recv(HANG))
-        client.send(b"\0\1")
-        self.assertEqual(b"\1\0", client.recv(HANG))
-        client.send('{"subscribe": "AAPL"}')
-        self.assertEqual('{"price": 1}', client.recv(HANG))
+        for message, answer in zip(received, sent, strict=True):
+            client.send(message)
+            self.assertEqual(answer, client.recv(HANG))
         self.assert_closed(client, 4000, "done")
 
         self.stub.verify()
         (connection,) = feed.connections
         self.assertEqual(4000, connection.wait_closed(HANG))
-        self.assertEqual(["hello", b"\0\1", '{"subscribe": "AAPL"}'], connection.received)
-        self.assertEqual(["welcome", b"\1\0", '{"price": 1}'], connection.sent)
+        self.assertEqual((received, sent), (connection.received, connection.sent))
 
     def test_what_a_message_can_be_compared_with(self) -> None:
         """Patterns, predicates and combinators stand for many messages, and nothing for any."""
@@ -135,8 +142,7 @@ class ScriptTest(WebSocketTest):
     def test_pause(self) -> None:
         """What comes during a pause is received by the next step."""
         self.stub.expect_websocket("/feed").pause(0.01).receive("x").send("y")
-        client = self.open()
-        client.send("x")
+        client = self.open("/feed", "x")
         self.assertEqual("y", client.recv(HANG))
         self.stub.verify()
 
@@ -441,8 +447,7 @@ class ByHandTest(WebSocketTest):
     def test_after_a_script(self) -> None:
         """A test can go on where a script has ended."""
         feed = self.stub.expect_websocket("/feed").receive("login").send("welcome")
-        client = self.open()
-        client.send("login")
+        client = self.open("/feed", "login")
         self.assertEqual("welcome", client.recv(HANG))
         client.send("more")
         connection = feed.connection(HANG)
@@ -525,16 +530,13 @@ class FailureTest(WebSocketTest):
                 feed = self.stub.on_websocket("/feed")
                 for text, value in steps:
                     feed = feed.receive(text) if text is not None else feed.receive(json=value)
-                client = self.open()
-                client.send(message)
-                self.assert_closed(client, 1008, "the test does not expect this message")
+                self.mismatch(message)
                 self.assertIn(line, self.report())
 
     def test_a_script_that_does_not_end(self) -> None:
         """What must come and does not fails the test: the client has left, or has sent nothing more."""
         self.stub.expect_websocket("/feed").receive("a").receive("b").send("c")
-        client = self.open()
-        client.send("a")
+        client = self.open("/feed", "a")
         client.close(1001, "away")
         self.assertEqual(
             "#1: the WebSocket GET /feed did not come to the end of its script: "
@@ -560,14 +562,11 @@ class FailureTest(WebSocketTest):
     def test_a_message_too_many(self) -> None:
         """Where a script receives, it says all that comes; what may come may stop in the middle."""
         self.stub.on_websocket("/feed").receive("a").receive("b")
-        client = self.open()
-        client.send("a")
+        client = self.open("/feed", "a")
         client.close()
         self.assertEqual("", self.report())
         self.stub.on_websocket("/feed").receive("a")
-        client = self.open()
-        client.send("a")
-        client.send("b")
+        client = self.open("/feed", "a", "b")
         client.close()
         self.assertTrue(
             self.report().startswith("#2: the WebSocket GET /feed was sent 1 message that its script has no step for\n")
@@ -601,33 +600,26 @@ class FailureTest(WebSocketTest):
             with self.subTest(function=function.__name__):
                 self.begin("shop.test_function")
                 self.stub.on_websocket("/feed").reply_with(function)
-                client = self.open()
-                client.send("boom")
+                client = self.open("/feed", "boom")
                 self.assert_closed(client, 1011, "the function of the test has failed")
                 self.assertIn(reason, self.report())
         self.begin("shop.test_mismatch")
         self.stub.on_websocket("/feed").reply_with(lambda connection: connection.receive("a"))
-        client = self.open()
-        client.send("b")
-        self.assert_closed(client, 1008, "the test does not expect this message")
+        self.mismatch("b")
         self.assertIn("  step 1 of 1 is reply_with(the lambda in line ", self.report())
 
     def test_a_test_that_allows_it(self) -> None:
         """What is allowed to stay unmatched is allowed to go wrong."""
         self.stub.on_websocket("/feed").receive("a")
         with self.stub.allow_unmatched("GET", "/feed"):
-            client = self.open()
-            client.send("b")
-            self.assert_closed(client, 1008, "the test does not expect this message")
+            self.mismatch("b")
             self.stub._inspection.settle(HANG)
         self.assertEqual("", self.report())
 
     def test_secrets(self) -> None:
         """No report prints a secret of a message."""
         self.stub.on_websocket("/feed").receive(json={"token": "abcdef123456", "b": 2})
-        client = self.open()
-        client.send('{"token": "zyxwvu987654", "b": 1}')
-        self.assert_closed(client, 1008, "the test does not expect this message")
+        self.mismatch('{"token": "zyxwvu987654", "b": 1}')
         report = self.report()
         for secret in ("abcdef123456", "zyxwvu987654"):
             self.assertNotIn(secret, report)
@@ -732,8 +724,7 @@ class StopTest(WebSocketTest):
     def test_wait_until_satisfied(self) -> None:
         """Who waits until all is met waits for the scripts, too."""
         self.stub.expect_websocket("/feed").receive("a").receive("b")
-        client = self.open()
-        client.send("a")
+        client = self.open("/feed", "a")
         with self.assertRaisesRegex(AssertionError, r"did not come to the end of its script: it is open"):
             self.stub.wait_until_satisfied(0.05)
         client.send("b")
