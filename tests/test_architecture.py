@@ -166,26 +166,16 @@ class ArchitectureTest(unittest.TestCase):
         self.assertEqual([], [name for name in package.__all__ if not hasattr(package, name)])
 
     def test_docstrings(self) -> None:
-        """Each public class and function has a docstring, and each public method has one or inherits it."""
+        """Each public method has a docstring or inherits one; ruff holds those of functions and classes."""
         for module in SOURCES:
             loaded = importlib.import_module(f"{PACKAGE}.{module}".removesuffix(".__init__"))
-            public = [(name, found) for name, found in vars(loaded).items() if not name.startswith("_")]
-            for name, found in public:
-                if getattr(found, "__module__", "") != loaded.__name__ or not callable(found):
+            for name, found in inspect.getmembers(loaded, inspect.isclass):
+                if name.startswith("_") or found.__module__ != loaded.__name__:
                     continue
-                members = inspect.getmembers(found, inspect.isfunction) if isinstance(found, type) else []
+                members = [member for member in inspect.getmembers(found, inspect.isfunction) if member[0][0] != "_"]
+                ours = [member for member, function in members if function.__module__.startswith(PACKAGE)]
                 with self.subTest(module=module, name=name):
-                    self.assertTrue(inspect.getdoc(found))
-                    self.assertEqual(
-                        [],
-                        [
-                            member
-                            for member, function in members
-                            if not member.startswith("_")
-                            and function.__module__.startswith(PACKAGE)
-                            and not inspect.getdoc(getattr(found, member))
-                        ],
-                    )
+                    self.assertEqual([], [member for member in ours if not inspect.getdoc(getattr(found, member))])
 
     def test_nothing_waits_for_ever(self) -> None:
         """Nothing in the package sleeps, and every wait for a thread has a limit."""

@@ -6,8 +6,6 @@ import textwrap
 import unittest
 from typing import Any
 
-import requests
-
 from liveserver_testcase import (
     ClassServer,
     HTTPStubTestCase,
@@ -34,34 +32,11 @@ class ReportCase(NoLeaks):
 class ApplicationErrors(ReportCase):
     """What the application raised."""
 
-    def test_one(self) -> None:
-        """The traceback in the application comes first, then the request; it is placed at the test's def."""
-
-        def test(self: Any) -> None:
-            self.live.get("/boom?a=1")
-
-        self.assert_report(
-            """
-            Traceback (most recent call last):
-              File "apps.py", line N, in __call__
-                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
-              File "apps.py", line N, in _boom
-                raise RuntimeError("kaboom")
-            RuntimeError: kaboom
-
-            The above exception was the direct cause of the following exception:
-
-            Traceback (most recent call last):
-              File "test_messages.py", line N, in test
-                def test(self: Any) -> None:
-            AssertionError: the application raised an error:
-              GET /boom?a=1: RuntimeError: kaboom
-            """,
-            make_case(LiveServerTestCase, app=make_app(), test=test),
-        )
-
     def test_several(self) -> None:
-        """Each request is listed; a traceback that is the same as one before is not printed again."""
+        """Each request is listed; a traceback that is the same as one before is not printed again.
+
+        The traceback in the application comes first, and the report is placed at the test's def.
+        """
 
         def test(self: Any) -> None:
             for path in ("/boom", "/bang", "/boom"):
@@ -175,55 +150,6 @@ class ApplicationErrors(ReportCase):
         self.assertEqual(textwrap.dedent(wanted).strip("\n"), beginning)
 
 
-class LateErrors(ReportCase):
-    """What came to light when its test was over."""
-
-    def make_case(self, **members: Any) -> type[Any]:
-        """A class whose first test leaves something behind."""
-
-        def run(self: Any, result: Any = None) -> Any:
-            super(case, self).run(result)
-            if self.id().endswith("test_a"):
-                requests.get(self.live_url("/boom"), timeout=10)
-
-        case = make_case(LiveServerTestCase, app=make_app(), run=run, test_a=_nothing(), **members)
-        return case
-
-    def test_in_the_next_test(self) -> None:
-        """The next test reports it, and whose it is."""
-        self.assert_report(
-            """
-            Traceback (most recent call last):
-              File "apps.py", line N, in __call__
-                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
-              File "apps.py", line N, in _boom
-                raise RuntimeError("kaboom")
-            RuntimeError: kaboom
-
-            The above exception was the direct cause of the following exception:
-
-            Traceback (most recent call last):
-              File "test_messages.py", line N, in test
-                def test(self: Any) -> None:
-            AssertionError: left over from made.Case.test_a: the application raised an error:
-              GET /boom: RuntimeError: kaboom
-            """,
-            self.make_case(test_b=_nothing()),
-        )
-
-    def test_after_the_last_test(self) -> None:
-        """The class reports it, at its first line if it has one."""
-        outcome = run_case(self.make_case())
-        self.assertIn("ERROR: tearDownClass (made.Case)\n", outcome.printed)
-        wanted = """
-            The above exception was the direct cause of the following exception:
-
-            AssertionError: left over from made.Case.test_a: the application raised an error:
-              GET /boom: RuntimeError: kaboom
-            """
-        self.assertTrue(outcome.report.endswith(textwrap.dedent(wanted).strip("\n")), outcome.report)
-
-
 class ClassErrors(ReportCase):
     """What keeps a class from running."""
 
@@ -265,18 +191,6 @@ method create_app()
             make_case(LiveServerTestCase, test=_nothing(), create_app=classmethod(create_app)),
         )
 
-    def test_set_up_class_without_super(self) -> None:
-        self.assert_report(
-            """
-            Traceback (most recent call last):
-              File "test_messages.py", line N, in test
-                def test(self: Any) -> None:
-            liveserver_testcase.errors.ServerNotStarted: made.Case.test_it ran without its servers: no setUpClass() \
-has started the servers of Case; if the class overrides setUpClass(), it must call super().setUpClass() first
-            """,
-            make_case(LiveServerTestCase, test=_nothing(), setUpClass=classmethod(lambda cls: None)),
-        )
-
     def test_two_servers_of_one_name(self) -> None:
         servers = classmethod(lambda cls: [ClassServer("toy", list), ClassServer("toy", list)])
         self.assert_report(
@@ -312,31 +226,6 @@ class BrokenServers(ReportCase):
         """A class with a server of which these methods are overridden."""
         part = type("Part", (ClassServer,), methods)
         return make_case(ServerTestCase, test=_nothing(), class_servers=classmethod(lambda cls: [part("toy", Quiet)]))
-
-    def test_judging(self) -> None:
-        """An exception in ``problems()`` is an error of the test that names the server."""
-
-        def problems(self: Any) -> list[Problem]:
-            raise KeyError("oh")
-
-        case = self.make_case(problems=problems)
-        self.assertEqual({"run": 1, "errors": 1}, run_case(case).summary)
-        self.assert_report(
-            """
-            Traceback (most recent call last):
-              File "test_messages.py", line N, in problems
-                raise KeyError("oh")
-            KeyError: 'oh'
-
-            The above exception was the direct cause of the following exception:
-
-            Traceback (most recent call last):
-              File "test_messages.py", line N, in test
-                def test(self: Any) -> None:
-            liveserver_testcase.errors.LiveServerTestCaseError: problems() of the server 'toy' raised KeyError: 'oh'
-            """,
-            case,
-        )
 
     def test_stopping(self) -> None:
         """An exception in ``stop()`` is an error of the class."""

@@ -131,6 +131,10 @@ class PlantedMistakes(NoLeaks):
 
         live, above, module = LiveServerTestCase, "Case.create_app() is called for the class", "tests.no_such_module"
         none, late = classmethod(nothing), classmethod(coroutine)
+        no_setting = (
+            "UsageError: Case.live_prot = 8000 is no setting, and would do nothing: did you mean live_port? "
+            "If it is an attribute of your own, give it another name."
+        )
         is_none, is_late = "Case.create_app() returned None", "Case.create_app() is a coroutine function"
         self.check(
             ("08 no super()", live, {"setUpClass": none}, ("it must call super().setUpClass() first",)),
@@ -143,7 +147,7 @@ class PlantedMistakes(NoLeaks):
             ("13 a method", live, {"app": app_method}, ("Case.app is a method with self", "create_app()")),
             ("13 a property", live, {"app": property(method)}, ("Case.app is a property with self", "create_app()")),
             ("14 no module", live, {"app": f"{module}:app"}, (f"there is no module {module!r}",)),
-            ("16 no setting", live, {"live_prot": 8000}, ("live_prot = 8000 is no setting", "mean live_port?")),
+            ("16 no setting", live, {"live_prot": 8000}, (no_setting,)),
         )
         with mock.patch("importlib.import_module", side_effect=ZeroDivisionError("by zero")):
             raises = "importing tests.integration.apps raised ZeroDivisionError: by zero"

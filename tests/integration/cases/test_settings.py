@@ -37,17 +37,6 @@ class Settings(ServerTestCase):
 class Spelling(NoLeaks):
     """Class attributes that look like settings."""
 
-    def test_misspelt(self) -> None:
-        """One that is misspelt would do nothing, and is refused."""
-        for name, meant in (("live_modes", "live_mode"), ("live_stop_timout", "live_stop_timeout")):
-            with self.subTest(name=name):
-                case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **{name: 1})
-                self.assertIn(
-                    f"UsageError: Case.{name} = 1 is no setting, and would do nothing: did you mean {meant}? "
-                    "If it is an attribute of your own, give it another name.",
-                    run_case(case).report,
-                )
-
     def test_of_ones_own(self) -> None:
         """Attributes and methods of a class's own are left alone, whatever they are called."""
         own = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import unittest
 
@@ -23,28 +24,10 @@ class Together:
         self.assertEqual(self.live.get("/").text, f"{self.stub.url} {self.smtp.port}")
 
 
-class OrderABC(Together, LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
-    pass
-
-
-class OrderACB(Together, LiveServerTestCase, SMTPTestCase, HTTPStubTestCase):
-    pass
-
-
-class OrderBAC(Together, HTTPStubTestCase, LiveServerTestCase, SMTPTestCase):
-    pass
-
-
-class OrderBCA(Together, HTTPStubTestCase, SMTPTestCase, LiveServerTestCase):
-    pass
-
-
-class OrderCAB(Together, SMTPTestCase, LiveServerTestCase, HTTPStubTestCase):
-    pass
-
-
-class OrderCBA(Together, SMTPTestCase, HTTPStubTestCase, LiveServerTestCase):
-    pass
+MIXINS = (LiveServerTestCase, HTTPStubTestCase, SMTPTestCase)
+for bases in itertools.permutations(MIXINS):
+    name = "Order" + "".join("ABC"[MIXINS.index(base)] for base in bases)
+    globals()[name] = type(name, (Together, *bases), {"__module__": __name__})
 
 
 class Forgetful(LiveServerTestCase):

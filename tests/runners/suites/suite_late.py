@@ -118,46 +118,32 @@ class BetweenWithSkips(Between):
         self.live.get("/")
 
 
+def left_over(case: str) -> ClassError:
+    """What a class says whose last test has left something."""
+    return ClassError("tearDownClass", [f"left over from tests.runners.suites.suite_late.{case}.test_a: ", *RAISED])
+
+
 class AfterTheLast(Between):
     callers = ("test_a",)
-    class_error = ClassError(
-        "tearDownClass",
-        ["left over from tests.runners.suites.suite_late.AfterTheLast.test_a: ", *RAISED],
-    )
+    class_error = left_over("AfterTheLast")
 
     @expect("passed")
     def test_a(self):
         self.live.get("/")
 
 
-class AfterTheLastForgetful(Between):
-    callers = ("test_a",)
-    class_error = ClassError(
-        "tearDownClass",
-        ["left over from tests.runners.suites.suite_late.AfterTheLastForgetful.test_a: ", *RAISED],
-    )
+class AfterTheLastForgetful(AfterTheLast):
+    class_error = left_over("AfterTheLastForgetful")
 
     @classmethod
     def tearDownClass(cls) -> None:
         pass
 
-    @expect("passed")
-    def test_a(self):
-        self.live.get("/")
 
-
-class AfterASkippedLast(Between):
+class AfterASkippedLast(AfterTheLast):
     """What was kept because of a skipped test is not lost."""
 
-    callers = ("test_a",)
-    class_error = ClassError(
-        "tearDownClass",
-        ["left over from tests.runners.suites.suite_late.AfterASkippedLast.test_a: ", *RAISED],
-    )
-
-    @expect("passed")
-    def test_a(self):
-        self.live.get("/")
+    class_error = left_over("AfterASkippedLast")
 
     @expect("skipped", "not now")
     def test_b(self):
