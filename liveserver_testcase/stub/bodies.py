@@ -1,4 +1,4 @@
-"""The body of a reply, its type and its headers, from what a test author writes.  Pure, but for reading a file."""
+"""The body of a reply, its type and its headers, of what a test author writes; what cannot be sent is a `UsageError`."""
 
 from __future__ import annotations
 
@@ -72,9 +72,6 @@ def make_content(body: object, options: Mapping[str, Any], named: str | None) ->
         body: The positional one.
         options: Those of `ReplyOptions` that were given.
         named: The Content-Type that the author has named.
-
-    Raises:
-        UsageError: There are two, or it cannot be sent.
     """
     given = {"body": body, **{name: options[name] for name in _MAKERS if name in options}}
     given = {name: value for name, value in given.items() if value is not None or name == "json"}
@@ -180,11 +177,7 @@ _NEEDED = ("connection", "content-length", "transfer-encoding")  # they say wher
 
 
 def make_pairs(headers: Headers | None, what: str = "headers") -> list[tuple[str, str]]:
-    """Headers as pairs.
-
-    Raises:
-        UsageError: They are none.
-    """
+    """Headers as pairs."""
     made, left_out = split_headers(headers, what)
     if left_out:
         raise UsageError(f"{what} have None for {quote(left_out[0])}, and there is nothing to leave out")
@@ -192,11 +185,7 @@ def make_pairs(headers: Headers | None, what: str = "headers") -> list[tuple[str
 
 
 def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[tuple[str, str]], list[str]]:
-    """Headers as pairs, and the names, in lower case, of those that are to be left out.
-
-    Raises:
-        UsageError: They are none.
-    """
+    """Headers as pairs, and the names, in lower case, of those that are to be left out."""
     if isinstance(headers, MultiDict):
         pairs: Any = headers.items(multi=True)
     else:
@@ -220,11 +209,7 @@ def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[
 
 
 def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
-    """A Set-Cookie header for each cookie.
-
-    Raises:
-        UsageError: One of them cannot be set.
-    """
+    """A Set-Cookie header for each cookie."""
     pairs = cookies.items() if isinstance(cookies, Mapping) else () if cookies is None else cookies
     if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
         raise UsageError(f"cookies are {quote(cookies)}; wanted a mapping, or pairs of name and value")

@@ -149,11 +149,7 @@ class StubConnection(HTTPConnection):
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def inject_fault(self, plan: FaultPlan) -> NoReturn:
-        """Fail as planned, as far as it is about the connection, whatever has been sent before.
-
-        Raises:
-            ClientDisconnected: Always.
-        """
+        """Fail as planned, as far as it is about the connection, whatever has been sent before."""
         self._stop_reading()
         effect = plan.effect
         if effect.data:
@@ -194,14 +190,10 @@ class StubConnection(HTTPConnection):
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def pause(self, seconds: float | None, wake: Wake | None = None) -> bool:
-        """Wait, with an eye on the client and on the stub's stop; whoever waits for the test to settle need not.
-
-        Args:
-            seconds: How long at most; None for as long as it takes.
-            wake: What ends the wait besides.
+        """Wait, with an eye on the client; whoever waits for the test to settle does not wait for this.
 
         Returns:
-            True when the time is over, or ``wake`` was set; False when the stub stops.
+            True when the time is over, if there is one, or ``wake`` was set; False when the stub stops.
 
         Raises:
             ClientDisconnected: The client has left.
@@ -259,13 +251,9 @@ class StubConnection(HTTPConnection):
     def receive_or_wake(self, seconds: float | None, wake: Wake) -> bytes | None:
         """Wait until the client of a connection that was taken over has sent something, and take it.
 
-        Args:
-            seconds: How long at most; None for as long as it takes.
-            wake: What ends the wait besides; it is cleared.
-
         Returns:
-            What the client has sent, empty if it has left; None if there is nothing, since the time is over, ``wake``
-            was set, or the stub stops.
+            What it has sent, empty if it has left; None if there is nothing, since the time is over, ``wake`` was set
+            (which is cleared), or the stub stops.
         """
         if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             self.rest()
@@ -339,11 +327,7 @@ def _poll(wanted: Mapping[Wake | socket.socket, int], seconds: float | None) -> 
 
 
 class HandlerLoop:
-    """Runs coroutines for threads that wait for them, in a thread that starts with the first one.
-
-    Args:
-        name: What the thread is called.
-    """
+    """Runs coroutines for threads that wait for them, in a thread of this name that starts with the first one."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -201,9 +201,6 @@ class FaultPlan:
         Args:
             reply: What goes wrong.
             exchange: The request that it answers; None where only what holds for every request is known.
-
-        Raises:
-            UsageError: Nothing would be.
         """
         effect, is_of_body, why = self.effect, self.point is FaultPoint.RESPONSE_BODY, ""
         # What comes in pieces is cut at its end, too: the last chunk is missing.
@@ -234,11 +231,7 @@ class FaultPlan:
 def plan_fault(
     fault: Fault, at: FaultPoint | None = None, after_bytes: int | None = None, *, has_request: bool = True
 ) -> FaultPlan:
-    """Plan what goes wrong with a request that an expectation matches, or with a connection before there is one.
-
-    Raises:
-        UsageError: There is no such fault or point, or it makes no sense there.
-    """
+    """Plan what goes wrong with a request that an expectation matches, or with a connection before there is one."""
     if not isinstance(fault, Fault):
         raise UsageError(f"fault is {quote(fault)}; wanted one of {', '.join(map(str, Fault))}")
     points = _EFFECTS[fault].points

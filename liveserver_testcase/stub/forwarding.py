@@ -76,9 +76,6 @@ class ForwardingResponder:
         url: Its base URL; what it has of a path stands before that of the request.
         timeout: Seconds without a byte from it.
         ca_file: What must be trusted to verify it, as a path; the system's by default.
-
-    Raises:
-        UsageError: It is no such URL.
     """
 
     def __init__(self, url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> None:

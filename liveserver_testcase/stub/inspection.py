@@ -50,11 +50,7 @@ class Failure(NamedTuple):
 
 
 def refuse_in_loop(what: str, async_name: str) -> None:
-    """Refuse to have ``what``, such as ``stub.take_request()``, block an event loop.
-
-    Raises:
-        UsageError: One runs in this thread; the message says what to write instead.
-    """
+    """Refuse to have ``what``, such as ``stub.take_request()``, block an event loop."""
     if runs_loop():
         raise UsageError(
             f"{what} would block the event loop that runs here, and with it the code that it waits for: "
@@ -261,21 +257,13 @@ class Inspection:
         return Failure(f"{lead}{when}{what}", error)
 
     def raise_failures(self) -> None:
-        """Fail if anything is held against this test.
-
-        Raises:
-            AssertionError: The report; its cause is what a handler raised, if one did.
-        """
+        """Fail if anything is held against this test."""
         failures = self.take_failures()
         if failures:
             raise AssertionError("\n\n".join(failure.text for failure in failures)) from failures[0].error
 
     def check_met(self, expectations: Sequence[Expectation], *, stop_on_unmatched: bool = False) -> None:
-        """Fail unless these expectations are met, or if a wait for them was stopped by an unmatched request.
-
-        Raises:
-            AssertionError: The report.
-        """
+        """Fail unless these expectations are met, or if a wait for them was stopped by an unmatched request."""
         traffic = self.traffic
         scripts = self._explain_scripts(traffic, expectations, once=False)
         report = explain_failure(traffic, [], expectations, more=[*scripts])
@@ -289,17 +277,16 @@ class Inspection:
     # -- waits -----------------------------------------------------------------------------------------------------
 
     def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
-        """Wait until ``predicate()`` is true; asked again whenever something has come or was answered.
+        """Wait until ``predicate()`` is true, and return that; it is asked again whenever something has come or ended.
 
         Args:
             predicate: Its first true result is returned.
             timeout: Seconds; None for the stub's ``timeout``.
             what: What is waited for, for the message.
-            async_name: What to write on an event loop.
+            async_name: What to write on an event loop, which this refuses to block.
 
         Raises:
             AssertionError: It did not become true.
-            UsageError: It would block a running event loop.
         """
         refuse_in_loop("this wait", async_name)
         seconds = self.get_seconds(timeout)
@@ -311,11 +298,7 @@ class Inspection:
         return self._check(await self._engine.journal.wait_for_async(predicate, seconds), what, seconds)
 
     def get_seconds(self, timeout: float | None) -> float:
-        """How long a wait lasts that was given this ``timeout``.
-
-        Raises:
-            UsageError: It is no time.
-        """
+        """How long a wait lasts that was given this ``timeout``."""
         return self.timeout if timeout is None else check_seconds("timeout", timeout)
 
     def _check(self, result: T | None, what: str, seconds: float) -> T:

@@ -72,9 +72,6 @@ def make_from(value: object, whose: str = "") -> Reply:
         value: A `Reply`; a status; bytes, text or an iterator; a dict or list, sent as JSON; ``(body, status)``,
             ``(body, headers)`` or ``(body, status, headers)``; a werkzeug ``Response``.
         whose: Who gave it, for the message.
-
-    Raises:
-        UsageError: It is none of these.
     """
     if isinstance(value, Reply):
         return value
@@ -204,11 +201,7 @@ class SequenceResponder:
             raise UsageError(f"then is {quote(self.then)}; wanted {', '.join(map(repr, get_args(Then)))}")
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """Return the reply whose turn it is, in the order in which the requests were matched.
-
-        Raises:
-            UsageError: There is none left.
-        """
+        """Return the reply whose turn it is, in the order in which the requests were matched."""
         turn, known = max(0, request.turn - self.get_first_turn()), len(self.answers)
         if turn >= known:
             if self.then == "fail":
@@ -224,9 +217,6 @@ class FunctionResponder:
     """Asks a function of the test's, or an object whose ``reply_to`` is one.
 
     It is called with the request and, by name, with those path parameters that it has arguments for.
-
-    Raises:
-        UsageError: It cannot be called.
     """
 
     def __init__(self, function: Callable[..., object] | Responder) -> None:
@@ -273,11 +263,7 @@ def describe_function(function: Callable[..., object]) -> str:
 
 
 def call_wsgi(app: WSGIApplication, request: RecordedRequest) -> Reply:
-    """Return what a WSGI application answers; a body whose length it does not announce comes as it gives it.
-
-    Raises:
-        UsageError: It is not what it announces, or what WSGI allows.
-    """
+    """Return what a WSGI application answers; a body whose length it does not announce comes as it gives it."""
     from werkzeug.test import run_wsgi_app  # loaded for the first such answer
 
     def check_pieces() -> Iterator[bytes]:
@@ -318,11 +304,7 @@ class Chunked(enum.Enum):
 
 @dataclass(eq=False)
 class ServedContent:
-    """What `Script.serve_content` was given, and the answer that is made of it.
-
-    Raises:
-        UsageError: One of these cannot be sent.
-    """
+    """What `Script.serve_content` was given, and the answer that is made of it."""
 
     content: Content = ""
     code: int = 200

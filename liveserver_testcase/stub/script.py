@@ -131,12 +131,8 @@ class Script(KnownAttributes):
             times: ``n`` for exactly n, ``(low, high)``, ``at_least(n)``, ``at_most(n)``, None for at least once, 0 for
                 never: see `forbid`.
 
-        Returns:
-            The expectation; say what it answers by its ``reply()``, ``reply_with()``, ….
-
         Raises:
             UsageError: No request can match, or ``times`` is none of these.
-            TypeError: An unknown keyword; the message names the nearest.
         """
         return self._write(method, path, criteria, parse_times(times), name=name, state=state)
 
@@ -151,15 +147,7 @@ class Script(KnownAttributes):
         state: str | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> Expectation:
-        """Fail the test if a request like this comes, whatever else would answer it.
-
-        Args:
-            method: See `on`; so for the rest.
-
-        Raises:
-            UsageError: No request can match.
-            TypeError: An unknown keyword; the message names the nearest.
-        """
+        """Fail the test if a request like this comes, whatever else would answer it; for its arguments see `on`."""
         return self._write(method, path, criteria, (0, 0), name=name, state=state)
 
     @_suggest_all
@@ -221,7 +209,6 @@ class Script(KnownAttributes):
 
         Raises:
             UsageError: No handshake can match, ``times`` says that one must come, or websockets is not installed.
-            TypeError: An unknown keyword; the message names the nearest.
         """
         often = parse_limit(times)
         return self._write_websocket(path, criteria, often, subprotocols, must_finish=False, name=name, state=state)
@@ -244,12 +231,8 @@ class Script(KnownAttributes):
             path: See `on_websocket`; so for what is not named here.
             times: See `expect`.
 
-        Returns:
-            The expectation; say by its ``receive()``, ``send()``, … what is exchanged.
-
         Raises:
             UsageError: No handshake can match, ``times`` is no number of times, or websockets is not installed.
-            TypeError: An unknown keyword; the message names the nearest.
         """
         often = parse_times(times)
         return self._write_websocket(path, criteria, often, subprotocols, must_finish=True, name=name, state=state)
@@ -289,7 +272,6 @@ class Script(KnownAttributes):
 
         Raises:
             UsageError: No request can match.
-            TypeError: An unknown keyword; the message names the nearest.
         """
         return Defaults(self, criteria, prefix, reply_headers)
 
@@ -318,7 +300,6 @@ class Script(KnownAttributes):
 
         Raises:
             UsageError: One of these cannot be sent.
-            TypeError: An unknown keyword; the message names the nearest.
         """
         self._registry.serve(ServedContent(content, code, headers, chunked, cookies, delay, show_post_vars))
 

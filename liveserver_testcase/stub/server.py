@@ -245,8 +245,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             The environment of this process, with the variables for proxies and certificate authorities set.
 
         Raises:
-            UsageError: It has no hosts.
-            ServerNotStarted: The port was left to the system, which chooses at the first start.
+            UsageError: See `proxy_url`.
         """
         return {**os.environ, **self._make_proxy("proxy_environ()").make_variables()}
 
@@ -257,8 +256,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         addresses stay direct.  In the end the environment is what it was.
 
         Raises:
-            UsageError: It has no hosts.
-            ServerNotStarted: The port was left to the system, which chooses at the first start.
+            UsageError: See `proxy_url`.
         """
         return use_proxy(self._make_proxy("as_proxy()"))
 
@@ -648,16 +646,9 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         return self._engine.go_down()
 
     def blackhole(self) -> Outage:
-        """Close every connection and answer no attempt to connect, as behind a firewall.
+        """Close every connection and answer no attempt to connect, as behind a firewall; see `refuse_connections`.
 
         Where the system cannot do that, which is on Windows, connections are refused.
-
-        Returns:
-            What ends it, by a ``with`` block or by ``end()``; else it ends with the test.
-
-        Raises:
-            ServerNotStarted: The stub does not run.
-            UsageError: It cannot be reached already.
         """
         return self._engine.go_down(blackhole=True)
 

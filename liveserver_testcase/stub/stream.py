@@ -58,11 +58,7 @@ class Stream:
     keep_open: bool = False  # whether the response stays open when the items are used up
 
     def open(self, request: RecordedRequest) -> Iterator[object] | AsyncIterator[object]:
-        """Begin to give the items for ``request``.
-
-        Raises:
-            UsageError: The function gave nothing that can be iterated over.
-        """
+        """Begin to give the items for ``request``."""
         items = self.source(request)
         if isinstance(items, AsyncIterable):
             return aiter(items)
@@ -89,11 +85,7 @@ def make_single_stream(items: Iterator[object] | AsyncIterator[object]) -> Strea
 def make_stream(
     source: StreamSource, encode: Callable[[object], bytes | Pause] | None = None, *, keep_open: bool = False
 ) -> Stream:
-    """Make a stream of what a test author gives.
-
-    Raises:
-        UsageError: It is nothing that gives pieces.
-    """
+    """Make a stream of what a test author gives."""
     encode = encode or encode_piece
     check_switch("keep_open", keep_open)
     if isinstance(source, Iterator | AsyncIterator):
@@ -128,11 +120,7 @@ def takes_arguments(function: Callable[..., Any]) -> bool:
 
 
 def encode_piece(item: object) -> bytes | Pause:
-    """A piece of a stream as it is sent.
-
-    Raises:
-        UsageError: It is neither bytes nor text, nor a `Pause`.
-    """
+    """A piece of a stream as it is sent."""
     if isinstance(item, str):
         return item.encode()
     if isinstance(item, bytes | bytearray | memoryview):
@@ -151,9 +139,6 @@ def format_event(item: object) -> bytes | Pause:
     Args:
         item: A str, which is its data; a mapping with ``data``, ``event``, ``id``, ``retry`` and ``comment``, where
             data that is no str is sent as JSON; bytes, which are sent as they are; or a `Pause`.
-
-    Raises:
-        UsageError: It is none of these, or has a line end where none can be.
     """
     if isinstance(item, bytes | Pause):
         return item
