@@ -184,7 +184,7 @@ class Journal(Generic[E]):
         The predicate is called in this thread and without the journal's lock, so it may call any method of the journal.
 
         Returns:
-            The predicate's last result: the first true one, or after ``timeout`` seconds a false one.
+            The predicate's last result, the first true one, or after ``timeout`` seconds a false one.
         """
         deadline = monotonic() + timeout
         with self._lock:

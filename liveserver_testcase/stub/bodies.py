@@ -1,4 +1,4 @@
-"""The body of a reply, its type and its headers, of what a test author writes; what cannot be sent is a `UsageError`."""
+"""The body of a reply, its type and its headers, of what an author writes; what cannot be sent is a `UsageError`."""
 
 from __future__ import annotations
 

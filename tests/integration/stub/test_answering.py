@@ -234,19 +234,14 @@ class HandlerTest(ErrorTest):
 class HookTest(ErrorTest):
     """`after`."""
 
-    def test_it_sees_both(self) -> None:
-        """Request and reply, and may give another one."""
-        self.stub.on().reply(200, b"a").after(lambda request, reply: Reply(201, reply.body + request.method.encode()))
-        answer = self.send()
-        self.assertEqual((201, b"aGET"), (answer.status, answer.body))
-
     def test_several(self) -> None:
-        """In their order; None leaves the reply as it is, and what views return is understood."""
+        """In their order, with request and reply; None leaves that as it is, and what views return is understood."""
         seen: list[int] = []
         self.stub.on().after(lambda _, reply: seen.append(reply.status)).reply(202).after(
-            lambda _, reply: ("x", reply.status + 1)
+            lambda request, reply: (request.method, reply.status + 1)
         ).after(lambda _, reply: seen.append(reply.status))
-        self.assertEqual((203, [202, 203]), (self.send().status, seen))
+        answer = self.send()
+        self.assertEqual((203, b"GET", [202, 203]), (answer.status, answer.body, seen))
 
     def test_the_reply_stays_what_it_is(self) -> None:
         """A hook that changes what is sent changes it for one request (a trap of other tools)."""

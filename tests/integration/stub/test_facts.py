@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import pickle
 import weakref
 
 from liveserver_testcase import HTTPStub, RecordedRequest, UsageError
@@ -93,13 +92,6 @@ class FactsTest(WireTest):
                 f"{function.__name__}() got an unexpected keyword argument 'quer'. Did you mean 'query'?",
                 str(caught.exception),
             )
-
-    def test_it_is_no_thing_to_pickle(self) -> None:
-        """Neither is the stub: what to do instead is said."""
-        with self.assertRaisesRegex(
-            TypeError, "cannot be pickled or copied: it is a socket and threads of this process"
-        ):
-            pickle.dumps(self.stub)
 
     def test_what_a_handler_keeps(self) -> None:
         """An environ can be made again and again, with the body to be read from its beginning."""

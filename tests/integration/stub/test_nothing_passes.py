@@ -94,34 +94,26 @@ class RaisedTest(StubTest):
                 result = run_test(body)
                 self.assertEqual(([], []), (result.failures, result.errors))
 
-    def test_failure_report(self) -> None:
-        """It is there for whoever looks after a stub otherwise."""
-        self.stub.on().reply_with(boom)
-        self.send("GET", "/x")
-        self.assertRegex(self.stub.failure_report(), "^GET /x could not be answered: ValueError: boom$")
+    def test_who_is_told(self) -> None:
+        """The report of a stub that is used alone, or who takes the errors; nobody after `reset`; the next test."""
 
-    def test_what_was_taken_is_not_held(self) -> None:
-        """Who wants the error takes it."""
-        self.stub.on().reply_with(boom)
-        self.send("GET", "/x")
+        def fail(name: str) -> None:
+            self.begin(name)
+            self.stub.on().reply_with(boom)
+            self.send("GET", "/x")
+
+        fail("shop.test_a")
+        self.assertRegex(self.stub.failure_report(), "^GET /x could not be answered: ValueError: boom$")
+        fail("shop.test_b")
         self.assertEqual(["boom"], [str(error) for _, error in self.take_errors()])
         self.stub.verify()
-
-    def test_reset_forgets_it(self) -> None:
-        """As it forgets what was not answered."""
-        self.stub.on().reply_with(boom)
-        self.send("GET", "/x")
+        fail("shop.test_c")
         self.stub.reset()
         self.stub.verify()
-
-    def test_of_an_earlier_test(self) -> None:
-        """It names its test."""
-        self.begin("shop.test_a")
-        self.stub.on().reply_with(boom)
-        self.send("GET", "/x")
-        self.begin("shop.test_b")
+        fail("shop.test_d")
+        self.begin("shop.test_e")
         self.stub.verify()
-        self.assertRegex(self.late_report(), r"^left over from shop\.test_a: GET /x could not be answered")
+        self.assertRegex(self.late_report(), r"^left over from shop\.test_d: GET /x could not be answered")
 
 
 class UnreadableTest(WireTest):

@@ -62,21 +62,12 @@ class SettingsTest(NoLeaks):
         self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
         self.assertIn("UsageError: Case.stub_unmatched is 404; wanted a Reply", outcome.report)
 
-    def test_limits_reach_the_stub(self) -> None:
-        """Journal, bodies, keep-alive, time."""
+    def test_they_reach_the_stub(self) -> None:
+        """Journal, bodies, keep-alive, time; of TLS the client needs the stub's ``ca_file`` only."""
 
         def test(self: Stub) -> None:
-            stub = self.stub
-            limits = stub.journal.limit, stub.body_limit, stub.keep_alive, stub.timeout
+            limits = self.stub.journal.limit, self.stub.body_limit, self.stub.keep_alive, self.stub.timeout
             self.assertEqual((5, 100, False, 0.25), limits)
-
-        settings = {"stub_journal_limit": 5, "stub_body_limit": 100, "stub_keep_alive": False, "stub_timeout": 0.25}
-        self.assertEqual({"run": 1}, run(test, **settings).summary)
-
-    def test_tls(self) -> None:
-        """True is enough, and the client needs the stub's ``ca_file`` only."""
-
-        def test(self: Stub) -> None:
             self.assertTrue(self.stub.url.startswith("https://"))
             self.stub.expect("GET", "/x").reply(200)
             connection = http.client.HTTPSConnection(
@@ -86,7 +77,8 @@ class SettingsTest(NoLeaks):
             connection.request("GET", "/x")
             self.assertEqual(200, connection.getresponse().status)
 
-        self.assertEqual({"run": 1}, run(test, stub_tls=True).summary)
+        settings = {"stub_journal_limit": 5, "stub_body_limit": 100, "stub_keep_alive": False, "stub_timeout": 0.25}
+        self.assertEqual({"run": 1}, run(test, stub_tls=True, **settings).summary)
 
 
 class SchemeTest(NoLeaks):
