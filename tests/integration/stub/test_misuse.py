@@ -23,7 +23,9 @@ from tests.integration.stub.support import StubTest
 from tests.integration.stub.wire import WireTest, get
 from tests.support import HANG
 
-Calls = tuple[Callable[[Any], object], ...]
+Given = tuple[tuple[Any, ...], dict[str, Any]]
+Calls = tuple[Given | Callable[[Any], object], ...]
+"""What a verb is called with; or a function of the object whose verb it is."""
 
 # What is no verb of a test's: what the engine calls, and what takes nothing that could be wrong.
 _OF_THE_ENGINE: Mapping[type, set[str]] = {
@@ -35,52 +37,29 @@ _OF_THE_ENGINE: Mapping[type, set[str]] = {
 _TIMEOUTS: tuple[Any, ...] = (-1, "1", True)
 
 
-def _with_criteria(verb: str, *path: str) -> Calls:
+def given(*args: Any, **kwargs: Any) -> Given:
+    """What a verb is called with."""
+    return args, kwargs
+
+
+def _with_criteria(*where: str) -> Calls:
     return (
-        lambda of: getattr(of, verb)(*path, jsn=1),
-        lambda of: getattr(of, verb)(*path, json=1, form={"a": "b"}),
-        lambda of: getattr(of, verb)(*path, host="a b"),
-        lambda of: getattr(of, verb)(*path, query={"a": object()}),
-        lambda of: getattr(of, verb)(*path, where=5),
-        lambda of: getattr(of, verb)(*path, headers=5),
-    )
+        given(*where, jsn=1), given(*where, json=1, form={"a": "b"}), given(*where, host="a b"),
+        given(*where, query={"a": object()}), given(*where, where=5), given(*where, headers=5),
+    )  # fmt: skip
 
 
-def _script(verb: str) -> Calls:
-    of_method = () if verb in ("on", "expect", "forbid") else (lambda of: getattr(of, verb)("no slash"),)
-    if verb not in ("on", "expect", "forbid"):
-        return (*_with_criteria(verb, "/"), *of_method, lambda of: getattr(of, verb)("/", times=-1))
-    return (
-        *_with_criteria(verb, "GET", "/"),
-        lambda of: getattr(of, verb)("get", "/"),
-        lambda of: getattr(of, verb)("GET", "no slash"),
-        lambda of: getattr(of, verb)("GET", "/", state="paid"),
-        lambda of: getattr(of, verb)("GET", "/", name=5),
-        lambda of: getattr(of, verb)(method="GET"),
-    )
-
-
-def _timeouts(verb: str) -> Calls:
-    return tuple((lambda of, wrong=wrong: getattr(of, verb)(timeout=wrong)) for wrong in _TIMEOUTS)
-
-
-def _content(verb: str) -> Calls:
-    return (
-        lambda of: getattr(of, verb)(99),
-        lambda of: getattr(of, verb)("404"),
-        lambda of: getattr(of, verb)(200, {"a": 1}),
-        lambda of: getattr(of, verb)(200, [b"a"]),
-        lambda of: getattr(of, verb)(200, "a", json=1),
-        lambda of: getattr(of, verb)(204, "a"),
-        lambda of: getattr(of, verb)(Reply(200), b"a"),
-        lambda of: getattr(of, verb)(200, headers={"X": 1}),
-        lambda of: getattr(of, verb)(200, delay=-1),
-        lambda of: getattr(of, verb)(200, "a", throttle=float("inf")),
-        lambda of: getattr(of, verb)(200, headers=0),
-        lambda of: getattr(of, verb)(200, cookies=False),
-        lambda of: getattr(of, verb)(200, jsn=1),
-        lambda of: getattr(of, verb)(200, "a", content_type="a/b", headers={"Content-Type": None}),
-    )
+_WRONG_TIMEOUTS: Calls = tuple(given(timeout=wrong) for wrong in _TIMEOUTS)
+_SCRIPT: Calls = (
+    *_with_criteria("GET", "/"), given("get", "/"), given("GET", "no slash"), given("GET", "/", state="paid"),
+    given("GET", "/", name=5), given(method="GET"),
+)  # fmt: skip
+_CONTENT: Calls = (
+    given(99), given("404"), given(200, {"a": 1}), given(200, [b"a"]), given(200, "a", json=1), given(204, "a"),
+    given(Reply(200), b"a"), given(200, headers={"X": 1}), given(200, delay=-1),
+    given(200, "a", throttle=float("inf")), given(200, headers=0), given(200, cookies=False), given(200, jsn=1),
+    given(200, "a", content_type="a/b", headers={"Content-Type": None}),
+)  # fmt: skip
 
 
 def _enter_twice(of: HTTPStub) -> None:
@@ -90,153 +69,114 @@ def _enter_twice(of: HTTPStub) -> None:
 
 _DOCUMENT = {"openapi": "3.0.0", "info": {"title": "Shop", "version": "1"}, "paths": {}}
 _STUB: Mapping[str, Calls] = {
-    **{verb: _script(verb) for verb in ("on", "expect", "forbid")},
-    **{verb: _script(verb) for verb in ("get", "post", "put", "patch", "delete", "head", "options")},
-    **{
-        verb: (
-            *_with_criteria(verb, "/"), lambda of, verb=verb: getattr(of, verb)("no slash"),
-            lambda of, verb=verb: getattr(of, verb)("/", times=-1),
-            lambda of, verb=verb: getattr(of, verb)("/", name=5),
-            lambda of, verb=verb: getattr(of, verb)("/", subprotocols=5),
-            lambda of, verb=verb: getattr(of, verb)("/", subprotocols=[""]),
-            lambda of, verb=verb: getattr(of, verb)("/", subprotocol="v1"),
-        )
-        for verb in ("on_websocket", "expect_websocket")
-    },
-    "allow_unmatched": tuple(
-        (lambda of, call=call: call(of).__enter__()) for call in _with_criteria("allow_unmatched")
+    **dict.fromkeys(("on", "expect", "forbid"), _SCRIPT),
+    **dict.fromkeys(
+        ("get", "post", "put", "patch", "delete", "head", "options"),
+        (*_with_criteria("/"), given("no slash"), given("/", times=-1)),
     ),
-    "defaults": (*_with_criteria("defaults"), lambda of: of.defaults(prefix="v1"), lambda of: of.defaults(prefx="/v1"),
-        lambda of: of.defaults(reply_headers={"X-A": None}),
+    **dict.fromkeys(
+        ("on_websocket", "expect_websocket"),
+        (*_with_criteria("/"), given("no slash"), given("/", times=-1), given("/", name=5),
+         given("/", subprotocols=5), given("/", subprotocols=[""]), given("/", subprotocol="v1")),
     ),
-    "scenario": (
-        lambda of: of.scenario(""), lambda of: of.scenario("a", 5),
-        lambda of: (of.scenario("a", "new"), of.scenario("a", "old")),
-    ),
-    "in_order": (lambda of: of.in_order(5), _enter_twice),
+    "allow_unmatched": _with_criteria(),
+    "defaults": (*_with_criteria(), given(prefix="v1"), given(prefx="/v1"), given(reply_headers={"X-A": None})),
+    "scenario": (given(""), given("a", 5), lambda of: (of.scenario("a", "new"), of.scenario("a", "old"))),
+    "in_order": (given(5), _enter_twice),
     "serve_content": (
-        lambda of: of.serve_content(5), lambda of: of.serve_content("", 99), lambda of: of.serve_content(chunked=5),
-        lambda of: of.serve_content(delay=-1), lambda of: of.serve_content(contnt=""),
-        lambda of: of.serve_content(headers=5), lambda of: of.serve_content([5]),
-        lambda of: of.serve_content(show_post_vars="no"),
+        given(5), given("", 99), given(chunked=5), given(delay=-1), given(contnt=""), given(headers=5), given([5]),
+        given(show_post_vars="no"),
     ),
-    "enqueue": (
-        lambda of: of.enqueue(None), lambda of: of.enqueue(99), lambda of: of.enqueue(200, method="get"),
-        lambda of: of.enqueue(object()), lambda of: of.enqueue(200, methd="GET"),
-    ),
-    "scope": (lambda of: of.scope(5),),
-    "on_connect": (
-        lambda of: of.on_connect("reset"), lambda of: of.on_connect(Fault.TRUNCATE),
-        lambda of: of.on_connect(Fault.RESET, times=0), lambda of: of.on_connect(Fault.EXPIRED_CERT),
-    ),
+    "enqueue": (given(None), given(99), given(200, method="get"), given(object()), given(200, methd="GET")),
+    "scope": (given(5),),
+    "on_connect": (given("reset"), given(Fault.TRUNCATE), given(Fault.RESET, times=0), given(Fault.EXPIRED_CERT)),
     "refuse_connections": (lambda of: (of.refuse_connections(), of.refuse_connections()),),
     "blackhole": (lambda of: (of.blackhole(), of.blackhole()),),
-    "close_connections": (lambda of: of.close_connections(True), lambda of: of.close_connections(reset="no")),
-    "take_request": _timeouts("take_request"),
-    "wait_for_request": (
-        *_timeouts("wait_for_request"), *_with_criteria("wait_for_request"),
-        lambda of: of.wait_for_request(times=-1), lambda of: of.wait_for_request("get"),
-    ),
-    "wait_until_satisfied": (
-        *_timeouts("wait_until_satisfied"), lambda of: of.wait_until_satisfied(stop=True),
-        lambda of: of.wait_until_satisfied(stop_on_unmatched="no"),
-    ),
-    "wait_until_idle": (lambda of: of.wait_until_idle(-1), lambda of: of.wait_until_idle("1")),
-    "stop": (lambda of: of.stop(-1), lambda of: of.stop("1")),
-    "start": (lambda of: of.start(),),  # it runs
-    "begin": (lambda of: of.begin(), lambda of: of.begin(5)),
-    "reset": (lambda of: of.reset(5),), "verify": (lambda of: of.verify(5),),
-    "check": (lambda of: of.check(5),), "explain": (lambda of: of.explain(5),),
-    "failure_report": (lambda of: of.failure_report(5),), "client_context": (lambda of: of.client_context(5),),
+    "close_connections": (given(True), given(reset="no")),
+    "take_request": _WRONG_TIMEOUTS,
+    "wait_for_request": (*_WRONG_TIMEOUTS, *_with_criteria(), given(times=-1), given("get")),
+    "wait_until_satisfied": (*_WRONG_TIMEOUTS, given(stop=True), given(stop_on_unmatched="no")),
+    "wait_until_idle": (given(-1), given("1")),
+    "stop": (given(-1), given("1")),
+    "start": (given(),),  # it runs
+    "begin": (given(), given(5)),
+    "reset": (given(5),),
+    "verify": (given(5),),
+    "check": (given(5),),
+    "explain": (given(5),),
+    "failure_report": (given(5),),
+    "client_context": (given(5),),
     "load_har": (
-        lambda of: of.load_har("/no/such/file"), lambda of: of.load_har(5), lambda of: of.load_har("x", strickt=True),
-        lambda of: of.load_har("x", match=("verb",)), lambda of: of.load_har("x", match=()),
+        given("/no/such/file"), given(5), given("x", strickt=True), given("x", match=("verb",)), given("x", match=()),
     ),
-    "record": (
-        lambda of: of.record("http://a", "/no/such/file"), lambda of: of.record("http://a", "x", match=("verb",)),
-        lambda of: of.record("http://a", 5),
-    ),
+    "record": (given("http://a", "/no/such/file"), given("http://a", "x", match=("verb",)), given("http://a", 5)),
     "load_openapi": (
-        lambda of: of.load_openapi("/no/such/file"), lambda of: of.load_openapi(5), lambda of: of.load_openapi({}),
-        lambda of: of.load_openapi(_DOCUMENT, strict="no"), lambda of: of.load_openapi(_DOCUMENT, base_path="v1"),
-        lambda of: of.load_openapi(_DOCUMENT, stric=True),
+        given("/no/such/file"), given(5), given({}), given(_DOCUMENT, strict="no"), given(_DOCUMENT, base_path="v1"),
+        given(_DOCUMENT, stric=True),
     ),
-    "save_har": (lambda of: of.save_har("/no/such/folder/file"), lambda of: of.save_har(5.0)),
-    "as_proxy": (lambda of: of.as_proxy(),),
-    "proxy_environ": (lambda of: of.proxy_environ(),),
-    "environ": (lambda of: of.environ(5),), "url_for": (lambda of: of.url_for(5),),
+    "save_har": (given("/no/such/folder/file"), given(5.0)),
+    "as_proxy": (given(),),
+    "proxy_environ": (given(),),
+    "environ": (given(5),),
+    "url_for": (given(5),),
 }  # fmt: skip
 
 _EXPECTATION: Mapping[str, Calls] = {
-    "reply": _content("reply"),
-    "reply_sequence": (
-        lambda of: of.reply_sequence(), lambda of: of.reply_sequence(None), lambda of: of.reply_sequence(200, then="x"),
-    ),
-    "reply_with": (lambda of: of.reply_with(5), lambda of: of.reply_with(object())),
+    "reply": _CONTENT,
+    "reply_sequence": (given(), given(None), given(200, then="x")),
+    "reply_with": (given(5), given(object())),
     "reply_stream": (
-        lambda of: of.reply_stream("abc"), lambda of: of.reply_stream(iter("ab")), lambda of: of.reply_stream([5]),
-        lambda of: of.reply_stream(["a"], 99), lambda of: of.reply_stream(["a"], 204),
-        lambda of: of.reply_stream(["a"], headers={"Content-Type": "a/b"}, content_type="a/b"),
+        given("abc"), given(iter("ab")), given([5]), given(["a"], 99), given(["a"], 204),
+        given(["a"], headers={"Content-Type": "a/b"}, content_type="a/b"),
     ),
-    "reply_sse": (
-        lambda of: of.reply_sse("abc"), lambda of: of.reply_sse(iter("ab")), lambda of: of.reply_sse([5]),
-        lambda of: of.reply_sse([], keep_open="no"),
-    ),
-    "reply_redirect": (lambda of: of.reply_redirect(""), lambda of: of.reply_redirect("/", 200)),
-    "reply_raw": (lambda of: of.reply_raw("text"),),
-    "reply_wsgi": (lambda of: of.reply_wsgi("app"),),
+    "reply_sse": (given("abc"), given(iter("ab")), given([5]), given([], keep_open="no")),
+    "reply_redirect": (given(""), given("/", 200)),
+    "reply_raw": (given("text"),),
+    "reply_wsgi": (given("app"),),
     "forward_to": (
-        lambda of: of.forward_to("example.com"), lambda of: of.forward_to("http://a", timeout=-1),
-        lambda of: of.forward_to("https://a", ca_file="/no/such/file"), lambda of: of.forward_to("http://a:x"),
-        lambda of: of.forward_to("http://user:secret@a"),
+        given("example.com"), given("http://a", timeout=-1), given("https://a", ca_file="/no/such/file"),
+        given("http://a:x"), given("http://user:secret@a"),
     ),
     "fail": (
-        lambda of: of.fail("reset"), lambda of: of.fail(Fault.RESET, FaultPoint.CONNECT),
-        lambda of: of.fail(Fault.RESET, 5),
-        lambda of: of.fail(Fault.TRUNCATE, FaultPoint.RESPONSE_START), lambda of: of.fail(Fault.RESET, after_bytes=1),
-        lambda of: of.fail(Fault.TRUNCATE, after_bytes=-1), lambda of: of.reply(201).fail(Fault.TRUNCATE),
+        given("reset"), given(Fault.RESET, FaultPoint.CONNECT), given(Fault.RESET, 5),
+        given(Fault.TRUNCATE, FaultPoint.RESPONSE_START), given(Fault.RESET, after_bytes=1),
+        given(Fault.TRUNCATE, after_bytes=-1), lambda of: of.reply(201).fail(Fault.TRUNCATE),
     ),
-    "hold": (lambda of: of.hold(timeout=None), lambda of: of.hold(timeout=-1)),
-    "after": (lambda of: of.after(5),),
-    "then_state": (lambda of: of.then_state("paid"),),
-    "wait": (lambda of: of.wait(0), lambda of: of.wait("1"), *_timeouts("wait")),
+    "hold": (given(timeout=None), given(timeout=-1)),
+    "after": (given(5),),
+    "then_state": (given("paid"),),
+    "wait": (given(0), given("1"), *_WRONG_TIMEOUTS),
 }  # fmt: skip
 
 _WEBSOCKET: Mapping[str, Calls] = {
     "send": (
-        lambda of: of.send(), lambda of: of.send(5), lambda of: of.send({"a": 1}), lambda of: of.send("a", json=1),
-        lambda of: of.send(json=object()), lambda of: of.send(jsn=1), lambda of: of.send("\ud800"),
+        given(), given(5), given({"a": 1}), given("a", json=1), given(json=object()), given(jsn=1), given("\ud800"),
     ),
-    "receive": (
-        lambda of: of.receive(5), lambda of: of.receive({"a": 1}), lambda of: of.receive("a", json=1),
-        lambda of: of.receive(json=object()), lambda of: of.receive(jsn=1),
-    ),
-    "ping": (lambda of: of.ping("a"), lambda of: of.ping(bytes(126))),
-    "pause": (lambda of: of.pause(-1), lambda of: of.pause("1"), lambda of: of.pause(None)),
+    "receive": (given(5), given({"a": 1}), given("a", json=1), given(json=object()), given(jsn=1)),
+    "ping": (given("a"), given(bytes(126))),
+    "pause": (given(-1), given("1"), given(None)),
     "close": (
-        *(lambda of, code=code: of.close(code) for code in (0, 999, 1005, 1006, 1015, 2000, 5000, "1000", True)),
-        lambda of: of.close(1000, "x" * 124), lambda of: of.close(1000, 5), lambda of: of.close().send("a"),
+        *map(given, (0, 999, 1005, 1006, 1015, 2000, 5000, "1000", True)),
+        given(1000, "x" * 124), given(1000, 5), lambda of: of.close().send("a"),
     ),
-    "drop": (lambda of: of.drop(reset="no"), lambda of: of.drop(reste=True), lambda of: of.drop().receive("a")),
-    "reply_with": (lambda of: of.reply_with(5), lambda of: of.refuse().reply_with(print)),
+    "drop": (given(reset="no"), given(reste=True), lambda of: of.drop().receive("a")),
+    "reply_with": (given(5), lambda of: of.refuse().reply_with(print)),
     "fail": (
-        lambda of: of.fail("garbage"), lambda of: of.fail(Fault.RESET),
-        lambda of: of.send("a").fail(WebSocketFault.WRONG_ACCEPT_KEY),
+        given("garbage"), given(Fault.RESET), lambda of: of.send("a").fail(WebSocketFault.WRONG_ACCEPT_KEY),
         lambda of: of.fail(WebSocketFault.GARBAGE).close(),
     ),
-    "refuse": (*_content("refuse"), lambda of: of.send("a").refuse()),
-    "then_state": (lambda of: of.then_state("paid"),),
-    "wait": (lambda of: of.wait(0), lambda of: of.wait("1"), *_timeouts("wait")),
-    "connection": (*_timeouts("connection"), lambda of: of.connection(timout=1)),
+    "refuse": (*_CONTENT, lambda of: of.send("a").refuse()),
+    "then_state": (given("paid"),),
+    "wait": (given(0), given("1"), *_WRONG_TIMEOUTS),
+    "connection": (*_WRONG_TIMEOUTS, given(timout=1)),
 }  # fmt: skip
 
 _HOLD: Mapping[str, Calls] = {
-    "reply": (*_content("reply"), lambda of: of.reply(request="x")),
-    "drop": (lambda of: of.drop(request="x"), lambda of: of.drop(reset="no")),
-    "drop_all": (lambda of: of.drop_all(5),),
-    "wait": _timeouts("wait"),
-}
-
+    "reply": (*_CONTENT, given(request="x")),
+    "drop": (given(request="x"), given(reset="no")),
+    "drop_all": (given(5),),
+    "wait": _WRONG_TIMEOUTS,
+}  # fmt: skip
 
 _CREATION: Mapping[str, tuple[object, ...]] = {
     "host": (5, None), "hosts": ("api.example.com", 5, [5], ["http://a.example"], ["localhost"]),
@@ -290,7 +230,8 @@ class MisuseTest(WireTest, StubTest):
                     with self.subTest(verb=verb, number=number, awaited=awaited):
                         of = _Awaited(make()) if awaited else make()
                         with self.assertRaises((UsageError, TypeError)):
-                            call(of)
+                            made = call(of) if callable(call) else getattr(of, verb)(*call[0], **call[1])
+                            made.__enter__()  # what is written with ``with`` is checked there
                         self.stub.begin("shop.test_a")  # what was broken works again
 
     def test_every_verb_is_here(self) -> None:
