@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import unittest
 from collections.abc import Callable
@@ -216,36 +215,3 @@ class LifeTest(BookTest):
         self.assertEqual(
             Decision(content.answer), self.book.decide(make_request("GET", "/other", window=JournalWindow(2, "")))
         )
-
-
-class ThreadsTest(BookTest):
-    """Twenty threads at once, switched as often as can be."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(1e-6)
-
-    def run_threads(self, target: Callable[[], None]) -> None:
-        threads = [threading.Thread(target=target) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(HANG)
-
-    def test_writing_and_removing_lose_nothing(self) -> None:
-        """While all threads write, ask and strike out, each finds its own expectation."""
-        wrong: list[object] = []
-        numbers = iter(range(1000))
-
-        def work() -> None:
-            for _ in range(30):
-                path = f"/{next(numbers)}"
-                mine = self.add("GET", path, (1, 1))
-                found = self.book.decide(make_request("GET", path)).expectation
-                self.book.remove(mine)
-                if found is not mine or mine.times_called != 1:
-                    wrong.append((path, found))
-
-        self.run_threads(work)
-        self.assertEqual(([], []), (wrong, self.book.expectations))
