@@ -591,10 +591,9 @@ class Expectation(KnownAttributes):
 
     def begin(self) -> None:
         """Count anew, and be as it was saved; called by the registry when a test begins."""
-        for name, value in self._saved.items():
-            setattr(self, name, value)
-        self.first_turn = 0
-        self._claimed, self._calls = collections.deque(), 0
+        anew = {"first_turn": 0, "_claimed": collections.deque(), "_calls": 0}
+        for name, value in {**self._saved, **anew}.items():
+            object.__setattr__(self, name, value)  # setattr() would check each name: see `claim`
 
     # -- in words --------------------------------------------------------------------------------------------------
 
