@@ -268,14 +268,15 @@ class LiveServer(HTTPServerFacade[RequestRecord]):
         timeout = self._engine.start_timeout
         deadline = monotonic() + timeout
         answer = "there was no time to ask"
-        is_ready, pause = False, threading.Event()
+        status, is_ready, pause = 0, False, threading.Event()
         ports: set[int] = set()  # that were asked from
         while not is_ready and (left := deadline - monotonic()) > 0:
             try:
                 status = self._ask(path, left, ports)
                 is_ready, answer = status < 500, f"it answered {status}"
             except (OSError, http.client.HTTPException) as error:
-                answer = describe_error(error)
+                if not status or not isinstance(error, TimeoutError):  # the last one may get a moment only
+                    answer = describe_error(error)
                 if not self.is_running:  # nobody need wait for it any longer
                     try:
                         self.check()

@@ -19,7 +19,14 @@ from unittest import mock
 import flask
 import requests
 
-from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, UsageError, WildcardAddressWarning
+from liveserver_testcase import (
+    LiveServer,
+    LiveServerTestCase,
+    ServerNotStarted,
+    ServerStartError,
+    UsageError,
+    WildcardAddressWarning,
+)
 from tests.integration.apps import Gate, Routes, answer, make_app
 from tests.integration.running import Outcome, is_refused, make_case, run_case
 from tests.support import HANG, NoClassLeaks, NoLeaks
@@ -507,6 +514,22 @@ class ConfigurationTest(NoLeaks):
             ),
             outcome.report,
         )
+
+    def test_never_ready_and_slow_at_last(self) -> None:
+        """What it answered is said, and not that the last look had no time to be answered."""
+        asked: list[int] = []
+        freed = threading.Event()
+        self.addCleanup(freed.set)
+
+        def health(environ: Any, start: Any) -> Any:
+            asked.append(1)
+            if len(asked) > 1:
+                freed.wait(HANG)
+            return answer(start, "not yet", "503 Service Unavailable")
+
+        server = LiveServer(make_app(health=health), ready_path="/health", start_timeout=0.5)
+        with self.assertRaisesRegex(ServerStartError, r"after 0\.5 s: GET /health: it answered 503; wanted"):
+            server.start()
 
     def test_ready_path_with_replaced_sockets(self) -> None:
         """It is asked with sockets of our own, also while a test has replaced those of the standard library."""
