@@ -437,7 +437,7 @@ class Expectation(KnownAttributes):
         Raises:
             UsageError: It is no time.
         """
-        hold = Hold(self.describe, self._inspection, timeout=timeout)
+        hold = Hold(self.describe, self.get_inspection("hold"), timeout=timeout)
         self._answer_with(hold)
         return hold
 

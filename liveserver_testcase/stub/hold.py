@@ -56,7 +56,7 @@ class Hold:
     """
 
     def __init__(
-        self, describe: Callable[[], str], inspection: Inspection | None = None, *, timeout: float = DEFAULT_TIMEOUT
+        self, describe: Callable[[], str], inspection: Inspection, *, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
         self._describe = describe
         self._inspection = inspection
@@ -79,19 +79,13 @@ class Hold:
             AssertionError: None came; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        inspection, what = self._find_inspection()
-        return inspection.wait(lambda: self.requests, timeout, what, "await hold.wait_async(…)")[0]
+        what = f"a request to {self._describe()} to be held"
+        return self._inspection.wait(lambda: self.requests, timeout, what, "await hold.wait_async(…)")[0]
 
     async def wait_async(self, timeout: float | None = None) -> RecordedRequest:
         """`wait`, for code on an event loop."""
-        inspection, what = self._find_inspection()
-        return (await inspection.wait_async(lambda: self.requests, timeout, what))[0]
-
-    def _find_inspection(self) -> tuple[Inspection, str]:
-        """Find what waits, and describe what for."""
-        if self._inspection is None:
-            raise UsageError(f"{self._describe()} is in no stub that could hold a request")
-        return self._inspection, f"a request to {self._describe()} to be held"
+        what = f"a request to {self._describe()} to be held"
+        return (await self._inspection.wait_async(lambda: self.requests, timeout, what))[0]
 
     @property
     def request(self) -> RecordedRequest:

@@ -179,10 +179,15 @@ def select(reply: Reply, request: RecordedRequest) -> Reply:
         left = tuple(pair for pair in reply.headers if not pair[0].lower().startswith("content-"))
         return reply.changed(status=status, reason=None, body=b"", headers=left, selects=False)
     wanted = parse_range_header(variables.get("HTTP_RANGE"))
-    accepts = reply.find_header("Accept-Ranges") != "none"
-    if request.method == "GET" and accepts and wanted is not None and _is_current(etag, modified, variables):
-        return _cut(reply, wanted)
-    return reply
+    if request.method != "GET" or wanted is None or reply.find_header("Accept-Ranges") == "none":
+        return reply
+    # A client that has a part wants the rest of the same: RFC 9110, 13.1.5.
+    condition = variables.get("HTTP_IF_RANGE")
+    if condition is not None and '"' in condition:
+        is_current = etag == condition and not condition.startswith("W/")
+    else:
+        is_current = condition is None or (modified is not None and parse_date(condition) == modified)
+    return _cut(reply, wanted) if is_current else reply
 
 
 def _evaluate(etag: str | None, modified: datetime | None, variables: Mapping[str, Any]) -> int:
@@ -201,16 +206,6 @@ def _evaluate(etag: str | None, modified: datetime | None, variables: Mapping[st
         return 304 if known.star_tag or (tag is not None and known.contains_weak(tag)) else 0
     changed_since = parse_date(variables.get("HTTP_IF_MODIFIED_SINCE"))
     return 304 if modified is not None and changed_since is not None and modified <= changed_since else 0
-
-
-def _is_current(etag: str | None, modified: datetime | None, variables: Mapping[str, Any]) -> bool:
-    """Return True if the parts that the client has are of this body.  Source: RFC 9110, 13.1.5."""
-    condition = variables.get("HTTP_IF_RANGE")
-    if condition is None:
-        return True
-    if '"' in condition:
-        return etag is not None and not etag.startswith("W/") and condition == etag
-    return modified is not None and parse_date(condition) == modified
 
 
 def _cut(reply: Reply, wanted: Range) -> Reply:

@@ -7,8 +7,7 @@ import threading
 import unittest
 
 from liveserver_testcase import Fault, Reply, UsageError
-from liveserver_testcase.stub.hold import Hold
-from tests.integration.stub.support import Answer, make_request
+from tests.integration.stub.support import Answer, make_expectation, make_request
 from tests.integration.stub.wire import WireTest, get
 from tests.support import HANG
 
@@ -169,7 +168,7 @@ class HoldTest(WireTest):
             def abandon(self, reason: str, **_how: bool) -> Exception:
                 return ConnectionError(reason)
 
-        request, hold = make_request(), Hold(lambda: "GET '/'")
+        request, hold = make_request(), self.stub.on().hold()
         request.serving = LateConnection()  # type: ignore[assignment]
         with self.assertRaisesRegex(ConnectionError, "^the test dropped it$"):
             hold.reply_to(request)
@@ -207,11 +206,10 @@ class HoldTest(WireTest):
 
     def test_without_a_stub(self) -> None:
         """Nothing can be held."""
-        hold = Hold(lambda: "GET '/'")
-        with self.assertRaisesRegex(UsageError, "^GET '/' is in no stub that could hold a request$"):
-            hold.wait()
+        with self.assertRaisesRegex(UsageError, "is in no stub that could get any$"):
+            make_expectation("GET", "/").hold()
         with self.assertRaisesRegex(UsageError, "cannot be held: no stub serves it$"):
-            hold.reply_to(make_request())
+            self.stub.on().hold().reply_to(make_request())
 
 
 class AsyncHoldTest(unittest.IsolatedAsyncioTestCase, WireTest):

@@ -51,6 +51,7 @@ _CANNOT_BE_SENT = {
 }  # fmt: skip
 _THREAD_ONLY = {
     **_CANNOT_BE_SENT,
+    "HoldHoldTest": ("test_a_request_of_a_test_that_is_over", "test_without_a_stub"),  # they play the server
     "MisuseMisuseTest": ("test_of_a_websocket",),  # there are no WebSockets in a process
 }
 # What is about the time before the first test, about the first connections, or stops its stub wants one of its own.
