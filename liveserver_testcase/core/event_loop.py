@@ -157,7 +157,7 @@ class _LoopRun:
         for connection in list(self.connections):
             self.cut += connection.describe_all(self.thread.name)
         self.is_shutting_down = True
-        self.cut += await self.server._shutdown(self.deadline)
+        await self.server._shutdown(self.deadline)
 
     def begin_stop(self, timeout: float) -> None:
         """Have `serve` end within ``timeout`` seconds; called on the loop, once more if a stop was interrupted."""
@@ -351,12 +351,11 @@ class EventLoopServer(Server):
     async def _prepare(self) -> None:
         """Do what comes before the first client; runs on the loop, and may take up to ``start_timeout``."""
 
-    async def _shutdown(self, deadline: float) -> list[Unfinished]:
-        """Do what comes after the last client, or when the grace is over; returns what had to be cut.
+    async def _shutdown(self, deadline: float) -> None:
+        """Do what comes after the last client, or when the grace is over; runs on the loop.
 
-        Runs on the loop.  ``deadline`` is the end of the grace; `_shutdown_grace` seconds later nobody waits.
+        ``deadline`` is the end of the grace; `_shutdown_grace` seconds later nobody waits.
         """
-        return []
 
     def _handle_task_error(self, error: BaseException, context: dict[str, Any]) -> bool:
         """Whether the server has itself recorded what went wrong on the loop; called on the loop."""

@@ -136,7 +136,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         self._loop = make_protocol_loop(loop, is_timed=self._is_timed, is_counting=is_counting)
         await self._lifespan.start(self.start_timeout)
 
-    async def _shutdown(self, deadline: float) -> list[Unfinished]:
+    async def _shutdown(self, deadline: float) -> None:
         cycles = self._cycles
         for cycle in cycles:
             if not cycle.was_cancelled:
@@ -151,7 +151,6 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             self._record_failure(error)
         finally:
             self._is_shutting_down = False
-        return []
 
     def _close(self, timeout: float) -> list[Unfinished]:
         try:

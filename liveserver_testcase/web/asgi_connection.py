@@ -117,7 +117,7 @@ class ASGIConnection(LoopConnection):
         if not self.is_lost and any(cycle.was_notified for cycle in self.cycles):
             self.abort()  # TLS keeps its client waiting for an end of its own
         late = [cycle for cycle in self.cycles if cycle.was_notified and not cycle.was_cancelled]
-        if waited < _SHUTDOWN_NOTICE or not late:
+        if waited < _SHUTDOWN_NOTICE:
             return []
         found = [cycle.describe(thread) for cycle in late]
         for cycle in late:
