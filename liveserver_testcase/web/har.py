@@ -136,7 +136,7 @@ def write_har(path: str | os.PathLike[str], entries: Iterable[HarEntry], *, secr
 
 def make_har(entries: Iterable[HarEntry], *, secrets: bool = False) -> dict[str, Any]:
     """Make the JSON of a HAR file: see `write_har`."""
-    change = _keep if secrets else mask
+    change: Callable[[bytes], bytes] = bytes if secrets else mask
     ordered = sorted(entries, key=lambda entry: entry.started_at)
     return {
         "log": {
@@ -145,10 +145,6 @@ def make_har(entries: Iterable[HarEntry], *, secrets: bool = False) -> dict[str,
             "entries": [_write_entry(each if secrets else _mask_entry(each), change) for each in ordered],
         }
     }
-
-
-def _keep(body: bytes) -> bytes:
-    return body
 
 
 def _mask_entry(entry: HarEntry) -> HarEntry:

@@ -27,7 +27,7 @@ from liveserver_testcase import (
     UsageError,
     WildcardAddressWarning,
 )
-from tests.integration.apps import Gate, Routes, answer, make_app
+from tests.integration.apps import Gate, answer, make_app
 from tests.integration.running import Outcome, is_refused, make_case, run_case
 from tests.support import HANG, NoClassLeaks, NoLeaks
 
@@ -350,21 +350,6 @@ class ScopesTest(NoLeaks):
         self.assertIn("Case.live_server is not there: it could not start: ", report)
         self.assertIn("Case.create_app() raised ZeroDivisionError: no app today", report)
 
-    def test_test_before(self) -> None:
-        """Before the first test there is none yet, and the message says why."""
-
-        def set_up(cls: Any) -> None:
-            super(cls, cls).setUpClass()
-            cls.live_url()
-
-        case = make_case(LiveServerTestCase, app=make_app(), live_scope="test", setUpClass=classmethod(set_up))
-        case.test_it = lambda self: None
-        self.assertIn(
-            "Case.live_server is not there: with live_scope = 'test' each test gets a server of its own, "
-            "when it begins",
-            run_case(case).report,
-        )
-
     def test_module(self) -> None:
         """The classes of a module share one, which ends with the module."""
         cases, made, urls = self.make_classes("module")
@@ -403,26 +388,9 @@ class ScopesTest(NoLeaks):
             for server in servers:
                 server.stop()
 
-    def test_misuse(self) -> None:
-        """A scope that there is not is refused."""
-        self.assertIn(
-            "UsageError: Case.live_scope is 'suite'; wanted one of 'test', 'function', 'class', 'module', 'package', "
-            "'session'",
-            run_live(lambda self: None, live_scope="suite").report,
-        )
-
 
 class ConfigurationTest(NoLeaks):
     """Where the server listens, and what its URLs say."""
-
-    def test_port_of_the_application(self) -> None:
-        """What the application's own configuration has must be a port."""
-        app = flask.Flask("shop")
-        app.config["LIVESERVER_PORT"] = "any"
-        self.assertIn(
-            "the application's config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more",
-            run_live(lambda self: None, app=app).report,
-        )
 
     def test_external_host(self) -> None:
         """URLs name the host by which clients know the server; a wildcard address is none."""
@@ -538,32 +506,6 @@ class ConfigurationTest(NoLeaks):
                 with LiveServer(make_app(), ready_path="/", tls=tls) as server:
                     self.assertEqual(1, len(server.journal.entries()))
 
-    def test_create_app_that_exits(self) -> None:
-        """An exit of create_app() is the cause of the class's error, as any exception is; a skip stays one."""
-
-        def leave(cls: Any) -> Any:
-            raise SystemExit(3)
-
-        def skip(cls: Any) -> Any:
-            raise unittest.SkipTest("not here")
-
-        report = run_live(lambda _: None, create_app=classmethod(leave)).report
-        self.assertIn("Case.create_app() raised SystemExit: 3", report)
-        self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda self: None, create_app=classmethod(skip)).summary)
-
-    def test_create_app_that_is_a_coroutine(self) -> None:
-        """A `create_app` that wants to be awaited is refused, with where to await instead."""
-
-        async def create_app(cls: Any) -> Any:
-            return make_app()
-
-        report = run_live(lambda self: None, create_app=classmethod(create_app)).report
-        self.assertIn(
-            "UsageError: Case.create_app() is a coroutine function, and no event loop runs yet: write it without "
-            "async, and await what is to be awaited in the application's startup",
-            report,
-        )
-
     def test_request_context(self) -> None:
         """What a class puts around each request is entered in the thread that handles it."""
         here = threading.local()
@@ -593,75 +535,54 @@ class ConfigurationTest(NoLeaks):
 
 
 class FlaskURLs(NoLeaks):
-    """``live_url_for``."""
+    """``live_url_for`` and Flask's own ``url_for``."""
 
-    def test_endpoint(self) -> None:
-        """The URL of an endpoint, whatever SERVER_NAME says."""
+    settings = ({}, {"live_tls": True}, {"live_external_host": "localhost"})
+
+    def make_app(self, name: str | None = None) -> flask.Flask:
         app = flask.Flask("shop")
-        app.config["SERVER_NAME"] = "shop.example"
+        app.config["SERVER_NAME"] = name
+        app.add_url_rule("/here", "here", lambda: flask.url_for("here", _external=True))
         app.add_url_rule("/orders/<int:number>", "order", str)
+        return app
 
-        def test(self: Any) -> None:
-            self.assertEqual(self.live_url("/orders/7?full=1"), self.live_url_for("order", number=7, full=1))
-
-        run_live(test, app=app).assert_passed()
-        self.assertEqual("shop.example", app.config["SERVER_NAME"])
-
-    def test_external(self) -> None:
-        """Flask's own ``url_for`` has the live address in a request, and in a context that is made for it."""
-
-        def create_app(cls: Any) -> Any:
-            app = flask.Flask("shop")
-            app.add_url_rule("/here", "here", lambda: flask.url_for("here", _external=True))
-            return app
+    def test_requests(self) -> None:
+        """Flask's own has the live address in a request, and in a context that is made for it."""
 
         def test(self: Any) -> None:
             self.assertEqual(self.live_url("/here"), self.live.get("/here").text)
             with self.live_server.app.test_request_context(base_url=self.live_url()):
                 self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
 
-        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
+        for members in self.settings:
             with self.subTest(members=members):
-                run_live(test, create_app=classmethod(create_app), **members).assert_passed()
+                run_live(test, app=self.make_app(), **members).assert_passed()
 
-    def test_request_context(self) -> None:
-        """``live_server.request_context()`` has the live address, whatever SERVER_NAME says, and the path."""
-        app = flask.Flask("shop")
-        app.config["SERVER_NAME"] = "shop.example"
-        app.add_url_rule("/here", "here", str)
+    def test_another_server_name(self) -> None:
+        """``live_url_for`` and ``live_server.request_context()`` have the live address, whatever SERVER_NAME says."""
+        app = self.make_app("shop.example")
 
         def test(self: Any) -> None:
+            self.assertEqual(self.live_url("/orders/7?full=1"), self.live_url_for("order", number=7, full=1))
             with self.live_server.request_context("/here?full=1"):
                 self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
                 self.assertEqual(("here", "1"), (flask.request.endpoint, flask.request.args["full"]))
 
-        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
+        for members in self.settings:
             with self.subTest(members=members):
                 run_live(test, app=app, **members).assert_passed()
+        self.assertEqual("shop.example", app.config["SERVER_NAME"])
 
     def test_server_name(self) -> None:
         """In an application context it has the live address if `create_app` has set SERVER_NAME to it."""
 
-        def create_app(cls: Any) -> Any:
-            app = flask.Flask("shop")
-            app.add_url_rule("/here", "here", lambda: "here")
-            app.config["SERVER_NAME"] = "{}:{}".format(*cls.live_server.address)
-            return app
+        def test(case: Any) -> None:
+            with case.live_server.app.app_context():
+                case.assertEqual(case.live_url("/here"), flask.url_for("here", _external=True))
+            case.assertEqual(case.live_url("/here"), case.live.get("/here").text)
 
-        def test(self: Any) -> None:
-            with self.live_server.app.app_context():
-                self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
-            self.assertEqual("here", self.live.get("/here").text)
-
-        run_live(test, create_app=classmethod(create_app)).assert_passed()
-
-    def test_no_flask(self) -> None:
-        """Another application has no endpoints."""
-        report = run_live(lambda self: self.live_url_for("order"), app=Routes()).report
-        self.assertRegex(
-            report,
-            r"UsageError: Case's application is <.*>, and not Flask's: use live_url\(\) with the path",
-        )
+        create_app = classmethod(lambda cls: self.make_app("{}:{}".format(*cls.live_server.address)))
+        run_live(test, create_app=create_app).assert_passed()
 
 
 class ExternalURL(NoLeaks):
@@ -744,18 +665,51 @@ class ExternalURL(NoLeaks):
 class Misuse(NoLeaks):
     """What cannot be."""
 
-    def test_session_of_a_class(self) -> None:
-        """The session is a test's, and a class that asks for it is told so."""
+    def test_classes(self) -> None:
+        """A class that asks for what cannot be is told why, and what to do."""
 
-        def set_up(cls: Any) -> None:
-            super(cls, cls).setUpClass()
-            cls.live.get("/")
+        async def create_later(cls: Any) -> Any:
+            return make_app()
 
-        case = make_case(LiveServerTestCase, app=make_app(), setUpClass=classmethod(set_up), test=lambda self: None)
-        self.assertIn(
-            "Case.live is one test's own: use it in setUp() or in a test",
-            run_case(case).report,
+        def leave(cls: Any) -> Any:
+            raise SystemExit(3)
+
+        def skip(cls: Any) -> Any:
+            raise unittest.SkipTest("not here")
+
+        def ask(question: Any) -> Any:
+            def set_up(cls: Any) -> None:
+                super(cls, cls).setUpClass()
+                question(cls)
+
+            return classmethod(set_up)
+
+        configured = make_app()
+        configured.config["LIVESERVER_PORT"] = "any"
+        scopes = "'test', 'function', 'class', 'module', 'package', 'session'"
+        too_early = "with live_scope = 'test' each test gets a server of its own, when it begins"
+        elsewhere = "write it without async, and await what is to be awaited in the application's startup"
+        early = ask(lambda cls: cls.live_url())
+        tables: tuple[tuple[dict[str, Any], str], ...] = (
+            ({"live_scope": "suite"}, f"UsageError: Case.live_scope is 'suite'; wanted one of {scopes}"),
+            ({"live_scope": "test", "setUpClass": early}, f"Case.live_server is not there: {too_early}"),
+            (
+                {"setUpClass": ask(lambda cls: cls.live.get("/"))},
+                "Case.live is one test's own: use it in setUp() or in a",
+            ),
+            ({"app": configured}, "config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more"),
+            (
+                {"create_app": classmethod(create_later)},
+                f"is a coroutine function, and no event loop runs yet: {elsewhere}",
+            ),
+            ({"create_app": classmethod(leave)}, "Case.create_app() raised SystemExit: 3"),
         )
+        for members, message in tables:
+            with self.subTest(message=message):
+                self.assertIn(message, run_live(lambda _: None, **members).report)
+        self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda _: None, create_app=classmethod(skip)).summary)
+        report = run_live(lambda self: self.live_url_for("order")).report
+        self.assertRegex(report, r"Case's application is <.*>, and not Flask's: use live_url\(\) with the path")
 
     def test_a_misspelt_attribute(self) -> None:
         """An attribute that a LiveServer does not have, or does not let be set, is refused with the nearest name."""
