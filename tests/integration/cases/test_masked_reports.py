@@ -18,15 +18,32 @@ MASKED = "GET /boom?password=***&next=http%3A%2F%2Fann%3A***%40h%2F&a=1"
 
 
 def fail(environ: Any, start_response: Any) -> list[bytes]:
-    """Raise something."""
-    raise LookupError("no tea")
+    """Raise something that names a secret."""
+    raise OSError("cannot reach postgres://ann:hunter2@db.invalid/shop?password=hunter2")
+
+
+def split(environ: Any, start_response: Any) -> list[bytes]:
+    """Answer with a header that cannot be sent."""
+    start_response("200 OK", [("Set-Cookie", "session=" + "hunter2" + "\r\n")])
+    return []
+
+
+def answer(environ: Any, start_response: Any) -> list[bytes]:
+    """Answer with nothing."""
+    start_response("204 No Content", [])
+    return []
+
+
+def make_live(app: Any, test: Any, **settings: Any) -> type[Any]:
+    """A class with one test of an application."""
+    return make_case(LiveServerTestCase, app=staticmethod(app), test_it=test, **settings)
 
 
 class MaskedReportsTest(unittest.TestCase):
     """Names and shapes of secrets are masked, whichever server prints them."""
 
     def test_an_error_of_the_live_application(self) -> None:
-        """The request that caused it is named without its secrets; its record keeps them."""
+        """The request, and what was raised or cannot be sent, are named without secrets; the record keeps them."""
         targets: list[str] = []
 
         def test_it(self: Any) -> None:
@@ -34,28 +51,16 @@ class MaskedReportsTest(unittest.TestCase):
             targets.extend(record.target for record in self.live_server.journal.entries())
             self.assertNotIn("hunter2", repr(self.live_server.journal.entries()))
 
-        case = make_case(LiveServerTestCase, test_it=test_it, create_app=classmethod(lambda cls: fail))
-        report = run_case(case).report
-        self.assertIn(MASKED, report)
-        self.assertNotIn("hunter2", report)
-        self.assertEqual([TARGET], targets)
-
-    def test_an_error_that_names_a_secret(self) -> None:
-        """What the application raises is named without the secrets in its text."""
-        messages: list[str] = []
-
-        def connect(environ: Any, start_response: Any) -> list[bytes]:
-            raise OSError("cannot reach postgres://ann:hunter2@db.invalid/shop?password=hunter2")
-
-        def test_it(self: Any) -> None:
-            self.live.get("/")
-            with self.assertRaises(AssertionError) as caught:
-                self.assertNoLiveErrors()
-            messages.append(str(caught.exception))
-
-        run_case(make_case(LiveServerTestCase, test_it=test_it, create_app=classmethod(lambda cls: connect)))
-        self.assertIn("OSError: cannot reach postgres://ann:***@db.invalid/shop?password=***", messages[0])
-        self.assertNotIn("hunter2", messages[0])
+        for app, text in (
+            (fail, "OSError: cannot reach postgres://ann:***@db.invalid/shop?password=***"),
+            (split, "header 'Set-Cookie' has the value '***'"),
+        ):
+            with self.subTest(text):
+                report = run_case(make_live(app, test_it)).report.rpartition("AssertionError: ")[2]
+                self.assertIn(f"{MASKED}: ", report)
+                self.assertIn(text, report)
+                self.assertNotIn("hunter2", report)
+        self.assertEqual([TARGET, TARGET], targets)
 
     def test_a_request_in_flight(self) -> None:
         """One that is not answered when its test is over is named without its secrets."""
@@ -75,14 +80,7 @@ class MaskedReportsTest(unittest.TestCase):
             messages.append(repr(self.live_server.requests))
 
         messages: list[str] = []
-        case = make_case(
-            LiveServerTestCase,
-            test_it=test_it,
-            create_app=classmethod(lambda cls: wait),
-            live_pending_timeout=0.0,
-            live_stop_timeout=0.0,
-        )
-        messages += run_case(case).reports()
+        messages += run_case(make_live(wait, test_it, live_pending_timeout=0.0, live_stop_timeout=0.0)).reports()
         for message in messages:
             self.assertIn(MASKED, message)
             self.assertNotIn("hunter2", message)
@@ -100,11 +98,7 @@ class MaskedReportsTest(unittest.TestCase):
                 self.assertLiveRequested("GET", re.compile(r"/a\?password=hunter2"), timeout=0)
             messages.append(str(caught.exception))
 
-        def answer(environ: Any, start_response: Any) -> list[bytes]:
-            start_response("204 No Content", [])
-            return []
-
-        run_case(make_case(LiveServerTestCase, test_it=test_it, create_app=classmethod(lambda cls: answer)))
+        run_case(make_live(answer, test_it))
         self.assertIn(MASKED, messages[0])
         self.assertIn("GET /other?api_key=***", messages[1])
         self.assertNotIn("hunter2", "".join(messages))
@@ -142,18 +136,3 @@ class MaskedReportsTest(unittest.TestCase):
             with self.assertRaisesRegex(ServerDied, r"printed a=1&token=\*\*\*") as caught:
                 server.check()
         self.assertNotIn("hunter2", str(caught.exception))
-
-    def test_a_response_that_cannot_be_sent(self) -> None:
-        """A header that is refused is named without what is secret in it."""
-
-        def app(environ: Any, start_response: Any) -> list[bytes]:
-            start_response("200 OK", [("Set-Cookie", "session=hunter2\r\n")])
-            return []
-
-        report = run_case(
-            make_case(
-                LiveServerTestCase, test_it=lambda case: case.live.get("/"), create_app=classmethod(lambda _: app)
-            )
-        ).report
-        self.assertIn("header 'Set-Cookie' has the value '***'", report)
-        self.assertNotIn("hunter2", report.replace('("Set-Cookie", "session=hunter2', ""))
