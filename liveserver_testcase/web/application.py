@@ -21,6 +21,10 @@ __all__ = ["configured_port", "detect_interface", "load_app"]
 _WANTED = "wanted (environ, start_response) of WSGI, or (scope, receive, send) of ASGI"
 _OWN_SERVERS = ("aiohttp", "tornado")  # the frameworks that only their own servers can serve
 _KNOWS_MARKS = hasattr(inspect, "markcoroutinefunction")
+_ASGI_2 = (
+    "is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "
+    "Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable()."
+)
 _SAY = 'If it is right as it is, say which one: live_interface = "wsgi" or "asgi".'
 
 
@@ -58,32 +62,26 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
             return "wsgi"
 
     # It is neither: say why, and what to do.
-    name = f"the application {quote(app)}"
-    if library in _OWN_SERVERS:
-        raise UsageError(
-            f"{name} is neither WSGI nor ASGI: {library} has an HTTP server of its own, which must serve it"
-        )
-    if first == "self":
-        raise UsageError(
-            f"{name} takes self: it is a method of an object that there is not; hand over a plain function"
-        )
-    if required == 0 and not takes_any:
-        what = f"can be called without arguments, {signature}" if places else "takes no arguments"
-        raise UsageError(
-            f"{name} {what}; {_WANTED}. Is it a factory? Hand over what it returns, or 'module:factory()'."
-        )
     # a class in the manner of ASGI 2 is made of a scope, and called with receive and send
     is_second_half = isinstance(app, type) and any(
         inspect.iscoroutinefunction(vars(kind).get("__call__")) for kind in app.__mro__
     )
-    if not is_async and ((required == 1 and first == "scope") or is_second_half):
-        raise UsageError(
-            f"{name} is of ASGI 2: it is called with (scope), and what that returns with (receive, send). "
-            "Make it ASGI 3 with asgiref.compatibility.guarantee_single_callable()."
-        )
-    if required == 0:
-        raise UsageError(f"{name} takes any arguments, {signature}, so it could be either. {_SAY}")
-    raise UsageError(f"{name} {'awaits' if is_async else 'takes'} {signature}; {_WANTED}. {_SAY}")
+    factory = f"can be called without arguments, {signature}" if places else "takes no arguments"
+    reasons = (
+        (
+            library in _OWN_SERVERS,
+            f"is neither WSGI nor ASGI: {library} has an HTTP server of its own, which must serve it",
+        ),
+        (first == "self", "takes self: it is a method of an object that there is not; hand over a plain function"),
+        (
+            required == 0 and not takes_any,
+            f"{factory}; {_WANTED}. Is it a factory? Hand over what it returns, or 'module:factory()'.",
+        ),
+        (not is_async and ((required == 1 and first == "scope") or is_second_half), _ASGI_2),
+        (required == 0, f"takes any arguments, {signature}, so it could be either. {_SAY}"),
+        (True, f"{'awaits' if is_async else 'takes'} {signature}; {_WANTED}. {_SAY}"),
+    )
+    raise UsageError(f"the application {quote(app)} {next(reason for is_so, reason in reasons if is_so)}")
 
 
 def _takes(signature: inspect.Signature, count: int) -> bool:

@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -340,10 +341,9 @@ def _read_headers(message: Mapping[str, Any], dropped: frozenset[str]) -> Pairs:
 
 
 def _read_time(text: str) -> float:
-    stamp = f"{text[:-1]}+00:00" if text.endswith("Z") else text  # Python 3.10 knows no Z
-    main, mark, rest = stamp.partition(".")
-    digits = len(rest) - len(rest.lstrip("0123456789"))
-    return datetime.fromisoformat(f"{main}.{rest[:digits]:0<6.6}{rest[digits:]}" if mark else stamp).timestamp()
+    # Python 3.10 knows no Z, and no fraction but one of 3 or 6 digits
+    stamp = re.sub(r"\.(\d{1,6})\d*", lambda match: f".{match[1]:0<6}", re.sub("Z$", "+00:00", text))
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def _read_body(text: object, encoding: object, kind: str) -> bytes | None:
