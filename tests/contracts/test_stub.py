@@ -7,6 +7,7 @@ from typing import Any
 
 from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.server import Server
+from liveserver_testcase.core.tls import Certificates
 from tests.contracts.server_contract import ServerContract
 from tests.support import NoLeaks
 
@@ -50,7 +51,7 @@ class HTTPStubTunnelContract(HTTPStubContract):
         return super().make_server(hosts=["a"], **options)
 
     def client_context(self, server: Any) -> Any:
-        return server.hosts.client_context()
+        return Certificates.shared().client_context()
 
     def secure(self, server: Server, client: socket.socket) -> socket.socket:
         client.sendall(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
