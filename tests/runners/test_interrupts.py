@@ -5,15 +5,14 @@ from __future__ import annotations
 import unittest
 
 from liveserver_testcase import (
-    ClassServer,
     HTTPStubTestCase,
     LiveServerTestCase,
     ServerStartError,
-    ServerTestCase,
     SMTPTestCase,
 )
 from tests.integration.apps import Routes
-from tests.integration.running import is_refused, make_case
+from tests.integration.cases.toys import Toy, make_toys
+from tests.integration.running import is_refused
 from tests.support import NoLeaks, run_python
 
 
@@ -39,26 +38,14 @@ class InAProcess(NoLeaks):
 
     def test_interrupted_stop(self) -> None:
         """Ctrl-C in the stop of one server goes through when the others have stopped."""
-        heard = []
-
-        class Toy:
-            def __init__(self, name: str) -> None:
-                self.name = name
-
-            def start(self) -> None:
-                pass
-
-            def stop(self) -> None:
-                heard.append(self.name)
-                if self.name == "b":
-                    raise KeyboardInterrupt
-
-        servers = [ClassServer(name, lambda name=name: Toy(name)) for name in "abc"]
-        case = make_case(ServerTestCase, class_servers=classmethod(lambda cls: servers))
+        heard: list[str] = []
+        case = make_toys(
+            lambda: Toy("a", heard), lambda: Toy("b", heard, stop=KeyboardInterrupt()), lambda: Toy("c", heard)
+        )
         case.setUpClass()
         with self.assertRaises(KeyboardInterrupt):
             case.tearDownClass()
-        self.assertEqual(["c", "b", "a"], heard)
+        self.assertEqual(["stop c", "stop b", "stop a"], heard[3:])
 
 
 SCRIPT = """

@@ -17,10 +17,10 @@ from liveserver_testcase import (
     HTTPStubTestCase,
     LiveServerTestCase,
     ServerNotStarted,
-    ServerTestCase,
     SMTPTestCase,
 )
 from tests.integration.apps import Routes, answer, make_app
+from tests.integration.cases.toys import Toy, make_toys
 from tests.integration.running import is_refused, make_case, run_case, run_suite
 from tests.support import NoLeaks
 
@@ -55,16 +55,8 @@ class Broken(NoLeaks):
     def test_error_while_taking_back(self) -> None:
         """Where a start fails and a stop, too, the error of the start is raised and says the other."""
 
-        class Stuck:
-            def start(self) -> None:
-                raise ValueError("cannot start")
-
-            def stop(self) -> None:
-                raise OSError("cannot stop")
-
-        case = make_case(ServerTestCase, class_servers=classmethod(lambda cls: [ClassServer("toy", Stuck)]))
-        case.test_it = lambda self: None
-        report = run_case(case).report
+        errors = {"start": ValueError("cannot start"), "stop": OSError("cannot stop")}
+        report = run_case(make_toys(lambda: Toy(**errors))).report
         self.assertIn("ValueError: cannot start\n\nstop() of the server 'toy' raised OSError: cannot stop", report)
 
 
@@ -203,13 +195,6 @@ class Ends(NoLeaks):
         """A server that does not stop keeps no other base from its tearDownClass, and no other server from its stop."""
         heard = []
 
-        class Stuck:
-            def start(self) -> None:
-                pass
-
-            def stop(self) -> None:
-                raise OSError("stuck")
-
         class Base(unittest.TestCase):
             @classmethod
             def tearDownClass(cls) -> None:
@@ -220,7 +205,8 @@ class Ends(NoLeaks):
 
             @classmethod
             def class_servers(cls) -> list[ClassServer[Any]]:
-                return [*super().class_servers(), ClassServer("stuck", Stuck, order=40)]
+                stuck = ClassServer("stuck", lambda: Toy(stop=OSError("stuck")), order=40)
+                return [*super().class_servers(), stuck]
 
             def test_it(self) -> None:
                 heard.append(self.live_url())
@@ -232,19 +218,14 @@ class Ends(NoLeaks):
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
     def test_forked_child(self) -> None:
         """A forked child that tears the class down stops nothing of its parent's."""
-        stopped = []
 
-        class Toy:
-            def start(self) -> None:
-                pass
-
-            def stop(self) -> None:
-                stopped.append(os.getpid())
-                os.write(write, b"stopped")
+        class Heard(list[str]):
+            def append(self, text: str) -> None:
+                os.write(write, text.encode())
 
         read, write = os.pipe()
         self.addCleanup(os.close, read)
-        case = make_case(ServerTestCase, class_servers=classmethod(lambda cls: [ClassServer("toy", Toy)]))
+        case = make_toys(lambda: Toy(heard=Heard()))
         case.setUpClass()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # about threads, of which this class has none
@@ -258,4 +239,4 @@ class Ends(NoLeaks):
         os.write(write, b"|")
         case.tearDownClass()
         os.close(write)
-        self.assertEqual(b"|stopped", os.read(read, 100))
+        self.assertEqual(b"start toy|stop toy", os.read(read, 100))

@@ -11,10 +11,10 @@ from liveserver_testcase import (
     HTTPStubTestCase,
     LiveServerTestCase,
     Problem,
-    ServerTestCase,
     SMTPTestCase,
 )
 from tests.integration.apps import Gate, make_app
+from tests.integration.cases.toys import Toy, make_toys
 from tests.integration.running import make_case, run_case
 from tests.support import HANG, NoLeaks
 
@@ -192,13 +192,12 @@ method create_app()
         )
 
     def test_two_servers_of_one_name(self) -> None:
-        servers = classmethod(lambda cls: [ClassServer("toy", list), ClassServer("toy", list)])
         self.assert_report(
             """
             liveserver_testcase.errors.UsageError: class_servers() lists two servers named 'toy'; each needs a name \
 of its own
             """,
-            make_case(ServerTestCase, test=lambda self: None, class_servers=servers),
+            make_toys(Toy, Toy),
         )
 
 
@@ -209,40 +208,22 @@ def _nothing() -> Any:
     return test
 
 
-class Quiet:
-    """A server that does nothing."""
-
-    def start(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
-
-
 class BrokenServers(ReportCase):
     """What goes wrong with a server itself."""
 
-    def make_case(self, **methods: Any) -> type[Any]:
-        """A class with a server of which these methods are overridden."""
-        part = type("Part", (ClassServer,), methods)
-        return make_case(ServerTestCase, test=_nothing(), class_servers=classmethod(lambda cls: [part("toy", Quiet)]))
-
     def test_stopping(self) -> None:
         """An exception in ``stop()`` is an error of the class."""
-
-        def stop(self: Any) -> None:
-            raise OSError("stuck")
-
-        report = run_case(self.make_case(stop=stop)).report
-        self.assertTrue(
-            report.endswith("LiveServerTestCaseError: stop() of the server 'toy' raised OSError: stuck"), report
-        )
+        report = run_case(make_toys(lambda: Toy(stop=OSError("stuck")))).report
+        wanted = "LiveServerTestCaseError: stop() of the server 'toy' raised OSError: stuck"
+        self.assertTrue(report.endswith(wanted), report)
 
     def test_several_causes(self) -> None:
         """The first cause is chained, the traceback of the second one is printed in the report."""
 
-        def problems(self: Any) -> list[Problem]:
-            return [Problem("one thing", ValueError("one")), Problem("another", ValueError("two")), Problem("a third")]
+        class Part(ClassServer[Toy]):
+            def problems(self) -> list[Problem]:
+                causes = ValueError("one"), ValueError("two")
+                return [Problem("one thing", causes[0]), Problem("another", causes[1]), Problem("a third")]
 
         self.assert_report(
             """
@@ -261,7 +242,7 @@ class BrokenServers(ReportCase):
 
             a third
             """,
-            self.make_case(problems=problems),
+            make_toys(Part("toy", Toy), test=_nothing()),
         )
 
 

@@ -9,6 +9,7 @@ import unittest
 from typing import Any
 
 from liveserver_testcase import ClassServer, Problem, ServerAttribute, ServerNotStarted, ServerTestCase
+from tests.integration.cases.toys import Toy, make_toys
 from tests.integration.running import make_case, run_case
 from tests.support import NoLeaks, run_python
 
@@ -55,20 +56,6 @@ class AnEchoTest(NoLeaks, EchoTestCase):
         self.assertIs(self.echo, type(self).echo)
 
 
-class Toy:
-    """A server that writes down what happens to it."""
-
-    def __init__(self, name: str, heard: list[str]) -> None:
-        self.name = name
-        self.heard = heard
-
-    def start(self) -> None:
-        self.heard.append(f"start {self.name}")
-
-    def stop(self) -> None:
-        self.heard.append(f"stop {self.name}")
-
-
 class ToyPart(ClassServer[Toy]):
     """Writes down what it is asked."""
 
@@ -96,15 +83,6 @@ class BrokenToy(ToyPart):
 
     def problems(self) -> list[Problem]:
         return [Problem("the toy is broken")]
-
-
-def nothing(_: Any) -> None:
-    """Be a test that passes."""
-
-
-def make_toys(*parts: ClassServer[Any], **members: Any) -> type[Any]:
-    """A class with these servers."""
-    return make_case(ServerTestCase, class_servers=classmethod(lambda cls: list(parts)), **members)
 
 
 class TheSeam(unittest.TestCase):
@@ -138,7 +116,7 @@ class TheSeam(unittest.TestCase):
         """Servers start by their order, settle and stop in reverse; equal ones in the order of the list."""
         heard: list[str] = []
         parts = [ToyPart(name, heard, order) for name, order in (("c", 30), ("a", 10), ("b1", 20), ("b2", 20))]
-        run_case(make_toys(*parts, test=nothing))
+        run_case(make_toys(*parts))
         there, back = "a b1 b2 c", "c b2 b1 a"
         for verb, names in (("start", there), ("settle", back), ("stop", back), ("problems", there)):
             with self.subTest(verb=verb):
@@ -171,7 +149,7 @@ class TheSeam(unittest.TestCase):
 
         for members, text in (({}, "AssertionError"), ({"failureException": Mine}, "Mine")):
             with self.subTest(text):
-                outcome = run_case(make_toys(BrokenToy("toy", []), test=nothing, **members))
+                outcome = run_case(make_toys(BrokenToy("toy", []), **members))
                 self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
                 self.assertTrue(outcome.report.endswith(f"{text}: the toy is broken"))
 
@@ -182,7 +160,7 @@ class TheSeam(unittest.TestCase):
             def late_problems(self) -> list[Problem]:
                 return [Problem("left over")] if "stop toy" in self.heard else []
 
-        outcome = run_case(make_toys(Part("toy", []), test=nothing))
+        outcome = run_case(make_toys(Part("toy", [])))
         self.assertEqual({"run": 1, "errors": 1}, outcome.summary)
         self.assertIn("tearDownClass (made.Case)", outcome.printed)
         self.assertIn("AssertionError: left over", outcome.printed)
@@ -210,7 +188,7 @@ class TheSeam(unittest.TestCase):
             def problems(self) -> list[Problem]:
                 raise ValueError("oh")
 
-        outcome = run_case(make_toys(Failing("a", []), BrokenToy("b", []), test=nothing))
+        outcome = run_case(make_toys(Failing("a", []), BrokenToy("b", [])))
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         wanted = "AssertionError: the toy is broken\n\nproblems() of the server 'a' raised ValueError: oh"
         self.assertTrue(outcome.report.endswith(wanted), outcome.report)

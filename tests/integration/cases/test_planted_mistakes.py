@@ -13,13 +13,10 @@ import requests
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
 from tests.integration.apps import answer, make_app
+from tests.integration.cases.toys import nothing
 from tests.integration.mail.mailing import make_mail
 from tests.integration.running import make_case, run_case
 from tests.support import HANG, NoLeaks
-
-
-def nothing(_: Any) -> None:
-    """Be a test that passes."""
 
 
 def send(server: Any, to: str) -> None:
