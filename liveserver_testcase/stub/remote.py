@@ -78,6 +78,7 @@ _ADVICE = (
 )
 _MISUSES = (UsageError, TypeError, AttributeError, AssertionError)  # whose text says it all
 _NOTHING: tuple[list[Failure], list[Failure], list[Failure]] = ([], [], [])
+_IMPORT = 60.0  # seconds for a command before which the child imports what a test has sent: a library can take long
 _GENERATION = 1_000_000_000  # objects of one child: each start has numbers of its own
 
 
@@ -345,8 +346,9 @@ class RemoteStubEngine(RemoteServer):
                 f"what was given cannot be sent to the stub's process: {describe_error(error)}. {_ADVICE}."
             ) from error
         names = list(packer.modules)
+        command = ("run", number, name, file.getvalue(), find_modules(names), find_main(names))
         try:
-            result = self._call("run", number, name, file.getvalue(), find_modules(names), find_main(names))
+            result = self._call(*command, timeout=_IMPORT) if names else self._call(*command)
         except _MISUSES as error:
             if isinstance(error.__cause__, RemoteTraceback):
                 error.__cause__ = None
