@@ -57,16 +57,16 @@ class FieldMatcher(Matcher):
     def __init__(self, wanted: object) -> None:
         super().__init__(wanted)
         self.fields: dict[str, object] | None = None  # None: it is asked for the whole
-        self.is_exact = not self.allows_others
+        self.is_exact = not (self.allows_others or isinstance(wanted, INCLUDING))
         self._parts: Logical | None = None  # each is compared as it is where it stands alone
-        included = [_list_pairs(part) for part in wanted.wanted] if isinstance(wanted, INCLUDING) else [None]
-        pairs = list(wanted) if isinstance(wanted, list | tuple) and wanted else _list_pairs(wanted)
+        if isinstance(wanted, INCLUDING):
+            mappings = [_list_pairs(part) for part in wanted.wanted]
+        else:
+            mappings = [list(wanted) if isinstance(wanted, list | tuple) and wanted else _list_pairs(wanted)]
         if isinstance(wanted, Logical):
             self._parts = wanted.map(type(self))
-        elif None not in included:
-            self.fields, self.is_exact = self._make_fields(chain.from_iterable(filter(None, included))), False
-        elif pairs is not None:
-            self.fields = self._make_fields(pairs)
+        elif None not in mappings:
+            self.fields = self._make_fields(chain.from_iterable(filter(None, mappings)))
         elif wanted is not ABSENT and not self.can_be_whole(wanted):
             raise UsageError(f"{self.name} is {quote(wanted)}; wanted a mapping of names and values")
 
@@ -357,9 +357,11 @@ class AuthMatcher(Matcher):
 
 
 def _mask_parts(wanted: object) -> object:
-    """A combination with none of the texts and patterns in it: each is a token, or all of the header."""
+    """A combination with no password, text or pattern in it: each text is a token, or all of the header."""
     if isinstance(wanted, Combinator):
         return wanted.map(_mask_parts)
+    if isinstance(wanted, tuple):
+        return wanted[0], Masked()
     return Masked() if isinstance(wanted, str | re.Pattern) else wanted
 
 

@@ -505,6 +505,7 @@ class MatchingTest(unittest.TestCase):
             (want("GET", "http://a.test:8/x?a=1"), "GET '/x' scheme=http host='a.test:8' query={'a': '1'}"),
             (want(query={"api_key": "hunter2"}), "any request query={'api_key': ***}"),
             (want(query="api_key=hunter2"), "any request query='api_key=***'"),
+            (want(auth=NOT(ANY_OF(("ann", "x"), "abc"))), "any request auth=NOT(ANY_OF(('ann', ***), ***))"),
             (
                 want(headers={"X-Api-Key": "hunter2", "Accept": "x"}),
                 "any request headers={'X-Api-Key': ***, 'Accept': 'x'}",
