@@ -177,34 +177,38 @@ class _LoopRun:
             asyncio.get_running_loop().add_reader(sock, self.accept, sock, options)
 
     def accept(self, sock: socket.socket, options: dict[str, Any]) -> None:
-        """Accept a client; if more of them wait, the loop's next turn says so."""
+        """Accept the clients that wait: one where hardly anybody is connected, and a crowd in ever larger steps.
+
+        An accept() that finds nobody would cost a client who comes alone a twentieth of the time for its request.
+        """
         loop = asyncio.get_running_loop()
-        try:
-            client, _ = sock.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError as error:
-            if not self.stopping:
-                loop.remove_reader(sock)
-                self.handle_loop_exception(loop, {"message": "accept() failed", "exception": error})
-                if error.errno in EXHAUSTED:
-                    loop.call_later(_PAUSE, self.listen)
-            return
-        try:
-            client.setblocking(False)
-            protocol = self.server._make_protocol()
-            if options:
-                task = loop.create_task(self.shake_hands(client, protocol, options))
-                self.handshakes.add(task)
-                task.add_done_callback(self.handshakes.discard)
+        for _ in range(1 + len(self.connections) // 2):
+            try:
+                client, _ = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if not self.stopping:
+                    loop.remove_reader(sock)
+                    self.handle_loop_exception(loop, {"message": "accept() failed", "exception": error})
+                    if error.errno in EXHAUSTED:
+                        loop.call_later(_PAUSE, self.listen)
+                return
+            try:
+                client.setblocking(False)
+                protocol = self.server._make_protocol()
+                if options:
+                    task = loop.create_task(self.shake_hands(client, protocol, options))
+                    self.handshakes.add(task)
+                    task.add_done_callback(self.handshakes.discard)
+                else:
+                    # What `connect_accepted_socket` does, without a task that waits for connection_made() to be called.
+                    loop._make_socket_transport(client, protocol)  # type: ignore[attr-defined]
+            except Exception as error:
+                client.close()
+                self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
             else:
-                # What `connect_accepted_socket` does, without a task that waits until connection_made() was called.
-                loop._make_socket_transport(client, protocol)  # type: ignore[attr-defined]
-        except Exception as error:
-            client.close()
-            self.handle_loop_exception(loop, {"message": "a client was not connected", "exception": error})
-        else:
-            self.accepted[client.fileno()] = client, monotonic()
+                self.accepted[client.fileno()] = client, monotonic()
 
     async def shake_hands(self, sock: socket.socket, protocol: asyncio.BaseProtocol, options: dict[str, Any]) -> None:
         """Give a connection its protocol after the handshake of TLS."""
