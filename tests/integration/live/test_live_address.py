@@ -61,29 +61,22 @@ class WhileMade(NoLeaks):
             setattr(Case, name, value)
         return Case
 
-    def test_scopes(self) -> None:
-        """It knows the URL in every scope."""
-        for scope in ("test", "function", "class", "module", "package"):
-            with self.subTest(scope=scope):
+    def test_settings(self) -> None:
+        """It knows the URL in every scope, with the class's host, port and scheme, and the name that clients know."""
+        scopes = [{"live_scope": scope} for scope in ("test", "function", "class", "module", "package")]
+        hosts = {"live_host": "localhost"}, {"live_tls": True}, {"live_tls": True, "live_host": "localhost"}
+        for settings in (*scopes, *hosts):
+            with self.subTest(settings=settings):
                 # the server of a package ends with the first class of another one
                 elsewhere = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None)
-                run_case(self.make(live_scope=scope), elsewhere).assert_passed(3)
-
-    def test_session(self) -> None:
-        """It knows the URL of a server that a whole run shares."""
+                run_case(self.make(**settings), elsewhere).assert_passed(3)
+        run_on_free_port(lambda port: run_case(self.make(live_port=port))).assert_passed(2)
         servers: list[Any] = []
         case = self.make(live_scope="session", tearDown=lambda self: servers.append(self.live_server._server))
         try:
             run_case(case).assert_passed(2)
         finally:
             servers[0].stop()
-
-    def test_settings(self) -> None:
-        """The URL has the class's host, port and scheme, and the name by which clients know it."""
-        for settings in ({"live_host": "localhost"}, {"live_tls": True}, {"live_tls": True, "live_host": "localhost"}):
-            with self.subTest(settings=settings):
-                run_case(self.make(**settings)).assert_passed(2)
-        run_on_free_port(lambda port: run_case(self.make(live_port=port))).assert_passed(2)
 
         def create_app(cls: Any) -> Any:
             self.assertEqual(f"http://shop.test:{cls.live_server.port}/", cls.live_url())
@@ -248,9 +241,8 @@ class ConfiguredPort(NoLeaks):
         """It is the port where nobody has asked for the URL before."""
         for scope in ("class", "test", "module"):
             with self.subTest(scope=scope):
-                run_on_free_port(
-                    lambda port, s=scope: run_case(self.make(port, reads=False, live_scope=s))
-                ).assert_passed()
+                members = {"reads": False, "live_scope": scope}
+                run_on_free_port(lambda port, more=members: run_case(self.make(port, **more))).assert_passed()
 
     def test_contradiction(self) -> None:
         """An application that was made with the URL of another port is refused, with both ports and a way out."""
@@ -264,18 +256,14 @@ class ConfiguredPort(NoLeaks):
 
     def test_the_class_comes_first(self) -> None:
         """With ``live_port`` there is no contradiction."""
-        for configured in (0, 1):
-            outcome = run_on_free_port(
-                lambda port, more=configured: run_case(
-                    self.make(
-                        port + more,
-                        reads=True,
-                        live_port=port,
-                        test=lambda self: self.assertEqual(port, self.live_server.port),
-                    )
-                )
-            )
-            self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
+        for more in (0, 1):
+
+            def run(port: int, more: int = more) -> Outcome:
+                case = self.make(port + more, reads=True, live_port=port)
+                case.test_it = lambda self: self.assertEqual(port, self.live_server.port)
+                return run_case(case)
+
+            run_on_free_port(run).assert_passed()
 
 
 class InAProcess(NoLeaks):
@@ -297,8 +285,7 @@ class InAProcess(NoLeaks):
                     return run_case(case)
 
             with self.subTest(case=case):
-                outcome = run_on_free_port(run)
-                outcome.assert_passed()
+                run_on_free_port(run).assert_passed()
 
     def test_taken(self) -> None:
         """One that is taken is an error of the class that says so."""
