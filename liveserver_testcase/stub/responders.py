@@ -1,4 +1,8 @@
-"""What an expectation can answer with, besides a reply that is always the same: each makes a reply of a request."""
+"""What an expectation can answer with, besides a reply that is always the same: each makes a reply of a request.
+
+A verb of `Expectation` hands over a `Reply`, or a function of the request, as a test does with ``reply_with()``: a new
+one is one method there.
+"""
 
 from __future__ import annotations
 

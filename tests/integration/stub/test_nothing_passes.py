@@ -272,40 +272,36 @@ class EarlyFaultTest(WireTest):
         return self.see(post(body, "Content-Type: application/json", "Connection: close"))
 
     def test_what_has_precedence_and_looks_at_the_body(self) -> None:
-        """It is asked first: an older bounded expectation, one that forbids, one of an order."""
-        scripts: tuple[Callable[[], object], ...] = (
+        """It is asked first: an older bounded expectation, one that forbids, one whose turn it is in an order."""
+
+        def write_order() -> None:
+            with self.stub.in_order():
+                self.stub.expect("POST", "/", json=1).reply(201)
+
+        for write in (
             lambda: self.stub.expect("POST", "/", json=1).reply(201),
             lambda: self.stub.forbid("POST", "/", json=1),
-        )
-        for script in scripts:
+            write_order,
+        ):
             self.begin("shop.test_a")
-            script()
+            write()
             failing = self.stub.expect("POST", "/", times=None).fail(Fault.RESET, FaultPoint.REQUEST_START)
-            self.assertEqual("FIN", self.post(b"1").end)
-            self.assertEqual("RST", self.post(b"2").end)
+            self.assertEqual(["FIN", "RST"], [self.post(b"1").end, self.post(b"2").end])
             self.assertEqual(1, failing.times_called)
 
-    def test_an_order(self) -> None:
-        """Whose turn it is goes before what is in no order."""
-        with self.stub.in_order():
-            self.stub.expect("POST", "/", json=1).reply(201)
-            self.stub.expect("POST", "/").fail(Fault.RESET, FaultPoint.REQUEST_START)
-        self.assertEqual(["FIN", "RST"], [self.post(b"1").end, self.post(b"2").end])
-        self.assertEqual("", self.stub.failure_report())
-
-    def test_what_has_none_is_not_asked(self) -> None:
-        """The body of which it would be is not read."""
+    def test_who_has_none_is_not_asked(self) -> None:
+        """The body of which it would be is not read; what was enqueued leaves it unread, too, and is used up."""
+        head = get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n")
+        self.begin("shop.test_a")
         self.stub.on("POST", "/", json=1).reply(201)
         self.stub.expect("POST", "/").fail(Fault.RESET, FaultPoint.REQUEST_START)
         client = self.dial()
-        client.sendall(get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"))
+        client.sendall(head)
         self.assertEqual("RST", self.look(client).end)
-
-    def test_an_enqueued_one(self) -> None:
-        """It leaves the body unread as any other, and is used up."""
+        self.begin("shop.test_b")
         self.stub.enqueue(200).fail(Fault.NO_READ)
         client = self.dial()
-        client.sendall(get(method="POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\n\r\n"))
+        client.sendall(head)
         self.assertEqual(b"HTTP/1.1 200", self.read(client, 12))
         client.close()
         self.assertEqual(501, self.send().status)
