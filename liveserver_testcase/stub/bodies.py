@@ -25,6 +25,7 @@ __all__ = [
     "make_content",
     "make_cookies",
     "make_pairs",
+    "refuse_pair",
     "split_headers",
 ]
 
@@ -126,7 +127,7 @@ def _make_file(path: object, _named: str | None) -> _TypedBody:
     try:
         with open(path, "rb") as file:
             return kind or "application/octet-stream", file.read()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # no file can have that name
         raise UsageError(f"file {os.fspath(path)!r} cannot be read: {error}") from error
 
 
@@ -203,9 +204,14 @@ def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[
             continue
         for item in value if isinstance(value, list | tuple) else [value]:
             if not isinstance(name, str) or not isinstance(item, str):
-                raise UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
+                raise refuse_pair(pair)
             made.append((name, item))
     return made, left_out
+
+
+def refuse_pair(pair: object) -> UsageError:
+    """Say that this is no header."""
+    return UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
 
 
 def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
@@ -226,6 +232,6 @@ def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
             raise UsageError(f"cookie {name!r} has {what}; wanted a str, or a mapping with some of {known}")
         try:
             made.append(("Set-Cookie", dump_cookie(name, options.pop("value", ""), max_size=0, **options)))
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise UsageError(f"cookie {name!r} cannot be set to {quote(value)}: {error}") from error
     return made

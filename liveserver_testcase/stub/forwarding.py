@@ -100,7 +100,7 @@ class ForwardingResponder:
             else:
                 try:
                     self._context.load_verify_locations(ca_file)
-                except OSError as error:  # ssl.SSLError is one
+                except (OSError, TypeError, ValueError) as error:  # ssl.SSLError is one
                     raise UsageError(f"ca_file {quote(ca_file)} cannot be used: {describe_error(error)}") from error
 
     def reply_to(self, request: RecordedRequest) -> Reply:

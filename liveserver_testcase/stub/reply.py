@@ -6,6 +6,7 @@ import functools
 import gzip
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ..core.checks import check_seconds, refuse_unknown
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
-from .bodies import Headers, ReplyOptions, make_content, make_cookies, make_pairs, split_headers
+from .bodies import Headers, ReplyOptions, make_content, make_cookies, make_pairs, refuse_pair, split_headers
 from .faults import FaultPlan
 from .stream import Stream
 
@@ -126,6 +127,8 @@ class Reply:
                     f"content_type is {quote(content_type)}, and among the headers is Content-Type {quote(named)}: "
                     "keep one of them"
                 )
+            if not isinstance(content_type, str):
+                raise refuse_pair(("Content-Type", content_type))
             named = content_type
             pairs.append(("Content-Type", named))
         if named is not None and "content-type" in left_out:
@@ -259,7 +262,10 @@ def _make_options(
     if reason is not None and (not isinstance(reason, str) or re.search(r"[\x00-\x1f\x7f\u0100-\U0010ffff]", reason)):
         raise UsageError(f"reason is {quote(reason)}; wanted Latin-1 text on one line")
     made["throttle"] = _make_throttle(options.get("throttle"))
-    made["informational"] = tuple(map(_make_informational, options.get("informational", ())))
+    informational: Any = options.get("informational")
+    if not isinstance(informational, Iterable | None):
+        raise UsageError(f"informational is {quote(informational)}; wanted several statuses: [{quote(informational)}]")
+    made["informational"] = tuple(map(_make_informational, informational or ()))
     trailers = options.get("trailers")
     if trailers is not None:
         made["trailers"] = tuple(make_pairs(trailers, "trailers"))

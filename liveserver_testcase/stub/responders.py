@@ -339,8 +339,10 @@ class ServedContent:
             if not isinstance(item, str | bytes):
                 raise UsageError(f"content has the piece {quote(item)}; wanted text or bytes")
         # The server says by itself that it sends chunks; whether the author does, counts with AUTO alone.
-        plain = [pair for pair in pairs if len(pair) != 2 or str(pair[0]).lower() != "transfer-encoding"]
-        says_chunked = any("chunked" in str(pair[-1]).lower() for pair in pairs if pair not in plain)
+        known = [pair for pair in pairs if isinstance(pair, tuple | list) and len(pair) == 2]  # Reply refuses the rest
+        framing = [pair for pair in known if str(pair[0]).lower() == "transfer-encoding"]
+        plain = [pair for pair in pairs if pair not in framing]
+        says_chunked = any("chunked" in str(value).lower() for _, value in framing)
         sent = pairs if self.chunked is Chunked.NO else plain
         more: dict[str, Any] = {"cookies": self.cookies, "delay": self.delay}
         if self.chunked is Chunked.YES or (self.chunked is Chunked.AUTO and says_chunked):

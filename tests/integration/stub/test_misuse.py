@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from liveserver_testcase import (
     WebSocketFault,
 )
 from liveserver_testcase.stub.hold import Hold
+from liveserver_testcase.stub.reply import ReplyOptions
 from liveserver_testcase.stub.script import ScenarioScript, Script
 from tests.integration.stub.support import StubTest
 from tests.integration.stub.wire import WireTest, get
@@ -185,6 +187,7 @@ _CREATION: Mapping[str, tuple[object, ...]] = {
     **dict.fromkeys(("header_timeout", "body_timeout", "start_timeout", "stop_timeout"), (*_TIMEOUTS, None)),
 }  # fmt: skip
 
+_SERVED = ("content", "code", "headers", "chunked", "cookies", "delay", "show_post_vars")
 _SETTINGS: Mapping[str, tuple[object, ...]] = {
     "name": (5, None), "timeout": (*_TIMEOUTS, None), "is_strict": ("no", None), "is_verified": ("no", None),
     "unmatched_reply": (404, None), "content": (5, [5]), "code": (99, "404"), "headers": (5, {"X": 1}), "chunked": (5,),
@@ -268,6 +271,28 @@ class MisuseTest(WireTest, StubTest):
             for value in wrong:
                 with self.subTest(keyword=keyword, value=value), self.assertRaises(UsageError):
                     HTTPStub(**{keyword: value})  # type: ignore[arg-type]
+
+    def test_of_values_of_any_kind(self) -> None:
+        """Whatever is given for a keyword, it is taken or refused: no other error comes out of it."""
+        odd: list[Any] = [
+            5, -1, 1.5, float("nan"), True, None, "x", "x\r\ny", "\ud800", "a\0b", b"x", object(), print, (1, 2),
+            ("gzip",), [1], [None], [b"x"], [("a",)], [("a", "b", "c")], {1: 2}, {None: "x"}, {"a": 1}, {"a": None}, {"": "x"},
+            {"a b": "x"}, [103, (104, 5)], {"a": {"value": "b", "domain": 5}}, {"a": {"value": "b", "samesite": 5}},
+        ]  # fmt: skip
+        calls: dict[str, Callable[[Any], object]] = {
+            **{name: lambda value, name=name: Reply(200, **{name: value}) for name in ReplyOptions.__annotations__},
+            **{name: lambda value, name=name: self.stub.serve_content(**{name: value}) for name in _SERVED},
+            "ca_file": lambda value: self.stub.on().forward_to("https://a", ca_file=value),
+            **{
+                verb: lambda value, verb=verb: getattr(self.stub.on(), verb)(value)
+                for verb in _EXPECTATION
+                if verb not in ("wait", "hold")
+            },
+        }
+        for name, call in calls.items():
+            for value in odd:
+                with self.subTest(name=name, value=value), contextlib.suppress(UsageError):
+                    call(value)
 
     def test_of_settings(self) -> None:
         """What is refused changes nothing."""

@@ -252,6 +252,7 @@ class MisuseTest(unittest.TestCase):
         wanted = "wanted numbers from 102 to 199, each by itself or as (number, headers)"
         for item in (100, 101, 200, "103", (103,), True):
             self.check((given(informational=[item]), f"informational has {item!r}; {wanted}"))
+        self.check((given(informational=103), "informational is 103; wanted several statuses: [103]"))
 
     def test_bodies(self) -> None:
         """One of a kind that can be sent, where one is sent at all."""
@@ -360,6 +361,10 @@ class MisuseTest(unittest.TestCase):
         latin = "wanted Latin-1 without CR, LF and NUL (percent-encode the rest, or see RFC 8187)"
         length = "header 'Content-Length' is {!r}, but the body has 3 bytes: leave it out"
         self.check(
+            (
+                given(content_type=5),
+                "header ('Content-Type', 5) is no pair of texts: wanted a name and a value, both str",
+            ),
             *each("headers", ("X-A: 1", b"X-A: 1", 5), "headers are {}; wanted a mapping, or pairs of name and value"),
             *[
                 (given(headers=[pair]), f"header {pair!r} is no pair of texts: wanted a name and a value, both str")
