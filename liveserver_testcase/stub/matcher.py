@@ -111,6 +111,8 @@ class Matcher(abc.ABC):
 
     def compare(self, request: RecordedRequest) -> Mismatch | None:
         """Return None if ``request`` has it, else how it differs."""
+        if self.wants_whole_body and request.loss:
+            return self.miss(quote(request.body), f"it had {count(request.body_size, 'byte')}{request.loss}")
         try:
             return None if self.matches(request) else self.explain(request)
         except Exception as error:  # of a predicate, or of an __eq__, that was made for other values

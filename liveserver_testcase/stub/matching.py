@@ -120,8 +120,11 @@ class Criteria:
 
 def _are_met(matchers: tuple[Matcher, ...], request: RecordedRequest) -> bool:
     for matcher in matchers:  # all() costs as much as the comparisons
-        if request.awaits_body and matcher.reads_body:
-            raise BodyAwaited
+        if matcher.reads_body:
+            if request.awaits_body:
+                raise BodyAwaited
+            if matcher.wants_whole_body and request.loss:
+                return False  # what was not kept may be anything
         try:
             if not matcher.matches(request):
                 return False

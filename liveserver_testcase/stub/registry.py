@@ -400,6 +400,6 @@ class _Index:
             for read, contents in entry.contents.items():
                 if request.awaits_body:  # it can have any of them
                     near += contents.values()
-                elif (content := contents.get(read(request))) is not None:
+                elif not request.loss and (content := contents.get(read(request))) is not None:
                     near.append(content)
         return near

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
+from typing import Any
 
-from liveserver_testcase import HTTPStub, RecordedRequest, UsageError
+from liveserver_testcase import ABSENT, HTTPStub, RecordedRequest, UsageError
 from tests.integration.stub.support import receive
 from tests.integration.stub.wire import WireTest, get, post
 from tests.support import HANG
@@ -146,6 +148,25 @@ class KeepingTest(WireTest):
         stub.on().reply_with(handle)
         self.send("POST", "/first", b"x" * 100)
         self.assertEqual([100, 100], seen)
+
+    def test_what_is_wanted_of_a_body_that_was_not_kept(self) -> None:
+        """No criterion is met by the part that was: it is not what was sent."""
+        stub = self.serve(4)
+        wanted: tuple[dict[str, Any], ...] = (
+            {"body": b"1234"}, {"text": "1234"}, {"json": 1234}, {"form": {"1234": ""}}, {"body": re.compile("1.*")}
+        )  # fmt: skip
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        for criteria in wanted:
+            with self.subTest(criteria=criteria):
+                stub.reset()
+                stub.on("POST", "/", **criteria).reply(200)
+                self.assertEqual(501, self.send("POST", "/", b"12345", kind).status)
+                self.assertIn(
+                    "got b'1234' (it had 5 bytes, of which the first 4 are kept: see body_limit)", stub.failure_report()
+                )
+                self.assertEqual(200, self.send("POST", "/", b"1234", kind).status)
+        self.serve(0).on("POST", "/", body=ABSENT).reply(200)
+        self.assertEqual([501, 200], [self.send("POST", "/", body).status for body in (b"1", b"")])
 
     def test_json_that_was_not_kept(self) -> None:
         """Whoever reads it is told why it is no JSON."""
