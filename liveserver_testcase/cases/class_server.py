@@ -253,9 +253,9 @@ class ClassRun:
 
     def start(self) -> None:
         """Start the servers; call `stop` also when this fails."""
-        self._pauses = is_pause_wanted()
         _running.add(self)
         bypass_proxies()
+        self._pauses = is_pause_wanted()
         for server in self.servers:
             self._started.append(server)
             self.latest = server.name

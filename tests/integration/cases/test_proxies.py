@@ -130,6 +130,14 @@ class ARecordingProxy(NoLeaks):
             before = dict(os.environ)
             run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=lambda self: None, **members))
             self.assertEqual(before, dict(os.environ))
+        with mock.patch.dict(os.environ, LIVESERVER_PAUSE_ON_FAILURE="flase"):
+            run_case(make_case(HTTPStubTestCase, test=lambda self: None))
+
+        def test(self: Any) -> None:
+            self.assertEqual("fine", requests.get(self.live_url("/"), timeout=10).text)
+
+        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
+        self.assertEqual([], self.asked, "what failed at once has taken back what it had not begun")
 
 
 class TheVariables(unittest.TestCase):
