@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 import smtplib
@@ -102,6 +103,26 @@ class ContentTest(InspectorTest):
         for text in ("Answered by &#39;add&#39;", "<td>1 2</td>", "data:image/png;base64,", "curl --noproxy", "Copy"):
             self.assertIn(text, page)
         self.assertIn("no expectation matches GET /b", self.get("items/2").text)
+
+    def test_bodies(self) -> None:
+        """Parts, forms and JSON are shown as such, decoded; what is no text, or cannot be decoded, by its size."""
+        kind = "multipart/form-data; boundary=b"
+        part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx<y\r\n--b--\r\n'
+        for number, (body, headers, texts) in enumerate(
+            (
+                (part, {"Content-Type": kind}, ["<h4>name=&#34;a&#34;</h4>", "x&lt;y", "text/plain, 3 bytes"]),
+                (b"a=1&b=", {"Content-Type": "application/x-www-form-urlencoded"}, ["<td>1</td>", ">b</th><td></td>"]),
+                (gzip.compress(b'{"a":1}'), {"Content-Type": "a/json", "Content-Encoding": "gzip"}, ["json, 7 bytes"]),
+                (b"?", {"Content-Type": "text/plain", "Content-Encoding": "secret"}, ["it is encoded with secret"]),
+                (bytes(2000), {"Content-Type": "application/zip"}, ["application/zip, 2.0 kB"]),
+            ),
+            1,
+        ):
+            with self.subTest(headers=headers):
+                requests.post(self.stub.url, body, headers=headers, timeout=HANG)
+                page = self.get(f"items/{number}").text
+                for text in texts:
+                    self.assertIn(text, page)
 
     def test_a_websocket_of_a_stub(self) -> None:
         """What was exchanged on it, with control frames."""
