@@ -117,7 +117,7 @@ class CommandTest(unittest.TestCase):
     def refuse(self, *arguments: str) -> str:
         """What is said of a wrong command: one line, and status 2."""
         with self.run_command(*arguments, ends_with=2) as process:
-            _, errors = process.communicate(timeout=HANG)
+            _, errors = process.communicate(timeout=3 * HANG)  # with the start of the program, on a busy machine
         self.assertEqual(errors.count("\n"), 1, errors)
         self.assertTrue(errors.startswith("liveserver-testcase: "), errors)
         return errors
