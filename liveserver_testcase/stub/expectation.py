@@ -193,8 +193,9 @@ class Expectation(KnownAttributes):
     """
 
     __slots__ = (
-        "_calls", "_claimed", "_inspection", "_reply_headers", "_saved", "answer", "criteria", "first_turn",
-        "is_bounded", "is_never", "location", "name", "next_state", "number", "order", "scenario", "state", "times",
+        "__weakref__", "_calls", "_claimed", "_inspection", "_reply_headers", "_saved", "answer", "criteria",
+        "first_turn", "is_bounded", "is_never", "location", "name", "next_state", "number", "order", "scenario",
+        "state", "times",
     )  # fmt: skip
 
     def __init__(
@@ -586,7 +587,7 @@ class Expectation(KnownAttributes):
 
     def save(self) -> None:
         """Save what it is for each test that begins; called by the registry before the first one does."""
-        changing = ("_calls", "_claimed", "_saved")
+        changing = ("__weakref__", "_calls", "_claimed", "_saved")
         self._saved = {name: getattr(self, name) for name in self.__slots__ if name not in changing}
 
     def begin(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+import weakref
 from typing import Any
 
 from liveserver_testcase import Reply, UsageError
@@ -99,6 +100,15 @@ class CountingTest(unittest.TestCase):
         expectation.save()
         expectation.reply(500).begin()
         self.assertEqual(([], Reply(200)), (expectation.requests, expectation.answer))
+
+    def test_what_it_does_not_have(self) -> None:
+        """An unknown attribute is refused with the nearest; it can be referred to weakly, as any object."""
+        expectation = make_expectation()
+        with self.assertRaisesRegex(AttributeError, "^cannot set 'nme': Expectation has no .*: did you mean 'name'"):
+            expectation.nme = "x"
+        with self.assertRaisesRegex(AttributeError, "^Expectation has no attribute 'repli': did you mean 'reply'"):
+            expectation.repli  # noqa: B018
+        self.assertIs(expectation, weakref.ref(expectation)())
 
     def test_it_reads_well(self) -> None:
         """Its ``repr`` says what it wants and how far it is."""
