@@ -276,8 +276,9 @@ class MisuseTest(WireTest, StubTest):
         """Whatever is given for a keyword, it is taken or refused: no other error comes out of it."""
         odd: list[Any] = [
             5, -1, 1.5, float("nan"), True, None, "x", "x\r\ny", "\ud800", "a\0b", b"x", object(), print, (1, 2),
-            ("gzip",), [1], [None], [b"x"], [("a",)], [("a", "b", "c")], {1: 2}, {None: "x"}, {"a": 1}, {"a": None}, {"": "x"},
-            {"a b": "x"}, [103, (104, 5)], {"a": {"value": "b", "domain": 5}}, {"a": {"value": "b", "samesite": 5}},
+            ("gzip",), [1], [None], [b"x"], [("a",)], [("a", "b", "c")], {1: 2}, {None: "x"}, {"a": 1}, {"a": None},
+            {"": "x"}, {"a b": "x"}, [103, (104, 5)], {"a": {"value": "b", "domain": 5}},
+            {"a": {"value": "b", "samesite": 5}},
         ]  # fmt: skip
         calls: dict[str, Callable[[Any], object]] = {
             **{name: lambda value, name=name: Reply(200, **{name: value}) for name in ReplyOptions.__annotations__},
