@@ -62,6 +62,8 @@ class BodyMatcher(Matcher):
         if not can_be(self.wanted, b""):
             advice = f": for a JSON value write json={quote(wanted)}" if isinstance(wanted, _JSON_KINDS) else ""
             raise UsageError(f"body is {quote(wanted)}; wanted bytes or text{advice}")
+        if isinstance(wanted, str) and wanted.encode(errors="ignore").decode() != wanted:
+            raise UsageError(f"body is {quote(wanted)}; wanted text that UTF-8 has")
 
     def read(self, request: RecordedRequest, want: object) -> object:
         """Return what came, as it is compared with what is wanted."""

@@ -24,7 +24,7 @@ from ..core.masking import MASK
 from ..core.text import count, quote
 from ..errors import UsageError
 from ..web.content_coding import take_coding_off
-from ..web.har import HarEntry, entry_of, find_header, is_text, read_har, write_har
+from ..web.har import HarEntry, check_path, entry_of, find_header, is_text, read_har, write_har
 from ..web.request_head import split_target
 from .expectation import at_least
 from .forwarding import ForwardingResponder
@@ -334,7 +334,7 @@ def record(
     ca_file: str | None,
 ) -> list[Expectation]:
     """Pass on and write down, or replay: see `Script.record`."""
-    wanted, name = _check_match(match), os.fspath(path)
+    wanted, name = _check_match(match), os.fsdecode(check_path(path))
     if not read_switch(RECORD_VARIABLE):
         if not os.path.exists(name):
             raise UsageError(

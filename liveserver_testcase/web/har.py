@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HarEntry",
+    "check_path",
     "entry_of",
     "find_header",
     "is_text",
@@ -127,12 +128,20 @@ def write_har(path: str | os.PathLike[str], entries: Iterable[HarEntry], *, secr
     Raises:
         UsageError: The file cannot be written.
     """
+    where = check_path(path)
     text = json.dumps(make_har(entries, secrets=secrets), indent=1, ensure_ascii=False)
     try:
-        with open(path, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+        with open(where, "w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(text + "\n")
-    except OSError as error:
-        raise UsageError(f"{os.fspath(path)!r} cannot be written: {describe_error(error)}; wanted a file") from error
+    except (OSError, ValueError) as error:  # no file can have that name
+        raise UsageError(f"{where!r} cannot be written: {describe_error(error)}; wanted a file") from error
+
+
+def check_path(path: object) -> str | bytes:
+    """Return the name of a file; a number would be that of one which is open."""
+    if not isinstance(path, str | bytes | os.PathLike):
+        raise UsageError(f"path is {quote(path)}; wanted the path of a HAR file")
+    return os.fspath(path)
 
 
 def make_har(entries: Iterable[HarEntry], *, secrets: bool = False) -> dict[str, Any]:
@@ -276,7 +285,7 @@ def read_har(path: str | os.PathLike[str]) -> list[HarEntry]:
     Raises:
         UsageError: It is no HAR file; says where it is wrong.
     """
-    where = repr(os.fspath(path))
+    where = repr(check_path(path))
     try:
         with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)

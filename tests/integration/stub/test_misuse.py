@@ -19,6 +19,7 @@ from liveserver_testcase import (
     WebSocketFault,
 )
 from liveserver_testcase.stub.hold import Hold
+from liveserver_testcase.stub.matching import CRITERIA
 from liveserver_testcase.stub.reply import ReplyOptions
 from liveserver_testcase.stub.script import ScenarioScript, Script
 from tests.integration.stub.support import StubTest
@@ -116,7 +117,7 @@ _STUB: Mapping[str, Calls] = {
         given("/no/such/file"), given(5), given({}), given(_DOCUMENT, strict="no"), given(_DOCUMENT, base_path="v1"),
         given(_DOCUMENT, stric=True),
     ),
-    "save_har": (given("/no/such/folder/file"), given(5.0)),
+    "save_har": (given("/no/such/folder/file"), given(5.0), given(5)),
     "as_proxy": (given(),),
     "proxy_environ": (given(),),
     "environ": (given(5),),
@@ -284,6 +285,10 @@ class MisuseTest(WireTest, StubTest):
             **{name: lambda value, name=name: Reply(200, **{name: value}) for name in ReplyOptions.__annotations__},
             **{name: lambda value, name=name: self.stub.serve_content(**{name: value}) for name in _SERVED},
             "ca_file": lambda value: self.stub.on().forward_to("https://a", ca_file=value),
+            "load_har": self.stub.load_har,
+            "save_har": lambda value: isinstance(value, str | bytes) or self.stub.save_har(value),
+            "record": lambda value: self.stub.record("http://a", value),
+            **{f"on {name}": lambda value, name=name: self.stub.on("GET", "/", **{name: value}) for name in CRITERIA},
             **{
                 verb: lambda value, verb=verb: getattr(self.stub.on(), verb)(value)
                 for verb in _EXPECTATION
