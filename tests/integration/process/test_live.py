@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import re
+import socket
 import ssl
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from liveserver_testcase.core.tls import Certificates
 from liveserver_testcase.errors import ServerDied, ServerStartError, UsageError
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from tests.integration.process import apps
-from tests.integration.process.base import LiveProcessCase
+from tests.integration.process.base import APP, LiveProcessCase
 from tests.support import HANG, run_python, wait_until
 
 
@@ -127,6 +128,19 @@ class RequestTest(LiveProcessCase):
                 self.get(server, path)
             self.assertEqual((["/2", "/3"], 1), ([r.path for r in server.journal.entries()], server.journal.dropped))
             self.assertIn("the journal keeps 2 entries, and 1 more came", server.journal.dropped_message)
+
+    def test_a_refused_request(self) -> None:
+        """A malformed request is recorded as a server in a thread records it: refused, and not left by its client."""
+        found = []
+        for server in (self.live(), LiveServer(APP)):
+            with server, socket.create_connection(server.address, HANG) as client:
+                client.sendall(b"GET /no-host HTTP/1.1\r\n\r\n")
+                while client.recv(1000):
+                    pass
+                (record,) = server.journal.entries()
+                found.append((record.path, record.status, record.aborted, record.refused))
+        self.assertEqual(found[1], found[0])
+        self.assertEqual((400, "", True), (*found[0][1:3], bool(found[0][3])))
 
     def test_connections_can_be_cut(self) -> None:
         """Every connection is cut, and the server goes on."""

@@ -27,7 +27,7 @@ class LiveFaultTest(LiveProcessCase):
             return is_done.is_set()
 
         found: list[bool] = []
-        thread = threading.Thread(target=lambda: found.append(server.journal.wait_for(look, HANG)))
+        thread = threading.Thread(target=lambda: found.append(server.journal.wait_for(look, 6 * HANG)))
         thread.start()
         self.addCleanup(thread.join, HANG)
         self.assertTrue(wait_until(lambda: looks))
