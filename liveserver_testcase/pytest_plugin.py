@@ -206,7 +206,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         folder = FailureFolder(find_folder(ServerTestCase), item.nodeid)
         folder.look(lambda: find_screenshot(getattr(item, "funcargs", {}).get))
         folder.write([(item.nodeid, error)], [server for run in runs for server in run.servers])
-    raise error
+    try:
+        raise error
+    finally:
+        del error, failures, found  # else its traceback leads to this frame, and that back to it
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
