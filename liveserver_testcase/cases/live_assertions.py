@@ -7,7 +7,9 @@ from typing import Any
 
 from ..core.checks import check_seconds, suggest_keywords
 from ..core.text import one_line, quote
+from ..errors import UsageError
 from ..web.records import RequestRecord
+from ..web.request_head import TOKEN
 from .base import ServerTestCase
 from .failure_text import name_error
 from .live_adapter import LiveAdapter, Raised, check_kinds, describe_errors, describe_exchange, is_one_of
@@ -34,6 +36,8 @@ class ExpectedErrors:
         self, kinds: type[BaseException] | tuple[type[BaseException], ...], regex: str | re.Pattern[str] | None
     ) -> None:
         self.kinds = check_kinds("expectLiveErrors()", kinds)
+        if not isinstance(regex.pattern if isinstance(regex, re.Pattern) else regex, str | None):
+            raise UsageError(f"regex is {regex!r}; wanted text, or a compiled pattern of it")
         self.regex = re.compile(regex) if isinstance(regex, str) else regex
         self.errors: list[BaseException] = []
 
@@ -175,7 +179,9 @@ class LiveAssertions(ServerTestCase):
 
         Raises:
             AssertionError: It was not, or not as often; the report lists every request of the test.
+            UsageError: No request can be such a one.
         """
+        _check_wanted(method, path, status)
         often = check_times(times)
         adapter, server = self._own_adapter("assertLiveRequested()"), self.live_server
         seconds = adapter.pending_timeout if timeout is None else check_seconds("timeout", timeout)
@@ -208,6 +214,23 @@ class LiveAssertions(ServerTestCase):
         )
 
     assertLiveRequestedAsync = in_coroutine(assertLiveRequested)
+
+
+def _check_wanted(method: object, path: object, status: object) -> None:
+    """Refuse what no record can have: ``times=0`` would be met by it for nothing."""
+    if method is not None and not (isinstance(method, str) and re.fullmatch(TOKEN.decode("ascii"), method)):
+        raise UsageError(f"method is {method!r}; wanted a name such as 'GET', or None for any")
+    if isinstance(path, re.Pattern):
+        is_one = isinstance(path.pattern, str)
+    else:
+        is_one = path is None or (isinstance(path, str) and re.fullmatch("[/*][!-~]*", path) is not None)
+    if not is_one:
+        raise UsageError(
+            f"path is {path!r}; wanted one as it is sent, which begins with '/' and is percent-encoded, a compiled "
+            "pattern of it, or None for any"
+        )
+    if status is not None and (isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 999):
+        raise UsageError(f"status is {status!r}; wanted a number from 100 to 999, or None for any")
 
 
 def _matches(record: RequestRecord, method: str | None, path: object, status: int | None) -> bool:

@@ -92,6 +92,7 @@ class ExpectedErrorsTest(NoClassLeaks, LiveServerTestCase):
         """What is no exception type, or no number, is refused."""
         for options, message in (
             (("boom",), "expectLiveErrors() got 'boom'; wanted an exception type, or a tuple of them"),
+            ((ValueError, 5), "regex is 5; wanted text, or a compiled pattern of it"),
             ((ValueError, None, 0), "times is 0; wanted a whole number, 1 or more, or None for at least one"),
         ):
             with self.subTest(options=options), self.assertRaisesRegex(UsageError, re.escape(message)):
@@ -180,6 +181,21 @@ class RequestsTest(NoClassLeaks, LiveServerTestCase):
         begun.set()
         self.assertEqual("/later", self.assertLiveRequested("GET", re.compile("/l.*r"), status=404).path)
         thread.join(HANG)
+
+    def test_what_no_request_can_be(self) -> None:
+        """It is refused, also where none is wanted."""
+        self.live.get("/a")
+        for wanted, message in (
+            ({"method": b"GET"}, "method is b'GET'; wanted a name such as 'GET', or None for any"),
+            ({"method": "/a"}, "method is '/a'; wanted a name"),
+            ({"path": "a"}, "path is 'a'; wanted one as it is sent, which begins with '/' and is percent-encoded"),
+            ({"path": "/a b"}, "path is '/a b'; wanted one as it is sent"),
+            ({"path": self.live_url("/a")}, f"path is '{self.live_url('/a')}'; wanted one as it is sent"),
+            ({"path": re.compile(b"/a")}, "path is re.compile(b'/a'); wanted one as it is sent"),
+            ({"status": "404"}, "status is '404'; wanted a number from 100 to 999, or None for any"),
+        ):
+            with self.subTest(wanted=wanted), self.assertRaisesRegex(UsageError, f"^{re.escape(message)}"):
+                self.assertLiveRequested(**wanted, times=0)  # type: ignore[arg-type]
 
     def test_messages(self) -> None:
         """What it says when there was no such request, too few, or too many."""
