@@ -186,6 +186,8 @@ class StubAssertions(ServerTestCase):
         """
         of = self._find_stub(stub)
         wanted = [_make_step(step) for step in steps]
+        if not (wanted or exact):
+            raise UsageError("assertRequestOrder() was given no step; wanted (method, path) of each request")
         rest, found = iter(of.requests), list[RecordedRequest]()
         for criteria in wanted:
             request = next(filter(criteria.matches, itertools.islice(rest, 1) if exact else rest), None)

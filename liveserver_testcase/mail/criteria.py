@@ -448,7 +448,9 @@ def _check_predicate(_name: str, wanted: object) -> None:
 
 
 def _check_tls(_name: str, wanted: object) -> None:
-    if not (wanted is None or _is_any(wanted) or (isinstance(wanted, (bool, str, re.Pattern)) and wanted != "")):
+    is_version = isinstance(wanted, str) and re.fullmatch(r"(TLS|SSL)v[0-9.]+", wanted) is not None
+    is_pattern = isinstance(wanted, re.Pattern) and isinstance(wanted.pattern, str)
+    if not (wanted is None or isinstance(wanted, bool) or is_version or is_pattern or _is_any(wanted)):
         raise UsageError(
             f"tls={wanted!r}; wanted is True or False, a version as in 'TLSv1.3', a compiled pattern, "
             "unittest.mock.ANY, or None for a connection without TLS."

@@ -288,6 +288,8 @@ class AssertionsTest(NoClassLeaks, HTTPStubTestCase):
         self.report(self.assertRequestOrder, [("GET", "/a"), ("GET", "/a")])
         with self.assertRaisesRegex(UsageError, r"^a step is '/a'; wanted \(method, path\), \(method, "):
             self.assertRequestOrder(["/a"])  # type: ignore[list-item]
+        with self.assertRaisesRegex(UsageError, r"^assertRequestOrder\(\) was given no step; wanted \(method, path\)"):
+            self.assertRequestOrder([])
 
     def test_connections(self) -> None:
         """One that is kept alive is used again, one of its own is not."""

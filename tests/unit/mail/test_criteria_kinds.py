@@ -178,7 +178,7 @@ class TLS(CriterionCase):
 
     def test_misuse(self) -> None:
         """What says nothing about TLS is refused."""
-        for wanted in (5, "", ["TLSv1.3"]):
+        for wanted in (5, "", "yes", "1.3", ["TLSv1.3"], re.compile(b"1")):
             with self.subTest(wanted), self.assertRaises(UsageError) as caught:
                 Criteria.build(tls=wanted)
             self.assertEqual(
