@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException
@@ -65,14 +65,18 @@ class PathMatcher(Matcher):
 
     name = "path"
     weight = 10.0
-    has_params: ClassVar[bool] = False  # whether it has placeholders
+    has_params = False  # whether it has placeholders
 
     def __init__(self, wanted: object) -> None:
         super().__init__(wanted)
         # what the registry looks it up by: the path, or the `find_group` of those that it can match; None for any
         self.key = wanted if isinstance(wanted, str) else None
         self.is_met_by_key = self.key is not None
-        self._parts = wanted.map(self._make_part) if isinstance(wanted, Logical) else None
+        self._parts: Logical | None = None
+        if isinstance(wanted, Logical):
+            parts: Any = wanted.map(self._make_part)
+            self._parts = parts
+            self.has_params = any(part.has_params for part in parts.wanted)
 
     @staticmethod
     def _make_part(path: object) -> PathMatcher:
@@ -99,7 +103,9 @@ class PathMatcher(Matcher):
 
     def find_params(self, request: RecordedRequest) -> dict[str, Any]:
         """Return what the placeholders in it stand for in the path of ``request``, which matches."""
-        return {}
+        parts: Any = self._parts.wanted if self._parts is not None else ()
+        met = (part for part in parts if part.has_params and part.matches(request))
+        return next((part.find_params(request) for part in met), {})
 
 
 class PatternMatcher(PathMatcher):

@@ -12,7 +12,7 @@ from unittest import mock
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import encode_multipart
 
-from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
+from liveserver_testcase import ABSENT, ALL_OF, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
 from liveserver_testcase.stub.matcher import Mismatch
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.parsing import NO_JSON
@@ -188,6 +188,11 @@ class MatchingTest(unittest.TestCase):
             ("/files/<name>", "/files/a%2Fb", {"name": "a/b"}),
             ("/<code>", "/x%3Cy", {"code": "x<y"}),
             (re.compile(r"/users/(?P<id>\d+)"), "/users/42", {"id": "42"}),
+            # of several paths those of the one that matches
+            (ANY_OF("/a/<name>", "/users/<int:id>", "/x"), "/users/42", {"id": 42}),
+            (ANY_OF("/a/<name>", "/users/<int:id>", "/x"), "/x", {}),
+            (ALL_OF("/users/<int:id>", NOT("/users/<id>/x")), "/users/42", {"id": 42}),
+            (NOT("/users/<int:id>"), "/x", {}),
         ]
         for rule, path, params in rules:
             self.check(get(path), (want("GET", rule), ""))
