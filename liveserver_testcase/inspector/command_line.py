@@ -33,11 +33,7 @@ _PROGRAM = "liveserver-testcase"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, or 2 for an error of use.
-
-    Args:
-        arguments: Those of the command line by default.
-    """
+    """Run a command, that of the command line by default; returns the exit status: 0, or 2 for an error of use."""
     interrupted = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -132,11 +128,7 @@ def _naming(name: str) -> Iterator[None]:
 
 
 def _load(text: str) -> Any:
-    """Load what is named by ``module:attribute`` or ``path/to/file.py:attribute``.
-
-    Raises:
-        UsageError: It is not there, or importing it fails.
-    """
+    """Load what is named by ``module:attribute`` or ``path/to/file.py:attribute``."""
     place, mark, name = text.rpartition(":")
     if not mark or not name.isidentifier():
         raise UsageError(f"{text!r} names nothing; wanted module:name, or path/to/file.py:name")

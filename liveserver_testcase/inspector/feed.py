@@ -62,11 +62,7 @@ class Item:
 
 
 class Feed:
-    """Follows the journals of servers.
-
-    Args:
-        sources: The servers; nobody else may have subscribed to their journals.
-    """
+    """Follows the journals of servers, to which nobody else may have subscribed."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = sources

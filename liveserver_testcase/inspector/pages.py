@@ -48,11 +48,7 @@ _PULSE = 15.0  # seconds without news after which a page is sent a sign that the
 
 @functools.cache
 def load_templates() -> Environment:
-    """Load the templates, in which every value is escaped.
-
-    Raises:
-        ImportError: Jinja2 is not installed.
-    """
+    """Load the templates, in which every value is escaped; an `ImportError` if Jinja2 is not installed."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(

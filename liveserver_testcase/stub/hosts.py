@@ -101,14 +101,9 @@ def _split_host(target: str) -> tuple[str, int]:
 
 
 def check_hosts(hosts: object, what: str = "hosts") -> tuple[str, ...]:
-    """Check the hosts of a stub, and return them in lower case; nothing for a stub without.
+    """Return the hosts of a stub in lower case; refuse what can be none with a `UsageError`.
 
-    Args:
-        hosts: Such as ``["api.example.com", "*.example.org"]``.
-        what: Where they are written, for the message.
-
-    Raises:
-        UsageError: They are no list, or one can be no host, or is one that is asked for through no proxy.
+    ``what`` says where they are written, for the message.
     """
     if hosts is None:
         return ()

@@ -124,11 +124,7 @@ class _Documented(_OfOperation):
         self._made: dict[tuple[int, str], Reply] = {}
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """The response that a ``Prefer`` header asks for, or else the first that is a success.
-
-        Raises:
-            UsageError: There is no such response or example, or no value of its schema could be made.
-        """
+        """The response that a ``Prefer`` header asks for, or else the first that is a success."""
         prefers = dict(re.findall(r"(code|example)=\"?([^\s\",;]+)", request.headers.get("Prefer", "")))
         status, response = self._choose_response(prefers.get("code"))
         media = dict(_items(response, "content"))
@@ -151,8 +147,8 @@ class _Documented(_OfOperation):
                 if re.fullmatch("[2-5][0-9][0-9]", wanted) and key in known:
                     return int(wanted), known[key]
             raise UsageError(
-                f"{self._name} has no response {quote(wanted)}, which a Prefer "
-                f"header asks for; it has {', '.join(known)}"
+                f"{self._name} has no response {quote(wanted)}, which a Prefer header asks for; it has "
+                f"{', '.join(known)}"
             )
         ranks = {"2": 0, "D": 1}
         keys = sorted((key for key in known if key[0] in "2345D"), key=lambda key: (ranks.get(key[0], 2), key))
@@ -166,8 +162,8 @@ class _Documented(_OfOperation):
         named = {key: node for key, node in _items(media, "examples") if "value" in node.contents}
         if name is not None and name not in named:
             raise UsageError(
-                f"{self._name} has no example {quote(name)}, which a Prefer header "
-                f"asks for; it has {', '.join(map(repr, named)) or 'none with a name'}"
+                f"{self._name} has no example {quote(name)}, which a Prefer header asks for; it has "
+                f"{', '.join(map(repr, named)) or 'none with a name'}"
             )
         if named:
             return (named[name or next(iter(named))].read("value"),)
@@ -175,11 +171,7 @@ class _Documented(_OfOperation):
         return (example.contents,) if example is not None else None
 
     def _make_valid_reply(self, status: int, response: Node, kind: str, media: Node) -> Reply:
-        """Make a reply of the schema that openapi-core accepts.
-
-        Raises:
-            UsageError: None could be made.
-        """
+        """Make a reply of the schema that openapi-core accepts; a `UsageError` if none could be made."""
         found: list[Finding] = []
         for value in make_values(media.get("schema") or Node({}, None)):
             reply = self._make_reply(status, response, kind, media, value)
@@ -188,8 +180,8 @@ class _Documented(_OfOperation):
                 return reply
         why = str(found[0]) if found else "its schema holds itself"
         raise UsageError(
-            f"{self._name} has no example of its response {status}, and no value "
-            f"could be made from its schema: {why}; write an example into the document, or answer it yourself: "
+            f"{self._name} has no example of its response {status}, and no value could be made from its schema: {why}; "
+            "write an example into the document, or answer it yourself: "
             f"stub.on({self._operation.method!r}, …).reply(…)"
         )
 

@@ -57,13 +57,11 @@ def make_stub(
     settings: Mapping[str, Any],
     **options: Any,
 ) -> ServedStub:
-    """Make the stub; called in the process in which it is to run.
+    """Make the stub, in the process in which it is to run.
 
     Args:
-        window: The test that is running.
         index: The number of the first request.
         authority: What certificates are issued with, from `Certificates.to_pem`.
-        display_name: What messages call it.
         first_number: The number of the first object that the parent gets a handle of.
         settings: Attributes of its inspection.
     """
