@@ -70,14 +70,11 @@ class Connection(abc.ABC):
         thread: The thread that serves it, by its identifier; 0 while none does.
         stopping: Set when the server stops: whoever serves looks at it before waiting for the client.
         state: Written by the serving thread alone.
-        accepted_at: When it was accepted, on the monotonic clock.
-        handshake_done_at: When its TLS handshake was done; None without one.
-        since: When the current state's work began, on the monotonic clock.
+        since: When the current state's work began; this and the other times are of the monotonic clock.
         sending: Bytes that the response being sent has handed to the system so far; -1 outside of a long one.
         awaits_client: Whether all has been taken that had come; no byte is taken before this is False again.
         is_done_reading: Whether nothing that the client sends from now on is looked at.
         waits_first: Whether `serve` is to wait until the client has sent something.
-        is_encrypted: Whether TLS is spoken on it.
         is_watched: Whether the server's poller knows it.
     """
 

@@ -56,20 +56,13 @@ def drain(found: list[T]) -> list[T]:
 class Journal(Generic[E]):
     """A bounded list of entries that threads add to and tests wait on.
 
-    Beyond ``limit`` the oldest entries go, and `dropped` counts them: whoever reports from a journal says so.
-
-    Args:
-        limit: How many entries are kept, 1 or more.
-        size_limit: How many bytes of them are kept; None for any number.
-        size_of: The size of an entry, where there is a `size_limit`.
+    Beyond ``limit``, or ``size_limit`` bytes of what ``size_of`` says, the oldest entries go, and `dropped` counts them:
+    whoever reports from a journal says so.
 
     Attributes:
         window: The current window.
         on_drop: Called with each entry that goes because there are too many, under the journal's lock: whoever keeps
             something for each entry lets go of it.
-
-    Raises:
-        UsageError: The limit is no such number.
     """
 
     def __init__(

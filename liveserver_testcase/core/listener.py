@@ -83,11 +83,7 @@ def make_socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def connect(host: str, port: int, timeout: float) -> socket.socket:
-    """Connect as a client, as `socket.create_connection` does, with a socket of our own class.
-
-    Raises:
-        OSError: None of the host's addresses accepts.
-    """
+    """Connect as a client, as `socket.create_connection` does, with a socket of our own class."""
     failure = OSError(f"{host!r} has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = ServerSocket(family, kind, protocol)
@@ -112,13 +108,8 @@ class Listener:
         port: A TCP port, or 0 for one that the system picks.
         listens: Whether clients can connect at once.  If not, the port is kept, and they are refused until `listen`.
 
-    Attributes:
-        sockets: They block, whatever default timeout the tests have set.
-
     Raises:
-        ServerStartError: The port is taken, or the host is not an address of this machine; the cause is
-            attached.
-        UsageError: The host or the port is of the wrong kind.
+        ServerStartError: The port is taken, or the host is not an address of this machine; the cause is attached.
     """
 
     def __init__(self, host: str, port: int = 0, *, listens: bool = True) -> None:
@@ -200,11 +191,7 @@ class Listener:
 
 
 def check_address(host: str, port: int) -> tuple[str, int]:
-    """``host``, without the brackets of an IPv6 literal in a URL, and ``port``, if they can be such.
-
-    Raises:
-        UsageError: They cannot.
-    """
+    """``host``, without the brackets of an IPv6 literal in a URL, and ``port``, if they can be such."""
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
         raise UsageError(f"port is {port!r}; wanted a whole number from 0 (any free port) to 65535")
     if not isinstance(host, str) or not host.strip("[]"):

@@ -20,6 +20,7 @@ import atexit
 import contextlib
 import datetime
 import os
+import re
 import ssl
 import tempfile
 import threading
@@ -33,17 +34,9 @@ if TYPE_CHECKING:
     import trustme
 
 __all__ = [
-    "LOOPBACK_NAMES",
-    "TLS",
-    "Certificates",
-    "ClientAuth",
-    "ClientCertificate",
-    "Flaw",
-    "TLSFacts",
-    "check_client_auth",
-    "load_server_pem",
-    "resolve_tls",
-]
+    "LOOPBACK_NAMES", "TLS", "Certificates", "ClientAuth", "ClientCertificate", "Flaw", "TLSFacts", "check_client_auth",
+    "load_server_pem", "resolve_tls",
+]  # fmt: skip
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -113,13 +106,12 @@ class Certificates:
         try:
             import trustme
         except ImportError as error:
-            raise ServerStartError(
-                f"TLS with a throw-away certificate needs trustme, which cannot be imported ({error}). "
-                "Install liveserver-testcase[tls], or give your own (certfile, keyfile) or SSLContext."
-            ) from error
+            what = f"TLS with a throw-away certificate needs trustme, which cannot be imported ({error})"
+            advice = "Install liveserver-testcase[tls], or give your own (certfile, keyfile) or SSLContext."
+            raise ServerStartError(f"{what}. {advice}") from error
         self._authority: trustme.CA = trustme.CA(organization_name="liveserver_testcase throw-away CA")
         self._stranger: trustme.CA | None = None  # whom no client trusts
-        self._lock = threading.RLock()  # guards what is below, and above
+        self._lock = threading.RLock()  # guards what is above and below
         self._contexts: dict[object, ssl.SSLContext] = {}
         self._files: dict[str, str] = {}
 
@@ -153,12 +145,9 @@ class Certificates:
 
         Args:
             names: Host names, or addresses, in brackets or not.
-            flaw: What is wrong with the leaf, so that no client that verifies gets through; None for nothing.
+            flaw: What is wrong with the leaf, so that no client that verifies gets through.
             client_auth: Whether clients must show a certificate of this authority, such as `client_certificate`.
             any_name: Whether clients get a leaf for whatever name they ask for (SNI), too.
-
-        Raises:
-            UsageError: One of the names cannot stand in a certificate, or one of the rest is none of what is wanted.
         """
         check_client_auth(client_auth)
         if flaw is not None and flaw not in get_args(Flaw):
@@ -209,15 +198,8 @@ class Certificates:
             return self._authority.issue_cert(*wanted).private_key_and_cert_chain_pem.bytes()
 
     def client_certificate(self, name: str = "client") -> ClientCertificate:
-        """A certificate that a client can show to a server of this authority; always the same for the same name.
-
-        Args:
-            name: Its common name.
-
-        Raises:
-            UsageError: The name is empty, or no text of at most 64 characters.  Source: RFC 5280, ub-common-name.
-        """
-        if not isinstance(name, str) or not 1 <= len(name) <= 64:
+        """A certificate that a client can show to a server of this authority; always the same for the same name."""
+        if not isinstance(name, str) or not 1 <= len(name) <= 64:  # Source: RFC 5280, ub-common-name
             raise UsageError(f"a client certificate's name is {name!r}; wanted a text of 1 to 64 characters")
 
         def make() -> bytes:
@@ -287,9 +269,6 @@ class TLS:
 
         Args:
             certificate: Whether the client shows a certificate of its own where the server asks for one.
-
-        Raises:
-            UsageError: The server's context was made by the user: only they know whom to trust.
         """
         if self.ca_file is None:
             raise UsageError("the server has an SSLContext of your own: make the client's context yourself too")
@@ -302,11 +281,7 @@ class TLS:
         return context
 
     def flawed_context(self, flaw: Flaw) -> ssl.SSLContext:
-        """A server's context whose certificate fails on purpose: every client that verifies it breaks off.
-
-        Raises:
-            UsageError: The certificate is the user's own, or ``flaw`` is no such flaw.
-        """
+        """A server's context whose certificate fails on purpose: every client that verifies it breaks off."""
         if self.certificates is None:
             raise UsageError(
                 f"a certificate with the flaw {flaw!r} can only stand in for a throw-away one: use tls=True"
@@ -327,10 +302,6 @@ def resolve_tls(
         names: Host names or addresses that the throw-away certificate is for, besides the loopback ones.
         client_auth: Whether clients must show a certificate of the throw-away authority.
         any_name: Whether the throw-away certificate is for whatever name a client asks for.
-
-    Raises:
-        UsageError: It is none of these, or clients cannot be asked.
-        ServerStartError: The extra is missing, or the files are no certificate and key.
     """
     check_client_auth(client_auth)
     if tls is None or tls is False:
@@ -362,11 +333,7 @@ def resolve_tls(
 
 
 def check_client_auth(client_auth: object) -> None:
-    """Refuse what is no `ClientAuth`.
-
-    Raises:
-        UsageError: It is none.
-    """
+    """Refuse what is no `ClientAuth`."""
     if client_auth not in get_args(ClientAuth):
         raise UsageError(f"client_auth is {client_auth!r}; wanted one of {_list(get_args(ClientAuth))}")
 
@@ -395,15 +362,11 @@ def _process_tag(pid: int) -> str:
 
 def _remove_files_of_the_dead(folder: str) -> None:
     """Remove the files of processes that were killed, and so could not remove them at their exit."""
-    own = _process_tag(os.getpid())
-    if not own:
-        return
-    for name in os.listdir(folder):
-        tag = name.removesuffix(".pem").rpartition("-")[2]
-        if not name.startswith(_PREFIX) or tag.count(".") != 2 or tag.rpartition(".")[2] != own.rpartition(".")[2]:
-            continue  # somebody else's, or of another container, whose processes cannot be seen
-        number = tag.partition(".")[0]
-        if number.isdecimal() and tag != _process_tag(int(number)):
+    space = _process_tag(os.getpid()).rpartition(".")[2]
+    for name in os.listdir(folder) if space else ():
+        found = re.fullmatch(rf"{_PREFIX}.*-((\d+)\.\d+\.{space})\.pem", name)
+        # else it is somebody else's, or of another container, whose processes cannot be seen
+        if found is not None and found[1] != _process_tag(int(found[2])):
             with contextlib.suppress(OSError):  # another user's, or removed meanwhile
                 os.unlink(os.path.join(folder, name))
 

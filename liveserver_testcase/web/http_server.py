@@ -36,11 +36,7 @@ _WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def check_mode(mode: object) -> None:
-    """Refuse what is no `Mode`.
-
-    Raises:
-        UsageError: It is none.
-    """
+    """Refuse what is no `Mode`."""
     if mode not in get_args(Mode):
         raise UsageError(f"mode is {mode!r}; wanted 'thread' or 'process'")
 
@@ -135,15 +131,11 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
 
     Args:
         handler: Answers each exchange, in the thread of its connection; see `Handler`.
-        host: See `Server`.
-        port: See `Server`.
-        tls: True for a throw-away certificate, ``(certfile, keyfile)``, or an ``ssl.SSLContext``.
+        tls: See `resolve_tls`.
         external_host: The host in its URLs, where clients know it by another name; in its certificate, too.
         journal_limit: How many exchanges are kept.
         header_timeout: Seconds from the first byte of a request to the end of its head, and for a TLS handshake.
         body_timeout: Seconds without a byte of a body that is being read.
-        start_timeout: See `Server`.
-        stop_timeout: See `Server`.
 
     Attributes:
         journal: The exchanges, in the order of their arrival.

@@ -156,9 +156,6 @@ class RequestLog(abc.ABC, Generic[R]):
 
     Args:
         journal_limit: How many requests are kept, and how many exceptions that nobody has taken.
-
-    Attributes:
-        journal: The requests, in the order of their arrival.
     """
 
     def __init__(self, journal_limit: int = 10_000) -> None:
@@ -221,10 +218,6 @@ class RequestLog(abc.ABC, Generic[R]):
         """Wait until every request that was sent is recorded, and none (of ``window``) is in flight.
 
         Not for a WebSocket or a stream of events: those last for as long as their clients want.
-
-        Args:
-            timeout: Seconds.
-            window: Only those that arrived in it; None for all.
 
         Returns:
             What is still in flight after ``timeout`` seconds.

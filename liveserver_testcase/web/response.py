@@ -158,12 +158,10 @@ class ResponseWriter:
         self._on_begin = on_begin
 
     def begin(self, status: str, headers: Iterable[tuple[str, str]]) -> None:
-        """Set status and headers.
+        """Set status and headers, such as ``404 NOT FOUND`` and pairs of a name and a value.
 
-        Args:
-            status: Code and reason, such as ``404 NOT FOUND``.
-            headers: Names and values.  A Content-Length among them is believed and kept to; how the body is framed
-                otherwise is the server's business, so a Transfer-Encoding is passed over.
+        A Content-Length among them is believed and kept to; how the body is framed otherwise is the server's business,
+        so a Transfer-Encoding is passed over.
 
         Raises:
             InvalidResponse: It must not go on the wire; nothing has.

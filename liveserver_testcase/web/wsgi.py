@@ -189,13 +189,7 @@ class UpgradeSocket:
 
 
 class WSGIHandler:
-    """Answers the requests of a server by a WSGI application.
-
-    Args:
-        app: The application.
-        around: Called with each request's record before the application is; returns a context manager that is entered
-            around it, in the same thread.
-    """
+    """Answers the requests of a server by a WSGI application, each call of it in a context that ``around`` makes."""
 
     def __init__(self, app: WSGIApplication, around: Around | None = None) -> None:
         self.app = app
@@ -224,13 +218,7 @@ class WSGIHandler:
 
 
 class WSGIServer(HTTPServer):
-    """Serves one WSGI application, each connection in a thread.
-
-    Args:
-        app: The application.
-        host: See `HTTPServer`; so for the other keywords.
-        around: See `WSGIHandler`.
-    """
+    """Serves one WSGI application; see `HTTPServer` and `WSGIHandler`."""
 
     label = "live-server"
 
