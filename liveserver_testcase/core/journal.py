@@ -56,8 +56,12 @@ def drain(found: list[T]) -> list[T]:
 class Journal(Generic[E]):
     """A bounded list of entries that threads add to and tests wait on.
 
-    Beyond ``limit``, or ``size_limit`` bytes of what ``size_of`` says, the oldest entries go, and `dropped` counts them:
-    whoever reports from a journal says so.
+    Beyond ``limit`` the oldest entries go, and `dropped` counts them: whoever reports from a journal says so.
+
+    Args:
+        limit: How many entries are kept, 1 or more.
+        size_limit: How many bytes of them are kept; None for any number.
+        size_of: The size of an entry, where there is a `size_limit`.
 
     Attributes:
         window: The current window.
@@ -172,9 +176,11 @@ class Journal(Generic[E]):
         return len(self._entries)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
-        """Wait until ``predicate()`` is true, asking again whenever the journal changes; 0 seconds ask once.
+        """Wait until ``predicate()`` is true, asking again whenever the journal changes.
 
-        The predicate is called in this thread and without the journal's lock, so it may call any method of the journal.
+        Args:
+            predicate: Called in this thread, and without the journal's lock: it may call any method of the journal.
+            timeout: Seconds; 0 asks once.
 
         Returns:
             The predicate's last result, the first true one, or after ``timeout`` seconds a false one.
