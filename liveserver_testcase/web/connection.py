@@ -212,7 +212,8 @@ class HTTPConnection(Connection):
             BadRequest: The body turned out malformed, so the application cannot know what it answers.
         """
         exchange = self.exchange
-        if exchange is None or exchange.response is None or exchange.response.is_taken_over:
+        response = exchange.response if exchange is not None else None
+        if exchange is None or response is None or response.is_taken_over:
             return False  # nothing leaves
         stays = self.server.keep_alive and not self.stopping.is_set()
         body = exchange.body
@@ -222,7 +223,7 @@ class HTTPConnection(Connection):
             # nobody knows whether a client that waits for 100 Continue will send the body or not
             is_known = body.failure is None and body.was_asked_for
             stays = stays and is_known and (body.framing.is_chunked or body.framing.left <= _DRAIN)
-        exchange.status, exchange.response_begun_at = exchange.response.status, monotonic()
+        exchange.status, exchange.response_begun_at = response.status, monotonic()
         return stays
 
     def _answer_error(self, exchange: Exchange, response: ResponseWriter, error: BaseException) -> None:

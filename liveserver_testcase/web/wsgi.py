@@ -25,11 +25,12 @@ from .response import SERVER, ResponseWriter
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["WSGIHandler", "WSGIServer", "describe_request", "make_base_environ", "make_environ"]
+__all__ = ["WSGIHandler", "WSGIServer", "describe_request", "make_base_environ"]
 
 log = logging.getLogger("liveserver_testcase.web")
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([0-9]{3})")
+_NOT_STARTED = "the application sent a body, or ended, without calling start_response()"
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
@@ -44,18 +45,6 @@ class _ErrorStream(io.TextIOBase):
 
     def flush(self) -> None:
         """Nothing is kept back."""
-
-
-def make_environ(exchange: Exchange, base: dict[str, Any]) -> dict[str, Any]:
-    """The environ of a request while it is served, from what `make_base_environ` made for the server.
-
-    Besides what PEP 3333 asks for: ``REQUEST_URI``, the raw target, ``REMOTE_PORT``, ``wsgi.input_terminated``,
-    and ``liveserver.exchange``.
-    """
-    environ = describe_request(cast(Head, exchange.head), exchange.address, base)  # which it has while it is served
-    environ["wsgi.input"] = io.BytesIO() if exchange.body is None else WSGIInput(exchange.body)
-    environ["liveserver.exchange"] = exchange
-    return environ
 
 
 def describe_request(head: Head, address: Any, base: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +102,8 @@ class _Call:
         """Send what the application has returned, each item when it comes; PEP 3333 forbids to hold one back."""
         response = self.response
         if type(items) is list or type(items) is tuple:
-            self.check_started()
+            if not self.started:
+                raise InvalidResponse(_NOT_STARTED)
             response.finish(b"".join([_as_bytes(item) for item in items]))
             return
         if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
@@ -122,16 +112,14 @@ class _Call:
         for item in cast(Iterable[object], items):
             data = _as_bytes(item)
             if data:
-                self.check_started()
+                if not self.started:
+                    break
                 response.write(data)
                 if response.has_no_body:
                     break
-        self.check_started()
-        response.finish()
-
-    def check_started(self) -> None:
         if not self.started:
-            raise InvalidResponse("the application sent a body, or ended, without calling start_response()")
+            raise InvalidResponse(_NOT_STARTED)
+        response.finish()
 
 
 def _as_bytes(item: object) -> bytes:
@@ -203,10 +191,16 @@ class WSGIHandler:
             server = connection.server
             base = make_base_environ(server.scheme, server.host, server.port)
             self._base = server, base
-        environ = make_environ(exchange, base)
+        head, response = exchange.head, exchange.response
+        if head is None or response is None:
+            raise RuntimeError("the exchange is over")
+        # Besides what PEP 3333 asks for: REQUEST_URI, the raw target, REMOTE_PORT, wsgi.input_terminated and these.
+        environ = describe_request(head, exchange.address, base)
+        environ["wsgi.input"] = io.BytesIO() if exchange.body is None else WSGIInput(exchange.body)
+        environ["liveserver.exchange"] = exchange
         if "HTTP_UPGRADE" in environ:
             environ["werkzeug.socket"] = UpgradeSocket(exchange, connection)
-        call = _Call(cast(ResponseWriter, exchange.response))  # which it has while it is served
+        call = _Call(response)
         with self.around(exchange):
             result = self.app(environ, call.start_response)
             try:
