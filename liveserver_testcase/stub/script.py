@@ -567,9 +567,10 @@ class Defaults(_View):
 
 def _merge(name: str, default: object, own: object) -> object:
     """Both, if they are mappings: a header is the same whatever its case."""
-    inner = own.wanted[0] if isinstance(own, INCLUDING) else own
-    if not isinstance(default, Mapping) or not isinstance(inner, Mapping):
+    parts: tuple[Any, ...] = own.wanted if isinstance(own, INCLUDING) else (own,)
+    if not isinstance(default, Mapping) or not all(isinstance(part, Mapping) for part in parts):
         return own
+    inner = {key: value for part in parts for key, value in part.items()}
     fold = str.lower if name == "headers" else str
     said = {fold(key) for key in inner}
     merged = {**{key: value for key, value in default.items() if fold(key) not in said}, **inner}

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import Any
 
-from liveserver_testcase import Reply, UsageError, at_least, at_most
+from liveserver_testcase import INCLUDING, Reply, UsageError, at_least, at_most
 from tests.integration.stub.support import StubTest
 from tests.support import HANG, ROOT
 
@@ -305,6 +305,10 @@ class DefaultsTest(ScriptTest):
                 "GET '/x' query={'v': '2'} headers={'X-Shop': 'k', 'Accept': 'b'}",
             ),
             (api.get("/y"), "GET '/y' query={'v': '1'} headers={'X-Shop': 'k', 'Accept': 'a'}"),
+            (
+                api.get("/z", query=INCLUDING({"a": 1}, {"b": 2})),
+                "GET '/z' query=INCLUDING({'v': '1', 'a': '1', 'b': '2'}) headers={'X-Shop': 'k', 'Accept': 'a'}",
+            ),
             (users.get("/<int:id>"), "GET '/v1/users/<int:id>' headers={'A': '1', 'B': '2'}"),
             (order.get("/1", state="new"), "GET '/orders/1' in state 'new' of 'order'"),
         ):
