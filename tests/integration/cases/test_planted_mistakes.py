@@ -179,6 +179,46 @@ class PlantedMistakes(NoLeaks):
             advice = f"was never awaited, so it has asserted nothing: write await self.{name}Async(…)"
             self.check((name, (base, unittest.IsolatedAsyncioTestCase), {"test": test}, (place, advice)))
 
+    def test_a_coroutine_that_nobody_awaits(self) -> None:
+        """An ``async def setUp`` is refused, and so is an ``asyncSetUp`` that nobody calls."""
+
+        async def prepare(self: Any) -> None:
+            pass
+
+        live, isolated = LiveServerTestCase, (LiveServerTestCase, unittest.IsolatedAsyncioTestCase)
+        plain = "Case.setUp() is a coroutine function, and nobody awaits it: write it without async, or"
+        self.check(
+            ("plain", live, {"setUp": prepare}, (plain,)),
+            ("isolated", isolated, {"setUp": prepare}, ("write it without async, or name it asyncSetUp()",)),
+            ("uncalled", live, {"asyncSetUp": prepare}, ("Case.asyncSetUp() is never called: derive Case from",)),
+        )
+
+    def test_beside_other_frameworks(self) -> None:
+        """Django's TestCase, aiohttp's server, a ``run()`` like testtools', and a WebSocket where none is expected."""
+        import aiohttp.web
+        import django.test
+
+        def run(self: Any, result: Any = None) -> Any:
+            return unittest.TestCase.run(self, result)
+
+        def raise_in_the_application(self: Any) -> None:
+            self.live.get("/boom")
+
+        def upgrade(self: Any) -> None:
+            requests.get(self.stub.url_for("/ws"), headers={"Upgrade": "websocket"}, timeout=HANG)
+
+        live, other = LiveServerTestCase, type("Other", (unittest.TestCase,), {"run": run})
+        commits = "Case is a django.test.TestCase, which never commits"
+        aiohttp_says = "is neither WSGI nor ASGI: aiohttp has an HTTP server of its own"
+        socket_says = "write stub.on_websocket('/ws'), or expect_websocket(…) if it must come: it opens a"
+        self.check(
+            ("Django", (live, django.test.TestCase), {}, (commits,)),
+            ("aiohttp", live, {"app": aiohttp.web.Application()}, (aiohttp_says,)),
+            ("a run() before", (other, live), {}, ("name the mixins before Other",)),
+            ("a run() behind", (live, other), {"test": raise_in_the_application}, ("the application raised an error",)),
+            ("a WebSocket", HTTPStubTestCase, {"test": upgrade}, (socket_says,)),
+        )
+
 
 class Coroutines(NoLeaks):
     """What nobody awaits does not pass."""
@@ -202,22 +242,6 @@ class Coroutines(NoLeaks):
 
         case = make_case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase, app=make_app(), test=test)
         self.assertEqual({"run": 1}, run_case(case).summary)
-
-    def test_async_set_up(self) -> None:
-        """An ``async def setUp`` is refused, and so is an ``asyncSetUp`` that nobody calls."""
-
-        async def prepare(self: Any) -> None:
-            pass
-
-        plain, isolated = (LiveServerTestCase,), (LiveServerTestCase, unittest.IsolatedAsyncioTestCase)
-        for bases, name, text in (
-            (plain, "setUp", "Case.setUp() is a coroutine function, and nobody awaits it: write it without async, or"),
-            (isolated, "setUp", "write it without async, or name it asyncSetUp()"),
-            (plain, "asyncSetUp", "Case.asyncSetUp() is never called: derive Case from"),
-        ):
-            with self.subTest(name=name, text=text):
-                outcome = run_case(make_case(*bases, app=make_app(), test=nothing, **{name: prepare}))
-                self.assertIn(text, outcome.report)
 
 
 class Activity(NoLeaks):
@@ -282,42 +306,3 @@ class Activity(NoLeaks):
         report = run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).report
         self.assertEqual(1, report.count("GET /hello"), report)
         self.assertNotIn("the live server at", report)
-
-
-class Neighbours(NoLeaks):
-    """What belongs to other frameworks is named."""
-
-    def test_django_test_case(self) -> None:
-        """Beside Django's ``TestCase`` nothing starts, and the reason is given."""
-        import django.test
-
-        case = make_case(LiveServerTestCase, django.test.TestCase, app=make_app(), test=nothing)
-        self.assertIn("Case is a django.test.TestCase, which never commits", run_case(case).report)
-
-    def test_aiohttp(self) -> None:
-        """An application of aiohttp's server is said to be neither WSGI nor ASGI."""
-        import aiohttp.web
-
-        case = make_case(LiveServerTestCase, app=aiohttp.web.Application(), test=nothing)
-        self.assertIn("is neither WSGI nor ASGI: aiohttp has an HTTP server of its own", run_case(case).report)
-
-    def test_a_base_with_a_run_of_its_own(self) -> None:
-        """One whose ``run()`` calls no other, as that of testtools, must come after the mixins: else nobody asks."""
-
-        def run(self: Any, result: Any = None) -> Any:
-            return unittest.TestCase.run(self, result)
-
-        base = type("Other", (unittest.TestCase,), {"run": run})
-        refused = make_case(base, LiveServerTestCase, app=make_app(), test=nothing)
-        self.assertIn("name the mixins before Other", run_case(refused).report)
-        case = make_case(LiveServerTestCase, base, app=make_app(), test=lambda case: case.live.get("/boom"))
-        self.assertIn("the application raised an error", run_case(case).report)
-
-    def test_web_socket_at_a_stub(self) -> None:
-        """A client of WebSockets at a stub that expects none: the report says what to write."""
-
-        def test(self: Any) -> None:
-            requests.get(self.stub.url_for("/ws"), headers={"Upgrade": "websocket"}, timeout=HANG)
-
-        report = run_case(make_case(HTTPStubTestCase, test=test)).report
-        self.assertIn("write stub.on_websocket('/ws'), or expect_websocket(…) if it must come: it opens a", report)
