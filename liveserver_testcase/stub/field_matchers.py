@@ -301,8 +301,13 @@ class AuthMatcher(Matcher):
         if wanted is ABSENT or is_text_pattern(wanted):
             return wanted
         if isinstance(wanted, Combinator) or is_type(wanted) or not is_custom_comparator(wanted):
+            shown = quote(wanted)
+            if isinstance(wanted, list | tuple):  # it can have a password in it
+                shown = f"a {type(wanted).__name__} of {len(wanted)}"
+            elif isinstance(wanted, str) and wanted:
+                shown = f"{MASK}, with white space around it or a control character in it"
             raise UsageError(
-                f"auth is {quote(wanted)}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
+                f"auth is {shown}; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"
             )
         return wanted
 
