@@ -339,13 +339,11 @@ class HTTPConnection(Connection):
         """Answer a request that could not be understood, and record it."""
         exchange = Exchange(None, self.index, self._exchanges, self.address)
         exchange.method, exchange.target, exchange.version = split_request_line(self.data[self.position :])
-        exchange.refused = refusal.reason
-        exchange.status = refusal.status
+        exchange.refused, exchange.status = refusal.reason, refusal.status
         self.server.journal.add(exchange, self._window)
         self._on_unreadable(exchange)
         try:
-            answer = plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD")
-            (send or self.send)(answer)
+            (send or self.send)(plain_response(refusal.status, refusal.reason, has_body=exchange.method != "HEAD"))
             exchange.completed = True
         except ClientDisconnected as error:
             exchange.aborted = str(error)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import selectors
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post
+from tests.integration.web.wire import GET, Client, Held, WireTestCase, echo, get, hello, post
 from tests.support import HANG, wait_until
 
 
@@ -39,38 +38,24 @@ class Crowds(WireTestCase):
                         selector.unregister(sock)
         self.assertEqual(500, answered)
 
-    def test_eight_clients(self) -> None:
-        """Eight clients in threads each get the answers to their own requests."""
+    def test_clients_in_threads(self) -> None:
+        """Forty clients in eight threads get the answers to their own requests, which are numbered without gaps."""
         server = self.serve(echo)
 
         def work(number: int) -> list[bytes]:
             client = Client(server.address)
             try:
-                return [client.ask(post(b"%d %d" % (number, turn))).body for turn in range(100)]
+                return [client.ask(post(b"%d %d" % (number, turn))).body for turn in range(20)]
             finally:
                 client.close()
 
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(work, range(8)))
-        self.assertEqual([[b"%d %d" % (number, turn) for turn in range(100)] for number in range(8)], found)
-        self.assertEqual(800, len(self.exchanges(server, 800)))
-
-    def test_indexes(self) -> None:
-        """Connections and exchanges are numbered without gaps, however many come at once."""
-        server = self.serve(hello)
-
-        def work(_: int) -> None:
-            client = Client(server.address)
-            for _ in range(5):
-                client.ask(GET)
-            client.close()
-
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(work, range(40)))
-        exchanges = self.exchanges(server, 200)
-        self.assertEqual(list(range(200)), [exchange.index for exchange in exchanges])
+            found = list(pool.map(work, range(40)))
+        self.assertEqual([[b"%d %d" % (number, turn) for turn in range(20)] for number in range(40)], found)
+        exchanges = self.exchanges(server, 800)
+        self.assertEqual(list(range(800)), [exchange.index for exchange in exchanges])
         places = sorted((exchange.connection_index, exchange.exchange_index) for exchange in exchanges)
-        self.assertEqual([(connection, number) for connection in range(40) for number in range(5)], places)
+        self.assertEqual([(connection, number) for connection in range(40) for number in range(20)], places)
 
     def test_re_entrancy(self) -> None:
         """An application may call its own server, which calls itself, twenty deep."""
@@ -90,20 +75,12 @@ class Crowds(WireTestCase):
 
     def test_nobody_waits(self) -> None:
         """A request is answered while 30 others are still in the application."""
-        go, inside = threading.Event(), threading.Semaphore(0)
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            if environ["PATH_INFO"] == "/wait":
-                inside.release()
-                go.wait(HANG)
-            return hello(environ, start_response)
-
-        server = self.serve(app)
-        self.addCleanup(go.set)
+        held = Held()
+        server = self.serve(lambda e, s: (held if e["PATH_INFO"] == "/wait" else hello)(e, s))
         waiting = [self.connect(server).send(get("/wait")) for _ in range(30)]
         for _ in waiting:
-            self.assertTrue(inside.acquire(timeout=HANG))
+            self.assertTrue(held.wait())
         self.assertEqual(b"hello", self.connect(server).ask(GET).body)
         self.assertTrue(wait_until(lambda: len(server.in_flight) == 30), server.in_flight)
-        go.set()
+        held.go.set()
         self.assertEqual([b"hello"] * 30, [client.answer().body for client in waiting])

@@ -38,14 +38,12 @@ class FoldTest(unittest.TestCase):
             """
         self.assertEqual(textwrap.dedent(wanted), textwrap.dedent(fold_stack(stack)))
 
-    def test_short_row(self) -> None:
-        """Two in a row stay as they are."""
-        stack = "".join(map(entry, ["shop.py", f"{LIBRARY}/queue.py", f"{LIBRARY}/queue.py", "shop.py"]))
-        self.assertEqual(stack, fold_stack(stack))
-
-    def test_last(self) -> None:
-        """The last entry stays, whoever's it is: it is what is waited for."""
-        stack = "".join(map(entry, [f"{LIBRARY}/a.py", f"{LIBRARY}/b.py", f"{LIBRARY}/c.py", f"{LIBRARY}/queue.py"]))
+    def test_what_stays(self) -> None:
+        """Two in a row stay, and the last entry, whoever's it is, for it is what is waited for; and any other text."""
+        short = "".join(map(entry, ["shop.py", f"{LIBRARY}/queue.py", f"{LIBRARY}/queue.py", "shop.py"]))
+        for text in (short, "", "nothing to see", "a\nb\n"):
+            self.assertEqual(text.rstrip(), fold_stack(text).rstrip())
+        stack = "".join(map(entry, [f"{LIBRARY}/a.py"] * 3 + [f"{LIBRARY}/queue.py"]))
         self.assertEqual(f"  … 3 frames of Python\n{entry(f'{LIBRARY}/queue.py')}", fold_stack(stack))
 
     def test_several_stacks(self) -> None:
@@ -53,11 +51,6 @@ class FoldTest(unittest.TestCase):
         one = "".join(map(entry, [f"{LIBRARY}/a.py"] * 4))
         folded = f"  … 3 frames of Python\n{entry(f'{LIBRARY}/a.py')}"
         self.assertEqual(f"{folded}in thread 'x':\n{folded}", fold_stack(f"{one}in thread 'x':\n{one}"))
-
-    def test_other_text(self) -> None:
-        """Text that is no stack stays as it is."""
-        for text in ("", "nothing to see", "a\nb\n"):
-            self.assertEqual(text.rstrip(), fold_stack(text).rstrip())
 
 
 SLOW = Unfinished("GET /slow", "127.0.0.1:50004", 2.04, "live-server 127.0.0.1:49213", "")
@@ -68,24 +61,15 @@ DEEP = Unfinished("a mail", "[::1]:50005", 0.0, "smtp-server [::1]:49214", STACK
 class TheWords(NoLeaks):
     """The text of one piece and of several."""
 
-    def test_one_piece(self) -> None:
-        """What, from whom, how old, in which thread."""
-        self.assertEqual(
-            "GET /slow from 127.0.0.1:50004, 2.0 s old, in thread 'live-server 127.0.0.1:49213'", str(SLOW)
+    def test_pieces(self) -> None:
+        """What, from whom, how old, in which thread, and its stack if it has one; several are counted."""
+        slow = "GET /slow from 127.0.0.1:50004, 2.0 s old, in thread 'live-server 127.0.0.1:49213'"
+        deep = (
+            "a mail from [::1]:50005, 0.0 s old, in thread 'smtp-server [::1]:49214', which was at\n" + STACK.rstrip()
         )
-        self.assertEqual(str(SLOW), describe_all([SLOW]))
-
-    def test_a_stack(self) -> None:
-        """The stack of the thread follows on lines of its own, without an empty one at its end."""
-        self.assertEqual(
-            "a mail from [::1]:50005, 0.0 s old, in thread 'smtp-server [::1]:49214', which was at\n"
-            '  File "app.py", line 7, in view\n    wait()',
-            str(DEEP),
-        )
-
-    def test_several_pieces(self) -> None:
-        """Several are counted, and each has lines of its own."""
-        self.assertEqual(f"2 pieces of work:\n{SLOW}\n{DEEP}", describe_all([SLOW, DEEP]))
+        self.assertEqual((slow, deep), (str(SLOW), str(DEEP)))
+        self.assertEqual(slow, describe_all([SLOW]))
+        self.assertEqual(f"2 pieces of work:\n{slow}\n{deep}", describe_all([SLOW, DEEP]))
 
 
 class EndingThreadTest(unittest.TestCase):
