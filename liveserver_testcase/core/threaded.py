@@ -360,9 +360,10 @@ class _Workers:
         """Whether this worker itself waits for the next request: that of the only client, if it has come again."""
         if _HAS_EPOLL and not (connection.is_watched or connection.waits_first):
             return False
-        self.hand_over()
-        if self.leader == connection.thread:  # nobody is there to lead
-            return False
+        if self.leader == connection.thread:
+            self.hand_over()
+            if self.leader == connection.thread:  # nobody is there to lead
+                return False
         if connection.is_watched:
             self.poller.unwatch(connection)
         return True

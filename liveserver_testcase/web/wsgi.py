@@ -98,14 +98,9 @@ class _Call:
         """The ``write`` callable of PEP 3333, for applications from before it."""
         self.response.write(_as_bytes(data))
 
-    def send(self, items: object) -> None:
-        """Send what the application has returned, each item when it comes; PEP 3333 forbids to hold one back."""
+    def send_each(self, items: object) -> None:
+        """Send each item when the application gives it; PEP 3333 forbids to hold one back."""
         response = self.response
-        if type(items) is list or type(items) is tuple:
-            if not self.started:
-                raise InvalidResponse(_NOT_STARTED)
-            response.finish(b"".join([_as_bytes(item) for item in items]))
-            return
         if isinstance(items, str | bytes) or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
             what = f"the application returned {quote(items)}, of type {type(items).__name__}"
             raise InvalidResponse(f"{what}: wanted an iterable of bytes")
@@ -203,8 +198,13 @@ class WSGIHandler:
         call = _Call(response)
         with self.around(exchange):
             result = self.app(environ, call.start_response)
+            if type(result) is list or type(result) is tuple:  # all of it is there, and it has no close()
+                if not call.started:
+                    raise InvalidResponse(_NOT_STARTED)
+                response.finish(b"".join([_as_bytes(item) for item in result]))
+                return
             try:
-                call.send(result)
+                call.send_each(result)
             finally:
                 close = getattr(result, "close", None)
                 if close is not None:
