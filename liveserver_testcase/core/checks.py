@@ -14,8 +14,8 @@ from ..errors import UsageError
 from .text import quote
 
 __all__ = [
-    "KnownAttributes", "check_seconds", "check_switch", "is_count", "read_switch", "refuse_unknown", "suggest_keywords",
-    "suggest_more_keywords", "suggest_name",
+    "KnownAttributes", "check_seconds", "check_switch", "is_count", "is_predicate", "read_switch", "refuse_unknown",
+    "suggest_keywords", "suggest_more_keywords", "suggest_name",
 ]  # fmt: skip
 
 __unittest = True  # assertions are called through it
@@ -48,6 +48,14 @@ def check_switch(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{name} is {quote(value)}; wanted True or False")
     return value
+
+
+def is_predicate(value: object) -> bool:
+    """Whether it can be asked: what coroutine functions and generator functions return is always true."""
+    if not callable(value):
+        return False
+    later = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return not any(is_one(each) for each in (value, type(value).__call__) for is_one in later)
 
 
 def read_switch(variable: str) -> bool | None:

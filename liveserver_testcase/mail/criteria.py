@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from ..core.checks import suggest_name
+from ..core.checks import is_predicate, suggest_name
 from ..core.masking import mask
 from ..core.text import escape
 from ..errors import UsageError
@@ -417,7 +417,7 @@ def _check_text(name: str, wanted: object, kind: TextKind) -> None:
             _check_text(name, item, kind)
     elif isinstance(wanted, str):
         _refuse_str(name, wanted, kind)
-    elif not callable(wanted):
+    elif not is_predicate(wanted):
         raise UsageError(
             f"{name}={wanted!r} is of type {type(wanted).__name__}; wanted is {_ALLOWED[kind]}, "
             "a compiled pattern, a callable, unittest.mock.ANY, or None for absent."
@@ -440,7 +440,7 @@ def _refuse_str(name: str, wanted: str, kind: TextKind) -> None:
 
 
 def _check_predicate(_name: str, wanted: object) -> None:
-    if not callable(wanted) or isinstance(wanted, type):
+    if not is_predicate(wanted) or isinstance(wanted, type):
         raise UsageError(
             f"the predicate is {shown(wanted)}; wanted is a callable that is asked about each email. "
             "Everything else has a name, as in subject='Welcome'."
@@ -575,7 +575,7 @@ def _refuse_fact(name: str, wanted: object, fact: object, value: object) -> None
     elif isinstance(value, bytes):
         if fact != "content":
             raise UsageError(f"{name}={wanted!r} has bytes for {fact}; it is a str.")
-    elif not callable(value) and not (isinstance(value, str) and value):
+    elif not is_predicate(value) and not (isinstance(value, str) and value):
         kinds = "a str, a compiled pattern or a callable"
         raise UsageError(f"{name}={wanted!r} has {value!r} for {fact}; wanted is {kinds}.")
 

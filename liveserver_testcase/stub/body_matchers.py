@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from werkzeug.datastructures import FileStorage
 
+from ..core.checks import is_predicate
 from ..core.text import count, one_line, quote
 from ..errors import UsageError
 from .field_matchers import FieldMatcher
@@ -284,7 +284,7 @@ class CustomMatcher(Matcher):
 
     def __init__(self, wanted: Any) -> None:
         ask = getattr(wanted, "matches", wanted)
-        if isinstance(wanted, type) or not callable(ask) or inspect.iscoroutinefunction(ask):
+        if isinstance(wanted, type) or not is_predicate(ask):
             raise UsageError(
                 f"matcher is {quote(wanted)}; wanted a function of the request, or an object with matches(request)"
             )

@@ -150,7 +150,7 @@ class RuleMatcher(PathMatcher):
         try:
             rules = [Rule("".join(pieces)[self._slashes - 1 :], endpoint="")]
             self._adapter = Map(rules, merge_slashes=False, redirect_defaults=False).bind("stub")
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, SyntaxError) as error:
             raise UsageError(
                 f"path is {quote(rule)}, which is no rule: {error}; wanted placeholders such as <name>, <int:id>, "
                 "<path:rest>, or %3C for a plain '<'"

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeGuard, TypeVar
 
+from ..core.checks import is_predicate
 from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
 from ..errors import UsageError
@@ -176,7 +177,7 @@ _JSON: tuple[object, ...] = ("", 0, 0.5, True, None, [], {})  # one value of eac
 def is_custom_comparator(value: object) -> bool:
     """Whether a value decides for itself: it is callable, or has an ``__eq__`` of its own."""
     if callable(value):
-        return True
+        return is_predicate(value)
     # that of Python's own types, such as a date, and the one that a dataclass is given, know their own kind only
     owner = next(each for each in type(value).__mro__ if "__eq__" in each.__dict__)
     root = owner.__module__.partition(".")[0]

@@ -232,8 +232,14 @@ class ThePredicate(unittest.TestCase):
             criteria.matches(SHOP)
 
     def test_misuse(self) -> None:
-        """What is no callable was meant for a keyword."""
-        for wanted in ("Welcome", 5, str):
+        """What is no callable was meant for a keyword; what a coroutine function returns is always true."""
+
+        async def is_short(_mail: object) -> bool:
+            return False
+
+        with self.assertRaises(UsageError):
+            Criteria.build(subject=is_short)  # type: ignore[arg-type]
+        for wanted in ("Welcome", 5, str, is_short):
             with self.subTest(wanted), self.assertRaises(UsageError) as caught:
                 Criteria.build(wanted)  # type: ignore[arg-type]
             self.assertRegex(

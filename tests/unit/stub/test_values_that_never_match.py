@@ -12,6 +12,7 @@ import pathlib
 import re
 import unittest
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -38,6 +39,16 @@ class Point:
     """Equal to its own kind only."""
 
     x: int = 1
+
+
+async def later(_value: object) -> bool:
+    """A predicate that has to be awaited."""
+    return False
+
+
+def giving(_value: object) -> Iterator[bool]:
+    """A predicate that gives its answers one by one."""
+    yield False
 
 
 class Plain:
@@ -70,6 +81,8 @@ NEVER: tuple[tuple[Any, str], ...] = (
     (int, "a text, a compiled pattern of one, or a predicate"),
     (Point(), "a text, a compiled pattern of one, or a predicate"),
     (Plain(), "a text, a compiled pattern of one, or a predicate"),
+    (later, "a text, a compiled pattern of one, or a predicate"),
+    (giving, "a text, a compiled pattern of one, or a predicate"),
 )
 
 
@@ -106,9 +119,11 @@ class TextTest(StubTest):
             with self.subTest(keyword=keyword), self.assertRaisesRegex(UsageError, f"^{keyword} wants datetime"):
                 make_criteria(**{keyword: {"v": value}})
         for keyword in ("query", "headers", "cookies", "form", "body", "text", "auth", "host"):
-            for other in (value, Plain(), Point(), {1, 2}):
+            for other in (value, Plain(), Point(), {1, 2}, later, giving):
                 with self.subTest(keyword=keyword, other=other), self.assertRaisesRegex(UsageError, f"^{keyword} is "):
                     make_criteria(**{keyword: other})  # type: ignore[arg-type]
+        with self.assertRaisesRegex(UsageError, "^path is '/<a>/<a>', which is no rule: "):
+            make_criteria("GET", "/<a>/<a>")
         with self.assertRaisesRegex(UsageError, "^path is "):
             make_criteria("GET", pathlib.PurePosixPath("/x"))
         with self.assertRaisesRegex(UsageError, "^method is "):
@@ -222,7 +237,19 @@ class JSONTest(unittest.TestCase):
 
     def test_another_kind_is_refused(self) -> None:
         """With how it may be sent."""
-        for value in (MOMENT, *TEXTS[:4], Colour.RED, b"abc", {"a"}, Point(), Plain(), 1j, re.compile(b"x"), bytes):
+        for value in (
+            MOMENT,
+            *TEXTS[:4],
+            Colour.RED,
+            b"abc",
+            {"a"},
+            Point(),
+            Plain(),
+            1j,
+            re.compile(b"x"),
+            bytes,
+            later,
+        ):
             for wanted in (value, {"a": [value]}, ANY_OF("x", value), {"a": INCLUDING({"b": NOT(value)})}):
                 with self.subTest(wanted=wanted), self.assertRaisesRegex(UsageError, "^json wants "):
                     make_criteria(json=wanted)
