@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import unittest
@@ -17,6 +18,8 @@ from liveserver_testcase import ABSENT, UsageError
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.request import RecordedRequest
 from tests.integration.stub.support import StubTest, make_request
+
+compress = functools.partial(gzip.compress, mtime=0)  # else the same data is another a second later
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -37,12 +40,12 @@ class CodingTest(StubTest):
     """Compressed bodies."""
 
     CODINGS = {
-        "gzip": gzip.compress,
-        "x-gzip": lambda data: gzip.compress(data[:3]) + gzip.compress(data[3:]),
-        "GZIP": lambda data: gzip.compress(data) + bytes(20),
+        "gzip": compress,
+        "x-gzip": lambda data: compress(data[:3]) + compress(data[3:]),
+        "GZIP": lambda data: compress(data) + bytes(20),
         "deflate": zlib.compress,
         "Deflate": deflate_bare,
-        "deflate, gzip": lambda data: gzip.compress(zlib.compress(data)),
+        "deflate, gzip": lambda data: compress(zlib.compress(data)),
         "identity": bytes,
     }
 
@@ -71,9 +74,9 @@ class CodingTest(StubTest):
         """As an SDK sends it, and the report shows the content."""
         self.stub.on("POST", "/", json={"id": 1}).reply(200)
         headers = {"Content-Encoding": "gzip", "Content-Type": JSON}
-        body = gzip.compress(b'{"id": 1}')
+        body = compress(b'{"id": 1}')
         self.assertEqual(200, requests.post(self.stub.url, data=body, headers=headers, timeout=5).status_code)
-        answer = requests.post(self.stub.url, data=gzip.compress(b'{"id": 2}'), headers=headers, timeout=5)
+        answer = requests.post(self.stub.url, data=compress(b'{"id": 2}'), headers=headers, timeout=5)
         self.assertIn("FAIL json at $.id: wanted 1, got 2", answer.text)
 
     def test_what_cannot_be_decoded_is_said(self) -> None:
@@ -82,7 +85,7 @@ class CodingTest(StubTest):
         self.assertTrue(make_criteria(json={"id": 1}).matches(send_compressed(b'{"id": 1}', "aws-chunked")))
         for body, coding, hint in (
             (b'{"id": 1}', "gzip", "its Content-Encoding is gzip, and it is not: error: Error -3 while"),
-            (gzip.compress(b"{}")[:-9], "gzip", "its Content-Encoding is gzip, and it is not: ValueError: it is"),
+            (compress(b"{}")[:-9], "gzip", "its Content-Encoding is gzip, and it is not: ValueError: it is"),
             (b"xyz", "zstd", "its Content-Encoding is zstd, which stays on it"),
         ):
             with self.subTest(coding=coding):
@@ -99,7 +102,7 @@ class CodingTest(StubTest):
     def test_a_content_that_is_too_large_is_not_decoded(self) -> None:
         """A few kilobytes can become gigabytes."""
         with mock.patch("liveserver_testcase.web.content_coding.MAX_CONTENT", 1000):
-            request = send_compressed(gzip.compress(bytes(5000)), "gzip")
+            request = send_compressed(compress(bytes(5000)), "gzip")
             self.assertIn("it has more than 1,000 bytes", request.content_problem)
 
     def test_brotli_needs_a_library(self) -> None:
