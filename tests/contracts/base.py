@@ -112,7 +112,7 @@ class ServerCase(Base):
         self.addCleanup(wrapped.close)
         return wrapped
 
-    def connection(self, server: Server, host: str | None = None) -> None:
+    def assert_serves(self, server: Server, host: str | None = None) -> None:
         """Prove that the server serves."""
         client = self.connect(server, host)
         self.ask(client)

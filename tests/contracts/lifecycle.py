@@ -31,7 +31,7 @@ class Lifecycle(ServerCase):
         """It serves when `start()` returns; when `stop()` does, the port refuses; a second `stop()` does nothing."""
         server = self.started()
         self.assertTrue(server.is_running)
-        self.connection(server)
+        self.assert_serves(server)
         server.stop()
         self.assertFalse(server.is_running)
         self.assert_gone(server)
@@ -43,7 +43,7 @@ class Lifecycle(ServerCase):
         server = self.make()
         with self.assertRaises(ZeroDivisionError), server as entered:
             self.assertIs(server, entered)
-            self.connection(server)
+            self.assert_serves(server)
             raise ZeroDivisionError
         self.assert_gone(server)
 
@@ -53,7 +53,7 @@ class Lifecycle(ServerCase):
         server.stop()
         self.assertIs(State.NEW, server.state)
         server.start()
-        self.connection(server)
+        self.assert_serves(server)
 
     def test_start_twice(self) -> None:
         """The second `start()` is an error that changes nothing."""
@@ -62,25 +62,25 @@ class Lifecycle(ServerCase):
         with self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$"):
             server.start()
         self.assertTrue(server.is_running)
-        self.connection(server)
+        self.assert_serves(server)
 
     def test_the_port_survives(self) -> None:
         """A server that is started again listens where it did before."""
         server = self.started()
         port = server.port
-        self.connection(server)
+        self.assert_serves(server)
         server.stop()
         self.assertEqual(port, server.port)
         server.start()
         self.assertEqual(port, server.port)
-        self.connection(server)
+        self.assert_serves(server)
 
     def test_a_hundred_lives(self) -> None:
         """A server can be started and stopped again and again; no thread or descriptor adds up."""
         server = self.make()
         for _ in range(100):
             with server:
-                self.connection(server)
+                self.assert_serves(server)
 
     def test_garbage(self) -> None:
         """A server that never ran goes without a trace, and so does one that has run and was stopped."""
@@ -89,7 +89,7 @@ class Lifecycle(ServerCase):
         self.assertIsNone(reference())
         server = self.make_server()
         with server:
-            self.connection(server)
+            self.assert_serves(server)
         reference = weakref.ref(server)
         del server
         self.work = lambda: None
@@ -103,12 +103,12 @@ class Lifecycle(ServerCase):
         raised = self.in_threads(*[server.start] * CROWD)
         self.assertEqual(1, raised.count(None), raised)
         self.assertEqual({ServerStateError}, {type(error) for error in raised if error is not None})
-        self.connection(server)
+        self.assert_serves(server)
 
     def test_eight_stops(self) -> None:
         """Eight threads may stop it at once: when any of them returns, it is stopped."""
         server = self.started()
-        self.connection(server)
+        self.assert_serves(server)
         refused: list[bool] = []
 
         def stop() -> None:
@@ -138,7 +138,7 @@ class Lifecycle(ServerCase):
         server.stop()
         self.assertIs(State.STOPPED, server.state)
         server.start()
-        self.connection(server)
+        self.assert_serves(server)
 
     def test_stop_waits_for_a_start(self) -> None:
         """`stop()` in one thread while another one starts it: it is started, and then stopped."""
@@ -174,7 +174,7 @@ class Lifecycle(ServerCase):
             server.stop()
         for _ in range(2):
             server.start()
-            self.connection(server)
+            self.assert_serves(server)
             server.stop()
             with socket.socket() as holder:
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -224,7 +224,7 @@ class Lifecycle(ServerCase):
                 self.assertRegex(str(caught.exception), "RuntimeError: no more threads$")
                 self.assertIs(error, caught.exception.__cause__)
         server.start()
-        self.connection(server)
+        self.assert_serves(server)
 
     # -- facts -------------------------------------------------------------------------------------------------
 
@@ -274,14 +274,14 @@ class Lifecycle(ServerCase):
             with self.subTest(host=host), self.make_server(host=host) as server:
                 self.assertEqual(f"{server.scheme}://[::1]:{server.port}", server.url)
                 self.assertEqual("::1", server.host)
-                self.connection(server)
+                self.assert_serves(server)
 
     @unittest.skipUnless(has_ipv6(), "this machine has no ::1")
     def test_localhost_is_both_families(self) -> None:
         """``localhost`` serves on 127.0.0.1 and on ::1, on one port, and refuses on both."""
         server = self.started(host="localhost")
         for host in ("127.0.0.1", "::1"):
-            self.connection(server, host)
+            self.assert_serves(server, host)
         server.stop()
         for host in ("127.0.0.1", "::1"):
             with self.subTest(host=host), self.assertRaises(ConnectionRefusedError):

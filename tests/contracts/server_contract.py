@@ -10,4 +10,4 @@ __all__ = ["ServerContract"]
 
 
 class ServerContract(Lifecycle, Stopping, Surroundings):
-    """The whole contract: mix it with `NoLeaks` and say how to make the server and how to connection to it."""
+    """The whole contract: mix it with `NoLeaks` and say how to make the server and how to talk to it."""

@@ -87,9 +87,9 @@ class Stopping(ServerCase):
         server.stop()
         self.work = lambda: None
         server.start()
-        self.connection(server)
+        self.assert_serves(server)
         self.freed.set()
-        self.connection(server)
+        self.assert_serves(server)
         server.stop()
 
     def test_stop_from_inside(self) -> None:

@@ -29,7 +29,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the backg
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))  # a timer comes to the microsecond
 server = case.make_server(stop_timeout=0.0)
 server.start()
-case.connection(server)
+case.assert_serves(server)
 server.stop()
 
 def count():  # not threading.active_count(): an interrupt can leave it a thread that the system never made
@@ -62,7 +62,7 @@ for attempt in range(1000):  # at least 100, and as many more as it takes for bo
     if interrupted("start"):
         assert server.state.value in ("failed", "stopped", "new"), server
     if server.is_running:
-        case.connection(server)
+        case.assert_serves(server)
         interrupted("stop")
         assert server.state.value in ("stopped", "running"), server
         server.stop()
@@ -74,7 +74,7 @@ for _ in range(200):
 else:
     print(f"{count()} threads and descriptors, there were {before}: {threading.enumerate()}")
 server.start()
-case.connection(server)
+case.assert_serves(server)
 server.stop()
 print(counts["start"] > 0, counts["stop"] > 0)
 case.doCleanups()
@@ -91,7 +91,7 @@ NO_DESCRIPTORS = """
 import resource
 server = case.make_server()
 server.start()
-case.connection(server)
+case.assert_serves(server)
 context = case.client_context(server)
 clients = [socket.socket() for _ in range(20)]
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
@@ -115,7 +115,7 @@ for client in clients:
     case.ask(client)
     case.check_answer(client)
     client.close()
-case.connection(server)
+case.assert_serves(server)
 print("calm" if spent < 0.2 else f"{spent} s of work in 0.3 s of waiting")
 case.doCleanups()
 server.stop()
@@ -140,7 +140,7 @@ class Surroundings(ServerCase):
         server = self.started()
         patient = self.connect(server)
         for _ in range(20):
-            self.connection(server)  # by now the other one has waited for longer than the system can count
+            self.assert_serves(server)  # by now the other one has waited for longer than the system can count
         self.ask(patient)
         self.check_answer(patient)
 
@@ -148,7 +148,7 @@ class Surroundings(ServerCase):
         """While the clocks stand still it starts, serves and stops, and the grace of a stop ends."""
         with freeze_time("2001-02-03"):
             server = self.started(stop_timeout=0.1)
-            self.connection(server)
+            self.assert_serves(server)
             client = self.connect(server)
             server.stop()
             self.assert_over(client)
@@ -191,7 +191,7 @@ class Surroundings(ServerCase):
         server = self.started()
         early = self.connect(server)
         with self.forked(server):
-            self.connection(server)
+            self.assert_serves(server)
             self.ask(early)
             self.check_answer(early)
             self.assertTrue(server.is_running)
@@ -199,7 +199,7 @@ class Surroundings(ServerCase):
             self.assert_over(early, "while the child lives")
             self.assert_gone(server)
             server.start()
-            self.connection(server)
+            self.assert_serves(server)
 
     # -- the process -------------------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ class SpawnContract(ServerContract, NoLeaks):
         server = self.make()
         for _ in range(10):  # a life takes a hundred times as long as that of a thread
             with server:
-                self.connection(server)
+                self.assert_serves(server)
 
     def test_thread_names(self) -> None:
         """The one thread of the server has its label and address for a name."""

@@ -106,7 +106,7 @@ class _EchoProtocol(asyncio.Protocol):
             task.add_done_callback(self.end)
 
     def end(self, task: asyncio.Task[None]) -> None:
-        """Let the loop hear of what the task has raised, now and not when it is garbage."""
+        """Give the loop what the task has raised, now and not when it is garbage."""
         self.tasks.discard(task)
         if not task.cancelled():
             task.result()

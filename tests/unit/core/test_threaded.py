@@ -277,7 +277,7 @@ class Failures(EchoCase):
             self.server.stop()
 
     def test_work_that_was_cut_may_fail(self) -> None:
-        """What a thread raises when it has been given up belongs to nobody: the next life does not hear of it."""
+        """What a thread raises when it has been given up belongs to nobody, not to the next life either."""
         freed, begun = threading.Event(), threading.Event()
 
         def work() -> None:
