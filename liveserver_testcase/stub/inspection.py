@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from ..core.checks import check_seconds
-from ..core.journal import JournalWindow, drain, runs_loop
+from ..core.journal import drain, runs_loop
 from ..core.text import count, describe_error, quote
 from ..errors import UsageError
 from ..web.records import Exchange
@@ -83,10 +83,9 @@ class Inspection:
         self._registry = registry
         self._taking = threading.Lock()  # two threads that take a request take two
         self._surplus = 0  # violations of this test beyond those that are kept
-        # what no report has said yet, of the test that runs and of earlier ones
-        self._violations: list[Violation] = []
-        self._unreadable: list[Exchange] = []
-        self._errors: list[_Raised] = []
+        # What no report has said yet, of the test that runs and of earlier ones: each exchange, and what was wrong with
+        # it; None if no request could be made out of it.
+        self._held: list[tuple[Exchange, Violation | BaseException | None]] = []
 
     # -- what has come ---------------------------------------------------------------------------------------------
 
@@ -130,24 +129,24 @@ class Inspection:
         if decision.expectation is None and not decision.is_late:
             request.is_unmatched = True
         if decision.expectation is not None or decision.is_late or (self.is_strict and not decision.is_allowed):
-            self._hold_against(self._violations, violation)
+            self._hold_against(request.exchange, violation)
         return violation
 
     def note_unreadable(self, exchange: Exchange) -> None:
         """Hold against the test what came and was no request, or broke off in the middle of one."""
         request = exchange.handler_data
         if self.is_strict and not self._registry.allows(request if isinstance(request, RecordedRequest) else None):
-            self._hold_against(self._unreadable, exchange)
+            self._hold_against(exchange, None)
 
     def note_violation(self, violation: Violation) -> None:
         """Hold it against the test, unless that allows it, that something has gone wrong on a WebSocket."""
         if self.is_strict and not self._registry.allows(violation.request):
-            self._hold_against(self._violations, violation)
+            self._hold_against(violation.request.exchange, violation)
 
-    def _hold_against(self, held: list[T], what: T) -> None:
+    def _hold_against(self, exchange: Exchange, what: Violation | None) -> None:
         """Note what is held against the test; when there is as much of it as anybody can read, count it."""
-        if len(held) < min(self._engine.journal.limit, _MOST_HELD):
-            held.append(what)
+        if len(self._held) < min(self._engine.journal.limit, _MOST_HELD):
+            self._held.append((exchange, what))
         else:
             self._surplus += 1
 
@@ -210,17 +209,14 @@ class Inspection:
 
     def _take_held(self, window: int | None = None) -> tuple[list[Violation], list[Exchange], list[_Raised]]:
         """Take what is held against the test of this number, or all; more may be put there meanwhile."""
-        self._errors += self._engine.take_errors()
-
-        def take(held: list[T], find_window: Callable[[T], JournalWindow]) -> list[T]:
-            known = drain(held)
-            held[:0] = [each for each in known if window not in (None, find_window(each).number)]
-            return [each for each in known if window in (None, find_window(each).number)]
-
+        self._held += self._engine.take_errors()
+        known = drain(self._held)
+        self._held[:0] = [each for each in known if window not in (None, each[0].window.number)]
+        taken = [each for each in known if window in (None, each[0].window.number)]
         return (
-            take(self._violations, lambda violation: violation.request.window),
-            take(self._unreadable, lambda exchange: exchange.window),
-            take(self._errors, lambda raised: raised[0].window),
+            [what for _, what in taken if isinstance(what, Violation)],
+            [exchange for exchange, what in taken if what is None],
+            [(exchange, what) for exchange, what in taken if isinstance(what, BaseException)],
         )
 
     def _explain_scripts(self, traffic: Traffic, expectations: Sequence[Expectation], *, once: bool) -> Iterator[str]:
@@ -244,10 +240,10 @@ class Inspection:
 
         For who is asked when this is gone, and cannot know which of them that will be.
         """
-        self._errors += self._engine.take_errors()
-        held = list(self._violations), list(self._unreadable), list(self._errors)
+        self._held += self._engine.take_errors()
+        held = list(self._held)
         current, late = self.take_failures(), self.take_late_failures()
-        self._violations, self._unreadable, self._errors = held
+        self._held = held
         return current, late, self.take_late_failures()
 
     def _explain_error(self, exchange: Exchange, error: BaseException, *, late: bool = False) -> Failure:
