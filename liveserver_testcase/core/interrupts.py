@@ -113,7 +113,9 @@ def _find_wall_clock() -> Callable[[], float]:
     def read() -> float:
         """Seconds since 1970: the frozen ones of freezegun; but a mock of ``time.time`` is not asked, nor used up."""
         now = time.time
-        return now() if getattr(now, "__module__", "").startswith("freezegun") else real()
+        if now is real or not getattr(now, "__module__", "").startswith("freezegun"):
+            return real()
+        return now()
 
     return read
 

@@ -217,17 +217,26 @@ class HeadersMatcher(FieldMatcher):
         if isinstance(value, bytes):
             value = decode_octets(value)
         if not isinstance(value, str):
-            return super().make_value(name, value)
-        if _CONTROL.search(value):
-            raise UsageError(f"headers wants for {name!r} a control character, which no header can have")
-        return value.strip(" \t")
+            value = super().make_value(name, value)
+        self._check_texts(name, value, are_items=False)
+        return value.strip(" \t") if isinstance(value, str) else value
+
+    def _check_texts(self, name: str, value: object, *, are_items: bool) -> None:
+        """Refuse a text that no header can have; as one of several values, what a comma would divide or leave out."""
+        if isinstance(value, list | tuple | Combinator):
+            parts = value.items if isinstance(value, Combinator) else value
+            for part in value.wanted if isinstance(value, Logical) else parts:
+                self._check_texts(name, part, are_items=_wants_list(value))
+        elif isinstance(value, str):
+            if _CONTROL.search(value):
+                raise UsageError(f"headers wants for {name!r} a control character, which no header can have")
+            if are_items and _split(value) != [value.strip()]:
+                shown = MASK if is_secret(name) else quote(value)
+                raise UsageError(f"headers wants for {name!r} a list with {shown}; wanted each value without a comma")
 
     def read_values(self, request: RecordedRequest, name: str, want: object) -> list[str]:
         value = request.header_values.get(name.lower(), ("", None))[1]
-        is_list = isinstance(want, list | tuple | UNORDERED)
-        if isinstance(want, INCLUDING):
-            is_list = len(want.wanted) == 1 and isinstance(want.wanted[0], list | tuple)
-        if is_list:
+        if _wants_list(want):
             return _split(value)
         return [] if value is None else [value]
 
@@ -251,6 +260,12 @@ class HeadersMatcher(FieldMatcher):
         if isinstance(want, str) and want in _split(request.headers.get(mismatch.where)):
             return replace(mismatch, hint="it is one of several values: INCLUDING(…), or a list, allows that")
         return mismatch
+
+
+def _wants_list(want: object) -> bool:
+    if isinstance(want, INCLUDING):
+        return len(want.wanted) == 1 and isinstance(want.wanted[0], list | tuple)
+    return isinstance(want, list | tuple | UNORDERED)
 
 
 def _split(value: str | None) -> list[str]:
