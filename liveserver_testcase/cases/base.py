@@ -17,7 +17,7 @@ from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
 from .mistakes import check_class, explain_own_settings, refuse_coroutine, suggest_attribute
 from .result import DelayedResult
 from .settings import read_setting
-from .waiting import StartedAssertion
+from .waiting import Block, StartedAssertion
 
 __all__ = ["ServerTestCase", "make_failure"]
 
@@ -47,7 +47,9 @@ class ServerTestCase(unittest.TestCase):
     _class_folder: ClassVar[FailureFolder | None] = None  # what has failed outside of a test
     _folder = FailureFolder("", "")
     _described_server: str = ""  # the name of a server whose activity a failed assertion has described
-    _started_assertions: Sequence[StartedAssertion] = ()  # the asynchronous ones that the test has called
+    _started_assertions: Sequence[
+        StartedAssertion | Block[Any]
+    ] = ()  # what the test has called, and may have forgotten
     _was_described: bool = False  # whether this test's report has what its servers did
 
     @classmethod

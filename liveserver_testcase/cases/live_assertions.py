@@ -117,6 +117,7 @@ class LiveAssertions(ServerTestCase):
                 self.fail_with("\n".join(lines))
 
         return Block(
+            self,
             "async with self.expectLiveErrors(…)",
             expected,
             Inquiry(idle.waits, conclude, "with self.expectLiveErrors(…)"),

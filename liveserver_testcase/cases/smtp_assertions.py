@@ -282,7 +282,7 @@ class SMTPAssertions(ServerTestCase):
         emails = CapturedEmails(self.smtp.journal, wanted)
         inquiry = EmailQuery(self, wanted, timeout, msg, emails).count(times)
         name = "async with self.assertEmailsSent(…)"
-        return Block(name, emails, inquiry, enter=emails.open, leave=emails.close)
+        return Block(self, name, emails, inquiry, enter=emails.open, leave=emails.close)
 
     def captureEmails(self) -> Block[CapturedEmails]:
         """The mails that arrive while a block runs: ``with self.captureEmails() as emails:``.
@@ -292,7 +292,7 @@ class SMTPAssertions(ServerTestCase):
         emails = CapturedEmails(self.smtp.journal, build_criteria())
         waits = [EmailQuery(self, build_criteria(), block=emails).wait_settled()]
         inquiry = Inquiry(waits, lambda _advice: None)
-        return Block("async with self.captureEmails()", emails, inquiry, enter=emails.open, leave=emails.close)
+        return Block(self, "async with self.captureEmails()", emails, inquiry, enter=emails.open, leave=emails.close)
 
     # -- what was refused ------------------------------------------------------------------------------------------
 

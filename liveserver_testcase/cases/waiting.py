@@ -148,19 +148,41 @@ class StartedAssertion(NamedTuple):
 class Block(Generic[T]):
     """A block of a test that an assertion is about; ``with`` in a test, ``async with`` in a coroutine.
 
-    The inquiry is run when it is over, unless it has raised something; ``name`` is what to write in a coroutine.
+    The inquiry is run when it is over, unless it has raised something; ``name`` is what to write in a coroutine.  The
+    test fails that makes one and does not enter it.
     """
 
     def __init__(
-        self, name: str, value: T, inquiry: Inquiry[Any], *, enter: Callable[[], object], leave: Callable[[], object]
+        self,
+        case: Any,
+        name: str,
+        value: T,
+        inquiry: Inquiry[Any],
+        *,
+        enter: Callable[[], object],
+        leave: Callable[[], object],
     ) -> None:
+        frame = sys._getframe(1)
+        while "__unittest" in frame.f_globals and frame.f_back is not None:  # up to the test
+            frame = frame.f_back
+        self._place = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+        self._is_entered = False
+        case._started_assertions = (*case._started_assertions, self)
         self._name = name
         self._value = value
         self._inquiry = inquiry
         self._enter = enter
         self._leave = leave
 
+    def explain_if_forgotten(self) -> str:
+        """Say that nobody has entered it; empty if somebody has."""
+        if self._is_entered:
+            return ""
+        name = self._name.removeprefix("async with ")
+        return f"{name} at {self._place} is about a block, and there was none: write with {name}:"
+
     def __enter__(self) -> T:
+        self._is_entered = True
         self._inquiry.check_loop(self._name)
         self._enter()
         return self._value
@@ -173,6 +195,7 @@ class Block(Generic[T]):
             self._leave()
 
     async def __aenter__(self) -> T:
+        self._is_entered = True
         self._enter()
         return self._value
 

@@ -62,6 +62,18 @@ class Spelling(NoLeaks):
             run_case(make_case(HTTPStubTestCase, test=test)).report,
         )
 
+    def test_a_block_that_is_not_entered(self) -> None:
+        """What is to be said of a block asserts nothing without one."""
+
+        def test(self: Any) -> None:
+            self.expectLiveErrors(ValueError)
+
+        self.assertRegex(
+            run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).report,
+            r"Error: self\.expectLiveErrors\(…\) at test_settings\.py:\d+ is about a block, and there was none: "
+            r"write with self\.expectLiveErrors\(…\):",
+        )
+
 
 class Kinds(unittest.TestCase):
     """``setting()``."""
