@@ -10,6 +10,7 @@ import unittest
 from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, TypeVar
 
+from ..core.started import StartedCoroutine
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError, UsageError
 from .after_failure import FailureFolder, find_folder, find_screenshot, is_folder_wanted
 from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
@@ -17,7 +18,7 @@ from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
 from .mistakes import check_class, explain_own_settings, refuse_coroutine, suggest_attribute
 from .result import DelayedResult
 from .settings import read_setting
-from .waiting import Block, StartedAssertion
+from .waiting import Block
 
 __all__ = ["ServerTestCase", "make_failure"]
 
@@ -47,9 +48,7 @@ class ServerTestCase(unittest.TestCase):
     _class_folder: ClassVar[FailureFolder | None] = None  # what has failed outside of a test
     _folder = FailureFolder("", "")
     _described_server: str = ""  # the name of a server whose activity a failed assertion has described
-    _started_assertions: Sequence[
-        StartedAssertion | Block[Any]
-    ] = ()  # what the test has called, and may have forgotten
+    _started_assertions: Sequence[StartedCoroutine | Block[Any]] = ()  # what the test may have forgotten
     _was_described: bool = False  # whether this test's report has what its servers did
 
     @classmethod

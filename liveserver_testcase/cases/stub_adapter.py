@@ -44,14 +44,18 @@ class StubAdapter(ClassServer[HTTPStub]):
 
     def begin(self, test_id: str) -> None:
         self.server.begin(test_id)
+        self.server._inspection.started = []
 
     def settle(self) -> None:
         self.server._inspection.settle(self.settle_timeout)
 
     def problems(self) -> list[Problem]:
-        failures = self.server._inspection.take_failures()
+        inspection = self.server._inspection
+        failures = inspection.take_failures()
         self._lists_requests = bool(failures)
-        return [Problem(*failure) for failure in failures]
+        forgotten = [started.explain_if_forgotten() for started in inspection.started or ()]
+        inspection.started = None
+        return [*(Problem(text) for text in forgotten if text), *(Problem(*failure) for failure in failures)]
 
     def describe_activity(self) -> str:
         if self._lists_requests or not self.server.requests:

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
-import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -23,10 +21,11 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from ..core.checks import is_count
 from ..core.journal import Journal, runs_loop
+from ..core.started import StartedCoroutine, find_place
 from ..errors import UsageError
 
 __all__ = [
-    "Block", "Inquiry", "StartedAssertion", "Wait", "check_times", "count_matches", "first_or_all", "in_coroutine",
+    "Block", "Inquiry", "Wait", "check_times", "count_matches", "first_or_all", "in_coroutine",
     "in_thread",
 ]  # fmt: skip
 
@@ -116,33 +115,14 @@ def in_coroutine(assertion: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T
     @functools.wraps(assertion)
     def start(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         coroutine = inquire(*args, **kwargs).run_async()
-        caller = sys._getframe(1)
-        place = f"{os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}"
         case: Any = args[0]
-        case._started_assertions = (*case._started_assertions, StartedAssertion(name, place, coroutine))
+        started = StartedCoroutine(f"self.{name}", find_place(), coroutine, "asserted")
+        case._started_assertions = (*case._started_assertions, started)
         return coroutine
 
     start.__name__, start.__qualname__ = name, f"{assertion.__qualname__}Async"
     start.__doc__ = f"`{assertion.__name__}`, for code on an event loop, which goes on while it waits."
     return start
-
-
-class StartedAssertion(NamedTuple):
-    """An assertion that a test has called, at a place such as ``test_shop.py:12``, and is to await."""
-
-    name: str
-    place: str
-    coroutine: Coroutine[Any, Any, Any]
-
-    def explain_if_forgotten(self) -> str:
-        """Say that nobody has awaited it; empty if somebody has."""
-        if inspect.getcoroutinestate(self.coroutine) != inspect.CORO_CREATED:
-            return ""
-        self.coroutine.close()  # else Python warns of it, too
-        return (
-            f"self.{self.name}(…) at {self.place} was never awaited, so it has asserted nothing: "
-            f"write await self.{self.name}(…) in an async def test, or self.{self.name.removesuffix('Async')}(…)"
-        )
 
 
 class Block(Generic[T]):
@@ -162,10 +142,7 @@ class Block(Generic[T]):
         enter: Callable[[], object],
         leave: Callable[[], object],
     ) -> None:
-        frame = sys._getframe(1)
-        while "__unittest" in frame.f_globals and frame.f_back is not None:  # up to the test
-            frame = frame.f_back
-        self._place = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+        self._place = find_place()
         self._is_entered = False
         case._started_assertions = (*case._started_assertions, self)
         self._name = name

@@ -32,6 +32,7 @@ from .responders import (
     combine,
     make_from,
 )
+from .started import note_started
 from .stream import StreamSource, format_event, make_stream
 
 if TYPE_CHECKING:
@@ -526,6 +527,7 @@ class Expectation(KnownAttributes):
         inspection, (predicate, what) = self.get_inspection("wait"), self._waiting_for(times)
         return inspection.wait(predicate, timeout, what, "await expectation.wait_async(…)")
 
+    @note_started("expectation.wait_async")
     async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """`wait`, for code on an event loop."""
         inspection, (predicate, what) = self.get_inspection("wait_async"), self._waiting_for(times)

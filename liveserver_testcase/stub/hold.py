@@ -15,6 +15,7 @@ from .connection import Wake
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .responders import Responder, combine
+from .started import note_started
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -82,6 +83,7 @@ class Hold:
         what = f"a request to {self._describe()} to be held"
         return self._inspection.wait(lambda: self.requests, timeout, what, "await hold.wait_async(…)")[0]
 
+    @note_started("hold.wait_async")
     async def wait_async(self, timeout: float | None = None) -> RecordedRequest:
         """`wait`, for code on an event loop."""
         what = f"a request to {self._describe()} to be held"

@@ -30,6 +30,7 @@ from .report import (
 from .request import RecordedRequest
 
 if TYPE_CHECKING:
+    from ..core.started import StartedBlock, StartedCoroutine
     from .engine import StubEngine
 
 __all__ = ["Failure", "Inspection", "refuse_in_loop"]
@@ -68,6 +69,7 @@ class Inspection:
         has_early: Whether anything is to fail before a request's body has come.
         is_remote: Whether the stub is in another process.
         siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
+        started: The calls of the test that are to be awaited, or entered; None where nothing could fail for one.
     """
 
     is_remote = False
@@ -79,6 +81,7 @@ class Inspection:
         self.unmatched_reply = Reply(501)
         self.has_early = False
         self.siblings: list[Inspection] = []
+        self.started: list[StartedCoroutine | StartedBlock] | None = None
         self._engine = engine
         self._registry = registry
         self._taking = threading.Lock()  # two threads that take a request take two

@@ -27,6 +27,7 @@ from .report import explain_count, explain_script
 from .request import RecordedRequest
 from .responders import Chunked, Content, ServedContent
 from .script import Script
+from .started import note_started
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -446,6 +447,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         self._inspection.settle(self.timeout)
         self._inspection.raise_failures()
 
+    @note_started("stub.verify_async")
     async def verify_async(self) -> None:
         """Like `verify`, for code on an event loop."""
         await self._inspection.settle_async(self.timeout)
@@ -469,6 +471,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         found = self._inspection
         return found.wait(found.take_next, timeout, found.describe_next(), "await stub.take_request_async(…)")
 
+    @note_started("stub.take_request_async")
     async def take_request_async(self, timeout: float | None = None) -> RecordedRequest:
         """`take_request`, for code on an event loop."""
         found = self._inspection
@@ -551,6 +554,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         timeout: float | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> list[RecordedRequest]: ...
+    @note_started("stub.wait_for_request_async")
     @_suggest
     async def wait_for_request_async(
         self,
@@ -602,6 +606,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         self.journal.wait_for(self._make_end(stop_on_unmatched), self._inspection.get_seconds(timeout))
         self._inspection.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
 
+    @note_started("stub.wait_until_satisfied_async")
     @suggest_keywords
     async def wait_until_satisfied_async(
         self, timeout: float | None = None, *, stop_on_unmatched: bool = False

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from ..core.checks import KnownAttributes, check_switch, suggest_keywords
 from ..core.text import quote
 from ..web.capture import WebSocketMessage
+from .started import note_started
 from .values import ABSENT
 from .websocket_channel import WebSocketChannel, WebSocketClosed
 from .websocket_messages import Mismatched, WantedMessage, check_close, check_ping, list_messages, make_data
 
 if TYPE_CHECKING:
+    from .inspection import Inspection
     from .request import RecordedRequest
 
 __all__ = ["WebSocketConnection"]
@@ -38,6 +40,10 @@ class WebSocketConnection(KnownAttributes):
 
     def __init__(self, channel: WebSocketChannel) -> None:
         self._channel = channel
+
+    @property
+    def _inspection(self) -> Inspection:
+        return self._channel.inspection
 
     # -- facts -----------------------------------------------------------------------------------------------------
 
@@ -105,6 +111,7 @@ class WebSocketConnection(KnownAttributes):
         found = self._channel.wait(self._take, timeout, what, "await connection.receive_async(…)")
         return self._check(message, *found)
 
+    @note_started("connection.receive_async")
     @suggest_keywords
     async def receive_async(
         self, wanted: object = ABSENT, *, json: object = ABSENT, timeout: float | None = None
@@ -168,6 +175,7 @@ class WebSocketConnection(KnownAttributes):
         has_come, what = self._ping(data)
         self._channel.wait(has_come, timeout, what, "await connection.ping_async(…)")
 
+    @note_started("connection.ping_async")
     @suggest_keywords
     async def ping_async(self, data: bytes = b"ping", *, timeout: float | None = None) -> None:
         """`ping`, for code on an event loop."""
@@ -230,6 +238,7 @@ class WebSocketConnection(KnownAttributes):
         channel.wait(lambda: channel.is_over, timeout, what, "await connection.wait_closed_async(…)")
         return channel.close_code or 1006
 
+    @note_started("connection.wait_closed_async")
     @suggest_keywords
     async def wait_closed_async(self, timeout: float | None = None) -> int:
         """`wait_closed`, for code on an event loop."""

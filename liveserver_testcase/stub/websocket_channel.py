@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Response
     from websockets.server import ServerProtocol
 
+    from .inspection import Inspection
     from .request import RecordedRequest
     from .websocket_script import ScriptRun
 
@@ -160,6 +161,11 @@ class WebSocketChannel:
         self.messages.append(WebSocketMessage(sent, monotonic(), data, kind, code))
         self._connection.notify()
 
+    @property
+    def inspection(self) -> Inspection:
+        """What waits for things to happen on it."""
+        return self._connection.server.inspection
+
     def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
         """Wait until ``predicate()`` is true, asked whenever something has happened; return its first true result."""
         if self._is_served_here():  # which must do itself what it waits for
@@ -169,9 +175,8 @@ class WebSocketChannel:
                 lines = [f"waited {seconds or 0:g} s for {what}", *list_messages(self.messages)]
                 raise AssertionError("\n".join(lines))
             return self._get(found, predicate, what)
-        inspection = self._connection.server.inspection
         has_come = self._make_predicate(predicate)
-        return self._get(inspection.wait(has_come, timeout, what, async_name), predicate, what)
+        return self._get(self.inspection.wait(has_come, timeout, what, async_name), predicate, what)
 
     async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
         """`wait`, for code on an event loop; where that is the stub's, it lasts for as long as the client stays."""

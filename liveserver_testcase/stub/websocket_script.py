@@ -22,6 +22,7 @@ from .reply import Headers, Reply, ReplyOptions
 from .report import Violation
 from .request import RecordedRequest
 from .responders import combine
+from .started import note_started
 from .values import ABSENT, show
 from .websocket import WebSocketConnection
 from .websocket_channel import WebSocketChannel, check_installed
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Response
 
     from .connection import StubConnection
+    from .inspection import Inspection
 
 __all__ = ["ScriptRun", "WebSocketExpectation", "WebSocketFault", "make_handshake"]
 
@@ -478,6 +480,10 @@ class WebSocketExpectation(KnownAttributes):
         """Remove it from the stub; WebSockets that are open stay."""
         self._expectation.remove()
 
+    @property
+    def _inspection(self) -> Inspection | None:
+        return self._expectation._inspection
+
     # -- what happened ---------------------------------------------------------------------------------------------
 
     @suggest_keywords
@@ -498,6 +504,7 @@ class WebSocketExpectation(KnownAttributes):
             self._take_connection, timeout, f"a WebSocket of {cite(self._expectation)}", "await ws.connection_async(…)"
         )
 
+    @note_started("ws.connection_async")
     @suggest_keywords
     async def connection_async(self, timeout: float | None = None) -> WebSocketConnection:
         """`connection`, for code on an event loop: ``with await ws.connection_async() as connection``."""
@@ -531,6 +538,7 @@ class WebSocketExpectation(KnownAttributes):
         """Wait until so many handshakes have come: see `Expectation.wait`."""
         return self._expectation.wait(times, timeout)
 
+    @note_started("ws.wait_async")
     async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
         """`wait`, for code on an event loop."""
         return await self._expectation.wait_async(times, timeout)

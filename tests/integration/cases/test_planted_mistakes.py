@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import smtplib
 import socket
 import unittest
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import requests
+from websockets.sync.client import connect
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
 from tests.integration.apps import answer, make_app
@@ -178,6 +181,56 @@ class PlantedMistakes(NoLeaks):
             place = f"AssertionError: self.{name}Async(…) at test_planted_mistakes.py:"
             advice = f"was never awaited, so it has asserted nothing: write await self.{name}Async(…)"
             self.check((name, (base, unittest.IsolatedAsyncioTestCase), {"test": test}, (place, advice)))
+
+    def test_a_verb_of_a_stub_that_nobody_awaits(self) -> None:
+        """A forgotten ``await`` of a stub in a thread or a process, an expectation, a hold, and a WebSocket."""
+        calls: dict[str, Callable[[Any], object]] = {
+            "stub.verify": lambda stub: stub.verify_async(),
+            "stub.take_request": lambda stub: stub.take_request_async(),
+            "stub.wait_for_request": lambda stub: stub.defaults().wait_for_request_async("GET", "/"),
+            "stub.wait_until_satisfied": lambda stub: stub.wait_until_satisfied_async(),
+            "expectation.wait": lambda stub: stub.on("GET", "/").wait_async(),
+            "hold.wait": lambda stub: stub.on("GET", "/").hold().wait_async(),
+        }
+        in_thread: dict[str, Callable[[Any], object]] = {
+            "ws.wait": lambda stub: stub.on_websocket("/").wait_async(),
+            "ws.connection": lambda stub: stub.on_websocket("/").connection_async(),
+        }
+        for mode, name, call in [
+            *(("thread", *each) for each in {**calls, **in_thread}.items()),
+            *(("process", *each) for each in calls.items()),
+        ]:
+
+            async def test(self: Any, call: Callable[[Any], object] = call) -> None:
+                call(self.stub)
+
+            place = f"AssertionError: {name}_async(…) at test_planted_mistakes.py:"
+            advice = f"was never awaited, so it has done nothing: write await {name}_async(…) in an async def test, or "
+            bases = (HTTPStubTestCase, unittest.IsolatedAsyncioTestCase)
+            self.check((name, bases, {"test": test, "stub_mode": mode}, (place, f"{advice}{name}(…)")))
+
+        def test_connection(self: Any) -> None:
+            script = self.stub.on_websocket("/")
+            with connect(self.stub.url_for("/").replace("http", "ws"), proxy=None):
+                connection = script.connection()
+                for verb in verbs:
+                    getattr(connection, f"{verb}_async")()
+
+        verbs = "receive", "ping", "wait_closed"
+        texts = [f"connection.{verb}_async(…) at test_planted_mistakes.py:" for verb in verbs]
+        self.check(("a connection", HTTPStubTestCase, {"test": test_connection}, tuple(texts)))
+
+    def test_verbs_of_a_stub_that_are_awaited_later(self) -> None:
+        """A task, what is gathered, and what is cancelled, hold nothing against their test."""
+
+        async def test(self: Any) -> None:
+            self.stub.on("GET", "/").reply()
+            task = asyncio.create_task(self.stub.verify_async())
+            await asyncio.gather(task, self.stub.wait_until_satisfied_async())
+            asyncio.create_task(self.stub.take_request_async()).cancel()
+
+        case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)
+        run_case(case).assert_passed()
 
     def test_a_coroutine_that_nobody_awaits(self) -> None:
         """An ``async def setUp`` is refused, and so is an ``asyncSetUp`` that nobody calls."""

@@ -1,0 +1,56 @@
+"""What a test has called and may have forgotten: a coroutine does nothing until it is awaited, nor does a block."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
+
+__all__ = ["StartedBlock", "StartedCoroutine", "find_place"]
+
+__unittest = True
+
+
+def find_place() -> str:
+    """Return where the test is, such as ``test_shop.py:12``: the nearest frame that no assertion runs in."""
+    frame = sys._getframe(1)
+    while "__unittest" in frame.f_globals and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+class StartedCoroutine(NamedTuple):
+    """A call that a test is to await, by a name such as ``stub.verify_async``, and what it does to no effect."""
+
+    name: str
+    place: str
+    coroutine: Coroutine[Any, Any, Any]
+    effect: str = "done"
+
+    def explain_if_forgotten(self) -> str:
+        """Say that nobody has awaited it; empty if somebody has."""
+        if inspect.getcoroutinestate(self.coroutine) != inspect.CORO_CREATED:
+            return ""
+        self.coroutine.close()  # else Python warns of it, too
+        plain = self.name.removesuffix("Async").removesuffix("_async")
+        return (
+            f"{self.name}(…) at {self.place} was never awaited, so it has {self.effect} nothing: "
+            f"write await {self.name}(…) in an async def test, or {plain}(…)"
+        )
+
+
+class StartedBlock(NamedTuple):
+    """A block that a test is to enter, made by `contextlib`, by a name such as ``stub.scope``."""
+
+    name: str
+    place: str
+    manager: Any
+
+    def explain_if_forgotten(self) -> str:
+        """Say that nobody has entered it; empty if somebody has."""
+        if not hasattr(self.manager, "args"):  # contextlib lets go of them when it is entered
+            return ""
+        keyword = "async with" if hasattr(self.manager, "__aenter__") else "with"
+        return f"{self.name}(…) at {self.place} is about a block, and there was none: write {keyword} {self.name}(…):"
