@@ -24,6 +24,7 @@ from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .responders import Chunked, Content, ServedContent
+from .started import note_started
 from .values import INCLUDING
 
 if TYPE_CHECKING:
@@ -430,6 +431,7 @@ class Script(KnownAttributes):
 
         return load_openapi(self, source, strict=strict, base_path=base_path)
 
+    @note_started("stub.in_order")
     @contextlib.contextmanager
     def in_order(self) -> Iterator[None]:
         """Want requests in the order in which their expectations are written inside.
@@ -447,6 +449,7 @@ class Script(KnownAttributes):
         finally:
             self._registry.order = None
 
+    @note_started("stub.scope")
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
         """Remove the expectations that are written inside at the end of the block, and verify them there.
@@ -461,6 +464,7 @@ class Script(KnownAttributes):
             self._inspection.settle(self._inspection.timeout)
             check()
 
+    @note_started("stub.scope_async")
     @contextlib.asynccontextmanager
     async def scope_async(self) -> AsyncIterator[None]:
         """Like `scope`, for code on an event loop."""
@@ -496,6 +500,7 @@ class Script(KnownAttributes):
             _check_text("first", first)
         return ScenarioScript(self, self._registry.find_scenario(name, first))
 
+    @note_started("stub.allow_unmatched")
     @contextlib.contextmanager
     def allow_unmatched(
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]

@@ -250,6 +250,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         """
         return {**os.environ, **self._make_proxy("proxy_environ()").make_variables()}
 
+    @note_started("stub.as_proxy")
     def as_proxy(self) -> contextlib.AbstractContextManager[None]:
         """Have this process, and the children that it starts, use the stub as their proxy, for a ``with`` block.
 

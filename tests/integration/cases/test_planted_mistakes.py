@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import smtplib
 import socket
@@ -219,6 +220,31 @@ class PlantedMistakes(NoLeaks):
         verbs = "receive", "ping", "wait_closed"
         texts = [f"connection.{verb}_async(…) at test_planted_mistakes.py:" for verb in verbs]
         self.check(("a connection", HTTPStubTestCase, {"test": test_connection}, tuple(texts)))
+
+    def test_a_block_of_a_stub_that_nobody_enters(self) -> None:
+        """Without ``with``, nothing is in order, in a scope, allowed, or a proxy."""
+        for name in ("in_order", "scope", "scope_async", "allow_unmatched", "as_proxy"):
+
+            def test(self: Any, name: str = name) -> None:
+                getattr(self.stub, name)()
+
+            place = f"AssertionError: stub.{name}(…) at test_planted_mistakes.py:"
+            keyword = "async with" if name == "scope_async" else "with"
+            advice = f"is about a block, and there was none: write {keyword} stub.{name}(…):"
+            self.check((name, HTTPStubTestCase, {"test": test, "stub_hosts": ["a.example"]}, (place, advice)))
+
+    def test_blocks_of_a_stub_that_are_entered(self) -> None:
+        """In whatever way, they hold nothing against their test."""
+
+        async def test(self: Any) -> None:
+            order = self.stub.in_order()
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(order)
+                stack.enter_context(self.stub.allow_unmatched())
+            async with self.stub.scope_async():
+                pass
+
+        run_case(make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)).assert_passed()
 
     def test_verbs_of_a_stub_that_are_awaited_later(self) -> None:
         """A task, what is gathered, and what is cancelled, hold nothing against their test."""
