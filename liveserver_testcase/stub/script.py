@@ -2,12 +2,13 @@
 
 A `Script` writes expectations into the registry.  An `HTTPStub` is one, and so are the views of it: what is written
 through `Script.defaults` starts from common criteria, and what is written through `Script.scenario` is part of a
-scenario.  Whatever else a view is asked for, it has of the stub.
+scenario.  Whatever else a view is asked for, it has of the stub; a wait for requests has the common criteria, too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -38,6 +39,8 @@ __unittest = True
 
 _suggest = suggest_more_keywords(*CRITERIA)
 _suggest_all = suggest_more_keywords("times", "name", "state", *CRITERIA)
+_WAITING = "wait_for_request", "wait_for_request_async"  # for requests like this; what the others take is any request
+_TAKING = "take_request", "take_request_async"
 TimesArgument: TypeAlias = "int | tuple[int, int | None] | None"
 
 
@@ -80,6 +83,13 @@ class Script(KnownAttributes):
         return self._registry.write(
             self._inspection, method, path, criteria, times, location=location, name=name or "", state=state, **more
         )
+
+    def _complete(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+        """Return a path and criteria with what a view adds to them."""
+        return path, criteria
+
+    def _refuse_defaults(self, what: str) -> None:
+        """Refuse a verb that has no place for what a view adds."""
 
     @_suggest
     def on(
@@ -265,6 +275,8 @@ class Script(KnownAttributes):
     ) -> Defaults:
         """Return a view of the stub whose expectations have these criteria in common.
 
+        What it is asked by `allow_unmatched` and `HTTPStub.wait_for_request` has them, too.
+
         Args:
             prefix: Stands before each path.
             reply_headers: What each reply has that does not say otherwise.
@@ -302,6 +314,7 @@ class Script(KnownAttributes):
         Raises:
             UsageError: One of these cannot be sent.
         """
+        self._refuse_defaults("serve_content() answers whatever no expectation matches")
         self._registry.serve(ServedContent(content, code, headers, chunked, cookies, delay, show_post_vars))
 
     @suggest_keywords
@@ -319,6 +332,7 @@ class Script(KnownAttributes):
         Raises:
             UsageError: It is nothing that can be sent.
         """
+        self._refuse_defaults("enqueue() answers whatever comes next")
         expectation = self._registry.make(self._inspection, method, None, {}, (0, 1), location=caller_location())
         if isinstance(reply, Reply | Response) or not (callable(reply) or hasattr(reply, "reply_to")):
             expectation.reply(reply)
@@ -506,7 +520,8 @@ class Script(KnownAttributes):
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]
     ) -> Iterator[None]:
         """Let requests like this stay unmatched while the block lasts, without failing the test."""
-        allowed = self._registry.allow(method, path, criteria)
+        path, wanted = self._complete(path, criteria)
+        allowed = self._registry.allow(method, path, wanted)
         try:
             yield
         finally:
@@ -523,6 +538,12 @@ class _View(Script):
     def __init__(self, through: Script) -> None:
         super().__init__(through._registry, through._inspection)
         self._through = through
+
+    def _complete(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+        return self._through._complete(path, criteria)
+
+    def _refuse_defaults(self, what: str) -> None:
+        self._through._refuse_defaults(what)
 
     if not TYPE_CHECKING:  # a type checker would believe that every name is there
 
@@ -558,6 +579,12 @@ class Defaults(_View):
         reply_headers: tuple[tuple[str, str], ...] = (),
         **options: Any,
     ) -> Expectation:
+        path, wanted = self._add_own(path, criteria)
+        own = {name.lower() for name, _ in reply_headers}
+        reply_headers += tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
+        return self._through._write(method, path, wanted, times, reply_headers=reply_headers, **options)
+
+    def _add_own(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
         wanted = dict(criteria)
         for name, value in self._criteria.items():
             wanted[name] = _merge(name, value, wanted[name]) if name in wanted else value
@@ -565,9 +592,31 @@ class Defaults(_View):
             path = self._prefix + path
         elif self._prefix:
             raise UsageError(f"path is {quote(path)}; wanted a str, before which {self._prefix!r} can stand")
-        own = {name.lower() for name, _ in reply_headers}
-        reply_headers += tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
-        return self._through._write(method, path, wanted, times, reply_headers=reply_headers, **options)
+        return path, wanted
+
+    def _complete(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+        return super()._complete(*self._add_own(path, criteria))
+
+    def _refuse_defaults(self, what: str) -> None:
+        if self._prefix or self._criteria or self._reply_headers:
+            raise UsageError(f"{what}, whatever this view has in common: call it on the stub itself")
+        super()._refuse_defaults(what)
+
+    if not TYPE_CHECKING:  # see `_View`
+
+        def __getattr__(self, name: str) -> Any:
+            found = super().__getattr__(name)
+            if name in _TAKING and (self._prefix or self._criteria):
+                return lambda *_, **__: self._refuse_defaults(f"{name}() takes whatever comes next")
+            if name not in _WAITING:
+                return found
+
+            @functools.wraps(found)
+            def wait(method: object = None, path: object = None, /, **kwargs: Any) -> Any:
+                path, kwargs = self._add_own(path, kwargs)  # the next view adds its own
+                return found(method, path, **kwargs)
+
+            return wait
 
 
 def _merge(name: str, default: object, own: object) -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import threading
 from typing import Any
 
@@ -320,6 +322,41 @@ class DefaultsTest(ScriptTest):
         self.assert_refused(
             "path is None; wanted a str, before which '/v1' can stand", lambda: stub.defaults(prefix="/v1").on("GET")
         )
+
+    def test_what_waits_and_allows_starts_from_them(self) -> None:
+        """In whatever order views are layered; what has no place for criteria is refused."""
+        stub: Any = self.stub
+        stub.on().reply(200)
+        api = stub.defaults(headers={"X-Shop": "k"}).scenario("order").defaults(prefix="/v1")
+        self.send("GET", "/a", headers={"X-Shop": "k"})
+        self.send("GET", "/v1/a")
+        wanted = "GET '/v1/a' headers={'X-Shop': 'k'}"
+        for wait in (
+            lambda: api.wait_for_request("GET", "/a", timeout=0),
+            lambda: asyncio.run(api.wait_for_request_async("GET", "/a", timeout=0)),
+        ):
+            with self.assertRaisesRegex(AssertionError, re.escape(wanted)):
+                wait()
+        self.send("GET", "/v1/a", headers={"X-Shop": "k"})
+        self.assertIs(stub.last_request, api.wait_for_request("GET", "/a"))
+        self.assertIs(stub.last_request, asyncio.run(api.wait_for_request_async("GET", "/a")))
+        with self.assertRaisesRegex(TypeError, r"wait_for_request\(\) got an unexpected keyword argument 'tmeout'"):
+            api.wait_for_request("GET", "/a", tmeout=0)
+        stub.reset()
+        with api.allow_unmatched("GET", "/a"):
+            self.send("GET", "/v1/a", headers={"X-Shop": "k"})
+            self.assertEqual("", stub.failure_report())
+            self.send("GET", "/a", headers={"X-Shop": "k"})
+        self.assertIn("GET /a", stub.failure_report())
+        whatever = "whatever this view has in common: call it on the stub itself"
+        for message, call in (
+            ("take_request() takes whatever comes next", api.take_request),
+            ("take_request_async() takes whatever comes next", api.take_request_async),
+            ("enqueue() answers whatever comes next", lambda: api.enqueue(200)),
+            ("serve_content() answers whatever no expectation matches", lambda: api.serve_content("a")),
+        ):
+            self.assert_refused(f"{message}, {whatever}", call)
+        self.assertIs(stub.requests[0], stub.defaults(reply_headers={"X-A": "1"}).take_request())
 
     def test_replies_start_from_them(self) -> None:
         """Their headers are added, unless the reply says otherwise."""
