@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..core.checks import KnownAttributes
 from ..core.connection import RECEIVE, ConnectionState
 from ..core.listener import ServerSocket
 from ..core.text import count, quote
@@ -259,12 +260,14 @@ def plan_fault(
 # -- what lasts --------------------------------------------------------------------------------------------------------
 
 
-class Disruption:
+class Disruption(KnownAttributes):
     """Something that lasts until its ``with`` block ends, until `end` is called, or until the test is over.
 
     Args:
         on_end: Called at its end.
     """
+
+    __slots__ = ("__weakref__", "_on_end", "is_over")
 
     def __init__(self: D, on_end: Callable[[D], None]) -> None:
         self.is_over = False
@@ -287,6 +290,8 @@ class Disruption:
 
 class Outage(Disruption):
     """A time in which a stub cannot be reached."""
+
+    __slots__ = ("sockets",)
 
     def __init__(self, on_end: Callable[[Outage], None]) -> None:
         super().__init__(on_end)
@@ -326,6 +331,8 @@ class ConnectionFault(Disruption):
         times: With how many of them; None for all.
         count: With how many it has gone wrong.
     """
+
+    __slots__ = ("count", "plan", "times")
 
     def __init__(self, plan: FaultPlan, times: int | None, on_end: Callable[[ConnectionFault], None]) -> None:
         super().__init__(on_end)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..core.checks import check_seconds, check_switch, suggest_keywords
+from ..core.checks import KnownAttributes, check_seconds, check_switch, suggest_keywords
 from ..core.text import quote
 from ..errors import UsageError
 from .connection import Wake
@@ -49,12 +49,16 @@ class _Held:
         self.wake.set()
 
 
-class Hold:
+class Hold(KnownAttributes):
     """Holds the requests that an expectation matches until the test answers them, one by one.
 
     Made by an expectation's ``hold()``.  What nobody has answered or dropped when the test ends, or after ``timeout``
     seconds, is held against the test, unless its client has left.
     """
+
+    __slots__ = ("__weakref__", "_describe", "_held", "_inspection", "_lock", "_timeout")
+
+    _settable_elsewhere = "nothing of it can be set; its timeout is given to hold()"
 
     def __init__(
         self, describe: Callable[[], str], inspection: Inspection, *, timeout: float = DEFAULT_TIMEOUT

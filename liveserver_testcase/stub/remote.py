@@ -159,7 +159,7 @@ _HANDLES: Mapping[type, Any] = {
     Expectation: _make_handle_class(
         Expectation, ("wait", "wait_async", "get_inspection", "_inspection", "_waiting_for")
     ),
-    Hold: _make_handle_class(Hold, ("wait", "wait_async"), ("_describe",)),
+    Hold: _make_handle_class(Hold, ("wait", "wait_async", "_describe", "_inspection"), ("_describe",)),
 }
 _HANDLES[Expectation].requests = property(_read_requests)
 _HANDLES[ConnectionFault].end = _HANDLES[Outage].end = _end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver_testcase import Chunked, HTTPStub, ServerNotStarted, UsageError
+from liveserver_testcase import Chunked, Fault, HTTPStub, ServerNotStarted, UsageError
 from tests.integration.stub.support import StubTest, receive
 
 
@@ -134,13 +134,24 @@ class ContentAttributesTest(StubTest):
 
 
 class AttributesTest(StubTest):
-    """Attributes that a stub, a view of it or an expectation does not have."""
+    """Attributes that a stub, or what its verbs return, does not have."""
 
     def test_an_unknown_one_cannot_be_set(self) -> None:
         """A misspelt setting is an error with the name that was meant; silence would change what a test proves."""
         view, order = self.stub.defaults(prefix="/v1"), self.stub.scenario("order")
         expectation = self.stub.on("GET", "/a")
+        fault = self.stub.on_connect(Fault.CLOSE, times=1)
+        fault.end()
+        with self.stub.refuse_connections() as outage:
+            pass
         cases: list[tuple[object, str, str]] = [
+            (
+                expectation.hold(),
+                "timeout",
+                "Hold has no such attribute: nothing of it can be set; its timeout is given to hold()",
+            ),
+            (outage, "is_ovr", "Outage has no such attribute: did you mean 'is_over'?"),
+            (fault, "tmes", "ConnectionFault has no such attribute: did you mean 'times'?"),
             (self.stub, "is_stict", "HTTPStub has no such attribute: did you mean 'is_strict'?"),
             (self.stub, "kontent", "HTTPStub has no such attribute: did you mean 'content'?"),
             (view, "prefixx", "Defaults has no such attribute: set it on the stub itself"),
