@@ -65,7 +65,11 @@ class SMTPAdapter(ClassServer[SMTPServer]):
     def describe_activity(self) -> str:
         emails = self.server.journal.entries(self.server.journal.window)
         what = f"{count(len(emails), 'email')} came in this test"
-        return self._list(what, [(email, "") for email in emails[-_MOST_LISTED:]]) if emails else ""
+        if not emails:
+            sessions = self.server.sessions
+            connections = f"on {count(len(sessions), 'connection')}" if sessions else "and no connection was made"
+            what = f"no email came in this test, {connections}"
+        return self._list(what, [(email, "") for email in emails[-_MOST_LISTED:]])
 
     def late_problems(self) -> list[Problem]:
         if not self.is_strict:

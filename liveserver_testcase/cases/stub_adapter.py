@@ -58,9 +58,7 @@ class StubAdapter(ClassServer[HTTPStub]):
         return [*(Problem(text) for text in forgotten if text), *(Problem(*failure) for failure in failures)]
 
     def describe_activity(self) -> str:
-        if self._lists_requests or not self.server.requests:
-            return ""
-        return "\n".join(self.server._inspection.traffic.list_requests())
+        return "" if self._lists_requests else "\n".join(self.server._inspection.traffic.list_requests())
 
     def late_problems(self) -> list[Problem]:
         return [Problem(*failure) for failure in self.server._inspection.take_late_failures()]

@@ -29,6 +29,13 @@ def send(server: Any, to: str) -> None:
         client.send_message(make_mail(to=to))
 
 
+def wrong_port(_case: Any) -> None:
+    """Connect to where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = other.getsockname()
+    socket.create_connection(address, timeout=HANG)
+
+
 Mistake = tuple[str, "type | tuple[type, ...]", dict[str, Any], tuple[str, ...]]
 
 
@@ -48,11 +55,6 @@ class PlantedMistakes(NoLeaks):
 
     def test_in_a_test_of_an_application(self) -> None:
         """A wrong port, a path twice, and names that there are none of."""
-
-        def wrong_port(self: Any) -> None:
-            with socket.create_server(("127.0.0.1", 0)) as other:
-                port = other.getsockname()[1]
-            requests.get(f"http://127.0.0.1:{port}/", timeout=HANG)
 
         def doubled_path(self: Any) -> None:
             self.assertEqual(200, requests.get(f"{self.live_url('/hello')}/hello", timeout=HANG).status_code)
@@ -90,6 +92,12 @@ class PlantedMistakes(NoLeaks):
         stub, typo, number = HTTPStubTestCase, {"emial": "ann@example.com"}, {"age": "42"}
         email = {"email": "ann@example.com"}
         self.check(
+            (
+                "01 a wrong port",
+                stub,
+                {"test": wrong_port},
+                ("Connection refused", "does the code under test use http://127.0.0.1:PORT?"),
+            ),
             ("02 a doubled path", stub, plant("GET", "/v1/x", "/v1/v1/x"), ("GET /v1/v1/x", "'/v1/x'")),
             ("03 a typo", stub, plant("POST", "/", "/", wanted=email, sent=typo), ("emial", "email")),
             ("04 a str", stub, plant("POST", "/", "/", wanted={"age": 42}, sent=number), ("$.age", "42", '"42"')),
@@ -108,6 +116,15 @@ class PlantedMistakes(NoLeaks):
             self.assertEmailSent(to="ann@example.com", timeout=0)
 
         self.check(
+            (
+                "01 a wrong port",
+                SMTPTestCase,
+                {"test": wrong_port},
+                (
+                    "Connection refused",
+                    "mail server smtp://127.0.0.1:PORT: no email came in this test, and no connection",
+                ),
+            ),
             ("06 wrong address", SMTPTestCase, {"test": wrong_address}, ("ann@example.com", "bob@example.com")),
             ("07 locmem", SMTPTestCase, {"test": locmem}, ("connect", "locmem")),
         )
