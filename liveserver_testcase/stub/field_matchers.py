@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -90,6 +90,10 @@ class FieldMatcher(Matcher):
         """Return a value as it is compared: what comes is always text."""
         return make_text(self.name, name, value)
 
+    def list_values(self, value: object) -> Sequence[object]:
+        """Return what one of several pairs with the same name wants, as several values."""
+        return value if isinstance(value, list) else [value]
+
     def _make_fields(self, pairs: Iterable[object]) -> dict[str, object]:
         fields: dict[str, object] = {}
         for pair in pairs:
@@ -97,8 +101,8 @@ class FieldMatcher(Matcher):
                 raise UsageError(f"{self.name} has {quote(pair)}; wanted a name, which is a text, and its value")
             name, value = self.make_name(pair[0]), self.make_value(pair[0], pair[1])
             if name in fields:  # pairs, where a name comes twice
-                before = fields[name]
-                value = [*(before if isinstance(before, list) else [before]), value]
+                together = [*self.list_values(fields[name]), *self.list_values(value)]
+                value = self.make_value(pair[0], together)  # which may be what none of them is: never met
             fields[name] = value
         return fields
 
@@ -220,6 +224,9 @@ class HeadersMatcher(FieldMatcher):
             value = super().make_value(name, value)
         self._check_texts(name, value, are_items=False)
         return value.strip(" \t") if isinstance(value, str) else value
+
+    def list_values(self, value: object) -> Sequence[object]:
+        return _split(value) if isinstance(value, str) else super().list_values(value)
 
     def _check_texts(self, name: str, value: object, *, are_items: bool) -> None:
         """Refuse a text that no header can have; as one of several values, what a comma would divide or leave out."""

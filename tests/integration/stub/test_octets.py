@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import requests
@@ -253,6 +254,10 @@ class HeadersTest(WireTest):
             (numbers, requests.structures.CaseInsensitiveDict({"x-b": "3"}), True),
             (['X-Tag: "red, blue", green'], {"X-Tag": ['"red, blue"', "green"]}, True),
             (["X-A:  1"], {"X-A": " 1\t"}, True),  # RFC 9110, 5.5
+            (["X-A: a,b", "X-A: c"], [("X-A", "a, b"), ("x-a", "c")], True),  # pairs are lines
+            (["X-A: a, b, c"], [("X-A", "a"), ("X-A", "b , c")], True),
+            (["X-A: a, b, c"], [("X-A", "a"), ("X-A", re.compile("[bx]")), ("X-A", "c")], True),
+            (["X-A: a, b"], [("X-A", "a, b"), ("X-A", "c")], False),
         )
         for lines, wanted, is_met in rows:
             with self.subTest(lines=lines, wanted=wanted):

@@ -157,6 +157,12 @@ class TargetTest(unittest.TestCase):
             ((), {"headers": {"X-A": ANY_OF("a", ["b\n"])}}, "headers wants for 'X-A' a control character"),
             ((), {"headers": {"X-A": ["a,b"]}}, "headers wants for 'X-A' a list with 'a,b'; wanted each value without"),
             ((), {"headers": {"X-A": UNORDERED("a", "")}}, "headers wants for 'X-A' a list with ''; wanted each value"),
+            (
+                (),
+                {"headers": [("X-A", "a"), ("X-A", ABSENT)]},
+                "headers wants for 'X-A' a list with another list, or AB",
+            ),
+            ((), {"query": [("a", ABSENT), ("a", "b")]}, "query wants for 'a' a list with another list, or ABSENT, in"),
             ((), {"cookies": {"a=b": "1"}}, "cookies has the name 'a=b', which no cookie can have"),
             ((), {"auth": ("a:b", "x")}, "auth has the name 'a:b'; what follows its colon is sent as the password"),
             ((), {"files": {"f": MOMENT}}, "files wants datetime.datetime(2026, 1, 2, 3, 4) for 'f'"),
