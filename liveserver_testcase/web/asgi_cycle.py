@@ -83,6 +83,8 @@ class RequestResponseCycle:
         _current.set(self)  # the task is this call's own, and ends with it
         connection = self.connection
         websocket = self.record.method == "WEBSOCKET"
+        if not websocket:
+            scope["method"] = self.record.method  # the parser may have been given another one
         if websocket and task is not None:
             task.add_done_callback(self.finish)  # what uvicorn does after the application takes its time
         try:

@@ -23,7 +23,7 @@ from .asgi_connection import ASGIConnection
 from .asgi_cycle import RequestResponseCycle
 from .records import RequestRecord
 from .request_body import BodyFraming, make_framing
-from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line
+from .request_head import BadRequest, Head, HeadValidator, parse_head, split_request_line, split_target
 from .response import plain_response
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ __all__ = ["HTTPMixin", "WebSocketMixin", "link_protocol"]
 
 _LINGER = 1.0  # seconds that a refused client gets to read the response before its connection is cut
 _HELD_BACK = 64 * 1024  # bytes of later requests that are kept, while one is answered, before reading pauses
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"))
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
@@ -174,9 +175,8 @@ class HTTPMixin(ProtocolMixin):
             self._hand_on()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what has passed all checks and is refused by uvicorn's parser: llhttp knows a list of methods."""
-        method = self._cycle.record.method if self._cycle is not None else ""
-        self._refuse(BadRequest(501, f"the method {method}, which uvicorn's parser does not know"))
+        """Refuse what has passed all checks and is refused by uvicorn's parser."""
+        self._refuse(BadRequest(400, "a request that uvicorn's parser does not take"))
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -223,6 +223,13 @@ class HTTPMixin(ProtocolMixin):
         head = parse_head(data if end == len(data) else data[:end])
         self._received = data[end:]
         block = head.block
+        if head.method not in _METHODS or head.target[0] not in "/*":
+            # llhttp takes the methods of a list of its own, some of them for other protocols only; the framing is that
+            # of any method, and the application is given the real one.  uvicorn takes a whole URL for a path.
+            method = head.method if head.method in _METHODS else "POST"
+            path, query, _ = split_target(head.target)
+            line = f"{method} {path}?{query} {head.version}" if query else f"{method} {path} {head.version}"
+            block = line.encode("ascii") + block[block.index(b"\r\n") :]
         if "HTTP_UPGRADE" in head.variables:
             if self._websocket_class is not None and _wants_websocket(head):
                 # The connection goes with the request, and what has come behind it.

@@ -8,7 +8,7 @@ from liveserver_testcase.web.asgi import ASGIServer
 from tests.integration.web import test_malformed as wsgi
 from tests.integration.web.asgi_case import ASGICase, answer
 from tests.integration.web.malformed import CHUNKED, SIZE
-from tests.integration.web.wire import GET, get, post
+from tests.integration.web.wire import GET, chunked, get, post
 from tests.support import wait_until
 
 __all__ = ["HTTPToolsMalformed"]
@@ -27,7 +27,7 @@ class HTTPToolsMalformed(wsgi.Malformed):
 
     def setUp(self) -> None:
         self.bodies: list[bytes] = []
-        self.logged: list[str] = []  # uvicorn warns of the methods that its parser does not know
+        self.logged = self.keep_logs()
         self.server = ASGIServer(self.asgi_app, options={"http": self.parser, "lifespan": "off"})
         self.server.start()
         self.addCleanup(self.server.stop)
@@ -82,10 +82,10 @@ class Requests(ASGICase):
 
     def test_pieces(self) -> None:
         """Requests that come byte by byte, one behind the other, are read as if they came at once."""
-        chunked = get("/", *IN_CHUNKS, method="POST") + b"2;a=b\r\nab\r\n1\r\nc\r\n0\r\nX: y\r\n\r\n"
+        in_chunks = get("/", *IN_CHUNKS, method="POST") + b"2;a=b\r\nab\r\n1\r\nc\r\n0\r\nX: y\r\n\r\n"
         self.serve(echo, self.parser)
         client = self.client()
-        for byte in post(b"hello") + b"\r\n" + chunked + GET:
+        for byte in post(b"hello") + b"\r\n" + in_chunks + GET:
             client.send(bytes([byte]))
         self.assertEqual([b"<hello>", b"<abc>", b"<>"], [client.answer().body for _ in range(3)])
         self.assertEqual([0, 1, 2], [record.exchange_index for record in self.server.journal.entries()])
@@ -140,12 +140,43 @@ class Requests(ASGICase):
                 self.assertEqual([200], self.statuses())
 
     def test_an_unknown_method(self) -> None:
-        """A method that httptools does not know is refused, as a later request, too; h11 knows any."""
-        statuses = [200, 501 if self.parser == "httptools" else 200]
-        self.serve(echo, self.parser)
-        client = self.client().send(GET + get(method="FROB"))
-        self.assertEqual(statuses, [client.answer().status, client.answer().status])
-        self.assertEqual(statuses, self.statuses())
+        """Any token is a method, whatever httptools knows of it, with any framing, and also of a later request."""
+        methods: list[str] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            methods.append(scope["method"])
+            await echo(scope, receive, send)
+
+        self.serve(app, self.parser)
+        names = ["GET", "LIST", "BREW", "PLAY", "PRI", "SOURCE", "M-SEARCH", "get", "head", "!#$%&'*+-.^_`|~1"]
+        for name in names:
+            client = self.client().send(GET + get(method=name) + get("/", *IN_CHUNKS, method=name) + chunked(b"ab"))
+            client.send(get("/", "Content-Length: 3", method=name) + b"abc" + get(version="1.0", method=name))
+            bodies = [client.answer().body for _ in range(5)]
+            with self.subTest(name=name):
+                self.assertEqual([b"<>", b"<>", b"<ab>", b"<abc>", b"<>"], bodies)
+                self.assertTrue(client.is_at_end())
+        wanted = [method for name in names for method in ("GET", *[name] * 4)]
+        self.wait_idle()
+        self.assertEqual((wanted, wanted), (methods, [record.method for record in self.server.journal.entries()]))
+
+    def test_whole_urls(self) -> None:
+        """A target that is a whole URL is its path and its query."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await answer(send, b"%b %b" % (scope["raw_path"], scope["query_string"]))
+
+        self.serve(app, self.parser)
+        client = self.client()
+        for method in ("GET", "OPTIONS", "LIST"):
+            for target, wanted in (
+                ("http://a", b"/ "),
+                ("http://a?b", b"/ b"),
+                ("http://a/%41?b?c", b"/%41 b?c"),
+                ("/http://a", b"/http://a "),
+            ):
+                with self.subTest(method=method, target=target):
+                    self.assertEqual(wanted, client.ask(get(target, method=method)).body)
 
     def test_many_at_once(self) -> None:
         """Thousands of requests that are sent at once are all answered in turn."""

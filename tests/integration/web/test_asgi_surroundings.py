@@ -20,7 +20,7 @@ from starlette.routing import Route
 from liveserver_testcase.errors import ServerStartError, UsageError
 from liveserver_testcase.web.asgi import ASGIServer
 from tests.integration.web.asgi_case import PARSERS, ASGICase, tell
-from tests.integration.web.wire import GET, get
+from tests.integration.web.wire import GET
 from tests.support import HANG, run_python, wait_until
 
 
@@ -105,10 +105,10 @@ class Logging(ASGICase):
 
     def test_what_uvicorn_says_can_be_heard(self) -> None:
         """`assertLogs` hears what uvicorn has to say."""
-        self.serve(tell, "httptools")
+        self.serve(tell, options={"limit_concurrency": 1})
         with self.assertLogs("uvicorn.error", "WARNING") as logs:
-            self.assertEqual(501, self.client().ask(get(method="FROB")).status)
-        self.assertEqual(["WARNING:uvicorn.error:Invalid HTTP request received."], logs.output)
+            self.assertEqual(503, self.get().status_code)
+        self.assertEqual(["WARNING:uvicorn.error:Exceeded concurrency limit."], logs.output)
 
     def test_nothing_is_printed(self) -> None:
         """Errors, nonsense and a stop with work in flight print nothing, also where nobody has configured logging."""
