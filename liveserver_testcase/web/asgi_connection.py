@@ -35,6 +35,7 @@ class ASGIConnection(LoopConnection):
         self.count = 0  # of the requests that have come
         self.thread = threading.get_ident()  # the loop's
         self.is_lost = False  # nothing can be sent any more
+        self.is_half_closed = False  # the client sends no more, and may have left
         self.is_upgrading = False  # a WebSocket was asked for, and the application has not been called yet
         self.handshake_done_at = monotonic() if self.is_tls else None
         self.first_byte_at: float | None = None  # of the last request
@@ -136,6 +137,6 @@ class ASGIConnection(LoopConnection):
 
     def describe_loss(self, when: str) -> str:
         """Who ended the connection, and when."""
-        if self.server.has_refused:
+        if self.server.has_refused and not self.is_half_closed:
             return f"the server stopped {when}"
         return f"the server cut the connection {when}" if self.is_cut else f"the client left {when}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -57,6 +58,8 @@ class RequestResponseCycle:
         self.server = connection.server
         self.connection = connection
         self.task: asyncio.Task[Any] | None = None  # in which it runs, uvicorn's; None before and after
+        self.has_received = False  # the application, all of the request
+        self.receiver: asyncio.Task[Any] | None = None  # in which it waits for the client to leave
         self.has_body = has_body  # the whole body has been given to the application
         self.is_reading = False  # it waits for more of the request's body
         self.has_started = self.has_ended = False  # the response
@@ -133,11 +136,28 @@ class RequestResponseCycle:
         self.connection.remove(self)
         self.server.journal.notify(self.record)
 
+    def only_waits(self) -> bool:
+        """Whether nothing is done for the client but to wait for its departure, so that no write would ever tell it."""
+        if self.receiver is None or self.receiver is not self.task:
+            return False
+        if sys.version_info >= (3, 12):
+            mine = [task for task in asyncio.all_tasks() if task.get_context().get(_current) is self]
+            return mine == [self.task]
+        return not any(getattr(task, "call", None) is self for task in asyncio.all_tasks())
+
     # -- between uvicorn and the application ---------------------------------------------------------------------
 
     async def receive(self) -> dict[str, Any]:
         """The application's ``receive``: notes when it waits for its client."""
-        if self.has_body:
+        if self.has_received:
+            self.receiver = asyncio.current_task()
+            if self.connection.is_half_closed and not self.has_ended and self.only_waits():
+                self.connection.protocol.transport.close()
+            try:
+                message = await self._raw_receive()
+            finally:
+                self.receiver = None
+        elif self.has_body:
             message = await self._raw_receive()
         else:
             self.is_reading = True
@@ -150,6 +170,7 @@ class RequestResponseCycle:
                 timer.cancel()
                 self.is_reading = False
             self.has_body = not message.get("more_body", False)
+        self.has_received = self.has_body
         if message["type"].endswith(".disconnect"):
             self.is_gone = True
         return message
@@ -199,6 +220,7 @@ class RequestResponseCycle:
             message = {**message, "body": bytes(view[last:])}
         if not (self.connection.is_lost or self.is_gone):
             record.completed = self.has_ended = True
+            record.aborted = ""  # a client that was half-closed has read on
             record.end()
         try:
             await self._send_on(message)
@@ -238,9 +260,9 @@ class RequestResponseCycle:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def connection_lost(self) -> None:
-        """Record that the connection is lost, and when."""
+        """Record that the connection is lost, or may be, and when."""
         record = self.record
-        if self.has_ended or record.aborted or record.refused:
+        if self.has_ended or record.refused or (record.aborted and not self.connection.is_half_closed):
             return
         if record.method == "WEBSOCKET":
             if self.has_started:

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from liveserver_testcase.errors import ClientDisconnected
-from tests.integration.web.asgi_case import ASGICase, answer, tell
+from tests.integration.web.asgi_case import PARSERS, ASGICase, answer, tell
 from tests.integration.web.wire import get, post
 from tests.support import HANG, wait_until
 
@@ -105,6 +105,132 @@ class Departures(ASGICase):
         self.assertRaises((ConnectionError, http.client.HTTPException), connection.getresponse)
         self.assertEqual("the server cut the connection before it was answered", self.only().aborted)
         self.assertEqual(200, self.get("/again").status_code)
+
+
+class HalfClosed(ASGICase):
+    """Clients that send no more, and read on."""
+
+    def make_app(self, *, is_beside: bool) -> Any:
+        """An application that answers slowly, and waits beside it for its client's departure, as frameworks do."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            while (await receive()).get("more_body"):
+                pass
+            departure = asyncio.ensure_future(wait_for_departure(receive)) if is_beside else None
+            for turn in range(20):
+                if turn == 10:
+                    await send({"type": "http.response.start", "status": 200, "headers": []})
+                if turn >= 10:
+                    self.assertFalse(departure is not None and departure.done())
+                    await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
+                await asyncio.sleep(0.001)
+            await send({"type": "http.response.body"})
+            if departure is not None:
+                await departure  # the end of the response is one, too
+
+        return app
+
+    def test_slow_answers(self) -> None:
+        """Every request that was sent whole is answered whole, and then the connection ends."""
+        for parser in PARSERS:
+            for is_beside in (False, True):
+                with self.subTest(parser=parser, is_beside=is_beside):
+                    self.serve(self.make_app(is_beside=is_beside), parser)
+                    client = self.client().send(get() + post(b"body") + get()).half_close()
+                    self.assertEqual([1_000_000] * 3, [len(client.answer().body) for _ in range(3)])
+                    self.assertTrue(client.is_at_end())
+                    self.wait_idle()
+                    records = self.server.journal.entries()
+                    self.assertEqual([(True, "")] * 3, [(record.completed, record.aborted) for record in records])
+                    self.assertEqual([], self.errors())
+
+    def test_starlette(self) -> None:
+        """A stream comes whole that Starlette would end with its client."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(10):
+                await asyncio.sleep(0.001)
+                yield bytes(1000)
+
+        async def page(_request: Request) -> StreamingResponse:
+            return StreamingResponse(pieces())
+
+        self.serve(Starlette(routes=[Route("/", page)]))
+        client = self.client().send(get()).half_close()
+        self.assertEqual(10_000, len(client.answer().body))
+        self.assertTrue(client.is_at_end())
+        self.assertEqual([], self.errors())
+
+    def test_what_is_not_whole(self) -> None:
+        """A connection that waits for its client ends at once; so does one behind the last whole request."""
+        for parser in PARSERS:
+            for rest in (b"", get()[:-1], post(b"body")[:-1]):
+                for whole in (0, 1):
+                    with self.subTest(parser=parser, rest=rest, whole=whole):
+                        self.serve(self.make_app(is_beside=False), parser)
+                        client = self.client().send(get() * whole + rest).half_close()
+                        for _ in range(whole):
+                            self.assertEqual(1_000_000, len(client.answer().body))
+                        self.assertTrue(client.is_at_end())
+                        self.assertEqual([], self.errors())
+
+    def test_a_stop(self) -> None:
+        """A stop waits for the response, and no longer."""
+        go = threading.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            while not go.is_set():
+                await asyncio.sleep(0.001)
+            await answer(send)
+
+        for parser in PARSERS:
+            with self.subTest(parser=parser):
+                go.clear()
+                self.serve(app, parser)
+                client = self.client().send(get()).half_close()
+                self.assertTrue(wait_until(lambda: self.server.in_flight))
+                with self.stopping():
+                    go.set()
+                    self.assertEqual(b"hello", client.answer().body)
+                self.assertTrue(client.is_at_end())
+                self.assertTrue(self.only().completed)
+
+    def test_before_the_answer(self) -> None:
+        """Until it is answered, a half-closed client is taken for one that has left, by the record alone."""
+        go = threading.Event()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            while not go.is_set():
+                await asyncio.sleep(0.001)
+            await answer(send)
+
+        self.serve(app, "auto")
+        client = self.client().send(get()).half_close()
+        self.assertTrue(wait_until(lambda: [each for each in self.server.in_flight if each.aborted]))
+        self.assertEqual("the client left before it was answered", self.server.in_flight[0].aborted)
+        go.set()
+        self.assertEqual(b"hello", client.answer().body)
+        record = self.only()
+        self.assertEqual((True, ""), (record.completed, record.aborted))
+
+    def test_one_that_leaves(self) -> None:
+        """A client that leaves behind its last byte is noticed by what is sent to it."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            departure = asyncio.ensure_future(wait_for_departure(receive))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while not departure.done():
+                await send({"type": "http.response.body", "body": b"tick", "more_body": True})
+                await asyncio.sleep(0.001)
+
+        for parser in PARSERS:
+            with self.subTest(parser=parser):
+                self.serve(app, parser)
+                client = self.client().send(get()).half_close()
+                client.read_until(b"tick")
+                client.close()
+                self.assertEqual("the client left in the middle of the response", self.only().aborted)
+                self.assertEqual([], self.errors())
 
 
 class Errors(ASGICase):
