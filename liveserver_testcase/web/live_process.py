@@ -85,6 +85,9 @@ class RequestCommandHandler(CommandHandler):
         self._is_followed = False
         self._lock = threading.Lock()  # guards _open, and keeps updates of one record in order
         self._open: dict[int, tuple[RequestRecord, RecordUpdate]] = {}  # what was not over, and what was pushed of it
+        # How many exceptions have been pushed of each record that has some.  One that another thread has found to be
+        # over is noted once more by the thread that serves it, perhaps when the next test has begun.
+        self._known: dict[int, int] = {}
         server.journal.subscribe(self._note)
 
     def sync(self, *records: RequestRecord) -> None:
@@ -159,10 +162,14 @@ class RequestCommandHandler(CommandHandler):
     def _make_update(self, record: RequestRecord) -> RecordUpdate | None:
         index = record.index
         last = self._open.pop(index)[1] if index in self._open else None
-        known = last.known if last is not None else 0
+        known = self._known.get(index, 0)
         is_over = record.is_over  # read first: what is pushed of a record that is over is final
         errors = [RemoteException.pack(error) for error in record.errors[known:]]
         update = RecordUpdate(index, record.window, _read_facts(record), known, errors, self._read_more(record))
+        if errors and index >= 0:
+            self._known[index] = known + len(errors)
+            if len(self._known) > self.server.journal.limit:
+                del self._known[next(iter(self._known))]
         if not is_over and index >= 0:
             self._open[index] = record, update._replace(known=known + len(errors), errors=[])
         return update if last is None or errors or update != last else None
@@ -359,7 +366,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
             if record is None:
                 record = self._record_type.__new__(self._record_type)
                 record.index, record.window, record.errors = number, update.window, []
-            for error in update.errors[len(record.errors) - update.known :]:
+            for error in update.errors[max(0, len(record.errors) - update.known) :]:
                 self._add_error(record, error.unpack())
             for name, fact in zip(_FACTS, update.facts, strict=True):
                 setattr(record, name, fact)

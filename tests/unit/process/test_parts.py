@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import traceback
 import unittest
+from typing import Any
 
 from liveserver_testcase.process.child import OutputTail
 from liveserver_testcase.process.messages import (
@@ -16,6 +18,10 @@ from liveserver_testcase.process.messages import (
     find_main,
     find_modules,
 )
+from liveserver_testcase.web.live_process import RequestCommandHandler
+from liveserver_testcase.web.records import RequestRecord
+from liveserver_testcase.web.wsgi import WSGIServer
+from tests.integration.cases import raising
 from tests.integration.process import children
 from tests.support import NoLeaks
 
@@ -91,6 +97,26 @@ class PipeTest(NoLeaks):
 
         self.assertRaises(EOFError, two.receive)
         self.assertRaises(OSError, two.send, "x")
+
+
+class RecordsTest(unittest.TestCase):
+    """Records of requests on their way to the process of the tests."""
+
+    def test_an_exception_is_pushed_once(self) -> None:
+        """A request that a command has found to be over is noted once more by the thread that has served it."""
+        pushed: list[Any] = []
+        with tempfile.TemporaryFile() as memory, WSGIServer(raising.serve_wsgi) as server:
+            handler = RequestCommandHandler(server, pushed.append, memory.fileno())
+            record: Any = RequestRecord("GET", "/", ("127.0.0.1", 50000), "HTTP/1.1")
+            server.journal.add(record)
+            record.errors.append(ValueError("once"))
+            server.journal.notify(record)
+            record.duration = 0.1
+            handler.sync()
+            server.journal.notify(record)
+        self.assertEqual(
+            ["once"], [str(error.unpack()) for each in pushed for update in each for error in update.errors]
+        )
 
 
 class OutputTest(unittest.TestCase):
