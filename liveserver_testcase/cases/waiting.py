@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from ..core.checks import is_count
 from ..core.journal import Journal, runs_loop
-from ..core.started import StartedCoroutine, find_place
+from ..core.started import StartedCoroutine, explain_no_block, find_place
 from ..errors import UsageError
 
 __all__ = [
@@ -155,8 +155,7 @@ class Block(Generic[T]):
         """Say that nobody has entered it; empty if somebody has."""
         if self._is_entered:
             return ""
-        name = self._name.removeprefix("async with ")
-        return f"{name} at {self._place} is about a block, and there was none: write with {name}:"
+        return explain_no_block(self._name.removeprefix("async with "), self._place)
 
     def __enter__(self) -> T:
         self._is_entered = True

@@ -27,7 +27,7 @@ import threading
 import warnings
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn, Protocol, TypeVar
 
 from ..errors import (
     LiveServerTestCaseError,
@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "ServerFacade", "State", "Unfinished"]
 
-S = TypeVar("S", bound="Server")
-F = TypeVar("F", bound="ServerFacade")
+S = TypeVar("S", bound="_Startable")
 
 _SLACK = 2.0  # seconds beyond its own limit that another thread's stop is waited for
 
@@ -107,7 +106,27 @@ _MOVES = {
 _BUSY = (State.STARTING, State.STOPPING)
 
 
-class Server(abc.ABC):
+class _Startable(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class _StartedByWith:
+    """What is started and stopped by a ``with`` block."""
+
+    __slots__ = ()
+
+    def __enter__(self: S) -> S:
+        self.start()
+        return self
+
+    def __exit__(
+        self: _Startable, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Server(_StartedByWith, abc.ABC):
     """A server: ``start()``, ``stop()``, ``start()`` again on the same port, ``with``.
 
     Nothing is bound and no thread runs before `start`.  `stop` may be called at any time, from any thread,
@@ -359,15 +378,6 @@ class Server(abc.ABC):
         self._state = state
         self._state_changed.notify_all()
 
-    def __enter__(self: S) -> S:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
     # -- facts -----------------------------------------------------------------------------------------------
 
     @property
@@ -435,7 +445,7 @@ class Server(abc.ABC):
         )
 
 
-class ServerFacade(KnownAttributes):
+class ServerFacade(_StartedByWith, KnownAttributes):
     """A server as users see it: its life and its address.  Another one, its engine, serves."""
 
     __slots__ = ()
@@ -456,15 +466,6 @@ class ServerFacade(KnownAttributes):
     def check(self) -> None:
         """Raise a failure of the server since the last call, once.  See `Server.check`."""
         self._engine.check()
-
-    def __enter__(self: F) -> F:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     # -- facts -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
-__all__ = ["StartedBlock", "StartedCoroutine", "find_place"]
+__all__ = ["StartedBlock", "StartedCoroutine", "explain_no_block", "find_place"]
 
 __unittest = True
 
@@ -53,4 +53,9 @@ class StartedBlock(NamedTuple):
         if not hasattr(self.manager, "args"):  # contextlib lets go of them when it is entered
             return ""
         keyword = "async with" if hasattr(self.manager, "__aenter__") else "with"
-        return f"{self.name}(…) at {self.place} is about a block, and there was none: write {keyword} {self.name}(…):"
+        return explain_no_block(f"{self.name}(…)", self.place, keyword)
+
+
+def explain_no_block(call: str, place: str, keyword: str = "with") -> str:
+    """Say that a call is about a block that nobody has entered, and what to write."""
+    return f"{call} at {place} is about a block, and there was none: write {keyword} {call}:"

@@ -117,7 +117,7 @@ class ProcessServer(Server):
     @property
     def output(self) -> str:
         """What the child and its own children have printed since the test began; the last 64 KB of it."""
-        self._tell("flush")
+        self._send_command("flush")
         return self._output.text
 
     @property
@@ -204,7 +204,7 @@ class ProcessServer(Server):
         """See `_call`; ``default`` also where the child has died before."""
         return self._call(command, *arguments, timeout=timeout, default=default) if self._serves else default
 
-    def _tell(self, command: str, *arguments: object) -> None:
+    def _send_command(self, command: str, *arguments: object) -> None:
         """Run a command in the child, if there is one, whatever comes of it."""
         if self._child is not None:
             with contextlib.suppress(TimeoutError):

@@ -137,7 +137,7 @@ class RequestResponseCycle:
         self.server.journal.notify(self.record)
 
     def only_waits(self) -> bool:
-        """Whether nothing is done for the client but to wait for its departure, so that no write would ever tell it."""
+        """Whether nothing is done for the client but to wait for its departure, so that no write would ever show it."""
         if self.receiver is None or self.receiver is not self.task:
             return False
         if sys.version_info >= (3, 12):

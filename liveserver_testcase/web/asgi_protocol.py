@@ -158,16 +158,16 @@ class HTTPMixin(ProtocolMixin):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:
-        """Answer on to a client that sends no more, but may read on: whether it has left, a write will tell."""
+        """Answer on to a client that sends no more, but may read on: only a write shows whether it has left."""
         self._connection.is_half_closed = True
         cycle = self._cycle
-        if cycle is None or cycle.only_waits() or not self._is_heard_out() or self._connection.is_tls:
-            self._writes.close()  # TLS closes, whatever it is told
+        if cycle is None or cycle.only_waits() or not self._owes_only_response() or self._connection.is_tls:
+            self._writes.close()  # over TLS asyncio closes, whatever is returned
             return False
         cycle.connection_lost()
         return True
 
-    def _is_heard_out(self) -> bool:
+    def _owes_only_response(self) -> bool:
         """Whether a response is to be completed for which nothing more of its request is awaited."""
         return self._is_answering and self._body is None and not self._discards
 
@@ -187,7 +187,7 @@ class HTTPMixin(ProtocolMixin):
             self._discards = True  # that was the last one on the connection
         elif self._received and not self._discards:
             self._hand_on()
-        if self._connection.is_half_closed and not (self._discards or self._is_heard_out()):
+        if self._connection.is_half_closed and not (self._discards or self._owes_only_response()):
             self._writes.close()
 
     def send_400_response(self, msg: str) -> None:

@@ -354,7 +354,7 @@ class RemoteServer(HTTPEndpoint[RequestRecord], ProcessServer):  # type: ignore[
             if begins is not None:
                 self._followers += 1 if begins else -1
             if self._serves:
-                self._tell("follow", self._followers > 0)
+                self._send_command("follow", self._followers > 0)
 
     # -- what the child pushes -----------------------------------------------------------------------------------
 
