@@ -1,4 +1,4 @@
-"""Content that answers whatever nothing else does, and replies that take their time."""
+"""Content that answers whatever nothing else does, and the attributes of a stub and of what its verbs return."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ class ContentTest(StubTest):
     """``serve_content()``, which answers whatever nothing else does."""
 
     def test_every_request_gets_it(self) -> None:
-        """Whatever its method and path; of bytes no charset is guessed."""
+        """Whatever its method and path, but for those of an expectation; of bytes no charset is guessed."""
+        self.stub.on("GET", "/own").reply(201)
         for content, body, kind in (
             ("<p>grün</p>", "<p>grün</p>".encode(), "text/html; charset=utf-8"),
             (b"\x00\xff", b"\x00\xff", "application/octet-stream"),
@@ -20,28 +21,18 @@ class ContentTest(StubTest):
                 with self.subTest(method=method, content=content):
                     answer = self.send(method, target)
                     self.assertEqual((200, body, kind), (answer.status, answer.body, answer.headers["content-type"]))
-        self.assertEqual("", self.stub.failure_report())
+        self.assertEqual((201, ""), (self.send("GET", "/own").status, self.stub.failure_report()))
 
     def test_each_call_is_complete(self) -> None:
         """Content, code and headers of an earlier call do not stick."""
         self.stub.serve_content("a", 404, {"X-A": "1", "Content-Type": "text/plain"})
         first = self.send()
-        self.assertEqual(
-            (404, b"a", "1", "text/plain"),
-            (first.status, first.body, first.headers["x-a"], first.headers["content-type"]),
-        )
         self.stub.serve_content("b")
         second = self.send()
         self.assertEqual(
-            (200, b"b", "text/html; charset=utf-8"), (second.status, second.body, second.headers["content-type"])
+            [(404, b"a", "1", "text/plain"), (200, b"b", None, "text/html; charset=utf-8")],
+            [(each.status, each.body, *map(each.headers.get, ("x-a", "content-type"))) for each in (first, second)],
         )
-        self.assertNotIn("x-a", second.headers)
-
-    def test_an_expectation_goes_first(self) -> None:
-        """The content is for the rest."""
-        self.stub.on("GET", "/a").reply(201)
-        self.stub.serve_content("rest")
-        self.assertEqual([201, 200], [self.send("GET", target).status for target in ("/a", "/b")])
 
     def test_without_a_body(self) -> None:
         """204 and 304 are sent without body, length and type; the connection stays."""
@@ -57,20 +48,6 @@ class ContentTest(StubTest):
                     self.assertNotIn(b"content-", head.lower())
                     self.assertNotIn(b"close", head.lower())
 
-    def test_unknown_keywords_name_the_nearest(self) -> None:
-        """As everywhere."""
-        with self.assertRaises(TypeError) as caught:
-            self.stub.serve_content("a", status=404)  # type: ignore[call-arg]
-        self.assertEqual(
-            "serve_content() got an unexpected keyword argument 'status'. Known are content, code, "
-            "headers, chunked, cookies, delay, show_post_vars",
-            str(caught.exception),
-        )
-
-
-class DelayTest(StubTest):
-    """Replies that take their time."""
-
     def test_a_delay_holds_up_nobody_else(self) -> None:
         """Other clients are answered meanwhile, and the script can be changed."""
         self.stub.on("GET", "/slow").reply(200, delay=60)
@@ -83,8 +60,8 @@ class DelayTest(StubTest):
         self.assertEqual(b"HTTP/1.1 200", client.recv(1000)[:12])
 
 
-class ContentAttributesTest(StubTest):
-    """``stub.content``, ``code``, ``headers`` and ``chunked``, as pytest-localserver has them."""
+class LocalserverTest(StubTest):
+    """What pytest-localserver's users know: ``content``, ``code``, ``headers``, ``chunked``, as they are sent."""
 
     def test_each_is_set_by_itself(self) -> None:
         """What was set before stays, with what `serve_content` alone can say; of headers one gets a copy."""
@@ -100,15 +77,17 @@ class ContentAttributesTest(StubTest):
 
         self.assertEqual((404, "none", "1"), (answer.status, answer.text, answer.headers["x-a"]))
         self.assertEqual(("session=7; Path=/", None), (answer.headers["set-cookie"], answer.headers.get("x-b")))
-        self.assertEqual(
-            ("none", 404, {"X-A": "1"}, Chunked.NO),
-            (self.stub.content, self.stub.code, self.stub.headers, self.stub.chunked),
-        )
+        served = self.stub.content, self.stub.code, self.stub.headers, self.stub.chunked
+        self.assertEqual(("none", 404, {"X-A": "1"}, Chunked.NO), served)
 
     def test_they_show_what_serve_content_was_given(self) -> None:
-        """A call replaces all of them; what it is not given is as before any call."""
+        """A call replaces all of them; what it is not given is as before any call; what is refused changes nothing."""
         self.stub.code = 404
         self.stub.serve_content(iter(["a", "b"]), chunked=True)
+
+        for name, value in (("content", 5), ("code", 99), ("headers", {"a b": "c"}), ("chunked", "yes")):
+            with self.subTest(name=name), self.assertRaises(UsageError):
+                setattr(self.stub, name, value)
 
         self.assertEqual((["a", "b"], 200, Chunked.YES), (self.stub.content, self.stub.code, self.stub.chunked))
         self.stub.chunked = False
@@ -122,77 +101,6 @@ class ContentAttributesTest(StubTest):
         self.begin("b")
 
         self.assertEqual(("class", "class"), (self.stub.content, self.send().text))
-
-    def test_what_cannot_be_sent_changes_nothing(self) -> None:
-        """It is refused where it is written."""
-        self.stub.content = "a"
-        for name, value in (("content", 5), ("code", 99), ("headers", {"a b": "c"}), ("chunked", "yes")):
-            with self.subTest(name=name), self.assertRaises(UsageError):
-                setattr(self.stub, name, value)
-
-        self.assertEqual((200, "a"), (self.stub.code, self.send().text))
-
-
-class AttributesTest(StubTest):
-    """Attributes that a stub, or what its verbs return, does not have."""
-
-    def test_an_unknown_one_cannot_be_set(self) -> None:
-        """A misspelt setting is an error with the name that was meant; silence would change what a test proves."""
-        view, order = self.stub.defaults(prefix="/v1"), self.stub.scenario("order")
-        expectation = self.stub.on("GET", "/a")
-        fault = self.stub.on_connect(Fault.CLOSE, times=1)
-        fault.end()
-        with self.stub.refuse_connections() as outage:
-            pass
-        cases: list[tuple[object, str, str]] = [
-            (
-                expectation.hold(),
-                "timeout",
-                "Hold has no such attribute: nothing of it can be set; its timeout is given to hold()",
-            ),
-            (outage, "is_ovr", "Outage has no such attribute: did you mean 'is_over'?"),
-            (fault, "tmes", "ConnectionFault has no such attribute: did you mean 'times'?"),
-            (self.stub, "is_stict", "HTTPStub has no such attribute: did you mean 'is_strict'?"),
-            (self.stub, "kontent", "HTTPStub has no such attribute: did you mean 'content'?"),
-            (view, "prefixx", "Defaults has no such attribute: set it on the stub itself"),
-            (view, "is_strict", "Defaults has no such attribute: set it on the stub itself"),
-            (order, "stat", "ScenarioScript has no such attribute: did you mean 'state'?"),
-            (expectation, "tmes", "Expectation has no such attribute: did you mean 'times'?"),
-        ]
-        for owner, name, message in cases:
-            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
-                setattr(owner, name, True)
-            self.assertEqual(f"cannot set {name!r}: {message}", str(caught.exception))
-        self.assertTrue(self.stub.is_strict)
-
-    def test_what_can_only_be_read(self) -> None:
-        """A method or a fact is no setting."""
-        for name in ("requests", "on", "url", "body_limit"):
-            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
-                setattr(self.stub, name, None)
-            self.assertEqual(f"HTTPStub.{name} can only be read", str(caught.exception))
-
-    def test_an_unknown_one_cannot_be_read(self) -> None:
-        """Of a stub and of a view the message names the nearest."""
-        for owner in (self.stub, self.stub.defaults()):
-            with self.assertRaisesRegex(AttributeError, "^HTTPStub has no attribute 'request': did you mean "):
-                owner.request  # type: ignore[attr-defined]  # noqa: B018
-
-    def test_a_view_has_the_rest_of_its_stub(self) -> None:
-        """What is not written through it is the stub's own."""
-        view = self.stub.defaults(prefix="/v1")
-        view.get("/a").reply(201)
-        self.assertEqual(201, self.send("GET", "/v1/a").status)
-        self.assertEqual(self.stub.requests, view.requests)  # type: ignore[attr-defined]
-
-    def test_what_is_missing_of_a_fact_is_said(self) -> None:
-        """A stub that never started has no port, which is no unknown attribute."""
-        with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
-            HTTPStub().port  # noqa: B018
-
-
-class LocalserverTest(StubTest):
-    """What pytest-localserver's users know."""
 
     def test_content_of_several_pieces(self) -> None:
         """Also of a generator: every request gets all."""
@@ -224,3 +132,57 @@ class LocalserverTest(StubTest):
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         self.assertEqual('{"a": "1", "b": "2"}', self.send("POST", "/", b"a=1&b=2", form).text)
         self.assertEqual("a", self.send("GET", "/").text)
+
+
+class AttributesTest(StubTest):
+    """Attributes that a stub, or what its verbs return, does not have."""
+
+    def test_an_unknown_one_cannot_be_set(self) -> None:
+        """A misspelt setting is an error with the name that was meant; silence would change what a test proves."""
+        view, order = self.stub.defaults(prefix="/v1"), self.stub.scenario("order")
+        expectation = self.stub.on("GET", "/a")
+        fault = self.stub.on_connect(Fault.CLOSE, times=1)
+        fault.end()
+        with self.stub.refuse_connections() as outage:
+            pass
+        own = "set it on the stub itself"
+        cases: list[tuple[object, str, str]] = [
+            (expectation.hold(), "timeout", "Hold: nothing of it can be set; its timeout is given to hold()"),
+            (outage, "is_ovr", "Outage: did you mean 'is_over'?"),
+            (fault, "tmes", "ConnectionFault: did you mean 'times'?"),
+            (self.stub, "is_stict", "HTTPStub: did you mean 'is_strict'?"),
+            (self.stub, "kontent", "HTTPStub: did you mean 'content'?"),
+            (view, "prefixx", f"Defaults: {own}"),
+            (view, "is_strict", f"Defaults: {own}"),
+            (order, "stat", "ScenarioScript: did you mean 'state'?"),
+            (expectation, "tmes", "Expectation: did you mean 'times'?"),
+        ]
+        for owner, name, message in cases:
+            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
+                setattr(owner, name, True)
+            wanted = f"cannot set {name!r}: {message.replace(':', ' has no such attribute:', 1)}"
+            self.assertEqual(wanted, str(caught.exception))
+        self.assertTrue(self.stub.is_strict)
+        for name in ("requests", "on", "url", "body_limit"):  # a method or a fact is no setting
+            with self.subTest(name=name), self.assertRaises(AttributeError) as caught:
+                setattr(self.stub, name, None)
+            self.assertEqual(f"HTTPStub.{name} can only be read", str(caught.exception))
+
+    def test_an_unknown_one_cannot_be_read(self) -> None:
+        """The message names the nearest; a port that is not there yet is no unknown attribute."""
+        for owner, name, message in (
+            (self.stub, "request", "HTTPStub has no attribute 'request': did you mean 'requests'"),
+            (self.stub.defaults(), "request", "HTTPStub has no attribute 'request': did you mean 'requests'"),
+        ):
+            with self.subTest(owner=owner), self.assertRaises(AttributeError) as caught:
+                getattr(owner, name)
+            self.assertEqual(message, str(caught.exception)[: len(message)])
+        with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
+            HTTPStub().port  # noqa: B018
+
+    def test_a_view_has_the_rest_of_its_stub(self) -> None:
+        """What is not written through it is the stub's own."""
+        view = self.stub.defaults(prefix="/v1")
+        view.get("/a").reply(201)
+        self.assertEqual(201, self.send("GET", "/v1/a").status)
+        self.assertEqual(self.stub.requests, view.requests)  # type: ignore[attr-defined]

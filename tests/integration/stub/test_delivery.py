@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
+import functools
 import http.client
 import threading
 import warnings
@@ -22,24 +22,23 @@ class FramingTest(WireTest):
     """Correct by default."""
 
     def test_chunks(self) -> None:
-        """Each piece is a chunk, but for empty ones, which would end the body; trailers are announced and follow."""
+        """Each piece is a chunk, but for empty ones, which would end the body; trailers are announced and follow.
+
+        For HTTP/1.0 the end of the connection ends the body.
+        """
         self.stub.on().reply(chunks=[b"one", b"", b"twenty"], trailers={"X-Sum": "6"})
         _, headers, rest = split(self.see(CLOSE).data)
         self.assertEqual(b"3\r\none\r\n6\r\ntwenty\r\n0\r\nX-Sum: 6\r\n\r\n", rest)
         shown = [headers.get(name) for name in ("transfer-encoding", "content-length", "trailer")]
         self.assertEqual(["chunked", None, "X-Sum"], shown)
-
-    def test_no_chunks_for_http_1_0(self) -> None:
-        """The end of the connection ends the body."""
-        self.stub.on().reply(chunks=[b"one", b"two"], trailers={"X-A": "1"})
         _, headers, rest = split(self.see(get(version="1.0")).data)
-        self.assertEqual((b"onetwo", None), (rest, headers.get("transfer-encoding")))
+        self.assertEqual((b"onetwenty", None), (rest, headers.get("transfer-encoding")))
 
     def test_nothing_follows_the_head_of_a_head(self) -> None:
         """HEAD, 204 and 304 have no body, whatever the reply has, and the connection stays."""
         for reply in (
             Reply(200, b"abc"), Reply(chunks=[b"a"]), Reply(200, iter([b"a"])), Reply(200, b"abc", throttle=1),
-            Reply(200, b"abc", body_delay=60),
+            Reply(200, b"abc", body_delay=60), Reply(200, headers={"Content-Length": "5"}),
         ):  # fmt: skip
             with self.subTest(reply=reply):
                 self.stub.on("HEAD").reply(reply)
@@ -75,25 +74,6 @@ class FramingTest(WireTest):
         api.get("/api").reply(200, headers={"X-a": None})
         head = self.see(get("/api", "Connection: close")).head
         self.assertEqual((0, 2), (head.count(b"X-A"), head.count(b"X-B")))
-
-    def test_compressed(self) -> None:
-        """Whatever the client accepts, and with the length that it has then."""
-        self.stub.on().reply(text="a" * 1000, compress="gzip")
-        for accepted in ("gzip", "identity"):
-            with self.subTest(accepted=accepted):
-                data = self.see(get("/", "Connection: close", f"Accept-Encoding: {accepted}")).data
-                _, headers, body = split(data)
-                self.assertEqual(("gzip", str(len(body))), (headers["content-encoding"], headers["content-length"]))
-                self.assertEqual(b"a" * 1000, gzip.decompress(body))
-
-    def test_continue_is_sent_when_the_body_is_wanted(self) -> None:
-        """A client that waits for it is told to send."""
-        self.stub.on("POST").reply_with(lambda request: request.text)
-        client = self.dial()
-        client.sendall(get("/", "Content-Length: 3", "Expect: 100-continue", method="POST"))
-        self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", self.read(client, 25))
-        client.sendall(b"abc")
-        self.assertTrue(receive(client, lambda data: b"\r\n\r\nabc" in data).startswith(b"HTTP/1.1 200 OK"))
 
     def test_the_connection_is_kept(self) -> None:
         """Whatever the reply: what comes next is answered on it."""
@@ -174,7 +154,7 @@ class StreamTest(WireTest):
 
         sources: list[Any] = [
             ["a", Pause(0), "b"], lambda: (x for x in "ab"), lambda: ["a", "b"], ticks, Endless,
-            lambda request: [request.method and "ab"],
+            lambda request: [request.method and "ab"], functools.partial(lambda piece, request: [piece, "b"], "a"),
         ]  # fmt: skip
         for source in sources:
             with self.subTest(source=source):
@@ -281,13 +261,6 @@ class StreamTest(WireTest):
 class WaitTest(WireTest):
     """Delays, and what ends them."""
 
-    def test_the_head_comes_before_a_body_that_is_delayed(self) -> None:
-        """The client knows the length by then."""
-        self.stub.on().reply(200, b"abc", body_delay=60)
-        client = self.dial()
-        client.sendall(GET)
-        self.assertIn(b"\r\nContent-Length: 3\r\n", receive(client, lambda data: data.endswith(b"\r\n\r\n")))
-
     def test_they_are_kept(self) -> None:
         """A reply comes whole after the time that was said, and not before; also after a restart of the stub."""
         self.stub.stop()
@@ -299,7 +272,7 @@ class WaitTest(WireTest):
             self.assertGreaterEqual(self.stub.requests[0].duration or 0, seconds)
 
     def test_a_client_that_leaves_ends_them(self) -> None:
-        """The thread is free at once, and the exchange says why it ended."""
+        """The thread is free at once, and the exchange says why it ended; a handler's coroutine is cancelled."""
         for reply, sent in (
             (Reply(200, b"abc", delay=60), GET), (Reply(200, b"abc", body_delay=60), GET),
             (Reply(200, b"abc", throttle=(1, 60)), GET), (Reply(200, iter([b"a", Pause(60)])), GET),
@@ -311,11 +284,33 @@ class WaitTest(WireTest):
                 client = self.dial()
                 client.sendall(sent)
                 self.wait_for(lambda: self.stub.requests and self.stub.requests[0].is_paused)
+                if reply.body_delay:  # the client knows the length by then
+                    head = receive(client, lambda data: data.endswith(b"\r\n\r\n"))
+                    self.assertIn(b"\r\nContent-Length: 3\r\n", head)
                 client.close()
                 self.assertEqual([], self.stub.wait_until_idle(HANG))
                 request = self.stub.requests[0]
                 self.assertRegex(request.exchange.aborted, "^the client left while it was kept waiting$")
                 self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
+        ended = threading.Event()
+
+        async def never(_request: object) -> str:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+            return ""
+
+        self.begin("shop.test_b")
+        self.stub.on().reply_with(never)
+        client = self.dial()
+        client.sendall(GET)
+        self.wait_for(lambda: self.stub.requests)
+        client.close()
+        self.assertTrue(ended.wait(HANG))
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+        self.assertEqual([], self.take_errors())
+        self.assertTrue(issubclass(ClientDisconnected, ConnectionError))
 
     def test_a_stop_ends_them(self) -> None:
         """At once, and nothing has to be cut."""
@@ -358,28 +353,3 @@ class WaitTest(WireTest):
         self.stub._inspection.settle(HANG)
         self.assertEqual(3, len(self.stub.in_flight))
         self.assertTrue(all(request.is_paused for request in self.stub.requests))
-
-
-class LeavingTest(WireTest):
-    """Clients that leave are nobody's mistake."""
-
-    def test_in_the_middle_of_a_handlers_coroutine(self) -> None:
-        """It is cancelled."""
-        ended = threading.Event()
-
-        async def never(_request: object) -> str:
-            try:
-                await asyncio.sleep(60)
-            finally:
-                ended.set()
-            return ""
-
-        self.stub.on().reply_with(never)
-        client = self.dial()
-        client.sendall(GET)
-        self.wait_for(lambda: self.stub.requests)
-        client.close()
-        self.assertTrue(ended.wait(HANG))
-        self.assertEqual([], self.stub.wait_until_idle(HANG))
-        self.assertEqual([], self.take_errors())
-        self.assertTrue(issubclass(ClientDisconnected, ConnectionError))

@@ -56,27 +56,6 @@ class FactsTest(WireTest):
         facts = ((3, 2), {"x-sum": "5"})
         self.assertEqual((facts, facts, b"abcde"), (seen[0], (request.chunk_sizes, request.trailers), request.body))
 
-    def test_of_one_that_broke_off(self) -> None:
-        """It is among the exchanges, with what came of its body and the reason, and among the requests it is not."""
-        self.stub.on().reply(200)
-        client = self.dial()
-        client.sendall(get("/a", "Content-Length: 10", method="PUT") + b"abc")
-        self.wait_for(lambda: self.stub.exchanges)
-        client.close()
-        self.stub.wait_until_idle(HANG)
-        (exchange,) = self.stub.exchanges
-        request = exchange.handler_data
-        assert request is not None
-        self.assertEqual((b"abc", 3, "PUT"), (request.body, request.body_size, request.method))  # type: ignore[attr-defined]
-        self.assertRegex(request.failure, "^the client left in the middle of its request's body")  # type: ignore[attr-defined]
-        self.assertEqual([], self.stub.requests)
-
-    def test_of_a_malformed_one(self) -> None:
-        """It is among the exchanges, with the reason."""
-        self.see(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
-        (exchange,) = self.stub.exchanges
-        self.assertEqual(("GET", "a Content-Length that is no number of bytes"), (exchange.method, exchange.refused))
-
     def test_comparing(self) -> None:
         """It can be asked for criteria, and how it differs from them; unknown keywords name the nearest."""
         self.stub.on().reply(200)

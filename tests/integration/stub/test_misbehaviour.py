@@ -28,18 +28,6 @@ class FaultTest(WireTest):
         self.begin("shop.test_a")
         self.stub.on().reply(200, BODY).fail(fault, at, after_bytes=after)
 
-    def assert_seen(self, seen: Seen, body: bytes | None, end: str, *, length: int | None = 100) -> None:
-        """A good head with that length, that much of the body, and that end; no body at all for None."""
-        if body is None:
-            self.assertEqual((b"", end), seen)
-            return
-        line, headers, rest = split(seen.data)
-        self.assertEqual(
-            ("HTTP/1.1 200 OK", None if length is None else str(length), body, end),
-            (line, headers.get("content-length"), rest, seen.end),
-        )
-        self.assertNotIn("connection", headers)
-
     def assert_recorded(self, words: str) -> None:
         """The exchange says what was done, and nothing is held against the test."""
         self.stub.wait_until_idle(HANG)
@@ -48,30 +36,57 @@ class FaultTest(WireTest):
         self.assertEqual(([], ""), (self.take_errors(), self.stub.failure_report()))
 
 
-class ResponseStartTest(FaultTest):
-    """When the request is here as a whole, before anything is sent."""
+class ResponseTest(FaultTest):
+    """When the request is here as a whole: before the response, in its body, or when it has been sent."""
 
-    def test_what_comes_in_place_of_a_response(self) -> None:
-        """A reset, an end in good order, or bytes that are no HTTP, and nothing else."""
-        for fault, data, end in ((Fault.RESET, b"", "RST"), (Fault.CLOSE, b"", "FIN"), (Fault.GARBAGE, GARBAGE, "FIN")):
-            with self.subTest(fault=fault):
-                self.assertEqual((data, end), self.provoke(fault))
-                self.assert_recorded(f"{fault.value} at response start")
+    def test_what_a_client_sees(self) -> None:
+        """The length that is announced, how much of the body comes, by default half, and how it ends."""
+        start, body, end = FaultPoint.RESPONSE_START, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END
+        rows: tuple[tuple[Fault, FaultPoint, int | None, str, bytes, str], ...] = (
+            (Fault.RESET, start, None, "", b"", "RST"),
+            (Fault.CLOSE, start, None, "", b"", "FIN"),
+            (Fault.GARBAGE, start, None, "", GARBAGE, "FIN"),
+            (Fault.STALL, start, None, "", b"", "OPEN"),
+            (Fault.HALF_CLOSE, start, None, "", b"", "FIN"),
+            (Fault.CLOSE, body, None, "100", BODY[:50], "FIN"),
+            (Fault.TRUNCATE, body, None, "100", BODY[:50], "FIN"),
+            (Fault.TRUNCATE, body, 0, "100", b"", "FIN"),
+            (Fault.TRUNCATE, body, 99, "100", BODY[:99], "FIN"),
+            (Fault.GARBAGE, body, None, "100", BODY[:50] + GARBAGE, "FIN"),
+            (Fault.STALL, body, 7, "100", BODY[:7], "OPEN"),
+            (Fault.HALF_CLOSE, body, None, "100", BODY[:50], "FIN"),
+            (Fault.WRONG_LENGTH, body, None, "50", BODY, "FIN"),
+            (Fault.WRONG_LENGTH, body, 3, "3", BODY, "FIN"),
+            (Fault.CLOSE, end, None, "100", BODY, "FIN"),
+            (Fault.GARBAGE, end, None, "100", BODY + GARBAGE, "FIN"),
+            (Fault.HALF_CLOSE, end, None, "100", BODY, "FIN"),
+            (Fault.STALL, end, None, "100", BODY, "OPEN"),
+        )
+        for fault, at, after, length, sent, how in rows:
+            with self.subTest(fault=fault, at=at, after=after):
+                self.script(fault, at, after=after)
+                client = self.dial()
+                client.sendall(GET)
+                self.wait_for(lambda: self.stub.requests)
+                seen = self.look(client, patience=0.1 if how == "OPEN" else HANG)
+                if length:
+                    line, headers, rest = split(seen.data)
+                    self.assertEqual(("HTTP/1.1 200 OK", length), (line, headers["content-length"]))
+                    self.assertNotIn("connection", headers)
+                    self.assertEqual((sent, how), (rest, seen.end))
+                else:
+                    self.assertEqual((sent, how), seen)
+                self.assertEqual(fault in (Fault.STALL, Fault.HALF_CLOSE), bool(self.stub.in_flight))
+                client.close()
+                self.assert_recorded(plan_fault(fault, at, after).describe())
+        for at in (body, end):  # a reset can overtake what was sent before it
+            seen = self.provoke(Fault.RESET, at)
+            self.assertEqual("RST", seen.end)
+            self.assertTrue(BODY.startswith(seen.body))
 
     def test_an_end_in_good_order_after_a_large_upload(self) -> None:
         """What the client has sent does not turn the end into a reset."""
-        self.assert_seen(self.provoke(Fault.CLOSE, request=post(b"x" * 1_000_000)), None, "FIN")
-
-    def test_stall(self) -> None:
-        """It sees nothing at all, until it has enough."""
-        self.script(Fault.STALL)
-        client = self.dial()
-        client.sendall(GET)
-        self.wait_for(lambda: self.stub.requests)
-        self.assertEqual((b"", "OPEN"), self.look(client, patience=0.1))
-        self.assertEqual(1, len(self.stub.in_flight))
-        client.close()
-        self.assert_recorded("stall at response start")
+        self.assertEqual((b"", "FIN"), self.provoke(Fault.CLOSE, request=post(b"x" * 1_000_000)))
 
     def test_a_bad_head(self) -> None:
         """One line of the head is none, the rest is as it should be."""
@@ -86,7 +101,7 @@ class ResponseStartTest(FaultTest):
                 self.assert_recorded(f"{fault.value} at response start")
 
     def test_half_close(self) -> None:
-        """It sees an end, while what it sends goes on to be read."""
+        """What the client sends after the end that it sees goes on to be read."""
         self.script(Fault.HALF_CLOSE)
         client = self.dial()
         client.sendall(GET)
@@ -94,59 +109,11 @@ class ResponseStartTest(FaultTest):
         client.setblocking(True)
         for _ in range(20):
             client.sendall(b"x" * 1_000_000)  # more than any buffer holds
-        self.assertEqual(1, len(self.stub.in_flight))
-        client.close()
-        self.assert_recorded("half close at response start")
-
-
-class ResponseBodyTest(FaultTest):
-    """When the head and a part of the body have been sent."""
-
-    def test_a_part_of_the_body(self) -> None:
-        """Half of it is sent, or as many bytes as was said, and then comes what is planned."""
-        for fault, after, wanted in (
-            (Fault.CLOSE, None, BODY[:50]), (Fault.TRUNCATE, None, BODY[:50]), (Fault.TRUNCATE, 0, b""),
-            (Fault.TRUNCATE, 1, BODY[:1]), (Fault.TRUNCATE, 99, BODY[:99]), (Fault.GARBAGE, None, BODY[:50] + GARBAGE),
-        ):  # fmt: skip
-            with self.subTest(fault=fault, after=after):
-                self.assert_seen(self.provoke(fault, FaultPoint.RESPONSE_BODY, after=after), wanted, "FIN")
-                said = "" if after is None else f", after {after} bytes"
-                self.assert_recorded(f"{fault.value} at response body{said}")
-        seen = self.provoke(Fault.RESET, FaultPoint.RESPONSE_BODY)
-        self.assertEqual("RST", seen.end)
-        self.assertTrue(BODY[:50].startswith(seen.body))  # a reset can overtake what was sent before it
-
-    def test_stall(self) -> None:
-        """The rest never comes."""
-        self.script(Fault.STALL, FaultPoint.RESPONSE_BODY, after=7)
-        client = self.dial()
-        client.sendall(GET)
-        data = receive(client, lambda data: data.endswith(BODY[:7]))
-        more, end = self.look(client, patience=0.1)
-        self.assert_seen(Seen(data + more, end), BODY[:7], "OPEN")
-        client.close()
-        self.assert_recorded("stall at response body, after 7 bytes")
-
-    def test_half_close(self) -> None:
-        """The client sees an end in the middle, while the stub reads on."""
-        self.script(Fault.HALF_CLOSE, FaultPoint.RESPONSE_BODY)
-        client = self.dial()
-        client.sendall(GET)
-        self.assert_seen(self.look(client), BODY[:50], "FIN")
-        self.assertEqual(1, len(self.stub.in_flight))
-        client.close()
-        self.assert_recorded("half close at response body")
-
-    def test_wrong_length(self) -> None:
-        """The length that is announced is smaller than what is sent."""
-        self.assert_seen(self.provoke(Fault.WRONG_LENGTH), BODY, "FIN", length=50)
-        self.assert_seen(self.provoke(Fault.WRONG_LENGTH, after=3), BODY, "FIN", length=3)
-        self.assert_recorded("wrong length at response body, after 3 bytes")
 
     def test_bad_chunk(self) -> None:
         """The body is chunked, and after half of it the size of a chunk is none."""
         seen = self.provoke(Fault.BAD_CHUNK)
-        self.assert_seen(seen, b"32\r\n" + BODY[:50] + b"\r\nzz\r\n" + GARBAGE, "FIN", length=None)
+        self.assertEqual((b"32\r\n" + BODY[:50] + b"\r\nzz\r\n" + GARBAGE, "FIN"), (seen.body, seen.end))
         self.assertIn(b"\r\nTransfer-Encoding: chunked\r\n", seen.head)
 
     def test_pieces(self) -> None:
@@ -161,23 +128,7 @@ class ResponseBodyTest(FaultTest):
         self.assertEqual(b"abcdef", seen.body)
         self.assertIn(b"\r\nContent-Length: 2\r\n", seen.head)
 
-
-class ResponseEndTest(FaultTest):
-    """When the whole response has been sent, which says that the connection stays."""
-
-    def test_it_ends_all_the_same(self) -> None:
-        """With a reset, in good order, or after bytes that are no response."""
-        for fault, body, end in (
-            (Fault.CLOSE, BODY, "FIN"), (Fault.GARBAGE, BODY + GARBAGE, "FIN"), (Fault.HALF_CLOSE, BODY, "FIN"),
-        ):  # fmt: skip
-            with self.subTest(fault=fault):
-                self.assert_seen(self.provoke(fault, FaultPoint.RESPONSE_END), body, end)
-        self.script(Fault.RESET, FaultPoint.RESPONSE_END)
-        client = self.dial()
-        client.sendall(GET)
-        self.assertEqual("RST", self.look(client).end)
-
-    def test_stall(self) -> None:
+    def test_a_stall_at_the_end(self) -> None:
         """The next request on the connection is never read."""
         self.script(Fault.STALL, FaultPoint.RESPONSE_END)
         client = self.dial()
@@ -217,7 +168,7 @@ class RequestTest(FaultTest):
     def test_a_request_without_a_body(self) -> None:
         """Fails where its body would have been."""
         for place in (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY):
-            self.assert_seen(self.provoke(Fault.RESET, place), None, "RST")
+            self.assertEqual((b"", "RST"), self.provoke(Fault.RESET, place))
 
     def test_other_requests_are_read(self) -> None:
         """Only what matches fails, as often as it is to; the rest is answered with its body."""
@@ -225,7 +176,7 @@ class RequestTest(FaultTest):
         self.stub.on("POST", "/bad").reply(201)
         self.stub.on("POST", "/good").reply_with(lambda request: request.text)
         self.assertEqual("abc", self.send("POST", "/good", "abc").text)
-        self.assert_seen(self.see(post(b"abc", path="/bad")), None, "RST")
+        self.assertEqual((b"", "RST"), self.see(post(b"abc", path="/bad")))
         self.assertEqual((201, ""), (self.send("POST", "/bad", "abc").status, self.stub.failure_report()))
 
     def test_no_read(self) -> None:
@@ -258,7 +209,7 @@ class TogetherTest(FaultTest):
         ):  # fmt: skip
             self.begin("shop.test_a")
             script(self.stub.on())
-            self.assert_seen(self.see(), BODY[:50], "FIN")
+            self.assertEqual(BODY[:50], self.see().body)
 
     def test_without_an_answer(self) -> None:
         """A fault that wants a body has one."""
@@ -269,7 +220,7 @@ class TogetherTest(FaultTest):
     def test_after_a_delay(self) -> None:
         """A fault at the start of the response waits as long as the response would have."""
         self.stub.on().reply(200, delay=0.05).fail(Fault.CLOSE)
-        self.assert_seen(self.see(), None, "FIN")
+        self.assertEqual((b"", "FIN"), self.see())
         self.stub.wait_until_idle(HANG)
         self.assertGreaterEqual(self.stub.requests[0].duration or 0, 0.05)
 

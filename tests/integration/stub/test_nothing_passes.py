@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import unittest
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -52,6 +53,7 @@ class RaisedTest(StubTest):
         ("hook", lambda stub: stub.on().reply(200).after(boom), "ValueError: boom"),
         ("hook returns", lambda stub: stub.on().reply(200).after(lambda _r, _a: object()), "the hook .* returned <obj"),
         ("application", lambda stub: stub.on().reply_wsgi(boom), "ValueError: boom"),
+        ("HEAD's", lambda stub: stub.on().reply(200, headers={"Content-Length": "5"}), "InvalidResponse: "),
         ("text", lambda stub: stub.on().reply_wsgi(serve("200 OK", [], "ab")), "gave 'ab', of type str; wanted bytes"),
         (
             "length",
@@ -67,7 +69,7 @@ class RaisedTest(StubTest):
     def ask(self, stub: HTTPStub) -> None:
         for _ in range(2):
             with contextlib.suppress(http.client.IncompleteRead):
-                self.send("GET", "/x", stub=stub)
+                self.send("GET", "/x?token=hunter2", stub=stub)
 
     def test_verify(self) -> None:
         """It fails, with what was raised as its cause; a second one has nothing more to say."""
@@ -75,7 +77,9 @@ class RaisedTest(StubTest):
             with self.subTest(name), HTTPStub() as stub:
                 script(stub)
                 self.ask(stub)
-                with self.assertRaisesRegex(AssertionError, f"^GET /x could not be answered: .*{wanted}") as caught:
+                with self.assertRaisesRegex(
+                    AssertionError, rf"^GET /x\?token=\*\*\* could not be .*: .*{wanted}"
+                ) as caught:
                     stub.verify()
                 self.assertIsNotNone(caught.exception.__cause__)
                 stub.verify()
@@ -119,72 +123,97 @@ class RaisedTest(StubTest):
 class UnreadableTest(WireTest):
     """What is malformed, or breaks off in the middle."""
 
-    REFUSED: tuple[tuple[bytes, str], ...] = (
-        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "^GET / could not be read: .*Content-Length"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "could not be read: a TLS handshake on a port"),
-        (
-            b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
-            "^POST /x could not be",
-        ),
-    )
-    BROKEN_OFF: tuple[tuple[bytes, str], ...] = (
-        (b"PUT /big HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc", "^PUT /big could not be read: the client "),
-        (b"GET /half HTTP/1.1\r\nHo", "could not be read: the client left after 22 bytes of a request's head"),
+    CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    HALF = b"PUT /big HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc"
+    # what is sent, how the client ends (it waits for a 400, leaves or resets), and what the exchange and verify() say
+    WRONG: tuple[tuple[bytes, str, str, str], ...] = (
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "", "GET /", "a Content-Length that is no number"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "", "a request", "a TLS handshake on a port"),
+        (CHUNKED + b"nonsense\r\n", "", "POST /x", "chunk"),
+        (HALF, "leaves", "PUT /big", "the client left in the middle of its request's body"),
+        (HALF, "resets", "PUT /big", "the client left in the middle of its request's body"),
+        (CHUNKED + b"3\r\nabc\r\n", "leaves", "POST /x", "the client left in the middle of its request's body"),
+        (b"GET /half HTTP/1.1\r\nHo", "leaves", "a request", "the client left after 22 bytes of a request's head"),
     )
 
-    def send_wrong(self, data: bytes) -> None:
+    def send_wrong(self, data: bytes, end: str = "leaves") -> None:
         client = self.dial()
         client.sendall(data)
-        if data in dict(self.BROKEN_OFF):
-            client.close()
-        else:
-            self.look(client)
+        if not end:
+            self.assertEqual(b"HTTP/1.1 400", self.look(client).data[:12])
+        elif data == self.HALF:
+            self.wait_for(lambda: self.stub.in_flight)
+        if end == "resets":
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+        self.wait_for(lambda: any(each.aborted or each.refused for each in self.stub.exchanges))
         self.stub.wait_until_idle(HANG)
 
     def test_verify(self) -> None:
-        """It fails, although the client got no answer that a test could look at."""
-        self.stub.on().reply(200)
-        for data, wanted in (*self.REFUSED, *self.BROKEN_OFF):
-            with self.subTest(data=data):
-                self.send_wrong(data)
-                with self.assertRaisesRegex(AssertionError, wanted):
+        """It fails, once, although it is no request, and no expectation's; what came of the body is in the exchange."""
+        for data, end, name, reason in self.WRONG:
+            with self.subTest(data=data, end=end):
+                self.begin("shop.test_a")
+                expectation = self.stub.on().reply(200)
+                self.send_wrong(data, end)
+                (exchange,) = self.stub.exchanges
+                self.assertIn(reason, exchange.aborted or exchange.refused)
+                self.assertEqual(([], 0, []), (self.stub.requests, expectation.times_called, self.take_errors()))
+                if data == self.HALF:
+                    request: Any = exchange.handler_data
+                    self.assertEqual((b"abc", 3, "PUT"), (request.body, request.body_size, request.method))
+                    self.assertIn(reason, request.failure)
+                with self.assertRaisesRegex(AssertionError, f"^{name}.* could not be read: .*{reason}"):
                     self.stub.verify()
                 self.stub.verify()
+
+    def test_a_client_that_leaves_before_it_has_the_whole_response(self) -> None:
+        """Its request counts, nothing is held against the test, and the listing says how it ended."""
+        self.stub.expect("GET", "/big").reply(200, b"x" * 20_000_000)
+        client = self.dial()
+        client.sendall(get("/big"))
+        client.recv(1000)
+        client.close()
+        self.assertEqual([], self.stub.wait_until_idle(HANG))
+        (request,) = self.stub.requests
+        self.assertFalse(request.exchange.completed)
+        self.assertRegex(request.exchange.aborted, "before it had the whole response")
+        self.assertEqual(("", []), (self.stub.failure_report(), self.take_errors()))
+        self.assertRegex(self.stub._inspection.traffic.list_requests()[1], r"^  #1 GET /big -> \D+")
 
     def test_it_is_held_once_the_client_has_its_answer(self) -> None:
         """Nobody has to wait for anything else."""
         client = self.dial()
-        client.sendall(self.REFUSED[0][0])
+        client.sendall(self.WRONG[0][0])
         client.recv(1)
-        self.assertRegex(self.stub.failure_report(), self.REFUSED[0][1])
+        self.assertRegex(self.stub.failure_report(), "^GET / could not be read: ")
 
     def test_what_is_allowed(self) -> None:
         """Who is not strict, or allows what matches, is not disturbed."""
-        wrong = self.BROKEN_OFF[0][0]
         with self.stub.allow_unmatched():
-            for data, _ in (*self.REFUSED, *self.BROKEN_OFF):
-                self.send_wrong(data)
+            for data, end, *_ in self.WRONG:
+                self.send_wrong(data, end)
         with self.stub.allow_unmatched("PUT", "/big"):
-            self.send_wrong(wrong)
+            self.send_wrong(self.HALF)
         self.stub.is_strict = False
-        self.send_wrong(wrong)
+        self.send_wrong(self.HALF)
         self.stub.verify()
         self.stub.is_strict = True
         with self.stub.allow_unmatched("GET", "/big"):
-            self.send_wrong(wrong)
+            self.send_wrong(self.HALF)
         self.assertRegex(self.stub.failure_report(), "^PUT /big could not be read")
 
     def test_who_only_connects(self) -> None:
         """Looks whether the stub is there, and asks for nothing."""
         self.dial().close()
-        self.wait_for(lambda: len(self.stub.journal))
+        self.wait_for(lambda: any("without having sent a request" in each.aborted for each in self.stub.exchanges))
         self.stub.verify()
 
     def test_what_the_test_ends_itself(self) -> None:
         """A cut connection and a stop are the test's own doing."""
         for end in (self.stub.close_connections, self.stub.stop):
             client = self.dial()
-            client.sendall(self.BROKEN_OFF[0][0])
+            client.sendall(self.HALF)
             self.wait_for(lambda: self.stub.in_flight)
             end()
             self.stub.wait_until_idle(HANG)
@@ -193,7 +222,7 @@ class UnreadableTest(WireTest):
     def test_of_an_earlier_test(self) -> None:
         """It names its test."""
         self.begin("shop.test_a")
-        self.send_wrong(self.BROKEN_OFF[0][0])
+        self.send_wrong(self.HALF)
         self.begin("shop.test_b")
         self.stub.verify()
         self.assertRegex(self.late_report(), r"^left over from shop\.test_a: PUT /big could not be read: ")

@@ -22,13 +22,6 @@ def take(stream: Stream, request: Any = None) -> list[object]:
 class SourceTest(unittest.TestCase):
     """What can give the pieces."""
 
-    def test_a_list(self) -> None:
-        """It gives the same to each request, whatever becomes of it afterwards."""
-        source = [b"a", "b"]
-        stream = make_stream(source)
-        source.append("c")
-        self.assertEqual([[b"a", b"b"]] * 2, [take(stream), take(stream)])
-
     def test_a_generator_gives_its_pieces_once(self) -> None:
         """The function that makes it is asked for; what is no generator function has no name to show."""
 
@@ -49,19 +42,12 @@ class SourceTest(unittest.TestCase):
             self.assertIn("which gives its pieces once, and each request wants them; ", str(caught.exception))
             self.assertTrue(str(caught.exception).endswith(f": reply_stream({name}), not reply_stream({name}())"))
 
-    def test_a_function_is_called_anew(self) -> None:
-        """For each request, and with the request if it takes one."""
-        requests = [make_request("GET", "/a"), make_request("GET", "/b")]
-        for source in (
-            lambda request: iter([request.raw_path]),
-            functools.partial(lambda tail, request: [request.raw_path + tail], ""),
-        ):
-            stream = make_stream(source)
-            self.assertEqual([[b"/a"], [b"/b"]], [take(stream, request) for request in requests])
-        self.assertEqual([[b"x"]] * 2, [take(make_stream(lambda: ["x"])) for _ in range(2)])
-
-    def test_an_iterator_as_a_body_is_for_one_request(self) -> None:
-        """The second one is told what to give instead."""
+    def test_what_is_given_again_and_what_is_not(self) -> None:
+        """A list gives the same to each request, whatever becomes of it afterwards; an iterator is for one request."""
+        source = [b"a", "b"]
+        stream = make_stream(source)
+        source.append("c")
+        self.assertEqual([[b"a", b"b"]] * 2, [take(stream), take(stream)])
         stream = make_single_stream(iter(["a"]))
         self.assertEqual([b"a"], take(stream))
         with self.assertRaisesRegex(UsageError, "^the iterator that is the body has been used up by an "):
