@@ -6,10 +6,11 @@ import io
 import re
 import socket
 import unittest
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["Outcome", "is_refused", "make_case", "normalise", "run_case", "run_suite"]
+__all__ = ["Outcome", "is_refused", "make_case", "normalise", "run_case", "run_suite", "visit"]
 
 
 class Outcome:
@@ -77,6 +78,17 @@ def make_case(*bases: type, **members: Any) -> type[Any]:
     if "test" in members:
         members["test_it"] = members.pop("test")
     return type("Case", bases, {"__module__": "made", "__qualname__": "Case", **members})
+
+
+def visit(*paths: str, status: int | None = None) -> Callable[[Any], None]:
+    """A test of a live server that requests these paths, and minds their status if there is one to compare."""
+
+    def test(self: Any) -> None:
+        for path in paths or ("/",):
+            found = self.live.get(path).status_code
+            self.assertEqual(found if status is None else status, found)
+
+    return test
 
 
 def normalise(text: str) -> str:

@@ -1,148 +1,139 @@
-"""Frameworks that answer an exception with a 500 by themselves: it is heard of all the same."""
+"""Every framework serves the same small suite; what it answers with a 500 by itself fails its test all the same."""
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import threading
 import unittest
-from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import requests
+import websockets.exceptions
+import websockets.sync.client
 
 from liveserver_testcase import LiveServer, LiveServerTestCase, ServerStartError
-from tests.integration.apps import make_app
-from tests.integration.running import Outcome, make_case, run_case
-from tests.support import NoLeaks, run_python
+from tests.integration.apps import Routes, answer
+from tests.integration.live.frameworks import STATIC, FrameworkSuite, boom, broken, broken_later, lines, lines_later
+from tests.integration.running import make_case, run_case, visit
+from tests.support import HANG, NoClassLeaks, run_python, wait_until
 
 
-def has(name: str) -> bool:
-    """Whether a module can be imported."""
-    return importlib.util.find_spec(name) is not None
+class PlainWSGI(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """No framework."""
+
+    @classmethod
+    def create_app(cls) -> Any:
+        def away(environ: Any, start: Any) -> Any:
+            start("302 Found", [("Location", "/"), ("Content-Length", "0")])
+            return []
+
+        def stream(environ: Any, start: Any) -> Any:
+            start("200 OK", [("Content-Type", "text/plain")])
+            return (line.encode() for line in (broken if environ["PATH_INFO"] == "/broken" else lines)())
+
+        def static(environ: Any, start: Any) -> Any:
+            start("200 OK", [("Content-Type", "text/css")])
+            return environ["wsgi.file_wrapper"]((STATIC / "style.css").open("rb"))
+
+        routes = {"index": lambda environ, start: answer(start), "boom": lambda environ, start: boom(), "away": away}
+        return Routes(**routes, **{"stream": stream, "broken": stream, "static/style.css": static})
+
+    def test_modules_that_are_called_as_frameworks(self) -> None:
+        """They are left alone."""
+        with mock.patch.dict("sys.modules", {"flask": None, "django.core.signals": unittest}):
+            run_case(make_case(LiveServerTestCase, app=self.create_app(), test=visit())).assert_passed()
 
 
-def visit(path: str) -> Callable[[Any], None]:
-    """A test that requests this path and asks nothing about the answer."""
+class PlainASGI(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """No framework, and no lifespan."""
 
-    def test(self: Any) -> None:
-        self.live.get(path)
+    @classmethod
+    def create_app(cls) -> Any:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            async def begin(status: int, *headers: tuple[bytes, bytes]) -> None:
+                await send({"type": "http.response.start", "status": status, "headers": headers})
 
-    return test
-
-
-@unittest.skipUnless(has("flask"), "Flask is not installed")
-class WithFlask(NoLeaks):
-    """Flask swallows exceptions unless it is told to propagate them."""
-
-    def make_app(self, **config: Any) -> Any:
-        from flask import Flask, abort
-
-        app = Flask("shop")
-        app.config.update(config)
-        app.logger.disabled = True  # it would print what is expected here
-
-        @app.get("/")
-        def index() -> str:
-            return "fine"
-
-        @app.get("/boom")
-        def boom() -> str:
-            raise RuntimeError("kaboom")
-
-        @app.get("/abort")
-        def give_up() -> str:
-            abort(500)
-
-        @app.get("/handled")
-        def handled() -> str:
-            raise LookupError("not here")
-
-        @app.errorhandler(LookupError)
-        def handle(error: LookupError) -> tuple[str, int]:
-            return "not here", 404
-
-        @app.get("/stream")
-        def stream() -> Any:
-            def generate() -> Any:
-                yield "fi"
-                raise RuntimeError("in the middle")
-
-            return generate()
+            path = scope["path"]
+            bodies: dict[str, Any] = {"/stream": lines_later, "/broken": broken_later}
+            if path == "/boom":
+                boom()
+            if path == "/away":
+                await begin(302, (b"location", b"/"))
+            elif path == "/static/style.css":
+                await begin(200, (b"content-type", b"text/css"))
+                await send(
+                    {"type": "http.response.body", "body": (STATIC / "style.css").read_bytes(), "more_body": True}
+                )
+            else:
+                await begin(200)
+            if path == "/":
+                await send({"type": "http.response.body", "body": b"fine", "more_body": True})
+            if path in bodies:
+                async for line in bodies[path]():
+                    await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
 
         return app
 
-    def run_app(self, path: str, app: Any = None) -> Outcome:
-        return run_case(make_case(LiveServerTestCase, app=app or self.make_app(), test=visit(path)))
 
-    def test_swallowed(self) -> None:
-        """An exception that Flask answers with a 500 fails the test once, whether it lets it through as well or not.
+class Flask(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """Flask, which answers exceptions by itself."""
 
-        The view stands in the traceback.
-        """
-        page = self.make_app()
-        page.register_error_handler(500, lambda error: ("sorry", 500))
-        for app in (self.make_app(), self.make_app(PROPAGATE_EXCEPTIONS=True), page):
-            outcome = self.run_app("/boom", app)
-            self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
-            self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"))
-            self.assertIn(", in boom\n", outcome.report)
+    @classmethod
+    def create_app(cls, **config: Any) -> Any:
+        import flask
 
-    def test_error_page_that_fails(self) -> None:
-        """Where the page for errors raises too, both count, the first one first."""
-        app = self.make_app()
+        app = flask.Flask("shop", static_folder=str(STATIC))
+        app.config.update(config)
+        app.logger.disabled = True
+        app.add_url_rule("/", "index", lambda: "fine")
+        app.add_url_rule("/boom", view_func=boom)
+        app.add_url_rule("/away", "away", lambda: flask.redirect(flask.url_for("index")))
+        app.add_url_rule("/stream", view_func=lines)
+        app.add_url_rule("/broken", view_func=broken)
+        app.add_url_rule("/abort", "abort", lambda: flask.abort(500))
+        app.add_url_rule("/handled", "handled", lambda: {}["nothing"])
+        app.register_error_handler(KeyError, lambda error: ("not here", 404))
+        return app
+
+    def test_pages_for_errors(self) -> None:
+        """An exception counts once, whether Flask lets it through or shows a page for it; one of that page does, too."""
 
         def fail(error: Exception) -> Any:
             raise ValueError("no page")
 
-        app.register_error_handler(500, fail)
-        report = self.run_app("/boom", app).report
-        self.assertIn("raised 2 errors:\n  GET /boom: RuntimeError: kaboom\n  GET /boom: ValueError: no page", report)
+        kaboom = "GET /boom: RuntimeError: kaboom"
+        for config, handler, found in (
+            ({"PROPAGATE_EXCEPTIONS": True}, None, f"an error:\n  {kaboom}"),
+            ({}, lambda error: ("sorry", 500), f"an error:\n  {kaboom}"),
+            ({}, fail, f"2 errors:\n  {kaboom}\n  GET /boom: ValueError: no page"),
+        ):
+            app = self.create_app(**config)
+            if handler is not None:
+                app.register_error_handler(500, handler)
+            self.assertIn(f"the application raised {found}", self.run_test(visit("/boom"), app=app))
 
-    def test_handled(self) -> None:
-        """What the application handles, or answers with a 500 on purpose, is no error."""
-        for path in ("/handled", "/abort", "/"):
-            with self.subTest(path=path):
-                self.run_app(path).assert_passed()
-
-    def test_streamed(self) -> None:
-        """An exception in the middle of a stream counts once."""
-
-        def test(self: Any) -> None:
-            with self.assertRaises(requests.RequestException):
-                self.live.get("/stream")
-
-        outcome = run_case(make_case(LiveServerTestCase, app=self.make_app(), test=test))
-        self.assertTrue(outcome.report.endswith("raised an error:\n  GET /stream: RuntimeError: in the middle"))
-
-    def test_test_client(self) -> None:
-        """A test client that uses the same application meanwhile is none of the server's business."""
-        app = self.make_app()
-
-        def test(self: Any) -> None:
-            self.live.get("/")
-            app.test_client().get("/boom")
-            thread = threading.Thread(target=lambda: app.test_client().get("/boom"))
-            thread.start()
-            thread.join()
-
-        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
+    def test_no_error(self) -> None:
+        """What it handles, or answers with a 500 on purpose, is none, nor what a test client provokes meanwhile."""
+        self.assertEqual([404, 500], [self.live.get(path).status_code for path in ("/handled", "/abort")])
+        client = self.live_server.app.test_client()
+        client.get("/boom")
+        thread = threading.Thread(target=client.get, args=("/boom",))
+        thread.start()
+        thread.join(HANG)
 
     def test_two_servers_at_once(self) -> None:
         """Of two servers that serve one application each keeps what was raised in its own requests."""
-        app = self.make_app()
-        meeting = threading.Barrier(2, timeout=10)
+        app = self.create_app()
+        meeting = threading.Barrier(2, timeout=HANG)
         app.before_request(lambda: meeting.wait() and None)
         with LiveServer(app) as one, LiveServer(app) as other:
-            clients = [
-                threading.Thread(target=requests.get, args=(server.url_for(f"/boom?{number}"),), kwargs={"timeout": 10})
-                for number, server in enumerate((one, other))
-            ]
+            urls = one.url_for("/boom?0"), other.url_for("/boom?1")
+            clients = [threading.Thread(target=requests.get, args=(url,), kwargs={"timeout": HANG}) for url in urls]
             for client in clients:
                 client.start()
             for client in clients:
-                client.join()
+                client.join(2 * HANG)
             found = [[exchange.target for exchange, _ in server.take_errors()] for server in (one, other)]
         self.assertEqual([["/boom?0"], ["/boom?1"]], found)
 
@@ -151,7 +142,7 @@ class WithFlask(NoLeaks):
         from flask import got_request_exception
 
         before = len(got_request_exception.receivers)
-        server = LiveServer(self.make_app())
+        server = LiveServer(self.create_app())
         with mock.patch("threading.Thread.start", side_effect=RuntimeError("no more threads")):
             with self.assertRaises(ServerStartError):
                 server.start()
@@ -160,18 +151,16 @@ class WithFlask(NoLeaks):
             server.begin("while it does not run")
             self.assertEqual(before, len(got_request_exception.receivers))
             with server:
-                requests.get(server.url_for("/boom"), timeout=10)
+                requests.get(server.url_for("/boom"), timeout=HANG)
                 self.assertEqual(1, len(server.take_errors()))
         self.assertEqual(before, len(got_request_exception.receivers))
 
     def test_loaded_later(self) -> None:
-        """A Flask that is first imported while the server runs is heard of from the next test on."""
+        """A Flask that is first imported while the server runs is connected from the next test on."""
         process = run_python(
             """
-            import logging, sys, unittest
+            import sys, unittest
             from liveserver_testcase import LiveServerTestCase
-
-            logging.disable(logging.ERROR)
 
             class Case(LiveServerTestCase):
                 flask_app = None
@@ -183,8 +172,9 @@ class WithFlask(NoLeaks):
                 def test_a(self):
                     assert "flask" not in sys.modules
                     from flask import Flask
-                    type(self).flask_app = Flask("late")
-                    self.flask_app.add_url_rule("/", view_func=self.fail_to_view)
+                    type(self).flask_app = app = Flask("late")
+                    app.add_url_rule("/", view_func=self.fail_to_view)
+                    app.logger.disabled = True
 
                 @staticmethod
                 def fail_to_view():
@@ -200,143 +190,137 @@ class WithFlask(NoLeaks):
         self.assertIn("FAILED (failures=1)", process.stderr)
 
 
-DJANGO = """
-    import logging, unittest
-    from asgiref.sync import markcoroutinefunction
-    from django.conf import settings
+class Bottle(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """Bottle, told to let exceptions through."""
 
-    settings.configure(
-        ROOT_URLCONF=__name__, SECRET_KEY="x", ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, MIDDLEWARE=[]
-    )
+    @classmethod
+    def create_app(cls) -> Any:
+        import bottle
 
-    from django.core.wsgi import get_wsgi_application
-    from django.http import HttpResponse
-    from django.test import SimpleTestCase
-    from django.test.utils import override_settings
-    from django.urls import path
-
-    logging.disable(logging.ERROR)
-
-    def fine(request):
-        return HttpResponse("fine")
-
-    def boom(request):
-        raise RuntimeError("kaboom")
-
-    async def later(request):
-        raise RuntimeError("kaboom")
-
-    def wrong(request):
-        return HttpResponse(status=500)
-
-    class Middleware:
-        async_capable, sync_capable = True, False
-
-        def __init__(self, get_response):
-            self.get_response = get_response
-            markcoroutinefunction(self)
-
-        async def __call__(self, request):
-            return await self.get_response(request)
-
-    urlpatterns = [path("fine", fine), path("boom", boom), path("later", later), path("wrong", wrong)]
-
-    from liveserver_testcase import LiveServerTestCase
-
-    class Case(LiveServerTestCase):
-        @classmethod
-        def create_app(cls):
-            return get_wsgi_application()
-
-        def test_fine(self):
-            self.live.get("/fine")
-
-        def test_wrong(self):
-            self.live.get("/wrong")
-
-        def test_boom(self):
-            self.live.get("/boom")
-
-        def test_later(self):
-            self.live.get("/later")
-
-        def test_debug(self):
-            with override_settings(DEBUG=True):
-                self.live.get("/boom")
-
-        def test_propagated(self):
-            with override_settings(DEBUG_PROPAGATE_EXCEPTIONS=True):
-                self.live.get("/boom")
-
-    class WithTheirs(Case, SimpleTestCase):
-        def test_client(self):
-            self.client.raise_request_exception = False
-            assert self.client.get("/boom").status_code == 500
-            self.live.get("/fine")
-
-    class TheirsFirst(SimpleTestCase, Case):
-        test_client = WithTheirs.test_client
-
-    class UnderMiddleware(LiveServerTestCase):
-        @classmethod
-        def create_app(cls):
-            with override_settings(MIDDLEWARE=[f"{__name__}.Middleware"]):
-                return get_wsgi_application()
-
-        def test_later(self):
-            self.live.get("/later")
-
-    for case in (Case, WithTheirs, TheirsFirst, UnderMiddleware):
-        result = unittest.TestResult()
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
-        names = [f"{case.__name__}.{test.id().rpartition('.')[2]}" for test in suite]
-        suite.run(result)
-        texts = {test.id().rpartition(".")[2]: text for test, text in result.failures + result.errors}
-        for name in names:
-            print(name, repr(texts.get(name.rpartition(".")[2], "")))
-"""
+        app = bottle.Bottle()
+        app.config["catchall"] = False
+        app.route("/", callback=lambda: "fine")
+        app.route("/boom", callback=boom)
+        app.route("/away", callback=lambda: bottle.redirect("/"))
+        app.route("/stream", callback=lines)
+        app.route("/broken", callback=broken)
+        app.route("/static/<name>", callback=lambda name: bottle.static_file(name, root=str(STATIC)))
+        return app
 
 
-@unittest.skipUnless(has("django"), "Django is not installed")
-class WithDjango(unittest.TestCase):
-    """Django, in a process of its own: it can be set up once only, and warns of itself."""
+class Starlette(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """Starlette, which answers exceptions and raises them again."""
 
-    def test_each(self) -> None:
-        """An exception that Django answers with a 500 fails the test once.
+    @classmethod
+    def create_app(cls) -> Any:
+        from starlette.applications import Starlette
+        from starlette.responses import PlainTextResponse, RedirectResponse, StreamingResponse
+        from starlette.routing import Mount, Route
+        from starlette.staticfiles import StaticFiles
 
-        So does one that it answers with its page for developers, or lets through as well, one of an asynchronous view,
-        or under asynchronous middleware, where Django handles exceptions in yet another thread.  It works in one class
-        with Django's own, in both orders.  What their test client provokes, and a 500 on purpose, are no error.
-        """
-        process = run_python(DJANGO, options=("-X", "dev"))
-        self.assertEqual(0, process.returncode, process.stdout + process.stderr)
-        lines = [line.split(" ", 1) for line in process.stdout.splitlines()]
-        reports = {name: ast.literal_eval(text) for name, text in lines}
-        for name, path in (
-            ("Case.test_boom", "/boom"),
-            ("Case.test_debug", "/boom"),
-            ("Case.test_propagated", "/boom"),
-            ("Case.test_later", "/later"),
-            ("UnderMiddleware.test_later", "/later"),
-            ("WithTheirs.test_boom", "/boom"),
-            ("TheirsFirst.test_boom", "/boom"),
-            ("Case.test_fine", ""),
-            ("Case.test_wrong", ""),
-            ("WithTheirs.test_fine", ""),
-            ("WithTheirs.test_client", ""),
-            ("TheirsFirst.test_fine", ""),
-            ("TheirsFirst.test_client", ""),
-        ):
-            with self.subTest(name=name):
-                wanted = f"AssertionError: the application raised an error:\n  GET {path}: RuntimeError: kaboom\n"
-                self.assertIn(wanted if path else "", reports[name])
-                self.assertEqual(bool(path), bool(reports[name]))
+        async def fine(request: Any) -> Any:
+            return PlainTextResponse("fine")
+
+        async def fail(request: Any) -> Any:
+            return boom()
+
+        async def away(request: Any) -> Any:
+            return RedirectResponse("/")
+
+        async def stream(request: Any) -> Any:
+            return StreamingResponse(lines_later())
+
+        async def break_off(request: Any) -> Any:
+            return StreamingResponse(broken_later())
+
+        views = {"/": fine, "/boom": fail, "/away": away, "/stream": stream, "/broken": break_off}
+        routes = [Route(path, view) for path, view in views.items()]
+        return Starlette(routes=[*routes, Mount("/static", StaticFiles(directory=STATIC))])
 
 
-class WithoutAFramework(NoLeaks):
-    """A signal of nobody."""
+class FastAPI(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """FastAPI, with views that are no coroutines and generators that block."""
 
-    def test_a_module_of_that_name(self) -> None:
-        """A module that is merely called as a framework is left alone."""
-        with mock.patch.dict("sys.modules", {"flask": None, "django.core.signals": unittest}):
-            run_case(make_case(LiveServerTestCase, app=make_app(), test=visit("/"))).assert_passed()
+    @classmethod
+    def create_app(cls) -> Any:
+        from fastapi import FastAPI
+        from fastapi.responses import PlainTextResponse, RedirectResponse, StreamingResponse
+        from fastapi.staticfiles import StaticFiles
+
+        app = FastAPI()
+        app.get("/", response_class=PlainTextResponse)(lambda: "fine")
+        app.get("/boom")(boom)
+        app.get("/away")(lambda: RedirectResponse("/"))
+        app.get("/stream")(lambda: StreamingResponse(lines()))
+        app.get("/broken")(lambda: StreamingResponse(broken()))
+        app.mount("/static", StaticFiles(directory=STATIC))
+        return app
+
+
+class Quart(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """Quart, which answers exceptions by itself, as Flask does."""
+
+    @classmethod
+    def create_app(cls) -> Any:
+        import quart
+
+        app = quart.Quart("shop", static_folder=str(STATIC))
+        app.logger.disabled = True
+
+        async def fine() -> str:
+            return "fine"
+
+        async def fail() -> str:
+            return boom()
+
+        async def away() -> Any:
+            return quart.redirect(quart.url_for("fine"))
+
+        async def stream() -> Any:
+            return lines_later()
+
+        async def break_off() -> Any:
+            return broken_later()
+
+        async def begin() -> str:
+            app.add_background_task(boom)
+            return "begun"
+
+        async def chat() -> None:
+            await quart.websocket.send(boom())
+
+        views = {"/": fine, "/boom": fail, "/away": away, "/stream": stream, "/broken": break_off, "/begin": begin}
+        for path, view in views.items():
+            app.add_url_rule(path, view_func=view)
+        app.add_websocket("/chat", view_func=chat)
+        return app
+
+    def check_broken(self, report: str) -> None:
+        """With task groups, on Python 3.11 and later, it is the one exception of a group."""
+        self.assertIn("an error:\n  GET /broken: ", report)
+        self.assertIn("RuntimeError: in the middle\n", report)
+
+    def test_websocket(self) -> None:
+        """An exception in a WebSocket fails the test, though Quart answers it by itself."""
+
+        def test(case: Any) -> None:
+            with case.assertRaises(websockets.exceptions.WebSocketException):
+                websockets.sync.client.connect(case.live_ws_url("/chat"), proxy=None)
+
+        self.assertIn("an error:\n  WEBSOCKET /chat: RuntimeError: kaboom", self.run_test(test))
+
+    def test_background_task(self) -> None:
+        """So does one in a task that the request has left behind."""
+        with self.expectLiveErrors(RuntimeError):
+            self.assertEqual("begun", self.live.get("/begin").text)
+            wait_until(lambda: self.live_server.errors)
+
+
+class Django(unittest.TestCase):
+    """Django over both interfaces, in a process of its own: it can be set up only once."""
+
+    def test_both(self) -> None:
+        """It passes the suite."""
+        process = run_python("import unittest; unittest.main('tests.integration.live.django_suite')", "-v")
+        self.assertEqual(0, process.returncode, process.stderr)
+        self.assertIn("Ran 21 tests", process.stderr)
