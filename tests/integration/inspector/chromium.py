@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import smtplib
+import subprocess
 import tempfile
 import unittest
 from collections.abc import Iterator
@@ -17,11 +18,11 @@ import requests
 from liveserver_testcase import HTTPStub, SMTPServer
 from tests.support import HANG, wait_until
 
-__all__ = ["BrowserCase", "make_mail", "needs_chromium"]
+__all__ = ["CERTUTIL", "BrowserCase", "make_mail", "open_browser"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-needs_chromium = unittest.skipIf(CHROMIUM is None or DRIVER is None, "chromium and chromedriver are not installed")
+CERTUTIL = shutil.which("certutil")
 
 SCRIPTS = [
     "<script>{hit}</script>",
@@ -60,7 +61,6 @@ def make_mail(text: str = "", html: str = "", subject: str = "Tea", **headers: s
     return mail
 
 
-@needs_chromium
 class BrowserCase(unittest.TestCase):
     """A test with a Chromium that ends with the class."""
 
@@ -69,7 +69,9 @@ class BrowserCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.browser = start_browser(cls)
+        opening = open_browser()
+        cls.browser = opening.__enter__()
+        cls.addClassCleanup(opening.__exit__, None, None, None)
 
     def run_script(self, script: str) -> Any:
         """What an expression of JavaScript is worth."""
@@ -118,20 +120,30 @@ class BrowserCase(unittest.TestCase):
         return width
 
 
-def start_browser(case: type[unittest.TestCase]) -> Any:
-    """Start a Chromium that ends with the class."""
+@contextlib.contextmanager
+def open_browser(ca_file: str = "") -> Iterator[Any]:
+    """A Chromium with a home of its own, in which it trusts this authority; who asks is skipped where there is none."""
+    if CHROMIUM is None or DRIVER is None:
+        raise unittest.SkipTest("chromium and chromedriver are not installed")
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
 
-    home = tempfile.TemporaryDirectory(prefix="liveserver-testcase-browser-", ignore_cleanup_errors=True)
-    case.addClassCleanup(home.cleanup)
     options = Options()
-    options.binary_location = CHROMIUM or ""
+    options.binary_location = CHROMIUM
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "HOME": home.name}))
-    case.addClassCleanup(browser.quit)
-    browser.set_page_load_timeout(HANG)
-    return browser
+    with tempfile.TemporaryDirectory(prefix="liveserver-testcase-browser-", ignore_cleanup_errors=True) as home:
+        if ca_file:
+            database = os.path.join(home, ".pki", "nssdb")
+            os.makedirs(database)
+            for arguments in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "tests", "-i", ca_file]):
+                command = [str(CERTUTIL), "-d", f"sql:{database}", *arguments]
+                subprocess.run(command, check=True, capture_output=True, timeout=HANG)
+        browser = webdriver.Chrome(options=options, service=Service(DRIVER, env={**os.environ, "HOME": home}))
+        try:
+            browser.set_page_load_timeout(HANG)
+            yield browser
+        finally:
+            browser.quit()

@@ -6,63 +6,30 @@ tests of TLS also want certutil (``libnss3-tools``), with which Chromium is told
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
+import contextlib
 import unittest
 from typing import Any
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, WebSocketFault
 from liveserver_testcase.core.tls import Certificates
 from tests.integration.apps import Routes, answer
+from tests.integration.inspector.chromium import CERTUTIL, open_browser
 from tests.integration.running import make_case, run_case
 from tests.support import HANG, NoLeaks, wait_until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-CERTUTIL = shutil.which("certutil")
-
 browser: Any = None
-home: tempfile.TemporaryDirectory[str] | None = None
+opened = contextlib.ExitStack()
 
 
 def setUpModule() -> None:
-    """One browser for all of them, with a home of its own in which our authority is trusted."""
-    global browser, home
-    if CHROMIUM is None or DRIVER is None:
-        raise unittest.SkipTest("chromium and chromedriver are not installed")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    home = tempfile.TemporaryDirectory(prefix="liveserver-testcase-browser-", ignore_cleanup_errors=True)
-    if CERTUTIL is not None:
-        trust(home.name, Certificates.shared().ca_file)
-    options = Options()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    environment = {**os.environ, "HOME": home.name}
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER, env=environment))
-    browser.set_page_load_timeout(HANG)
+    """One browser for all of them; its home is one in which our authority is trusted."""
+    global browser
+    browser = opened.enter_context(open_browser(Certificates.shared().ca_file if CERTUTIL is not None else ""))
 
 
 def tearDownModule() -> None:
     """Away with it."""
-    if browser is not None:
-        browser.quit()
-    if home is not None:
-        home.cleanup()
-
-
-def trust(directory: str, ca_file: str) -> None:
-    """Make a home in which Chromium trusts an authority."""
-    database = os.path.join(directory, ".pki", "nssdb")
-    os.makedirs(database)
-    where = ["-d", f"sql:{database}"]
-    for arguments in (["-N", "--empty-password"], ["-A", "-t", "C,,", "-n", "tests", "-i", ca_file]):
-        subprocess.run([str(CERTUTIL), *where, *arguments], check=True, capture_output=True, timeout=HANG)
+    opened.close()
 
 
 def page(body: str, title: str = "loading") -> Any:

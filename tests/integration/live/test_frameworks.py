@@ -97,7 +97,7 @@ class Flask(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedA
         return app
 
     def test_pages_for_errors(self) -> None:
-        """An exception counts once, whether Flask lets it through or shows a page for it; one of that page does, too."""
+        """An exception counts once, whether Flask lets it through or shows a page for it, and one of that page, too."""
 
         def fail(error: Exception) -> Any:
             raise ValueError("no page")

@@ -20,6 +20,7 @@ import flask
 import requests
 
 from liveserver_testcase import (
+    HTTPStubTestCase,
     LiveServer,
     LiveServerTestCase,
     ServerNotStarted,
@@ -28,7 +29,7 @@ from liveserver_testcase import (
     WildcardAddressWarning,
 )
 from tests.integration.apps import Gate, answer, make_app
-from tests.integration.running import Outcome, is_refused, make_case, run_case
+from tests.integration.running import Outcome, is_refused, make_case, run_case, visit
 from tests.support import HANG, NoClassLeaks, NoLeaks
 
 
@@ -53,40 +54,27 @@ class ExpectedErrorsTest(NoClassLeaks, LiveServerTestCase):
         with self.assertRaisesRegex(AssertionError, missing), self.expectLiveErrors(RuntimeError, times=3):
             self.live.get("/boom")
 
-    def test_absent(self) -> None:
-        """One that does not come fails it."""
-        wanted = "RuntimeError or KeyError matching 'kab.om'"
+    def test_not_as_wanted(self) -> None:
+        """One that does not come, or is another one, fails the test; those that came are named, others, too."""
+        wanted = "RuntimeError or KeyError matching 'kab.om' in this block; wanted at least one"
         with self.assertRaises(AssertionError) as caught:
             with self.expectLiveErrors((RuntimeError, KeyError), regex="kab.om"):
                 self.live.get("/")
-        self.assertEqual(
-            f"the application raised no {wanted} in this block; wanted at least one", str(caught.exception)
-        )
-
-    def test_another(self) -> None:
-        """One of another kind, or text, fails it, and is named by both."""
-
-        def test(self: Any) -> None:
-            with self.expectLiveErrors(RuntimeError, regex="other"):
-                self.live.get("/boom")
-
-        report = run_live(test).report
-        self.assertIn(
-            "the application raised no RuntimeError matching 'other' in this block; wanted at least one. "
-            "In this test it has raised\n  RuntimeError: kaboom",
-            report,
-        )
-        self.assertIn("the application raised an error:\n  GET /boom: RuntimeError: kaboom", report)
-
-    def test_before_and_after(self) -> None:
-        """Errors outside of the block are held against the test all the same."""
+        self.assertEqual(f"the application raised no {wanted}", str(caught.exception))
 
         def test(self: Any) -> None:
             self.live.get("/bang")
-            with self.expectLiveErrors(Exception):
+            with self.expectLiveErrors(LookupError):
                 self.live.get("/boom")
 
-        self.assertIn("an error:\n  GET /bang: LookupError: no such thing", run_live(test).report)
+        raised = "  {0}LookupError: no such thing\n  {1}RuntimeError: kaboom"
+        report = run_live(test).report
+        self.assertIn(
+            "the application raised no LookupError in this block; wanted at least one. In this test it has raised\n"
+            + raised.format("", ""),
+            report,
+        )
+        self.assertIn(f"raised 2 errors:\n{raised.format('GET /bang: ', 'GET /boom: ')}", report)
 
     def test_misuse(self) -> None:
         """What is no exception type, or no number, is refused."""
@@ -117,12 +105,9 @@ class ExpectedErrorsTest(NoClassLeaks, LiveServerTestCase):
             with self.expectLiveErrors(ValueError, "tea"):
                 self.live.get("/group")
 
-        def visit(self: Any) -> None:
-            self.live.get("/group")
-
         app = make_app(group=group)
         run_live(wanted, app=app).assert_passed()
-        run_live(visit, app=app, live_ignored_errors=(ValueError,)).assert_passed()
+        run_live(visit("/group"), app=app, live_ignored_errors=(ValueError,)).assert_passed()
         self.assertIn(
             "an error:\n  GET /group: ExceptionGroup: in a task group (2 sub-exceptions), with ValueError: tea; "
             "ExceptionGroup: more (1 sub-exception), with ValueError: milk",
@@ -132,12 +117,9 @@ class ExpectedErrorsTest(NoClassLeaks, LiveServerTestCase):
     def test_ignored(self) -> None:
         """What the class ignores fails no test; the rest does."""
 
-        def test(self: Any) -> None:
-            self.live.get("/bang")
-            self.live.get("/boom")
-
-        outcome = run_live(test, live_ignored_errors=(LookupError,))
-        self.assertTrue(outcome.report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"), outcome.report)
+        test = visit("/bang", "/boom")
+        report = run_live(test, live_ignored_errors=(LookupError,)).report
+        self.assertTrue(report.endswith("raised an error:\n  GET /boom: RuntimeError: kaboom"), report)
         run_live(test, live_raise_errors=False).assert_passed()
 
     def test_assert_none(self) -> None:
@@ -318,8 +300,8 @@ class OutputTest(NoLeaks):
 class ScopesTest(NoLeaks):
     """How long a server lasts."""
 
-    def make_classes(self, scope: str, count: int = 2, **members: Any) -> tuple[list[type[Any]], list[Any], list[str]]:
-        """Classes with one application, the applications that were made for them, and the URLs of each test."""
+    def make_classes(self, scope: str, *modules: str) -> tuple[list[type[Any]], list[Any], list[str]]:
+        """Classes, one for each module, the applications that are made for them, and the URLs of their tests."""
         made: list[Any] = []
         urls: list[str] = []
 
@@ -339,62 +321,36 @@ class ScopesTest(NoLeaks):
                 self.assertLiveRequested("GET", "/", times=1)
 
         tests = {"test_1": Base.visit, "test_2": Base.visit}
-        return [type(f"Case{n}", (Base,), {**tests, **members}) for n in range(count)], made, urls
+        cases = [type(f"Case{n}", (Base,), {**tests, "__module__": module}) for n, module in enumerate(modules)]
+        return cases, made, urls
 
-    def test_test_and_class(self) -> None:
-        """Each test, or each class, has a server and an application of its own; ``function`` is a word for ``test``."""
-        for scope, count in (("test", 4), ("function", 4), ("class", 2)):
+    def test_who_shares_one(self) -> None:
+        """Tests, classes, modules or packages share a server and its application, which end with them."""
+        here, elsewhere = LiveServerTestCase.__module__, HTTPStubTestCase.__module__
+        shop = ("shop.test_a", "shop.test_b", "shop.cart.test_c")  # a package goes on in packages of it
+        for scope, modules, count in (
+            ("test", (here, here), 4),
+            ("function", (here, here), 4),
+            ("class", (here, here), 2),
+            ("module", (here, here, elsewhere), 2),
+            ("package", (*shop, "shopping.test_d"), 3),
+        ):
             with self.subTest(scope=scope):
-                cases, made, urls = self.make_classes(scope)
-                run_case(*cases).assert_passed(4)
+                cases, made, urls = self.make_classes(scope, *modules)
+                last, _, _ = self.make_classes("class", "other.test_e")  # the server of a package ends with it
+                run_case(*cases, *last).assert_passed(2 * len(cases) + 2)
                 self.assertEqual(count, len(made))
                 self.assertLessEqual(len(set(urls)), count)
                 self.assertTrue(all(is_refused(url) for url in urls))
 
-    def test_test_errors(self) -> None:
-        """With a server a test, the errors are the test's too; one that cannot start fails its test."""
-
-        def test(self: Any) -> None:
-            self.live.get("/boom")
-
-        self.assertIn("GET /boom: RuntimeError: kaboom", run_live(test, live_scope="test").report)
-
-        def fail(cls: Any) -> Any:
-            raise ZeroDivisionError("no app today")
-
-        report = run_live(test, live_scope="test", create_app=classmethod(fail)).report
-        self.assertIn("Case.live_server is not there: it could not start: ", report)
-        self.assertIn("Case.create_app() raised ZeroDivisionError: no app today", report)
-
-    def test_module(self) -> None:
-        """The classes of a module share one, which ends with the module."""
-        cases, made, urls = self.make_classes("module")
-        others, others_made, _ = self.make_classes("module", __module__=LiveServerTestCase.__module__)
-        run_case(*cases, *others).assert_passed(8)
-        self.assertEqual((1, 1, 1), (len(made), len(set(urls)), len(others_made)))
-        self.assertTrue(is_refused(urls[0]))
-
-    def test_package(self) -> None:
-        """The modules of a package share one, which goes on in packages of it and ends with a class elsewhere."""
-        cases, made, urls = self.make_classes("package", count=3)
-        for case, module in zip(cases, ("shop.test_a", "shop.test_b", "shop.cart.test_c"), strict=True):
-            case.__module__ = module
-        others, others_made, _ = self.make_classes("package", count=1, __module__="shopping.test_d")
-        last, last_made, last_urls = self.make_classes("module", count=1)
-        run_case(*cases, *others, *last).assert_passed(10)
-        self.assertEqual((2, 2, 1, 1), (len(made), len(set(urls)), len(others_made), len(last_made)))
-        self.assertTrue(all(is_refused(url) for url in (*urls, *last_urls)))
-
     def test_session(self) -> None:
         """A whole run shares one, across modules; other settings make another."""
-        cases, made, urls = self.make_classes("session", count=3)
-        cases[1].__module__ = LiveServerTestCase.__module__
+        cases, made, urls = self.make_classes("session", "shop.test_a", "bank.test_b", "bank.test_b")
         cases[2].live_stop_timeout = 1.0
         servers: list[Any] = []
         for case in cases:
-            case.addClassCleanup = lambda *args, **kwargs: None
-            case.tearDownClass = classmethod(
-                lambda cls: (servers.append(cls.live_server._server), super(cls, cls).tearDownClass())
+            case.setUpClass = classmethod(
+                lambda cls: (super(cls, cls).setUpClass(), servers.append(cls.live_server._server))
             )
         try:
             run_case(*cases).assert_passed(6)
@@ -403,6 +359,17 @@ class ScopesTest(NoLeaks):
         finally:
             for server in servers:
                 server.stop()
+
+    def test_errors(self) -> None:
+        """With a server a test, the errors are the test's too; one that cannot start fails its test."""
+        self.assertIn("GET /boom: RuntimeError: kaboom", run_live(visit("/boom"), live_scope="test").report)
+
+        def fail(cls: Any) -> Any:
+            raise ZeroDivisionError("no app today")
+
+        report = run_live(visit("/"), live_scope="test", create_app=classmethod(fail)).report
+        self.assertIn("Case.live_server is not there: it could not start: ", report)
+        self.assertIn("Case.create_app() raised ZeroDivisionError: no app today", report)
 
 
 class ConfigurationTest(NoLeaks):
@@ -445,7 +412,7 @@ class ConfigurationTest(NoLeaks):
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             raise AssertionError("not called")
 
-        apart: dict[str, Any] = {"mode": "process"}
+        apart: dict[str, Any] = {"mode": "process", "start_timeout": 6 * HANG}
         for app, options in ((make_app(), {}), (asgi, {}), ("tests.integration.apps:make_app()", apart)):
             with self.subTest(app=app):
                 with LiveServer(app, tls=True, external_host="shop.test", **options) as server:
@@ -476,10 +443,10 @@ class ConfigurationTest(NoLeaks):
             self.live_server.restart()
             self.assertEqual(["/boom"], [request.path for request in self.live_server.requests])
 
-        outcome = run_live(test, live_ready_path="/")
-        self.assertEqual({"run": 1, "failures": 1}, outcome.summary, outcome.printed)
-        self.assertIn("GET /boom: RuntimeError: kaboom", outcome.report)
-        with LiveServer("tests.integration.apps:make_app()", mode="process", ready_path="/") as server:
+        self.assertIn("GET /boom: RuntimeError: kaboom", run_live(test, live_ready_path="/").report)
+        with LiveServer(
+            "tests.integration.apps:make_app()", mode="process", ready_path="/", start_timeout=6 * HANG
+        ) as server:
             requests.get(server.url_for("/boom"), timeout=30)
             server.stop()
             server.start()
@@ -491,28 +458,24 @@ class ConfigurationTest(NoLeaks):
         outcome = run_live(lambda self: None, live_ready_path="/boom", live_start_timeout=0.5)
         self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
         self.assertIn("RuntimeError: kaboom", outcome.report)
-        self.assertTrue(
-            outcome.report.endswith(
-                "ServerStartError: <LiveServer running at http://127.0.0.1:PORT> is not ready after 0.5 s: "
-                "GET /boom: it answered 500; wanted a status below 500\n(for Case.live_server)"
-            ),
-            outcome.report,
+        wanted = (
+            "ServerStartError: <LiveServer running at http://127.0.0.1:PORT> is not ready after 0.5 s: "
+            "GET /boom: it answered 500; wanted a status below 500\n(for Case.live_server)"
         )
+        self.assertTrue(outcome.report.endswith(wanted), outcome.report)
 
     def test_never_ready_and_slow_at_last(self) -> None:
-        """What it answered is said, and not that the last look had no time to be answered."""
-        asked: list[int] = []
+        """What it answered is said without secrets, and not that the last look had no time to be answered."""
         freed = threading.Event()
         self.addCleanup(freed.set)
+        waits = iter([0.0])
 
         def health(environ: Any, start: Any) -> Any:
-            asked.append(1)
-            if len(asked) > 1:
-                freed.wait(HANG)
+            freed.wait(next(waits, HANG))
             return answer(start, "not yet", "503 Service Unavailable")
 
-        server = LiveServer(make_app(health=health), ready_path="/health", start_timeout=0.5)
-        with self.assertRaisesRegex(ServerStartError, r"after 0\.5 s: GET /health: it answered 503; wanted"):
+        server = LiveServer(make_app(health=health), ready_path="/health?token=hunter2", start_timeout=0.5)
+        with self.assertRaisesRegex(ServerStartError, r"0\.5 s: GET /health\?token=\*{3}: it answered 503; wanted"):
             server.start()
 
     def test_ready_path_with_replaced_sockets(self) -> None:
@@ -553,8 +516,6 @@ class ConfigurationTest(NoLeaks):
 class FlaskURLs(NoLeaks):
     """``live_url_for`` and Flask's own ``url_for``."""
 
-    settings = ({}, {"live_tls": True}, {"live_external_host": "localhost"})
-
     def make_app(self, name: str | None = None) -> flask.Flask:
         app = flask.Flask("shop")
         app.config["SERVER_NAME"] = name
@@ -562,32 +523,26 @@ class FlaskURLs(NoLeaks):
         app.add_url_rule("/orders/<int:number>", "order", str)
         return app
 
-    def test_requests(self) -> None:
-        """Flask's own has the live address in a request, and in a context that is made for it."""
+    def test_in_contexts(self) -> None:
+        """Each has the live address: Flask's own in a request, or a context for it, whatever SERVER_NAME says."""
 
         def test(self: Any) -> None:
             self.assertEqual(self.live_url("/here"), self.live.get("/here").text)
             with self.live_server.app.test_request_context(base_url=self.live_url()):
                 self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
 
-        for members in self.settings:
-            with self.subTest(members=members):
-                run_live(test, app=self.make_app(), **members).assert_passed()
-
-    def test_another_server_name(self) -> None:
-        """``live_url_for`` and ``live_server.request_context()`` have the live address, whatever SERVER_NAME says."""
-        app = self.make_app("shop.example")
-
-        def test(self: Any) -> None:
+        def test_named(self: Any) -> None:
             self.assertEqual(self.live_url("/orders/7?full=1"), self.live_url_for("order", number=7, full=1))
             with self.live_server.request_context("/here?full=1"):
                 self.assertEqual(self.live_url("/here"), flask.url_for("here", _external=True))
                 self.assertEqual(("here", "1"), (flask.request.endpoint, flask.request.args["full"]))
 
-        for members in self.settings:
+        named = self.make_app("shop.example")
+        for members in ({}, {"live_tls": True}, {"live_external_host": "localhost"}):
             with self.subTest(members=members):
-                run_live(test, app=app, **members).assert_passed()
-        self.assertEqual("shop.example", app.config["SERVER_NAME"])
+                run_live(test, app=self.make_app(), **members).assert_passed()
+                run_live(test_named, app=named, **members).assert_passed()
+        self.assertEqual("shop.example", named.config["SERVER_NAME"])
 
     def test_server_name(self) -> None:
         """In an application context it has the live address if `create_app` has set SERVER_NAME to it."""
@@ -632,20 +587,12 @@ class ExternalURL(NoLeaks):
             def test_6_endpoint(self) -> None:
                 self.live_url_for("index")
 
+        needing = "live_server.requests live_server.restart expectLiveErrors() live_server.journal live_url_for()"
         with LiveServer(make_app()) as server, mock.patch.dict("os.environ", LIVESERVER_URL=f"{server.url}/"):
             outcome = run_case(Case)
             self.assertEqual({"run": 6, "skipped": 5}, outcome.summary, outcome.printed)
             self.assertEqual(
-                [
-                    f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}"
-                    for what in (
-                        "live_server.requests",
-                        "live_server.restart",
-                        "expectLiveErrors()",
-                        "live_server.journal",
-                        "live_url_for()",
-                    )
-                ],
+                [f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}" for what in needing.split()],
                 [reason for _, reason in outcome.result.skipped],
             )
             self.assertTrue(server.is_running)
@@ -702,25 +649,25 @@ class Misuse(NoLeaks):
 
         configured = make_app()
         configured.config["LIVESERVER_PORT"] = "any"
-        scopes = "'test', 'function', 'class', 'module', 'package', 'session'"
-        too_early = "with live_scope = 'test' each test gets a server of its own, when it begins"
-        elsewhere = "write it without async, and await what is to be awaited in the application's startup"
-        early = ask(lambda cls: cls.live_url())
-        tables: tuple[tuple[dict[str, Any], str], ...] = (
-            ({"live_scope": "suite"}, f"UsageError: Case.live_scope is 'suite'; wanted one of {scopes}"),
-            ({"live_scope": "test", "setUpClass": early}, f"Case.live_server is not there: {too_early}"),
+        early, live_early = ask(lambda cls: cls.live_url()), ask(lambda cls: cls.live.get("/"))
+        members: dict[str, Any]
+        for members, message in (
             (
-                {"setUpClass": ask(lambda cls: cls.live.get("/"))},
-                "Case.live is one test's own: use it in setUp() or in a",
+                {"live_scope": "suite"},
+                "UsageError: Case.live_scope is 'suite'; wanted one of 'test', 'function', 'class',",
             ),
+            (
+                {"live_scope": "test", "setUpClass": early},
+                "live_server is not there: with live_scope = 'test' each test gets a server of its own, when it begins",
+            ),
+            ({"setUpClass": live_early}, "Case.live is one test's own: use it in setUp() or in a"),
             ({"app": configured}, "config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more"),
             (
                 {"create_app": classmethod(create_later)},
-                f"is a coroutine function, and no event loop runs yet: {elsewhere}",
+                "is a coroutine function, and no event loop runs yet: write it without async, and await what is to be",
             ),
             ({"create_app": classmethod(leave)}, "Case.create_app() raised SystemExit: 3"),
-        )
-        for members, message in tables:
+        ):
             with self.subTest(message=message):
                 self.assertIn(message, run_live(lambda _: None, **members).report)
         self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda _: None, create_app=classmethod(skip)).summary)

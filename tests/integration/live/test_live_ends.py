@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,21 +14,17 @@ import requests
 from liveserver_testcase import LiveServerTestCase, UnfinishedWorkWarning
 from tests.integration.apps import Routes, answer, make_app, make_lifespan_app
 from tests.integration.live import apart
-from tests.integration.running import Outcome, make_case, run_case
+from tests.integration.running import Outcome, make_case, run_case, visit
 from tests.support import HANG, NoLeaks, wait_until
-
-
-def visit(self: Any) -> None:
-    """A test that finds its application."""
-    self.assertLess(self.live.get("/").status_code, 300)
 
 
 class Shutdowns(NoLeaks):
     """An ASGI application whose shutdown does not end fails its class, and the next one runs."""
 
-    def check(self, app: Any, **members: Any) -> None:
-        case = make_case(LiveServerTestCase, app=app, live_stop_timeout=0.05, test=visit, **members)
-        outcome = run_case(case, make_case(LiveServerTestCase, app=make_app(), test=visit))
+    def check(self, close_database: Callable[[], Any], **members: Any) -> None:
+        app = make_lifespan_app(close_database)
+        case = make_case(LiveServerTestCase, app=app, live_stop_timeout=0.05, test=visit("/", status=204), **members)
+        outcome = run_case(case, make_case(LiveServerTestCase, app=make_app(), test=visit("/", status=200)))
         self.assertEqual({"run": 2, "errors": 1}, outcome.summary, outcome.printed)
         self.assertRegex(
             outcome.report, r"the shutdown of the application of <.+> has not ended after 0\.\d+ s\.\nIt was at"
@@ -41,7 +38,7 @@ class Shutdowns(NoLeaks):
             await asyncio.get_running_loop().create_future()
 
         for scope in ("class", "test"):
-            self.check(make_lifespan_app(close_database), live_scope=scope)
+            self.check(close_database, live_scope=scope)
 
     def test_it_blocks(self) -> None:
         """One that blocks the event loop is left behind, and ends when it is let go."""
@@ -51,7 +48,7 @@ class Shutdowns(NoLeaks):
         def close_database() -> None:
             freed.wait(6 * HANG)
 
-        self.check(make_lifespan_app(close_database))
+        self.check(close_database)
         freed.set()
 
     def test_in_a_process(self) -> None:
@@ -83,31 +80,27 @@ class Threads(NoLeaks):
         self.threads.append(thread)
         thread.start()
 
-    def run_with_warnings(self, *cases: Any) -> tuple[Outcome, list[str]]:
+    def run_warned(self, app: Any, test: Any = None, **members: Any) -> list[str]:
+        """The warnings of a class that passes, whose application is this one, or made by this function of its class."""
+        made = {"app": app} if isinstance(app, Routes) else {"create_app": classmethod(app)}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            outcome = run_case(*cases)
-        return outcome, [str(each.message) for each in caught if each.category is UnfinishedWorkWarning]
+            test = test or visit("/", status=200)
+            run_case(make_case(LiveServerTestCase, test=test, __module__=__name__, **made, **members)).assert_passed()
+        return [str(each.message) for each in caught if each.category is UnfinishedWorkWarning]
 
-    def make_case(self, **members: Any) -> type[Any]:
+    def test_of_a_request(self) -> None:
+        """One that a request has left running is named, with its stack; nobody waits for it."""
+
         def work(environ: Any, start: Any) -> Any:
             self.start_thread()
             return answer(start)
 
-        def test(case: Any) -> None:
-            case.assertEqual(200, case.live.get("/work").status_code)
-
-        return make_case(LiveServerTestCase, **{"app": Routes(work=work), "test": test, **members})
-
-    def test_of_a_request(self) -> None:
-        """One that a request has left running is named, with its stack; nobody waits for it."""
         for scope in ("class", "test", "module"):
             with self.subTest(scope=scope):
-                outcome, texts = self.run_with_warnings(self.make_case(live_scope=scope, __module__=__name__))
-                self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-                self.assertEqual(1, len(texts), texts)
+                (text,) = self.run_warned(Routes(index=work), live_scope=scope)
                 self.assertRegex(
-                    texts[0],
+                    text,
                     r"^<LiveServer stopped at http://127\.0\.0\.1:\d+> has stopped, and a thread goes on that came "
                     r"with its application: this process cannot end before\. "
                     r"End it in tearDownClass\(\), or make it a daemon: "
@@ -123,13 +116,10 @@ class Threads(NoLeaks):
             self.start_thread()
             return make_app()
 
-        case = self.make_case(create_app=classmethod(create_app), test=visit)
-        outcome, texts = self.run_with_warnings(case)
-        self.assertEqual({"run": 1}, outcome.summary, outcome.printed)
-        self.assertIn("2 threads go on that came with its application", texts[0])
+        self.assertIn("2 threads go on that came with its application", self.run_warned(create_app)[0])
         with warnings.catch_warnings():
             warnings.simplefilter("error", UnfinishedWorkWarning)
-            outcome = run_case(case)
+            outcome = run_case(make_case(LiveServerTestCase, create_app=classmethod(create_app), test=visit("/")))
         self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
 
     def test_others(self) -> None:
@@ -142,17 +132,11 @@ class Threads(NoLeaks):
         def create_app(cls: Any) -> Any:
             self.start_thread(daemon=True)
             executor.submit(int).result(HANG)
-            thread = threading.Thread(target=ending.wait, args=(HANG,))
-            self.threads.append(thread)
-            thread.start()
+            self.threads.append(threading.Thread(target=ending.wait, args=(HANG,)))
+            self.threads[-1].start()
             return make_app()
 
-        def test(case: Any) -> None:
-            visit(case)
-            ending.set()
-
-        outcome, texts = self.run_with_warnings(self.make_case(create_app=classmethod(create_app), test=test))
-        self.assertEqual(({"run": 1}, []), (outcome.summary, texts))
+        self.assertEqual([], self.run_warned(create_app, lambda case: ending.set()))
 
     def test_a_busy_executor(self) -> None:
         """An executor that still works is named."""
@@ -164,25 +148,18 @@ class Threads(NoLeaks):
             executor.submit(self.gate.wait, 6 * HANG)
             return make_app()
 
-        _, texts = self.run_with_warnings(self.make_case(create_app=classmethod(create_app), test=visit))
-        self.assertIn("make it a daemon: 'mailer_0', at\n", texts[0])
+        self.assertIn("make it a daemon: 'mailer_0', at\n", self.run_warned(create_app)[0])
 
 
 class AfterTheLastTest(NoLeaks):
     """Requests that begin when the last test is over."""
 
-    def check(self, **members: Any) -> None:
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=visit, **members))
-        self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
-        self.assertIn("RuntimeError: kaboom\n", outcome.report)
-        self.assertRegex(
-            outcome.report,
-            r"AssertionError: left over from \S+\.Case\.test_it: the application raised an error:\n"
-            r"  GET /boom: RuntimeError: kaboom$",
-        )
+    def run_class(self, **members: Any) -> Outcome:
+        members = {"app": make_app(), "test": visit("/", status=200), "__module__": __name__, **members}
+        return run_case(make_case(LiveServerTestCase, **members))
 
-    def test_in_tear_down_class(self) -> None:
-        """What the application raises in ``tearDownClass`` fails the class, whether that stops the servers or not."""
+    def test_an_error(self) -> None:
+        """It fails the class, in ``tearDownClass``, whether that stops the servers or not, and in a class clean-up."""
 
         def tear_down(cls: Any) -> None:
             requests.get(cls.live_url("/boom"), timeout=HANG)
@@ -191,9 +168,27 @@ class AfterTheLastTest(NoLeaks):
         def forget_super(cls: Any) -> None:
             requests.get(cls.live_url("/boom"), timeout=HANG)
 
-        self.check(tearDownClass=classmethod(tear_down))
-        self.check(tearDownClass=classmethod(forget_super))
-        self.check(tearDownClass=classmethod(tear_down), live_scope="module", __module__=__name__)
+        def set_up(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.addClassCleanup(lambda: requests.get(cls.live_url("/boom"), timeout=HANG))
+
+        clean_up = {"setUpClass": classmethod(set_up)}
+        for members in (
+            {"tearDownClass": classmethod(tear_down)},
+            {"tearDownClass": classmethod(forget_super)},
+            {"tearDownClass": classmethod(tear_down), "live_scope": "module"},
+            {**clean_up, "tearDownClass": classmethod(lambda cls: None)},
+        ):
+            with self.subTest(members):
+                outcome = self.run_class(**members)
+                self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
+                self.assertIn("RuntimeError: kaboom\n", outcome.report)
+                self.assertRegex(
+                    outcome.report,
+                    r"AssertionError: left over from \S+\.Case\.test_it: the application raised an error:\n"
+                    r"  GET /boom: RuntimeError: kaboom$",
+                )
+        self.assertIn("the servers of Case were stopped by its tearDownClass()", self.run_class(**clean_up).report)
 
     def test_in_flight(self) -> None:
         """So does what is raised while the server stops, of a request that began before."""
@@ -214,20 +209,7 @@ class AfterTheLastTest(NoLeaks):
             entered.wait(HANG)
             super(cls, cls).tearDownClass()
 
-        app = make_app(late=late)
-        outcome = run_case(make_case(LiveServerTestCase, app=app, test=visit, tearDownClass=classmethod(tear_down)))
+        outcome = self.run_class(app=make_app(late=late), tearDownClass=classmethod(tear_down))
         clients[0].join(HANG)
         self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
         self.assertIn("GET /late: RuntimeError: kaboom", outcome.report)
-
-    def test_in_a_clean_up(self) -> None:
-        """In a class clean-up the servers run only where no ``tearDownClass`` has stopped them."""
-
-        def set_up(cls: Any) -> None:
-            super(cls, cls).setUpClass()
-            cls.addClassCleanup(lambda: requests.get(cls.live_url("/boom"), timeout=HANG))
-
-        members = {"setUpClass": classmethod(set_up), "app": make_app(), "test": visit}
-        self.check(setUpClass=classmethod(set_up), tearDownClass=classmethod(lambda cls: None))
-        report = run_case(make_case(LiveServerTestCase, **members)).report
-        self.assertIn("the servers of Case were stopped by its tearDownClass()", report)

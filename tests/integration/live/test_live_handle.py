@@ -40,11 +40,6 @@ class TheHandle(NoClassLeaks, LiveServerTestCase):
         with self.assertRaisesRegex(AttributeError, r"^LiveServerHandle\.port can only be read$"):
             handle.port = 1
 
-    def test_the_old_names_are_gone(self) -> None:
-        """The class itself has no names for what the handle does."""
-        names = [name for name in dir(LiveServerTestCase) if name.startswith(("start_", "stop_", "restart_", "wait_"))]
-        self.assertEqual([], names)
-
     def test_restart(self) -> None:
         """``live_server.restart`` closes every connection and keeps the port."""
         url = self.live_url("/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.live import apart
-from tests.integration.running import make_case, run_case
+from tests.integration.running import run_case
 from tests.support import NoLeaks
 
 
@@ -55,20 +55,4 @@ class InAProcess(NoLeaks):
             "stub.on was asked for in the live server's own process, which knows only where stub is: "
             "create_app() can use url, ",
             report,
-        )
-
-    def test_class_that_cannot_be_imported(self) -> None:
-        """A class that no other process can find is refused, and the message says what can be found."""
-        case = make_case(apart.Failing, live_mode="process")
-        case.test_it = lambda self: None
-        report = run_case(case).report
-        self.assertIn("UsageError: a process of its own cannot get at ", report)
-        self.assertIn("Give a function or class at the top level of a module, or an import string", report)
-
-    def test_environment_in_a_thread(self) -> None:
-        """An environment is for a process."""
-        case = make_case(apart.Failing, live_mode="thread", live_env={"A": "b"}, test_it=lambda self: None)
-        self.assertIn(
-            "UsageError: env is {'A': 'b'}, but in mode='thread' the environment is this process's own",
-            run_case(case).report,
         )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import unittest
-import warnings
 from typing import Any
 from unittest import mock
 
@@ -63,63 +61,50 @@ class Urls(LiveServerTestCase):
         self.assertEqual(self.live_url("/a"), type(self).live_url("/a"))
 
 
-class TheSession(LiveServerTestCase):
+class TheSession(NoLeaks):
     """``live``."""
 
-    @classmethod
-    def create_app(cls) -> Any:
-        return _echo
-
-    def test_paths(self) -> None:
+    def test_paths_of_the_live_server(self) -> None:
         """A path is one on the live server, whatever it looks like; a whole URL is taken as it is."""
-        for path in ("/a", "/a?b=1", "//example.com/a", "/login?next=http://example.com/"):
-            with self.subTest(path=path):
-                self.assertEqual(path, self.live.get(path).text)
-        self.assertEqual("/a", self.live.get("a").text)
-        self.assertEqual("/a", self.live.get(self.live_url("/a")).text)
-
-    def test_one_for_a_test(self) -> None:
-        """A test has one session with requests' own methods, which keeps cookies and the connection."""
-        self.assertIs(self.live, self.live)
-        self.live.post("/a", json={"b": 1})
-        self.assertEqual(b"", self.live.head("/a").content)
-        first, second = self.live_server.journal.entries(self.live_server.journal.window)
-        self.assertEqual((first.connection_index, 1), (second.connection_index, second.exchange_index))
-
-    def test_surroundings(self) -> None:
-        """It takes nothing from the environment, and does not wait for ever."""
-        self.assertEqual((False, 30.0), (self.live.trust_env, self.live.timeout))
-
-
-class TheSessionsEnd(NoLeaks):
-    """When a test is over."""
-
-    def test_each_its_own(self) -> None:
-        """The session is closed after the test, also one that fails; the same test run again has one of its own."""
-        sessions: list[Any] = []
 
         def test(self: Any) -> None:
-            sessions.append(self.live)
-            self.live.get("/")
+            for path in ("/a", "/a?b=1", "//example.com/a", "/login?next=http://example.com/"):
+                self.assertEqual(path, self.live.get(path).text)
+            self.assertEqual("/a", self.live.get("a").text)
+            self.assertEqual("/a", self.live.get(self.live_url("/a")).text)
+
+        run_case(make_case(LiveServerTestCase, app=_echo, test=test)).assert_passed()
+
+    def test_one_for_a_test(self) -> None:
+        """A test has one session, which keeps the connection, waits a while and takes nothing from the environment."""
+
+        def test(self: Any) -> None:
+            self.assertIs(self.live, self.live)
+            self.live.post("/a", json={"b": 1})
+            self.assertEqual(b"", self.live.head("/a").content)
+            first, second = self.live_server.journal.entries(self.live_server.journal.window)
+            self.assertEqual((first.connection_index, 1), (second.connection_index, second.exchange_index))
+            self.assertEqual((False, 30.0), (self.live.trust_env, self.live.timeout))
+
+        run_case(make_case(LiveServerTestCase, app=_echo, test=test)).assert_passed()
+
+    def test_its_end(self) -> None:
+        """It is closed after its test, also one that fails, and after a clean-up that uses it for the first time."""
+        used: list[Any] = []
+
+        def test(self: Any) -> None:
+            used.append(self.live)
             self.fail("it does")
 
-        case = make_case(LiveServerTestCase, app=make_app(), test=test)
+        def test_clean_up(self: Any) -> None:
+            self.addCleanup(lambda: used.append(self.live))
+
+        case = make_case(LiveServerTestCase, app=make_app(), test=test, test_clean_up=test_clean_up)
         case.setUpClass()
         self.addCleanup(case.tearDownClass)
         again = case("test_it")
         with mock.patch.object(requests.Session, "close", autospec=True, side_effect=requests.Session.close) as close:
-            again.run(unittest.TestResult())
-            again.run(unittest.TestResult())
-        self.assertIsNot(sessions[0], sessions[1])
-        self.assertEqual(sessions, [call.args[0] for call in close.call_args_list])
-
-    def test_in_a_clean_up(self) -> None:
-        """A clean-up that uses it for the first time can, and it is closed after that."""
-
-        def test(self: Any) -> None:
-            self.addCleanup(lambda: self.live.get("/"))
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).assert_passed()
-            gc.collect()
+            for each in (again, again, case("test_clean_up")):
+                each.run(unittest.TestResult())
+        self.assertEqual(3, len({id(session) for session in used}))
+        self.assertEqual(used, [call.args[0] for call in close.call_args_list])

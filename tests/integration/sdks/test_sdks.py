@@ -28,49 +28,136 @@ class SDKTest(HTTPStubTestCase):
 
     maxDiff = None
 
-    def assert_report(self, script: Callable[[HTTPStub], Any], call: Callable[[HTTPStub], Any], *lines: str) -> None:
-        """Run ``call`` in a test of its own, whose report has these lines one after the other."""
+    def check(
+        self,
+        expect: Callable[[HTTPStub], Any],
+        call: Callable[[HTTPStub, str], Any],
+        sent: str,
+        returned: object,
+        mistaken: str,
+        *lines: str,
+    ) -> None:
+        """Send what is expected, and something else in a test of its own, whose report has these lines in a row."""
+        expect(self.stub)
+        self.assertEqual(returned, call(self.stub, sent))
 
         def test(case: Any) -> None:
-            script(case.stub)
-            # what an SDK makes of 501 is its own affair
-            with contextlib.suppress(Exception):
-                call(case.stub)
+            expect(case.stub)
+            with contextlib.suppress(Exception):  # what an SDK makes of 501 is its own affair
+                call(case.stub, mistaken)
 
         report = run_case(make_case(HTTPStubTestCase, test=test)).report
         self.assertIn("\n".join(lines), report)
         self.assertIn("was sent 1 request in this test", report)
 
 
-class StripeTest(SDKTest):
-    """stripe sends forms."""
+class EachTest(SDKTest):
+    """What is sent is what is expected, field by field; where it is not, the report names the nearest miss."""
 
-    def charge(self, stub: HTTPStub, amount: int) -> Any:
-        client = stripe.StripeClient(
-            "sk_test_1", base_addresses={"api": stub.url}, max_network_retries=0, http_client=stripe.RequestsClient()
+    def test_stripe(self) -> None:
+        """stripe sends forms, whose nested parameters are fields of theirs."""
+
+        def expect(stub: HTTPStub) -> None:
+            form = {"amount": "500", "currency": "eur", "metadata[order]": "7"}
+            charge = {"id": "ch_1", "object": "charge", "amount": 500}
+            stub.expect("POST", "/v1/charges", form=form, auth="sk_test_1").reply(json=charge)
+
+        def charge(stub: HTTPStub, amount: str) -> Any:
+            client = stripe.StripeClient(
+                "sk_test_1",
+                base_addresses={"api": stub.url},
+                max_network_retries=0,
+                http_client=stripe.RequestsClient(),
+            )
+            return client.v1.charges.create(params={"amount": amount, "currency": "eur", "metadata": {"order": "7"}}).id
+
+        ok = ("    ok   method POST", "    ok   path '/v1/charges'", "    ok   auth Bearer ***")
+        self.check(expect, charge, "500", "ch_1", "5", *ok, "    FAIL form at amount: wanted '500', got '5'")
+
+    def test_github(self) -> None:
+        """PyGithub sends JSON."""
+
+        def expect(stub: HTTPStub) -> None:
+            issue = {"number": 7, "title": "It burns", "url": f"{stub.url}/repos/ann/shop/issues/7"}
+            stub.expect("POST", "/repos/ann/shop/issues", json={"title": "It burns"}).reply(201, json=issue)
+
+        def open_issue(stub: HTTPStub, title: str) -> Any:
+            pauses = dict.fromkeys(("retry", "seconds_between_requests", "seconds_between_writes"))
+            client = github.Github(base_url=stub.url, auth=github.Auth.Token("t"), lazy=True, **pauses)
+            self.addCleanup(client.close)
+            return client.get_repo("ann/shop").create_issue(title=title).number
+
+        lines = (
+            "    ok   path '/repos/ann/shop/issues'",
+            "    FAIL json at $.title: wanted 'It burns', got 'It rains'",
         )
-        return client.v1.charges.create(params={"amount": amount, "currency": "eur", "metadata": {"order": "7"}})
+        self.check(expect, open_issue, "It burns", 7, "It rains", *lines)
 
-    def script(self, stub: HTTPStub) -> None:
-        form = {"amount": "500", "currency": "eur", "metadata[order]": "7"}
-        charge = {"id": "ch_1", "object": "charge", "amount": 500}
-        stub.expect("POST", "/v1/charges", form=form, auth="sk_test_1").reply(json=charge)
+    def test_slack(self) -> None:
+        """slack_sdk uses urllib."""
 
-    def test_a_charge(self) -> None:
-        """Its nested parameters are compared as the form that they are."""
-        self.script(self.stub)
-        self.assertEqual("ch_1", self.charge(self.stub, 500).id)
+        def expect(stub: HTTPStub) -> None:
+            posted = stub.expect("POST", "/api/chat.postMessage", json={"channel": "#shop", "text": "sold"})
+            posted.reply(json={"ok": True, "ts": "1.2"})
 
-    def test_another_amount(self) -> None:
-        """The report names the field."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.charge(stub, 5),
-            "    ok   method POST",
-            "    ok   path '/v1/charges'",
-            "    ok   auth Bearer ***",
-            "    FAIL form at amount: wanted '500', got '5'",
-        )
+        def post(stub: HTTPStub, text: str) -> Any:
+            client = slack_sdk.WebClient(token="xoxb-1", base_url=f"{stub.url}/api/", retry_handlers=[])
+            return client.chat_postMessage(channel="#shop", text=text)["ts"]
+
+        self.check(expect, post, "sold", "1.2", "lost", "    FAIL json at $.text: wanted 'sold', got 'lost'")
+
+    def test_vault(self) -> None:
+        """hvac uses the method LIST."""
+
+        def expect(stub: HTTPStub) -> None:
+            listed = stub.expect("LIST", "/v1/secret/metadata/shop", headers={"X-Vault-Token": "t"})
+            listed.reply(json={"data": {"keys": ["db", "mail"]}})
+
+        def list_secrets(stub: HTTPStub, path: str) -> Any:
+            client = hvac.Client(url=stub.url, token="t")
+            self.addCleanup(client.adapter.close)
+            return client.secrets.kv.v2.list_secrets(path=path)["data"]["keys"]
+
+        miss = "    FAIL path: wanted '/v1/secret/metadata/shop', got '/v1/secret/metadata/shops'"
+        self.check(expect, list_secrets, "shop", ["db", "mail"], "shops", "    ok   method LIST", miss)
+
+    def test_elasticsearch(self) -> None:
+        """elasticsearch has a content type of its own, and looks for a header of its server."""
+
+        def expect(stub: HTTPStub) -> None:
+            stored = stub.expect("PUT", "/notes/_doc/1", json={"title": "Tea"})
+            stored.reply(201, json={"result": "created"}, headers={"X-Elastic-Product": "Elasticsearch"})
+
+        def index(stub: HTTPStub, title: str) -> Any:
+            client = elasticsearch.Elasticsearch(stub.url, max_retries=0)
+            self.addCleanup(client.close)
+            return client.index(index="notes", id="1", document={"title": title})["result"]
+
+        self.check(expect, index, "Tea", "created", "Coffee", "    FAIL json at $.title: wanted 'Tea', got 'Coffee'")
+
+    def test_sentry(self) -> None:
+        """sentry-sdk sends compressed envelopes from a thread of its own; criteria and report have their text."""
+        sent: list[Any] = []
+
+        def expect(stub: HTTPStub) -> None:
+            text = re.compile('.*"message":"It burns".*', re.DOTALL)
+            sent.append(stub.expect("POST", "/api/1/envelope/", text=text).reply(json={"id": "1"}))
+
+        def capture(stub: HTTPStub, message: str) -> None:
+            client = sentry_sdk.Client(
+                dsn=f"http://key@{stub.host}:{stub.port}/1",
+                default_integrations=False,
+                auto_enabling_integrations=False,
+                send_client_reports=False,
+            )
+            client.capture_event({"message": message})
+            client.close(timeout=5)
+
+        miss = """    FAIL text: wanted re.compile('.*"message":"It burns".*', re.DOTALL), got '{"""
+        self.check(expect, capture, "It burns", None, "It rains", "    ok   path '/api/1/envelope/'", miss)
+        (request,) = sent[0].requests
+        self.assertIn(request.headers["Content-Encoding"], ("gzip", "br"))
+        self.assertNotIn(b"It burns", request.body)
 
 
 class BotoTest(SDKTest):
@@ -117,98 +204,29 @@ class BotoTest(SDKTest):
         self.assertIn(bytes(size // 8), parts[0].requests[0].body)
         self.assertIn(b"end", parts[1].requests[0].body)
 
-    def script(self, stub: HTTPStub) -> None:
-        digest = hashlib.md5(b"hello").hexdigest()
-        stub.expect(
-            "POST",
-            "/",
-            headers={"X-Amz-Target": "AmazonSQS.SendMessage"},
-            json={"QueueUrl": f"{stub.url}/1/mail", "MessageBody": "hello"},
-        ).reply(json={"MessageId": "m1", "MD5OfMessageBody": digest}, content_type="application/x-amz-json-1.0")
-
-    def send(self, stub: HTTPStub, text: str) -> Any:
-        return self.client("sqs", stub).send_message(QueueUrl=f"{stub.url}/1/mail", MessageBody=text)
-
     def test_a_message(self) -> None:
-        """SQS gets its JSON."""
-        self.script(self.stub)
-        self.assertEqual("m1", self.send(self.stub, "hello")["MessageId"])
+        """SQS gets its JSON; the report names what differs in it."""
 
-    def test_another_message(self) -> None:
-        """The report names what differs in the JSON."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.send(stub, "bye"),
+        def expect(stub: HTTPStub) -> None:
+            stub.expect(
+                "POST",
+                "/",
+                headers={"X-Amz-Target": "AmazonSQS.SendMessage"},
+                json={"QueueUrl": f"{stub.url}/1/mail", "MessageBody": "hello"},
+            ).reply(
+                json={"MessageId": "m1", "MD5OfMessageBody": hashlib.md5(b"hello").hexdigest()},
+                content_type="application/x-amz-json-1.0",
+            )
+
+        def send(stub: HTTPStub, text: str) -> Any:
+            client = self.client("sqs", stub)
+            return client.send_message(QueueUrl=f"{stub.url}/1/mail", MessageBody=text)["MessageId"]
+
+        lines = (
             "    ok   headers {'X-Amz-Target': 'AmazonSQS.SendMessage'}",
             "    FAIL json at $.MessageBody: wanted 'hello', got 'bye'",
         )
-
-    def test_another_key(self) -> None:
-        """The report names the path of the object."""
-        self.assert_report(
-            lambda stub: stub.expect("PUT", "/shop/a.txt").reply(),
-            lambda stub: self.client("s3", stub).put_object(Bucket="shop", Key="b.txt", Body=b"x"),
-            "    FAIL path: wanted '/shop/a.txt', got '/shop/b.txt'",
-        )
-
-
-class GitHubTest(SDKTest):
-    """PyGithub sends JSON."""
-
-    def open_issue(self, stub: HTTPStub, title: str) -> Any:
-        client = github.Github(
-            base_url=stub.url,
-            auth=github.Auth.Token("t"),
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-            lazy=True,
-        )
-        self.addCleanup(client.close)
-        return client.get_repo("ann/shop").create_issue(title=title)
-
-    def script(self, stub: HTTPStub) -> None:
-        issue = {"number": 7, "title": "It burns", "url": f"{stub.url}/repos/ann/shop/issues/7"}
-        stub.expect("POST", "/repos/ann/shop/issues", json={"title": "It burns"}).reply(201, json=issue)
-
-    def test_an_issue(self) -> None:
-        """It is opened."""
-        self.script(self.stub)
-        self.assertEqual(7, self.open_issue(self.stub, "It burns").number)
-
-    def test_another_title(self) -> None:
-        """The report names what differs in the JSON."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.open_issue(stub, "It rains"),
-            "    ok   path '/repos/ann/shop/issues'",
-            "    FAIL json at $.title: wanted 'It burns', got 'It rains'",
-        )
-
-
-class SlackTest(SDKTest):
-    """slack_sdk uses urllib."""
-
-    def post(self, stub: HTTPStub, text: str) -> Any:
-        client = slack_sdk.WebClient(token="xoxb-1", base_url=f"{stub.url}/api/", retry_handlers=[])
-        return client.chat_postMessage(channel="#shop", text=text)
-
-    def script(self, stub: HTTPStub) -> None:
-        posted = {"ok": True, "ts": "1.2"}
-        stub.expect("POST", "/api/chat.postMessage", json={"channel": "#shop", "text": "sold"}).reply(json=posted)
-
-    def test_a_message(self) -> None:
-        """It is posted."""
-        self.script(self.stub)
-        self.assertEqual("1.2", self.post(self.stub, "sold")["ts"])
-
-    def test_another_message(self) -> None:
-        """The report names what differs in the JSON."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.post(stub, "lost"),
-            "    FAIL json at $.text: wanted 'sold', got 'lost'",
-        )
+        self.check(expect, send, "hello", "m1", "bye", *lines)
 
 
 class OpenAITest(SDKTest):
@@ -242,98 +260,13 @@ class OpenAITest(SDKTest):
             with self.subTest(status=status), self.assertRaises(error):
                 client.chat.completions.create(model="m", messages=self.MESSAGES)
 
-    def test_another_model(self) -> None:
-        """The report names it, and the SDK does not retry what nothing answers."""
-        self.assert_report(
-            lambda stub: stub.expect("POST", "/v1/chat/completions", json=INCLUDING({"model": "large"})).reply(),
-            lambda stub: self.client(stub).chat.completions.create(model="small", messages=self.MESSAGES),
-            "    FAIL json at $.model: wanted 'large', got 'small'",
-        )
+    def test_a_model(self) -> None:
+        """The report names another model, and the SDK does not retry what nothing answers."""
 
+        def expect(stub: HTTPStub) -> None:
+            stub.expect("POST", "/v1/chat/completions", json=INCLUDING({"model": "large"})).reply(json={"id": "c"})
 
-class VaultTest(SDKTest):
-    """hvac uses the method LIST."""
+        def ask(stub: HTTPStub, model: str) -> Any:
+            return self.client(stub).chat.completions.create(model=model, messages=self.MESSAGES).id
 
-    def list_secrets(self, stub: HTTPStub, path: str) -> Any:
-        client = hvac.Client(url=stub.url, token="t")
-        self.addCleanup(client.adapter.close)
-        return client.secrets.kv.v2.list_secrets(path=path)
-
-    def script(self, stub: HTTPStub) -> None:
-        found = {"data": {"keys": ["db", "mail"]}}
-        stub.expect("LIST", "/v1/secret/metadata/shop", headers={"X-Vault-Token": "t"}).reply(json=found)
-
-    def test_a_list(self) -> None:
-        """It is answered."""
-        self.script(self.stub)
-        self.assertEqual(["db", "mail"], self.list_secrets(self.stub, "shop")["data"]["keys"])
-
-    def test_another_path(self) -> None:
-        """The report names it."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.list_secrets(stub, "shops"),
-            "    ok   method LIST",
-            "    FAIL path: wanted '/v1/secret/metadata/shop', got '/v1/secret/metadata/shops'",
-        )
-
-
-class ElasticsearchTest(SDKTest):
-    """elasticsearch has a content type of its own, and looks for a header of its server."""
-
-    def index(self, stub: HTTPStub, title: str) -> Any:
-        client = elasticsearch.Elasticsearch(stub.url, max_retries=0)
-        self.addCleanup(client.close)
-        return client.index(index="notes", id="1", document={"title": title})
-
-    def script(self, stub: HTTPStub) -> None:
-        stored = stub.expect("PUT", "/notes/_doc/1", json={"title": "Tea"})
-        stored.reply(201, json={"result": "created"}, headers={"X-Elastic-Product": "Elasticsearch"})
-
-    def test_a_document(self) -> None:
-        """It is stored."""
-        self.script(self.stub)
-        self.assertEqual("created", self.index(self.stub, "Tea")["result"])
-
-    def test_another_document(self) -> None:
-        """The report names what differs in the JSON."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.index(stub, "Coffee"),
-            "    FAIL json at $.title: wanted 'Tea', got 'Coffee'",
-        )
-
-
-class SentryTest(SDKTest):
-    """sentry-sdk sends compressed envelopes from a thread of its own."""
-
-    def script(self, stub: HTTPStub) -> Any:
-        text = re.compile('.*"message":"It burns".*', re.DOTALL)
-        return stub.expect("POST", "/api/1/envelope/", text=text).reply(json={"id": "1"})
-
-    def capture(self, stub: HTTPStub, message: str) -> None:
-        client = sentry_sdk.Client(
-            dsn=f"http://key@{stub.host}:{stub.port}/1",
-            default_integrations=False,
-            auto_enabling_integrations=False,
-            send_client_reports=False,
-        )
-        client.capture_event({"message": message})
-        client.close(timeout=5)
-
-    def test_an_event(self) -> None:
-        """Its envelope is decompressed for the criteria."""
-        envelope = self.script(self.stub)
-        self.capture(self.stub, "It burns")
-        (request,) = envelope.requests
-        self.assertIn(request.headers["Content-Encoding"], ("gzip", "br"))
-        self.assertNotIn(b"It burns", request.body)
-
-    def test_another_event(self) -> None:
-        """The report shows the text that was sent, not its compressed octets."""
-        self.assert_report(
-            self.script,
-            lambda stub: self.capture(stub, "It rains"),
-            "    ok   path '/api/1/envelope/'",
-            """    FAIL text: wanted re.compile('.*"message":"It burns".*', re.DOTALL), got '{""",
-        )
+        self.check(expect, ask, "large", "c", "small", "    FAIL json at $.model: wanted 'large', got 'small'")
