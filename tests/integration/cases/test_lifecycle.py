@@ -20,9 +20,9 @@ from liveserver_testcase import (
     SMTPTestCase,
 )
 from tests.integration.apps import Routes, answer, make_app
-from tests.integration.cases.toys import Toy, make_toys
+from tests.integration.cases.toys import Toy, make_toys, nothing
 from tests.integration.running import is_refused, make_case, run_case, run_suite
-from tests.support import NoLeaks
+from tests.support import HANG, NoLeaks
 
 
 class Broken(NoLeaks):
@@ -30,31 +30,22 @@ class Broken(NoLeaks):
 
     def test_set_up_class_that_ends_early(self) -> None:
         """A setUpClass that raises, or skips its class, after super() leaves no server running."""
-        for error, summary in (
-            (ValueError("of setUpClass"), {"run": 0, "errors": 1}),
-            (unittest.SkipTest("not here"), {"run": 0, "skipped": 1}),
-        ):
+        for error, kind in ((ValueError("of setUpClass"), "errors"), (unittest.SkipTest("not here"), "skipped")):
             urls: list[str] = []
 
-            class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
-                app = make_app()
+            def set_up(cls: Any, urls: list[str] = urls, error: Exception = error) -> None:
+                super(cls, cls).setUpClass()
+                urls.extend([cls.live_url(), cls.stub.url, cls.smtp.url])
+                raise error
 
-                @classmethod
-                def setUpClass(cls, urls: list[str] = urls, error: Exception = error) -> None:
-                    super().setUpClass()
-                    urls.extend([cls.live_url(), cls.stub.url, cls.smtp.url])
-                    raise error
-
-                def test_it(self) -> None:
-                    pass
-
+            members = {"app": make_app(), "setUpClass": classmethod(set_up), "test": nothing}
             with self.subTest(error=error):
-                self.assertEqual(summary, run_case(Case).summary)
+                outcome = run_case(make_case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase, **members))
+                self.assertEqual({"run": 0, kind: 1}, outcome.summary)
                 self.assertEqual([True] * 3, [is_refused(url) for url in urls])
 
     def test_error_while_taking_back(self) -> None:
         """Where a start fails and a stop, too, the error of the start is raised and says the other."""
-
         errors = {"start": ValueError("cannot start"), "stop": OSError("cannot stop")}
         report = run_case(make_toys(lambda: Toy(**errors))).report
         self.assertIn("ValueError: cannot start\n\nstop() of the server 'toy' raised OSError: cannot stop", report)
@@ -80,95 +71,66 @@ class Families(NoLeaks):
         self.assertNotEqual(Parent.live_url(), Child.live_url())
         Child.tearDownClass()
         Child.doClassCleanups()
-        self.assertEqual("fine", requests.get(Parent.live_url("/"), timeout=10).text)
+        self.assertEqual("fine", requests.get(Parent.live_url("/"), timeout=HANG).text)
         Parent.tearDownClass()
 
-    def test_diamond(self) -> None:
-        """A server that is inherited twice is started once."""
-        started = []
+    def test_started_once(self) -> None:
+        """A server that is inherited twice is started once, also if setUpClass calls those of its bases by name."""
+        heard: list[str] = []
 
-        class Top(LiveServerTestCase):
+        class Top(LiveServerTestCase, HTTPStubTestCase):
             @classmethod
             def create_app(cls) -> Routes:
-                started.append(cls.__name__)
+                heard.append(cls.__name__)
                 return make_app()
-
-        class Left(Top):
-            pass
-
-        class Right(Top):
-            pass
-
-        class Bottom(Left, Right):
-            def test_it(self) -> None:
-                self.live.get("/")
-
-        self.assertEqual({"run": 1}, run_case(Bottom).summary)
-        self.assertEqual(["Bottom"], started)
-
-    def test_set_up_class_by_two_ways(self) -> None:
-        """A setUpClass that calls both of its bases' by name starts the servers once."""
-
-        class Case(LiveServerTestCase, HTTPStubTestCase):
-            app = make_app()
 
             @classmethod
             def setUpClass(cls) -> None:
                 super().setUpClass()
-                cls.first = cls.live_url()
+                heard.append(cls.live_url())
                 super(LiveServerTestCase, cls).setUpClass()
 
-            def test_it(self) -> None:
-                self.assertEqual(self.first, self.live_url())
+            def visit(self) -> None:
+                self.assertEqual(heard[-1], self.live_url())
+                self.live.get("/")
 
-        self.assertEqual({"run": 1}, run_case(Case).summary)
+        left, right = type("Left", (Top,), {}), type("Right", (Top,), {})
+        run_case(type("Bottom", (left, right), {"test_it": Top.visit})).assert_passed()
+        self.assertEqual("Bottom", heard[0])
+        self.assertEqual(2, len(heard))
 
     def test_interleaved_in_a_suite(self) -> None:
         """A class whose tests are not in one piece starts again."""
-        ports: list[str] = []
-
-        class One(LiveServerTestCase):
-            app = make_app()
-
-            def test_it(self) -> None:
-                self.live.get("/")
-                ports.append(type(self).__name__)
-
-        class Other(One):
-            pass
-
-        outcome = run_suite(One("test_it"), Other("test_it"), One("test_it"))
-        self.assertEqual({"run": 3}, outcome.summary)
-        self.assertEqual(["One", "Other", "One"], ports)
-
-
-class Order(unittest.TestCase):
-    """Servers that need each other."""
+        heard: list[str] = []
+        one, other = make_toys(lambda: Toy("one", heard)), make_toys(lambda: Toy("other", heard))
+        self.assertEqual({"run": 3}, run_suite(one("test_it"), other("test_it"), one("test_it")).summary)
+        self.assertEqual([f"{do} {name}" for name in ("one", "other", "one") for do in ("start", "stop")], heard)
 
     def test_settle_begins_with_the_callers(self) -> None:
         """A request that the application still makes to the stub is waited for, and counts."""
 
         class Case(LiveServerTestCase, HTTPStubTestCase):
+            client_is_gone = threading.Event()
+
             @classmethod
             def create_app(cls) -> Routes:
                 def later(environ: Any, start: Any) -> Any:
                     answer(start)
                     yield b"fi"
-                    cls.client_is_gone.wait(10)
-                    requests.post(cls.stub.url_for("/pay"), timeout=10)
+                    cls.client_is_gone.wait(HANG)
+                    requests.post(cls.stub.url_for("/pay"), timeout=HANG)
                     yield b"ne"
 
                 return Routes(later=later)
 
             def test_it(self) -> None:
-                type(self).client_is_gone = threading.Event()
                 self.stub.expect("POST", "/pay").reply(201)
                 answer = self.live.get("/later", stream=True)
                 self.assertEqual(b"fi", answer.raw.read(2))
                 self.addCleanup(answer.close)
                 self.addCleanup(self.client_is_gone.set)
 
-        self.assertEqual({"run": 1}, run_case(Case).summary)
+        run_case(Case).assert_passed()
 
 
 class Ends(NoLeaks):

@@ -46,13 +46,11 @@ class AnEchoTest(NoLeaks, EchoTestCase):
     """Tests of the mixin above, as its author would write them."""
 
     def test_it_answers(self) -> None:
-        """The server runs when the test does."""
+        """The server runs when the test does, and is the one of its class."""
         with socket.create_connection(self.echo.address) as client:
             client.sendall(b"hello")
             self.assertEqual(b"hello", client.recv(100))
 
-    def test_it_is_the_classs(self) -> None:
-        """The test and its class reach the same server."""
         self.assertIs(self.echo, type(self).echo)
 
 
@@ -97,20 +95,8 @@ class TheSeam(unittest.TestCase):
             heard.append("test")
 
         run_case(make_toys(ToyPart("toy", heard), test=test))
-        self.assertEqual(
-            [
-                "start toy",
-                "begin toy made.Case.test_it",
-                "test",
-                "clean up",
-                "settle toy",
-                "problems toy",
-                "late_problems toy",
-                "stop toy",
-                "late_problems toy",
-            ],
-            heard,
-        )
+        told = ["start toy", "begin toy made.Case.test_it", "test", "clean up", "settle toy", "problems toy"]
+        self.assertEqual([*told, "late_problems toy", "stop toy", "late_problems toy"], heard)
 
     def test_order(self) -> None:
         """Servers start by their order, settle and stop in reverse; equal ones in the order of the list."""
@@ -166,29 +152,22 @@ class TheSeam(unittest.TestCase):
         self.assertIn("AssertionError: left over", outcome.printed)
 
     def test_errors_of_the_hooks(self) -> None:
-        """What begin() or settle() raises is an error of the test, which runs all the same."""
+        """What a hook raises is an error of the test, which runs all the same, and hides no other problem."""
+
+        def fail(self: Any, *arguments: Any) -> list[Problem]:
+            if "stop toy" not in self.heard:
+                raise ValueError("oh")
+            return []
+
         for hook in ("begin", "settle", "problems", "late_problems"):
             with self.subTest(hook=hook):
                 reached: list[str] = []
-
-                def fail(self: Any, *arguments: Any) -> list[Problem]:
-                    if "stop toy" not in self.heard:
-                        raise ValueError("oh")
-                    return []
-
                 part = type("Part", (ToyPart,), {hook: fail})("toy", [])
                 outcome = run_case(make_toys(part, test=lambda self, reached=reached: reached.append("test")))
                 self.assertEqual(({"run": 1, "errors": 1}, ["test"]), (outcome.summary, reached))
                 self.assertIn(f"{hook}() of the server 'toy' raised ValueError: oh", outcome.report)
-
-    def test_errors_of_one_and_problems_of_another(self) -> None:
-        """A server that cannot be asked hides nothing of what another one says."""
-
-        class Failing(ToyPart):
-            def problems(self) -> list[Problem]:
-                raise ValueError("oh")
-
-        outcome = run_case(make_toys(Failing("a", []), BrokenToy("b", [])))
+        failing = type("Part", (ToyPart,), {"problems": fail})("a", [])
+        outcome = run_case(make_toys(failing, BrokenToy("b", [])))
         self.assertEqual({"run": 1, "failures": 1}, outcome.summary)
         wanted = "AssertionError: the toy is broken\n\nproblems() of the server 'a' raised ValueError: oh"
         self.assertTrue(outcome.report.endswith(wanted), outcome.report)

@@ -23,7 +23,7 @@ from liveserver_testcase.cases.live_debug import LogCapture
 from liveserver_testcase.core.proxies import bypass_proxies, exempt_host, restore_proxies
 from tests.integration.apps import Routes, answer, make_app
 from tests.integration.running import make_case, run_case
-from tests.support import NoLeaks
+from tests.support import HANG, NoLeaks
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 BOTH = {case for name in NAMES for case in (name, name.upper())}
@@ -38,7 +38,7 @@ def environ(**variables: str) -> Any:
 
 def get_with_urllib(url: str) -> str:
     """Get with an opener that looks at the environment now, which the shared one has done long ago."""
-    with urllib.request.build_opener().open(url, timeout=10) as response:
+    with urllib.request.build_opener().open(url, timeout=HANG) as response:
         return str(response.read().decode())
 
 
@@ -46,11 +46,11 @@ def get_with_httpx(url: str) -> str:
     """Get with httpx."""
     import httpx
 
-    return httpx.get(url, timeout=10).text
+    return httpx.get(url, timeout=HANG).text
 
 
 CLIENTS: dict[str, Callable[[str], str]] = {
-    "requests": lambda url: requests.get(url, timeout=10).text,
+    "requests": lambda url: requests.get(url, timeout=HANG).text,
     "urllib": get_with_urllib,
 }
 if importlib.util.find_spec("httpx"):
@@ -74,70 +74,56 @@ class ARecordingProxy(NoLeaks):
         patch.start()
         self.addCleanup(patch.stop)
 
-    def test_it_is_used(self) -> None:
-        """Every client uses it for others."""
+    def test_who_is_reached(self) -> None:
+        """With any client a test reaches the live server, and the application the stub; others by the proxy."""
+
+        class Case(LiveServerTestCase, HTTPStubTestCase):
+            @classmethod
+            def create_app(cls) -> Routes:
+                def make_route(get: Callable[[str], str]) -> Any:
+                    return lambda environ, start: answer(start, get(cls.stub.url_for("/pay")))
+
+                return make_app(**{name: make_route(get) for name, get in CLIENTS.items()})
+
+            def test_it(self) -> None:
+                self.stub.on("GET", "/pay").reply(text="paid")
+                for name, get in CLIENTS.items():
+                    self.assertEqual(["fine", "paid"], [get(self.live_url("/")), get(self.live_url(f"/{name}"))], name)
+                    self.assertEqual("paid", self.live.get(f"/{name}").text)
+
+        run_case(Case).assert_passed()
+        self.assertEqual([], self.asked)
         for name, get in CLIENTS.items():
             with self.subTest(client=name):
                 self.assertEqual("from the proxy", get("http://shop.example/"))
 
-    def test_from_the_test(self) -> None:
-        """A test reaches the live server with any client."""
-        for name, get in CLIENTS.items():
-            with self.subTest(client=name):
+    def visit(self, **members: Any) -> None:
+        """Run a class whose test asks with requests, which looks at the variables."""
 
-                def test(self: Any, get: Callable[[str], str] = get) -> None:
-                    self.assertEqual("fine", get(self.live_url("/")))
-                    self.assertEqual("fine", self.live.get("/").text)
+        def test(case: Any) -> None:
+            case.assertEqual("fine", requests.get(case.live_url("/"), timeout=HANG).text)
 
-                self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
-        self.assertEqual([], self.asked)
-
-    def test_from_the_application(self) -> None:
-        """The application reaches the stub with any client, also one that it makes beforehand."""
-        for name, get in CLIENTS.items():
-            with self.subTest(client=name):
-
-                class Case(LiveServerTestCase, HTTPStubTestCase):
-                    @classmethod
-                    def create_app(cls, get: Callable[[str], str] = get) -> Routes:
-                        return Routes(pay=lambda environ, start: answer(start, get(cls.stub.url_for("/pay"))))
-
-                    def test_it(self) -> None:
-                        self.stub.expect("GET", "/pay").reply(text="paid")
-                        self.assertEqual("paid", self.live.get("/pay").text)
-
-                self.assertEqual({"run": 1}, run_case(Case).summary)
+        run_case(make_case(LiveServerTestCase, app=make_app(), test=test, **members)).assert_passed()
         self.assertEqual([], self.asked)
 
     def test_at_another_address(self) -> None:
         """A server that listens on another address of this machine is reached, too."""
-
-        def test(self: Any) -> None:
-            self.assertEqual("fine", requests.get(self.live_url("/"), timeout=10).text)
-
-        case = make_case(LiveServerTestCase, app=make_app(), live_host="127.0.0.2", test=test)
         try:
             with socket.create_server(("127.0.0.2", 0)):
                 pass
         except OSError:
             self.skipTest("127.0.0.2 is no address of this machine")
-        self.assertEqual({"run": 1}, run_case(case).summary)
-        self.assertEqual([], self.asked)
+        self.visit(live_host="127.0.0.2")
 
     def test_restored(self) -> None:
         """When the class is over, or could not start, the environment is what it was, to the letter."""
-        for members in ({"app": make_app()}, {}):
-            before = dict(os.environ)
+        before = dict(os.environ)
+        for members in ({"app": make_app()}, {}, {"live_start_timeout": "soon"}):
             run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=lambda self: None, **members))
             self.assertEqual(before, dict(os.environ))
         with mock.patch.dict(os.environ, LIVESERVER_PAUSE_ON_FAILURE="flase"):
             run_case(make_case(HTTPStubTestCase, test=lambda self: None))
-
-        def test(self: Any) -> None:
-            self.assertEqual("fine", requests.get(self.live_url("/"), timeout=10).text)
-
-        self.assertEqual({"run": 1}, run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).summary)
-        self.assertEqual([], self.asked, "what failed at once has taken back what it had not begun")
+        self.visit()  # what failed at once has taken back what it had not begun
 
 
 class TheVariables(unittest.TestCase):
@@ -171,35 +157,21 @@ class TheVariables(unittest.TestCase):
             with self.subTest(variables):
                 self.assertEqual(wanted, self.during(**variables))
 
-    def test_nested(self) -> None:
-        """The last of several users restores them."""
-        with environ(http_proxy="http://p"):
-            bypass_proxies()
-            bypass_proxies()
-            restore_proxies()
-            self.assertEqual(LOOPBACK, os.environ["no_proxy"])
-            restore_proxies()
-            self.assertNotIn("no_proxy", os.environ)
-
-    def test_changed_since(self) -> None:
-        """What somebody has set in the meantime stays."""
-        with environ(http_proxy="http://p"):
-            bypass_proxies()
-            os.environ["no_proxy"] = "mine"
-            restore_proxies()
-            self.assertEqual("mine", os.environ["no_proxy"])
-            self.assertNotIn("NO_PROXY", os.environ)
-
-    def test_another_host(self) -> None:
-        """A host can be added while they are changed, and only then."""
+    def test_steps(self) -> None:
+        """The last of several users restores them; meanwhile a host can be added, and what somebody has set stays."""
         with environ(http_proxy="http://p"):
             exempt_host("before")
             self.assertNotIn("no_proxy", os.environ)
             bypass_proxies()
+            bypass_proxies()
+            restore_proxies()
+            self.assertEqual(LOOPBACK, os.environ["no_proxy"])
             exempt_host("example")
             exempt_host(None)
             self.assertEqual(f"{LOOPBACK},example", os.environ["NO_PROXY"])
+            os.environ["no_proxy"] = "mine"
             restore_proxies()
+            self.assertEqual("mine", os.environ["no_proxy"])
             self.assertNotIn("NO_PROXY", os.environ)
 
 

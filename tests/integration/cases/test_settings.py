@@ -10,6 +10,7 @@ from unittest import mock
 
 from liveserver_testcase import HTTPStub, HTTPStubTestCase, LiveServerTestCase, ServerTestCase, SMTPTestCase, UsageError
 from tests.integration.apps import make_app
+from tests.integration.cases.toys import nothing
 from tests.integration.running import make_case, run_case
 from tests.support import NoLeaks
 
@@ -46,7 +47,7 @@ class Spelling(NoLeaks):
             "stub_answer": b"",
             "lives": 9,
         }
-        case = make_case(LiveServerTestCase, app=make_app(), test=lambda self: None, **own)
+        case = make_case(LiveServerTestCase, app=make_app(), test=nothing, **own)
         self.assertEqual({"run": 1}, run_case(case).summary)
 
     def test_on_a_test(self) -> None:
@@ -101,39 +102,24 @@ class Kinds(unittest.TestCase):
         with self.assertRaisesRegex(UsageError, r"^Settings.word is 'attribute'; wanted one of 'a', 'b'$"):
             Settings.setting("word", "WORD", str, ("a", "b"))
 
-    def test_nonsense_in_a_variable(self) -> None:
-        """A value that cannot be is refused, with the name of the variable."""
-        whole = "wanted a whole number, 0 or more"
-        seconds = "wanted a number of seconds, 0 or more"
-        for name, kind, text, wanted in (
-            ("COUNT", int, "many", whole),
-            ("COUNT", int, "1.5", whole),
-            ("COUNT", int, "-1", whole),
-            ("SECONDS", float, "soon", seconds),
-            ("SECONDS", float, "-1", seconds),
-            ("SECONDS", float, "nan", seconds),
-            ("SECONDS", float, "inf", seconds),
+    def test_nonsense(self) -> None:
+        """A value that cannot be is refused, with the name of its variable, or of its attribute."""
+        whole, seconds = "wanted a whole number, 0 or more", "wanted a number of seconds, 0 or more"
+        for name, kind, values, wanted in (
+            ("COUNT", int, ("many", "1.5", "-1"), whole),
+            ("SECONDS", float, ("soon", "-1", "nan", "inf"), seconds),
+            ("count", int, ("8000", True, None), whole),
+            ("seconds", float, ("1", float("inf")), seconds),
+            ("word", str, (8,), "wanted text"),
         ):
-            with self.subTest(text=text, kind=kind), environ(**{name: text}):
-                with self.assertRaises(UsageError) as caught:
-                    Settings.setting(name.lower(), name, kind)
-                self.assertEqual(f"the environment variable {name} is {text!r}; {wanted}", str(caught.exception))
-
-    def test_nonsense_in_an_attribute(self) -> None:
-        """So is an attribute, with its class."""
-        for name, kind, value, wanted in (
-            ("count", int, "8000", "wanted a whole number, 0 or more"),
-            ("count", int, True, "wanted a whole number, 0 or more"),
-            ("count", int, None, "wanted a whole number, 0 or more"),
-            ("seconds", float, "1", "wanted a number of seconds, 0 or more"),
-            ("seconds", float, float("inf"), "wanted a number of seconds, 0 or more"),
-            ("word", str, 8, "wanted text"),
-        ):
-            with self.subTest(name=name, value=value):
-                case = type("Case", (Settings,), {name: value})
-                with self.assertRaises(UsageError) as caught:
-                    case.setting(name, "NO_SUCH_VARIABLE", kind)
-                self.assertEqual(f"Case.{name} is {value!r}; {wanted}", str(caught.exception))
+            for value in values:
+                is_variable = name.isupper()
+                where = f"the environment variable {name}" if is_variable else f"Case.{name}"
+                with self.subTest(where, value=value), environ(**({name: value} if is_variable else {})):
+                    case = type("Case", (Settings,), {} if is_variable else {name: value})
+                    with self.assertRaises(UsageError) as caught:
+                        case.setting(name.lower(), name if is_variable else "NO_SUCH_VARIABLE", kind)
+                    self.assertEqual(f"{where} is {value!r}; {wanted}", str(caught.exception))
 
 
 class OfTheMixins(NoLeaks):
@@ -159,28 +145,24 @@ class OfTheMixins(NoLeaks):
                     self.assertEqual((3.0, 0.5), (server.start_timeout, server.stop_timeout))
 
     def test_nonsense(self) -> None:
-        """A value that cannot be is one clear error in setUpClass."""
-        for name in ("PORT", "START_TIMEOUT", "STOP_TIMEOUT", "PENDING_TIMEOUT"):
-            with self.subTest(name=name), environ(**{f"LIVESERVER_{name}": "soon"}):
-                outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: None))
+        """A value that cannot be, such as a misspelt word for a switch, is one clear error in setUpClass."""
+        for name, value, wanted in (
+            *((name, "soon", "") for name in ("PORT", "START_TIMEOUT", "STOP_TIMEOUT", "PENDING_TIMEOUT")),
+            *((name, "flase", "wanted True or False") for name in ("PAUSE_ON_FAILURE", "CAPTURE", "TLS")),
+        ):
+            with self.subTest(name=name), environ(**{f"LIVESERVER_{name}": value}):
+                outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=nothing))
                 self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
                 self.assertIn("setUpClass (made.Case)", outcome.printed)
-                self.assertIn(f"UsageError: the environment variable LIVESERVER_{name} is 'soon'; ", outcome.report)
-
-    def test_a_switch_that_is_neither_on_nor_off(self) -> None:
-        """A misspelt word is refused by every variable that switches something, and does not count as on."""
-        text = "'flase'; wanted True or False"
-        for name in ("LIVESERVER_PAUSE_ON_FAILURE", "LIVESERVER_CAPTURE", "LIVESERVER_TLS"):
-            with self.subTest(name=name), environ(**{name: "flase"}):
-                outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: self.fail("it ran")))
-                self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
-                self.assertIn(f"UsageError: the environment variable {name} is {text}", outcome.report)
-        with environ(LIVESERVER_RECORD="flase"), HTTPStub() as stub, self.assertRaisesRegex(UsageError, text):
-            stub.record("http://127.0.0.1:9", "recorded.har")
+                text = f"UsageError: the environment variable LIVESERVER_{name} is {value!r}; {wanted}"
+                self.assertIn(text, outcome.report)
+        with environ(LIVESERVER_RECORD="flase"), HTTPStub() as stub:
+            with self.assertRaisesRegex(UsageError, "'flase'; wanted True or False"):
+                stub.record("http://127.0.0.1:9", "recorded.har")
 
     def test_host_that_is_none(self) -> None:
         """A host that is no address of this machine is an error that names it."""
         with environ(LIVESERVER_HOST="192.0.2.1"):
-            outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=lambda self: None))
+            outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=nothing))
         self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
         self.assertIn("192.0.2.1", outcome.report)
