@@ -22,6 +22,7 @@ from tests.integration.live import apart
 from tests.integration.running import Outcome, make_case, run_case
 from tests.support import HANG, NoLeaks, run_python
 
+THE_CASE = "made.Case.test_it"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -32,6 +33,11 @@ def send_mail(case: Any, subject: str = "Welcome", html: str = "<h1>Welcome</h1>
     mail.add_alternative(html, subtype="html")
     with smtplib.SMTP(*case.smtp.addr, timeout=HANG) as client:
         client.send_message(mail)
+
+
+def look(self: Any) -> None:
+    """Be a test that fails."""
+    self.fail("look")
 
 
 def shop(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -56,7 +62,7 @@ class FolderTest(NoLeaks):
         """The names of the folders that there are."""
         return sorted(each.name for each in self.root.iterdir())
 
-    def read(self, folder: str, name: str = "report.html") -> str:
+    def read(self, folder: str = THE_CASE, name: str = "report.html") -> str:
         return (self.root / folder / name).read_text(encoding="utf-8")
 
     def assert_named(self, outcome: Outcome, *names: str) -> None:
@@ -82,9 +88,9 @@ class ContentTest(FolderTest):
             self.assertEqual("tea", "coffee")
 
         case = make_case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase, app=staticmethod(shop), test=test)
-        self.assert_named(run_case(case), "made.Case.test_it")
+        self.assert_named(run_case(case), THE_CASE)
 
-        report = self.read("made.Case.test_it")
+        report = self.read()
         places = [
             report.index(text) for text in ("AssertionError", "GET /rates?api_key=***", "POST /buy", ">Welcome</span>")
         ]
@@ -95,12 +101,12 @@ class ContentTest(FolderTest):
         self.assertNotIn("s3cr3t", report)
         self.assertNotIn("<script", report)
         self.assertNotIn("result.py", report)  # frames of this package
-        traffic = self.read("made.Case.test_it", "traffic.har")
+        traffic = self.read(name="traffic.har")
         self.assertNotIn("s3cr3t", traffic)
         entries = json.loads(traffic)["log"]["entries"]
         self.assertEqual([entry["request"]["method"] for entry in entries], ["GET", "POST"])
         self.assertIn("***", entries[1]["response"]["content"]["text"])
-        mails = [path.name for path in (self.root / "made.Case.test_it" / "mail").iterdir()]
+        mails = [path.name for path in (self.root / THE_CASE / "mail").iterdir()]
         self.assertEqual(mails, ["001-Welcome.eml"])
 
     def test_process_mode(self) -> None:
@@ -135,23 +141,17 @@ class ContentTest(FolderTest):
         def tear_down(self: Any) -> None:
             self.browser.is_open = sys.version_info < (3, 11)  # which reports a failure when the clean-ups are over
 
-        def test(self: Any) -> None:
-            self.fail("look")
-
         for members in (
             {"setUp": set_up, "tearDown": tear_down},
             {"page": Page()},
             {"browser": object(), "driver": Browser()},
-            {
-                "browser": property(lambda self: Browser()),
-                "driver": Browser(),
-            },  # which might start one: it is not asked
+            {"browser": property(lambda self: self.fail()), "driver": Browser()},  # it might start one: it is not asked
             {"server_screenshot": lambda self: PNG},
         ):
             with self.subTest(members):
-                self.assert_named(run_case(make_case(HTTPStubTestCase, test=test, **members)), "made.Case.test_it")
-                self.assertEqual((self.root / "made.Case.test_it" / "screenshot.png").read_bytes(), PNG)
-                self.assertIn("data:image/png;base64,", self.read("made.Case.test_it"))
+                self.assert_named(run_case(make_case(HTTPStubTestCase, test=look, **members)), THE_CASE)
+                self.assertEqual((self.root / THE_CASE / "screenshot.png").read_bytes(), PNG)
+                self.assertIn("data:image/png;base64,", self.read())
 
     def test_many(self) -> None:
         """Of hundreds of requests the report has the latest, and the HAR all."""
@@ -164,11 +164,11 @@ class ContentTest(FolderTest):
             self.fail("look")
 
         run_case(make_case(HTTPStubTestCase, test=test))
-        report = self.read("made.Case.test_it")
+        report = self.read()
         self.assertIn("Without 10 earlier ones", report)
         self.assertNotIn("GET /9<", report)
         self.assertIn("GET /10<", report)
-        self.assertEqual(len(json.loads(self.read("made.Case.test_it", "traffic.har"))["log"]["entries"]), 310)
+        self.assertEqual(len(json.loads(self.read(name="traffic.har"))["log"]["entries"]), 310)
 
     def test_a_frozen_clock(self) -> None:
         """The timeline is in the order in which things happened, whatever the test does to the clock."""
@@ -182,7 +182,7 @@ class ContentTest(FolderTest):
             self.fail("look")
 
         run_case(make_case(HTTPStubTestCase, SMTPTestCase, test=test))
-        report = self.read("made.Case.test_it")
+        report = self.read()
         places = [report.index(text) for text in ("GET /first<", "Second<", "GET /third<")]
         self.assertEqual(places, sorted(places))
         self.assertNotIn('class="when">-', report)
@@ -198,11 +198,11 @@ class ContentTest(FolderTest):
             self.fail("look")
 
         run_case(make_case(HTTPStubTestCase, test=test))
-        entries = json.loads(self.read("made.Case.test_it", "traffic.har"))["log"]["entries"]
+        entries = json.loads(self.read(name="traffic.har"))["log"]["entries"]
         self.assertTrue(entries[-1]["request"]["postData"]["text"])
         self.assertEqual([entry.get("comment", "") for entry in entries].count(""), 2)
         self.assertEqual(entries[0]["comment"], "the bodies, of 1,000,000 bytes, are left out")
-        report = self.read("made.Case.test_it")
+        report = self.read()
         self.assertIn("only the first 200,000 bytes are shown", report)
         self.assertNotIn("s3cr3t", report)
 
@@ -241,43 +241,32 @@ class FailuresTest(FolderTest):
             (both, 2, ("the test", "the clean-up")),
         ):
             with self.subTest(texts):
-                self.assert_named(run_case(make_case(HTTPStubTestCase, **members)), *["made.Case.test_it"] * count)
+                self.assert_named(run_case(make_case(HTTPStubTestCase, **members)), *[THE_CASE] * count)
                 for text in texts:
-                    self.assertIn(text, self.read("made.Case.test_it"))
+                    self.assertIn(text, self.read())
 
     def test_set_up_class(self) -> None:
         """What fails there, before, while or after the servers start, leaves the folder of the class, once."""
 
-        class Before(HTTPStubTestCase):
-            @classmethod
-            def setUpClass(cls) -> None:
-                raise ValueError("before")
+        def fail(cls: Any) -> Any:
+            raise ValueError("before, or while")
 
-        class While(LiveServerTestCase):
-            @classmethod
-            def create_app(cls) -> Any:
-                raise ValueError("while")
+        def log_in(cls: Any) -> None:
+            super(cls, cls).setUpClass()
+            cls.stub.on().reply(403)
+            requests.get(f"{cls.stub.url}/login", timeout=HANG).raise_for_status()
 
-        class Base(HTTPStubTestCase):
-            @classmethod
-            def setUpClass(cls) -> None:
-                super().setUpClass()
-                cls.stub.on().reply(403)
-                requests.get(f"{cls.stub.url}/login", timeout=HANG).raise_for_status()
-
-        class After(Base):
-            @classmethod
-            def setUpClass(cls) -> None:
-                super().setUpClass()
-
-        for case, text in ((Before, "before"), (While, "while"), (After, "GET /login")):
-            with self.subTest(case.__name__):
-                case.__qualname__, case.__module__ = case.__name__, "made"
-                case.test = lambda self: None  # type: ignore[attr-defined]
-                outcome = run_case(case)
-                _, report = outcome.result.errors[0]
+        for name, base, members, text in (
+            ("Before", HTTPStubTestCase, {"setUpClass": classmethod(fail)}, "before, or while"),
+            ("While", LiveServerTestCase, {"create_app": classmethod(fail)}, "before, or while"),
+            ("After", HTTPStubTestCase, {"setUpClass": classmethod(log_in)}, "GET /login"),
+        ):
+            with self.subTest(name):
+                case = make_case(base, test=look, **members)
+                case.__qualname__ = name
+                _, report = run_case(case).result.errors[0]
                 self.assertEqual(report.count("what its servers saw"), 1, report)
-                self.assertIn(text, self.read(f"made.{case.__name__}"))
+                self.assertIn(text, self.read(f"made.{name}"))
 
     def test_a_coroutine(self) -> None:
         """A test on an event loop leaves one, too."""
@@ -287,17 +276,17 @@ class FailuresTest(FolderTest):
             self.fail("look")
 
         case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)
-        self.assert_named(run_case(case), "made.Case.test_it")
+        self.assert_named(run_case(case), THE_CASE)
 
     def test_debug(self) -> None:
         """A test that is run without a result leaves one."""
-        case = make_case(HTTPStubTestCase, test=lambda self: self.fail("look"))
+        case = make_case(HTTPStubTestCase, test=look)
         case.setUpClass()
         self.addCleanup(case.doClassCleanups)
         with self.assertRaises(AssertionError):
             case("test_it").debug()
         case.tearDownClass()
-        self.assertEqual(self.folders(), ["made.Case.test_it"])
+        self.assertEqual(self.folders(), [THE_CASE])
 
     def test_a_class_attribute(self) -> None:
         """The folder can stand in the class; the variable wins, and ``none`` is none."""
@@ -307,8 +296,8 @@ class FailuresTest(FolderTest):
             (self.root / "other", str(self.root / "mine"), True),
         ):
             with self.subTest(variable), mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": variable}):
-                run_case(make_case(HTTPStubTestCase, test=lambda self: self.fail(), server_artifacts=attribute))
-                self.assertEqual((self.root / "mine" / "made.Case.test_it" / "report.html").exists(), is_there)
+                run_case(make_case(HTTPStubTestCase, test=look, server_artifacts=attribute))
+                self.assertEqual((self.root / "mine" / THE_CASE / "report.html").exists(), is_there)
                 if is_there:
                     (self.root / "mine").rename(self.root / f"was {variable.replace('/', '_')}")
         self.assertFalse((self.root / "other").exists())
@@ -319,9 +308,6 @@ class NamesTest(FolderTest):
 
     def test_any_name_of_a_test(self) -> None:
         """Names that no file system takes are changed, and keep a hash that tells them apart."""
-
-        def look(self: Any) -> None:
-            self.fail("look")
 
         names = ["test_plain", "test <a>", "test /a", "test_" + "x" * 300, "test_" + "x" * 301]
         outcome = run_case(make_case(HTTPStubTestCase, **dict.fromkeys(names, look)))
@@ -335,23 +321,18 @@ class NamesTest(FolderTest):
 
     def test_a_run_before(self) -> None:
         """What an earlier run has left under the same name is replaced as a whole."""
-        (self.root / "made.Case.test_it" / "mail").mkdir(parents=True)
-        run_case(make_case(HTTPStubTestCase, test=lambda self: self.fail()))
-        self.assertEqual(
-            sorted(each.name for each in (self.root / "made.Case.test_it").iterdir()), ["report.html", "traffic.har"]
-        )
+        (self.root / THE_CASE / "mail").mkdir(parents=True)
+        run_case(make_case(HTTPStubTestCase, test=look))
+        self.assertEqual(sorted(each.name for each in (self.root / THE_CASE).iterdir()), ["report.html", "traffic.har"])
 
 
 class TroubleTest(FolderTest):
     """What goes wrong is said, and is not held against the test."""
 
     def report(self, **members: Any) -> str:
-        def test(self: Any) -> None:
-            self.fail("this is the failure")
-
-        outcome = run_case(make_case(HTTPStubTestCase, test=test, **members))
+        outcome = run_case(make_case(HTTPStubTestCase, test=look, **members))
         self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
-        self.assertIn("this is the failure", outcome.report)
+        self.assertIn("AssertionError: look", outcome.report)
         return outcome.report.rpartition("\n\n")[2]
 
     def test_no_folder(self) -> None:
@@ -390,7 +371,7 @@ class TroubleTest(FolderTest):
         self.assertEqual(
             report.splitlines()[0], "there is no report.html: pip install 'liveserver-testcase[inspector]'"
         )
-        self.assertEqual([each.name for each in (self.root / "made.Case.test_it").iterdir()], ["traffic.har"])
+        self.assertEqual([each.name for each in (self.root / THE_CASE).iterdir()], ["traffic.har"])
 
     def test_a_mistaken_attribute(self) -> None:
         """A setting that is no path, or misspelt, is an error of the class."""

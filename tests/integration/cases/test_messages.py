@@ -6,17 +6,20 @@ import textwrap
 import unittest
 from typing import Any
 
-from liveserver_testcase import (
-    ClassServer,
-    HTTPStubTestCase,
-    LiveServerTestCase,
-    Problem,
-    SMTPTestCase,
-)
+from liveserver_testcase import ClassServer, HTTPStubTestCase, LiveServerTestCase, Problem, SMTPTestCase
 from tests.integration.apps import Gate, make_app
-from tests.integration.cases.toys import Toy, make_toys
-from tests.integration.running import make_case, run_case
+from tests.integration.cases.toys import Toy, make_toys, nothing
+from tests.integration.running import make_case, run_case, visit
 from tests.support import HANG, NoLeaks
+
+BOOM = """\
+Traceback (most recent call last):
+  File "apps.py", line N, in __call__
+    return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
+  File "apps.py", line N, in _boom
+    raise RuntimeError("kaboom")
+RuntimeError: kaboom
+"""
 
 
 class ReportCase(NoLeaks):
@@ -25,8 +28,9 @@ class ReportCase(NoLeaks):
     maxDiff = None
 
     def assert_report(self, wanted: str, case: type[unittest.TestCase]) -> None:
-        """The only report of the class's run reads so."""
-        self.assertEqual(textwrap.dedent(wanted).strip("\n"), run_case(case).report)
+        """The only report of the class's run reads so, where ``BOOM`` stands for the traceback of that page."""
+        wanted = textwrap.dedent(wanted).strip("\n").replace("BOOM", BOOM.rstrip())
+        self.assertEqual(wanted, run_case(case).report)
 
 
 class ApplicationErrors(ReportCase):
@@ -44,12 +48,7 @@ class ApplicationErrors(ReportCase):
 
         self.assert_report(
             """
-            Traceback (most recent call last):
-              File "apps.py", line N, in __call__
-                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
-              File "apps.py", line N, in _boom
-                raise RuntimeError("kaboom")
-            RuntimeError: kaboom
+            BOOM
 
             The above exception was the direct cause of the following exception:
 
@@ -78,11 +77,8 @@ class ApplicationErrors(ReportCase):
         def fail(environ: Any, start: Any) -> Any:
             raise LookupError("first line\nsecond line")
 
-        def test(self: Any) -> None:
-            for _ in range(23):
-                self.live.get("/long")
-
-        report = run_case(make_case(LiveServerTestCase, app=make_app(long=fail), test=test)).report
+        case = make_case(LiveServerTestCase, app=make_app(long=fail), test=visit(*["/long"] * 23))
+        report = run_case(case).report
         first, *lines, last = report.partition("AssertionError: ")[2].splitlines()
         self.assertEqual(["  GET /long: LookupError: first line"] * 20, lines)
         self.assertEqual(("the application raised 23 errors:", "  … and 3 more"), (first, last))
@@ -107,12 +103,7 @@ class ApplicationErrors(ReportCase):
             the application raised an error:
               GET /boom: RuntimeError: kaboom
 
-            Traceback (most recent call last):
-              File "apps.py", line N, in __call__
-                return answer(start, "nothing here", "404 Not Found") if route is None else route(environ, start)
-              File "apps.py", line N, in _boom
-                raise RuntimeError("kaboom")
-            RuntimeError: kaboom
+            BOOM
             """,
             make_case(LiveServerTestCase, app=make_app(), test=test),
         )
@@ -127,13 +118,9 @@ class ApplicationErrors(ReportCase):
                 self.live.get("/gate", timeout=0.05)
             gate.entered.wait(HANG)
 
-        case = make_case(
-            LiveServerTestCase,
-            app=make_app(gate=gate),
-            test=test,
-            live_pending_timeout=0.01,
-            tearDownClass=classmethod(lambda cls: gate.open.set()),
-        )
+        tear_down = classmethod(lambda cls: gate.open.set())
+        members = {"app": make_app(gate=gate), "test": test, "tearDownClass": tear_down}
+        report = run_case(make_case(LiveServerTestCase, live_pending_timeout=0.01, **members)).report
         wanted = """
             Traceback (most recent call last):
               File "test_messages.py", line N, in test
@@ -145,7 +132,6 @@ class ApplicationErrors(ReportCase):
                   File "apps.py", line N, in __call__
                     self.open.wait(30)
             """
-        report = run_case(case).report
         beginning = report[: report.index('    File "threading.py"')].rstrip()  # which differs from Python to Python
         self.assertEqual(textwrap.dedent(wanted).strip("\n"), beginning)
 
@@ -157,8 +143,7 @@ class ClassErrors(ReportCase):
         """What is wrong with a class is placed at its first line."""
 
         class Nameless(LiveServerTestCase):
-            def test_it(self) -> None:
-                pass
+            test_it = nothing
 
         self.assert_report(
             """
@@ -188,10 +173,11 @@ method create_app()
 
             liveserver_testcase.errors.ServerStartError: Case.create_app() raised LookupError: no configuration
             """,
-            make_case(LiveServerTestCase, test=_nothing(), create_app=classmethod(create_app)),
+            make_case(LiveServerTestCase, test=nothing, create_app=classmethod(create_app)),
         )
 
     def test_two_servers_of_one_name(self) -> None:
+        """Each needs a name of its own."""
         self.assert_report(
             """
             liveserver_testcase.errors.UsageError: class_servers() lists two servers named 'toy'; each needs a name \
@@ -199,13 +185,6 @@ of its own
             """,
             make_toys(Toy, Toy),
         )
-
-
-def _nothing() -> Any:
-    def test(self: Any) -> None:
-        pass
-
-    return test
 
 
 class BrokenServers(ReportCase):
@@ -225,6 +204,9 @@ class BrokenServers(ReportCase):
                 causes = ValueError("one"), ValueError("two")
                 return [Problem("one thing", causes[0]), Problem("another", causes[1]), Problem("a third")]
 
+        def test(self: Any) -> None:
+            pass
+
         self.assert_report(
             """
             ValueError: one
@@ -242,7 +224,7 @@ class BrokenServers(ReportCase):
 
             a third
             """,
-            make_toys(Part("toy", Toy), test=_nothing()),
+            make_toys(Part("toy", Toy), test=test),
         )
 
 
@@ -274,17 +256,15 @@ class LongMessage(unittest.TestCase):
 
     def test_what_the_author_says(self) -> None:
         """It comes before the report, and in its place where ``longMessage`` is off."""
+        bases = (LiveServerTestCase, HTTPStubTestCase, SMTPTestCase)
         for is_long in (True, False):
             said: dict[str, str] = {}
-            case = make_case(
-                LiveServerTestCase,
-                HTTPStubTestCase,
-                SMTPTestCase,
-                app=make_app(),
-                longMessage=is_long,
-                test=lambda case, said=said: said.update(fail_in_every_way(case)),
-            )
-            self.assertEqual({"run": 1}, run_case(case).summary)
+
+            def test(case: Any, said: dict[str, str] = said) -> None:
+                said.update(fail_in_every_way(case))
+
+            run_case(make_case(*bases, app=make_app(), longMessage=is_long, test=test)).assert_passed()
+            self.assertEqual(8, len(said))
             for name, text in said.items():
                 with self.subTest(name=name, is_long=is_long):
                     self.assertEqual(("mine", is_long), (text.split("\n")[0], "\n" in text))

@@ -59,22 +59,18 @@ class PlantedMistakes(NoLeaks):
         def doubled_path(self: Any) -> None:
             self.assertEqual(200, requests.get(f"{self.live_url('/hello')}/hello", timeout=HANG).status_code)
 
+        def misspelt(self: Any) -> None:
+            self.live_ulr("/")
+
+        def keyword(self: Any) -> None:
+            self.assertLiveRequested("GET", "/", tmies=1)
+
         live, sent = LiveServerTestCase, "the live server at http://127.0.0.1:PORT was sent no request"
         self.check(
             ("01 a wrong port", live, {"test": wrong_port}, ("Connection refused", sent)),
             ("02 a doubled path", live, {"test": doubled_path}, ("200 != 404", "GET /hello/hello -> 404")),
-            (
-                "16 a misspelt attribute",
-                live,
-                {"test": lambda case: case.live_ulr("/")},
-                ("no attribute 'live_ulr'", "did you mean self.live_url?"),
-            ),
-            (
-                "18 a misspelt keyword",
-                live,
-                {"test": lambda case: case.assertLiveRequested("GET", "/", tmies=1)},
-                ("unexpected keyword argument 'tmies'", "Did you mean 'times'?"),
-            ),
+            ("16 an attribute", live, {"test": misspelt}, ("no attribute 'live_ulr'", "did you mean self.live_url?")),
+            ("18 a keyword", live, {"test": keyword}, ("keyword argument 'tmies'", "Did you mean 'times'?")),
         )
 
     def test_in_a_test_of_a_client(self) -> None:
@@ -92,12 +88,7 @@ class PlantedMistakes(NoLeaks):
         stub, typo, number = HTTPStubTestCase, {"emial": "ann@example.com"}, {"age": "42"}
         email = {"email": "ann@example.com"}
         self.check(
-            (
-                "01 a wrong port",
-                stub,
-                {"test": wrong_port},
-                ("Connection refused", "does the code under test use http://127.0.0.1:PORT?"),
-            ),
+            ("01 a wrong port", stub, {"test": wrong_port}, ("refused", "code under test use http://127.0.0.1:PORT?")),
             ("02 a doubled path", stub, plant("GET", "/v1/x", "/v1/v1/x"), ("GET /v1/v1/x", "'/v1/x'")),
             ("03 a typo", stub, plant("POST", "/", "/", wanted=email, sent=typo), ("emial", "email")),
             ("04 a str", stub, plant("POST", "/", "/", wanted={"age": 42}, sent=number), ("$.age", "42", '"42"')),
@@ -115,16 +106,9 @@ class PlantedMistakes(NoLeaks):
         def locmem(self: Any) -> None:
             self.assertEmailSent(to="ann@example.com", timeout=0)
 
+        none = "mail server smtp://127.0.0.1:PORT: no email came in this test, and no connection"
         self.check(
-            (
-                "01 a wrong port",
-                SMTPTestCase,
-                {"test": wrong_port},
-                (
-                    "Connection refused",
-                    "mail server smtp://127.0.0.1:PORT: no email came in this test, and no connection",
-                ),
-            ),
+            ("01 a wrong port", SMTPTestCase, {"test": wrong_port}, ("Connection refused", none)),
             ("06 wrong address", SMTPTestCase, {"test": wrong_address}, ("ann@example.com", "bob@example.com")),
             ("07 locmem", SMTPTestCase, {"test": locmem}, ("connect", "locmem")),
         )
@@ -250,10 +234,14 @@ class PlantedMistakes(NoLeaks):
             advice = f"is about a block, and there was none: write {keyword} stub.{name}(…):"
             self.check((name, HTTPStubTestCase, {"test": test, "stub_hosts": ["a.example"]}, (place, advice)))
 
-    def test_blocks_of_a_stub_that_are_entered(self) -> None:
-        """In whatever way, they hold nothing against their test."""
+    def test_what_is_awaited_or_entered(self) -> None:
+        """In whatever way, at once, as a task, gathered, or cancelled, holds nothing against its test."""
 
         async def test(self: Any) -> None:
+            self.stub.on("GET", "/").reply()
+            task = asyncio.create_task(self.stub.verify_async())
+            await asyncio.gather(task, self.stub.wait_until_satisfied_async())
+            asyncio.create_task(self.stub.take_request_async()).cancel()
             order = self.stub.in_order()
             with contextlib.ExitStack() as stack:
                 stack.enter_context(order)
@@ -261,31 +249,31 @@ class PlantedMistakes(NoLeaks):
             async with self.stub.scope_async():
                 pass
 
+        async def test_live(self: Any) -> None:
+            self.assertEqual([], await self.assertLiveRequestedAsync(times=0))
+
         run_case(make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)).assert_passed()
-
-    def test_verbs_of_a_stub_that_are_awaited_later(self) -> None:
-        """A task, what is gathered, and what is cancelled, hold nothing against their test."""
-
-        async def test(self: Any) -> None:
-            self.stub.on("GET", "/").reply()
-            task = asyncio.create_task(self.stub.verify_async())
-            await asyncio.gather(task, self.stub.wait_until_satisfied_async())
-            asyncio.create_task(self.stub.take_request_async()).cancel()
-
-        case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)
-        run_case(case).assert_passed()
+        bases = (LiveServerTestCase, unittest.IsolatedAsyncioTestCase)
+        run_case(make_case(*bases, app=make_app(), test=test_live)).assert_passed()
 
     def test_a_coroutine_that_nobody_awaits(self) -> None:
-        """An ``async def setUp`` is refused, and so is an ``asyncSetUp`` that nobody calls."""
+        """An ``async def`` test or ``setUp`` is refused, and so is an ``asyncSetUp`` that nobody calls."""
 
         async def prepare(self: Any) -> None:
             pass
 
         live, isolated = LiveServerTestCase, (LiveServerTestCase, unittest.IsolatedAsyncioTestCase)
         plain = "Case.setUp() is a coroutine function, and nobody awaits it: write it without async, or"
+        derive = "derive Case from unittest.IsolatedAsyncioTestCase too"
         self.check(
             ("plain", live, {"setUp": prepare}, (plain,)),
             ("isolated", isolated, {"setUp": prepare}, ("write it without async, or name it asyncSetUp()",)),
+            (
+                "a test",
+                live,
+                {"test": prepare},
+                ("Case.test_it() is a coroutine function, and nobody awaits it", derive),
+            ),
             ("uncalled", live, {"asyncSetUp": prepare}, ("Case.asyncSetUp() is never called: derive Case from",)),
         )
 
@@ -314,30 +302,6 @@ class PlantedMistakes(NoLeaks):
             ("a run() behind", (live, other), {"test": raise_in_the_application}, ("the application raised an error",)),
             ("a WebSocket", HTTPStubTestCase, {"test": upgrade}, (socket_says,)),
         )
-
-
-class Coroutines(NoLeaks):
-    """What nobody awaits does not pass."""
-
-    def test_async_test_in_a_plain_class(self) -> None:
-        """An ``async def`` test fails, and its class is told what to derive from."""
-
-        async def test(self: Any) -> None:
-            self.fail("this is never reached")
-
-        outcome = run_case(make_case(LiveServerTestCase, app=make_app(), test=test))
-        self.assertEqual({"run": 1, "errors": 1}, outcome.summary)
-        self.assertIn("Case.test_it() is a coroutine function, and nobody awaits it", outcome.report)
-        self.assertIn("derive Case from unittest.IsolatedAsyncioTestCase too", outcome.report)
-
-    def test_async_test_in_an_async_class(self) -> None:
-        """It runs, and an assertion that is awaited is as good as any."""
-
-        async def test(self: Any) -> None:
-            self.assertEqual([], await self.assertLiveRequestedAsync(times=0))
-
-        case = make_case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase, app=make_app(), test=test)
-        self.assertEqual({"run": 1}, run_case(case).summary)
 
 
 class Activity(NoLeaks):

@@ -20,33 +20,34 @@ class OwnText(Exception):
         return "own text"
 
 
+class Unspeakable(Exception):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 class Notes(unittest.TestCase):
     """A note is printed with its exception, on every Python."""
 
-    def printed(self, error: BaseException) -> str:
-        add_note(error, "\nthe note")
-        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
-
-    def test_below_its_own_text(self) -> None:
-        """It stands below the exception's own text, if that has any."""
-        self.assertTrue(self.printed(ValueError("its text")).endswith("ValueError: its text\n\nthe note\n"))
-        self.assertIn("the note", self.printed(ValueError()))
-
     def test_of_many_kinds(self) -> None:
-        """It is printed also where the text is made by the exception itself."""
-        chained = OwnText()
+        """It stands below the exception's own text, also where that is made by the exception itself, or is none."""
+        chained, hidden, within = OwnText(), OwnText(), OwnText()
         chained.__cause__ = ValueError("the cause")
-        hidden = OwnText()
-        hidden.__context__ = ValueError("the context")
-        hidden.__suppress_context__ = True
-        within = OwnText()
+        hidden.__context__, hidden.__suppress_context__ = ValueError("the context"), True
         within.__context__ = OwnText()
-        for error in (KeyError("key"), OSError(2, "gone"), OwnText(), ValueError(1, 2), chained, hidden, within):
+        for error in (
+            *(ValueError("its text"), ValueError(), ValueError(1, 2), KeyError("key"), OSError(2, "gone"), OwnText()),
+            *(chained, hidden, within),
+        ):
             with self.subTest(error=repr(error)):
                 own = str(error)
-                text = self.printed(error)
+                add_note(error, "\nthe note")
+                text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
                 self.assertIn("the note", text)
                 self.assertIn(own, text)
+                if own == "its text":  # the others cannot be noted by their text on Python 3.10
+                    self.assertTrue(text.endswith("ValueError: its text\n\nthe note\n"), text)
 
     @unittest.skipIf(sys.version_info >= (3, 11), "there are notes")
     def test_in_a_circle(self) -> None:
@@ -61,6 +62,25 @@ class Notes(unittest.TestCase):
         failure = AssertionError("the failure")
         failure.__cause__ = ValueError("the cause")
         self.assertEqual("\nthe failure\n\nValueError: the cause", as_note(failure))
+
+    def test_a_line(self) -> None:
+        """In a line it is its type and the first of its text, without notes, or the place of a syntax error."""
+        noted = ValueError("its text")
+        noted.__notes__ = ["a note"]  # type: ignore[attr-defined]
+        with self.assertRaises(SyntaxError) as caught:
+            compile("a b", "template", "exec")
+        for error, wanted in (
+            (ValueError("its text"), "ValueError: its text"),
+            (ValueError(), "ValueError"),
+            (ValueError("one\ntwo"), "ValueError: one"),
+            (ValueError("\n"), "ValueError: "),
+            (KeyError("key"), "KeyError: 'key'"),
+            (noted, "ValueError: its text"),
+            (caught.exception, "SyntaxError: invalid syntax"),
+        ):
+            with self.subTest(error=error):
+                self.assertEqual(wanted, name_error(error))
+        self.assertIn("Unspeakable", name_error(Unspeakable()))  # which cannot be printed
 
 
 def _decorate(function: Callable[[], None]) -> Callable[[], None]:
@@ -84,24 +104,17 @@ class Places(unittest.TestCase):
         error = raise_at(function, ValueError("here"))
         return traceback.extract_tb(error.__traceback__)[-1]
 
-    def test_at_the_def(self) -> None:
-        """The traceback ends at the test's def line, under its decorators."""
-        place = self.place(_somewhere)
-        self.assertEqual(
-            (Path(__file__).name, "_somewhere", "def _somewhere() -> None:"),
-            (Path(place.filename).name, place.name, place.line),
-        )
-
-    def test_at_a_class(self) -> None:
-        """Of a class it ends at the first line."""
-        place = self.place(Places)
-        self.assertEqual(("Places", "class Places(unittest.TestCase):"), (place.name, place.line))
-
-    def test_nothing_is_underlined(self) -> None:
-        """No part of the line is to blame."""
-        error = raise_at(_somewhere, ValueError("here"))
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        self.assertTrue(lines[-2].endswith("def _somewhere() -> None:\n"), lines)
+    def test_first_lines(self) -> None:
+        """The traceback ends at the test's def line, under its decorators, or at that of a class; nothing is marked."""
+        for function, line in ((_somewhere, "def _somewhere() -> None:"), (Places, "class Places(unittest.TestCase):")):
+            with self.subTest(line):
+                place = self.place(function)
+                self.assertEqual(
+                    (Path(__file__).name, function.__name__, line), (Path(place.filename).name, place.name, place.line)
+                )
+                error = raise_at(function, ValueError("here"))
+                lines = traceback.format_exception(type(error), error, error.__traceback__)
+                self.assertTrue(lines[-2].endswith(f"{line}\n"), lines)
 
     def test_without_a_place(self) -> None:
         """Whatever runs as a test gets its failure: what has no source, or a place that Python refuses, too."""
@@ -123,33 +136,3 @@ class Places(unittest.TestCase):
         error = ValueError("here")
         error.__cause__ = cause = KeyError("there")
         self.assertIs(cause, raise_at(_somewhere, error).__cause__)
-
-
-class Unspeakable(Exception):
-    """Cannot say what it is."""
-
-    def __str__(self) -> str:
-        raise ValueError("no words")
-
-
-class Names(unittest.TestCase):
-    """An exception in a line."""
-
-    def test_lines(self) -> None:
-        """It is its type and the first line of its text, without notes, or the place of a syntax error."""
-        noted = ValueError("its text")
-        noted.__notes__ = ["a note"]  # type: ignore[attr-defined]
-        with self.assertRaises(SyntaxError) as caught:
-            compile("a b", "template", "exec")
-        for error, wanted in (
-            (ValueError("its text"), "ValueError: its text"),
-            (ValueError(), "ValueError"),
-            (ValueError("one\ntwo"), "ValueError: one"),
-            (ValueError("\n"), "ValueError: "),
-            (KeyError("key"), "KeyError: 'key'"),
-            (noted, "ValueError: its text"),
-            (caught.exception, "SyntaxError: invalid syntax"),
-        ):
-            with self.subTest(error=error):
-                self.assertEqual(wanted, name_error(error))
-        self.assertIn("Unspeakable", name_error(Unspeakable()))  # which cannot be printed

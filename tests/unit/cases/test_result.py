@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import traceback
 import unittest
@@ -18,7 +17,7 @@ from tests.integration.running import make_case, run_case
 
 
 class Listener(unittest.TestResult):
-    """Remembers what it is told, in order."""
+    """Writes down what it is told, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,15 +25,9 @@ class Listener(unittest.TestResult):
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if not name.startswith("add") and name not in ("startTest", "stopTest"):
-            return value
-
-        @functools.wraps(value)
-        def hear(*arguments: Any) -> Any:
-            self.heard.append(name)
-            return value(*arguments)
-
-        return hear
+        if name.startswith("add") or name in ("startTest", "stopTest"):
+            return lambda *arguments: (self.heard.append(name), value(*arguments))[1]
+        return value
 
 
 class Bodies:
@@ -109,25 +102,15 @@ class SameAsUnittest(unittest.TestCase):
 class Minimal:
     """A result that has no more than unittest needs."""
 
+    shouldStop = failfast = False
+
     def __init__(self) -> None:
         self.heard: list[str] = []
-        self.shouldStop = False
-        self.failfast = False
 
-    def startTest(self, test: Any) -> None:
-        self.heard.append("start")
-
-    def stopTest(self, test: Any) -> None:
-        self.heard.append("stop")
-
-    def addSuccess(self, test: Any) -> None:
-        self.heard.append("success")
-
-    def addError(self, test: Any, err: Any) -> None:
-        self.heard.append(f"error {err[1]}")
-
-    def addFailure(self, test: Any, err: Any) -> None:
-        self.heard.append(f"failure {err[1]}")
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("startTest", "stopTest", "addSuccess", "addError", "addFailure"):
+            raise AttributeError(name)
+        return lambda test, err=(None, ""): self.heard.append(f"{name} {err[1]}".strip())
 
 
 def make_failing(test: Callable[[Any], None], failure: BaseException | None = None, **members: Any) -> type[Any]:
@@ -164,14 +147,14 @@ class OtherRunners(unittest.TestCase):
     def test_without_subtests_and_durations(self) -> None:
         """A result without addSubTest and addDuration hears what it can; what is no failureException is an error."""
         for failure, heard in (
-            (None, "success"),
-            (AssertionError("no"), "failure no"),
-            (ValueError("no"), "error no"),
+            (None, "addSuccess"),
+            (AssertionError("no"), "addFailure no"),
+            (ValueError("no"), "addError no"),
         ):
             result: Any = Minimal()
             with self.subTest(heard), no_runtime_warning():
                 make_failing(passes, failure)("test_it").run(result)
-                self.assertEqual(["start", heard, "stop"], result.heard)
+                self.assertEqual(["startTest", heard, "stopTest"], result.heard)
 
     def test_runner_that_raises(self) -> None:
         """What a runner raises when it is told reaches it, and the test is ended for it all the same."""
@@ -179,7 +162,7 @@ class OtherRunners(unittest.TestCase):
         result.addSuccess = mock.Mock(side_effect=KeyboardInterrupt)
         with no_runtime_warning(), self.assertRaises(KeyboardInterrupt):
             make_failing(passes)("test_it").run(result)
-        self.assertEqual(["start", "stop"], result.heard)
+        self.assertEqual(["startTest", "stopTest"], result.heard)
 
 
 class Runs(unittest.TestCase):
@@ -255,71 +238,42 @@ class Runs(unittest.TestCase):
 class Interrupts(unittest.TestCase):
     """Ctrl-C."""
 
-    def test_in_the_body(self) -> None:
-        """It goes through at once: nothing is asked, and the runner hears that the test has ended."""
+    def test_where_it_comes(self) -> None:
+        """It goes through at once, and nothing is asked then; what came of the test before is told as by unittest."""
 
-        def test(self: Any) -> None:
+        def interrupt(self: Any, *arguments: Any) -> Any:
             raise KeyboardInterrupt
 
-        case, result = make_failing(test, AssertionError("no")), Listener()
-        with self.assertRaises(KeyboardInterrupt):
-            case("test_it").run(result)
-        self.assertEqual((["startTest", "stopTest"], []), (result.heard, case.asked))
-
-    def test_after_a_failure(self) -> None:
-        """A failure before it is told as plain unittest would, and nobody is asked."""
-
-        def test(self: Any) -> None:
-            self.fail("first")
-
-        def tearDown(self: Any) -> None:
-            raise KeyboardInterrupt
-
-        heard = []
-        served = make_failing(test, AssertionError("no"), tearDown=tearDown)
-        for case in (served, make_case(unittest.TestCase, test=test, tearDown=tearDown)):
+        def run(case: Any) -> list[str]:
             result = Listener()
             with self.assertRaises(KeyboardInterrupt):
                 case("test_it").run(result)
-            heard.append(result.heard)
-        self.assertEqual((heard[1], []), (heard[0], served.asked))
+            return [name for name in result.heard if name != "addDuration"]  # of 3.12 and later
 
-    def test_while_judging(self) -> None:
-        """It goes through, and the runner hears what the test itself has come to."""
-
-        class Case(ServerTestCase):
-            def _find_failure(self, skipped: bool = False) -> BaseException | None:
-                raise KeyboardInterrupt
-
-            def test_it(self) -> None:
-                self.fail("it does")
-
-        result = Listener()
-        with self.assertRaises(KeyboardInterrupt):
-            Case("test_it").run(result)
-        heard = [name for name in result.heard if name != "addDuration"]  # of 3.12 and later
-        self.assertEqual(["startTest", "addFailure", "stopTest"], heard)
+        fails = {"test": lambda self: self.fail("first")}
+        for members in ({"test": interrupt}, {**fails, "tearDown": interrupt}):
+            with self.subTest(members):
+                case = make_failing(failure=AssertionError("no"), **members)
+                self.assertEqual((run(make_case(unittest.TestCase, **members)), []), (run(case), case.asked))
+        self.assertEqual(
+            ["startTest", "addFailure", "stopTest"], run(make_failing(failure=None, _find_failure=interrupt, **fails))
+        )
 
 
 class TheResult(unittest.TestCase):
     """The object that a test sees as its result."""
 
-    def test_attributes(self) -> None:
-        """What is set on it is set on the runner's, and it has nothing that the runner's has not."""
+    def test_it_stands_for_the_runners(self) -> None:
+        """What is set on it is set on the runner's, which has all that it has; failures so far are told once."""
         theirs = Listener()
         result: Any = DelayedResult(theirs, make_failing(passes)("test_it"))
         result.shouldStop = True
         self.assertTrue(theirs.shouldStop)
         self.assertFalse(hasattr(result, "addSomething"))
-
-    def test_failures_so_far(self) -> None:
-        """A tearDown that looks for its own failure among the result's finds it, and it is told once all the same."""
-        theirs = Listener()
-        result: Any = DelayedResult(theirs, make_failing(passes)("test_it"))
         result.addError(self, (ValueError, ValueError("it does"), None))
         result.addFailure(self, (AssertionError, AssertionError("it does"), None))
-        self.assertEqual([self], [test for test, _ in result.failures])
-        self.assertEqual([self], [test for test, _ in result.errors])
+        # a tearDown may look for its own failure there
+        self.assertEqual([[self], [self]], [[test for test, _ in each] for each in (result.failures, result.errors)])
         self.assertIn("ValueError: it does", result.errors[0][1])
         result.stopTest(self)
         self.assertEqual((1, 1), (len(theirs.failures), len(theirs.errors)))
