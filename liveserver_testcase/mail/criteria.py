@@ -1,8 +1,8 @@
-"""What a test wants of an email: criteria, each of which says how an email differs from it.
+"""What a test wants of an email: criteria, each of which finds how an email differs from it.
 
-A criterion is checked for sense when it is made.  `Criterion.check` reads one value of an email and compares it; a
-`Mismatch` keeps what was compared, and puts it into words only when a report wants them.  The functions that compare
-attachments serve `ReceivedEmail.attachment`, too.  Pure: no clock, socket or thread.
+`Criterion.check` reads one value of an email and compares it; a `Mismatch` keeps what was compared, and is put into
+words only when a report wants them.  The functions that compare attachments serve `ReceivedEmail.attachment`, too.
+Pure: no clock, socket or thread.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from ..core.checks import is_predicate, suggest_name
@@ -134,15 +134,21 @@ class Criteria:
             TypeError: A keyword is not known; the message names the nearest.
             UsageError: A value cannot be what was meant: of a wrong type, or every mail would do.
         """
-        criteria = []
+        criteria: list[Criterion] = []
         if predicate is not None:
-            criteria.append(Criterion(name="predicate", wanted=predicate, kind=PREDICATE, read=lambda email: email))
+            criteria.append(Criterion("predicate", predicate, PREDICATE, lambda email: email))
         for name, value in wanted.items():
             if name == "headers":
-                criteria += _header_criteria(value)
+                if not isinstance(value, Mapping) or not value or not all(isinstance(key, str) for key in value):
+                    raise UsageError(
+                        f"headers={value!r} is no mapping of names to values, as in headers={{'X-Id': '1'}}."
+                    )
+                criteria += [
+                    Criterion(f"headers[{key!r}]", each, LINES, functools.partial(_read_header, key))
+                    for key, each in value.items()
+                ]
             elif name in KNOWN:
-                kind, read = KNOWN[name]
-                criteria.append(Criterion(name=name, wanted=value, kind=kind, read=read))
+                criteria.append(Criterion(name, value, *KNOWN[name]))
             else:
                 raise TypeError(f"unknown criterion {name!r}; {suggest_name(name, sorted([*KNOWN, 'headers']))}")
         return cls(tuple(criteria))
@@ -171,55 +177,35 @@ class Criteria:
         return ", ".join(map(str, self.criteria))
 
 
-def _header_criteria(wanted: object) -> list[Criterion]:
-    if not isinstance(wanted, Mapping) or not wanted or not all(isinstance(name, str) for name in wanted):
-        raise UsageError(f"headers={wanted!r} is no mapping of names to values, as in headers={{'X-Id': '1'}}.")
-
-    def reader(name: str) -> Callable[[ReceivedEmail], list[str]]:
-        return lambda email: email.headers.get_all(name)
-
-    return [
-        Criterion(name=f"headers[{name!r}]", wanted=value, kind=LINES, read=reader(name))
-        for name, value in wanted.items()
-    ]
+def _read_header(name: str, email: ReceivedEmail) -> list[str]:
+    return email.headers.get_all(name)
 
 
 # -- one criterion
 
 Reason: TypeAlias = Callable[[], str]
+"""Puts what is wrong into words: a difference of texts takes time, and is made only for a report."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value that emails have: how it is compared with what a test wants.
+    """A kind of value that emails have: how it is checked for sense, compared with what is wanted, and shown."""
 
-    Attributes:
-        check: Called with a criterion's name and what is wanted; refuses what every email has, or none can.
-        compare: Called with what is wanted and what an email has; returns what is wrong, as a function that puts it
-            into words, or None if nothing is.
-        show: Returns what an email has as a report writes it.
-    """
-
-    check: Callable[[str, Any], None]
-    compare: Callable[[Any, Any], Reason | None]
+    check: Callable[
+        [str, Any], None
+    ]  # a criterion's name and what is wanted; refuses what every email has, or none can
+    compare: Callable[[Any, Any], Reason | None]  # what is wanted, and what an email has
     show: Callable[[Any], str] = str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mismatch:
-    """How one email differs from one criterion.
-
-    Attributes:
-        criterion: The criterion's name, as in ``subject`` or ``headers['X-Id']``.
-        wanted: As the test gave it.
-        got: What the email has.
-        error: What a predicate of the test raised; None if nothing was.
-    """
+    """How one email differs from one criterion: what was wanted, what it has, and what a predicate has raised."""
 
     criterion: str
     wanted: object
     got: object
-    error: Exception | None = None
+    error: Exception | None
     _reason: Reason = field(repr=False, compare=False)
 
     def describe(self) -> str:
@@ -238,27 +224,20 @@ class Mismatch:
 
 def _closeness(wanted: str, got: str) -> float:
     if len(got) <= 2 * len(wanted) + 20:
-        return SequenceMatcher(None, wanted, got, autojunk=False).ratio()
+        return difflib.SequenceMatcher(None, wanted, got, autojunk=False).ratio()
     # in a long text, how much of what is wanted stands there in one piece
-    match = SequenceMatcher(None, wanted, got[:2000], autojunk=False).find_longest_match()
+    match = difflib.SequenceMatcher(None, wanted, got[:2000], autojunk=False).find_longest_match()
     return match.size / len(wanted) if wanted else 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Criterion:
-    """One thing that a test wants of an email, checked for sense when it is made.
-
-    Attributes:
-        name: As in a report.
-        wanted: As the test gave it.
-        kind: How it is compared.
-        read: Returns the value of an email.
-    """
+    """One thing that a test wants of an email, checked for sense when it is made."""
 
     name: str
     wanted: object
-    kind: Kind = field(repr=False)
-    read: Callable[[ReceivedEmail], Any] = field(repr=False)
+    kind: Kind
+    read: Callable[[ReceivedEmail], Any]
 
     def __post_init__(self) -> None:
         self.kind.check(self.name, self.wanted)
@@ -277,9 +256,7 @@ class Criterion:
             reason = self.kind.compare(self.wanted, got)
         except Exception as raised:
             error, reason = raised, functools.partial(self._explain_error, raised, got)
-        if reason is None:
-            return None
-        return Mismatch(criterion=self.name, wanted=self.wanted, got=got, error=error, _reason=reason)
+        return Mismatch(self.name, self.wanted, got, error, reason) if reason is not None else None
 
     def _explain_error(self, error: Exception, got: Any) -> str:
         raised = f"raised {type(error).__name__}: {escape(str(error)[:_LONGEST_VALUE])}"
@@ -310,14 +287,13 @@ _ALLOWED: Mapping[TextKind, str] = {
 
 
 def _kind_of_text(kind: TextKind) -> Kind:
-    def plain(got: Value) -> Value:
-        """Return the value of a header that is there once, for a report, not a list of it."""
+    def plain(got: Value) -> Value:  # the value of a header that is there once, for a report
         return got[0] if kind == "lines" and len(got) == 1 else got
 
     def compare(wanted: Any, got: Value) -> Reason | None:
         value = plain(got)
         if _is_any(wanted):
-            return None if got else lambda: "ANY is wanted, but there is none"
+            return None if got else lambda: _none("ANY")
         if wanted is None:
             return (lambda: f"None is wanted, but it is {in_full(value)}") if got else None
         if isinstance(wanted, re.Pattern):
@@ -333,25 +309,22 @@ def _kind_of_text(kind: TextKind) -> Kind:
     return Kind(functools.partial(_check_text, kind=kind), compare, lambda got: in_full(plain(got)))
 
 
+def _none(wanted: str) -> str:
+    return f"{wanted} is wanted, but there is none"
+
+
 def _equal(wanted: str, got: Value, kind: TextKind) -> Reason | None:
     """`wanted` is the value, or one of the values."""
     compared: Callable[[str], str] = _address_of if kind in {"address", "addresses"} else str
     if compared(wanted) in map(compared, [got] if isinstance(got, str) else got):
         return None
-    if isinstance(got, str):
-        is_part = kind in {"line", "lines"} and wanted.strip() and wanted in got and len(got) <= _LONGEST_VALUE
-        return lambda: difference(wanted, got) + (_suggest_pattern(wanted) if is_part else "")
-    return lambda: f"{shown(wanted)} is not among {shown(got)}" if got else _none(wanted)
-
-
-def _suggest_pattern(wanted: str) -> str:
-    """Return how to say that a part of the value is enough."""
+    if not isinstance(got, str):
+        return lambda: f"{shown(wanted)} is not among {shown(got)}" if got else _none(shown(wanted))
+    if compared is _address_of or not wanted.strip() or wanted not in got or len(got) > _LONGEST_VALUE:
+        return lambda: difference(wanted, got)
+    # a part of the value: perhaps that was to be enough
     pattern = repr(wanted) if re.fullmatch(r"[^.^$*+?{}\[\]\\|()]*", wanted) else f"re.escape({wanted!r})"
-    return f"; to search for a part, write re.compile({pattern})"
-
-
-def _none(wanted: object) -> str:
-    return f"{shown(wanted)} is wanted, but there is none"
+    return lambda: f"{difference(wanted, got)}; to search for a part, write re.compile({pattern})"
 
 
 def _address_of(address: str) -> str:
@@ -381,7 +354,7 @@ def _search(wanted: Sequence[object], got: Value) -> Reason | None:
     if not missing:
         return None
     if not any(values):
-        return lambda: _none(missing[0] if len(missing) == 1 else missing)
+        return lambda: _none(shown(missing[0] if len(missing) == 1 else missing))
     first = missing[0]
     if len(missing) == 1 and isinstance(first, str) and isinstance(got, str):
         if "\n" in first.strip() or len(first) > _LONGEST_VALUE:
@@ -402,7 +375,8 @@ def _folded(text: str) -> str:
 
 
 def _check_text(name: str, wanted: object, kind: TextKind) -> None:
-    """Raise UsageError for a criterion that every mail meets, or none can."""
+    """Raise UsageError for a criterion that every email meets, or none can."""
+    in_every = f"{name}={wanted!r} is in every email; use None for an email without {name}."
     if wanted is None or _is_any(wanted):
         return
     if isinstance(wanted, re.Pattern):
@@ -410,13 +384,20 @@ def _check_text(name: str, wanted: object, kind: TextKind) -> None:
             raise UsageError(f"{name}={wanted!r} is a pattern of bytes; compile it from a str.")
     elif isinstance(wanted, (list, tuple)) and kind in {"addresses", "text"}:
         if kind == "text" and not wanted:
-            raise UsageError(f"{name}={wanted!r} is in every email; use None for an email without {name}.")
+            raise UsageError(in_every)
         for item in wanted:
             if not isinstance(item, str if kind == "addresses" else (str, re.Pattern)):
                 raise UsageError(f"{name}={wanted!r} holds {item!r}; a list is of str.")
             _check_text(name, item, kind)
     elif isinstance(wanted, str):
-        _refuse_str(name, wanted, kind)
+        if kind == "text" and not wanted.strip():
+            raise UsageError(in_every)
+        if kind == "addresses" or (kind == "address" and wanted not in {"", "<>"}):
+            found = parse_addresses(wanted)
+            if not found:
+                raise UsageError(f"{name}={wanted!r} is no address; use None for an email without {name}.")
+            if len(found) > 1:
+                raise UsageError(f"{name}={wanted!r} is {len(found)} addresses; pass a list: {name}={found!r}.")
     elif not is_predicate(wanted):
         raise UsageError(
             f"{name}={wanted!r} is of type {type(wanted).__name__}; wanted is {_ALLOWED[kind]}, "
@@ -424,19 +405,7 @@ def _check_text(name: str, wanted: object, kind: TextKind) -> None:
         )
 
 
-def _refuse_str(name: str, wanted: str, kind: TextKind) -> None:
-    if kind == "text" and not wanted.strip():
-        raise UsageError(f"{name}={wanted!r} is in every email; use None for an email without {name}.")
-    if kind not in {"address", "addresses"} or (kind == "address" and wanted in {"", "<>"}):
-        return
-    found = parse_addresses(wanted)
-    if not found:
-        raise UsageError(f"{name}={wanted!r} is no address; use None for an email without {name}.")
-    if len(found) > 1:
-        raise UsageError(f"{name}={wanted!r} is {len(found)} addresses; pass a list: {name}={found!r}.")
-
-
-# -- predicates, TLS and attachments
+# -- predicates, and TLS
 
 
 def _check_predicate(_name: str, wanted: object) -> None:
@@ -467,62 +436,32 @@ def _compare_tls(wanted: Any, got: str) -> Reason | None:
     return None if wanted == got or not isinstance(wanted, str) else lambda: difference(wanted, got)
 
 
-def _check_attachments(name: str, wanted: object) -> None:
-    if wanted is None or _is_any(wanted):
-        return
-    items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    for item in items or [wanted]:
-        refuse_attachment(name, item)
-
-
-def _compare_attachments(wanted: Any, got: list[Attachment]) -> Reason | None:
-    """Compare with one of `is_wanted`, or with a list, of which each item is to be there."""
-    files = [each for each in got if not each.is_inline]
-    if _is_any(wanted):
-        return None if files else lambda: "ANY is wanted, but there is none"
-    if wanted is None:
-        return (lambda: f"None is wanted, but there is {_show_attachments(files)}") if files else None
-    items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-    missing = [item for item in items if not any(is_wanted(item, each) for each in got)]
-    if not missing:
-        return None
-    if not got:
-        return lambda: _none(missing[0] if len(missing) == 1 else missing)
-    return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
-
-
-def _show_attachments(got: list[Attachment]) -> str:
-    return ", ".join(map(str, got)) or "no attachment"
-
-
 # -- attachments
 
 _FACTS = ("name", "content_type", "content")
 
 
-def is_wanted(wanted: object, attachment: Attachment) -> bool:
-    """Return True if an attachment is the one that is meant.
-
-    Args:
-        wanted: A glob of its name, or with a slash of its content type; its bytes; a pattern to be found in its
-            name; a mapping of ``name``, ``content_type`` and ``content``, all of which it must have; a callable
-            that is asked about it.
-        attachment: The attachment.
-    """
+def _facts_of(wanted: object) -> Mapping[str, object] | None:
+    """Return what one attachment must be, all at once; None for a callable, which decides by itself."""
     if isinstance(wanted, str):
-        wanted = {"content_type" if "/" in wanted else "name": wanted}
-    elif isinstance(wanted, bytes):
-        wanted = {"content": wanted}
-    elif isinstance(wanted, re.Pattern):
-        wanted = {"name": wanted}
-    if isinstance(wanted, Mapping):
-        return not _missed_facts(wanted, attachment)
-    return bool(wanted(attachment))  # type: ignore[operator]  # refuse_attachment has looked at it
+        return {"content_type" if "/" in wanted else "name": wanted}
+    if isinstance(wanted, bytes):
+        return {"content": wanted}
+    if isinstance(wanted, re.Pattern):
+        return {"name": wanted}
+    return wanted if isinstance(wanted, Mapping) else None
 
 
-def _missed_facts(wanted: Mapping[str, object], attachment: Attachment) -> list[str]:
-    """Return which of ``name``, ``content_type`` and ``content`` are not as wanted."""
-    return [fact for fact, value in wanted.items() if not _has(attachment, fact, value)]
+def is_wanted(wanted: object, attachment: Attachment) -> bool:
+    """Return True if an attachment is the one that is meant; `Criteria` says how."""
+    facts = _facts_of(wanted)
+    if facts is None:
+        return bool(wanted(attachment))  # type: ignore[operator]  # refuse_attachment has looked at it
+    return not _missed_facts(facts, attachment)
+
+
+def _missed_facts(facts: Mapping[str, object], attachment: Attachment) -> list[str]:
+    return [fact for fact, value in facts.items() if not _has(attachment, fact, value)]
 
 
 def _has(attachment: Attachment, fact: str, wanted: object) -> bool:
@@ -533,61 +472,67 @@ def _has(attachment: Attachment, fact: str, wanted: object) -> bool:
         return bool(wanted.search(attachment.text if fact == "content" and isinstance(wanted.pattern, str) else value))
     if isinstance(wanted, str):
         if fact == "content":
-            return " ".join(wanted.split()) in " ".join(attachment.text.split())
+            return _folded(wanted) in _folded(attachment.text)
         glob = wanted.lower() if fact == "content_type" else wanted
         return value == glob or fnmatchcase(value, glob)
     return bool(wanted(value))  # type: ignore[operator]
 
 
 def refuse_attachment(name: str, wanted: object) -> None:
-    """Raise UsageError for what no attachment, or every one, is.
-
-    Args:
-        name: Of the criterion, for the message.
-        wanted: One attachment, as for `is_wanted`.
-    """
-    if isinstance(wanted, Mapping):
-        for fact, value in wanted.items():
-            _refuse_fact(name, wanted, fact, value)
-        if wanted:
-            return
-    elif isinstance(wanted, re.Pattern):
-        _refuse_fact(name, wanted, "name", wanted)
-        return
-    elif isinstance(wanted, (str, bytes)):
-        if wanted:
-            return
-    elif callable(wanted):
-        return
-    raise UsageError(
-        f"{name}={wanted!r}; wanted is a glob of the file's name, a content type, its bytes, a compiled pattern, a "
-        "callable, a mapping of name, content_type and content, a list of these, unittest.mock.ANY, or None for "
-        "absent."
-    )
+    """Raise UsageError for what no attachment, or every one, is; ``name`` is the criterion's, for the message."""
+    facts = _facts_of(wanted)
+    if not (callable(wanted) if facts is None else wanted):
+        raise UsageError(
+            f"{name}={wanted!r}; wanted is a glob of the file's name, a content type, its bytes, a compiled pattern, a "
+            "callable, a mapping of name, content_type and content, a list of these, unittest.mock.ANY, or None for "
+            "absent."
+        )
+    for fact, value in (facts or {}).items():
+        if fact not in _FACTS:
+            raise UsageError(f"{name}={wanted!r} has the unknown key {fact!r}; {suggest_name(fact, _FACTS)}")
+        if isinstance(value, re.Pattern):
+            if fact != "content" and not isinstance(value.pattern, str):
+                raise UsageError(f"{name}={wanted!r} has a pattern of bytes for {fact}; compile it from a str.")
+        elif isinstance(value, bytes):
+            if fact != "content":
+                raise UsageError(f"{name}={wanted!r} has bytes for {fact}; it is a str.")
+        elif not is_predicate(value) and not (isinstance(value, str) and value):
+            kinds = "a str, a compiled pattern or a callable"
+            raise UsageError(f"{name}={wanted!r} has {value!r} for {fact}; wanted is {kinds}.")
 
 
-def _refuse_fact(name: str, wanted: object, fact: object, value: object) -> None:
-    if fact not in _FACTS:
-        raise UsageError(f"{name}={wanted!r} has the unknown key {fact!r}; {suggest_name(fact, _FACTS)}")
-    if isinstance(value, re.Pattern):
-        if fact != "content" and not isinstance(value.pattern, str):
-            raise UsageError(f"{name}={wanted!r} has a pattern of bytes for {fact}; compile it from a str.")
-    elif isinstance(value, bytes):
-        if fact != "content":
-            raise UsageError(f"{name}={wanted!r} has bytes for {fact}; it is a str.")
-    elif not is_predicate(value) and not (isinstance(value, str) and value):
-        kinds = "a str, a compiled pattern or a callable"
-        raise UsageError(f"{name}={wanted!r} has {value!r} for {fact}; wanted is {kinds}.")
+def _check_attachments(name: str, wanted: object) -> None:
+    if wanted is not None and not _is_any(wanted):
+        for item in (wanted if isinstance(wanted, (list, tuple)) else [wanted]) or [wanted]:
+            refuse_attachment(name, item)
+
+
+def _compare_attachments(wanted: Any, got: list[Attachment]) -> Reason | None:
+    """Compare with one of `is_wanted`, or with a list, of which each item is to be there."""
+    files = [each for each in got if not each.is_inline]
+    if _is_any(wanted):
+        return None if files else lambda: _none("ANY")
+    if wanted is None:
+        return (lambda: f"None is wanted, but there is {_show_attachments(files)}") if files else None
+    items = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    missing = [item for item in items if not any(is_wanted(item, each) for each in got)]
+    if not missing:
+        return None
+    if not got:
+        return lambda: _none(shown(missing[0] if len(missing) == 1 else missing))
+    return lambda: "; ".join(_explain_attachments(item, got) for item in missing)
+
+
+def _show_attachments(got: list[Attachment]) -> str:
+    return ", ".join(map(str, got)) or "no attachment"
 
 
 def _explain_attachments(wanted: object, attachments: Iterable[Attachment]) -> str:
     """Return why none of some attachments is the one that is meant."""
-    described = []
-    for attachment in attachments:
-        line = str(attachment)
-        if isinstance(wanted, Mapping):
-            line += f" (another {' and '.join(_missed_facts(wanted, attachment))})"
-        described.append(line)
+    described = [
+        f"{each} (another {' and '.join(_missed_facts(wanted, each))})" if isinstance(wanted, Mapping) else str(each)
+        for each in attachments
+    ]
     return f"{shown(wanted)} is none of: {', '.join(described)}"
 
 
@@ -617,10 +562,7 @@ def _block(lines: Iterable[str], margin: str = "| ") -> str:
 def difference(wanted: str, got: str, *, part: bool = False) -> str:
     """Return how two texts differ: side by side if they are short, else as a unified diff.
 
-    Args:
-        wanted: What the test wants.
-        got: What was received.
-        part: `wanted` is a fragment: of `got`, only the lines around what is nearest to it are compared.
+    If `wanted` is a part, only the lines around what is nearest to it in `got` are compared.
     """
     if not part and max(len(wanted), len(got)) <= _LONGEST_VALUE and "\n" not in wanted + got:
         wanted, got = repr(mask(wanted)), mask(got)
@@ -636,16 +578,12 @@ def difference(wanted: str, got: str, *, part: bool = False) -> str:
 
 def _around(wanted: list[str], got: list[str]) -> list[str]:
     """Return the lines of `got` that can stand for `wanted`: around those that both have, and two more each way."""
-    blocks = [
-        block
-        for block in difflib.SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks()
-        if block.size
-    ]
+    matcher = difflib.SequenceMatcher(None, wanted, got, autojunk=False)
+    blocks = [block for block in matcher.get_matching_blocks() if block.size]
     if not blocks:
         return got[: len(wanted) + 2]
     first, last = blocks[0], blocks[-1]
-    start = max(0, first.b - first.a - 2)
-    return got[start : last.b + len(wanted) - last.a + 2]
+    return got[max(0, first.b - first.a - 2) : last.b + len(wanted) - last.a + 2]
 
 
 # -- all kinds, and all criteria but headers
@@ -658,17 +596,10 @@ ATTACHMENTS = Kind(_check_attachments, _compare_attachments, _show_attachments)
 
 # The criterion's name: how it is compared, and with what.
 KNOWN: Mapping[str, tuple[Kind, Callable[[ReceivedEmail], object]]] = {
-    "to": (ADDRESSES, lambda email: email.to),
-    "cc": (ADDRESSES, lambda email: email.cc),
-    "bcc": (ADDRESSES, lambda email: email.bcc),
-    "recipients": (ADDRESSES, lambda email: email.recipients),
-    "from_": (ADDRESS, lambda email: email.from_),
-    "mail_from": (ADDRESS, lambda email: email.mail_from),
-    "reply_to": (ADDRESSES, lambda email: email.reply_to),
-    "subject": (LINE, lambda email: email.subject),
-    "text": (TEXT, lambda email: email.text),
-    "html": (TEXT, lambda email: email.html),
-    "body": (TEXT, lambda email: email.body),
+    **{name: (ADDRESSES, attrgetter(name)) for name in ("to", "cc", "bcc", "recipients", "reply_to")},
+    **{name: (ADDRESS, attrgetter(name)) for name in ("from_", "mail_from")},
+    "subject": (LINE, attrgetter("subject")),
+    **{name: (TEXT, attrgetter(name)) for name in ("text", "html", "body")},
     "attachment": (ATTACHMENTS, lambda email: [*email.attachments, *email.inline]),
     "auth_user": (LINE, lambda email: (email.session and email.session.auth_user) or ""),
     "tls": (TLS, lambda email: (email.session and email.session.tls) or ""),
