@@ -183,11 +183,7 @@ class ImplicitTLS(asyncio.Protocol):
         protocol.record.state = "in the TLS handshake"
         try:
             secured = await asyncio.get_running_loop().start_tls(
-                transport,
-                protocol,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=self._timeout,
+                transport, protocol, self._context, server_side=True, ssl_handshake_timeout=self._timeout
             )
         except Exception as error:
             protocol.end(explain_handshake(error))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 from ..core.interrupts import ServerThread, start_thread
 from ..core.loop_connection import LoopConnection
@@ -23,15 +22,9 @@ __all__ = ["FaultInjector", "FaultReply", "SMTPConnection"]
 
 _THROTTLED = 0.1  # seconds' worth of a throttled client's bytes that are taken at once
 
-T = TypeVar("T")
-
 
 class SMTPConnection(LoopConnection):
-    """The connection as a stop sees it.
-
-    Attributes:
-        function_thread: The thread that runs a function of the test's; None while there is none.
-    """
+    """The connection as a stop sees it; ``function_thread`` runs a function of the test's, if there is one."""
 
     def __init__(self, transport: asyncio.BaseTransport, index: int) -> None:
         super().__init__(transport, index)
@@ -52,10 +45,7 @@ class FaultReply(Exception):
 
 
 class FaultInjector:
-    """Has the faults of the script happen on one connection.
-
-    Args:
-        protocol: The connection.
+    """Carries out the faults of the script on one connection.
 
     Attributes:
         fault: The fault that keeps the client waiting for ever; None while there is none.
@@ -64,18 +54,11 @@ class FaultInjector:
     def __init__(self, protocol: SMTPProtocol) -> None:
         self._protocol = protocol
         self._script = protocol.server.script
-        self._dropper: tuple[SMTPAttempt, SMTPFault] | None = None  # end the connection when this has been replied to
+        self._dropper: tuple[SMTPAttempt, SMTPFault] | None = None  # ends the connection when this has been replied to
         self.fault: SMTPFault | None = None
 
     async def apply(self, attempt: SMTPAttempt, mail: ReceivedEmail | None = None) -> None:
-        """Do what the script says about a command that the server would grant.
-
-        The first fault that applies and is not used up decides; delays before it add up.
-
-        Raises:
-            FaultReply: The script replies instead, and nothing else is to be done.
-            BaseException: Whatever the test's own function raises.
-        """
+        """Do what the script says about a command that the server would grant; raise FaultReply to reply instead."""
         protocol = self._protocol
         for fault in self._script.at(attempt.command):
             if not await self._applies(fault, mail if mail is not None else attempt) or not fault.use(attempt):
@@ -84,10 +67,8 @@ class FaultInjector:
             if isinstance(effect, Delay):
                 await protocol.hold(effect.seconds)
                 continue
-            if isinstance(effect, Refusal):
-                raise FaultReply(effect.reply)
-            if isinstance(effect, RawReply):
-                raise FaultReply(effect)
+            if isinstance(effect, Refusal | RawReply):
+                raise FaultReply(effect.reply if isinstance(effect, Refusal) else effect)
             if isinstance(effect, Hang):
                 attempt.reply = "the script never answers"
                 self.fault = fault
@@ -104,10 +85,7 @@ class FaultInjector:
             return
 
     async def find_cut(self, attempt: SMTPAttempt) -> tuple[SMTPFault, int] | None:
-        """The fault that ends the connection in the middle of the mail that comes, and after how many bytes.
-
-        It is not counted yet: the mail may end before.
-        """
+        """Return the fault that ends the connection within the mail, not counted yet, and after how many bytes."""
         for fault, cut in self._script.all(Cut):
             if await self._applies(fault, attempt):
                 return fault, cut.after_bytes
@@ -139,27 +117,26 @@ class FaultInjector:
             self.drop(*self._dropper)
 
     async def _applies(self, fault: SMTPFault, subject: SMTPAttempt | ReceivedEmail) -> bool:
-        return await self._call(fault.applies, subject) if fault.has_function else fault.applies(subject)
+        """Return True if the fault is meant; a function of the test's may take its time, in a thread of its own."""
+        if not fault.has_function:
+            return fault.applies(subject)
+        future: asyncio.Future[bool] = self._protocol.loop.create_future()
 
-    async def _call(self, function: Callable[[Any], T], argument: object) -> T:
-        """Call a function of the test's, which may take its time, in a thread of its own."""
-        future: asyncio.Future[T] = self._protocol.loop.create_future()
-
-        def set_result(result: Any, error: BaseException | None) -> None:
+        def set_result(result: bool, error: BaseException | None) -> None:
             if not future.done():
                 future.set_exception(error) if error is not None else future.set_result(result)
 
         def work() -> None:
-            result: T | None = None
+            result = False
             failure: BaseException | None = None
             try:
-                result = function(argument)
+                result = fault.applies(subject)
             except StopIteration as error:  # which no future takes
-                failure = RuntimeError(f"{function!r} raised {error!r}")
+                failure = RuntimeError(f"{fault.applies!r} raised {error!r}")
                 failure.__cause__ = error
             except BaseException as error:
                 failure = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
                 self._protocol.loop.call_soon_threadsafe(set_result, result, failure)
 
         thread = ServerThread(target=work, name=threading.current_thread().name, daemon=True)

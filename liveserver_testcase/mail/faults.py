@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from ..core.checks import suggest_name
 from ..errors import UsageError
@@ -49,49 +49,50 @@ Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
 """Who is meant: an address or a glob, a pattern, or a function of the `SMTPAttempt`, at ``END_OF_DATA`` of the mail."""
 
 
+class Effect:
+    """What a fault does; ``words`` says it, as a format of the fields."""
+
+    words: ClassVar[str]
+
+    def __str__(self) -> str:
+        return self.words.format(**vars(self))
+
+
 # Not frozen: of ten classes that is a tenth of what the import of the package costs beside that of its libraries.
 
 
 @dataclass
-class Refusal:
+class Refusal(Effect):
     """Reply so, and do nothing else."""
 
+    words = "answers {reply.code} {reply.text}"
     reply: Reply
 
-    def __str__(self) -> str:
-        return f"answers {self.reply.code} {self.reply.text}"
-
 
 @dataclass
-class RawReply:
+class RawReply(Effect):
     """Send these bytes instead of an answer."""
 
+    words = "sends {data!r}"
     data: bytes
 
-    def __str__(self) -> str:
-        return f"sends {self.data!r}"
-
 
 @dataclass
-class Delay:
+class Delay(Effect):
     """Wait before the answer."""
 
+    words = "waits {seconds:g} s"
     seconds: float
 
-    def __str__(self) -> str:
-        return f"waits {self.seconds:g} s"
 
-
-@dataclass
-class Hang:
+class Hang(Effect):
     """Never answer."""
 
-    def __str__(self) -> str:
-        return "never answers"
+    words = "never answers"
 
 
 @dataclass
-class Drop:
+class Drop(Effect):
     """End the connection, in place of the answer or after it."""
 
     after_reply: bool = False
@@ -104,70 +105,54 @@ class Drop:
 
 
 @dataclass
-class Cut:
+class Cut(Effect):
     """End the connection in the middle of the mail."""
 
+    words = "drops the connection after {after_bytes} bytes of the mail"
     after_bytes: int
     reset: bool
 
-    def __str__(self) -> str:
-        return f"drops the connection after {self.after_bytes} bytes of the mail"
-
 
 @dataclass
-class Throttle:
+class Throttle(Effect):
     """Read so slowly."""
 
+    words = "reads {bytes_per_second:g} bytes a second"
     bytes_per_second: float
 
-    def __str__(self) -> str:
-        return f"reads {self.bytes_per_second:g} bytes a second"
-
 
 @dataclass
-class SizeLimit:
+class SizeLimit(Effect):
     """Refuse larger mails, and say so in advance."""
 
+    words = "refuses mails of more than {size} bytes"
     size: int
-
-    def __str__(self) -> str:
-        return f"refuses mails of more than {self.size} bytes"
 
 
 @dataclass
-class RecipientLimit:
+class RecipientLimit(Effect):
     """Refuse more recipients than so many."""
 
+    words = "answers {reply.code} to each recipient after {number}"
     number: int
     reply: Reply
 
-    def __str__(self) -> str:
-        return f"answers {self.reply.code} to each recipient after {self.number}"
-
 
 @dataclass
-class EHLOOverride:
+class EHLOOverride(Effect):
     """Change what the answer to EHLO says."""
 
     extensions: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [*(f"offers {line}" for line in self.extensions), *(f"does not offer {line}" for line in self.without)]
-        return ", ".join(parts)
+        return ", ".join([*map("offers {}".format, self.extensions), *map("does not offer {}".format, self.without)])
 
 
-@dataclass
-class NotListening:
-    """Nobody listens."""
+class NotListening(Effect):
+    """Accept no connection."""
 
-    def __str__(self) -> str:
-        return "refuses connections"
-
-
-Effect: TypeAlias = (
-    Refusal | RawReply | Delay | Hang | Drop | Cut | Throttle | SizeLimit | RecipientLimit | EHLOOverride | NotListening
-)
+    words = "refuses connections"
 
 
 class SMTPFault:
@@ -266,11 +251,7 @@ class SMTPFault:
 
 
 def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:
-    """The command in capitals.
-
-    Raises:
-        UsageError: There is no such command.
-    """
+    """Return the command in capitals, or raise UsageError."""
     name = command.upper() if isinstance(command, str) else ""
     if name in among:
         return name
@@ -278,11 +259,7 @@ def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:
 
 
 def check_answer(reply: object) -> Refusal | RawReply:
-    """What a fault answers: a code, a code and a text, or the bytes to send.
-
-    Raises:
-        UsageError: It is nothing like that, or the code is not one that refuses.
-    """
+    """Return what a fault answers (a code, a code and a text, or the bytes to send), or raise UsageError."""
     if isinstance(reply, bytes):
         return RawReply(reply)
     code, text = reply if isinstance(reply, tuple) and len(reply) == 2 else (reply, None)
@@ -299,11 +276,7 @@ def check_answer(reply: object) -> Refusal | RawReply:
 
 
 def check_count(name: str, value: int | None, least: int, meaning: str) -> int | None:
-    """A whole number, or None where that has a meaning.
-
-    Raises:
-        UsageError: It is none, or too small.
-    """
+    """Return a whole number, or None where that has a meaning; raise UsageError for anything else."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
         raise UsageError(f"{name} is {value!r}; wanted a whole number from {least}: {meaning}")
     return value
@@ -315,13 +288,10 @@ E = TypeVar("E", bound=Effect)
 
 
 class FaultScript:
-    """The faults that are to happen, in the order in which they were asked for.
+    """The faults that are to happen, in the order in which they were scripted.
 
-    The first fault that applies and is not used up decides the answer; delays before it add up.  Asking is
-    lock-free: the tuple of faults is replaced, never changed.
-
-    Args:
-        on_removed: Called with each fault that is taken out.
+    The first fault that applies and is not used up decides the answer; delays before it add up.  Reading takes no
+    lock: the tuple of faults is replaced, never changed.
     """
 
     def __init__(self, on_removed: Callable[[SMTPFault], None]) -> None:

@@ -44,10 +44,7 @@ _HEX_PAIR = re.compile(rb"=([0-9A-Fa-f]{2})")
 _TOKEN = re.compile(r"[A-Za-z0-9-]+")
 
 # One parameter of a MIME header; RFC 2231 §3 and §4 for the asterisks.
-_PARAMETER = re.compile(
-    r""";\s*([^\s=;*"]+)(?:\*(\d{1,3}))?(\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)""",
-    re.DOTALL,
-)
+_PARAMETER = re.compile(r""";\s*([^\s=;*"]+)(?:\*(\d{1,3}))?(\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)""", re.DOTALL)
 _PARAMETER_HEADERS = frozenset({"content-disposition", "content-type"})
 
 _registry = HeaderRegistry()

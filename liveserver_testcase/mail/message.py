@@ -138,12 +138,7 @@ class ReceivedEmail(ParsedPart):
     """
 
     def __init__(
-        self,
-        raw: bytes,
-        envelope: Envelope,
-        *,
-        session: SessionFacts | None = None,
-        received_at: float,
+        self, raw: bytes, envelope: Envelope, *, session: SessionFacts | None = None, received_at: float
     ) -> None:
         # The part of it that is an EmailMessage is made by the parser.
         self.raw = raw

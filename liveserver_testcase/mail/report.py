@@ -16,15 +16,7 @@ from .criteria import Criteria, Mismatch
 from .message import ReceivedEmail
 from .session import SMTPAttempt, SMTPSession
 
-__all__ = [
-    "Diagnostics",
-    "describe_diagnostics",
-    "explain",
-    "explain_attempts",
-    "explain_error",
-    "one_line",
-    "route",
-]
+__all__ = ["Diagnostics", "describe_diagnostics", "explain", "explain_attempts", "explain_error", "one_line", "route"]
 
 _MOST_LISTED = 20  # emails or refusals in a report; a test that got more is not read to the end
 _MOST_COMPARED = 50  # emails in which the nearest is looked for: comparing texts takes time

@@ -6,24 +6,8 @@ import math
 from collections.abc import Sequence
 
 from ..errors import UsageError
-from .faults import (
-    Condition,
-    Cut,
-    Delay,
-    Drop,
-    Effect,
-    EHLOOverride,
-    FaultScript,
-    Hang,
-    RecipientLimit,
-    Refusal,
-    SizeLimit,
-    SMTPFault,
-    Throttle,
-    check_answer,
-    check_command,
-    check_count,
-)
+from . import faults as effects
+from .faults import Condition, FaultScript, SMTPFault, check_answer, check_command, check_count
 from .syntax import Reply
 
 __all__ = ["ScriptedFaults"]
@@ -137,24 +121,18 @@ class ScriptedFaults:
         return self._reject("*", 421, text, None, times, 0)
 
     def delay(
-        self,
-        command: str,
-        seconds: float,
-        *,
-        when: Condition | None = None,
-        times: int | None = None,
-        after: int = 0,
+        self, command: str, seconds: float, *, when: Condition | None = None, times: int | None = None, after: int = 0
     ) -> SMTPFault:
         """Wait before a command is answered; a client that leaves is noticed, and its command has no effect."""
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= _LONGEST:
             raise UsageError(f"seconds is {seconds!r}; wanted 0 to {_LONGEST:.0f}, or use hang() to wait for ever")
-        return self._put(check_command(command), Delay(seconds), when, times, after)
+        return self._put(check_command(command), effects.Delay(seconds), when, times, after)
 
     def hang(
         self, command: str, *, when: Condition | None = None, times: int | None = None, after: int = 0
     ) -> SMTPFault:
         """Never answer a command.  The client is cut off when the fault, the test or the server ends."""
-        return self._put(check_command(command), Hang(), when, times, after)
+        return self._put(check_command(command), effects.Hang(), when, times, after)
 
     def drop(
         self,
@@ -193,9 +171,9 @@ class ScriptedFaults:
             raise UsageError(
                 "record is True, but there is no mail to keep: put it at 'END_OF_DATA', without after_bytes"
             )
-        effect: Effect = Drop(after_reply=after_reply, record=record, reset=reset)
+        effect: effects.Effect = effects.Drop(after_reply=after_reply, record=record, reset=reset)
         if after_bytes is not None:
-            effect = Cut(after_bytes, reset)
+            effect = effects.Cut(after_bytes, reset)
         return self._put(place, effect, when, times, after)
 
     def throttle(self, bytes_per_second: float) -> SMTPFault:
@@ -203,7 +181,7 @@ class ScriptedFaults:
         number = isinstance(bytes_per_second, int | float) and not isinstance(bytes_per_second, bool)
         if not number or not 0 < bytes_per_second < math.inf:
             raise UsageError(f"bytes_per_second is {bytes_per_second!r}; wanted a number greater than 0")
-        return self._put("", Throttle(bytes_per_second))
+        return self._put("", effects.Throttle(bytes_per_second))
 
     def limit_size(self, size: int) -> SMTPFault:
         """Announce this limit for the size of a mail, and answer 552 to larger ones.
@@ -212,15 +190,15 @@ class ScriptedFaults:
         """
         if check_count("size", size, 1, "bytes") is None:
             raise UsageError("size is None; wanted a whole number from 1: bytes")
-        return self._put("", SizeLimit(size))
+        return self._put("", effects.SizeLimit(size))
 
     def limit_recipients(self, number: int, code: int = 452, *, text: str = "") -> SMTPFault:
         """Refuse every recipient of a mail after the first so many."""
         if check_count("number", number, 0, "recipients of one mail") is None:
             raise UsageError("number is None; wanted a whole number from 0: recipients of one mail")
         refusal = check_answer((code, text or f"{code // 100}.5.3 Too many recipients"))
-        reply = refusal.reply if isinstance(refusal, Refusal) else Reply(code, text)
-        return self._put("", RecipientLimit(number, reply))
+        reply = refusal.reply if isinstance(refusal, effects.Refusal) else Reply(code, text)
+        return self._put("", effects.RecipientLimit(number, reply))
 
     def offer(self, extensions: Sequence[str] = (), *, without: Sequence[str] = ()) -> SMTPFault:
         """Change what the answer to EHLO offers.
@@ -237,7 +215,7 @@ class ScriptedFaults:
                 raise UsageError(f"{name} is {lines!r}; wanted a list of lines, as in ['STARTTLS']")
         if not extensions and not without:
             raise UsageError("offer() changes nothing; wanted extensions to add, or some to go without")
-        return self._put("", EHLOOverride(tuple(extensions), tuple(word.upper() for word in without)))
+        return self._put("", effects.EHLOOverride(tuple(extensions), tuple(word.upper() for word in without)))
 
     # -- how they are put in place ---------------------------------------------------------------------------------
 
@@ -249,7 +227,7 @@ class ScriptedFaults:
     def _put(
         self,
         command: str,
-        effect: Effect,
+        effect: effects.Effect,
         when: Condition | None = None,
         times: int | None = None,
         after: int = 0,

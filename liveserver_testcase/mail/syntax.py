@@ -51,7 +51,7 @@ _VALUES = {"BODY": ("7BIT", "8BITMIME"), "RET": ("FULL", "HDRS")}
 _PATH = re.compile(
     r"(?i:(FROM|TO))\s*:\s*"
     r"(?:<(?:@[^\s:>]*:)?(?P<path>(?:\"(?:[^\"\\]|\\.)*\"|[^\s<>\"])*)>|(?P<bare>[^\s<>]+))"
-    r"(?P<options>(?:\s.*)?)",
+    r"(?P<options>(?:\s.*)?)"
 )
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\s=]*=*)?")
 
