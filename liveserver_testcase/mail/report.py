@@ -1,7 +1,7 @@
 """The report of a failed assertion about mail, for a person who has only this text.
 
 A report has, from top to bottom: what was wanted, the nearest email criterion by criterion, the emails that were
-received, what the server refused, its connections, what usually is the reason, and a transcript.  `explain_error` says
+received, what the server refused, its connections, what usually is the reason, and a transcript.  `explain_error` has
 what of that helps when the code under test failed by itself.  Pure: recorded facts in, text out.
 """
 
@@ -59,19 +59,10 @@ def explain(
     advice: str = "",
     place: str = "in this test",
 ) -> str:
-    """Return why an assertion about mail failed.
+    """Return why an assertion about mail failed: lines without a final line end, of which the first is a sentence.
 
-    Args:
-        criteria: What was wanted.
-        emails: What was received, in order.
-        diagnostics: What else was going on at the server.
-        times: How many mails were wanted; None for at least one, 0 for none.
-        waited: For how long, in seconds; None if there was no wait.
-        advice: What to say after the headline; empty for nothing.
-        place: Where the mails are from.
-
-    Returns:
-        Lines without a final line end; the first is a sentence.
+    ``times`` is None for at least one email, 0 for none; ``waited`` are seconds, None without a wait; ``advice`` comes
+    after the headline; ``place`` is where the emails are from.
     """
     compared = [(number, email, criteria.mismatches(email)) for number, email in enumerate(emails, 1)]
     matched = [number for number, _, mismatches in compared if not mismatches]
@@ -151,21 +142,19 @@ def route(email: ReceivedEmail, arrow: str) -> str:
 
 
 def describe_diagnostics(diagnostics: Diagnostics, has_emails: bool) -> list[str]:
-    """Return the lines of a report below the emails.
-
-    Args:
-        diagnostics: The facts.
-        has_emails: Whether any mail was received: without, the connections are what there is to look at.
-    """
-    lines = describe_refused(diagnostics.attempts)
-    address = diagnostics.server_url.partition("://")[2]
-    if not diagnostics.sessions:
-        if not has_emails:
-            lines += _describe_no_connection(address)
-    else:
-        lines += _describe_sessions(diagnostics.sessions, address, has_emails)
-        lines += _find_reasons(diagnostics, has_emails)
-        lines += _describe_transcript(diagnostics.sessions, has_emails)
+    """Return the lines of a report below the emails; without any, the connections are what there is to look at."""
+    sessions, address = diagnostics.sessions, diagnostics.server_url.partition("://")[2]
+    refused = describe_refused(diagnostics.attempts)
+    lines = list(refused)
+    if sessions:
+        reasons = _find_reasons(diagnostics)
+        if not reasons and not has_emails and not refused:
+            reasons = ["Did the client stop before it sent a mail, or is it still sending?"]
+        lines += _describe_sessions(sessions, address, has_emails)
+        lines += [f"      {reason}" for reason in reasons]
+        lines += _describe_transcript(sessions, has_emails)
+    elif not has_emails:
+        lines += _describe_no_connection(address)
     if diagnostics.loss:
         lines.append(f"  {diagnostics.loss}")
     return [*lines, f"  server: {diagnostics.server_url}"]
@@ -186,15 +175,11 @@ def describe_refused(attempts: Sequence[SMTPAttempt]) -> list[str]:
 
 
 def _describe_no_connection(address: str) -> list[str]:
-    return [
-        f"  no connection was made to {address}",
-        "      Is the code under test given this host and port? smtp.settings() has all that a sender must know.",
-        (
-            "      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: "
-            "see smtp.flask_config()."
-        ),
-        "      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().",
-    ]
+    return f"""\
+  no connection was made to {address}
+      Is the code under test given this host and port? smtp.settings() has all that a sender must know.
+      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().
+      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().""".split("\n")
 
 
 def _describe_sessions(sessions: Sequence[SMTPSession], address: str, has_emails: bool) -> list[str]:
@@ -293,14 +278,7 @@ _REASONS: Sequence[tuple[Callable[[Diagnostics], bool], str]] = (
 )
 
 
-def _find_reasons(diagnostics: Diagnostics, has_emails: bool) -> list[str]:
-    found = _match_reasons(diagnostics)
-    if not found and not has_emails and not describe_refused(diagnostics.attempts):
-        found = ["Did the client stop before it sent a mail, or is it still sending?"]
-    return [f"      {advice}" for advice in found]
-
-
-def _match_reasons(diagnostics: Diagnostics) -> list[str]:
+def _find_reasons(diagnostics: Diagnostics) -> list[str]:
     return list(dict.fromkeys(advice for applies, advice in _REASONS if applies(diagnostics)))
 
 
@@ -317,14 +295,9 @@ _NOT_OFFERED = (
 
 
 def explain_error(error: BaseException, diagnostics: Diagnostics) -> str:
-    """Say what the server saw of the client that raised this in the code under test, and what to set.
+    """Return what the server saw of the client that raised this in the code under test, and what to set.
 
-    Args:
-        error: What the test failed with.
-        diagnostics: What was going on at the server.
-
-    Returns:
-        Lines without a final line end; empty if the error is none of a mail client, or the server saw nothing of it.
+    Empty if the error is none of a mail client, or the server saw nothing of it.
     """
     raised = [
         each
@@ -333,7 +306,7 @@ def explain_error(error: BaseException, diagnostics: Diagnostics) -> str:
     ]
     if not raised or not diagnostics.sessions:
         return ""
-    found = _match_reasons(diagnostics)
+    found = _find_reasons(diagnostics)
     for each in raised:
         if "NotSupported" in type(each).__name__ or "not supported" in str(each) or "No suitable" in str(each):
             found += [advice for text, advice in _NOT_OFFERED if text in str(each)][:1]
@@ -374,19 +347,7 @@ def explain_attempts(
     waited: float | None,
     advice: str = "",
 ) -> str:
-    """Return why an assertion about attempts failed.
-
-    Args:
-        wanted: Command, argument and code; None for any.
-        found: What was as wanted.
-        diagnostics: What was going on at the server.
-        times: How often it was wanted; None for at least once.
-        waited: For how long, in seconds; None if there was no wait.
-        advice: What to say after the headline; empty for nothing.
-
-    Returns:
-        Lines without a final line end; the first is a sentence.
-    """
+    """Return why an assertion about attempts failed, as `explain` does; a value of ``wanted`` is None for any."""
     attempts = diagnostics.attempts
     lines = [_headline(len(found), "attempt", "matched", waited, times)]
     if advice:
