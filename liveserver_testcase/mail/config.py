@@ -117,13 +117,7 @@ class ServerConfig:
         return None if self.accept_any_login else self.users
 
     def offer(self, tls: bool, size_limit: int | None, changes: Iterable[EHLOOverride] = ()) -> list[str]:
-        """The lines of the answer to EHLO after the first.
-
-        Args:
-            tls: Whether TLS is in use.
-            size_limit: The limit to announce.
-            changes: What the script adds and takes away.
-        """
+        """Return the lines of the reply to EHLO after the first, with what the script adds and takes away."""
         lines = ["PIPELINING", f"SIZE {size_limit}" if size_limit else "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN"]
         if self.utf8:
             lines.append("SMTPUTF8")

@@ -60,13 +60,7 @@ _CONTENT_ID = re.compile(r"(?i)(?:^|[\s('\",])cid:([^\s\"')>,;]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class HTMLContent:
-    """What a reader sees of HTML.
-
-    Attributes:
-        text: Without tags, each block on a line of its own, white space folded.
-        anchors: Address and text of every link, in order, as written; a picture's text is its ``alt``.
-        content_ids: Of the parts that it shows (``cid:``).
-    """
+    """What a reader sees of HTML: its text, each block on a line, its links as written, and the parts it shows."""
 
     text: str = ""
     anchors: Sequence[tuple[str, str]] = ()
@@ -74,12 +68,7 @@ class HTMLContent:
 
 
 def read_html(source: str, on_defect: OnDefect) -> HTMLContent:
-    """Read HTML, however broken it is.
-
-    Args:
-        source: The HTML, decoded.
-        on_defect: Called with what had to be left out.
-    """
+    """Read HTML, however broken it is."""
     reader = _Reader()
     if len(source) > _LONGEST:
         on_defect(f"HTML: {len(source):,} characters, of which the first {_LONGEST:,} are read")
@@ -274,17 +263,7 @@ def _cut_punctuation(url: str, before: str, behind: str) -> str:
 
 
 def select_links(links: Iterable[Link], text: LinkWanted, url: LinkWanted) -> list[Link]:
-    """Return the links with this text and this address.
-
-    Args:
-        links: Of one email.
-        text: What the link says: contained, white space folded; a pattern is searched for, a callable asked.
-            None for anything.
-        url: Where it leads, likewise.
-
-    Raises:
-        UsageError: A value is none of these.
-    """
+    """Return the links with this text and this address; `ReceivedEmail.links` says how they are compared."""
     for name, wanted in (("text", text), ("url", url)):
         if not (wanted is None or isinstance(wanted, (str, re.Pattern)) or callable(wanted)) or wanted == "":
             raise UsageError(f"{name}={wanted!r}; wanted is a str to be contained, a compiled pattern or a callable.")
@@ -330,11 +309,7 @@ _COPYRIGHT = re.compile(r"(?i)©|\(c\)|copyright|rights reserved")
 
 
 def find_codes(text: str, digits: int | None, pattern: str | re.Pattern[str] | None) -> list[str]:
-    """Return the one-time codes in a text, each once, in order.
-
-    Raises:
-        UsageError: Both ways to say what a code looks like are used, or one makes no sense.
-    """
+    """Return the one-time codes in a text, each once, in order; `ReceivedEmail.codes` says what is one."""
     if pattern is not None:
         if digits is not None:
             raise UsageError("a code is told by digits or by pattern, not by both.")
@@ -377,18 +352,10 @@ _MOST_ITEMS = 10
 def demand_one(
     found: Sequence[T], wanted: str, everything: Sequence[str], noun: str, advice: str, others: str = ""
 ) -> T:
-    """Return the only one of ``found``.
+    """Return the only one of ``found``, or raise AssertionError.
 
-    Args:
-        found: What was looked for and found.
-        wanted: What was looked for, as in ``with text='Confirm'``; empty for anything.
-        everything: What to list when there is not exactly one, a line each.
-        noun: As in ``link``.
-        advice: How to say more exactly what is meant.
-        others: How to introduce the list if nothing was found; "The email has these" by default.
-
-    Raises:
-        AssertionError: There is none, or several.
+    The message has what was ``wanted``, the ``noun`` for it, ``everything`` that there is, a line each, with what
+    introduces it if nothing was found (``others``), and how to say more exactly what is meant (``advice``).
     """
     if len(found) == 1:
         return found[0]

@@ -1,7 +1,6 @@
 """What a client sends: lines, and the data of a mail, where it ends and what was stuffed into it; pure.
 
-What is looked at byte by byte is the end of each piece alone: a mail of 25 MB is received nearly as fast as the system
-can hand it over.
+Only the end of each piece is searched: a mail of 25 MB is received nearly as fast as the system delivers it.
 """
 
 from __future__ import annotations
@@ -16,11 +15,7 @@ _END = b"\r\n.\r\n"
 
 
 class InputBuffer:
-    """What a client has sent, and nobody has taken yet.
-
-    Attributes:
-        is_at_end: Whether the client sends nothing more.
-    """
+    """What a client has sent and was not taken yet; ``is_at_end`` if it sends nothing more."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -35,19 +30,15 @@ class InputBuffer:
         self._bytes += data
 
     def put_back(self, data: bytes) -> None:
-        """Have ``data`` be taken next."""
+        """Put ``data`` in front: it is taken next."""
         self._bytes[:0] = data
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop everything."""
         self._bytes.clear()
 
     def take_line(self, longest: int) -> bytes | None:
-        """The next line with its end; None while there is none.
-
-        Raises:
-            Refused: It was too long; nothing of it was kept.
-        """
+        """Return the next line with its end; None while there is none.  One that is too long is dropped: `Refused`."""
         end = self._bytes.find(b"\n") + 1
         if not end:
             if len(self._bytes) > longest:
@@ -61,7 +52,7 @@ class InputBuffer:
         return line
 
     def take(self, size: int) -> bytes:
-        """Up to ``size`` bytes."""
+        """Return up to ``size`` bytes."""
         with memoryview(self._bytes) as view:
             data = bytes(view[:size])
         del self._bytes[:size]
@@ -71,14 +62,8 @@ class InputBuffer:
 class MailData:
     """Collects what follows DATA, in pieces of any size, up to the line with nothing but a dot.
 
-    Nothing else is an end, whatever a client has for ends of lines: RFC 5321, 4.1.1.4.
-
-    Args:
-        limit: Bytes that are kept; None keeps them all.
-
-    Attributes:
-        received: Bytes so far, the end included.
-        is_too_big: Whether it was more than the limit: nothing is kept.
+    Nothing else is an end, whatever a client has for ends of lines: RFC 5321, 4.1.1.4.  ``received`` counts all bytes;
+    with more than ``limit`` the mail is too big, and nothing is kept.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -88,7 +73,7 @@ class MailData:
         self.is_too_big = False
 
     def feed(self, data: bytes) -> bytes | None:
-        """Take the next piece; what follows the end in it, or None while there is no end."""
+        """Take the next piece; return what follows the end in it, or None while there is no end."""
         before = len(self._data)
         self._data += data
         at = self._data.find(_END, max(0, before - len(_END) + 1))
@@ -103,7 +88,7 @@ class MailData:
         return data[end - before :] if at >= 0 else None
 
     def take(self) -> bytes:
-        """The mail as it was before dots were stuffed into it; can be taken once."""
+        """Return the mail as it was before dots were stuffed into it, once."""
         with memoryview(self._data) as view:
             mail = bytes(view[2:])
         self._data.clear()  # no more than two copies exist at any time
@@ -118,10 +103,7 @@ class LongLine(NamedTuple):
 
 
 def find_long_line(mail: bytes, limit: int) -> LongLine | None:
-    """The first line with more than ``limit`` octets; None if there is none.
-
-    It leaps from one line's end to the last one within reach.
-    """
+    """Return the first line with more than ``limit`` octets, if any; leap from one line's end to the last in reach."""
     start, size = 0, len(mail)
     while size - start > limit:
         end = mail.rfind(b"\r\n", start, start + limit + 2)

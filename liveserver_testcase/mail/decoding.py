@@ -103,20 +103,11 @@ def remove_surrogates(text: str) -> str:
 
 
 def decode_text(data: bytes, charset: str, what: str, on_defect: OnDefect) -> str:
-    """Return ``data`` as text.
+    """Return ``data`` as text; ``what`` names the part in a defect, as in ``text/plain part``.
 
     A charset that is missing, unknown or ASCII is guessed: UTF-8 where the bytes are UTF-8, else windows-1252.  A
     charset that is known is believed, and what is not valid in it becomes U+FFFD, so that a test sees what a reader
-    would see.
-
-    Args:
-        data: The bytes, transfer encoding already removed.
-        charset: As declared; empty for none.
-        what: Names the part in a defect, as in ``text/plain part``.
-        on_defect: Called with what was mended.
-
-    Source:
-        WHATWG Encoding, §4.2.
+    would see.  Source: WHATWG Encoding, §4.2.
     """
     codec = _find_codec(charset)
     if codec is None and charset:
@@ -298,14 +289,9 @@ def split_uuencoded(text: str) -> tuple[str, list[tuple[str, bytes]]]:
 
 
 def unwrap_flowed(text: str, *, delsp: bool) -> str:
-    r"""Return a text of ``format=flowed`` with each paragraph on one line, as its writer had it.
+    """Return a text of ``format=flowed`` with each paragraph on one line, as its writer had it.
 
-    Args:
-        text: With ``\n`` for line ends.
-        delsp: Whether the space at which a line was broken goes, too.
-
-    Source:
-        RFC 3676 §4.
+    With ``delsp`` the space at which a line was broken goes, too.  Source: RFC 3676 §4.
     """
     paragraphs: list[list[str]] = []  # each the pieces of one line
     open_depth: int | None = None  # how deep the line is quoted that goes on; None if it does not

@@ -31,16 +31,9 @@ _MOST_SESSIONS = 10_000  # that are kept, as mails are
 class SMTPEngine(EventLoopServer):
     """An event loop whose connections are `SMTPProtocol`.
 
-    Args:
-        config: The settings.
-        host: See `Server`; so for the port and the timeouts.
-        journal_limit: How many mails are kept.
-
     Attributes:
-        journal: The mails, in the order of their acceptance.
-        script: The faults.
         sessions: Records of the connections; the loop adds them.
-        errors: What functions of the test (``when=``) have raised, and nobody has taken.
+        errors: What functions of the test (``when=``) have raised, and was not taken.
         protocols: Of the open connections; changed by the loop only.
     """
 
@@ -84,7 +77,7 @@ class SMTPEngine(EventLoopServer):
         ]
 
     def is_served(self) -> bool:
-        """Whether everything that clients have sent until now is read, and no command is being served."""
+        """Return True if all that clients have sent until now is read, and no command is being served."""
         return not any(protocol.is_serving for protocol in list(self.protocols)) and self._has_read_all(_LOOK)
 
     def add_session(self, session: SMTPSession) -> None:
@@ -93,13 +86,13 @@ class SMTPEngine(EventLoopServer):
             self.sessions.append(session)
 
     def forget_sessions(self) -> None:
-        """Forget the sessions of connections that are closed."""
+        """Drop the sessions of connections that are closed."""
         with self._trimming:
             kept = [session for session in self.sessions if session.is_open]
             self.sessions = collections.deque(kept, maxlen=_MOST_SESSIONS)
 
     def server_context(self) -> ssl.SSLContext:
-        """The server's side of TLS."""
+        """Return the server's side of TLS."""
         if self.tls is None:
             raise RuntimeError("there is no TLS to begin")
         choice = self.config.certificate
@@ -108,7 +101,7 @@ class SMTPEngine(EventLoopServer):
         return self.tls.context
 
     def _end_fault(self, fault: SMTPFault) -> None:
-        """Serve again those whom a fault, which has been removed, has kept away or waiting."""
+        """Accept again what a removed fault has refused, and end the connections that it kept waiting."""
         if isinstance(fault.effect, NotListening) and not any(
             isinstance(other.effect, NotListening) for other in self.script.faults
         ):
@@ -157,14 +150,9 @@ class SMTPEngine(EventLoopServer):
 
 
 class ImplicitTLS(asyncio.Protocol):
-    """Speaks TLS from the first byte, and hands the connection over to an `SMTPProtocol` when the handshake is done.
+    """Speaks TLS from the first byte, and passes the connection to an `SMTPProtocol` when the handshake is done.
 
-    ``create_server(ssl=...)`` would do that, too, but says nothing of a handshake that fails.
-
-    Args:
-        protocol: What speaks inside of TLS.
-        context: The server's side of TLS.
-        timeout: Seconds for the handshake.
+    ``create_server(ssl=...)`` would do that, too, but does not report a handshake that fails.
     """
 
     def __init__(self, protocol: SMTPProtocol, context: ssl.SSLContext, timeout: float) -> None:

@@ -68,12 +68,7 @@ _HARMLESS = (
 
 
 class Field(NamedTuple):
-    """One header field as it is read.
-
-    Attributes:
-        value: A header of ``email.headerregistry``, which is a str; or else plain text.
-        addresses: The addresses in it, without display names, comments and groups.
-    """
+    """One header field as it is read: a header of ``email.headerregistry`` or a str, and the bare addresses in it."""
 
     value: str
     addresses: tuple[str, ...] = ()
@@ -89,15 +84,9 @@ class MailPolicy(EmailPolicy):
 
 
 def read_field(name: str, source: str, on_defect: OnDefect = lambda _: None) -> Field:
-    """Read one header field.
+    """Read one header field from its source: ASCII, and other bytes as surrogates, as Python's parser gives them.
 
-    Args:
-        name: The field's name.
-        source: ASCII, and every other byte as a surrogate (``surrogateescape``), as Python's parser gives it.
-        on_defect: Called with what is wrong with it.
-
-    Source:
-        RFC 5322, RFC 2047, RFC 2231, RFC 6266, RFC 6532.
+    Source: RFC 5322, RFC 2047, RFC 2231, RFC 6266, RFC 6532.
     """
     field, defects = (_read_field if len(source) <= _LONGEST_KEPT else _read_field.__wrapped__)(name, source)
     for defect in defects:

@@ -16,31 +16,11 @@ from ..core.interrupts import monotonic
 from ..core.journal import JournalWindow
 from ..core.masking import mask
 from ..core.text import escape
-from .content import (
-    HTMLContent,
-    Link,
-    LinkWanted,
-    demand_one,
-    describe_wanted,
-    find_codes,
-    find_links,
-    read_html,
-    select_links,
-    shown,
-)
+from . import content, mime
+from .content import HTMLContent, Link, LinkWanted, describe_wanted, shown
 from .criteria import AttachmentWanted, is_wanted, refuse_attachment
 from .headers import Headers, read_field, without_addresses
-from .mime import (
-    POLICY,
-    Attachment,
-    Content,
-    ParsedPart,
-    mark_inline,
-    parse_message,
-    read_as_text,
-    read_content,
-    split_head,
-)
+from .mime import Attachment, ParsedPart
 
 __all__ = ["Attachment", "Envelope", "Headers", "Link", "MessageDetails", "ReceivedEmail", "SessionFacts"]
 
@@ -167,12 +147,12 @@ class ReceivedEmail(ParsedPart):
     def _parse(self) -> None:
         self._is_being_parsed = True
         try:
-            parse_message(self.raw, self._begin_message)
+            mime.parse_message(self.raw, self._begin_message)
         except Exception as error:  # parts nested beyond Python's recursion limit, for one
             self._error = error
-            head, body = split_head(self.raw)
+            head, body = mime.split_head(self.raw)
             try:
-                parse_message(head, self._begin_message)
+                mime.parse_message(head, self._begin_message)
             except Exception:
                 self._begin_message()
                 body = self.raw
@@ -182,7 +162,7 @@ class ReceivedEmail(ParsedPart):
         self._is_being_parsed = False
         self._is_parsed = True
 
-    def _begin_message(self, policy: Any = POLICY) -> ReceivedEmail:
+    def _begin_message(self, policy: Any = mime.POLICY) -> ReceivedEmail:
         EmailMessage.__init__(self, policy)
         return self
 
@@ -208,21 +188,21 @@ class ReceivedEmail(ParsedPart):
         return _Head(fields=tuple(fields), addresses=addresses, defects=tuple(defects))
 
     @cached_property
-    def _content(self) -> Content:
+    def _content(self) -> mime.Content:
         self.parse()
-        return read_content(self) if self._error is None else read_as_text(self.raw, self._error)
+        return mime.read_content(self) if self._error is None else mime.read_as_text(self.raw, self._error)
 
     @cached_property
     def _html_content(self) -> tuple[HTMLContent, list[str]]:
         """The HTML as it is seen, and what is wrong with it."""
         defects: list[str] = []
-        return (read_html(self.html, defects.append) if self.html else HTMLContent()), defects
+        return (content.read_html(self.html, defects.append) if self.html else HTMLContent()), defects
 
     @cached_property
     def _attachments(self) -> tuple[Attachment, ...]:
         found = self._content.attachments
         has_ids = any(attachment.content_id for attachment in found)
-        return mark_inline(found, self._html_content[0].content_ids if has_ids else frozenset())
+        return mime.mark_inline(found, self._html_content[0].content_ids if has_ids else frozenset())
 
     # -- the envelope
 
@@ -352,7 +332,9 @@ class ReceivedEmail(ParsedPart):
             found = [attachment for attachment in everything if is_wanted(wanted, attachment)]
         what = "" if wanted is None else f"that is {shown(wanted)}"
         listed = [str(attachment) for attachment in everything]
-        return demand_one(found, what, listed, "attachment", "Say more of it, or take it from email.attachments.")
+        return content.demand_one(
+            found, what, listed, "attachment", "Say more of it, or take it from email.attachments."
+        )
 
     def links(self, text: LinkWanted = None, *, url: LinkWanted = None) -> list[Link]:
         """Return the links in the HTML, and those in the text that the HTML does not have; in order.
@@ -365,7 +347,7 @@ class ReceivedEmail(ParsedPart):
         Raises:
             UsageError: A value is none of these.
         """
-        return select_links(self._links, text, url)
+        return content.select_links(self._links, text, url)
 
     def link(self, text: LinkWanted = None, *, url: LinkWanted = None) -> Link:
         """Return the link that is meant, as `links` finds it; one that is there twice, in text and HTML, is one.
@@ -377,7 +359,7 @@ class ReceivedEmail(ParsedPart):
         found = list({link.url: link for link in reversed(self.links(text, url=url))}.values())[::-1]
         listed = [f"{escape(link.url)}  {shown(link.text)}" for link in self._links]
         advice = "Say more of it, or take it from email.links()."
-        return demand_one(found, describe_wanted(text=text, url=url), listed, "link", advice)
+        return content.demand_one(found, describe_wanted(text=text, url=url), listed, "link", advice)
 
     def codes(self, digits: int | None = None, *, pattern: str | re.Pattern[str] | None = None) -> list[str]:
         """Return the one-time codes in the body, or if it has none, in the subject; each once, in order.
@@ -394,7 +376,7 @@ class ReceivedEmail(ParsedPart):
             UsageError: Both are given, or make no sense.
         """
         for text in (self.text, self._html_content[0].text, self.subject):
-            found = find_codes(text, digits, pattern)
+            found = content.find_codes(text, digits, pattern)
             if found:
                 return found
         return []
@@ -410,11 +392,11 @@ class ReceivedEmail(ParsedPart):
         listed = [shown(code) for code in found] or [line for line in self.body.splitlines() if line.strip()]
         advice = r"Say how many digits it has, code(6), or what it looks like, code(pattern=r'PIN: (\d+)')."
         what = describe_wanted(digits=digits, pattern=pattern)
-        return demand_one(found, what, [escape(line) for line in listed], "code", advice, "The email says")
+        return content.demand_one(found, what, [escape(line) for line in listed], "code", advice, "The email says")
 
     @property
     def _links(self) -> list[Link]:
-        return find_links(self.text, self._html_content[0].anchors)
+        return content.find_links(self.text, self._html_content[0].anchors)
 
     @property  # type: ignore[override]
     def defects(self) -> list[str]:  # in words, where Python has objects

@@ -110,11 +110,8 @@ class ParsedPart(EmailMessage):
     """A part of an email, as Python's parser makes it.
 
     To the parser a message in a part is bytes, because it would not keep them as they were sent, and would not decode a
-    message that is sent in base64 at all.  Afterwards the message is parsed from its bytes.
-
-    Attributes:
-        parser_defects: What is wrong with its structure: a defect of Python's, or a phrase.
-        enclosed: The bytes of the message in it, transfer encoding removed; None if it holds none.
+    message that is sent in base64 at all.  Afterwards the message is parsed from its bytes, which are in ``enclosed``.
+    What is wrong with the structure (defects of Python's, and phrases) is in ``parser_defects``.
     """
 
     parser_defects: list[Any]
@@ -153,16 +150,7 @@ class ParsedPart(EmailMessage):
 
 
 def parse_message(raw: bytes, root: Callable[..., P]) -> P:
-    """Parse an email.
-
-    Args:
-        raw: Its bytes.
-        root: Makes the root of the tree; takes the keyword ``policy``.
-
-    Raises:
-        RecursionError: Its parts are nested too deep.
-        Exception: Python's parser raises many things, unforeseen ones too.
-    """
+    """Parse an email; ``root`` makes the root of the tree.  Python's parser may raise anything, RecursionError too."""
     message = _feed(raw, root)
     waiting: list[tuple[ParsedPart, int]] = [(message, 0)]
     while waiting:
@@ -237,12 +225,7 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def mark_inline(attachments: Sequence[Attachment], content_ids: Collection[str]) -> tuple[Attachment, ...]:
-    """Return the attachments with those marked that are shown inside the email.
-
-    Args:
-        attachments: Of one email.
-        content_ids: Those that its HTML refers to.
-    """
+    """Return the attachments with those marked that are shown in the email, by the HTML or by what they say."""
     return tuple(
         replace(each, is_inline=True)
         if (each.content_id and each.content_id in content_ids)

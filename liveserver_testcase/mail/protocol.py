@@ -116,13 +116,10 @@ def command(body: Body) -> Callable[[SMTPProtocol, str | None], Awaitable[None]]
 class SMTPProtocol(SMTP):
     """One connection of a client.
 
-    Args:
-        server: Its server.
-
     Attributes:
         record: What is recorded of it; aiosmtpd's own ``session`` is not used.
         transaction: The mail that is on its way.
-        faults: What the script makes of it.
+        faults: Carries out the script on it.
         phase: Where it is; changed on the loop.
         is_lost: Whether it is lost; what its client has sent before is served all the same.
     """

@@ -21,17 +21,7 @@ _order = itertools.count()  # of all attempts of the process; its steps are atom
 
 
 class Transaction:
-    """One mail on its way, from MAIL to the answer to its last line.
-
-    Attributes:
-        window: The test in which it was begun.
-        mail_from: The sender in the envelope.
-        mail_options: Parameters of MAIL.
-        recipients: Those that were accepted so far.
-        rcpt_options: Parameters of their RCPT commands.
-        attempted_recipients: Everybody in a RCPT command so far, accepted or not.
-        is_utf8: Whether MAIL had the parameter SMTPUTF8.
-    """
+    """One mail on its way, from MAIL to the reply to its last line; ``window`` is the test in which it was begun."""
 
     __slots__ = ("attempted_recipients", "is_utf8", "mail_from", "mail_options", "rcpt_options", "recipients", "window")
 

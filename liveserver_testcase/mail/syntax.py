@@ -71,7 +71,7 @@ class Reply(NamedTuple):
 
 
 class Refused(Exception):
-    """A command cannot be understood, or not now; it carries the answer."""
+    """A command that cannot be understood, or not now, and the reply to it; every function here may raise it."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}")
@@ -79,11 +79,9 @@ class Refused(Exception):
 
 
 def strip_line(line: bytes) -> bytes:
-    """A line without its end.
+    """Return a line without its end, which is CRLF, and the only carriage return.
 
-    Raises:
-        Refused: It does not end with CRLF, or there is a carriage return inside.  Whoever takes those for ends of lines
-            can be made to see a mail where there is none.
+    What takes others for ends of lines can be made to see a mail where there is none.
     """
     if not line.endswith(b"\r\n"):
         raise Refused(500, "5.5.2 A line ends with a bare line feed; wanted carriage return and line feed")
@@ -94,11 +92,7 @@ def strip_line(line: bytes) -> bytes:
 
 
 def decode_line(line: bytes, utf8: bool) -> str:
-    """A line as text.
-
-    Raises:
-        Refused: It is not printable, or not in the encoding that was agreed upon.
-    """
+    """Return a line as text: printable, and in the encoding that was agreed upon."""
     try:
         text = line.decode("utf-8" if utf8 else "ascii")
     except UnicodeDecodeError:
@@ -111,18 +105,9 @@ def decode_line(line: bytes, utf8: bool) -> str:
 
 
 def parse_path(argument: str, word: str, extensions: Collection[str]) -> tuple[str, tuple[str, ...]]:
-    """The address and the parameters of ``MAIL FROM:<address> NAME=value …``, as they were written.
+    """Return the address and the parameters of ``MAIL FROM:<address> NAME=value …``, as they were written.
 
-    Args:
-        argument: What follows the command.
-        word: ``FROM`` or ``TO``.
-        extensions: Those that are offered: their parameters are allowed.
-
-    Returns:
-        The address, empty for ``<>``; and the parameters, their letters in the case in which they came.
-
-    Raises:
-        Refused: It is nothing like that, or a parameter is not known.
+    ``word`` is FROM or TO; the parameters of the ``extensions`` are allowed.  The address of ``<>`` is empty.
     """
     match = _PATH.fullmatch(argument)
     if match is None or match[1].upper() != word:
@@ -148,11 +133,7 @@ def _check_option(option: str, word: str, extensions: Collection[str]) -> None:
 
 
 def read_size(options: tuple[str, ...]) -> int:
-    """How large a mail is going to be, by the parameter ``SIZE=``; 0 if it does not say.
-
-    Raises:
-        Refused: That is no number.
-    """
+    """Return how large a mail is going to be, by the parameter ``SIZE=``; 0 if it does not say."""
     for option in options:
         name, _, value = option.partition("=")
         if name.upper() == "SIZE":
@@ -250,11 +231,7 @@ def _check(users: Users, name: bytes, password: bytes) -> str | None:
 
 
 def decode_response(line: str) -> bytes:
-    """A response as the client meant it.
-
-    Raises:
-        Refused: The client gives up, or it is no base64.
-    """
+    """Return a response as the client meant it."""
     if line == "*":
         raise Refused(501, "5.7.0 The client has given up")
     try:

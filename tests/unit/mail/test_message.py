@@ -13,7 +13,7 @@ from email.policy import EmailPolicy
 from pathlib import Path
 from unittest import mock
 
-from liveserver_testcase.mail import message as module
+from liveserver_testcase.mail import mime
 from liveserver_testcase.mail.message import (
     Attachment,
     Envelope,
@@ -222,7 +222,7 @@ class TheObject(unittest.TestCase):
     def test_lazy(self) -> None:
         """Nothing is parsed before it is looked at, and then it is parsed once."""
         source = receive(letter())
-        with mock.patch.object(module, "parse_message", wraps=module.parse_message) as parse:
+        with mock.patch.object(mime, "parse_message", wraps=mime.parse_message) as parse:
             email = ReceivedEmail(source.raw, source.envelope, received_at=0.0)
             self.assertEqual(parse.call_count, 0)
             self.assertEqual((email.subject, email.to, email.text), ("Welcome", ["ann@example.com"], "Hello Ann"))
