@@ -15,16 +15,9 @@ from .faults import EHLOOverride
 from .syntax import MECHANISMS
 
 __all__ = [
-    "KEPT_BYTES_LIMIT",
-    "SIZE_LIMIT",
-    "CertificateChoice",
-    "DjangoMailer",
-    "DjangoSettings",
-    "FlaskConfig",
-    "SenderSettings",
-    "ServerConfig",
-    "TLSMode",
-]
+    "KEPT_BYTES_LIMIT", "SIZE_LIMIT", "CertificateChoice", "DjangoMailer", "DjangoSettings", "FlaskConfig",
+    "SenderSettings", "ServerConfig", "TLSMode",
+]  # fmt: skip
 
 SIZE_LIMIT = 32 * 1024 * 1024
 """Bytes: what most servers take."""

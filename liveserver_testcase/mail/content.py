@@ -18,17 +18,9 @@ from ..errors import UsageError
 from .decoding import OnDefect
 
 __all__ = [
-    "HTMLContent",
-    "Link",
-    "LinkWanted",
-    "demand_one",
-    "describe_wanted",
-    "find_codes",
-    "find_links",
-    "read_html",
-    "select_links",
-    "shown",
-]
+    "HTMLContent", "Link", "LinkWanted", "demand_one", "describe_wanted", "find_codes", "find_links", "read_html",
+    "select_links", "shown",
+]  # fmt: skip
 
 __unittest = True
 __tracebackhide__ = True

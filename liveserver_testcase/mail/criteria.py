@@ -30,23 +30,10 @@ if TYPE_CHECKING:
     from .message import ReceivedEmail
 
 __all__ = [
-    "KNOWN",
-    "AddressesWanted",
-    "AttachmentWanted",
-    "Criteria",
-    "Criterion",
-    "EmailCriteria",
-    "EmailPredicate",
-    "HeadersWanted",
-    "LineWanted",
-    "Mismatch",
-    "TLSWanted",
-    "TextWanted",
-    "difference",
-    "in_full",
-    "is_wanted",
+    "KNOWN", "AddressesWanted", "AttachmentWanted", "Criteria", "Criterion", "EmailCriteria", "EmailPredicate",
+    "HeadersWanted", "LineWanted", "Mismatch", "TLSWanted", "TextWanted", "difference", "in_full", "is_wanted",
     "refuse_attachment",
-]
+]  # fmt: skip
 
 LineWanted: TypeAlias = "str | re.Pattern[str] | Callable[[str], object] | None"
 AddressesWanted: TypeAlias = (

@@ -15,14 +15,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 __all__ = [
-    "OnDefect",
-    "decode_base64",
-    "decode_text",
-    "decode_transfer",
-    "remove_surrogates",
-    "split_uuencoded",
+    "OnDefect", "decode_base64", "decode_text", "decode_transfer", "remove_surrogates", "split_uuencoded",
     "unwrap_flowed",
-]
+]  # fmt: skip
 
 OnDefect: TypeAlias = Callable[[str], None]
 """Called with one phrase for each thing that had to be mended, guessed or left out."""

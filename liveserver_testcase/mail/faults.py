@@ -19,25 +19,9 @@ if TYPE_CHECKING:
     from .message import ReceivedEmail
 
 __all__ = [
-    "COMMANDS",
-    "Condition",
-    "Cut",
-    "Delay",
-    "Drop",
-    "EHLOOverride",
-    "Effect",
-    "FaultScript",
-    "Hang",
-    "NotListening",
-    "RawReply",
-    "RecipientLimit",
-    "Refusal",
-    "SMTPFault",
-    "SizeLimit",
-    "Throttle",
-    "check_answer",
-    "check_command",
-]
+    "COMMANDS", "Condition", "Cut", "Delay", "Drop", "EHLOOverride", "Effect", "FaultScript", "Hang", "NotListening",
+    "RawReply", "RecipientLimit", "Refusal", "SMTPFault", "SizeLimit", "Throttle", "check_answer", "check_command",
+]  # fmt: skip
 
 COMMANDS = (
     "CONNECT", "EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "END_OF_DATA", "RSET", "NOOP", "QUIT",

@@ -24,16 +24,9 @@ from ..core.masking import mask_header
 from .decoding import OnDefect, decode_base64, decode_text, remove_surrogates
 
 __all__ = [
-    "Field",
-    "Headers",
-    "MailPolicy",
-    "address_key",
-    "decode_words",
-    "parse_addresses",
-    "read_field",
-    "same_address",
+    "Field", "Headers", "MailPolicy", "address_key", "decode_words", "parse_addresses", "read_field", "same_address",
     "without_addresses",
-]
+]  # fmt: skip
 
 # RFC 2047 §2, and RFC 2231 §5 for the language after "*".  Spaces and question marks inside are not allowed but sent.
 _ENCODED_WORD = re.compile(

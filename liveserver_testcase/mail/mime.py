@@ -22,17 +22,9 @@ from .decoding import OnDefect, decode_text, decode_transfer, split_uuencoded, u
 from .headers import MailPolicy, read_field
 
 __all__ = [
-    "POLICY",
-    "Attachment",
-    "Content",
-    "ParsedPart",
-    "describe_size",
-    "mark_inline",
-    "parse_message",
-    "read_as_text",
-    "read_content",
-    "split_head",
-]
+    "POLICY", "Attachment", "Content", "ParsedPart", "describe_size", "mark_inline", "parse_message", "read_as_text",
+    "read_content", "split_head",
+]  # fmt: skip
 
 T = TypeVar("T")
 P = TypeVar("P", bound="ParsedPart")

@@ -60,16 +60,7 @@ class SMTPAttempt:
     """
 
     __slots__ = (
-        "_order",
-        "_transaction",
-        "address",
-        "argument",
-        "between",
-        "code",
-        "command",
-        "fault",
-        "reply",
-        "session",
+        "_order", "_transaction", "address", "argument", "between", "code", "command", "fault", "reply", "session",
         "window",
     )  # fmt: skip
 

@@ -17,17 +17,9 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "EXTENSIONS",
-    "HTTP_VERBS",
-    "MECHANISMS",
-    "Refused",
-    "Reply",
-    "decode_line",
-    "decode_response",
-    "parse_path",
-    "read_size",
-    "strip_line",
-]
+    "EXTENSIONS", "HTTP_VERBS", "MECHANISMS", "Refused", "Reply", "decode_line", "decode_response", "parse_path",
+    "read_size", "strip_line",
+]  # fmt: skip
 
 HTTP_VERBS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE"))
 """What a browser, or whoever misuses one, would begin with."""
