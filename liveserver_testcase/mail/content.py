@@ -110,7 +110,7 @@ class _Reader(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in _VOID and tag in _UNSEEN:  # <title/> is <title> to a browser, but nobody means it
+        if tag not in _VOID and tag in _UNSEEN:  # <title/> is <title> to a browser, but it is never meant
             self._unseen.pop()
 
     def handle_endtag(self, tag: str) -> None:
@@ -194,7 +194,7 @@ class Link:
 
     @property
     def path(self) -> str:
-        """Path and query, for a client that knows the host: ``/confirm?token=1``."""
+        """Path and query, for a client that has the host: ``/confirm?token=1``."""
         try:
             parts = urlsplit(self.url)
         except ValueError:  # https://[x]

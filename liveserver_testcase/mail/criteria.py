@@ -254,7 +254,7 @@ class Criterion:
 
 
 def _is_any(wanted: object) -> bool:
-    """Return True for ``unittest.mock.ANY``; who passes it has imported the module."""
+    """Return True for ``unittest.mock.ANY``; a test that passes it has imported the module."""
     mock = sys.modules.get("unittest.mock")
     return mock is not None and wanted is mock.ANY
 

@@ -1,4 +1,4 @@
-"""What the parts of an email say: transfer encodings (RFC 2045 §6), charsets and format=flowed (RFC 3676), undone.
+"""The texts of an email: transfer encodings (RFC 2045 §6), charsets and format=flowed (RFC 3676), decoded.
 
 Nothing here raises on what was received: the best reading is returned, and what had to be mended is given to
 ``on_defect``.  Charsets are looked up as browsers and mail clients do, by the WHATWG table of labels: senders write
@@ -101,7 +101,7 @@ def decode_text(data: bytes, charset: str, what: str, on_defect: OnDefect) -> st
     """Return ``data`` as text; ``what`` names the part in a defect, as in ``text/plain part``.
 
     A charset that is missing, unknown or ASCII is guessed: UTF-8 where the bytes are UTF-8, else windows-1252.  A
-    charset that is known is believed, and what is not valid in it becomes U+FFFD, so that a test sees what a reader
+    charset that is known is taken, and what is not valid in it becomes U+FFFD, so that a test sees what a reader
     would see.  Source: WHATWG Encoding, §4.2.
     """
     codec = _find_codec(charset)
@@ -214,7 +214,7 @@ _DECODERS: dict[str, Callable[[bytes, str], str]] = {
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
-# A file in a text: its name, and lines of which the first character says how many bytes follow, 1 to 45.
+# A file in a text: its name, and lines of which the first character is the number of bytes that follow, 1 to 45.
 _UUENCODED_FILE = re.compile(
     r"^begin [0-7]{3,4} (\S[^\n]*)\n((?:[!-M][ -`]{0,84}\n)+)(?:[` ]?\n)?end *(?:\n|\Z)", re.MULTILINE
 )
@@ -236,7 +236,7 @@ def decode_transfer(data: bytes, encoding: str, what: str, on_defect: OnDefect) 
 
 
 def decode_base64(data: bytes, what: str, on_defect: OnDefect) -> bytes:
-    """Return what base64 says; of damaged base64 everything that can be read."""
+    """Return base64 decoded; of damaged base64 everything that can be read."""
     compact = data.translate(None, b" \t\r\n")
     if len(compact) % 4 == 0 and _BASE64.fullmatch(compact):
         return binascii.a2b_base64(compact)
@@ -259,7 +259,7 @@ def _decode_uuencode(data: bytes, what: str, on_defect: OnDefect) -> bytes:
     for line in lines:
         if line.strip() in (b"end", b"", b"`"):
             break
-        # A line says how many bytes it has; some senders pad it with more, which Python refuses.
+        # A line begins with its number of bytes; some senders pad it with more, which Python refuses.
         usable = (((line[0] - 32) & 63) * 4 + 5) // 3
         try:
             decoded += binascii.a2b_uu(line[:usable])

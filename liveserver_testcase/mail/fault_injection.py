@@ -1,4 +1,4 @@
-"""What the script makes of a connection: replies in the place of the server's, waits, and ends."""
+"""The script, carried out on a connection: replies in the place of the server's, waits, and ends."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class FaultInjector:
                 attempt.reply = "the script never answers"
                 self.fault = fault
                 protocol.server.journal.notify()
-                if fault.is_active:  # else whoever removed it may have looked at the connections before
+                if fault.is_active:  # else the connections may have been looked at before
                     await protocol.hold(None)
                 protocol.abort("the client has been kept waiting in vain")
             if isinstance(effect, Drop):
@@ -92,19 +92,19 @@ class FaultInjector:
         return None
 
     def bytes_at_once(self, most: int) -> int:
-        """How many bytes are to be taken at once, so that a throttled client is read evenly."""
+        """Return how many bytes to take at once, so that a throttled client is read evenly."""
         slow = self._script.last(Throttle)
         return most if slow is None else max(1, min(most, int(slow[1].bytes_per_second * _THROTTLED)))
 
     async def throttle(self, size: int) -> None:
-        """Wait for as long as ``size`` bytes take, if the script wants them to take their time."""
+        """Wait for as long as ``size`` bytes take, if the script throttles."""
         slow = self._script.last(Throttle)
         if slow is not None:
             slow[0].count_hit()
             await self._protocol.hold(size / slow[1].bytes_per_second)
 
     def drop(self, attempt: SMTPAttempt, fault: SMTPFault, when: str = "") -> NoReturn:
-        """End the connection as the script says."""
+        """End the connection as the fault is scripted."""
         attempt.fault = fault
         if attempt.code is None:
             attempt.reply = f"the script has dropped the connection{when}"

@@ -1,4 +1,4 @@
-"""How to misbehave: what a fault does, to which command, for whom and how often."""
+"""Faults: what each does, at which command, for which clients and how often."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Condition: TypeAlias = "str | re.Pattern[str] | Callable[[Any], object]"
 
 
 class Effect:
-    """What a fault does; ``words`` says it, as a format of the fields."""
+    """What a fault does; ``words`` is its text, a format of the fields."""
 
     words: ClassVar[str]
 
@@ -107,7 +107,7 @@ class Throttle(Effect):
 
 @dataclass
 class SizeLimit(Effect):
-    """Refuse larger mails, and say so in advance."""
+    """Refuse larger mails, and announce the limit."""
 
     words = "refuses mails of more than {size} bytes"
     size: int
@@ -124,7 +124,7 @@ class RecipientLimit(Effect):
 
 @dataclass
 class EHLOOverride(Effect):
-    """Change what the answer to EHLO says."""
+    """Change the reply to EHLO."""
 
     extensions: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ class SMTPFault:
             )
         self._when = when
         self._remove = remove
-        self._key = key  # counts `times` for each value of it: so greylisting knows whom it has seen
+        self._key = key  # counts `times` for each value of it: for greylisting
         self._seen: dict[object, int] = {}
         self._lock = threading.Lock()  # guards `hits` and `_seen`
         self.hits = 0
@@ -178,11 +178,11 @@ class SMTPFault:
 
     @property
     def has_function(self) -> bool:
-        """Whether a function of the user's says who is meant, which may take its time."""
+        """True if a function of the user's decides, which may take its time."""
         return callable(self._when)
 
     def applies(self, subject: SMTPAttempt | ReceivedEmail) -> bool:
-        """Whether this is one of those who are meant; what the user's function raises passes through."""
+        """Return True if this one is meant; what the user's function raises passes through."""
         when = self._when
         if when is None:
             return True
@@ -196,7 +196,7 @@ class SMTPFault:
         return same_address(when, text) or fnmatch.fnmatchcase(text.lower(), when.lower())
 
     def use(self, attempt: SMTPAttempt) -> bool:
-        """Count an occasion; whether the fault comes into effect."""
+        """Count an occasion; return True if the fault comes into effect."""
         key = self._key(attempt) if self._key is not None else None
         with self._lock:
             if not self.is_active:
@@ -231,7 +231,7 @@ class SMTPFault:
         return f"<SMTPFault {where}{self.effect}, {hits}{'' if self.is_active else ', removed'}>"
 
 
-# -- what the user may say ---------------------------------------------------------------------------------------------
+# -- what the user may write -------------------------------------------------------------------------------------------
 
 
 def check_command(command: str, among: Sequence[str] = COMMANDS) -> str:

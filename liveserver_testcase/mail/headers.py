@@ -1,6 +1,6 @@
 """The header fields of an email, under one policy: ``email["Subject"]`` and `ReceivedEmail.subject` read the same.
 
-Python's ``email.headerregistry`` reads the structure of a field.  It knows charsets by Python's names only, and it
+Python's ``email.headerregistry`` reads the structure of a field.  It finds charsets by Python's names only, and it
 raises on some fields.  So a field's source is first written anew in the form that it reads without loss: bytes outside
 ASCII are read, encoded words are in UTF-8, parameters are decoded as RFC 2231 says.  A field that it does not read even
 then is given as plain text.
@@ -49,8 +49,8 @@ _NEEDS_QUOTES = re.compile(r'[\s<>()\[\],;:"@\\]|\A\Z')
 _LONGEST = 20_000  # characters of a field that Python's parser reads: its time grows with the square of the length
 _LONGEST_KEPT = 2_000  # characters of a field that is kept when it was read
 
-# Defects of an address field with which it still has one meaning: a mailbox of this machine, nobody, a name or a local
-# part in encoded words that touch something.
+# Defects of an address field with which it still has one meaning: a mailbox of this machine, the null address, a name
+# or a local part in encoded words that touch something.
 _HARMLESS = (
     "addr-spec local part with no domain",
     "null addr-spec in angle-addr",
@@ -109,7 +109,7 @@ def _read_field(name: str, source: str) -> tuple[Field, tuple[str, ...]]:
         header: Any = _registry(name, source)
         addresses = _join_addresses(header.addresses) if hasattr(header, "addresses") else None
         defects = [defect for defect in header.defects if _is_defect(defect, addresses is not None)]
-        if source == "<>":  # nobody, as in the envelope
+        if source == "<>":  # the null address, as in the envelope
             addresses = ()
         is_damaged = any(isinstance(defect, InvalidHeaderDefect) for defect in defects)
         is_structured = not isinstance(header, UnstructuredHeader)
@@ -170,7 +170,7 @@ def _replace_words(text: str, what: str, on_defect: OnDefect, replace: Callable[
     if "=?" not in text:
         return text
     pieces: list[str] = []
-    run: list[str] = []  # what the neighbours so far say
+    run: list[str] = []  # the text of the neighbours so far
     # Neighbours in one charset are joined before they are decoded, because senders cut characters in two.
     charset, pending, end = "", bytearray(), 0
 

@@ -55,7 +55,7 @@ class SessionFacts:
         peer: The client's host and port.
         ehlo: The name that the client gave in EHLO or HELO; empty if it gave none.
         tls: The version of TLS, as in ``TLSv1.3``; None on a plain connection.
-        auth_user: Who had logged in; None for nobody.
+        auth_user: The user who had logged in, or None.
     """
 
     peer: tuple[str, int]
@@ -106,7 +106,7 @@ class ReceivedEmail(ParsedPart):
 
     Attributes:
         raw: The bytes of the message as sent, dot-stuffing removed, nothing added.
-        envelope: What the sender said of it in SMTP.
+        envelope: Its sender and recipients in SMTP.
         session: What the server knew of the connection; None if that was not recorded.
         received_at: When it was accepted, in seconds since the epoch.  Do not order by it: clocks are turned
             back.

@@ -72,7 +72,7 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What an email says and carries."""
+    """The texts and the attachments of an email."""
 
     text: str
     html: str
@@ -84,7 +84,7 @@ class Content:
 
 
 def _get_text(part: EmailMessage, *_args: Any, **_options: Any) -> str:
-    """What ``get_content`` returns of a text: what it says in its charset, whichever that is."""
+    """Return what ``get_content`` returns of a text: the text in its charset, whichever that is."""
     return decode_text(_read_bytes(part, "", _ignore), part.get_content_charset() or "", "", _ignore)
 
 
@@ -115,7 +115,7 @@ class ParsedPart(EmailMessage):
         self.parser_defects = self.defects
 
     def get_content_type(self) -> str:
-        """Return the content type; while the parser asks, a message is a file."""
+        """Return the content type; while the parser runs, a message is a file."""
         kind = super().get_content_type()
         return kind if self._is_complete or not kind.startswith("message/") else "application/octet-stream"
 
@@ -217,7 +217,7 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
 
 
 def mark_inline(attachments: Sequence[Attachment], content_ids: Collection[str]) -> tuple[Attachment, ...]:
-    """Return the attachments with those marked that are shown in the email, by the HTML or by what they say."""
+    """Return the attachments with those marked that are shown in the email, by the HTML or by their disposition."""
     return tuple(
         replace(each, is_inline=True)
         if (each.content_id and each.content_id in content_ids)

@@ -31,7 +31,7 @@ def build_criteria(predicate: EmailPredicate = None, /, **criteria: Unpack[Email
 class EmailList(Sequence["ReceivedEmail"], abc.ABC):
     """Emails in the order of their acceptance; equal to a list of the same.
 
-    An email that is taken from it counts as looked at (``smtp_strict``); to ask how many there are looks at none.
+    An email that is taken from it counts as looked at (``smtp_strict``); ``len()`` looks at none.
     """
 
     @abc.abstractmethod

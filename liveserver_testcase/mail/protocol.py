@@ -3,10 +3,10 @@
 aiosmtpd runs a connection: it reads a command, calls ``smtp_X`` for it, sends replies by `push`, and begins TLS.  Of
 what it offers these are used, and nothing else: the methods that it documents as overridable, and asyncio's callbacks.
 
-A command on its way: `data_received` puts bytes into the buffer → `_advance` checks a line and hands it on, when it is
+A command on its way: `data_received` puts bytes into the buffer → `_advance` checks a line and passes it on, when it is
 the client's turn → aiosmtpd calls ``smtp_X`` → `_run` records the attempt, runs the body of the command and sends its
 one reply, which is on record before the client can know it.  Bodies refuse by raising `Refused`; `FaultInjector.apply`
-asks the script, which may raise a reply of its own, keep the client waiting, or end the connection.  After DATA the
+looks at the script, which may raise a reply of its own, keep the client waiting, or end the connection.  After DATA the
 bytes of a mail go past aiosmtpd, in large slices.
 
 A client may leave while commands are still unread, or while one runs.  The end of its bytes, and the loss of its
@@ -31,21 +31,12 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from ..core.connection import RESET
 from ..core.interrupts import wall_clock
+from . import syntax
 from .data import InputBuffer, MailData, find_long_line
 from .fault_injection import FaultInjector, FaultReply, SMTPConnection
 from .faults import EHLOOverride, RawReply, RecipientLimit, SizeLimit
 from .session import SMTPAttempt, SMTPSession, Transaction
-from .syntax import (
-    HTTP_VERBS,
-    MECHANISMS,
-    Refused,
-    Reply,
-    decode_line,
-    decode_response,
-    parse_path,
-    read_size,
-    strip_line,
-)
+from .syntax import HTTP_VERBS, MECHANISMS, Refused, Reply
 
 if TYPE_CHECKING:
     from .engine import SMTPEngine
@@ -54,7 +45,7 @@ __all__ = ["SMTPProtocol", "explain_handshake", "silence"]
 
 _LONGEST_COMMAND = 4096  # octets; RFC 5321 wants 512 at least, and parameters want more
 _LONGEST_RESPONSE = 12 * 1024  # octets, in an exchange of AUTH: RFC 4954, 4.5
-_LONGEST_WORD = 10  # letters of a command that is on record although nobody knows it: STARTTLS has 8
+_LONGEST_WORD = 10  # letters of a command that is on record although it is unknown: STARTTLS has 8
 _HIGH_WATER = 512 * 1024  # bytes of a client that wait to be taken before it is read no further
 _SLICE = 1024 * 1024  # bytes of a mail that are taken at once
 _LINGER = 1.0  # seconds for a client to read the last reply, while it may still be sending
@@ -72,7 +63,7 @@ Body: TypeAlias = "Callable[[Any, SMTPAttempt, str], Awaitable[Reply | None]]"
 
 
 class _Silence(logging.Filter):
-    """Keeps what aiosmtpd logs in threads of our servers from the test's own handlers, such as ``assertLogs``."""
+    """Keeps what aiosmtpd logs in threads of our servers away from the test's own handlers, such as ``assertLogs``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +80,7 @@ logging.getLogger("mail.log").addFilter(silence)
 class Phase(enum.Enum):
     """Where a connection is: which of the two sides acts, and what becomes of bytes that come meanwhile."""
 
-    GREETING = enum.auto()  # the server: it has not greeted yet; bytes wait
+    GREETING = enum.auto()  # the server: the greeting is not sent yet; bytes wait
     SERVING = enum.auto()  # the server: a command is served; bytes wait
     HELD = enum.auto()  # neither: the script keeps the client waiting, within a command; bytes wait
     HANDSHAKE = enum.auto()  # both: STARTTLS, within its command; bytes go to TLS
@@ -125,7 +116,7 @@ class SMTPProtocol(SMTP):
     """
 
     command_size_limit = _LONGEST_COMMAND
-    line_length_limit = 2 * _LONGEST_COMMAND  # of the reader that lines are handed to
+    line_length_limit = 2 * _LONGEST_COMMAND  # of aiosmtpd's reader, which gets single lines
     record: SMTPSession
     connection: SMTPConnection
     transport: Any  # of TCP, or of TLS over it
@@ -141,7 +132,7 @@ class SMTPProtocol(SMTP):
             enable_SMTPUTF8=self.config.utf8,
             data_size_limit=None,
             tls_context=server.server_context() if self.config.tls == "starttls" else None,
-            auth_require_tls=False,  # whether it is required is decided in smtp_AUTH: aiosmtpd knows STARTTLS only
+            auth_require_tls=False,  # whether it is required is decided in smtp_AUTH: aiosmtpd has it for STARTTLS only
             timeout=_NO_TIMEOUT,
             loop=asyncio.get_running_loop(),
         )
@@ -150,7 +141,7 @@ class SMTPProtocol(SMTP):
         self._offered: frozenset[str] = frozenset()
         # bytes
         self._input = InputBuffer()
-        self._arrived: asyncio.Future[None] | None = None  # somebody waits for bytes
+        self._arrived: asyncio.Future[None] | None = None  # a command waits for bytes
         self._is_reading_paused = False
         self._writable = asyncio.Event()  # cleared while the client does not read its replies
         self._writable.set()
@@ -161,7 +152,7 @@ class SMTPProtocol(SMTP):
         # the connection
         self.phase = Phase.GREETING
         self.is_lost = False
-        self._is_unwelcome = False  # it was greeted with a refusal: QUIT is all that is served
+        self._is_unwelcome = False  # the greeting was a refusal: QUIT is all that is served
 
     @property
     def is_serving(self) -> bool:
@@ -238,7 +229,7 @@ class SMTPProtocol(SMTP):
         self.transaction = None
         self.server.protocols.discard(self)
         self.server._connection_lost(self.connection)
-        if self.transport is not None:  # else aiosmtpd was not handed it: a handshake of implicit TLS has failed
+        if self.transport is not None:  # else aiosmtpd did not get it: a handshake of implicit TLS has failed
             self.transport.close()  # that of TLS does not know that the one below is lost
             super().connection_lost(None)  # cancels what still runs
         self.server.journal.notify()
@@ -322,7 +313,7 @@ class SMTPProtocol(SMTP):
         self._advance()
 
     def _advance(self) -> None:
-        """Hand on what has come, if it is the client's turn: one line to aiosmtpd, or the news of it to who waits."""
+        """Pass on what has come, if it is the client's turn: one line to aiosmtpd, or wake the command that waits."""
         if self.phase is Phase.INPUT and (self._input or self._input.is_at_end):
             self.phase = Phase.SERVING
             if self._arrived is not None and not self._arrived.done():
@@ -346,7 +337,7 @@ class SMTPProtocol(SMTP):
             line = self._input.take_line(_LONGEST_COMMAND)
             if line is None:
                 return None
-            text = decode_line(strip_line(line), self.config.utf8)
+            text = syntax.decode_line(syntax.strip_line(line), self.config.utf8)
         except Refused as refused:
             self._refused = "(unreadable)", refused
             return b"XREFUSED\r\n"
@@ -390,7 +381,7 @@ class SMTPProtocol(SMTP):
         if self.phase is Phase.SERVING:
             self.phase = Phase.COMMAND
             self._advance()
-            self.server.journal.notify()  # for who waits until nothing is served
+            self.server.journal.notify()  # for waits until nothing is served
 
     def _note(self, name: str, argument: str) -> SMTPAttempt:
         window = self.record.last_window = self.server.journal.window
@@ -562,7 +553,7 @@ class SMTPProtocol(SMTP):
                     attempt.between += (f"S: 334 {question}".rstrip(), "C: ***")
                     await self._send(f"334 {question}\r\n".encode())
                     response = await self._read_response()
-                challenge = exchange.send(decode_response(response))
+                challenge = exchange.send(syntax.decode_response(response))
                 response = None
         except StopIteration as end:
             user: str | None = end.value
@@ -576,7 +567,7 @@ class SMTPProtocol(SMTP):
             if self._input.is_at_end:
                 self.abort("the client has left without a QUIT")
             await self._await_input()
-        return strip_line(line).decode("ascii", "replace")
+        return syntax.strip_line(line).decode("ascii", "replace")
 
     @command
     async def smtp_MAIL(self, attempt: SMTPAttempt, argument: str) -> Reply:
@@ -586,9 +577,9 @@ class SMTPProtocol(SMTP):
         self._check_rights()
         if self.transaction is not None:
             raise Refused(503, "5.5.1 A mail is on its way; send RSET before another MAIL")
-        attempt.address, options = parse_path(argument, "FROM", self._offered)
+        attempt.address, options = syntax.parse_path(argument, "FROM", self._offered)
         limit = self._size_limit()
-        if limit is not None and read_size(options) > limit:
+        if limit is not None and syntax.read_size(options) > limit:
             raise self._refuse_size(attempt)
         await self.faults.apply(attempt)
         self.transaction = Transaction(attempt.window, attempt.address, options)
@@ -602,7 +593,7 @@ class SMTPProtocol(SMTP):
         transaction = self.transaction
         if transaction is None:
             raise Refused(503, "5.5.1 Need MAIL before RCPT")
-        attempt.address, options = parse_path(argument, "TO", self._offered)
+        attempt.address, options = syntax.parse_path(argument, "TO", self._offered)
         if not attempt.address:
             raise Refused(501, "5.5.4 Syntax: RCPT TO:<address>")
         transaction.attempted_recipients.append(attempt.address)
@@ -706,7 +697,7 @@ class SMTPProtocol(SMTP):
 
     @command
     async def smtp_VRFY(self, attempt: SMTPAttempt, argument: str) -> Reply:
-        """Say nothing about an address."""
+        """Reveal nothing about an address."""
         if not argument:
             raise Refused(501, "5.5.4 Syntax: VRFY address")
         await self.faults.apply(attempt)

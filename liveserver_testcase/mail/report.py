@@ -36,7 +36,7 @@ class Diagnostics:
         sessions: The connections of the test.
         attempts: What clients have tried in it, in order.
         late: Mails of earlier tests that arrived when those had ended, and the names of those tests.
-        loss: What to say if mails were lost because there were too many; empty if none was.
+        loss: A line for the report if mails were lost because there were too many; empty if none was.
     """
 
     server_url: str
@@ -183,7 +183,7 @@ def _describe_no_connection(address: str) -> list[str]:
 
 
 def _describe_sessions(sessions: Sequence[SMTPSession], address: str, has_emails: bool) -> list[str]:
-    """Return how many connections there were, and which of them last; nothing if that says nothing."""
+    """Return how many connections there were, and which of them last; nothing if nothing is wrong with them."""
     lasting = [session for session in sessions if session.is_open]
     if not has_emails:
         them = "it" if len(sessions) == 1 else "them"
@@ -243,7 +243,7 @@ def _has_ended(text: str, other_than: str = "\0") -> Callable[[Diagnostics], boo
     )
 
 
-_NO_TLS = "WRONG_VERSION_NUMBER"  # what OpenSSL says of it
+_NO_TLS = "WRONG_VERSION_NUMBER"  # OpenSSL's word for it
 
 # What can be seen in the record, and what usually is the reason.
 _REASONS: Sequence[tuple[Callable[[Diagnostics], bool], str]] = (
@@ -285,7 +285,7 @@ def _find_reasons(diagnostics: Diagnostics) -> list[str]:
 # -- errors of the code under test
 
 _MAIL_LIBRARIES = ("smtplib", "aiosmtplib", "ssl")
-# What a client says of an extension that it was not offered; it sends no command of which the server could know.
+# Texts of clients about an extension that was not offered; they send no command that could be on record.
 _NOT_OFFERED = (
     ("STARTTLS", 'STARTTLS is not offered: set smtp_tls = "starttls".'),
     ("SMTPUTF8", "SMTPUTF8 is not offered: smtp_utf8 is False, or the client did not say EHLO."),

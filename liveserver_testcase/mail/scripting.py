@@ -1,4 +1,4 @@
-"""How a test asks the mail server to misbehave: a verb for each kind of fault."""
+"""How a test scripts the mail server: a verb for each kind of fault."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class ScriptedFaults:
 
     @property
     def faults(self) -> list[SMTPFault]:
-        """The faults that are in place, in the order in which they were asked for."""
+        """The faults that are in place, in the order in which they were scripted."""
         return list(self._script.faults)
 
     def unused_faults(self) -> list[SMTPFault]:
-        """Those of them that have never come into effect: a test that relies on one has not tested what it says."""
+        """Those of them that have never come into effect: a test that relies on one has not tested it."""
         return [fault for fault in self._script.faults if not fault.hits]
 
     def fail(
@@ -151,8 +151,8 @@ class ScriptedFaults:
         Args:
             command: See `fail`.
             after_bytes: End it in the middle of the mail, after so many of its bytes: at ``DATA`` or ``END_OF_DATA``.
-            after_reply: Do as the command says and answer it, and end the connection then.
-            record: At ``END_OF_DATA``: keep the mail.  The sender does not know, and sends it again if it is careless.
+            after_reply: Serve the command, reply to it, and end the connection then.
+            record: At ``END_OF_DATA``: keep the mail.  The sender gets no reply, and may send it again.
             reset: End it with a reset (RST), as if the network had failed, not with a close.
             when: Who is meant; see `ScriptedFaults`.
             times: How often; None for always.

@@ -1,4 +1,4 @@
-"""SMTPServer: captures all email that it is sent, and fails as its script says."""
+"""SMTPServer: captures all email that it is sent, and fails as it is scripted."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class SMTPServer(ServerFacade, ScriptedFaults):
             ``ssl.SSLContext`` for your own.
         require_tls: Whether a mail is refused with 530 outside of TLS.
         users: Names and passwords; AUTH is offered when there are any, in plain text too.
-        require_auth: Whether a mail is refused with 530 before somebody has logged in.
+        require_auth: Whether a mail is refused with 530 before a login.
         auth_require_tls: Whether AUTH is offered inside of TLS only, while mail is taken outside of it, too.
-        accept_any_login: Whether anybody can log in, with any password.
+        accept_any_login: Whether any name can log in, with any password.
         auth_mechanisms: Any of PLAIN, LOGIN, CRAM-MD5, XOAUTH2 and OAUTHBEARER; for the last two
             a user's password is the token.
         handshake_timeout: Seconds for a TLS handshake.
         size_limit: The largest mail in bytes; None for no limit.
         line_limit: The longest line of a mail in octets, without its end; None for no limit.  998 is the limit of
-            RFC 5321: who sends a longer line has a fault that shows with other servers, too.
+            RFC 5321: a sender of longer lines fails with other servers, too.
         utf8: Whether SMTPUTF8 is offered.
         journal_limit: How many mails are kept.
         kept_bytes_limit: How many bytes of mails are kept, 256 MiB by default; None for any number.
@@ -290,7 +290,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
     def take_errors(self) -> list[BaseException]:
         """The exceptions of the test's own functions (``when=``) in the server's threads; each is returned once.
 
-        What nobody asks for is raised by `stop`.
+        What was not taken is raised by `stop`.
         """
         return drain(self._engine.errors)
 

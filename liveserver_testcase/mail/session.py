@@ -36,7 +36,7 @@ class Transaction:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Who was refused for good."""
+        """The recipients that were refused for good."""
         if len(self.attempted_recipients) == len(self.recipients):
             return ()
         return tuple(dict.fromkeys(address for address in self.attempted_recipients if address not in self.recipients))
@@ -79,7 +79,7 @@ class SMTPAttempt:
         self.code: int | None = None
         self.reply = ""
         self.fault: SMTPFault | None = None
-        self.between: tuple[str, ...] = ()  # what was said between the command and its answer
+        self.between: tuple[str, ...] = ()  # lines between the command and its reply
         self._transaction = transaction
         self.window = window if transaction is None else transaction.window
         self._order = next(_order)
@@ -133,7 +133,7 @@ class SMTPSession:
         peer: The client's host and port.
         ehlo: The name in the last EHLO or HELO; empty if there was none.
         tls: The version of TLS, as in ``TLSv1.3``; None on a plain connection.
-        auth_user: Who has logged in; None for nobody.
+        auth_user: The user who has logged in, or None.
         window: The test in which it was opened.
         mails: How many mails were accepted on it.
         is_open: Whether it lasts.
@@ -159,12 +159,12 @@ class SMTPSession:
         self._count = 0
 
     def add(self, line: SMTPAttempt | str) -> None:
-        """Take down a command, or a remark."""
+        """Record a command, or a remark."""
         self._count += 1
         self._lines.append(line)
 
     def end(self, ending: str) -> None:
-        """Take down how it ended, unless that is known."""
+        """Record how it ended, unless that is on record."""
         if self.is_open:
             self.close_reason = self.close_reason or ending
             self.is_open = False
@@ -182,7 +182,7 @@ class SMTPSession:
         lines = [f"   ({lost} lines before these are not kept)"] if lost > 0 else []
         for line in self._snapshot():
             lines += [f"   ({line})"] if isinstance(line, str) else _render(line)
-        if not self.is_open and self.close_reason != "QUIT":  # which has been said
+        if not self.is_open and self.close_reason != "QUIT":  # which is a line of it
             lines.append(f"   ({self.close_reason})")
         return "\n".join(lines)
 

@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 HTTP_VERBS = frozenset(("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PRI", "PUT", "TRACE"))
-"""What a browser, or whoever misuses one, would begin with."""
+"""The first words of an HTTP client, which may be a misused browser."""
 
 EXTENSIONS = {
     "SIZE": "SIZE",
@@ -49,7 +49,7 @@ _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\s=]*=*)?")
 
 
 class Reply(NamedTuple):
-    """What a server says: a code of three digits and a text, of several lines perhaps."""
+    """What a server sends: a code of three digits and a text, of several lines perhaps."""
 
     code: int
     text: str
@@ -125,7 +125,7 @@ def _check_option(option: str, word: str, extensions: Collection[str]) -> None:
 
 
 def read_size(options: tuple[str, ...]) -> int:
-    """Return how large a mail is going to be, by the parameter ``SIZE=``; 0 if it does not say."""
+    """Return how large a mail is going to be, by the parameter ``SIZE=``; 0 if there is none."""
     for option in options:
         name, _, value = option.partition("=")
         if name.upper() == "SIZE":
@@ -176,7 +176,7 @@ def _cram_md5(users: Users, hostname: str) -> SASLExchange:
 
 
 def _xoauth2(users: Users, _hostname: str) -> SASLExchange:
-    """XOAUTH2: the name and a token in one response; a refusal is told as JSON, which the client acknowledges."""
+    """XOAUTH2: the name and a token in one response; a refusal is sent as JSON, which the client acknowledges."""
     fields = (yield b"").split(b"\1")
     name = next((field[5:] for field in fields if field.startswith(b"user=")), None)
     if name is None or len(fields) < 3:
