@@ -13,89 +13,86 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from liveserver_testcase import Attachment
-from tests.unit.mail import letter, mixed, part, receive, wire
+from tests.unit.mail import mixed, part, receive, wire
 
 
-class ReadContent(unittest.TestCase):
-    def test_text(self) -> None:
-        """A mail without MIME headers is a text."""
-        content = receive(wire("Subject: x\n\nHello\nAnn\n"))
-        self.assertEqual((content.text, content.html, content.attachments), ("Hello\nAnn", "", []))
-        self.assertEqual(content.defects, [])
+def file(headers: str, content: str = "x") -> str:
+    """A part that is an attachment."""
+    return part(f"{headers}\nContent-Disposition: attachment", content)
 
-    def test_last_line_end(self) -> None:
-        """Of the line ends at the end one is left out, in a mail of one part and of several."""
-        self.assertEqual(receive(wire("\nHello\n\n\n")).text, "Hello\n\n")
-        self.assertEqual(receive(mixed(part("A: b", "Hello\n\n"))).text, "Hello\n")
 
-    def test_line_ends(self) -> None:
-        r"""Every kind of line end is \n."""
-        self.assertEqual(receive(b"\r\na\r\nb\nc\rd\r\n").text, "a\nb\nc\nd")
+TEXT = "text/plain"
+ENCODED = "Content-Transfer-Encoding: {}\n\nSGVsbG8=\n"
+STATUS = "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; a@b\n"
+# headers, folds and line ends of a forwarded email are unchanged
+INNER_MAIL = b"Subject: a very\r\n  long\r\nX-Raw: gr\xfcn\r\n\r\nLine\r\n\r\n.\r\n"
+FORWARD = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+ALTERNATIVES = mixed(
+    part('Content-Type: text/plain; name="a.txt"', "Hi"),
+    part('Content-Type: text/html; name="a.html"', "<p>Hi"),
+    subtype="alternative",
+)
+TEXTS = mixed(
+    part("Content-Disposition: attachment", "zero"),
+    part('Content-Disposition: inline; filename="first.txt"', "one"),
+    part('Content-Disposition: inline; filename="second.txt"', "two"),
+    part("Content-Disposition: inline", "three"),
+)
+REPORT = mixed(
+    part("A: b", "failed"),
+    part("Content-Type: message/delivery-status", STATUS),
+    part("Content-Type: message/rfc822", "Subject: x\n\nHi"),
+    subtype="report",
+)
 
-    def test_html_only(self) -> None:
-        """A mail of HTML alone has no text."""
-        content = receive(wire("Content-Type: text/html\n\n<p>Hi\n"))
-        self.assertEqual((content.text, content.html), ("", "<p>Hi"))
 
-    def test_html_parts(self) -> None:
-        """Several parts of HTML are one, as texts are."""
-        content = receive(mixed(part("Content-Type: text/html", "<p>1"), part("Content-Type: text/html", "<p>2")))
-        self.assertEqual(content.html, "<p>1\n<p>2")
+class ContentTest(unittest.TestCase):
+    """The texts and the attachments of an email."""
 
-    def test_alternatives(self) -> None:
-        """The alternatives of a text are text and HTML, also if they have names."""
-        content = receive(
-            mixed(
-                part('Content-Type: text/plain; name="a.txt"', "Hi"),
-                part('Content-Type: text/html; name="a.html"', "<p>Hi"),
-                subtype="alternative",
-            )
-        )
-        self.assertEqual((content.text, content.html, content.attachments), ("Hi", "<p>Hi", []))
-
-    def test_text_after_picture(self) -> None:
-        """A text that goes on after a picture is one text."""
-        content = receive(mixed(part("A: b", "One"), part("Content-Type: image/png", "x"), part("A: b", "Two")))
-        self.assertEqual(content.text, "One\nTwo")
-        self.assertEqual([each.content_type for each in content.attachments], ["image/png"])
-
-    def test_attached_text(self) -> None:
-        """A text is an attachment if it says so, or if it has a name and is not the first."""
-        content = receive(
-            mixed(
-                part("Content-Disposition: attachment", "zero"),
-                part('Content-Disposition: inline; filename="first.txt"', "one"),
-                part('Content-Disposition: inline; filename="second.txt"', "two"),
-                part("Content-Disposition: inline", "three"),
-            )
-        )
-        self.assertEqual(content.text, "one\nthree")
-        self.assertEqual(
-            content.attachments,
-            [
-                Attachment(name="", content_type="text/plain", content=b"zero", disposition="attachment"),
-                Attachment(name="second.txt", content_type="text/plain", content=b"two", disposition="inline"),
-            ],
-        )
-
-    def test_byte_order_mark(self) -> None:
-        """A byte order mark is no part of a text."""
-        self.assertEqual(receive(b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xef\xbb\xbfHi").text, "Hi")
-
-    def test_attachment(self) -> None:
-        """An attachment has its decoded name, its type and its bytes."""
-        message = letter(attachments={"Rechnung für März.pdf": b"\x00\xff\r\n"})
-        self.assertEqual(
-            receive(message).attachments,
-            [
-                Attachment(
-                    name="Rechnung für März.pdf",
-                    content_type="application/pdf",
-                    content=b"\x00\xff\r\n",
-                    disposition="attachment",
-                )
-            ],
-        )
+    def test_each(self) -> None:
+        """Each source is this text and HTML, and these attachments: type, name and content."""
+        for source, text, html, *attachments in (
+            (wire("Subject: x\n\nHello\nAnn\n"), "Hello\nAnn", ""),
+            # of the line ends at the end one is left out, and every kind of line end is the same
+            (wire("\nHello\n\n\n"), "Hello\n\n", ""),
+            (mixed(part("A: b", "Hello\n\n")), "Hello\n", ""),
+            (b"\r\na\r\nb\nc\rd\r\n", "a\nb\nc\nd", ""),
+            (b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xef\xbb\xbfHi", "Hi", ""),  # a byte order mark
+            *((wire(ENCODED.format(name)), "Hello", "") for name in ("base64", "BASE64", " base64 (why)", "base64;")),
+            # HTML alone, in several parts, and alternatives, also if they have names
+            (wire("Content-Type: text/html\n\n<p>Hi\n"), "", "<p>Hi"),
+            (mixed(part("Content-Type: text/html", "<p>1"), part("Content-Type: text/html", "<p>2")), "", "<p>1\n<p>2"),
+            (ALTERNATIVES, "Hi", "<p>Hi"),
+            # a text that goes on after a picture
+            (
+                mixed(part("A: b", "One"), part("Content-Type: image/png", "x"), part("A: b", "Two")),
+                "One\nTwo",
+                "",
+                ("image/png", "", b"x"),
+            ),
+            # a text is an attachment if its disposition says so, or if it has a name and is not the first
+            (TEXTS, "one\nthree", "", (TEXT, "", b"zero"), (TEXT, "second.txt", b"two")),
+            # emails in an email: forwarded, in a digest, and in a bounce
+            (FORWARD + INNER_MAIL + b"\r\n--b--\r\n", "", "", ("message/rfc822", "", INNER_MAIL)),
+            (
+                mixed("--b\n\nSubject: x\n\nHi\n", subtype="digest"),
+                "",
+                "",
+                ("message/rfc822", "", b"Subject: x\r\n\r\nHi"),
+            ),
+            (
+                REPORT,
+                "failed",
+                "",
+                ("message/delivery-status", "", wire(STATUS)),
+                ("message/rfc822", "", b"Subject: x\r\n\r\nHi"),
+            ),
+        ):
+            with self.subTest(source):
+                email = receive(source)
+                self.assertEqual((email.text, email.html, email.defects), (text, html, []))
+                found = [(each.content_type, each.name, each.content) for each in email.attachments]
+                self.assertEqual(found, attachments)
 
     def test_names(self) -> None:
         """A name is found however it is written."""
@@ -104,116 +101,64 @@ class ReadContent(unittest.TestCase):
             "Content-Disposition: attachment; filename*0*=utf-8''gr%C3; filename*1*=%BCn.txt": "grün.txt",
             'Content-Disposition: attachment; filename="=?utf-8?q?gr=C3=BCn=2Etxt?="': "grün.txt",
             'Content-Disposition: attachment; filename="grün.txt"': "grün.txt",
+            "Content-Disposition: attachment; filename*=shift_jis''%87%40.pdf": "①.pdf",  # wider than its name
             'Content-Disposition: attachment;\n filename="a\n b.txt"': "a b.txt",
             'Content-Type: x/y; name="a.txt"\nContent-Disposition: attachment': "a.txt",
             'Content-Disposition: attachment; filename="../../etc/passwd"': "../../etc/passwd",
             "Content-Disposition: attachment": "",
         }.items():
             with self.subTest(header):
-                content = receive(mixed(part("A: b", "text"), part(header, "x")))
-                self.assertEqual([each.name for each in content.attachments], [wanted])
-                self.assertEqual(content.defects, [])
+                email = receive(mixed(part("A: b", "text"), part(header, "x")))
+                self.assertEqual(([each.name for each in email.attachments], email.defects), ([wanted], []))
 
-    def test_forwarded_mail(self) -> None:
-        """A forwarded mail is an attachment of its bytes, headers, folds and line ends unchanged."""
-        inner = b"Subject: a very\r\n  long\r\nX-Raw: gr\xfcn\r\n\r\nLine\r\n\r\n.\r\n"
-        raw = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
-        content = receive(raw + inner + b"\r\n--b--\r\n")
-        self.assertEqual([each.content for each in content.attachments], [inner])
-        self.assertEqual([each.content_type for each in content.attachments], ["message/rfc822"])
-        self.assertEqual(content.text, "")
+    def test_name_without_charset(self) -> None:
+        """The charset of a name may be left out (RFC 2231 §4)."""
+        email = receive(mixed(part("Content-Disposition: attachment; filename*=%e2%82%ac.pdf", "x")))
+        self.assertEqual([each.name for each in email.attachments], ["€.pdf"])
 
-    def test_digest(self) -> None:
-        """A part of a digest is a mail without being told."""
-        content = receive(mixed("--b\n\nSubject: x\n\nHi\n", subtype="digest"))
-        self.assertEqual([each.content for each in content.attachments], [b"Subject: x\r\n\r\nHi"])
-
-    def test_delivery_status(self) -> None:
-        """A bounce is a text, a status and the mail that bounced."""
-        status = "Reporting-MTA: dns; x\n\nFinal-Recipient: rfc822; a@b\n"
-        content = receive(
-            mixed(
-                part("A: b", "failed"),
-                part("Content-Type: message/delivery-status", status),
-                part("Content-Type: message/rfc822", "Subject: x\n\nHi"),
-                subtype="report",
-            )
-        )
-        self.assertEqual(content.text, "failed")
-        self.assertEqual(
-            [(each.content_type, each.content) for each in content.attachments],
-            [
-                ("message/delivery-status", wire(status)),
-                ("message/rfc822", b"Subject: x\r\n\r\nHi"),
-            ],
-        )
-
-    def test_transfer_encoding(self) -> None:
-        """A transfer encoding is read in any case, and with a comment after it."""
-        for value in ("base64", "BASE64", " base64 (because)", "base64;"):
-            with self.subTest(value):
-                content = receive(wire(f"Content-Transfer-Encoding: {value}\n\nSGVsbG8=\n"))
-                self.assertEqual((content.text, content.defects), ("Hello", []))
+    def test_attached_text(self) -> None:
+        """An attached text can be read, in its charset, with plain line ends; so can bytes that are no text."""
+        source = b"--b\r\nContent-Type: text/csv; charset=iso-8859-1; name=a\r\n\r\ngr\xfcn\r\nblau\r\n--b--"
+        (attachment,) = receive(mixed(part("A: b", "x")).replace(b"--b--", source)).attachments
+        self.assertEqual((attachment.text, attachment.charset), ("grün\nblau", "iso-8859-1"))
+        self.assertEqual(Attachment(name="", content_type="a/b", content=b"\xff").text, "ÿ")
 
 
-class InlinePictures(unittest.TestCase):
-    def test_shown_by_the_html(self) -> None:
-        """A picture that the HTML refers to is inline, whatever it says of itself."""
-        content = receive(
+class InlineTest(unittest.TestCase):
+    """Pictures that are shown inside of the email."""
+
+    def test_which(self) -> None:
+        """A picture is inline if the HTML shows it, or if it says so itself; a document is not."""
+        email = receive(
             mixed(
                 part("Content-Type: text/html", "<img src='cid:a%40x'><td background=cid:b>"),
-                part("Content-Type: image/png\nContent-ID: <a@x>\nContent-Disposition: attachment", "1"),
+                file("Content-Type: image/png\nContent-ID: <a@x>"),
                 part("Content-Type: image/png\nContent-ID: <b>", "2"),
-                part("Content-Type: image/png\nContent-ID: <c>\nContent-Disposition: attachment", "3"),
-                subtype="related",
+                part("Content-Type: image/png; name=c\nContent-Disposition: inline", "3"),
+                file("Content-Type: image/png\nContent-ID: <d>"),
+                part("Content-Type: application/pdf; name=e\nContent-Disposition: inline", "5"),
             )
         )
-        self.assertEqual(
-            [(each.content_id, each.is_inline) for each in [*content.inline, *content.attachments]],
-            [
-                ("a@x", True),
-                ("b", True),
-                ("c", False),
-            ],
-        )
+        self.assertEqual([each.content_id or each.name for each in email.inline], ["a@x", "b", "c"])
+        self.assertEqual([each.content_id or each.name for each in email.attachments], ["d", "e"])
+        self.assertEqual({True}, {each.is_inline for each in email.inline})
 
-    def test_said_to_be(self) -> None:
-        """A picture that says so is inline, a document is not."""
-        content = receive(
-            mixed(
-                part("A: b", "x"),
-                part("Content-Type: image/png\nContent-Disposition: inline", "1"),
-                part("Content-Type: application/pdf\nContent-Disposition: inline", "2"),
-            )
-        )
-        self.assertEqual([len(content.inline), len(content.attachments)], [1, 1])
-
-    def test_apart(self) -> None:
-        """A mail gives inline pictures apart from attachments."""
-        message = letter(html='<img src="cid:logo">', attachments={"a.pdf": b"x"})
-        body = message.get_body(("html",))
-        assert body is not None
-        body.add_related(b"PNG", "image", "png", cid="<logo>", filename="logo.png")
-        email = receive(message)
-        self.assertEqual([each.name for each in email.inline], ["logo.png"])
-        self.assertEqual([each.name for each in email.attachments], ["a.pdf"])
-
-
-class AttachedTexts(unittest.TestCase):
-    def test_text(self) -> None:
-        """An attached text can be read, in its charset, with plain line ends."""
-        content = receive(
-            mixed(part("A: b", "x")).replace(
-                b"--b--",
-                b"--b\r\nContent-Type: text/csv; charset=iso-8859-1; name=a\r\n\r\ngr\xfcn\r\nblau\r\n--b--",
-            )
-        )
-        (attachment,) = content.attachments
-        self.assertEqual((attachment.text, attachment.charset), ("grün\nblau", "iso-8859-1"))
-
-    def test_text_of_bytes(self) -> None:
-        """Bytes that are no text give some text, and raise nothing."""
-        self.assertEqual(Attachment(name="", content_type="a/b", content=b"\xff").text, "ÿ")
+    def test_where_it_is_shown(self) -> None:
+        """Any attribute counts, decoded, and a style sheet; no text, comment or other address with these letters."""
+        shown = (
+            '<img src="cid:logo@x">', "<img src=cid:logo@x>", "<IMG SRC='CID:logo%40x'>", '<img src=" cid:logo@x ">',
+            '<img src="cid:logo&#64;x">', '<td background="cid:logo@x">', '<img srcset="cid:logo@x 2x">',
+            '<p style="background: url(cid:logo@x)">', "<style>p {background: url('cid:logo@x')}</style>",
+        )  # fmt: skip
+        named = (
+            "<p>cid:logo@x</p>", "<!-- cid:logo@x -->", '<a href="https://x/?a=cid:logo@x">x</a>',
+            '<img src="acid:logo@x">', "<p>&lt;img src=\"cid:logo@x\"&gt;</p>", '<img src="cid:logo@xy">',
+        )  # fmt: skip
+        logo = file("Content-Type: image/png\nContent-ID: <logo@x>")
+        for html in shown + named:
+            with self.subTest(html):
+                email = receive(mixed(part("Content-Type: text/html; charset=utf-8", html), logo, subtype="related"))
+                self.assertEqual(bool(email.inline), html in shown)
 
 
 NAMES = st.text(
@@ -266,18 +211,6 @@ class AnyName(unittest.TestCase):
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         self.check(f'attachment; filename="{quoted}"', name)
 
-    def test_no_charset(self) -> None:
-        """The charset may be left out (RFC 2231 §4)."""
-        email = receive(mixed(part("Content-Type: a/b\nContent-Disposition: attachment; filename*=%e2%82%ac.pdf", "x")))
-        self.assertEqual([each.name for each in email.attachments], ["€.pdf"])
-
-    def test_wider_charset(self) -> None:
-        """The charset of a name is looked up as that of a text is."""
-        email = receive(
-            mixed(part("Content-Type: a/b\nContent-Disposition: attachment; filename*=shift_jis''%87%40.pdf", "x"))
-        )
-        self.assertEqual([each.name for each in email.attachments], ["①.pdf"])
-
 
 ENCODINGS = {
     "7bit": lambda data: data,
@@ -306,10 +239,7 @@ class AnyEnclosedMessage(unittest.TestCase):
         head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee there\r\n--b\r\n"
         head += f"Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
         email = receive(head + ENCODINGS[encoding](inner) + b"\r\n--b--\r\n")
-        self.assertEqual(
-            [(each.content_type, each.content) for each in email.attachments],
-            [(kind, inner)],
-        )
+        self.assertEqual([(each.content_type, each.content) for each in email.attachments], [(kind, inner)])
         self.assertEqual(email.text, "see there")
 
     def test_as_python_sees_it(self) -> None:
@@ -334,10 +264,7 @@ class AnyEnclosedMessage(unittest.TestCase):
         self.assertEqual(email.attachments[0].content, b"Subject: x")
 
 
-PARAGRAPHS = st.lists(
-    st.lists(st.text("abcü>-", min_size=1, max_size=9), max_size=30).map(" ".join),
-    max_size=5,
-)
+PARAGRAPHS = st.lists(st.lists(st.text("abcü>-", min_size=1, max_size=9), max_size=30).map(" ".join), max_size=5)
 
 
 class FlowedText(unittest.TestCase):
@@ -408,36 +335,3 @@ class UUEncode(unittest.TestCase):
         email = receive(mixed(part("Content-Type: a/b\nContent-Transfer-Encoding: x-uuencode", "plain")))
         self.assertEqual(email.attachments[0].content, b"plain")
         self.assertEqual(email.defects, ["a/b part: no uuencode, left as it is"])
-
-
-class PicturesByAttribute(unittest.TestCase):
-    """A picture is inline where an attribute or a style of the HTML shows it, and not where a text names it."""
-
-    def is_inline(self, html: str) -> bool:
-        email = receive(
-            mixed(
-                part("Content-Type: text/html; charset=utf-8", html),
-                part("Content-Type: image/png\nContent-ID: <logo@x>\nContent-Disposition: attachment", "1"),
-                subtype="related",
-            )
-        )
-        return bool(email.inline)
-
-    def test_shown(self) -> None:
-        """Any attribute counts, decoded, and a style sheet does."""
-        for html in (
-            '<img src="cid:logo@x">', "<img src=cid:logo@x>", "<IMG SRC='CID:logo%40x'>", '<img src="cid:logo&#64;x">',
-            '<td background="cid:logo@x">', '<p style="background: url(cid:logo@x)">', '<img srcset="cid:logo@x 2x">',
-            "<style>p {background: url('cid:logo@x')}</style>", '<img src=" cid:logo@x ">',
-        ):  # fmt: skip
-            with self.subTest(html):
-                self.assertTrue(self.is_inline(html))
-
-    def test_named(self) -> None:
-        """A text, a comment or another address with these letters shows nothing."""
-        for html in (
-            "<p>cid:logo@x</p>", "<!-- cid:logo@x -->", '<a href="https://x/?a=cid:logo@x">x</a>',
-            '<img src="acid:logo@x">', "<p>&lt;img src=\"cid:logo@x\"&gt;</p>", '<img src="cid:logo@xy">',
-        ):  # fmt: skip
-            with self.subTest(html):
-                self.assertFalse(self.is_inline(html))
