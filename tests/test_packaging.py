@@ -129,14 +129,14 @@ class TheDistributions(unittest.TestCase):
         """Name, version, licence and Python versions are what the documentation says; the description is the README."""
         changes = (self.tree / "CHANGES.rst").read_text(encoding="utf-8").splitlines()
         self.assertEqual(__version__, changes[3].split()[0], "the first version on the page of changes")
-        for field, value in (
-            ("Name", "liveserver-testcase"),
-            ("Version", __version__),
-            ("License-Expression", "MIT"),
-            ("Requires-Python", ">=3.10"),
-            ("Description-Content-Type", "text/x-rst"),
-        ):
-            self.assertEqual(value, self.metadata[field])
+        fields = {
+            "Name": "liveserver-testcase",
+            "Version": __version__,
+            "License-Expression": "MIT",
+            "Requires-Python": ">=3.10",
+            "Description-Content-Type": "text/x-rst",
+        }
+        self.assertEqual(fields, {name: self.metadata[name] for name in fields})
         versions = (f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15))
         self.assertLessEqual({"Typing :: Typed", *versions}, set(self.metadata.get_all("Classifier", [])))
         (name,) = (name for name in self.wheel_names if name.endswith(".dist-info/METADATA"))
@@ -145,18 +145,17 @@ class TheDistributions(unittest.TestCase):
 
     def test_the_requirements(self) -> None:
         """Three libraries come with it; each extra for users brings what its features need, ``all`` all of it."""
-        for extra, wanted in (
-            (None, {"werkzeug", "aiosmtpd", "requests"}),
-            ("inspector", {"jinja2"}),
-            ("asgi", {"uvicorn", "httptools", "websockets"}),
-            ("tls", {"trustme"}),
-            ("openapi", {"openapi-core"}),
-            ("websocket", {"websockets"}),
-        ):
+        extras = {
+            "inspector": {"jinja2"},
+            "asgi": {"uvicorn", "httptools", "websockets"},
+            "tls": {"trustme"},
+            "openapi": {"openapi-core"},
+            "websocket": {"websockets"},
+        }
+        for extra, wanted in {None: {"werkzeug", "aiosmtpd", "requests"}, **extras}.items():
             with self.subTest(extra=extra):
                 self.assertEqual(wanted, required(self.metadata, extra))
         requirements = {str(line).partition(";")[0].strip() for line in self.metadata.get_all("Requires-Dist", [])}
         self.assertIn("liveserver-testcase[asgi,inspector,openapi,tls,websocket]", requirements)
-        ours = {"test", "test-sdks", "docs", "lint", "bench"}
-        users = {"asgi", "inspector", "openapi", "tls", "websocket", "all"}
-        self.assertEqual(users | ours, set(self.metadata.get_all("Provides-Extra", [])))
+        others = {"all", "test", "test-sdks", "docs", "lint", "bench"}
+        self.assertEqual({*extras, *others}, set(self.metadata.get_all("Provides-Extra", [])))

@@ -12,7 +12,7 @@ from tests.docs.pages import DOCS, EXAMPLES, run
 
 
 class ProjectsTest(unittest.TestCase):
-    """The examples that are projects of a framework; pytest runs their tests with all others."""
+    """The examples that are projects, or lessons; pytest runs their tests with all others."""
 
     @unittest.skipIf(importlib.util.find_spec("django") is None, "Django is not installed")
     def test_the_django_site(self) -> None:
@@ -30,17 +30,20 @@ class ProjectsTest(unittest.TestCase):
                     self.assertRegex(output, r"Ran \d\d tests")
                     self.assertEqual([], list(Path(name).iterdir()))
 
-    @unittest.skipIf(importlib.util.find_spec("flask_sqlalchemy") is None, "Flask-SQLAlchemy is not installed")
-    def test_the_flask_application(self) -> None:
-        """Its tests run under unittest, say nothing and leave nothing."""
-        output = run("-W", "error", "-m", "unittest", folder=EXAMPLES / "flask_app", code=0)
-        self.assertRegex(output, r"\A\.+\n-+\nRan \d\d tests")
-
-    @unittest.skipIf(importlib.util.find_spec("django") is None, "Django is not installed")
-    def test_the_mails(self) -> None:
-        """The examples about mail run under unittest, too."""
-        output = run("-W", "error", "-m", "unittest", folder=EXAMPLES / "letters", code=0)
-        self.assertRegex(output, r"Ran \d\d tests")
+    def test_others(self) -> None:
+        """Their tests run under unittest, say nothing, and are as many as a page says."""
+        for folder, needed, modules, printed in (
+            ("flask_app", "flask_sqlalchemy", (), r"\A\.+\n-+\nRan \d\d tests"),
+            ("letters", "django", (), r"Ran \d\d tests"),
+            ("todo", "requests", ("test_todo",), "Ran 2 tests"),
+            ("weather", "requests", ("test_weather",), "Ran 2 tests"),
+            ("letters", "requests", ("test_accounts",), "Ran 2 tests"),
+        ):
+            with self.subTest(folder=folder, modules=modules):
+                if importlib.util.find_spec(needed) is None:
+                    self.skipTest(f"{needed} is not installed")
+                output = run("-W", "error", "-m", "unittest", *modules, folder=EXAMPLES / folder, code=0)
+                self.assertRegex(output, printed)
 
     def test_the_demo_passes_and_shows_a_report(self) -> None:
         """``make demo`` shows the shop's traffic, and the report of the test that fails on purpose."""
@@ -74,13 +77,8 @@ class ReportsTest(unittest.TestCase):
                     self.assertIn(report.read_text(encoding="utf-8").strip(), output)
                     self.assertIn(f".. example: {folder}/{report.name}\n", pages)
 
-
-class TutorialTest(unittest.TestCase):
-    """What the tutorial shows is what its reader sees."""
-
-    @unittest.skipIf(sys.version_info < (3, 11), "Python 3.10 names a test without its class and method")
     def test_the_output_of_the_passing_run(self) -> None:
-        """The reader sees the two lines that the page shows."""
+        """The tutorial's reader sees the two lines that the page shows."""
         output = run("-m", "unittest", "-v", "test_signup", folder=EXAMPLES / "first", code=0)
         shown = (DOCS / "tutorial" / "all-three.rst").read_text(encoding="utf-8")
         lines = [line for line in output.splitlines() if line.endswith("... ok")]
@@ -88,7 +86,6 @@ class TutorialTest(unittest.TestCase):
         for line in lines:
             self.assertIn(f"    {line}\n", shown)
 
-    @unittest.skipIf(sys.version_info < (3, 11), "the page shows the traceback of Python 3.11 and later")
     def test_the_report_of_the_broken_run(self) -> None:
         """The reader who breaks the application as told sees the report that the page shows."""
         source = (EXAMPLES / "first" / "test_signup.py").read_text(encoding="utf-8")
@@ -98,10 +95,3 @@ class TutorialTest(unittest.TestCase):
             output = run("-m", "unittest", "test_signup.SignupTest.test_a_welcome_is_mailed", folder=folder, code=1)
         shown = (EXAMPLES / "first" / "report.txt").read_text(encoding="utf-8")
         self.assertIn(shown.strip(), output)
-
-    def test_the_lessons_for_one_server(self) -> None:
-        """Their tests pass, as the pages say."""
-        for folder in ("todo", "weather", "letters"):
-            name = {"todo": "test_todo", "weather": "test_weather", "letters": "test_accounts"}[folder]
-            with self.subTest(name):
-                self.assertIn("Ran 2 tests", run("-m", "unittest", name, folder=EXAMPLES / folder, code=0))

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import unittest
+from typing import Any
 
-from liveserver_testcase import (
-    HTTPStubTestCase,
-    LiveServerTestCase,
-    ServerStartError,
-    SMTPTestCase,
-)
-from tests.integration.apps import Routes
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, ServerStartError, SMTPTestCase
 from tests.integration.cases.toys import Toy, make_toys
-from tests.integration.running import is_refused
+from tests.integration.running import is_refused, make_case
 from tests.support import NoLeaks, run_python
 
 
@@ -25,23 +20,22 @@ class InAProcess(NoLeaks):
             with self.subTest(error=error):
                 urls: list[str] = []
 
-                class Case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
-                    @classmethod
-                    def create_app(cls, urls: list[str] = urls, error: type[BaseException] = error) -> Routes:
-                        urls.extend([cls.stub.url, cls.smtp.url])
-                        raise error
+                def create_app(cls: Any, urls: list[str] = urls, error: type[BaseException] = error) -> Any:
+                    urls.extend([cls.stub.url, cls.smtp.url])
+                    raise error
 
+                bases = (LiveServerTestCase, HTTPStubTestCase, SMTPTestCase)
+                case = make_case(*bases, create_app=classmethod(create_app))
                 with self.assertRaises(raised):
-                    Case.setUpClass()
-                Case.doClassCleanups()
+                    case.setUpClass()
+                case.doClassCleanups()
                 self.assertEqual([True] * 2, [is_refused(url) for url in urls])
 
     def test_interrupted_stop(self) -> None:
         """Ctrl-C in the stop of one server goes through when the others have stopped."""
         heard: list[str] = []
-        case = make_toys(
-            lambda: Toy("a", heard), lambda: Toy("b", heard, stop=KeyboardInterrupt()), lambda: Toy("c", heard)
-        )
+        interrupted = {"b": {"stop": KeyboardInterrupt()}}
+        case = make_toys(*(lambda name=name: Toy(name, heard, **interrupted.get(name, {})) for name in "abc"))
         case.setUpClass()
         with self.assertRaises(KeyboardInterrupt):
             case.tearDownClass()

@@ -38,11 +38,8 @@ class PluginTest(unittest.TestCase):
 
     def assert_outcome(self, output: str, **wanted: int) -> None:
         """Compare how many tests have passed, failed, and so on."""
-        last = output.strip().rpartition("\n")[2]
-        found = {
-            name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed)", last)
-        }
-        self.assertEqual(found, wanted, output)
+        counts = re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed)", output.strip().rpartition("\n")[2])
+        self.assertEqual({name: int(number) for number, name in counts}, wanted, output)
 
     def test_fixtures(self) -> None:
         """Each gives a running server; they can be used together."""
@@ -123,7 +120,7 @@ class PluginTest(unittest.TestCase):
             self.assertIn(text, output)
 
     def test_scopes(self) -> None:
-        """A server lasts as long as its scope; every test is judged alone."""
+        """A server lasts as long as its scope, with an application of that scope; every test is judged alone."""
         module = """
             import requests
 
@@ -147,25 +144,17 @@ class PluginTest(unittest.TestCase):
                 self.assert_outcome(output, passed=3)
         output = self.run_pytest(module, ini=f"{INI}\nstub_scope = day")
         self.assertIn("stub_scope is 'day'; wanted one of function, class, module, package, session", output)
-
-    def test_a_session_of_the_live_server(self) -> None:
-        """With an application of the session one server is enough."""
-        output = self.run_pytest(
-            """
-            import requests
-
+        of_session = CONFTEST.replace("@pytest.fixture", '@pytest.fixture(scope="session")')
+        module = """
             urls = set()
 
             def test_a(live):
                 urls.add(live.url)
 
             def test_b(live):
-                urls.add(live.url)
-                assert len(urls) == 1
-            """,
-            conftest=CONFTEST.replace("@pytest.fixture", '@pytest.fixture(scope="session")'),
-            ini=f"{INI}\nlive_server_scope = session",
-        )
+                assert urls == {live.url}
+        """
+        output = self.run_pytest(module, conftest=of_session, ini=f"{INI}\nlive_server_scope = session")
         self.assert_outcome(output, passed=2)
 
     def test_options(self) -> None:

@@ -181,45 +181,32 @@ class Checks:
         self.assertEqual(wanted, found)
 
     def test_reports(self: Any) -> None:
-        """What a report must say it says, in order, and the runner prints it; what is not the test's is not in it."""
+        """A report says what it must, in order, once, and the runner prints it; what is not the test's is not in it."""
         for case, test, expected in expectations():
-            text = "\n".join(record.text for record in self.of_test(case, test))
+            records = self.of_test(case, test)
+            text = "\n".join(record.text for record in records)
             with self.subTest(case=case, test=test):
-                self.check_says(text, expected.says, printed=expected.outcome in ("failed", "error"))
+                is_failure = self.outcome(expected.outcome) in ("failed", "error")
+                self.assertEqual(is_failure, sum(record.what in ("failed", "error") for record in records))
+                self.check_says(text, expected.says, printed=is_failure)
                 for concealed in expected.conceals:
                     self.assertNotIn(concealed, text)
 
-    def test_reported_once(self: Any) -> None:
-        """A problem makes one report, and no second one for the same test."""
-        for case, test, expected in expectations():
-            failures = [record for record in self.of_test(case, test) if record.what in ("failed", "error")]
-            with self.subTest(case=case, test=test):
-                self.assertLessEqual(len(failures), 1)
-                if expected.outcome in ("failed", "error"):
-                    self.assertEqual(1, len(failures))
-
     def test_class_errors(self: Any) -> None:
-        """A class that cannot start, or has something to say after its last test, is reported as a class."""
+        """A class that cannot start, or has something to say after its last test, is reported as one, and says it."""
         found: dict[str, set[str]] = {}
         for record in self.records:
             if not record.test:
                 found.setdefault(record.case, set()).add(record.what)
-        wanted = {case: {error.where} for case, error in class_errors().items()}
-        self.assertEqual(wanted, found)
-
-    def test_class_reports(self: Any) -> None:
-        """The report about a class says what its suite wants."""
+        self.assertEqual({case: {error.where} for case, error in class_errors().items()}, found)
         for case, error in class_errors().items():
             for record in self.of_test(case, ""):
                 with self.subTest(case=case):
                     self.check_says(record.text, error.says)
 
-    def test_exit_status(self: Any) -> None:
-        """The runner ends by itself, as it does when tests have failed."""
+    def test_the_end(self: Any) -> None:
+        """The runner ends as it does when tests have failed; no warning and no error of its own is printed."""
         self.assertEqual(1, self.status, self.output)
-
-    def test_nothing_besides(self: Any) -> None:
-        """No warning, no error of the interpreter and no internal error of the runner is printed."""
         for sign in ("ResourceWarning", "Exception ignored", "INTERNALERROR", "never retrieved", "Fatal Python"):
             self.assertNotIn(sign, self.output)
 
@@ -272,7 +259,7 @@ class UnderGreen(Checks, unittest.TestCase):
     """``green``, which does not say which class an error of a whole class belongs to."""
 
     runner = "green"
-    test_class_errors = test_class_reports = None  # type: ignore[assignment]
+    test_class_errors = None  # type: ignore[assignment]
 
     def check_says(self, text: str, says: Sequence[str], *, printed: bool = True) -> None:
         """It prints no heading above a traceback."""

@@ -8,7 +8,7 @@ import json
 import logging
 import smtplib
 import unittest
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -45,23 +45,14 @@ def requests_with(name: str) -> Iterator[Sent]:
     yield Sent("userinfo", f"/x?next=https://ann:{SECRET}@shop.test/")
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     yield Sent("form", headers=form, body=urlencode({"a": 1, name: SECRET}).encode())
-    values = (
-        SECRET,
-        NUMBER,
-        -NUMBER,
-        float(f"{NUMBER}.5"),
-        [SECRET, NUMBER],
-        {"a": {"b": [SECRET]}},
-        [[{"c": NUMBER}]],
-    )
-    for value in values:
+    lists = ([SECRET, NUMBER], {"a": {"b": [SECRET]}}, [[{"c": NUMBER}]])
+    for value in (SECRET, NUMBER, -NUMBER, float(f"{NUMBER}.5"), *lists):
         plain: Any = {"a": None, name: value, "z": True}
         deep = {"one": [{"two": {"three": [None, {"four": plain}]}}]}
         for document, text in (("json", json.dumps(plain)), ("deep json", json.dumps(deep, indent=1))):
             yield Sent(f"{document} {value!r}", headers={"Content-Type": "application/json"}, body=text.encode())
-    yield Sent(
-        "broken json", headers={"Content-Type": "application/json"}, body=f'{{"{name}": "{SECRET}", "a"'.encode()
-    )
+    broken = f'{{"{name}": "{SECRET}", "a"'.encode()
+    yield Sent("broken json", headers={"Content-Type": "application/json"}, body=broken)
     part = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{SECRET}\r\n--b--\r\n'
     yield Sent("multipart", headers={"Content-Type": "multipart/form-data; boundary=b"}, body=part.encode())
     xml = f'<a xmlns:n="urn:n"><n:{name}>{SECRET}</n:{name}><b {name}="{SECRET}"/></a>'
@@ -81,6 +72,9 @@ def send(host: str, port: int, requests: Iterator[Sent]) -> None:
 
 class EverySecretTest(unittest.TestCase):
     """What people paste into a ticket."""
+
+    def setUp(self) -> None:
+        self.reprs: list[str] = []
 
     def assert_masked(self, text: str) -> None:
         """No value of a secret is in it."""
@@ -119,16 +113,24 @@ class EverySecretTest(unittest.TestCase):
                     self.assert_masked("\n".join([repr(expected), stub.failure_report()]))
                     stub.reset()
 
+    def check_tests(self, make_test: Callable[[str], Any], *bases: type, **members: Any) -> None:
+        """Run a test for each name, which fails; neither the runner nor ``reprs`` has a secret."""
+        tests = {f"test_{number}": make_test(name) for number, name in enumerate(NAMES)}
+        outcome = run_case(make_case(*bases, **members, **tests))
+        self.assertEqual({"run": len(NAMES), "failures": len(NAMES)}, outcome.summary)
+        self.assert_masked("\n".join([outcome.printed.replace("SECRET", ""), *self.reprs]))
+
     def test_a_failing_test_of_a_stub(self) -> None:
         """The report as a runner prints it."""
 
-        def test(self: Any) -> None:
-            for name in NAMES[::4]:
-                send(self.stub.host, self.stub.port, requests_with(name))
-            self.assertRequested("POST", "/x", json={"password": SECRET}, timeout=0)
+        def make_test(name: str) -> Any:
+            def test(self: Any) -> None:
+                send(self.stub.host, self.stub.port, itertools.islice(requests_with(name), 5))
+                self.assertRequested("POST", "/x", json={name: SECRET}, timeout=0)
 
-        printed = run_case(make_case(HTTPStubTestCase, test=test)).report
-        self.assert_masked(printed.replace("SECRET", ""))
+            return test
+
+        self.check_tests(make_test, HTTPStubTestCase)
 
     def test_each_at_a_live_server(self) -> None:
         """The list of its requests, the exceptions behind them, and what it has logged."""
@@ -138,7 +140,7 @@ class EverySecretTest(unittest.TestCase):
             logging.getLogger("shop").warning("got %s?%s %s", environ["PATH_INFO"], environ["QUERY_STRING"], body)
             raise LookupError("no tea")
 
-        reprs: list[str] = []
+        reprs = self.reprs
 
         def make_test(name: str) -> Any:
             def test(self: Any) -> None:
@@ -148,10 +150,7 @@ class EverySecretTest(unittest.TestCase):
 
             return test
 
-        tests = {f"test_{number}": make_test(name) for number, name in enumerate(NAMES)}
-        outcome = run_case(make_case(LiveServerTestCase, app=staticmethod(app), **tests))
-        self.assertEqual({"run": len(NAMES), "failures": len(NAMES)}, outcome.summary)
-        self.assert_masked("\n".join([outcome.printed, *reprs]))
+        self.check_tests(make_test, LiveServerTestCase, app=app)
 
     def test_each_in_mail(self) -> None:
         """Subjects with links and pairs, what was wanted of them, and the session with its login."""
@@ -170,12 +169,5 @@ class EverySecretTest(unittest.TestCase):
 
             return test
 
-        reprs: list[str] = []
-        tests = {f"test_{number}": make_test(name) for number, name in enumerate(NAMES)}
-        outcome = run_case(make_case(SMTPTestCase, smtp_users={"ann": SECRET}, **tests))
-        self.assertEqual({"run": len(NAMES), "failures": len(NAMES)}, outcome.summary)
-        self.assert_masked("\n".join([outcome.printed, *reprs]))
-
-
-if __name__ == "__main__":
-    unittest.main()
+        reprs = self.reprs
+        self.check_tests(make_test, SMTPTestCase, smtp_users={"ann": SECRET})

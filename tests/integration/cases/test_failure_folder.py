@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import smtplib
@@ -78,7 +77,7 @@ class ContentTest(FolderTest):
     """What is in it."""
 
     def test_all_three_servers(self) -> None:
-        """The failure, the traffic in its order, the mails and the log, without secrets; and files of each."""
+        """The failure, the traffic in its order, the mails and the log, without secrets; nothing of a run before."""
 
         def test(self: Any) -> None:
             self.stub.on("GET", "/rates").reply(json={"eur": 1})
@@ -88,6 +87,7 @@ class ContentTest(FolderTest):
             self.assertEqual("tea", "coffee")
 
         case = make_case(LiveServerTestCase, HTTPStubTestCase, SMTPTestCase, app=staticmethod(shop), test=test)
+        (self.root / THE_CASE / "mail" / "of an earlier run").mkdir(parents=True)
         self.assert_named(run_case(case), THE_CASE)
 
         report = self.read()
@@ -268,25 +268,20 @@ class FailuresTest(FolderTest):
                 self.assertEqual(report.count("what its servers saw"), 1, report)
                 self.assertIn(text, self.read(f"made.{name}"))
 
-    def test_a_coroutine(self) -> None:
-        """A test on an event loop leaves one, too."""
+    def test_debug(self) -> None:
+        """A test that is run without a result leaves one, a coroutine, too."""
 
-        async def test(self: Any) -> None:
-            await asyncio.to_thread(requests.get, self.stub.url, timeout=HANG)
+        async def later(self: Any) -> None:
             self.fail("look")
 
-        case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=test)
-        self.assert_named(run_case(case), THE_CASE)
-
-    def test_debug(self) -> None:
-        """A test that is run without a result leaves one."""
-        case = make_case(HTTPStubTestCase, test=look)
+        case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=look, test_later=later)
         case.setUpClass()
         self.addCleanup(case.doClassCleanups)
-        with self.assertRaises(AssertionError):
-            case("test_it").debug()
+        for name in ("test_it", "test_later"):
+            with self.assertRaises(AssertionError):
+                case(name).debug()
         case.tearDownClass()
-        self.assertEqual(self.folders(), [THE_CASE])
+        self.assertEqual(self.folders(), [THE_CASE, "made.Case.test_later"])
 
     def test_a_class_attribute(self) -> None:
         """The folder can stand in the class; the variable wins, and ``none`` is none."""
@@ -318,12 +313,6 @@ class NamesTest(FolderTest):
         for folder in found:
             self.assertRegex(folder, r"^made\.Case\.test_[A-Za-z0-9_.-]{1,120}$")
             self.assertTrue((self.root / folder / "report.html").is_file())
-
-    def test_a_run_before(self) -> None:
-        """What an earlier run has left under the same name is replaced as a whole."""
-        (self.root / THE_CASE / "mail").mkdir(parents=True)
-        run_case(make_case(HTTPStubTestCase, test=look))
-        self.assertEqual(sorted(each.name for each in (self.root / THE_CASE).iterdir()), ["report.html", "traffic.har"])
 
 
 class TroubleTest(FolderTest):
@@ -372,16 +361,6 @@ class TroubleTest(FolderTest):
             report.splitlines()[0], "there is no report.html: pip install 'liveserver-testcase[inspector]'"
         )
         self.assertEqual([each.name for each in (self.root / THE_CASE).iterdir()], ["traffic.har"])
-
-    def test_a_mistaken_attribute(self) -> None:
-        """A setting that is no path, or misspelt, is an error of the class."""
-        with mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": ""}):
-            for name, value, text in (
-                ("server_artifacts", 5, "Case.server_artifacts is 5; wanted text"),
-                ("server_artifact", "x", "did you mean server_artifacts?"),
-            ):
-                outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, **{name: value}))
-                self.assertIn(text, outcome.report)
 
 
 class OffTest(NoLeaks):

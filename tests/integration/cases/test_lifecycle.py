@@ -173,7 +173,9 @@ class Ends(NoLeaks):
             def test_it(self) -> None:
                 heard.append(self.live_url())
 
-        self.assertEqual({"run": 1, "errors": 1}, run_case(Case).summary)
+        outcome = run_case(Case)
+        self.assertEqual({"run": 1, "errors": 1}, outcome.summary)
+        self.assertTrue(outcome.report.endswith("Error: stop() of the server 'stuck' raised OSError: stuck"))
         self.assertEqual("torn down", heard[1])
         self.assertTrue(is_refused(heard[0]))
 

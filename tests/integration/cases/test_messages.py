@@ -190,12 +190,6 @@ of its own
 class BrokenServers(ReportCase):
     """What goes wrong with a server itself."""
 
-    def test_stopping(self) -> None:
-        """An exception in ``stop()`` is an error of the class."""
-        report = run_case(make_toys(lambda: Toy(stop=OSError("stuck")))).report
-        wanted = "LiveServerTestCaseError: stop() of the server 'toy' raised OSError: stuck"
-        self.assertTrue(report.endswith(wanted), report)
-
     def test_several_causes(self) -> None:
         """The first cause is chained, the traceback of the second one is printed in the report."""
 

@@ -7,6 +7,7 @@ once.  A request that were recorded for another test, or for none, would show in
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import re
 import socket
@@ -135,8 +136,7 @@ class BelongingTest(NoLeaks):
         found: list[tuple[int, int]] = []  # a test, and whose request was held against it
         for test, text in [*outcome.result.failures, *outcome.result.errors]:
             report = text[text.rfind("AssertionError: ") :]
-            left_over = _LEFT_OVER.findall(report)
-            if left_over:
+            if left_over := _LEFT_OVER.findall(report):
                 found += [(int(owner), int(number)) for owner, number in left_over]
             else:
                 self.assertRegex(str(test), _TEST, text)  # else the class itself could not be set up or torn down
@@ -144,8 +144,7 @@ class BelongingTest(NoLeaks):
                 found += [(owner, int(number)) for number in _SENT.findall(report)]
         senders = range(COUNT) if times else range(0, COUNT - 1, 2)
         wanted = collections.Counter({(number, number): times or 1 for number in senders})
-        counted = collections.Counter(found)
-        missing, besides = dict(wanted - counted), dict(counted - wanted)
+        missing, besides = wanted - collections.Counter(found), collections.Counter(found) - wanted
         self.assertEqual(({}, {}), (missing, besides), outcome.printed[-4000:])
 
 
@@ -157,31 +156,24 @@ def _make_check(*arguments: Any, **settings: Any) -> Callable[[BelongingTest], N
     return lambda self: self.check(*arguments, **settings)
 
 
-def _add_tests() -> None:
-    # A fresh interpreter needs half a second of processor time, which a busy machine may not have within ten.
-    process = {"live_mode": "process", "live_start_timeout": 6 * HANG}
-    bases: dict[str, tuple[type[Any], dict[str, Any]]] = {
-        "wsgi": (WSGICase, {}),
-        "asgi": (ASGICase, {}),
-        "stub": (StubCase, {}),
-        "wsgi_in_a_process": (WSGICase, process),
-        "asgi_in_a_process": (ASGICase, process),
-    }
-    kinds: dict[str, tuple[Callable[[Sender, int], None], int]] = {
-        "new_connections": (Sender.send_on_new_connection, 1),
-        "kept_connections": (Sender.send_on_kept_connection, 1),
-        "pipelined_requests": (Sender.send_pipelined, 3),
-        "half_a_head": (Sender.send_half, 0),
-    }
-    for engine, (base, settings) in bases.items():
-        for kind, (send, times) in kinds.items():
-            for suffix in ("", "_over_tls"):
-                is_tls = bool(suffix)
-                tls = {"live_tls" if issubclass(base, LiveServerTestCase) else "stub_tls": is_tls}
-
-                test = _make_check(base, send, times, **settings, **tls)
-                test.__doc__ = f"{kind}{suffix} of {engine}".replace("_", " ").capitalize() + "."
-                setattr(BelongingTest, f"test_{engine}_{kind}{suffix}", test)
-
-
-_add_tests()
+# A fresh interpreter needs half a second of processor time, which a busy machine may not have within ten.
+_PROCESS = {"live_mode": "process", "live_start_timeout": 6 * HANG}
+_ENGINES: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "wsgi": (WSGICase, {}),
+    "asgi": (ASGICase, {}),
+    "stub": (StubCase, {}),
+    "wsgi_in_a_process": (WSGICase, _PROCESS),
+    "asgi_in_a_process": (ASGICase, _PROCESS),
+}
+_KINDS: dict[str, tuple[Callable[[Sender, int], None], int]] = {
+    "new_connections": (Sender.send_on_new_connection, 1),
+    "kept_connections": (Sender.send_on_kept_connection, 1),
+    "pipelined_requests": (Sender.send_pipelined, 3),
+    "half_a_head": (Sender.send_half, 0),
+}
+for _engine, _kind, _suffix in itertools.product(_ENGINES, _KINDS, ("", "_over_tls")):
+    _base, _settings = _ENGINES[_engine]
+    _tls = {"stub_tls" if _base is StubCase else "live_tls": bool(_suffix)}
+    _test = _make_check(_base, *_KINDS[_kind], **_settings, **_tls)
+    _test.__doc__ = f"{_kind}{_suffix} of {_engine}".replace("_", " ").capitalize() + "."
+    setattr(BelongingTest, f"test_{_engine}_{_kind}{_suffix}", _test)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import http.client
 import json
 import smtplib
 import unittest
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import requests
@@ -56,14 +59,28 @@ class InspectorTest(unittest.TestCase):
         with smtplib.SMTP(*self.smtp.addr, timeout=HANG) as client:
             client.send_message(make_mail("Your code is 482913, see https://example.com/x", html, subject))
 
+    @contextlib.contextmanager
+    def listen(self, **headers: str) -> Iterator[Iterator[tuple[str, list[dict[str, Any]]]]]:
+        """What a page that listens is sent: lists of items, each with the id from which it could go on then."""
+
+        def read(lines: Iterator[bytes]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+            last_id = ""
+            for line in lines:
+                if line.startswith(b"id: "):
+                    last_id = line[4:].decode()
+                if line.startswith(b"data: "):
+                    yield last_id, json.loads(line[6:])
+
+        url = f"{self.inspector.url}events"
+        with requests.get(url, stream=True, timeout=HANG, headers=headers) as answer:
+            lines = answer.iter_lines()
+            self.assertEqual(next(lines), b"retry: 500")
+            yield read(lines)
+
     def list_items(self) -> list[dict[str, Any]]:
         """All that the page is sent first."""
-        with requests.get(f"{self.inspector.url}events", stream=True, timeout=HANG) as answer:
-            for line in answer.iter_lines():
-                if line.startswith(b"data: "):
-                    items: list[dict[str, Any]] = json.loads(line[6:])
-                    return items
-        return []
+        with self.listen() as news:
+            return next(news)[1]
 
 
 class ContentTest(InspectorTest):
@@ -163,22 +180,13 @@ class ContentTest(InspectorTest):
 
     def test_news(self) -> None:
         """A page that listens is sent what comes, with a number from which it can go on."""
-        with requests.get(f"{self.inspector.url}events", stream=True, timeout=HANG) as answer:
-            lines = answer.iter_lines()
-            next(lines)
+        with self.listen() as news:
             requests.get(self.stub.url, timeout=HANG)
-            news = next(line for line in lines if line.startswith(b"data: "))
-            self.assertEqual(json.loads(news[6:])[0]["number"], 1)
-        with requests.get(
-            f"{self.inspector.url}events", stream=True, timeout=HANG, headers={"Last-Event-ID": "2"}
-        ) as answer:
-            lines = answer.iter_lines()
-            next(lines)
+            self.assertEqual(next(news)[1][0]["number"], 1)
+        with self.listen(**{"Last-Event-ID": "2"}) as news:
             self.send()
-            numbers = []
-            while 2 not in numbers:
-                news = next(line for line in lines if line.startswith(b"data: "))
-                numbers += [item["number"] for item in json.loads(news[6:])]
+            while 2 not in [item["number"] for item in next(news)[1]]:
+                pass
 
     def test_the_newest_first(self) -> None:
         """A page that opens is sent the newest at once, and has an id to go on from when it has been sent all."""
@@ -186,15 +194,8 @@ class ContentTest(InspectorTest):
         with requests.Session() as session:
             for number in range(60):
                 session.get(f"{self.stub.url}/{number}", timeout=HANG)
-        found: list[tuple[bool, list[int]]] = []
-        with requests.get(f"{self.inspector.url}events", stream=True, timeout=HANG) as answer:
-            has_id = False
-            for line in answer.iter_lines():
-                has_id = has_id or line.startswith(b"id: ")
-                if line.startswith(b"data: "):
-                    found.append((has_id, [item["number"] for item in json.loads(line[6:])]))
-                    if 1 in found[-1][1]:
-                        break
+        with self.listen() as news:
+            found = [(bool(last_id), [item["number"] for item in items]) for last_id, items in islice(news, 3)]
         wanted = [(False, [*range(36, 61)]), (False, [*range(11, 36)]), (True, [*range(1, 11)])]
         self.assertEqual(found, wanted)
 
@@ -255,6 +256,11 @@ class BrowserTest(BrowserCase, InspectorTest):
         )
         return found
 
+    def choose(self, position: int) -> None:
+        """Click at a line, and wait until it is shown."""
+        self.run_script(f"document.querySelectorAll('#rows button')[{position}].click()")
+        wait_until(lambda: self.run_script("document.querySelector('#detail article') !== null"))
+
     def enter_frame(self) -> bool:
         """Have scripts run in the frame of a mail, which the browser replaces while it loads; whether they do."""
         from selenium.common.exceptions import NoSuchFrameException, StaleElementReferenceException
@@ -277,11 +283,11 @@ class BrowserTest(BrowserCase, InspectorTest):
         self.send("<p>hello", "Invitation")
         wait_until(lambda: self.rows() == ["Invitation", "GET /first"])
         self.assertEqual(self.rows(), ["Invitation", "GET /first"])
-        self.run_script("document.querySelectorAll('#rows button')[1].click()")
+        self.choose(1)
         detail = "document.getElementById('detail').innerText"
         wait_until(lambda: '"ok": true' in self.run_script(detail))
         self.assertIn("Answered by", self.run_script(detail))
-        self.run_script("document.querySelector('#rows button').click()")
+        self.choose(0)
         wait_until(lambda: "Invitation" in self.run_script(detail))
         self.assertEqual(self.run_script("document.querySelector('iframe').sandbox.value"), "allow-popups")
         from selenium.webdriver.common.keys import Keys
@@ -313,8 +319,7 @@ class BrowserTest(BrowserCase, InspectorTest):
             self.browser.get(self.inspector.url)
             wait_until(lambda: len(self.rows()) == 40)
             for position in range(40):
-                self.run_script(f"document.querySelectorAll('#rows button')[{position}].click()")
-                wait_until(lambda: self.run_script("document.querySelector('#detail article') !== null"))
+                self.choose(position)
                 if position % 2 == 1:
                     self.assertTrue(wait_until(self.enter_frame))
                     self.assert_frame_unharmed()
@@ -329,8 +334,7 @@ class BrowserTest(BrowserCase, InspectorTest):
                 self.browser.get(self.inspector.url)
                 wait_until(lambda: len(self.rows()) == 2)
                 for position in (0, 1):
-                    self.run_script(f"document.querySelectorAll('#rows button')[{position}].click()")
-                    wait_until(lambda: self.run_script("document.querySelector('#detail article') !== null"))
+                    self.choose(position)
                     self.assertLessEqual(self.run_script("document.documentElement.scrollWidth"), width)
                     self.assertLessEqual(
                         self.run_script("document.getElementById('detail').scrollWidth"),

@@ -128,56 +128,22 @@ class Pages(BrowserCase):
 
         run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
 
-    def test_form(self) -> None:
-        """A form that is posted, and the redirect after it."""
-        from selenium.webdriver.common.by import By
-
-        posted: list[bytes] = []
-
-        def buy(environ: Any, start: Any) -> list[bytes]:
-            posted.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-            start("303 See Other", [("Location", "/thanks"), ("Content-Length", "0")])
-            return []
-
-        form = '<form method="post" action="/buy"><input name="tea"><button>Buy</button></form>'
-        app = Routes(index=page(form, "shop"), buy=buy, thanks=page("Thank you", "thanks"))
-
-        def test(self: Any) -> None:
-            browser.get(self.live_url("/"))
-            browser.find_element(By.NAME, "tea").send_keys("Earl Grey")
-            browser.find_element(By.TAG_NAME, "button").click()
-            self.assertTrue(has_title("thanks"))
-            self.assertLiveRequested("POST", "/buy", status=303)
-            self.assertEqual([b"tea=Earl+Grey"], posted)
-
-        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
-
     def test_page_left_open(self) -> None:
-        """A class ends while the page is open, with its idle connections: nothing is waited for, and nothing is left.
+        """A page goes on with a server that was started again; its class ends while it is open, and waits for nothing.
 
         The grace of the stop is longer than this test may take.
         """
-
-        def test(self: Any) -> None:
-            browser.get(self.live_url("/"))
-            self.assertTrue(has_title("open"))
-
-        app = Routes(index=page("hello", "open"))
-        case = make_case(LiveServerTestCase, app=app, test=test, live_stop_timeout=10 * HANG)
-        run_case(case).assert_passed()
-        self.assertEqual("open", browser.title)
-
-    def test_restart_under_the_page(self) -> None:
-        """A page that is open goes on with the server that was started again on its port."""
         app = Routes(index=page("hello", "open"), more=lambda environ, start: answer(start, "more"))
 
         def test(self: Any) -> None:
             browser.get(self.live_url("/"))
+            self.assertTrue(has_title("open"))
             self.live_server.restart()
             browser.execute_script("fetch('/more').then(r => r.text()).then(t => document.title = t)")
             self.assertTrue(has_title("more"))
 
-        run_case(make_case(LiveServerTestCase, app=app, test=test)).assert_passed()
+        run_case(make_case(LiveServerTestCase, app=app, test=test, live_stop_timeout=10 * HANG)).assert_passed()
+        self.assertEqual("more", browser.title)
 
 
 class WebSockets(BrowserCase):

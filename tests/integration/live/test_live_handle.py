@@ -86,22 +86,10 @@ class Switching(NoLeaks):
                 Case.live_scope = scope
                 run_case(Case).assert_passed(2)
 
-    def test_the_port_is_given_up(self) -> None:
-        """When the class is over, anybody can have it."""
-        ports: list[int] = []
-
-        def test(self: Any) -> None:
-            ports.append(self.live_server.port)
-            self.live_server.stop()
-
-        members = {"app": make_app(), "live_scope": "module", "test": test, "__module__": __name__}
-        run_case(make_case(LiveServerTestCase, **members)).assert_passed()
-        with LiveServer(make_app(), port=ports[0]) as server:
-            self.assertEqual(ports[0], server.port)
-
     def test_the_server_of_the_moment(self) -> None:
-        """A handle that was kept stands for the server of the test that runs."""
+        """A handle that was kept stands for the server of the test that runs, whose port is free afterwards."""
         kept: list[Any] = []
+        ports: list[int] = []
 
         class Case(LiveServerTestCase):
             app = make_app()
@@ -114,8 +102,12 @@ class Switching(NoLeaks):
                 self.assertEqual(self.live_server.url, kept[0].url)
                 self.live.get("/")
                 self.assertEqual(["/"], [request.path for request in kept[0].requests])
+                ports.append(self.live_server.port)
+                self.live_server.stop()
 
         run_case(Case).assert_passed(2)
+        with LiveServer(make_app(), port=ports[0]) as server:
+            self.assertEqual(ports[0], server.port)
 
     def test_autostart(self) -> None:
         """Without autostart the application can be changed before the class starts its server."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import socket
 import unittest
 
 from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase
@@ -127,42 +126,7 @@ class AppRaises(LiveServerTestCase):
     def test_not_reached(self):
         self.fail("not reached")
 
-    def test_not_reached_either(self):
-        self.fail("not reached")
-
-
-class AppNotCallable(LiveServerTestCase):
-    class_error = ClassError(
-        "setUpClass",
-        ["the application of AppNotCallable is 42; wanted a WSGI or ASGI callable. Does create_app() return it?"],
-    )
-    app = 42
-
-    def test_not_reached(self):
-        self.fail("not reached")
-
-
-class PortTaken(LiveServerTestCase):
-    app = make_app()
-    class_error = ClassError("setUpClass", ["ServerStartError: ", "127.0.0.1"])
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        taken = socket.create_server(("127.0.0.1", 0))
-        cls.addClassCleanup(taken.close)
-        cls.live_port = taken.getsockname()[1]
-        super().setUpClass()
-
-    def test_not_reached(self):
-        self.fail("not reached")
-
-
-class TheNextClass(LiveServerTestCase):
-    app = make_app()
-
-    @expect("passed")
-    def test_runs(self):
-        self.assertEqual(self.live.get("/").text, "fine")
+    test_not_reached_either = test_not_reached
 
 
 class OwnClassCleanup(LiveServerTestCase):
