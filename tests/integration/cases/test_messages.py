@@ -84,30 +84,6 @@ class ApplicationErrors(ReportCase):
         self.assertEqual(("the application raised 23 errors:", "  … and 3 more"), (first, last))
         self.assertIn("second line\n\nThe above exception was", report)
 
-    def test_as_a_note(self) -> None:
-        """A test that failed already keeps its own failure, with the report and the traceback below."""
-
-        def test(self: Any) -> None:
-            self.assertEqual(self.live.get("/boom").status_code, 200)
-
-        self.assert_report(
-            """
-            Traceback (most recent call last):
-              File "test_messages.py", line N, in test
-                self.assertEqual(self.live.get("/boom").status_code, 200)
-            AssertionError: 500 != 200
-
-            the live server at http://127.0.0.1:PORT was sent 1 request in this test:
-              GET /boom -> 500
-
-            the application raised an error:
-              GET /boom: RuntimeError: kaboom
-
-            BOOM
-            """,
-            make_case(LiveServerTestCase, app=make_app(), test=test),
-        )
-
     def test_in_flight(self) -> None:
         """A request that has not ended is named with its age, and where the application is with it."""
         gate = Gate()

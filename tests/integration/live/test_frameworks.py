@@ -208,38 +208,8 @@ class Bottle(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.Isolated
         return app
 
 
-class Starlette(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
-    """Starlette, which answers exceptions and raises them again."""
-
-    @classmethod
-    def create_app(cls) -> Any:
-        from starlette.applications import Starlette
-        from starlette.responses import PlainTextResponse, RedirectResponse, StreamingResponse
-        from starlette.routing import Mount, Route
-        from starlette.staticfiles import StaticFiles
-
-        async def fine(request: Any) -> Any:
-            return PlainTextResponse("fine")
-
-        async def fail(request: Any) -> Any:
-            return boom()
-
-        async def away(request: Any) -> Any:
-            return RedirectResponse("/")
-
-        async def stream(request: Any) -> Any:
-            return StreamingResponse(lines_later())
-
-        async def break_off(request: Any) -> Any:
-            return StreamingResponse(broken_later())
-
-        views = {"/": fine, "/boom": fail, "/away": away, "/stream": stream, "/broken": break_off}
-        routes = [Route(path, view) for path, view in views.items()]
-        return Starlette(routes=[*routes, Mount("/static", StaticFiles(directory=STATIC))])
-
-
 class FastAPI(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
-    """FastAPI, with views that are no coroutines and generators that block."""
+    """FastAPI, and Starlette below it: views and generators of both kinds."""
 
     @classmethod
     def create_app(cls) -> Any:
@@ -247,12 +217,18 @@ class FastAPI(FrameworkSuite, NoClassLeaks, LiveServerTestCase, unittest.Isolate
         from fastapi.responses import PlainTextResponse, RedirectResponse, StreamingResponse
         from fastapi.staticfiles import StaticFiles
 
+        async def fine() -> str:
+            return "fine"
+
+        async def break_off() -> Any:
+            return StreamingResponse(broken_later())
+
         app = FastAPI()
-        app.get("/", response_class=PlainTextResponse)(lambda: "fine")
+        app.get("/", response_class=PlainTextResponse)(fine)
         app.get("/boom")(boom)
         app.get("/away")(lambda: RedirectResponse("/"))
         app.get("/stream")(lambda: StreamingResponse(lines()))
-        app.get("/broken")(lambda: StreamingResponse(broken()))
+        app.get("/broken")(break_off)
         app.mount("/static", StaticFiles(directory=STATIC))
         return app
 
