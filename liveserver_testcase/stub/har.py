@@ -89,12 +89,7 @@ def _decode_lines(request: RecordedRequest) -> Pairs:
 
 
 def load_har(
-    script: Script,
-    path: str | os.PathLike[str],
-    *,
-    match: Sequence[str],
-    strict: bool,
-    host: str | None = None,
+    script: Script, path: str | os.PathLike[str], *, match: Sequence[str], strict: bool, host: str | None = None
 ) -> list[Expectation]:
     """Write an expectation for each request that a HAR file has: see `Script.load_har`."""
     wanted = _check_match(match)
@@ -303,10 +298,7 @@ def make_reply(entry: HarEntry, origin: str) -> Reply:
         body = b""
     has_type = any(name.lower() == "content-type" for name, _ in headers)
     reply = Reply(entry.status).changed(
-        body=body,
-        headers=tuple(headers),
-        reason=entry.reason or None,
-        left_out=() if has_type else ("content-type",),
+        body=body, headers=tuple(headers), reason=entry.reason or None, left_out=() if has_type else ("content-type",)
     )
     return reply.checked()
 

@@ -18,15 +18,7 @@ from ..web.records import Exchange
 from .expectation import Expectation, cite
 from .registry import Decision, ExpectationRegistry
 from .reply import Reply
-from .report import (
-    Traffic,
-    Violation,
-    describe_exchange,
-    explain_failure,
-    explain_late,
-    find_requests,
-    find_violation,
-)
+from .report import Traffic, Violation, describe_exchange, explain_failure, explain_late, find_requests, find_violation
 from .request import RecordedRequest
 
 if TYPE_CHECKING:

@@ -28,13 +28,7 @@ from ..core.checks import check_switch
 from ..core.text import describe_error, quote
 from ..core.tls import Certificates
 from ..errors import ServerDied, ServerNotStarted, UsageError
-from ..process.messages import (
-    RemoteTraceback,
-    ServerFactory,
-    explain_unreachable,
-    find_main,
-    find_modules,
-)
+from ..process.messages import RemoteTraceback, ServerFactory, explain_unreachable, find_main, find_modules
 from ..web.live_process import RecordUpdate, RemoteServer
 from ..web.records import Exchange
 from ..web.wsgi import make_base_environ

@@ -108,11 +108,7 @@ class Reply:
     selects: bool = False
 
     def __init__(
-        self,
-        status: int = 200,
-        body: object = None,
-        headers: Headers | None = None,
-        **options: Unpack[ReplyOptions],
+        self, status: int = 200, body: object = None, headers: Headers | None = None, **options: Unpack[ReplyOptions]
     ) -> None:
         if options:
             refuse_unknown("Reply", options, _KNOWN)

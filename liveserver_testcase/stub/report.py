@@ -210,10 +210,7 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
             lines.append(f"  it opens a WebSocket: write {_advise_websocket(request)}")
         rest = [expectation for expectation in decision.others if expectation is not nearest]
         if rest:
-            lines += [
-                f"  {count(len(rest), 'other')}:",
-                *_shorten(rest, "    ", partial(_name, "    ")),
-            ]
+            lines += [f"  {count(len(rest), 'other')}:", *_shorten(rest, "    ", partial(_name, "    "))]
     else:
         advice = f"stub.on({request.method!r}, {quote(suggest_path(request))}).reply(…), or expect(…) if it must come"
         if request.opens_websocket:

@@ -417,11 +417,7 @@ class Script(KnownAttributes):
 
     @suggest_keywords
     def load_openapi(
-        self,
-        source: str | os.PathLike[str] | Mapping[str, Any],
-        *,
-        strict: bool = True,
-        base_path: str | None = None,
+        self, source: str | os.PathLike[str] | Mapping[str, Any], *, strict: bool = True, base_path: str | None = None
     ) -> list[Expectation]:
         """Answer as an OpenAPI document has it: each operation becomes an expectation.
 
