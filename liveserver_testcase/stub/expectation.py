@@ -32,8 +32,8 @@ from .responders import (
     combine,
     make_from,
 )
-from .started import note_started
 from .stream import StreamSource, format_event, make_stream
+from .waiting import Wait, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -510,7 +510,8 @@ class Expectation(KnownAttributes):
         high = self.times[1]
         return high is None or self._calls < high
 
-    def wait(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
+    @in_thread("await expectation.wait_async(…)")
+    def wait(self, times: int = 1, timeout: float | None = None) -> Wait[list[RecordedRequest]]:
         """Wait until it has been called so often; by then each request is recorded with its reply.
 
         Args:
@@ -524,31 +525,27 @@ class Expectation(KnownAttributes):
             AssertionError: They did not come; the message says what came instead.
             UsageError: It would block a running event loop: await `wait_async` there.
         """
-        inspection, (predicate, what) = self.get_inspection("wait"), self._waiting_for(times)
-        return inspection.wait(predicate, timeout, what, "await expectation.wait_async(…)")
+        return self._make_wait(times, timeout)
 
-    @note_started("expectation.wait_async")
-    async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
-        """`wait`, for code on an event loop."""
-        inspection, (predicate, what) = self.get_inspection("wait_async"), self._waiting_for(times)
-        return await inspection.wait_async(predicate, timeout, what)
+    wait_async = in_coroutine(wait, "expectation")
+
+    def _make_wait(self, times: int, timeout: float | None) -> Wait[list[RecordedRequest]]:
+        inspection = self.get_inspection("wait")
+        if not is_count(times) or times < 1:
+            raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
+
+        def find() -> list[RecordedRequest] | None:
+            claimed = self.requests
+            recorded = [request for request in claimed if request.exchange.handler_data is request]
+            return recorded if self._calls - len(claimed) + len(recorded) >= times else None
+
+        return inspection.wait(find, timeout, f"{cite(self)}, to come {describe_times((times, None))}")
 
     def get_inspection(self, what: str) -> Inspection:
         """Return what waits for requests; ``what`` wants to."""
         if self._inspection is None:
             raise UsageError(f"{what}() waits for requests, and {self!r} is in no stub that could get any")
         return self._inspection
-
-    def _waiting_for(self, times: int) -> tuple[Callable[[], list[RecordedRequest] | None], str]:
-        """What is waited for, and how it is called in a report."""
-        if not is_count(times) or times < 1:
-            raise UsageError(f"times is {quote(times)}; wanted a number of requests, 1 or more")
-        return lambda: self._find_recorded(times), f"{cite(self)}, to come {describe_times((times, None))}"
-
-    def _find_recorded(self, times: int) -> list[RecordedRequest] | None:
-        claimed = self.requests
-        recorded = [request for request in claimed if request.exchange.handler_data is request]
-        return recorded if self._calls - len(claimed) + len(recorded) >= times else None
 
     # -- for the registry ----------------------------------------------------------------------------------------------
 

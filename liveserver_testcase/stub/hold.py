@@ -15,7 +15,7 @@ from .connection import Wake
 from .reply import Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .responders import Responder, combine
-from .started import note_started
+from .waiting import Wait, in_coroutine, in_thread
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -71,7 +71,8 @@ class Hold(KnownAttributes):
 
     # -- what the test does ----------------------------------------------------------------------------------------
 
-    def wait(self, timeout: float | None = None) -> RecordedRequest:
+    @in_thread("await hold.wait_async(…)")
+    def wait(self, timeout: float | None = None) -> Wait[RecordedRequest]:
         """Wait until a request is held.
 
         Args:
@@ -85,13 +86,9 @@ class Hold(KnownAttributes):
             UsageError: It would block a running event loop: await `wait_async` there.
         """
         what = f"a request to {self._describe()} to be held"
-        return self._inspection.wait(lambda: self.requests, timeout, what, "await hold.wait_async(…)")[0]
+        return self._inspection.wait(lambda: next(iter(self.requests), None), timeout, what)
 
-    @note_started("hold.wait_async")
-    async def wait_async(self, timeout: float | None = None) -> RecordedRequest:
-        """`wait`, for code on an event loop."""
-        what = f"a request to {self._describe()} to be held"
-        return (await self._inspection.wait_async(lambda: self.requests, timeout, what))[0]
+    wait_async = in_coroutine(wait, "hold")
 
     @property
     def request(self) -> RecordedRequest:
@@ -189,12 +186,7 @@ class Hold(KnownAttributes):
     # -- what the stub does ----------------------------------------------------------------------------------------
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """Wait until the test answers or drops the request.
-
-        Raises:
-            ClientDisconnected: The test has dropped it, the client has left, or the stub stops.
-            UsageError: The time is over.
-        """
+        """Wait until the test answers or drops the request, which is a `ClientDisconnected`."""
         serving = request.serving
         if serving is None:
             raise UsageError(f"{request.describe()} cannot be held: no stub serves it")

@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from ..core.checks import check_seconds
-from ..core.journal import drain, runs_loop
+from ..core.journal import drain
 from ..core.text import count, describe_error, quote
-from ..errors import UsageError
 from ..web.records import Exchange
 from .expectation import Expectation, cite
 from .registry import Decision, ExpectationRegistry
 from .reply import Reply
 from .report import Traffic, Violation, describe_exchange, explain_failure, explain_late, find_requests, find_violation
 from .request import RecordedRequest
+from .waiting import Wait
 
 if TYPE_CHECKING:
     from ..core.started import StartedBlock, StartedCoroutine
     from .engine import StubEngine
 
-__all__ = ["Failure", "Inspection", "refuse_in_loop"]
+__all__ = ["Failure", "Inspection"]
 
 __unittest = True
 
@@ -42,37 +42,19 @@ class Failure(NamedTuple):
     error: BaseException | None = None
 
 
-def refuse_in_loop(what: str, async_name: str) -> None:
-    """Refuse to have ``what``, such as ``stub.take_request()``, block an event loop."""
-    if runs_loop():
-        raise UsageError(
-            f"{what} would block the event loop that runs here, and with it the code that it waits for: "
-            f"write {async_name}"
-        )
-
-
 class Inspection:
-    """The requests of the test that runs, and what is held against it.
+    """The requests of the test that runs, and what is held against it."""
 
-    Attributes:
-        name: What reports call the stub, where there are several; empty for the only one.
-        timeout: Seconds that a wait lasts by default.
-        is_strict: See `HTTPStub`; so for ``is_verified`` and ``unmatched_reply``.
-        has_early: Whether anything is to fail before a request's body has come.
-        is_remote: Whether the stub is in another process.
-        siblings: Those of the other stubs of the test, whose expectations a report looks at, too.
-        started: The calls of the test that are to be awaited, or entered; None where nothing could fail for one.
-    """
-
-    is_remote = False
+    is_remote = False  # whether the stub is in another process
 
     def __init__(self, engine: StubEngine, registry: ExpectationRegistry) -> None:
-        self.name = ""
+        self.name = ""  # see `HTTPStub`; so for the next four
         self.timeout = 2.0
         self.is_strict = self.is_verified = True
         self.unmatched_reply = Reply(501)
-        self.has_early = False
-        self.siblings: list[Inspection] = []
+        self.has_early = False  # whether anything is to fail before a request's body has come
+        self.siblings: list[Inspection] = []  # of the other stubs of the test: a report looks at what they expect
+        # The calls of the test that are to be awaited, or entered; None where nothing could fail for one.
         self.started: list[StartedCoroutine | StartedBlock] | None = None
         self._engine = engine
         self._registry = registry
@@ -177,9 +159,9 @@ class Inspection:
         """Wait, for ``timeout`` seconds at most, until it is decided what answers each request of this test."""
         self._engine.journal.wait_for(self._engine.is_decided, timeout)
 
-    async def settle_async(self, timeout: float) -> None:
-        """Like `settle`, for code on an event loop."""
-        await self._engine.journal.wait_for_async(self._engine.is_decided, timeout)
+    def settle_and(self, conclude: Callable[[], T]) -> Wait[T]:
+        """Wait as `settle` does, and then conclude."""
+        return Wait(self._engine.journal, self._engine.is_decided, self.timeout, lambda _: conclude())
 
     def take_failures(self) -> list[Failure]:
         """Return what is held against this test, see `HTTPStub.failure_report`: each request once."""
@@ -231,10 +213,7 @@ class Inspection:
         return [*failures, Failure(report)] if report else failures
 
     def take_all(self) -> tuple[list[Failure], list[Failure], list[Failure]]:
-        """Return what is held against this test, what is against earlier ones, and both if this one is over, too.
-
-        For who is asked when this is gone, and cannot know which of them that will be.
-        """
+        """Return what is held against this test, what is against earlier ones, and both for when this one is over."""
         self._held += self._engine.take_errors()
         held = list(self._held)
         current, late = self.take_failures(), self.take_late_failures()
@@ -267,35 +246,20 @@ class Inspection:
 
     # -- waits -----------------------------------------------------------------------------------------------------
 
-    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
-        """Wait until ``predicate()`` is true, and return that; it is asked again whenever something has come or ended.
-
-        Args:
-            predicate: Its first true result is returned.
-            timeout: Seconds; None for the stub's ``timeout``.
-            what: What is waited for, for the message.
-            async_name: What to write on an event loop, which this refuses to block.
-
-        Raises:
-            AssertionError: It did not become true.
-        """
-        refuse_in_loop("this wait", async_name)
+    def wait(self, until: Callable[[], T | None], timeout: float | None, what: str) -> Wait[T]:
+        """Wait for ``what``, and return it: the first true result of ``until()``."""
         seconds = self.get_seconds(timeout)
-        return self._check(self._engine.journal.wait_for(predicate, seconds), what, seconds)
 
-    async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
-        """`wait`, for code on an event loop."""
-        seconds = self.get_seconds(timeout)
-        return self._check(await self._engine.journal.wait_for_async(predicate, seconds), what, seconds)
+        def check(result: T | None) -> T:
+            if not result:
+                raise AssertionError("\n".join([f"waited {seconds:g} s for {what}", *self.traffic.list_requests()]))
+            return result
+
+        return Wait(self._engine.journal, until, seconds, check)
 
     def get_seconds(self, timeout: float | None) -> float:
         """How long a wait lasts that was given this ``timeout``."""
         return self.timeout if timeout is None else check_seconds("timeout", timeout)
-
-    def _check(self, result: T | None, what: str, seconds: float) -> T:
-        if not result:
-            raise AssertionError("\n".join([f"waited {seconds:g} s for {what}", *self.traffic.list_requests()]))
-        return result
 
     def take_next(self) -> RecordedRequest | None:
         """The oldest request of this test that was not taken yet, which is taken now; None if there is none."""

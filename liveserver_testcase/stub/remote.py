@@ -150,9 +150,7 @@ def _end(disruption: _Handle) -> None:
 
 _HANDLES: Mapping[type, Any] = {
     **{kind: _make_handle_class(kind) for kind in KINDS},
-    Expectation: _make_handle_class(
-        Expectation, ("wait", "wait_async", "get_inspection", "_inspection", "_waiting_for")
-    ),
+    Expectation: _make_handle_class(Expectation, ("wait", "wait_async", "get_inspection", "_inspection", "_make_wait")),
     Hold: _make_handle_class(Hold, ("wait", "wait_async", "_describe", "_inspection"), ("_describe",)),
 }
 _HANDLES[Expectation].requests = property(_read_requests)

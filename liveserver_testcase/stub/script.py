@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from werkzeug.wrappers import Response
@@ -20,13 +20,13 @@ from ..core.text import quote
 from ..errors import UsageError
 from .bodies import make_pairs
 from .expectation import Expectation, Order, Scenario, Times, caller_location, parse_limit, parse_times
-from .inspection import Inspection, refuse_in_loop
+from .inspection import Inspection
 from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .registry import ExpectationRegistry
 from .reply import Headers, Reply
 from .responders import Chunked, Content, ServedContent
-from .started import note_started
 from .values import INCLUDING
+from .waiting import Wait, note_block, refuse_in_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -441,7 +441,7 @@ class Script(KnownAttributes):
 
         return load_openapi(self, source, strict=strict, base_path=base_path)
 
-    @note_started("stub.in_order")
+    @note_block("stub.in_order")
     @contextlib.contextmanager
     def in_order(self) -> Iterator[None]:
         """Want requests in the order in which their expectations are written inside.
@@ -459,7 +459,7 @@ class Script(KnownAttributes):
         finally:
             self._registry.order = None
 
-    @note_started("stub.scope")
+    @note_block("stub.scope")
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
         """Remove the expectations that are written inside at the end of the block, and verify them there.
@@ -471,24 +471,22 @@ class Script(KnownAttributes):
         refuse_in_loop("stub.scope()", "async with stub.scope_async()")
         with self._scope() as check:
             yield
-            self._inspection.settle(self._inspection.timeout)
-            check()
+            check.run("stub.scope()", "async with stub.scope_async()")
 
-    @note_started("stub.scope_async")
+    @note_block("stub.scope_async")
     @contextlib.asynccontextmanager
     async def scope_async(self) -> AsyncIterator[None]:
         """Like `scope`, for code on an event loop."""
         with self._scope() as check:
             yield
-            await self._inspection.settle_async(self._inspection.timeout)
-            check()
+            await check.run_async()
 
     @contextlib.contextmanager
-    def _scope(self) -> Iterator[Callable[[], None]]:
+    def _scope(self) -> Iterator[Wait[None]]:
         """Strike out at the end of the block what was written in it; what it is given fails if that is not met."""
         scope = self._registry.begin_scope()
         try:
-            yield lambda: self._inspection.check_met(self._registry.end_scope(scope))
+            yield self._inspection.settle_and(lambda: self._inspection.check_met(self._registry.end_scope(scope)))
         finally:
             self._registry.end_scope(scope)
 
@@ -510,7 +508,7 @@ class Script(KnownAttributes):
             _check_text("first", first)
         return ScenarioScript(self, self._registry.find_scenario(name, first))
 
-    @note_started("stub.allow_unmatched")
+    @note_block("stub.allow_unmatched")
     @contextlib.contextmanager
     def allow_unmatched(
         self, method: object = None, path: object = None, /, **criteria: Unpack[CriteriaKeywords]

@@ -6,11 +6,11 @@ import contextlib
 import copy
 import os
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
-from ..core.checks import check_seconds, check_switch, suggest_keywords, suggest_more_keywords
+from ..core.checks import check_seconds, check_switch, suggest_keywords
 from ..core.proxies import TRUST_VARIABLES, Proxy, use_proxy
 from ..core.text import quote
 from ..core.tls import ClientAuth, ClientCertificate
@@ -20,14 +20,13 @@ from ..web.records import Exchange
 from .engine import StubEngine
 from .expectation import Expectation, parse_times
 from .faults import ConnectionFault, Fault, Outage
-from .inspection import refuse_in_loop
-from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
+from .matching import CRITERIA, CriteriaKeywords, make_criteria
 from .reply import Headers, Reply
 from .report import explain_count, explain_script
 from .request import RecordedRequest
 from .responders import Chunked, Content, ServedContent
 from .script import Script
-from .started import note_started
+from .waiting import Wait, in_coroutine, in_thread, note_block
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["HTTPStub"]
 
 __unittest = True
-
-_suggest = suggest_more_keywords(*CRITERIA)
 
 
 def _make_hosts(hosts: object, tls: object) -> StubbedHosts | None:
@@ -250,7 +247,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         """
         return {**os.environ, **self._make_proxy("proxy_environ()").make_variables()}
 
-    @note_started("stub.as_proxy")
+    @note_block("stub.as_proxy")
     def as_proxy(self) -> contextlib.AbstractContextManager[None]:
         """Have this process, and the children that it starts, use the stub as their proxy, for a ``with`` block.
 
@@ -437,26 +434,22 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         """
         return "\n\n".join(failure.text for failure in self._inspection.take_failures())
 
-    def verify(self) -> None:
+    @in_thread("await stub.verify_async()", "stub.verify()")
+    def verify(self) -> Wait[None]:
         """Fail if there are problems so far: for a stub outside of a test class.
 
         Raises:
             AssertionError: The `failure_report`; its cause is what a handler raised, if one did.
             UsageError: It would block a running event loop: await `verify_async` there.
         """
-        refuse_in_loop("stub.verify()", "await stub.verify_async()")
-        self._inspection.settle(self.timeout)
-        self._inspection.raise_failures()
+        return self._inspection.settle_and(self._inspection.raise_failures)
 
-    @note_started("stub.verify_async")
-    async def verify_async(self) -> None:
-        """Like `verify`, for code on an event loop."""
-        await self._inspection.settle_async(self.timeout)
-        self._inspection.raise_failures()
+    verify_async = in_coroutine(verify, "stub")
 
     # -- waits -----------------------------------------------------------------------------------------------------
 
-    def take_request(self, timeout: float | None = None) -> RecordedRequest:
+    @in_thread("await stub.take_request_async(…)")
+    def take_request(self, timeout: float | None = None) -> Wait[RecordedRequest]:
         """Return the oldest request of this test that was not taken yet; wait for one if there is none.
 
         A request counts once it has come whole: one that takes longer to arrive is taken after those that came in
@@ -470,13 +463,9 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             UsageError: It would block a running event loop: await `take_request_async` there.
         """
         found = self._inspection
-        return found.wait(found.take_next, timeout, found.describe_next(), "await stub.take_request_async(…)")
+        return found.wait(found.take_next, timeout, found.describe_next())
 
-    @note_started("stub.take_request_async")
-    async def take_request_async(self, timeout: float | None = None) -> RecordedRequest:
-        """`take_request`, for code on an event loop."""
-        found = self._inspection
-        return await found.wait_async(found.take_next, timeout, found.describe_next())
+    take_request_async = in_coroutine(take_request, "stub")
 
     @overload
     def wait_for_request(  # type: ignore[overload-overlap]  # the literal 1 is not any int
@@ -500,7 +489,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         timeout: float | None = None,
         **criteria: Unpack[CriteriaKeywords],
     ) -> list[RecordedRequest]: ...
-    @_suggest
+    @in_thread("await stub.wait_for_request_async(…)", "stub.wait_for_request()", *CRITERIA)
     def wait_for_request(
         self,
         method: object = None,
@@ -510,7 +499,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         times: int | tuple[int, int | None] = 1,
         timeout: float | None = None,
         **criteria: Unpack[CriteriaKeywords],
-    ) -> RecordedRequest | list[RecordedRequest]:
+    ) -> Wait[RecordedRequest | list[RecordedRequest]]:
         """Wait until requests like this have come in this test, so often or more.
 
         Args:
@@ -528,70 +517,25 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             UsageError: No request can match, or it would block a running event loop: await `wait_for_request_async`
                 there.
         """
-        refuse_in_loop("stub.wait_for_request()", "await stub.wait_for_request_async(…)")
-        has_come, seconds, take = self._find_requests(make_criteria(method, path, **criteria), times, timeout)
-        self.journal.wait_for(has_come, seconds)
-        return take()
-
-    @overload
-    async def wait_for_request_async(  # type: ignore[overload-overlap]  # as above
-        self,
-        method: object = None,
-        path: object = None,
-        /,
-        *,
-        times: Literal[1] = 1,
-        timeout: float | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> RecordedRequest: ...
-    @overload
-    async def wait_for_request_async(
-        self,
-        method: object = None,
-        path: object = None,
-        /,
-        *,
-        times: int | tuple[int, int | None],
-        timeout: float | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> list[RecordedRequest]: ...
-    @note_started("stub.wait_for_request_async")
-    @_suggest
-    async def wait_for_request_async(
-        self,
-        method: object = None,
-        path: object = None,
-        /,
-        *,
-        times: int | tuple[int, int | None] = 1,
-        timeout: float | None = None,
-        **criteria: Unpack[CriteriaKeywords],
-    ) -> RecordedRequest | list[RecordedRequest]:
-        """`wait_for_request`, for code on an event loop."""
-        has_come, seconds, take = self._find_requests(make_criteria(method, path, **criteria), times, timeout)
-        await self.journal.wait_for_async(has_come, seconds)
-        return take()
-
-    def _find_requests(
-        self, wanted: Criteria, times: object, timeout: float | None
-    ) -> tuple[Callable[[], bool], float, Callable[[], RecordedRequest | list[RecordedRequest]]]:
-        """What to wait for, for how long, and what gives the result then."""
-        often, seconds = parse_times(times), self._inspection.get_seconds(timeout)
+        wanted, often = make_criteria(method, path, **criteria), parse_times(times)
+        seconds = self._inspection.get_seconds(timeout)
 
         def find() -> list[RecordedRequest]:
             return [request for request in self.requests if wanted.matches(request)]
 
-        def take() -> RecordedRequest | list[RecordedRequest]:
+        def take(_has_come: bool) -> RecordedRequest | list[RecordedRequest]:
             found = find()
             if len(found) < often[0]:
                 report = explain_count(wanted, (often[0], None), self._inspection.traffic, waited=seconds)
                 raise AssertionError(report)
             return found[0] if often == (1, 1) else found
 
-        return lambda: len(find()) >= often[0], seconds, take
+        return Wait(self.journal, lambda: len(find()) >= often[0], seconds, take)
 
-    @suggest_keywords
-    def wait_until_satisfied(self, timeout: float | None = None, *, stop_on_unmatched: bool = False) -> None:
+    wait_for_request_async = in_coroutine(wait_for_request, "stub", *CRITERIA)
+
+    @in_thread("await stub.wait_until_satisfied_async(…)", "stub.wait_until_satisfied()")
+    def wait_until_satisfied(self, timeout: float | None = None, *, stop_on_unmatched: bool = False) -> Wait[None]:
         """Wait until every expectation is met.
 
         Args:
@@ -603,23 +547,15 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             AssertionError: One is not; the message is the report.
             UsageError: It would block a running event loop: await `wait_until_satisfied_async` there.
         """
-        refuse_in_loop("stub.wait_until_satisfied()", "await stub.wait_until_satisfied_async(…)")
-        self.journal.wait_for(self._make_end(stop_on_unmatched), self._inspection.get_seconds(timeout))
-        self._inspection.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
-
-    @note_started("stub.wait_until_satisfied_async")
-    @suggest_keywords
-    async def wait_until_satisfied_async(
-        self, timeout: float | None = None, *, stop_on_unmatched: bool = False
-    ) -> None:
-        """`wait_until_satisfied`, for code on an event loop."""
-        await self.journal.wait_for_async(self._make_end(stop_on_unmatched), self._inspection.get_seconds(timeout))
-        self._inspection.check_met(self.expectations, stop_on_unmatched=stop_on_unmatched)
-
-    def _make_end(self, stop_on_unmatched: bool) -> Callable[[], object]:
-        """What ends a wait for the expectations."""
         found, stops = self._inspection, check_switch("stop_on_unmatched", stop_on_unmatched)
-        return lambda: found.is_satisfied() or (stops and found.unmatched)
+        return Wait(
+            self.journal,
+            lambda: found.is_satisfied() or (stops and found.unmatched),
+            found.get_seconds(timeout),
+            lambda _: found.check_met(self.expectations, stop_on_unmatched=stops),
+        )
+
+    wait_until_satisfied_async = in_coroutine(wait_until_satisfied, "stub")
 
     # -- what is done to all of its connections --------------------------------------------------------------------
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from types import TracebackType
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from ..core.checks import KnownAttributes, check_switch, suggest_keywords
 from ..core.text import quote
 from ..web.capture import WebSocketMessage
-from .started import note_started
 from .values import ABSENT
-from .websocket_channel import WebSocketChannel, WebSocketClosed
+from .waiting import in_coroutine, in_thread
+from .websocket_channel import ChannelWait, WebSocketChannel, WebSocketClosed
 from .websocket_messages import Mismatched, WantedMessage, check_close, check_ping, list_messages, make_data
 
 if TYPE_CHECKING:
@@ -90,8 +89,10 @@ class WebSocketConnection(KnownAttributes):
 
     # -- what a test, or a function of its, does -------------------------------------------------------------------
 
-    @suggest_keywords
-    def receive(self, wanted: object = ABSENT, *, json: object = ABSENT, timeout: float | None = None) -> str | bytes:
+    @in_thread("await connection.receive_async(…)")
+    def receive(
+        self, wanted: object = ABSENT, *, json: object = ABSENT, timeout: float | None = None
+    ) -> ChannelWait[str | bytes]:
         """Return the next message; wait for one if there is none.
 
         Args:
@@ -107,35 +108,26 @@ class WebSocketConnection(KnownAttributes):
             UsageError: No message can be that, or it would block an event loop: await `receive_async` there.
         """
         message = WantedMessage(wanted, json)
-        what = f"{message} on {self._channel.name}"
-        found = self._channel.wait(self._take, timeout, what, "await connection.receive_async(…)")
-        return self._check(message, *found)
+        channel = self._channel
 
-    @note_started("connection.receive_async")
-    @suggest_keywords
-    async def receive_async(
-        self, wanted: object = ABSENT, *, json: object = ABSENT, timeout: float | None = None
-    ) -> str | bytes:
-        """`receive`, for code on an event loop."""
-        message = WantedMessage(wanted, json)
-        found = await self._channel.wait_async(self._take, timeout, f"{message} on {self._channel.name}")
-        return self._check(message, *found)
+        def take() -> tuple[str | bytes] | None:  # it may be empty
+            try:
+                return (channel.untaken.popleft(),)
+            except IndexError:  # or another thread has it
+                return None
 
-    def _take(self) -> tuple[str | bytes] | None:
-        """Take the oldest message that nobody has received; in a tuple, since it may be empty."""
-        try:
-            return (self._channel.untaken.popleft(),)
-        except IndexError:  # or another thread has it
-            return None
+        def check(found: tuple[str | bytes]) -> str | bytes:
+            if not message.accepts(found[0]):
+                raise Mismatched(
+                    f"{channel.name} was sent another message than {message} wants",
+                    [*(f"    {line}" for line in message.explain(found[0])), *list_messages(self.messages)],
+                    found[0],
+                )
+            return found[0]
 
-    def _check(self, wanted: WantedMessage, message: str | bytes) -> str | bytes:
-        if not wanted.accepts(message):
-            raise Mismatched(
-                f"{self._channel.name} was sent another message than {wanted} wants",
-                [*(f"    {line}" for line in wanted.explain(message)), *list_messages(self.messages)],
-                message,
-            )
-        return message
+        return ChannelWait(channel, take, timeout, f"{message} on {channel.name}", check)
+
+    receive_async = in_coroutine(receive, "connection")
 
     @suggest_keywords
     def send(self, data: object = ABSENT, *, json: object = ABSENT) -> None:
@@ -160,8 +152,8 @@ class WebSocketConnection(KnownAttributes):
 
         self._channel.do(act, "send a message")
 
-    @suggest_keywords
-    def ping(self, data: bytes = b"ping", *, timeout: float | None = None) -> None:
+    @in_thread("await connection.ping_async(…)")
+    def ping(self, data: bytes = b"ping", *, timeout: float | None = None) -> ChannelWait[None]:
         """Send a ping, and wait for its pong.
 
         Args:
@@ -172,18 +164,6 @@ class WebSocketConnection(KnownAttributes):
             AssertionError: There is none; see `receive`.
             UsageError: It is no such data, or it would block an event loop: await `ping_async` there.
         """
-        has_come, what = self._ping(data)
-        self._channel.wait(has_come, timeout, what, "await connection.ping_async(…)")
-
-    @note_started("connection.ping_async")
-    @suggest_keywords
-    async def ping_async(self, data: bytes = b"ping", *, timeout: float | None = None) -> None:
-        """`ping`, for code on an event loop."""
-        has_come, what = self._ping(data)
-        await self._channel.wait_async(has_come, timeout, what)
-
-    def _ping(self, data: object) -> tuple[Callable[[], bool], str]:
-        """Send a ping; returns what tells whether its pong has come, and what that is."""
         channel, made = self._channel, check_ping(data)
         start = len(channel.messages)
 
@@ -196,7 +176,9 @@ class WebSocketConnection(KnownAttributes):
             return made in pongs
 
         channel.do(act, "send a ping")
-        return has_come, f"a pong {quote(made)} on {channel.name}"
+        return ChannelWait(channel, has_come, timeout, f"a pong {quote(made)} on {channel.name}", lambda _: None)
+
+    ping_async = in_coroutine(ping, "connection")
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send a close frame; the client answers it, and the connection ends.  Again does nothing.
@@ -222,8 +204,8 @@ class WebSocketConnection(KnownAttributes):
         if not self._channel.is_over:
             self._channel.do(lambda: self._channel.end("the test dropped it", reset=reset))
 
-    @suggest_keywords
-    def wait_closed(self, timeout: float | None = None) -> int:
+    @in_thread("await connection.wait_closed_async(…)")
+    def wait_closed(self, timeout: float | None = None) -> ChannelWait[int]:
         """Wait until the client has closed the WebSocket, or left; returns its `close_code`.
 
         Args:
@@ -235,23 +217,14 @@ class WebSocketConnection(KnownAttributes):
         """
         channel = self._channel
         what = f"{channel.name} to be closed"
-        channel.wait(lambda: channel.is_over, timeout, what, "await connection.wait_closed_async(…)")
-        return channel.close_code or 1006
+        return ChannelWait(channel, lambda: channel.is_over, timeout, what, lambda _: channel.close_code or 1006)
 
-    @note_started("connection.wait_closed_async")
-    @suggest_keywords
-    async def wait_closed_async(self, timeout: float | None = None) -> int:
-        """`wait_closed`, for code on an event loop."""
-        channel = self._channel
-        await channel.wait_async(lambda: channel.is_over, timeout, f"{channel.name} to be closed")
-        return channel.close_code or 1006
+    wait_closed_async = in_coroutine(wait_closed, "connection")
 
     def __enter__(self) -> WebSocketConnection:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __iter__(self) -> Iterator[str | bytes]:

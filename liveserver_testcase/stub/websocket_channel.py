@@ -16,7 +16,8 @@ import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 from ..core.checks import check_seconds
 from ..core.interrupts import monotonic
@@ -25,6 +26,7 @@ from ..errors import ClientDisconnected, UsageError
 from ..web.capture import WebSocketMessage
 from .connection import StubConnection, Wake
 from .reply import Reply
+from .waiting import Wait
 from .websocket_messages import list_messages
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
     from .websocket_script import ScriptRun
 
-__all__ = ["WebSocketChannel", "WebSocketClosed", "check_installed"]
+__all__ = ["ChannelWait", "WebSocketChannel", "WebSocketClosed", "check_installed"]
 
 __unittest = True
 
@@ -145,13 +147,13 @@ class WebSocketChannel:
     def do(self, act: Callable[[], None], what: str = "") -> None:
         """Have the thread of the connection do something; what has a name needs an open WebSocket."""
         if what and not self.is_open:
-            raise self._make_closed(f"cannot {what} on {self.name}")
+            raise self.make_closed(f"cannot {what} on {self.name}")
         with self._lock:
             if self.is_over:
                 return
             self._commands.append((act, bool(what)))
             is_first = len(self._commands) == 1
-        if self._is_served_here():
+        if self.is_served_here():
             self._run_commands()  # what others have wanted before comes before it
         elif is_first:
             self._wake.set()
@@ -166,42 +168,12 @@ class WebSocketChannel:
         """What waits for things to happen on it."""
         return self._connection.server.inspection
 
-    def wait(self, predicate: Callable[[], T | None], timeout: float | None, what: str, async_name: str) -> T:
-        """Wait until ``predicate()`` is true, asked whenever something has happened; return its first true result."""
-        if self._is_served_here():  # which must do itself what it waits for
-            seconds = None if timeout is None else check_seconds("timeout", timeout)
-            found = self.pump(predicate, seconds)
-            if not found and not self.is_over:
-                lines = [f"waited {seconds or 0:g} s for {what}", *list_messages(self.messages)]
-                raise AssertionError("\n".join(lines))
-            return self._get(found, predicate, what)
-        has_come = self._make_predicate(predicate)
-        return self._get(self.inspection.wait(has_come, timeout, what, async_name), predicate, what)
-
-    async def wait_async(self, predicate: Callable[[], T | None], timeout: float | None, what: str) -> T:
-        """`wait`, for code on an event loop; where that is the stub's, it lasts for as long as the client stays."""
-        server, has_come = self._connection.server, self._make_predicate(predicate)
-        if timeout is not None or not server.loop.runs_here():
-            return self._get(await server.inspection.wait_async(has_come, timeout, what), predicate, what)
-        while True:
-            found = await server.journal.wait_for_async(has_come, _LONG)
-            if found:
-                return self._get(found, predicate, what)
-
-    def _make_predicate(self, predicate: Callable[[], object]) -> Callable[[], Any]:
-        return lambda: predicate() or self.is_over
-
-    def _get(self, found: Any, predicate: Callable[[], T | None], what: str) -> T:
-        """Return what was found.  True may say that it is over: then something can have come before the end."""
-        result: T | None = predicate() if found is True else found
-        if not result:
-            raise self._make_closed(f"waited for {what}")
-        return result
-
-    def _is_served_here(self) -> bool:
+    def is_served_here(self) -> bool:
+        """Return True in the thread of its connection."""
         return self._connection.thread == threading.get_ident()
 
-    def _make_closed(self, what: str) -> WebSocketClosed:
+    def make_closed(self, what: str) -> WebSocketClosed:
+        """Make what is raised where ``what`` cannot be done or come any more."""
         return WebSocketClosed("\n".join([f"{what}, but {self.describe_end()}", *list_messages(self.messages)]))
 
     # -- for the thread of the connection --------------------------------------------------------------------------
@@ -403,3 +375,49 @@ class WebSocketChannel:
         except ClientDisconnected:
             self.is_over = True
             raise
+
+
+@dataclass(frozen=True)
+class ChannelWait(Generic[T]):
+    """A wait for something on a WebSocket, which its end ends, too; otherwise as a `Wait`."""
+
+    channel: WebSocketChannel
+    until: Callable[[], Any]
+    timeout: float | None  # of a function of the stub's that has none, it lasts for as long as the client stays
+    what: str
+    conclude: Callable[[Any], T]
+
+    def run(self, what: str, instead: str) -> T:
+        """Wait in a thread; that of the connection must do itself what it waits for."""
+        channel = self.channel
+        if not channel.is_served_here():
+            return self._finish(self._make_wait().run(what, instead))
+        seconds = None if self.timeout is None else check_seconds("timeout", self.timeout)
+        found = channel.pump(self.until, seconds)
+        if not found and not channel.is_over:
+            lines = [f"waited {seconds or 0:g} s for {self.what}", *list_messages(channel.messages)]
+            raise AssertionError("\n".join(lines))
+        return self._finish(found)
+
+    async def run_async(self) -> T:
+        """Wait in a coroutine."""
+        server = self.channel._connection.server
+        if self.timeout is not None or not server.loop.runs_here():
+            return self._finish(await self._make_wait().run_async())
+        while True:
+            found = await server.journal.wait_for_async(self._has_ended, _LONG)
+            if found:
+                return self._finish(found)
+
+    def _make_wait(self) -> Wait[Any]:
+        return self.channel.inspection.wait(self._has_ended, self.timeout, self.what)
+
+    def _has_ended(self) -> Any:
+        return self.until() or self.channel.is_over
+
+    def _finish(self, found: Any) -> T:
+        # True may say that it is over: then something can have come before the end
+        result = self.until() if found is True else found
+        if not result:
+            raise self.channel.make_closed(f"waited for {self.what}")
+        return self.conclude(result)

@@ -22,8 +22,8 @@ from .reply import Headers, Reply, ReplyOptions
 from .report import Violation
 from .request import RecordedRequest
 from .responders import combine
-from .started import note_started
 from .values import ABSENT, show
+from .waiting import Wait, in_coroutine, in_thread
 from .websocket import WebSocketConnection
 from .websocket_channel import WebSocketChannel, check_installed
 from .websocket_messages import Mismatched, WantedMessage, check_close, check_ping, list_messages, make_data
@@ -486,8 +486,8 @@ class WebSocketExpectation(KnownAttributes):
 
     # -- what happened ---------------------------------------------------------------------------------------------
 
-    @suggest_keywords
-    def connection(self, timeout: float | None = None) -> WebSocketConnection:
+    @in_thread("await ws.connection_async(…)")
+    def connection(self, timeout: float | None = None) -> Wait[WebSocketConnection]:
         """Return the next WebSocket that was opened in this test; wait for one if there is none.
 
         In a ``with`` block it is closed at the end.
@@ -500,19 +500,13 @@ class WebSocketExpectation(KnownAttributes):
             UsageError: It would block a running event loop: await `connection_async` there.
         """
         inspection = self._expectation.get_inspection("connection")
-        return inspection.wait(
-            self._take_connection, timeout, f"a WebSocket of {cite(self._expectation)}", "await ws.connection_async(…)"
-        )
 
-    @note_started("ws.connection_async")
-    @suggest_keywords
-    async def connection_async(self, timeout: float | None = None) -> WebSocketConnection:
-        """`connection`, for code on an event loop: ``with await ws.connection_async() as connection``."""
-        inspection = self._expectation.get_inspection("connection_async")
-        return await inspection.wait_async(self._take_connection, timeout, f"a WebSocket of {cite(self._expectation)}")
+        def take() -> WebSocketConnection | None:
+            return next((each for each in self.connections if each._channel.take_for_test()), None)
 
-    def _take_connection(self) -> WebSocketConnection | None:
-        return next((each for each in self.connections if each._channel.take_for_test()), None)
+        return inspection.wait(take, timeout, f"a WebSocket of {cite(self._expectation)}")
+
+    connection_async = in_coroutine(connection, "ws")
 
     @property
     def connections(self) -> list[WebSocketConnection]:
@@ -534,14 +528,12 @@ class WebSocketExpectation(KnownAttributes):
         """Whether as many handshakes came as wanted; the scripts are verified at the end of the test."""
         return self._expectation.is_satisfied
 
-    def wait(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
+    @in_thread("await expectation.wait_async(…)")
+    def wait(self, times: int = 1, timeout: float | None = None) -> Wait[list[RecordedRequest]]:
         """Wait until so many handshakes have come: see `Expectation.wait`."""
-        return self._expectation.wait(times, timeout)
+        return self._expectation._make_wait(times, timeout)
 
-    @note_started("ws.wait_async")
-    async def wait_async(self, times: int = 1, timeout: float | None = None) -> list[RecordedRequest]:
-        """`wait`, for code on an event loop."""
-        return await self._expectation.wait_async(times, timeout)
+    wait_async = in_coroutine(wait, "ws")
 
     def __repr__(self) -> str:
         steps = count(len(self._responder.steps), "step")
