@@ -19,15 +19,8 @@ from ..errors import UsageError
 from .stream import Stream, make_single_stream
 
 __all__ = [
-    "Cookies",
-    "Headers",
-    "ReplyOptions",
-    "make_content",
-    "make_cookies",
-    "make_pairs",
-    "refuse_pair",
-    "split_headers",
-]
+    "Cookies", "Headers", "ReplyOptions", "make_content", "make_cookies", "make_pairs", "refuse_pair", "split_headers",
+]  # fmt: skip
 
 Headers: TypeAlias = "Mapping[str, str | Sequence[str] | None] | Iterable[tuple[str, str | Sequence[str] | None]]"
 """A mapping, or pairs; several values of one name in a list, and None for a header that is to be left out."""
@@ -67,13 +60,7 @@ _TypedBody: TypeAlias = tuple[str, "bytes | tuple[bytes, ...] | Stream"]
 
 
 def make_content(body: object, options: Mapping[str, Any], named: str | None) -> _TypedBody:
-    """Make the one body that was given: the positional one, or one of the options.
-
-    Args:
-        body: The positional one.
-        options: Those of `ReplyOptions` that were given.
-        named: The Content-Type that the author has named.
-    """
+    """Make the one body that was given, by position or as an option; ``named`` is the author's Content-Type."""
     given = {"body": body, **{name: options[name] for name in _MAKERS if name in options}}
     given = {name: value for name, value in given.items() if value is not None or name == "json"}
     if len(given) > 1:

@@ -43,10 +43,7 @@ _LONGEST = 24 * 3600.0  # seconds: what one call can wait for; who waits longer 
 
 
 class Wake:
-    """Ends a wait from another thread; it can be waited for together with a client.
-
-    Once it is set it stays so: one that stands for the stub's stop serves every wait of the stub.
-    """
+    """Ends a wait from another thread, and every later one; it can be waited for together with a client."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the sockets' end: a byte must not go into a reused number
@@ -73,20 +70,13 @@ class Wake:
 
 
 class StubConnection(HTTPConnection):
-    """Serves the requests of one client of a stub.
-
-    Attributes:
-        stop_wake: Set when this run of the stub stops: a later one has another.
-        tls_facts: What was agreed upon in the handshake; None without TLS.
-        tunnel: What the client has made of it with CONNECT; None for a connection to the stub itself.
-        heeds_stop: Whether what it does at the moment ends by itself when the stub stops, in good order.
-    """
+    """Serves the requests of one client of a stub."""
 
     server: StubEngine
-    stop_wake: Wake | None = None
+    stop_wake: Wake | None = None  # set when this run of the stub stops: a later one has another
     tls_facts: TLSFacts | None = None
-    tunnel: Tunnel | None = None
-    heeds_stop = False
+    tunnel: Tunnel | None = None  # what the client has made of it with CONNECT
+    heeds_stop = False  # what it does at the moment ends by itself when the stub stops, in good order
 
     def _open(self) -> None:
         """Fail, if that is planned for this connection, or speak TLS, if the client does."""
@@ -190,14 +180,7 @@ class StubConnection(HTTPConnection):
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def pause(self, seconds: float | None, wake: Wake | None = None) -> bool:
-        """Wait, with an eye on the client; whoever waits for the test to settle does not wait for this.
-
-        Returns:
-            True when the time is over, if there is one, or ``wake`` was set; False when the stub stops.
-
-        Raises:
-            ClientDisconnected: The client has left.
-        """
+        """Wait for ``wake``, but not for a stop (False) or a client that leaves; nobody who settles waits for this."""
         request = self.exchange.handler_data if self.exchange is not None else None
         if not isinstance(request, RecordedRequest):
             return self._pause(seconds, wake)
@@ -220,23 +203,14 @@ class StubConnection(HTTPConnection):
         return [each for each in (self.stop_wake, wake) if each is not None]
 
     def wait_readable(self, sock: socket.socket, seconds: float) -> None:
-        """Wait until another socket than the client's can be read.
-
-        Raises:
-            TimeoutError: It cannot within the time.
-            ClientDisconnected: The client has left, or the stub stops.
-        """
+        """Wait until another socket than the client's can be read, or raise `TimeoutError`; see `pause`."""
         if not is_readable(sock) and not self._pause(seconds, sock):
             raise self.end_now("the stub stopped while it waited for another server")
         if not is_readable(sock):
             raise TimeoutError(f"nothing came for {seconds:g} s")
 
     def run(self, work: Awaitable[T]) -> T:
-        """Run a coroutine on the stub's loop, and wait for its result; see `pause`.
-
-        Raises:
-            ClientDisconnected: The client has left, or the stub stops; the coroutine is cancelled.
-        """
+        """Run a coroutine on the stub's loop, and wait for its result: what ends a `pause` cancels it."""
         done = Wake()
         future = self.server.loop.submit(work)
         future.add_done_callback(lambda _: done.set())
@@ -249,12 +223,7 @@ class StubConnection(HTTPConnection):
             done.close()
 
     def receive_or_wake(self, seconds: float | None, wake: Wake) -> bytes | None:
-        """Wait until the client of a connection that was taken over has sent something, and take it.
-
-        Returns:
-            What it has sent, empty if it has left; None if there is nothing, since the time is over, ``wake`` was set
-            (which is cleared), or the stub stops.
-        """
+        """Wait for bytes on a connection that was taken over: none if the client has left, None if the wait ends."""
         if not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
             self.rest()
             try:

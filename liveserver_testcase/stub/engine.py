@@ -13,7 +13,7 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from ..core.checks import check_switch
+from ..core.checks import check_switch, is_count
 from ..core.interrupts import defer_sigint
 from ..core.listener import Listener
 from ..core.text import quote
@@ -44,11 +44,7 @@ _DO_NOT_RETRY = ("x-should-retry", "false")  # heeded by the SDKs that Stainless
 
 
 class StubHandler:
-    """Answers what comes to a stub.
-
-    Attributes:
-        accepts_connect: Whether it is a proxy.
-    """
+    """Answers what comes to a stub."""
 
     def __init__(
         self, registry: ExpectationRegistry, inspection: Inspection, hosts: StubbedHosts | None = None
@@ -150,11 +146,7 @@ class StubHandler:
         return answer
 
     def _read_body(self, connection: StubConnection, request: RecordedRequest, body: Body, most: int | None) -> None:
-        """Read the body, or its first ``most`` bytes, and keep of it what may be kept.
-
-        Raises:
-            ClientDisconnected: The client left in the middle of it, or it is malformed; that much is recorded.
-        """
+        """Read the body, or its first ``most`` bytes; also of one that breaks off what has come is recorded."""
         pieces: list[bytes] = []
         try:
             body.read_into(pieces, connection.server.body_limit if most is None else most)
@@ -171,16 +163,7 @@ class StubHandler:
 
 
 class StubEngine(HTTPServer):
-    """An HTTP server whose connections can fail on purpose; for its arguments see `HTTPStub`.
-
-    Attributes:
-        registry: What decides.
-        inspection: What came.
-        stub_handler: What answers.
-        hosts: Those that it answers for as a proxy.
-        loop: Where coroutines of the script run.
-        stop_wake: What ends every wait of its connections when the stub stops.
-    """
+    """An HTTP server whose connections can fail on purpose; for its arguments see `HTTPStub`."""
 
     label = "http-stub"
 
@@ -195,7 +178,7 @@ class StubEngine(HTTPServer):
         body_limit: int,
         **options: Any,
     ) -> None:
-        if isinstance(body_limit, bool) or not isinstance(body_limit, int) or body_limit < 0:
+        if not is_count(body_limit):
             raise UsageError(f"body_limit is {quote(body_limit)}; wanted a number of bytes, 0 or more")
         external_host = options.get("external_host")
         if not isinstance(external_host, str | None):
@@ -210,21 +193,16 @@ class StubEngine(HTTPServer):
         self.journal.on_drop = _forget_dropped
         self.keep_alive = check_switch("keep_alive", keep_alive)
         self.body_limit = body_limit
-        self.loop = HandlerLoop("http-stub handlers")
+        self.loop = HandlerLoop("http-stub handlers")  # of the coroutines of the script
         self._faults: list[ConnectionFault] = []
         self._faults_lock = threading.Lock()  # guards that, and the counts in it
         self._outage: Outage | None = None
-        self.stop_wake: Wake | None = None
+        self.stop_wake: Wake | None = None  # ends every wait of its connections when it stops
 
     # -- for its connections ---------------------------------------------------------------------------------------
 
     def plan_connection(self, *, speaks_tls: bool, only_tls: bool = False) -> FaultPlan | None:
-        """Return what goes wrong with the next connection, which is counted; None if nothing does.
-
-        Args:
-            speaks_tls: Whether TLS is about to be spoken on it.
-            only_tls: Whether only that can go wrong: the connection has begun before.
-        """
+        """Return what goes wrong with the next connection, which is counted; ``only_tls`` of one that began before."""
         if not self._faults:
             return None
         with self._faults_lock:
@@ -236,21 +214,16 @@ class StubEngine(HTTPServer):
             return planned.plan
 
     def is_decided(self) -> bool:
-        """Return True if it is decided what answers each request of this test.
-
-        What is kept back on purpose, as by a delay, does not count: nothing more will be known at its end.  A WebSocket
-        counts while there is something on it that has not been dealt with.
-        """
+        """Return True if it is decided what answers each request of this test."""
 
         def is_undecided(exchange: Exchange) -> bool:
-            request = exchange.handler_data
-            if exchange.window.number != self.journal.window.number:
-                return False
-            if not isinstance(request, RecordedRequest):
-                return True
-            return not (
-                request.is_paused or (request.websocket is not None and request.websocket._channel.is_at_rest())
-            )
+            request, websocket = exchange.handler_data, None
+            if isinstance(request, RecordedRequest):
+                # Of what is kept back on purpose, as by a delay, nothing more will be known at its end.
+                websocket = request.websocket
+                if request.is_paused or (websocket is not None and websocket._channel.is_at_rest()):
+                    return False
+            return exchange.window.number == self.journal.window.number
 
         return self._is_idle(is_undecided)
 
@@ -259,7 +232,7 @@ class StubEngine(HTTPServer):
     def fail_connections(self, fault: Fault, times: int | None) -> ConnectionFault:
         """See `HTTPStub.on_connect`."""
         plan = plan_fault(fault, FaultPoint.CONNECT, has_request=False)
-        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+        if times is not None and not (is_count(times) and times):
             raise UsageError(f"times is {quote(times)}; wanted a number of connections, 1 or more, or None for all")
         if plan.effect.needs_tls and self.tls is None and self.hosts is None:
             raise UsageError(f"{fault} goes wrong in TLS, which {self!r} does not speak: use tls=True")

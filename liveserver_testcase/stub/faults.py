@@ -15,10 +15,9 @@ import select
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..core.checks import KnownAttributes
+from ..core.checks import KnownAttributes, is_count
 from ..core.connection import RECEIVE, ConnectionState
 from ..core.listener import ServerSocket
 from ..core.text import count, quote
@@ -113,14 +112,9 @@ def _refuse_handshake(connection: StubConnection) -> None:
 
 
 _START, _BODY, _CONNECT = (FaultPoint.RESPONSE_START,), (FaultPoint.RESPONSE_BODY,), (FaultPoint.CONNECT,)
-_ON_THE_WAY_BACK = (
-    FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
-)  # fmt: skip
-_EVERYWHERE = (
-    FaultPoint.RESPONSE_START, FaultPoint.CONNECT, FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY,
-    FaultPoint.RESPONSE_BODY, FaultPoint.RESPONSE_END,
-)  # fmt: skip
 _EARLY = (FaultPoint.REQUEST_START, FaultPoint.REQUEST_BODY)
+_ON_THE_WAY_BACK = (*_START, *_CONNECT, *_BODY, FaultPoint.RESPONSE_END)
+_EVERYWHERE = (*_START, *_CONNECT, *_EARLY, *_BODY, FaultPoint.RESPONSE_END)
 
 
 @dataclass(frozen=True)
@@ -197,12 +191,7 @@ class FaultPlan:
         return f"{self.fault.value} at {self.point.value}{after}"
 
     def check(self, reply: Reply, exchange: Exchange | None = None) -> None:
-        """Refuse a fault of which nothing would be seen: the client would get a perfect response.
-
-        Args:
-            reply: What goes wrong.
-            exchange: The request that it answers; None where only what holds for every request is known.
-        """
+        """Refuse a fault of which nothing would be seen; without an exchange, what holds for every request."""
         effect, is_of_body, why = self.effect, self.point is FaultPoint.RESPONSE_BODY, ""
         # What comes in pieces is cut at its end, too: the last chunk is missing.
         in_pieces = reply.stream is not None or (reply.chunks is not None and not effect.sends_all)
@@ -242,7 +231,7 @@ def plan_fault(
     if point not in points:
         raise UsageError(f"{fault} at {point} makes no sense; it can happen at {' or '.join(map(str, points))}")
     if after_bytes is not None:
-        if isinstance(after_bytes, bool) or not isinstance(after_bytes, int) or after_bytes < 0:
+        if not is_count(after_bytes):
             raise UsageError(f"after_bytes is {quote(after_bytes)}; wanted a number of bytes, 0 or more")
         if point not in (FaultPoint.REQUEST_BODY, FaultPoint.RESPONSE_BODY):
             raise UsageError(
@@ -261,11 +250,7 @@ def plan_fault(
 
 
 class Disruption(KnownAttributes):
-    """Something that lasts until its ``with`` block ends, until `end` is called, or until the test is over.
-
-    Args:
-        on_end: Called at its end.
-    """
+    """Something that lasts until its ``with`` block ends, until `end` is called, or until the test is over."""
 
     __slots__ = ("__weakref__", "_on_end", "is_over")
 
@@ -282,9 +267,7 @@ class Disruption(KnownAttributes):
     def __enter__(self: D) -> D:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.end()
 
 
@@ -304,10 +287,7 @@ class Outage(Disruption):
 
 
 def fill(sock: socket.socket) -> list[socket.socket]:
-    """Have a bound socket listen so that nobody gets through: its queue is full of the connections that are returned.
-
-    Linux and macOS then answer no attempt to connect at all; Windows refuses it.
-    """
+    """Have a bound socket listen so that nobody gets through: what is returned fills its queue; Windows refuses."""
     if os.name != "nt":  # where the port is exclusive, and nothing of a connection that was cut is in the way
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.listen(0)

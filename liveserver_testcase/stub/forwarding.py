@@ -70,13 +70,7 @@ class _Reader(io.BufferedReader):
 
 
 class ForwardingResponder:
-    """A server that requests are passed on to, each on a connection of its own.
-
-    Args:
-        url: Its base URL; what it has of a path stands before that of the request.
-        timeout: Seconds without a byte from it.
-        ca_file: What must be trusted to verify it, as a path; the system's by default.
-    """
+    """A server that requests are passed on to, each on a connection of its own: see `Expectation.forward_to`."""
 
     def __init__(self, url: str, *, timeout: float = 10.0, ca_file: str | None = None) -> None:
         parts, port = urlsplit(url) if isinstance(url, str) else urlsplit(""), None
@@ -104,12 +98,7 @@ class ForwardingResponder:
                     raise UsageError(f"ca_file {quote(ca_file)} cannot be used: {describe_error(error)}") from error
 
     def reply_to(self, request: RecordedRequest) -> Reply:
-        """Return the upstream's answer to ``request``.
-
-        Raises:
-            UsageError: It cannot be reached, does not answer, or not all of the body was kept.
-            ClientDisconnected: The client has left, or the stub stops.
-        """
+        """Return the upstream's answer to ``request``; what prevents that is a `UsageError`."""
         serving, what = request.serving, f"{request.describe()} could not be passed on to {self.url}"
         if serving is None:
             raise UsageError(f"{what}: no stub serves it")

@@ -101,10 +101,7 @@ def _split_host(target: str) -> tuple[str, int]:
 
 
 def check_hosts(hosts: object, what: str = "hosts") -> tuple[str, ...]:
-    """Return the hosts of a stub in lower case; refuse what can be none with a `UsageError`.
-
-    ``what`` says where they are written, for the message.
-    """
+    """Return the hosts of a stub in lower case; refuse with ``what``, where they are written, what can be none."""
     if hosts is None:
         return ()
     if isinstance(hosts, str | bytes):

@@ -63,24 +63,13 @@ class Mismatch:
 
 
 class Matcher(abc.ABC):
-    """One thing that is wanted of a request.
+    """One thing that is wanted of a request: a value, or what stands for several."""
 
-    Args:
-        wanted: The value, or what stands for several.
-
-    Attributes:
-        name: What it looks at, such as ``path``; also the keyword that makes one.
-        weight: How far a mismatch takes a request from what was wanted; an address weighs more than what is sent to it.
-        reads_body: Whether it looks, or may look, at the body.
-        wants_whole_body: Whether it says what the whole body is, so that two of them make no sense.
-        is_met_by_key: Whether a request with the same `Criteria.key` cannot miss it.
-    """
-
-    name: ClassVar[str]
-    weight: ClassVar[float] = 1.0
-    reads_body: ClassVar[bool] = False
-    wants_whole_body: ClassVar[bool] = False
-    is_met_by_key = False
+    name: ClassVar[str]  # what it looks at, such as path; also the keyword that makes one
+    weight: ClassVar[float] = 1.0  # how far a mismatch takes a request from what was wanted; of an address, farther
+    reads_body: ClassVar[bool] = False  # it looks, or may look, at the body
+    wants_whole_body: ClassVar[bool] = False  # it says what the whole body is, so that two of them make no sense
+    is_met_by_key = False  # a request with the same `Criteria.key` cannot miss it
 
     def __init__(self, wanted: object) -> None:
         self.wanted = wanted
@@ -98,10 +87,7 @@ class Matcher(abc.ABC):
         return show(self.wanted)
 
     def make_key(self) -> Hashable | None:
-        """Return the content that it wants, to be looked up by; None if that has to be compared.
-
-        A request matches if, and only if, `read_key` returns the same of it.
-        """
+        """Return the content that it wants, if a request matches just where `read_key` returns the same; or None."""
         return None
 
     @staticmethod

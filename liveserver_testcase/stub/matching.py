@@ -92,11 +92,7 @@ class Criteria:
         return self._lookup[0]
 
     def matches(self, request: RecordedRequest) -> bool:
-        """Return True if every one is met; a predicate that raises is not.
-
-        Raises:
-            BodyAwaited: All that is known matches, and the body has not been read.
-        """
+        """Return True if every one is met; a predicate that raises is not.  `BodyAwaited` if that takes the body."""
         return _are_met(self.matchers, request)
 
     def matches_beyond_keys(self, request: RecordedRequest) -> bool:
@@ -134,14 +130,7 @@ def _are_met(matchers: tuple[Matcher, ...], request: RecordedRequest) -> bool:
 
 
 def make_criteria(method: object = None, path: object = None, **wanted: Unpack[CriteriaKeywords]) -> Criteria:
-    """Check what a test author wrote, and make criteria of it.
-
-    A path can be a text, a rule such as ``/users/<int:id>`` or a compiled pattern, with a query, or a whole URL.
-
-    Raises:
-        UsageError: No request can match, or it does not say what it means.
-        TypeError: An unknown keyword; the message names the nearest.
-    """
+    """Check what a test author wrote, and make criteria of it; see `Script.on`."""
     refuse_unknown("make_criteria", wanted, list(CRITERIA))
     path_alone, query, host, scheme = split_target(path)
     given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None or name == "json"}

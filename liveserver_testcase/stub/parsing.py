@@ -40,10 +40,7 @@ _NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def split_path(raw: str) -> str:
-    """A path decoded, with one character in place of each encoded slash, which does not separate.
-
-    Source: RFC 3986, 2.2 and 2.4.
-    """
+    """A path decoded, with one character for each encoded slash, which does not separate: RFC 3986, 2.2 and 2.4."""
     if "%" not in raw:
         return raw
     return ENCODED_SLASH.join(
@@ -104,10 +101,7 @@ def parse_form(data: bytes, charset: str = "utf-8") -> list[tuple[str, str]]:
 
 
 def join_lines(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, tuple[str, str]]:
-    """Headers by their names in lower case: the name as it was sent, and the value; several lines are one.
-
-    Source: RFC 9110, 5.3.
-    """
+    """Headers by their names in lower case: the name as sent, and the value of all its lines: RFC 9110, 5.3."""
     headers: dict[str, tuple[str, str]] = {}
     for octets, value in lines:
         name, text = octets.decode("ascii"), decode_octets(value)
@@ -149,10 +143,7 @@ def parse_authorization(header: str | None) -> Authorization | None:
 
 
 class FormParser(MultiPartParser):
-    """Reads each field of a multipart form in its own charset, else in that of the form.
-
-    Source: RFC 7578, 4.6 and 5.1.2.
-    """
+    """Reads each field of a multipart form in its own charset, else in that of the form: RFC 7578, 4.6 and 5.1.2."""
 
     charset = "utf-8"
 
@@ -176,11 +167,7 @@ def find_charset(named: str | None) -> str:
 
 
 def parse_json(content: bytes, find_named: Callable[[], str]) -> Any:
-    """JSON in UTF-8, UTF-16 or UTF-32, with a byte order mark or without, or else in the charset that is named.
-
-    Raises:
-        ValueError: It is none; ``NaN`` and ``Infinity``, which Python reads, are none.
-    """
+    """JSON in any UTF, or in the charset that is named; else `ValueError`, also of ``NaN``, which Python reads."""
     try:
         try:
             return _JSON.decode(content.decode(json.detect_encoding(content)))

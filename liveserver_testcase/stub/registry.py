@@ -5,6 +5,9 @@ else the one of an order (``in_order()``) whose turn it is; else the oldest boun
 that matches and has room; else the newest unbounded one that matches; else the next enqueued reply; else what
 ``serve_content()`` said; else none, and the request is unmatched.  An expectation that has no answer yet, or whose
 scenario is in another state, is passed over.  All of that is decided, counted and moved on in one step.
+
+What is written before the first test begins belongs to the class and is there again, as it was then, in each test;
+what is written later belongs to one test and is gone when the next begins.
 """
 
 from __future__ import annotations
@@ -64,15 +67,7 @@ class Scope(NamedTuple):
 
 
 class ExpectationRegistry:
-    """Holds the expectations, and decides and counts in one atomic step.
-
-    What is written before the first `begin` belongs to the class and is there again, as it was then, in each test;
-    what is written after it belongs to one test and is gone when the next begins.
-
-    Attributes:
-        content: What answers where no expectation matches; None if nothing does.
-        order: The order that is being written; None outside of ``in_order()``.
-    """
+    """Holds the expectations, and decides and counts in one atomic step."""
 
     def __init__(self) -> None:
         # Guards everything below, what the expectations have claimed, and the scenarios' states.  It can be taken again
@@ -83,28 +78,24 @@ class ExpectationRegistry:
         self._index = _Index()
         self._orders: list[Order] = []
         self._queue: list[Expectation] = []
-        self.content: ServedContent | None = None
+        self.content: ServedContent | None = None  # what answers where no expectation matches
         self._scenarios: dict[str, Scenario] = {}
         self._allowed: list[Criteria] = []
         self._class_script: Scope | None = None  # what was there when the first test began; None before
         self._epoch = 0  # the number of the test that runs
-        self.order: Order | None = None
+        self.order: Order | None = None  # the one that is being written
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def begin(self, next_epoch: Callable[[], JournalWindow]) -> None:
-        """Begin a test: drop what the one before has written, and count anew.
-
-        ``next_epoch`` begins the test in the journal too, and says which it is.  It is called under the lock, so that
-        no request finds the one begun and the other not.
-        """
+        """Begin a test, in the journal too, by ``next_epoch``: drop what the one before has written, and count anew."""
         with self._lock:
             if self._class_script is None:
                 self._class_script = self.begin_scope()
                 for expectation in (*self._expectations, *self._queue):
                     expectation.save()
             known, queue, content = self._class_script
-            self._epoch = next_epoch().number
+            self._epoch = next_epoch().number  # under the lock: no request finds the one begun and the other not
             for expectation in (*known, *queue):
                 expectation.begin()
             self._queue, self.content, self._allowed = list(queue), content, []
@@ -278,15 +269,12 @@ class ExpectationRegistry:
             return Decision(None, skipped=tuple(skipped), others=tuple(others), is_allowed=self.allows(request))
 
     def decide_early(self, request: RecordedRequest) -> Responder | None:
-        """Decide as `decide` would, of a request whose body is still to come, if its answer fails before that is read.
-
-        Where something that has precedence looks at the body, None is returned and nothing counted: it must be read.
-        """
+        """Decide as `decide`, of a request whose body is still to come, if its answer fails before that is read."""
         with self._lock:
             request.awaits_body = True
             try:
                 found = self._find(request)
-            except BodyAwaited:
+            except BodyAwaited:  # of something that has precedence
                 return None
             finally:
                 request.awaits_body = False

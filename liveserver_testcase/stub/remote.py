@@ -57,14 +57,7 @@ KINDS: tuple[type, ...] = (Expectation, Hold, Scenario, Order, Criteria, Connect
 """What stays in the child: here there are handles of it."""
 REQUEST, EXCHANGE = "request", "exchange"
 
-_OPTIONS = (
-    "client_auth",
-    "keep_alive",
-    "body_limit",
-    "external_host",
-    "header_timeout",
-    "body_timeout",
-)  # of the child
+_OPTIONS = "client_auth", "keep_alive", "body_limit", "external_host", "header_timeout", "body_timeout"  # of the child
 _SETTINGS = ("name", "is_strict", "is_verified", "unmatched_reply")  # the attributes of an inspection for the child
 _ADVICE = (
     "What can be sent are values, and functions and classes at the top level of a module; "
@@ -109,13 +102,7 @@ def _run(handle: _Handle, name: str, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _make_handle_class(kind: type[T], own: tuple[str, ...] = (), methods: tuple[str, ...] = ()) -> Any:
-    """Make the class of the handles of a kind: also one of the kind, with every method and attribute in the child.
-
-    Args:
-        kind: The class of what it stands for.
-        own: Names of methods that run here, on what the others give.
-        methods: Names of attributes that can only be called.
-    """
+    """Make the class of the handles of a kind; ``own`` methods run here, ``methods`` are attributes to be called."""
     members: dict[str, Any] = {name: _forward_call(name) for name in methods}
     for name in dir(kind):
         if name in own or (name.startswith("__") and name != "__repr__"):
@@ -162,16 +149,12 @@ _RegistryHandle = _make_handle_class(ExpectationRegistry)
 
 
 class _Packer(pickle.Pickler):
-    """Pickles arguments for the child, and refuses what it could not have as it is here.
-
-    Attributes:
-        modules: Where it must import something from.
-    """
+    """Pickles arguments for the child, and refuses what it could not have as it is here."""
 
     def __init__(self, file: io.BytesIO, engine: RemoteStubEngine) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._engine = engine
-        self.modules: dict[str, None] = {}
+        self.modules: dict[str, None] = {}  # from which the child must import something
 
     def persistent_id(self, value: object) -> object:
         if isinstance(value, _Handle):
@@ -244,19 +227,14 @@ def _in_child(number: int, name: str, *default: Any) -> Any:
 
 
 class RemoteInspection(Inspection):
-    """What has come, read here; what is held against a test is in the child.
-
-    Attributes:
-        left: What a child that was stopped has left: failures of this test, of earlier ones, and of all of them for
-            when this test is over.
-    """
+    """What has come, read here; what is held against a test is in the child."""
 
     is_remote = True
 
     def __init__(self, engine: RemoteStubEngine) -> None:
         super().__init__(cast(Any, engine), engine.registry)
         self._remote = engine
-        self.left = _NOTHING
+        self.left = _NOTHING  # by a child that was stopped: see `take_all`
 
     def __setattr__(self, name: str, value: object) -> None:
         remote = vars(self).get("_remote")
@@ -301,9 +279,8 @@ class RemoteStubEngine(RemoteServer):
     _record_type = Exchange
 
     def __init__(self, host: str, **options: Any) -> None:
-        checked = StubEngine(
-            host, **options
-        )  # serves nothing: what makes no sense is refused before there is a process
+        # serves nothing: what makes no sense is refused before there is a process
+        checked = StubEngine(host, **options)
         hosts = options.pop("hosts")
         there = {name: options.pop(name) for name in _OPTIONS}
         there["hosts"] = hosts.patterns if hosts is not None else ()
@@ -320,13 +297,7 @@ class RemoteStubEngine(RemoteServer):
     # -- commands ----------------------------------------------------------------------------------------------------
 
     def run(self, number: int, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of an object in the child.
-
-        Raises:
-            UsageError: An argument cannot be sent, or the object is not there any more.
-            ServerNotStarted: There is no child.
-            ServerDied: It has died.
-        """
+        """Call a method of an object in the child."""
         file = io.BytesIO()
         packer = _Packer(file, self)
         try:

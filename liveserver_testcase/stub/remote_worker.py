@@ -57,14 +57,7 @@ def make_stub(
     settings: Mapping[str, Any],
     **options: Any,
 ) -> ServedStub:
-    """Make the stub, in the process in which it is to run.
-
-    Args:
-        index: The number of the first request.
-        authority: What certificates are issued with, from `Certificates.to_pem`.
-        first_number: The number of the first object that the parent gets a handle of.
-        settings: Attributes of its inspection.
-    """
+    """Make the stub, in the process in which it is to run; the numbers are those of its first request and handle."""
     if authority is not None:
         Certificates.adopt(*authority)
     stub = ServedStub(**options)

@@ -36,12 +36,7 @@ _describe_status = functools.cache(describe_status)  # there are no more than 40
 
 @dataclass(frozen=True)
 class Throttle:
-    """How slowly a body is sent.
-
-    Attributes:
-        size: Bytes at a time.
-        seconds: From one time to the next.
-    """
+    """How slowly a body is sent: bytes at a time, and seconds from one time to the next."""
 
     size: int
     seconds: float
@@ -151,11 +146,7 @@ class Reply:
         self.checked()
 
     def checked(self) -> Reply:
-        """Return it, if it can be sent.
-
-        Raises:
-            UsageError: It cannot.
-        """
+        """Return it, if it can be sent; else that is a `UsageError`."""
         if self.has_no_content and (self.body or self.stream is not None):
             size = count(len(self.body), "byte") if self.body else "unknown length"
             raise UsageError(

@@ -280,16 +280,7 @@ def explain_failure(
     unreadable: Sequence[Exchange] = (),
     more: Sequence[str] = (),
 ) -> str:
-    """What is held against a test; empty if nothing is.
-
-    Args:
-        traffic: What was sent in it.
-        violations: Requests of it.
-        expectations: What is in the registry at its end.
-        must_be_met: Whether an expectation that is not met is held against it.
-        unreadable: What came and was no request, or broke off in the middle of one.
-        more: What is held against it besides.
-    """
+    """Say what is held against a test, at whose end these expectations were there; empty if nothing is."""
     unmet = [e for e in expectations if must_be_met and not e.is_satisfied and not e.is_never]
     blocks: list[str] = []
     groups = _group(violations)

@@ -115,10 +115,7 @@ class RecordedRequest(Request):
     _is_read = True  # until __init__ says otherwise, so that a half-made object (copy.copy) does not recurse
 
     def __init__(self, exchange: Exchange, body: bytes, base: dict[str, Any]) -> None:
-        """Keep what a criterion is likely to look at; the rest, which costs more, is read when somebody wants it.
-
-        ``base`` is what is the same in every environ of the server.
-        """
+        """Keep what a criterion is likely to look at; ``base`` is what is the same in every environ of the server."""
         self._is_read = False
         head = exchange.head
         self._block = head.block if head is not None else b""
@@ -134,11 +131,8 @@ class RecordedRequest(Request):
     if not TYPE_CHECKING:  # a type checker would believe that every name is there
 
         def __getattr__(self, name: str) -> Any:
-            """Called for what is not there yet: have werkzeug read the request.
-
-            Two threads may do so at once; what they set is the same.
-            """
-            if not self._is_read:
+            """Called for what is not there yet: have werkzeug read the request."""
+            if not self._is_read:  # two threads may do so at once; what they set is the same
                 super().__init__(self.make_environ(), populate_request=False)
                 self._cached_data = self.content if self.body else b""
                 self._is_read = True
@@ -417,11 +411,7 @@ class RecordedRequest(Request):
         return f", of which {kept} kept: see body_limit"
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
-        """Say what is in the body instead of JSON.
-
-        Raises:
-            ValueError: Always.
-        """
+        """Say in a `ValueError` what is in the body instead of JSON."""
         if e is None:
             kind = f"is {quote(self.mimetype)}" if self.mimetype else "is missing"
             raise ValueError(

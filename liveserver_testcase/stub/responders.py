@@ -29,19 +29,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 __all__ = [
-    "Chunked",
-    "Content",
-    "FaultyResponder",
-    "FunctionResponder",
-    "Hook",
-    "Responder",
-    "SequenceResponder",
-    "ServedContent",
-    "Then",
-    "call_wsgi",
-    "combine",
-    "make_from",
-]
+    "Chunked", "Content", "FaultyResponder", "FunctionResponder", "Hook", "Responder", "SequenceResponder",
+    "ServedContent", "Then", "call_wsgi", "combine", "make_from",
+]  # fmt: skip
 
 Content: TypeAlias = "str | bytes | Iterable[str | bytes]"
 
@@ -70,13 +60,7 @@ class Responder(Protocol):
 
 
 def make_from(value: object, whose: str = "") -> Reply:
-    """A reply from what Flask's views return, and a bit more.
-
-    Args:
-        value: A `Reply`; a status; bytes, text or an iterator; a dict or list, sent as JSON; ``(body, status)``,
-            ``(body, headers)`` or ``(body, status, headers)``; a werkzeug ``Response``.
-        whose: Who gave it, for the message.
-    """
+    """Make a reply of what Flask's views return, or of a bit more; ``whose`` says who gave it, for the message."""
     if isinstance(value, Reply):
         return value
     if isinstance(value, Response):
@@ -132,17 +116,7 @@ def _make_from_response(response: Response) -> Reply:
 def combine(
     status: object, body: object, headers: Headers | None, options: ReplyOptions, *, more: Sequence[str] = ()
 ) -> Reply:
-    """Make the reply that ``reply()`` of an expectation, or of a hold, is given in its arguments.
-
-    Args:
-        status: A status, or a whole answer, and then nothing else.
-        body: See `Reply`; so for the rest.
-        more: Keywords that it has besides.
-
-    Raises:
-        UsageError: It cannot be sent.
-        TypeError: An unknown keyword; the message names the nearest.
-    """
+    """Make the reply that ``reply()`` of an expectation, or of a hold, is given; ``more`` are further keywords."""
     if options:
         refuse_unknown("reply", options, (*_KNOWN, *more))
     if isinstance(status, int):
@@ -218,10 +192,7 @@ class SequenceResponder:
 
 
 class FunctionResponder:
-    """Asks a function of the test's, or an object whose ``reply_to`` is one.
-
-    It is called with the request and, by name, with those path parameters that it has arguments for.
-    """
+    """Asks a function of the test's with the request and, by name, those path parameters that it has arguments for."""
 
     def __init__(self, function: Callable[..., object] | Responder) -> None:
         if not callable(function) and not hasattr(function, "reply_to"):

@@ -39,12 +39,7 @@ class ResponseSender:
     reply: Reply
 
     def send(self) -> None:
-        """Send all of it: what is informational, the head and the body, and as far as its fault lets it come.
-
-        Raises:
-            ClientDisconnected: The client has left, the stub stops, or the reply is to end in another way.
-            UsageError: Its fault cannot take effect.
-        """
+        """Send all of it: what is informational, the head and the body, and as far as its fault lets it come."""
         connection, response, reply, plan = self.connection, self.response, self.reply, self.reply.fault
         for status, headers in reply.informational if self.exchange.version == "HTTP/1.1" else ():
             lines = [f"HTTP/1.1 {describe_status(status)}", *(f"{name}: {value}" for name, value in headers), "", ""]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..core.checks import check_seconds, check_switch
+from ..core.checks import check_seconds, check_switch, is_count
 from ..core.text import quote
 from ..errors import UsageError
 
@@ -17,15 +17,9 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
 
 __all__ = [
-    "Pause",
-    "Stream",
-    "StreamSource",
-    "encode_piece",
-    "format_event",
-    "make_single_stream",
-    "make_stream",
+    "Pause", "Stream", "StreamSource", "encode_piece", "format_event", "make_single_stream", "make_stream",
     "takes_arguments",
-]
+]  # fmt: skip
 
 StreamSource: TypeAlias = "Iterable[object] | AsyncIterable[object] | Callable[..., object]"
 """What gives the pieces: an iterable, an asynchronous one, or a function that returns one anew for each request."""
@@ -134,12 +128,7 @@ _EVENT_FIELDS = ("event", "id", "retry", "comment", "data")
 
 
 def format_event(item: object) -> bytes | Pause:
-    """A server-sent event as it is sent.  Source: the HTML standard, 9.2.
-
-    Args:
-        item: A str, which is its data; a mapping with ``data``, ``event``, ``id``, ``retry`` and ``comment``, where
-            data that is no str is sent as JSON; bytes, which are sent as they are; or a `Pause`.
-    """
+    """Write a server-sent event, see `Expectation.reply_sse`, as it is sent.  Source: the HTML standard, 9.2."""
     if isinstance(item, bytes | Pause):
         return item
     if isinstance(item, str):
@@ -159,7 +148,7 @@ def format_event(item: object) -> bytes | Pause:
                 value = json.dumps(value, allow_nan=False)
             except (TypeError, ValueError, RecursionError) as error:
                 raise UsageError(f"an event's data {quote(value)} cannot be written as JSON: {error}") from error
-        if name == "retry" and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        if name == "retry" and not is_count(value):
             raise UsageError(f"an event's retry is {quote(value)}; wanted a whole number of milliseconds")
         text = str(value)
         if name in ("data", "comment"):

@@ -197,10 +197,7 @@ def _list_items(value: object) -> Sequence[object]:
 
 
 def make_text(criterion: str, name: str, value: object) -> object:
-    """What is wanted of something that is always sent as text: numbers and the like as their text.
-
-    What accepts no text, or could be sent in several ways, is a `UsageError`.
-    """
+    """What is wanted of something that is sent as text: numbers as that; what accepts no text is a `UsageError`."""
     if isinstance(value, str) or value is ABSENT:
         return value
     if any(part is ABSENT or isinstance(part, list | tuple) for part in _list_items(value)):
@@ -343,10 +340,8 @@ def merge_values(values: Sequence[str]) -> object:
 
 
 def first_unassigned(wanted: Sequence[object], got: Sequence[object]) -> int | None:
-    """Find an item of its own for each that is wanted; None if that succeeds, else the first for which there is none.
-
-    Several can be accepted by the same item, so that the first choice is not always right: augmenting paths.
-    """
+    """Find an item of its own for each that is wanted; None if that succeeds, else the first without one."""
+    # Several can be accepted by the same item, so that the first choice is not always right: augmenting paths.
     taken: dict[int, int] = {}  # index of what came -> index of who wants it
     places: dict[Hashable, list[int]] = {}
     others: list[int] = []  # who accept more than one value

@@ -204,10 +204,7 @@ class WebSocketChannel:
         return self.has_begun
 
     def pump(self, is_done: Callable[[], T | None], seconds: float | None = None) -> T | None:
-        """Read, and do what other threads want, until ``is_done()``, the end, or for so many seconds.
-
-        Returns the first true result of ``is_done()``, or else something false.
-        """
+        """Read, and do what other threads want, until ``is_done()``, which is returned, the end, or so many seconds."""
         connection = self._connection
         deadline = None if seconds is None else monotonic() + seconds
         before, connection.heeds_stop = connection.heeds_stop, True

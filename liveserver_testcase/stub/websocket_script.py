@@ -85,11 +85,7 @@ class SubprotocolsMatcher(Matcher):
 
 
 def make_handshake(subprotocols: object) -> tuple[Matcher, ...]:
-    """Make what is wanted of a handshake besides the criteria of any request.
-
-    Raises:
-        UsageError: The subprotocols are no names, or websockets is not installed.
-    """
+    """Make what is wanted of a handshake besides the criteria of any request."""
     check_installed()
     names = [subprotocols] if isinstance(subprotocols, str) else subprotocols
     if not isinstance(names, Sequence) or not all(isinstance(name, str) and name.strip() for name in names):
@@ -258,11 +254,7 @@ class ScriptRun:
         return self._responder.must_finish and not (self._is_finished or self._has_failed)
 
     def explain_problem(self, *, once: bool = True) -> list[str]:
-        """Return what is held against the test: a script that is not finished, or a message too many.
-
-        Args:
-            once: Whether it is said this time and not again.
-        """
+        """Return what is held against the test: a script that is not finished, or a message too many; or ``once``."""
         channel, lines = self._channel, []
         if self._is_reported or self._has_failed:
             return []
