@@ -174,15 +174,9 @@ def make_pairs(headers: Headers | None, what: str = "headers") -> list[tuple[str
 
 def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[tuple[str, str]], list[str]]:
     """Headers as pairs, and the names, in lower case, of those that are to be left out."""
-    if isinstance(headers, MultiDict):
-        pairs: Any = headers.items(multi=True)
-    else:
-        pairs = headers.items() if isinstance(headers, Mapping) else () if headers is None else headers
-    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
-        raise UsageError(f"{what} are {quote(headers)}; wanted a mapping, or pairs of name and value")
     made: list[tuple[str, str]] = []
     left_out: list[str] = []
-    for pair in pairs:
+    for pair in list_pairs(headers, what):
         name, value = pair if isinstance(pair, tuple | list) and len(pair) == 2 else (None, None)
         if isinstance(name, str) and value is None:
             if name.lower() in _NEEDED:
@@ -196,6 +190,15 @@ def split_headers(headers: Headers | None, what: str = "headers") -> tuple[list[
     return made, left_out
 
 
+def list_pairs(given: Any, what: str) -> Iterable[Any]:
+    """Names and values of a mapping, or what may be pairs of them."""
+    pairs = given.items(multi=True) if isinstance(given, MultiDict) else () if given is None else given
+    pairs = pairs.items() if isinstance(pairs, Mapping) else pairs
+    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
+        raise UsageError(f"{what} are {quote(given)}; wanted a mapping, or pairs of name and value")
+    return pairs
+
+
 def refuse_pair(pair: object) -> UsageError:
     """Say that this is no header."""
     return UsageError(f"header {quote(pair)} is no pair of texts: wanted a name and a value, both str")
@@ -203,11 +206,8 @@ def refuse_pair(pair: object) -> UsageError:
 
 def make_cookies(cookies: Cookies | None) -> list[tuple[str, str]]:
     """A Set-Cookie header for each cookie."""
-    pairs = cookies.items() if isinstance(cookies, Mapping) else () if cookies is None else cookies
-    if isinstance(pairs, str | bytes) or not isinstance(pairs, Iterable):
-        raise UsageError(f"cookies are {quote(cookies)}; wanted a mapping, or pairs of name and value")
     made = []
-    for pair in pairs:
+    for pair in list_pairs(cookies, "cookies"):
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
             raise UsageError(f"cookie {quote(pair)} is no pair: wanted a name and a value")
         name, value = pair

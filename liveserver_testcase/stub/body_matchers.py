@@ -307,23 +307,14 @@ class CustomMatcher(Matcher):
 
 
 class BodyKeywords(TypedDict, total=False):
-    """Keywords of criteria of the body, and of a test's own.
+    """Keywords of criteria of the body, and of a test's own."""
 
-    Attributes:
-        json: The body as JSON; None for ``null``.
-        form: The fields of a form, all of them.
-        files: The files of a form, all of them: content, ``(name, content)`` or ``(name, content, type)``.
-        text: The body as text, in its own charset.
-        body: The body: bytes, or text as UTF-8.
-        matcher: A function that is asked with the request, or an object with ``matches(request)``.
-    """
-
-    json: object
-    form: object
-    files: object
-    text: object
-    body: object
-    matcher: Any
+    json: object  # the body as JSON; None for null
+    form: object  # the fields of a form, all of them
+    files: object  # the files of a form, all of them: content, (name, content) or (name, content, type)
+    text: object  # the body as text, in its own charset
+    body: object  # the body: bytes, or text as UTF-8
+    matcher: Any  # a function that is asked with the request, or an object with matches(request)
 
 
 BODY_MATCHERS: tuple[type[Matcher], ...] = (

@@ -82,11 +82,7 @@ def _check_number(function: str, number: object) -> int:
 
 
 def parse_times(times: object) -> Times:
-    """Check ``times=`` of what must happen: None for at least once, ``n`` for exactly n, ``(low, high)`` for a range.
-
-    Raises:
-        UsageError: It is none of these.
-    """
+    """Check ``times=`` of what must happen: None for at least once, ``n`` for exactly n, or ``(low, high)``."""
     if times is None:
         return 1, None
     low, high = times if isinstance(times, tuple) and len(times) == 2 else (times, times)
@@ -96,11 +92,7 @@ def parse_times(times: object) -> Times:
 
 
 def parse_limit(times: object) -> Times:
-    """Check ``times=`` of what may happen: None for any number, ``n`` or ``(0, n)`` for at most n.
-
-    Raises:
-        UsageError: It is none of these, or it says what must happen.
-    """
+    """Check ``times=`` of what may happen: None for any number, ``n`` or ``(0, n)`` for at most n."""
     if times is None:
         return 0, None
     low, high = parse_times(times)
@@ -479,7 +471,7 @@ class Expectation(KnownAttributes):
         What was written for the whole class is back for the next test.
         """
         if self._inspection is not None:
-            self._inspection.forget(self)
+            self._inspection._registry.remove(self)
 
     # -- what happened ---------------------------------------------------------------------------------------------
 

@@ -46,11 +46,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class FieldMatcher(Matcher):
-    """Names with values, each of which can come several times.
-
-    What is wanted is a mapping or pairs; ``INCLUDING`` around it allows others besides; anything else is asked for the
-    whole.
-    """
+    """Names with values, of which each can come several times: a mapping or pairs; else it is asked for the whole."""
 
     allows_others: ClassVar[bool] = False  # fields that are not wanted may be there besides, whatever is written
 
@@ -399,19 +395,12 @@ def _has_same_credentials(wanted: str, got: str) -> bool:
 
 
 class FieldKeywords(TypedDict, total=False):
-    """Keywords of criteria of query and headers.
+    """Keywords of criteria of query and headers."""
 
-    Attributes:
-        query: The parameters, all of them; a text is the raw query.
-        headers: Some of the headers; names without case.
-        auth: ``(name, password)`` of Basic, or the token of Bearer.
-        cookies: Some of the cookies.
-    """
-
-    query: object
-    headers: object
-    auth: object
-    cookies: object
+    query: object  # the parameters, all of them; a text is the raw query
+    headers: object  # some of the headers; names without case
+    auth: object  # (name, password) of Basic, or the token of Bearer
+    cookies: object  # some of the cookies
 
 
 FIELD_MATCHERS: tuple[type[Matcher], ...] = (QueryMatcher, HeadersMatcher, AuthMatcher, CookiesMatcher)

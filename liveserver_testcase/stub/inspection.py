@@ -127,10 +127,6 @@ class Inspection:
         else:
             self._surplus += 1
 
-    def forget(self, expectation: Expectation) -> None:
-        """Take ``expectation`` out of the script, as its ``remove()`` does."""
-        self._registry.remove(expectation)
-
     # -- a test begins ---------------------------------------------------------------------------------------------
 
     def begin(self, name: str) -> None:
@@ -261,18 +257,18 @@ class Inspection:
         """How long a wait lasts that was given this ``timeout``."""
         return self.timeout if timeout is None else check_seconds("timeout", timeout)
 
-    def take_next(self) -> RecordedRequest | None:
-        """The oldest request of this test that was not taken yet, which is taken now; None if there is none."""
-        with self._taking:
-            request = next((request for request in self.requests if not request.is_taken), None)
-            if request is not None:
-                request.is_taken = True
-            return request
+    def take_next(self, timeout: float | None) -> Wait[RecordedRequest]:
+        """Wait for the oldest request of this test that was not taken yet, and take it."""
 
-    def describe_next(self) -> str:
-        """What `take_next` is waited for to return."""
+        def take() -> RecordedRequest | None:
+            with self._taking:
+                request = next((request for request in self.requests if not request.is_taken), None)
+                if request is not None:
+                    request.is_taken = True
+                return request
+
         taken = sum(request.is_taken for request in self.requests)
-        return f"request #{taken + 1}, after those that were taken" if taken else "a request"
+        return self.wait(take, timeout, f"request #{taken + 1}, after those that were taken" if taken else "a request")
 
     def is_satisfied(self) -> bool:
         """Return True if every expectation is met, and the requests for it are recorded."""

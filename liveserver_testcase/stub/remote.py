@@ -253,7 +253,7 @@ class RemoteInspection(Inspection):
     def take_failures(self) -> list[Failure]:
         """See `Inspection.take_failures`; the death of the child is one, once in each test."""
         try:
-            self._remote.check_life()
+            self._remote._check_life()
             found = self._take()
         except ServerDied as death:
             found = [Failure(str(death))]
@@ -322,10 +322,6 @@ class RemoteStubEngine(RemoteServer):
                 "and write it then"
             )
         return Unpacker(result, self._load).load()
-
-    def check_life(self) -> None:
-        """Raise `ServerDied` if the child has died, once in each test."""
-        self._check_life()
 
     def _load(self, kind: Any, number: int) -> object:
         """What an object of the child is here; None for a request that is not recorded."""

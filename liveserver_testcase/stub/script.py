@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .websocket_script import WebSocketExpectation
 
-__all__ = ["Defaults", "ScenarioScript", "Script", "ScriptKeywords"]
+__all__ = ["Defaults", "ScenarioScript", "Script", "ScriptKeywords", "check_text"]
 
 __unittest = True
 
@@ -55,41 +55,48 @@ class ScriptKeywords(CriteriaKeywords, total=False):
 class Script(KnownAttributes):
     """Says what may, must and must not come."""
 
-    __slots__ = ("_inspection", "_registry")
+    __slots__ = ("_criteria", "_inspection", "_prefix", "_registry", "_reply_headers", "_scenario")
 
     def __init__(self, registry: ExpectationRegistry, inspection: Inspection) -> None:
         self._registry = registry
         self._inspection = inspection
+        # What a view adds to each expectation.
+        self._prefix = ""
+        self._criteria: Mapping[str, Any] = {}
+        self._reply_headers: tuple[tuple[str, str], ...] = ()
+        self._scenario: Scenario | None = None
 
     def _write(
-        self,
-        method: object,
-        path: object,
-        criteria: Mapping[str, Any],
-        times: Times,
-        *,
-        name: str | None,
-        state: str | None,
-        **more: Any,
+        self, method: object, path: object, criteria: Mapping[str, Any], times: Times, *, name: Any, **options: Any
     ) -> Expectation:
-        """Write an expectation; a view adds what it has, and has the next script write it."""
-        if name is not None and not isinstance(name, str):
-            raise UsageError(f"name is {quote(name)}; wanted a str")
-        if state is not None and "scenario" not in more:
+        if name is not None:
+            check_text("name", name, may_be_empty=True)
+        state = options["state"]
+        if state is not None and self._scenario is None:
             raise UsageError(
                 f"state is {quote(state)}, but of no scenario; write stub.scenario('…').on(…, state={quote(state)})"
             )
-        location = caller_location()
-        return self._registry.write(
-            self._inspection, method, path, criteria, times, location=location, name=name or "", state=state, **more
-        )
+        if state is not None:
+            check_text("state", state)
+        path, wanted = self._complete(path, criteria)
+        options |= {"scenario": self._scenario, "reply_headers": self._reply_headers, "location": caller_location()}
+        return self._registry.write(self._inspection, method, path, wanted, times, name=name or "", **options)
 
     def _complete(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
         """Return a path and criteria with what a view adds to them."""
-        return path, criteria
+        wanted = {**self._criteria, **criteria}
+        for name in self._criteria.keys() & criteria.keys():
+            wanted[name] = _merge(name, self._criteria[name], criteria[name])
+        if not self._prefix:
+            return path, wanted
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise UsageError(f"path is {quote(path)}; wanted a str, before which {self._prefix!r} can stand")
+        return self._prefix + path, wanted
 
-    def _refuse_defaults(self, what: str) -> None:
+    def _refuse_common(self, what: str) -> None:
         """Refuse a verb that has no place for what a view adds."""
+        if self._prefix or self._criteria or self._reply_headers:
+            raise UsageError(f"{what}, whatever this view has in common: call it on the stub itself")
 
     @_suggest
     def on(
@@ -314,7 +321,7 @@ class Script(KnownAttributes):
         Raises:
             UsageError: One of these cannot be sent.
         """
-        self._refuse_defaults("serve_content() answers whatever no expectation matches")
+        self._refuse_common("serve_content() answers whatever no expectation matches")
         self._registry.serve(ServedContent(content, code, headers, chunked, cookies, delay, show_post_vars))
 
     @suggest_keywords
@@ -332,7 +339,7 @@ class Script(KnownAttributes):
         Raises:
             UsageError: It is nothing that can be sent.
         """
-        self._refuse_defaults("enqueue() answers whatever comes next")
+        self._refuse_common("enqueue() answers whatever comes next")
         expectation = self._registry.make(self._inspection, method, None, {}, (0, 1), location=caller_location())
         if isinstance(reply, Reply | Response) or not (callable(reply) or hasattr(reply, "reply_to")):
             expectation.reply(reply)
@@ -503,9 +510,9 @@ class Script(KnownAttributes):
         Raises:
             UsageError: The name or the state is no text, or the thing begins in another state.
         """
-        _check_text("name", name)
+        check_text("name", name)
         if first is not None:
-            _check_text("first", first)
+            check_text("first", first)
         return ScenarioScript(self, self._registry.find_scenario(name, first))
 
     @note_block("stub.allow_unmatched")
@@ -523,7 +530,7 @@ class Script(KnownAttributes):
 
 
 class _View(Script):
-    """Writes through another script, and is that in everything else."""
+    """Writes what it adds besides, and is the script that it was made of in everything else."""
 
     __slots__ = ("_through",)
 
@@ -532,12 +539,8 @@ class _View(Script):
     def __init__(self, through: Script) -> None:
         super().__init__(through._registry, through._inspection)
         self._through = through
-
-    def _complete(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
-        return self._through._complete(path, criteria)
-
-    def _refuse_defaults(self, what: str) -> None:
-        self._through._refuse_defaults(what)
+        self._prefix, self._criteria = through._prefix, through._criteria
+        self._reply_headers, self._scenario = through._reply_headers, through._scenario
 
     if not TYPE_CHECKING:  # a type checker would believe that every name is there
 
@@ -550,7 +553,7 @@ class _View(Script):
 class Defaults(_View):
     """What `Script.defaults` returns."""
 
-    __slots__ = ("_criteria", "_prefix", "_reply_headers")
+    __slots__ = ()
 
     def __init__(
         self, through: Script, criteria: Mapping[str, Any], prefix: str, reply_headers: Headers | None
@@ -559,56 +562,26 @@ class Defaults(_View):
         if not isinstance(prefix, str) or (prefix and not prefix.startswith("/")):
             raise UsageError(f"prefix is {quote(prefix)}; wanted one that begins with '/', such as '/v1'")
         make_criteria(**criteria)  # what no request can match is refused here, not where it is used
-        self._criteria = criteria
-        self._prefix = prefix.rstrip("/")
-        self._reply_headers = Reply(headers=make_pairs(reply_headers, "reply_headers")).headers
-
-    def _write(
-        self,
-        method: object,
-        path: object,
-        criteria: Mapping[str, Any],
-        times: Times,
-        *,
-        reply_headers: tuple[tuple[str, str], ...] = (),
-        **options: Any,
-    ) -> Expectation:
-        path, wanted = self._add_own(path, criteria)
-        own = {name.lower() for name, _ in reply_headers}
-        reply_headers += tuple(pair for pair in self._reply_headers if pair[0].lower() not in own)
-        return self._through._write(method, path, wanted, times, reply_headers=reply_headers, **options)
-
-    def _add_own(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
-        wanted = dict(criteria)
-        for name, value in self._criteria.items():
-            wanted[name] = _merge(name, value, wanted[name]) if name in wanted else value
-        if self._prefix and isinstance(path, str) and path.startswith("/"):
-            path = self._prefix + path
-        elif self._prefix:
-            raise UsageError(f"path is {quote(path)}; wanted a str, before which {self._prefix!r} can stand")
-        return path, wanted
-
-    def _complete(self, path: object, criteria: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
-        return super()._complete(*self._add_own(path, criteria))
-
-    def _refuse_defaults(self, what: str) -> None:
-        if self._prefix or self._criteria or self._reply_headers:
-            raise UsageError(f"{what}, whatever this view has in common: call it on the stub itself")
-        super()._refuse_defaults(what)
+        self._criteria = through._complete("/", criteria)[1]
+        self._prefix += prefix.rstrip("/")
+        own = Reply(headers=make_pairs(reply_headers, "reply_headers"))
+        self._reply_headers = own.with_defaults(*through._reply_headers).headers
 
     if not TYPE_CHECKING:  # see `_View`
 
         def __getattr__(self, name: str) -> Any:
-            found = super().__getattr__(name)
             if name in _TAKING and (self._prefix or self._criteria):
-                return lambda *_, **__: self._refuse_defaults(f"{name}() takes whatever comes next")
+                return lambda *_, **__: self._refuse_common(f"{name}() takes whatever comes next")
             if name not in _WAITING:
-                return found
+                return super().__getattr__(name)
+            stub = self._through
+            while isinstance(stub, _View):
+                stub = stub._through
 
-            @functools.wraps(found)
+            @functools.wraps(getattr(stub, name))
             def wait(method: object = None, path: object = None, /, **kwargs: Any) -> Any:
-                path, kwargs = self._add_own(path, kwargs)  # the next view adds its own
-                return found(method, path, **kwargs)
+                path, kwargs = self._complete(path, kwargs)
+                return getattr(stub, name)(method, path, **kwargs)
 
             return wait
 
@@ -628,19 +601,13 @@ def _merge(name: str, default: object, own: object) -> object:
 class ScenarioScript(_View):
     """What `Script.scenario` returns: its expectations can want a state, and change it."""
 
-    __slots__ = ("_scenario",)
+    __slots__ = ()
+
+    _scenario: Scenario
 
     def __init__(self, through: Script, scenario: Scenario) -> None:
         super().__init__(through)
         self._scenario = scenario
-
-    def _write(
-        self, method: object, path: object, criteria: Mapping[str, Any], times: Times, **options: Any
-    ) -> Expectation:
-        if options["state"] is not None:
-            _check_text("state", options["state"])
-        options["scenario"] = self._scenario  # instead of one that it was written through
-        return self._through._write(method, path, criteria, times, **options)
 
     @property
     def name(self) -> str:
@@ -654,13 +621,15 @@ class ScenarioScript(_View):
 
     @state.setter
     def state(self, state: str) -> None:
-        _check_text("state", state)
+        check_text("state", state)
         self._registry.move(self._scenario, state)
 
     def __repr__(self) -> str:
         return repr(self._scenario)
 
 
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or not value:
+def check_text(name: str, value: object, *, may_be_empty: bool = False) -> str:
+    """Refuse what is no text with a `UsageError`."""
+    if not isinstance(value, str) or not (value or may_be_empty):
         raise UsageError(f"{name} is {quote(value)}; wanted a str")
+    return value

@@ -25,7 +25,7 @@ from .reply import Headers, Reply
 from .report import explain_count, explain_script
 from .request import RecordedRequest
 from .responders import Chunked, Content, ServedContent
-from .script import Script
+from .script import Script, check_text
 from .waiting import Wait, in_coroutine, in_thread, note_block
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
         What was written before the first test is there again, as it was then, in each.
         """
-        if not isinstance(name, str):
-            raise UsageError(f"name is {quote(name)}; wanted a str")
+        check_text("name", name, may_be_empty=True)
         self._engine.end_disruptions()
         self._inspection.begin(name)
 
@@ -276,9 +275,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
 
     @name.setter
     def name(self, name: str) -> None:
-        if not isinstance(name, str):
-            raise UsageError(f"name is {quote(name)}; wanted a str")
-        self._inspection.name = name
+        self._inspection.name = check_text("name", name, may_be_empty=True)
 
     @property
     def timeout(self) -> float:
@@ -462,8 +459,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
             AssertionError: None came.
             UsageError: It would block a running event loop: await `take_request_async` there.
         """
-        found = self._inspection
-        return found.wait(found.take_next, timeout, found.describe_next())
+        return self._inspection.take_next(timeout)
 
     take_request_async = in_coroutine(take_request, "stub")
 

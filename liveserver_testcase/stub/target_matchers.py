@@ -256,13 +256,9 @@ class SchemeMatcher(Matcher):
 
 
 class TargetKeywords(TypedDict, total=False):
-    """Keywords of criteria of where a request goes.
+    """Keywords of criteria of where a request goes."""
 
-    Attributes:
-        host: The host that is named, with or without its port; ``*.example.com`` for all below that name.
-    """
-
-    host: object
+    host: object  # that is named, with or without its port; *.example.com for all below that name
 
 
 TARGET_MATCHERS: tuple[type[Matcher], ...] = (HostMatcher,)

@@ -313,6 +313,7 @@ class DefaultsTest(ScriptTest):
             ),
             (users.get("/<int:id>"), "GET '/v1/users/<int:id>' headers={'A': '1', 'B': '2'}"),
             (order.get("/1", state="new"), "GET '/orders/1' in state 'new' of 'order'"),
+            (stub.scenario("a").scenario("b").get("/2", state="new"), "GET '/2' in state 'new' of 'b'"),
         ):
             self.assertEqual(wanted, expectation.describe())
         self.assertEqual(stub.url_for("/x"), api.url_for("/x"))  # a view has whatever else the stub has
