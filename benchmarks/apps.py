@@ -7,6 +7,7 @@ takes, ``/pieces`` the same in pieces, ``/sleep`` waits.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 BODY = b"hello"
-#: More than the send and receive buffers of a loopback connection hold together.
-BIG = b"x" * (16 * 1024 * 1024)
 #: What ``/pieces`` sends, and how often.
 PIECE, PIECES = b"x" * 4096, 4096
 #: How long ``/sleep`` holds its request, far longer than any server may take to stop.
 SLEEP = 30.0
+
+
+@functools.cache
+def make_big() -> bytes:
+    """Make more than the send and receive buffers of a loopback connection hold together: when it is first sent."""
+    return b"x" * (16 * 1024 * 1024)
+
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -34,7 +40,7 @@ def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     if path == "/read":
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     elif path == "/big":
-        body = BIG
+        body = make_big()
     elif path == "/pieces":
         start_response("200 OK", [("Content-Type", "text/plain")])
         return (PIECE for _ in range(PIECES))
@@ -52,7 +58,7 @@ async def hello_asgi(scope: Message, receive: Receive, send: Send) -> None:
         while (await receive()).get("more_body"):
             pass
     elif path == "/big":
-        body = BIG
+        body = make_big()
     elif path == "/pieces":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
         for _ in range(PIECES):

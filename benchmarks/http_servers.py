@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.apps import BIG, BODY, SLEEP, hello, hello_asgi
+from benchmarks.apps import BODY, SLEEP, hello, hello_asgi, make_big
 
 HOST = "127.0.0.1"
 #: A server that does not come up in this time never will.
@@ -107,7 +107,7 @@ class OursStub(Adapter):
 
         self._server = HTTPStub(host=HOST, port=0)
         self._server.on("GET", "/").reply(200, BODY, content_type="application/json")
-        self._server.on("GET", "/big").reply(200, BIG)
+        self._server.on("GET", "/big").reply(200, make_big())
         self._server.on("GET", "/sleep").reply(200, BODY, delay=SLEEP)
         self._server.on().reply(200, BODY)
         self._server.start()
@@ -129,7 +129,7 @@ class PytestHTTPServer(Adapter):
         self._server = HTTPServer(host=HOST, port=0, threaded=self.threaded)
         self._server.expect_request("/").respond_with_data(BODY, content_type="text/plain")
         self._server.expect_request("/read").respond_with_data(BODY)
-        self._server.expect_request("/big").respond_with_data(BIG)
+        self._server.expect_request("/big").respond_with_data(make_big())
         self._server.expect_request("/sleep").respond_with_handler(self._sleep)
         self._server.start()
         self.port = self._server.port
