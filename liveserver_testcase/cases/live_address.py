@@ -10,14 +10,16 @@ import os
 import ssl
 import unittest
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from ..core.listener import Listener, warn_of_wildcard
-from ..core.tls import TLS, resolve_tls
 from ..errors import UsageError
 from ..web.http_server import build_base_url, build_url, check_external_host
 from .class_server import ClassRun, ClassServer
+
+if TYPE_CHECKING:
+    from ..core.tls import TLS
 
 __all__ = [
     "CHILD_VARIABLE", "ExternalAdapter", "LiveAddress", "ServerView", "check_port", "describe_servers", "external_url",
@@ -104,6 +106,8 @@ class LiveAddress:
 
     def _resolve_tls(self) -> TLS | None:
         if self._resolved_tls is None:
+            from ..core.tls import resolve_tls
+
             self._resolved_tls = resolve_tls(self.tls, *filter(None, (self.host, self.external_host)))
         return self._resolved_tls
 

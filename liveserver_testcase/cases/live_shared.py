@@ -20,7 +20,7 @@ __tracebackhide__ = True
 log = logging.getLogger("liveserver_testcase.cases")
 
 
-@dataclass
+@dataclass(eq=False)
 class _SharedServer:
     """A server that classes share; it runs, unless a test has stopped it."""
 

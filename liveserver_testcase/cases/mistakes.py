@@ -37,12 +37,14 @@ def check_class(case: type[unittest.TestCase]) -> None:
     ours = [base for base in case.__mro__ if base.__module__.partition(".")[0] == _PACKAGE]
     others = [base for base in case.__mro__ if base not in ours and base not in (unittest.TestCase, object)]
     users = [base for base in others if base.__module__.partition(".")[0] != "unittest"]
-    settings = [name for base in ours for name, value in vars(base).items() if not _is_code(value)]
     hooks = [name for name in _HOOKS if hasattr(case, name)]
     for base, name, value in [(each, *member) for each in others for member in vars(each).items()]:
         if not _is_code(value):
-            is_ours = any(name in vars(own) for own in ours)
-            nearest = _find_nearest(name, settings) if name.startswith(_PREFIXES) and not is_ours else ""
+            if not name.startswith(_PREFIXES) or any(name in vars(own) for own in ours):
+                continue
+            nearest = _find_nearest(
+                name, (name for own in ours for name, known in vars(own).items() if not _is_code(known))
+            )
             if nearest:
                 raise UsageError(
                     f"{base.__name__}.{name} = {value!r} is no setting, and would do nothing: did you mean "

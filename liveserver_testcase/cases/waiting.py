@@ -50,7 +50,7 @@ class Wait(NamedTuple):
     refusal: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Inquiry(Generic[T]):
     """What an assertion waits for and concludes.
 

@@ -17,8 +17,7 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ..errors import UsageError
 from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
@@ -26,8 +25,7 @@ from .interrupts import OneShotEvent, ServerThread, monotonic, start_thread
 __all__ = ["Entry", "Journal", "JournalWindow", "drain", "runs_loop"]
 
 
-@dataclass(frozen=True)
-class JournalWindow:
+class JournalWindow(NamedTuple):
     """One stretch of a journal: a test, or the time before the first one (number 0)."""
 
     number: int
@@ -185,6 +183,9 @@ class Journal(Generic[E]):
         Returns:
             The predicate's last result, the first true one, or after ``timeout`` seconds a false one.
         """
+        result = predicate()
+        if result or timeout <= 0:
+            return result
         deadline = monotonic() + timeout
         with self._lock:
             self._waiting += 1

@@ -98,8 +98,12 @@ def restore_proxies() -> None:
 def read_original(name: str) -> str | None:
     """The value of a variable as it is without us."""
     with _lock:
-        value = os.environ.get(name)
-        return _saved.get(name, value) if value == _written.get(name) else value
+        return _read(name)
+
+
+def _read(name: str) -> str | None:
+    value = os.environ.get(name)
+    return _saved.get(name, value) if value == _written.get(name) else value
 
 
 @contextlib.contextmanager
@@ -120,18 +124,15 @@ def _apply() -> None:
     """Write the variables as they are to be now, and restore those that are to be left alone."""
     for name in [name for name in _saved if os.environ.get(name) != _written[name]]:
         del _saved[name], _written[name]  # somebody else has set it since
-    before = {**os.environ, **_saved}
+    wanted: dict[str, str] = {}
     if _proxies:
         wanted = _proxies[-1].make_variables(_hosts)
-    elif _users and any(value and _NAMES_PROXY.fullmatch(name.lower()) for name, value in before.items()):
-        lower, upper = (before.get(name) for name in _NO_PROXY)
-        wanted = {}
+    elif _users and any(_read(name) for name in {*os.environ, *_saved} if _NAMES_PROXY.fullmatch(name.lower())):
+        lower, upper = map(_read, _NO_PROXY)
         for name, listed in zip(_NO_PROXY, (lower or upper or "", upper or lower or ""), strict=True):
             known = [host.strip() for host in listed.split(",") if host.strip()]
             # a star means every host only where it stands alone
             wanted[name] = listed if known == ["*"] else ",".join(dict.fromkeys([*known, *LOOPBACK, *_hosts]))
-    else:
-        wanted = {}
     for name in set(_written) - set(wanted):
         value = _saved.pop(name)
         del _written[name]

@@ -11,9 +11,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import asyncio
@@ -82,8 +81,7 @@ def find_library(file: str) -> str:
     return "Python" if file.startswith((_LIBRARY, "<frozen")) else ""
 
 
-@dataclass(frozen=True)
-class Unfinished:
+class Unfinished(NamedTuple):
     """Something that was still going on when a server had to stop.
 
     Attributes:

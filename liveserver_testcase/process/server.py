@@ -20,7 +20,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..core.interrupts import defer_sigint, monotonic
@@ -339,7 +338,7 @@ class ProcessServer(Server):
             cut += [*report.unfinished, *(() if has_ended else report.threads)]
             for failure in report.failures:
                 self._record_failure(failure.unpack())
-        return [replace(each, stack=self._output.tail()) if not each.stack else each for each in cut]
+        return [each._replace(stack=self._output.tail()) if not each.stack else each for each in cut]
 
     def _abort(self, child: ChildProcess) -> None:
         """End a child that does not answer; `faulthandler` prints where it is."""

@@ -16,7 +16,6 @@ from ..core.journal import Journal, JournalWindow
 from ..core.listener import format_host
 from ..core.server import Server, ServerFacade
 from ..core.threaded import ThreadedServer
-from ..core.tls import resolve_tls
 from ..core.tracebacks import stack_of_thread
 from ..errors import UsageError
 from .connection import Handler, HTTPConnection
@@ -162,7 +161,10 @@ class HTTPServer(ThreadedServer, HTTPEndpoint[Exchange]):
         RequestLog.__init__(self, journal_limit)
         check_external_host(external_host)
         self.external_host = external_host
-        self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
+        if tls is not None and tls is not False:
+            from ..core.tls import resolve_tls  # which most servers do not need
+
+            self.tls = resolve_tls(tls, *filter(None, (host, external_host)))
         self.handler = handler
         self.accepts_connect = bool(getattr(handler, "accepts_connect", False))
         self.header_timeout = check_seconds("header_timeout", header_timeout)
