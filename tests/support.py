@@ -50,10 +50,7 @@ def wait_until(predicate: Callable[[], T], timeout: float = HANG) -> T:
 
 
 def run_python(
-    script: str,
-    *arguments: str,
-    options: tuple[str, ...] = ("-X", "dev", "-W", "error"),
-    timeout: float = 60.0,
+    script: str, *arguments: str, options: tuple[str, ...] = ("-X", "dev", "-W", "error"), timeout: float = 60.0
 ) -> subprocess.CompletedProcess[str]:
     """Run ``script`` (dedented) in a fresh interpreter that can import the package and the tests."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}

@@ -79,11 +79,7 @@ class Run:
         environ = {**ours, "RECORD_TO": str(self._path), "PYTHONPATH": str(ROOT)}
         self._output = (directory / f"{name}.txt").open("w+", encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, *COMMANDS[name]],
-            cwd=ROOT,
-            env=environ,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
+            [sys.executable, *COMMANDS[name]], cwd=ROOT, env=environ, stdout=self._output, stderr=subprocess.STDOUT
         )
 
     def finish(self) -> tuple[list[Record], str, int]:

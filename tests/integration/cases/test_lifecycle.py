@@ -12,13 +12,7 @@ from typing import Any
 
 import requests
 
-from liveserver_testcase import (
-    ClassServer,
-    HTTPStubTestCase,
-    LiveServerTestCase,
-    ServerNotStarted,
-    SMTPTestCase,
-)
+from liveserver_testcase import ClassServer, HTTPStubTestCase, LiveServerTestCase, ServerNotStarted, SMTPTestCase
 from tests.integration.apps import Routes, answer, make_app
 from tests.integration.cases.toys import Toy, make_toys, nothing
 from tests.integration.running import is_refused, make_case, run_case, run_suite

@@ -1,10 +1,8 @@
-"""A server of the user's own as a class-level server: the public seam."""
+"""A server of the user's own as a class-level server: the public seam, of which the documentation has an example."""
 
 from __future__ import annotations
 
 import inspect
-import socket
-import threading
 import unittest
 from typing import Any
 
@@ -14,44 +12,14 @@ from tests.integration.running import make_case, run_case
 from tests.support import NoLeaks, run_python
 
 
-# The whole of what somebody has to write: a server, and a mixin for it.
-class EchoServer:
-    def start(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.address = self.socket.getsockname()
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
+class ToyTestCase(ServerTestCase):
+    """A mixin as users write it."""
 
-    def serve(self) -> None:
-        while data := (client := self.socket.accept()[0]).recv(100):
-            client.sendall(data)
-            client.close()
-        client.close()
-
-    def stop(self) -> None:
-        socket.create_connection(self.address).close()
-        self.thread.join()
-        self.socket.close()
-
-
-class EchoTestCase(ServerTestCase):
-    echo: ServerAttribute[EchoServer] = ServerAttribute()
+    toy: ServerAttribute[Toy] = ServerAttribute()
 
     @classmethod
     def class_servers(cls) -> list[ClassServer[Any]]:
-        return [*super().class_servers(), ClassServer("echo", EchoServer)]
-
-
-class AnEchoTest(NoLeaks, EchoTestCase):
-    """Tests of the mixin above, as its author would write them."""
-
-    def test_it_answers(self) -> None:
-        """The server runs when the test does, and is the one of its class."""
-        with socket.create_connection(self.echo.address) as client:
-            client.sendall(b"hello")
-            self.assertEqual(b"hello", client.recv(100))
-
-        self.assertIs(self.echo, type(self).echo)
+        return [*super().class_servers(), ClassServer("toy", Toy)]
 
 
 class ToyPart(ClassServer[Toy]):
@@ -83,7 +51,7 @@ class BrokenToy(ToyPart):
         return [Problem("the toy is broken")]
 
 
-class TheSeam(unittest.TestCase):
+class TheSeam(NoLeaks):
     """What is called, and when."""
 
     def test_calls(self) -> None:
@@ -110,22 +78,18 @@ class TheSeam(unittest.TestCase):
                 self.assertEqual(names.split(), told)
 
     def test_made_when_its_turn_comes(self) -> None:
-        """A server is made when those before it run."""
+        """A server is made when those before it run; the test and its class reach it under one name."""
         heard: list[str] = []
 
-        class Case(ServerTestCase):
-            first: ServerAttribute[Toy] = ServerAttribute()
+        def class_servers(cls: Any) -> list[ClassServer[Any]]:
+            second = ClassServer("second", lambda: Toy(f"after {cls.toy.name}", heard), order=30)
+            return [second, ClassServer("toy", lambda: Toy("first", heard), order=10)]
 
-            @classmethod
-            def class_servers(cls) -> list[ClassServer[Any]]:
-                second = ClassServer("second", lambda: Toy(f"after {cls.first.name}", heard), order=30)
-                return [second, ClassServer("first", lambda: Toy("first", heard), order=10)]
+        def test(self: Any) -> None:
+            self.assertIs(self.toy, type(self).toy)
+            self.assertEqual(["start first", "start after first"], heard)
 
-            def test_it(self) -> None:
-                pass
-
-        self.assertEqual({"run": 1}, run_case(Case).summary)
-        self.assertEqual(["start first", "start after first"], heard[:2])
+        run_case(make_case(ToyTestCase, class_servers=classmethod(class_servers), test=test)).assert_passed()
 
     def test_problems(self) -> None:
         """What a server holds against a test fails it, with the class's failureException."""
@@ -174,40 +138,40 @@ class TheSeam(unittest.TestCase):
 
     def test_repr(self) -> None:
         """A part names itself and its server."""
-        self.assertEqual("<ClassServer 'toy': None>", repr(ClassServer("toy", EchoServer)))
+        self.assertEqual("<ClassServer 'toy': None>", repr(ClassServer("toy", Toy)))
 
 
 class BeforeTheStart(unittest.TestCase):
     """A server that is not there yet."""
 
-    wanted = (
-        r"^EchoTestCase\.echo is not there: no setUpClass\(\) has started the servers of EchoTestCase; "
-        r"if the class overrides setUpClass\(\), it must call super\(\)\.setUpClass\(\) first$"
-    )
-
     def test_from_a_test_and_from_the_class(self) -> None:
         """Both get an error that says what to do, and that is an AttributeError; a class as soon as it is used."""
-        test = EchoTestCase("run")
-        for ask in (lambda: test.echo, lambda: EchoTestCase.echo.address):
-            with self.assertRaisesRegex(ServerNotStarted, self.wanted):
+        wanted = (
+            "ToyTestCase.toy is not there: no setUpClass() has started the servers of ToyTestCase; "
+            "if the class overrides setUpClass(), it must call super().setUpClass() first"
+        )
+        test = ToyTestCase("run")
+        for ask in (lambda: test.toy, lambda: ToyTestCase.toy.name):
+            with self.assertRaises(ServerNotStarted) as caught:
                 ask()
-        self.assertEqual((False, False), (hasattr(test, "echo"), hasattr(EchoTestCase.echo, "address")))
-        self.assertEqual("<EchoTestCase.echo, not started>", repr(EchoTestCase.echo))
-        self.assertIn("echo", dict(inspect.getmembers(EchoTestCase)))  # as collectors do
+            self.assertEqual(wanted, str(caught.exception))
+        self.assertEqual((False, False), (hasattr(test, "toy"), hasattr(ToyTestCase.toy, "name")))
+        self.assertEqual("<ToyTestCase.toy, not started>", repr(ToyTestCase.toy))
+        self.assertIn("toy", dict(inspect.getmembers(ToyTestCase)))  # as collectors do
 
     def test_it_never_comes(self) -> None:
         """A server that needs another which starts later is told the order; one that is not listed is named."""
 
         def with_an_earlier_one(cls: Any) -> list[ClassServer[Any]]:
-            return [ClassServer("echo", EchoServer), ClassServer("early", lambda: Toy(cls.echo.address, []), order=5)]
+            return [ClassServer("toy", Toy), ClassServer("early", lambda: Toy(cls.toy.name), order=5)]
 
-        turn = "the servers of Case start in the order early, echo, and its turn has not come"
+        turn = "the servers of Case start in the order early, toy, and its turn has not come"
         missing = "Case.class_servers() does not list it; does it extend super().class_servers()?"
         for servers, reason in ((with_an_earlier_one, turn), (lambda cls: [], missing)):
             with self.subTest(reason):
-                members = {"class_servers": classmethod(servers), "test": lambda case: case.echo}
-                report = run_case(make_case(EchoTestCase, **members)).report
-                self.assertTrue(report.endswith(f"Case.echo is not there: {reason}"), report)
+                members = {"class_servers": classmethod(servers), "test": lambda case: case.toy}
+                report = run_case(make_case(ToyTestCase, **members)).report
+                self.assertTrue(report.endswith(f"Case.toy is not there: {reason}"), report)
 
 
 class UnderPytest(unittest.TestCase):

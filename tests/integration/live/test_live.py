@@ -1,16 +1,22 @@
-"""LiveServerTestCase: what a test is told of its application, where that comes from, and what is kept."""
+"""LiveServerTestCase: what a test is told of its application, in a thread, on an event loop and in a process."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import unittest
+from collections.abc import AsyncIterator
 from typing import Any
 
+import fastapi
 import requests
+from starlette.background import BackgroundTask
+from starlette.responses import JSONResponse
 
 from liveserver_testcase import LiveServerTestCase
 from tests.integration.apps import Gate, Routes, answer, make_app
+from tests.integration.live import apart
 from tests.integration.running import make_case, run_case, visit
 from tests.support import HANG, NoLeaks, run_python
 
@@ -144,3 +150,134 @@ class Applications(NoLeaks):
             """
         )
         self.assertEqual("1 []\n", process.stdout, process.stderr)
+
+
+class ErrorsOverASGI(NoLeaks):
+    """What the application raises when it has answered."""
+
+    def test_places(self) -> None:
+        """In a task in the background, and in one that outlives its request."""
+        app = fastapi.FastAPI()
+
+        async def fail() -> None:
+            raise RuntimeError("kaboom")
+
+        @app.get("/background")
+        async def background() -> JSONResponse:
+            return JSONResponse({}, background=BackgroundTask(fail))
+
+        @app.get("/left")
+        async def left() -> dict[str, str]:
+            task = asyncio.get_running_loop().create_task(fail())
+            await asyncio.wait([task])
+            return {}
+
+        for path in ("/background", "/left"):
+            with self.subTest(path=path):
+                report = run_case(make_case(LiveServerTestCase, app=app, test=visit(path))).report
+                self.assertTrue(report.endswith(f"raised an error:\n  GET {path}: RuntimeError: kaboom"), report)
+                self.assertIn('File "test_live.py", line N, in fail', report)
+
+
+class Lifespans(NoLeaks):
+    """What an application does before its first request and after its last."""
+
+    @staticmethod
+    def make_lifespan_app(events: list[str], *, fails: str = "") -> fastapi.FastAPI:
+        """An application whose lifespan takes down its steps, and raises at one of them."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app: Any) -> AsyncIterator[None]:
+            take_step("startup")
+            yield
+            take_step("shutdown")
+
+        def take_step(step: str) -> None:
+            events.append(step)
+            if step == fails:
+                raise LookupError(f"no database for {step}")
+
+        return fastapi.FastAPI(lifespan=lifespan)
+
+    def test_enforced(self) -> None:
+        """It is entered once for each server, and again for a restart."""
+        for scope, count in (("class", 3), ("test", 4)):
+            events: list[str] = []
+
+            def test(self: Any, events: list[str] = events) -> None:
+                begun = len(events)
+                self.assertEqual("startup", events[-1])
+                self.live_server.restart()
+                self.assertEqual(["shutdown", "startup"], events[begun:])
+
+            create_app = classmethod(lambda cls, events=events: Lifespans.make_lifespan_app(events))
+            members = {"create_app": create_app, "live_scope": scope, "test": test, "test_2": test}
+            run_case(make_case(LiveServerTestCase, **members)).assert_passed(2)
+            self.assertEqual(["startup", "shutdown"] * count, events)
+
+    def test_what_it_raises(self) -> None:
+        """What startup or shutdown raises is an error of the class."""
+        cannot = (
+            r"ServerStartError: <LiveServer starting at .+> could not start: the application's startup (raised|failed)"
+        )
+        for fails, ran, where, wanted in (
+            ("startup", 0, "setUpClass", rf"LookupError: no database for startup\n(?s:.*){cannot}"),
+            ("shutdown", 1, "tearDownClass", "LookupError: no database for shutdown"),
+        ):
+            with self.subTest(fails):
+                app = self.make_lifespan_app([], fails=fails)
+                outcome = run_case(make_case(LiveServerTestCase, app=app, test=lambda self: None))
+                self.assertEqual({"run": ran, "errors": 1}, outcome.summary, outcome.printed)
+                self.assertIn(f"ERROR: {where}", outcome.printed)
+                self.assertRegex(outcome.report, wanted)
+
+
+class InAProcess(NoLeaks):
+    """What a test gets."""
+
+    maxDiff = None
+
+    def test_everything(self) -> None:
+        """Other servers, environment, requests, errors, output and a restart."""
+        run_case(apart.Everything).assert_passed(3)
+
+    def test_there(self) -> None:
+        """An import string is loaded there, and the context of a request is entered there; TLS is trusted here."""
+        run_case(apart.Named, apart.Surrounded).assert_passed(2)
+
+    def test_error(self) -> None:
+        """What the application raises fails the test, with its traceback from there."""
+        report = run_case(apart.Failing).report
+        self.assertIn(
+            'File "apps.py", line N, in _boom\n    raise RuntimeError("kaboom")\nRuntimeError: kaboom', report
+        )
+        self.assertTrue(
+            report.endswith("AssertionError: the application raised an error:\n  GET /boom: RuntimeError: kaboom"),
+            report,
+        )
+
+    def test_death(self) -> None:
+        """A process that dies fails its test and every one after it, with its end and the last of its output."""
+        outcome = run_case(apart.Dying)
+        self.assertEqual({"run": 2, "failures": 2}, outcome.summary, outcome.printed)
+        first, second = outcome.reports()
+        died = r"the server at http://127\.0\.0\.1:PORT died: its process \(pid \d+\) ended with exit code 3"
+        self.assertRegex(first, rf"AssertionError: {died}\. The last of its output:\ngoodbye$")
+        self.assertRegex(second, rf"AssertionError: {died}; what it had printed is in the first report of it$")
+        self.assertNotIn("ServerDied", second)
+
+    def test_app_that_cannot_be_made(self) -> None:
+        """What create_app() raises there is the cause of the class's error here."""
+        outcome = run_case(apart.Unready)
+        self.assertEqual({"run": 0, "errors": 1}, outcome.summary, outcome.printed)
+        self.assertIn('in create_app\n    raise LookupError("no configuration")', outcome.report)
+        self.assertIn("Unready.create_app() raised LookupError: no configuration", outcome.report)
+
+    def test_what_is_not_there(self) -> None:
+        """An application that scripts the stub from there is told what it can use."""
+        report = run_case(apart.Curious).report
+        self.assertIn(
+            "stub.on was asked for in the live server's own process, which knows only where stub is: "
+            "create_app() can use url, ",
+            report,
+        )

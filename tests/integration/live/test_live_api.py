@@ -23,7 +23,6 @@ from liveserver_testcase import (
     HTTPStubTestCase,
     LiveServer,
     LiveServerTestCase,
-    ServerNotStarted,
     ServerStartError,
     UsageError,
     WildcardAddressWarning,
@@ -673,19 +672,6 @@ class Misuse(NoLeaks):
         self.assertEqual({"run": 0, "skipped": 1}, run_live(lambda _: None, create_app=classmethod(skip)).summary)
         report = run_live(lambda self: self.live_url_for("order")).report
         self.assertRegex(report, r"Case's application is <.*>, and not Flask's: use live_url\(\) with the path")
-
-    def test_a_misspelt_attribute(self) -> None:
-        """An attribute that a LiveServer does not have, or does not let be set, is refused with the nearest name."""
-        server = LiveServer(make_app())
-        with self.assertRaisesRegex(AttributeError, "has no attribute 'ulr': did you mean 'url'"):
-            server.ulr  # noqa: B018
-        with self.assertRaisesRegex(AttributeError, "cannot set 'ap': LiveServer has .* did you mean 'app'"):
-            server.ap = make_app()
-        with self.assertRaisesRegex(AttributeError, "LiveServer.app can only be read"):
-            server.app = make_app()
-        self.assertIn("LiveServer new at http://127.0.0.1:0", repr(server))
-        with self.assertRaisesRegex(ServerNotStarted, "has no port yet: the system chooses one when it starts"):
-            server.port  # noqa: B018
 
     def test_server(self) -> None:
         """A LiveServer says what it was given and what it wants."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from liveserver_testcase import LiveServer, LiveServerTestCase, ServerStartError
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, ServerStartError
 from tests.integration.apps import Routes, answer, make_app
 from tests.integration.running import is_refused, make_case, run_case
 from tests.support import NoClassLeaks, NoLeaks
@@ -29,16 +29,23 @@ class TheHandle(NoClassLeaks, LiveServerTestCase):
         self.assertRegex(repr(handle), r"^<live_server of TheHandle: <\w+ running at http://127\.0\.0\.1:\d+>>$")
 
     def test_unknown_attributes(self) -> None:
-        """An unknown attribute, read or set, is refused with the nearest one; a known one cannot be set."""
+        """An unknown attribute, of a server, too, is refused with the nearest one; a known one cannot be set."""
         handle: Any = self.live_server
-        with self.assertRaisesRegex(AttributeError, r"^LiveServerHandle has no attribute 'request': did"):
-            handle.request  # noqa: B018
-        with self.assertRaisesRegex(AttributeError, r"'zz': known are address, app, .*, ws_url$"):
-            handle.zz  # noqa: B018
-        with self.assertRaisesRegex(AttributeError, r"^cannot set 'prot': LiveServerHandle has .* 'port'\?$"):
-            handle.prot = 1
-        with self.assertRaisesRegex(AttributeError, r"^LiveServerHandle\.port can only be read$"):
-            handle.port = 1
+        server: Any = LiveServer(make_app())
+        for of, name, value, message in (
+            (handle, "request", None, r"^LiveServerHandle has no attribute 'request': did"),
+            (handle, "zz", None, r"'zz': known are address, app, .*, ws_url$"),
+            (handle, "prot", 1, r"^cannot set 'prot': LiveServerHandle has .* 'port'\?$"),
+            (handle, "port", 1, r"^LiveServerHandle\.port can only be read$"),
+            (server, "ulr", None, "has no attribute 'ulr': did you mean 'url'"),
+            (server, "ap", make_app(), "cannot set 'ap': LiveServer has .* did you mean 'app'"),
+            (server, "app", make_app(), "LiveServer.app can only be read"),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(AttributeError, message):
+                getattr(of, name) if value is None else setattr(of, name, value)
+        self.assertIn("LiveServer new at http://127.0.0.1:0", repr(server))
+        with self.assertRaisesRegex(ServerNotStarted, "has no port yet: the system chooses one when it starts"):
+            server.port  # noqa: B018
 
     def test_restart(self) -> None:
         """``live_server.restart`` closes every connection and keeps the port."""

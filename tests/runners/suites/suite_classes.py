@@ -77,11 +77,7 @@ class ForgetfulSetUpClass(LiveServerTestCase):
     def test_that_needs_none(self):
         pass
 
-    @expect(
-        "error",
-        "ForgetfulSetUpClass.live_server is not there: " + NOT_STARTED + WHAT_TO_DO,
-        conceals=[RAN],
-    )
+    @expect("error", "ForgetfulSetUpClass.live_server is not there: " + NOT_STARTED + WHAT_TO_DO, conceals=[RAN])
     def test_that_needs_one(self):
         self.live.get("/")
 
@@ -92,28 +88,6 @@ class ForgetfulSetUpClass(LiveServerTestCase):
     @expect("skipped", "not now", conceals=["servers"])
     def test_skip(self):
         self.skipTest("not now")
-
-
-class FailsAfterStart(LiveServerTestCase):
-    app = make_app()
-    server = None
-    class_error = ClassError("setUpClass", ["ValueError: of setUpClass"])
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        FailsAfterStart.server = cls.live_server
-        raise ValueError("of setUpClass")
-
-    def test_not_reached(self):
-        self.fail("not reached")
-
-
-class AfterFailsAfterStart(unittest.TestCase):
-    @expect("passed")
-    def test_its_server_is_stopped(self):
-        if FailsAfterStart.server is not None:  # it may have run in another process
-            self.assertFalse(FailsAfterStart.server.is_running)
 
 
 class AppRaises(LiveServerTestCase):
