@@ -111,15 +111,20 @@ def make_configured_app() -> Routes:
     return app
 
 
-def make_lifespan_app(shut_down: Callable[[], Any]) -> Any:
-    """An ASGI application that answers 204 and ends with ``shut_down``, which may be a coroutine function."""
+def make_lifespan_app(
+    shut_down: Callable[[], Any] = lambda: None,
+    start_up: Callable[[], Any] = lambda: None,
+    answer: Callable[[], str] = lambda: "fine",
+) -> Any:
+    """An ASGI application that begins with one function, ends with another, or a coroutine, and answers with a text."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 204})
-            await send({"type": "http.response.body"})
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": answer().encode()})
             return
+        start_up()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         ending = shut_down()

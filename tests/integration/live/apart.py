@@ -160,29 +160,21 @@ class Configured(Apart):
             self.live_server.restart()
 
 
-class Starting(Apart):
+class Starting(Configured):
     """An ASGI application with the port of the environment, whose startup reads its own URL."""
 
     @classmethod
     def create_app(cls) -> Any:
-        class App:
-            config = {"LIVESERVER_PORT": os.environ["SHOP_PORT"]}
-
-            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-                if scope["type"] == "lifespan":
-                    await receive()
-                    self.urls = f"{cls.live_url()} {cls.live_ws_url()} {cls.live_server.address[1]}"
-                    await send({"type": "lifespan.startup.complete"})
-                    await receive()
-                    await send({"type": "lifespan.shutdown.complete"})
-                    return
-                await send({"type": "http.response.start", "status": 200})
-                await send({"type": "http.response.body", "body": self.urls.encode()})
-
-        return App()
+        urls: list[str] = []
+        app = make_lifespan_app(
+            start_up=lambda: urls.append(f"{cls.live_url()} {cls.live_ws_url()} {cls.live_server.address[1]}"),
+            answer=lambda: urls[0],
+        )
+        app.config = {"LIVESERVER_PORT": os.environ["SHOP_PORT"]}
+        return app
 
     def test_it(self) -> None:
-        self.assertEqual(int(os.environ["SHOP_PORT"]), self.live_server.port)
+        super().test_it()
         expected = f"{self.live_url()} {self.live_ws_url()} {self.live_server.port}"
         self.assertEqual(expected, self.live.get("/").text)
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import threading
 import unittest
-from collections.abc import AsyncIterator
 from typing import Any
 
 import fastapi
@@ -15,7 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
 
 from liveserver_testcase import LiveServerTestCase
-from tests.integration.apps import Gate, Routes, answer, make_app
+from tests.integration.apps import Gate, Routes, answer, make_app, make_lifespan_app
 from tests.integration.live import apart
 from tests.integration.running import make_case, run_case, visit
 from tests.support import HANG, NoLeaks, run_python
@@ -182,23 +181,6 @@ class ErrorsOverASGI(NoLeaks):
 class Lifespans(NoLeaks):
     """What an application does before its first request and after its last."""
 
-    @staticmethod
-    def make_lifespan_app(events: list[str], *, fails: str = "") -> fastapi.FastAPI:
-        """An application whose lifespan takes down its steps, and raises at one of them."""
-
-        @contextlib.asynccontextmanager
-        async def lifespan(app: Any) -> AsyncIterator[None]:
-            take_step("startup")
-            yield
-            take_step("shutdown")
-
-        def take_step(step: str) -> None:
-            events.append(step)
-            if step == fails:
-                raise LookupError(f"no database for {step}")
-
-        return fastapi.FastAPI(lifespan=lifespan)
-
     def test_enforced(self) -> None:
         """It is entered once for each server, and again for a restart."""
         for scope, count in (("class", 3), ("test", 4)):
@@ -210,23 +192,27 @@ class Lifespans(NoLeaks):
                 self.live_server.restart()
                 self.assertEqual(["shutdown", "startup"], events[begun:])
 
-            create_app = classmethod(lambda cls, events=events: Lifespans.make_lifespan_app(events))
-            members = {"create_app": create_app, "live_scope": scope, "test": test, "test_2": test}
+            def create_app(cls: Any, events: list[str] = events) -> Any:
+                return make_lifespan_app(lambda: events.append("shutdown"), lambda: events.append("startup"))
+
+            members = {"create_app": classmethod(create_app), "live_scope": scope, "test": test, "test_2": test}
             run_case(make_case(LiveServerTestCase, **members)).assert_passed(2)
             self.assertEqual(["startup", "shutdown"] * count, events)
 
     def test_what_it_raises(self) -> None:
         """What startup or shutdown raises is an error of the class."""
-        cannot = (
-            r"ServerStartError: <LiveServer starting at .+> could not start: the application's startup (raised|failed)"
-        )
-        for fails, ran, where, wanted in (
-            ("startup", 0, "setUpClass", rf"LookupError: no database for startup\n(?s:.*){cannot}"),
-            ("shutdown", 1, "tearDownClass", "LookupError: no database for shutdown"),
+
+        def fail() -> None:
+            raise LookupError("no database")
+
+        cannot = "ServerStartError: <LiveServer starting at .+> could not start: the application's startup"
+        for step, ran, where, wanted in (
+            ("start_up", 0, "setUpClass", rf"LookupError: no database\n(?s:.*){cannot} (raised|failed)"),
+            ("shut_down", 1, "tearDownClass", "LookupError: no database"),
         ):
-            with self.subTest(fails):
-                app = self.make_lifespan_app([], fails=fails)
-                outcome = run_case(make_case(LiveServerTestCase, app=app, test=lambda self: None))
+            with self.subTest(step):
+                case = make_case(LiveServerTestCase, app=make_lifespan_app(**{step: fail}), test=lambda self: None)
+                outcome = run_case(case)
                 self.assertEqual({"run": ran, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertIn(f"ERROR: {where}", outcome.printed)
                 self.assertRegex(outcome.report, wanted)

@@ -12,7 +12,7 @@ from unittest import mock
 import requests
 
 from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, WildcardAddressWarning
-from tests.integration.apps import answer, make_app
+from tests.integration.apps import answer, make_app, make_lifespan_app
 from tests.integration.live import apart
 from tests.integration.running import Outcome, is_refused, make_case, run_case, visit
 from tests.support import HANG, NoLeaks
@@ -93,18 +93,7 @@ class WhileMade(NoLeaks):
                     if reads:
                         urls.append(cls.live_url())
 
-                    async def app(connection: Any, receive: Any, send: Any) -> None:
-                        await receive()
-                        if connection["type"] == "lifespan":
-                            urls.append(cls.live_url())
-                            await send({"type": "lifespan.startup.complete"})
-                            await receive()
-                            await send({"type": "lifespan.shutdown.complete"})
-                            return
-                        await send({"type": "http.response.start", "status": 200})
-                        await send({"type": "http.response.body"})
-
-                    return app
+                    return make_lifespan_app(start_up=lambda: urls.append(cls.live_url()))
 
                 def test(self: Any, urls: list[str] = urls) -> None:
                     self.assertEqual({self.live_url()}, set(urls))
