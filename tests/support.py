@@ -68,7 +68,9 @@ def run_python(
 def run_files(folder: str, *command: str, files: dict[str, str], **variables: str) -> str:
     """Write modules (dedented) into a folder and run ``python -m command`` there; what it prints."""
     for name, text in files.items():
-        Path(folder, name).write_text(textwrap.dedent(text), encoding="utf-8")
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-m", *command],
         cwd=folder,

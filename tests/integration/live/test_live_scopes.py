@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
-import textwrap
 from collections import Counter, defaultdict
-from pathlib import Path
 
-from tests.support import HANG, NoLeaks
+from tests.support import NoLeaks, run_files
 
-ROOT = Path(__file__).resolve().parents[3]
-
-BASE = textwrap.dedent(
-    """
+BASE = """
     from liveserver_testcase import LiveServerTestCase
 
     class Base(LiveServerTestCase):
@@ -32,8 +25,7 @@ BASE = textwrap.dedent(
         def check(self):
             self.assertEqual(self.live_url(), self.live.get("/").text)
             print(f"\\nSERVED {self.live_scope} {type(self).__module__} {self.live_server.port}", flush=True)
-    """
-)
+"""
 
 TESTS = "from base import Base\n" + "".join(
     f"""
@@ -55,37 +47,21 @@ class Runners(NoLeaks):
 
     def test_scopes(self) -> None:
         """A package's modules share a server, each test of scope ``function`` has its own, a run has one."""
-        with tempfile.TemporaryDirectory() as directory:
-            Path(directory, "base.py").write_text(BASE)
-            for name in ("shop/test_a", "shop/test_b", "shop/cart/test_c", "bank/test_d"):
-                path = Path(directory, f"{name}.py")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.with_name("__init__.py").touch()
-                path.write_text(TESTS)
+        files = {"base.py": BASE}
+        for name in ("shop/test_a", "shop/test_b", "shop/cart/test_c", "bank/test_d"):
+            files |= {f"{name}.py": TESTS, f"{name.rpartition('/')[0]}/__init__.py": ""}
+        with tempfile.TemporaryDirectory() as folder:
             for command in (
-                ["unittest", "discover", "-t", ".", "-s", "."],
-                ["pytest", "-q", "-s", "-p", "no:cacheprovider"],
-                ["nose2"],
+                ("unittest", "discover", "-t", ".", "-s", "."),
+                ("pytest", "-q", "-s", "-p", "no:cacheprovider"),
+                ("nose2",),
             ):
                 with self.subTest(command=command):
-                    done = subprocess.run(
-                        [sys.executable, "-X", "dev", "-W", "error", "-m", *command],
-                        cwd=directory,
-                        env={
-                            "PATH": "/usr/bin:/bin",
-                            "PYTHONPATH": f"{ROOT}:{directory}",
-                            "HYPOTHESIS_NO_PLUGINS": "1",
-                        },
-                        capture_output=True,
-                        text=True,
-                        timeout=6 * HANG,
-                        check=False,
-                    )
-                    self.assertEqual(0, done.returncode, done.stdout + done.stderr)
-                    self.check_servers(done.stdout)
+                    self.check_servers(run_files(folder, *command, files=files))
 
     def check_servers(self, output: str) -> None:
         """Look at which applications were made, and at the ports that the tests found."""
+        self.assertNotRegex(output, "(?i)fail|error")
         made: list[str] = []
         ports: dict[tuple[str, str], list[str]] = defaultdict(list)
         for line in output.splitlines():
