@@ -215,11 +215,9 @@ class RecordTest(Folder):
         calls: list[tuple[Callable[[str], object], list[str]]] = [
             (lambda url: requests.get(f"{url}/items/1", timeout=10), ["POST '/items'", "recorded in traffic.har"]),
             (lambda url: requests.post(f"{url}/items", json={"name": "coffee"}, timeout=10), ["'coffee'", "'tea'"]),
-            (
-                lambda url: [requests.get(f"{url}/items/1", timeout=10) for _ in range(2)],
-                ["has 1 response to GET /items/1", "record it again"],
-            ),
-        ]
+            (lambda url: [requests.get(f"{url}/items/1", timeout=10) for _ in range(2)],
+             ["has 1 response to GET /items/1", "record it again"]),
+        ]  # fmt: skip
         for call, texts in calls:
             with self.subTest(texts), self.replay() as stub:
                 call(stub.url)
@@ -270,19 +268,13 @@ class LoadTest(Folder):
         """Pseudo headers, bodies in base64, blocked requests and several hosts are taken as they are meant."""
         picture = base64.b64encode(bytes(range(256))).decode()
         self.write(
-            (
-                {"url": "https://api.example.com/a?x=1", "headers": [{"name": ":path", "value": "/a"}]},
-                {
-                    "headers": [{"name": "content-encoding", "value": "gzip"}, {"name": "x-one", "value": "1\n2"}],
-                    "content": {"mimeType": "application/json", "text": '{"at": "https://api.example.com/b"}'},
-                },
-            ),
-            (
-                {"url": "https://cdn.example.com/p.png"},
-                {"content": {"mimeType": "image/png", "text": picture, "encoding": "base64"}},
-            ),
+            ({"url": "https://api.example.com/a?x=1", "headers": [{"name": ":path", "value": "/a"}]},
+             {"headers": [{"name": "content-encoding", "value": "gzip"}, {"name": "x-one", "value": "1\n2"}],
+              "content": {"mimeType": "application/json", "text": '{"at": "https://api.example.com/b"}'}}),
+            ({"url": "https://cdn.example.com/p.png"},
+             {"content": {"mimeType": "image/png", "text": picture, "encoding": "base64"}}),
             ({"url": "https://ads.example.com/"}, {"status": 0}),
-        )
+        )  # fmt: skip
         with HTTPStub() as stub:
             stub.load_har(self.file)
             answer = requests.get(f"{stub.url}/a", params={"x": "1"}, timeout=10)

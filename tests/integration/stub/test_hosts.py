@@ -318,18 +318,12 @@ class ReportsTest(NoLeaks):
                 None, API, {"Host": "api.other.example"},
                 ["GET https://api.other.example/v1/price was refused, since 'api.other.example'"],
             ),
-            (
-                API, "https://eu.cloud.example/v1/price", {},
-                ["    FAIL host: wanted 'api.shop.example', got 'eu.cloud.example'"],
-            ),
-            (
-                "", f"{API}?currency=EUR", {},
-                [
-                    f"#1: nothing answers GET {API}?currency=EUR: no expectation is written\n",
-                    f"write stub.on('GET', '{API}').reply(…)",
-                    "send it again: curl --noproxy '' --proxy http://127.0.0.1:PORT --proxytunnel --insecure",
-                ],
-            ),
+            (API, "https://eu.cloud.example/v1/price", {},
+             ["    FAIL host: wanted 'api.shop.example', got 'eu.cloud.example'"]),
+            ("", f"{API}?currency=EUR", {},
+             [f"#1: nothing answers GET {API}?currency=EUR: no expectation is written\n",
+              f"write stub.on('GET', '{API}').reply(…)",
+              "send it again: curl --noproxy '' --proxy http://127.0.0.1:PORT --proxytunnel --insecure"]),
         ):  # fmt: skip
 
             def test(case: Any, scripted: str | None = scripted, url: str = url, headers: Any = headers) -> None:
@@ -535,14 +529,12 @@ class AloneTest(NoLeaks):
             (["*example"], "hosts has '*example', which is no host; wanted a name such as"),
             ([""], "hosts has '', which is no host; wanted"),
             (["a b"], "hosts has 'a b', which is no host; wanted"),
-            (
-                ["b\xfccher.example"],
-                "hosts has 'b\xfccher.example'; wanted it as clients send it: 'xn--bcher-kva.example'",
-            ),
+            (["b\xfccher.example"],
+             "hosts has 'b\xfccher.example'; wanted it as clients send it: 'xn--bcher-kva.example'"),
             (["localhost"], "hosts has 'localhost', which is this machine: a request to it goes through no proxy"),
             (["127.0.0.1:80"], "hosts has '127.0.0.1:80', which is this machine"),
             (["[::1]"], "hosts has '[::1]', which is this machine"),
-        ):
+        ):  # fmt: skip
             with self.subTest(hosts=hosts):
                 with self.assertRaises(UsageError) as caught:
                     HTTPStub(hosts=hosts)  # type: ignore[arg-type]

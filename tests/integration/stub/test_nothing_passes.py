@@ -55,16 +55,13 @@ class RaisedTest(StubTest):
         ("application", lambda stub: stub.on().reply_wsgi(boom), "ValueError: boom"),
         ("HEAD's", lambda stub: stub.on().reply(200, headers={"Content-Length": "5"}), "InvalidResponse: "),
         ("text", lambda stub: stub.on().reply_wsgi(serve("200 OK", [], "ab")), "gave 'ab', of type str; wanted bytes"),
-        (
-            "length",
-            lambda stub: stub.on().reply_wsgi(serve("200 OK", [("Content-Length", "5")], b"ab")),
-            "the application announced '5' bytes, and gave 2",
-        ),
+        ("length", lambda stub: stub.on().reply_wsgi(serve("200 OK", [("Content-Length", "5")], b"ab")),
+         "the application announced '5' bytes, and gave 2"),
         ("no body", lambda stub: stub.on().reply_wsgi(serve("204 No Content", [], b"ab")), "status 204 has no body"),
         ("sequence", lambda stub: stub.on().reply_sequence(201), "has 1 reply, and this was request 2"),
         ("stream", lambda stub: stub.on().reply_stream(boom), "ValueError: boom"),
         ("asynchronous", lambda stub: stub.on().reply_stream(fail_later), "ValueError: boom"),
-    )
+    )  # fmt: skip
 
     def ask(self, stub: HTTPStub) -> None:
         for _ in range(2):

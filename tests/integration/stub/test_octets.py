@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED, UsageError
+from liveserver_testcase import ABSENT, ANY_OF, INCLUDING, NOT, UNORDERED
 from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.parsing import decode_path
 from liveserver_testcase.stub.request import RecordedRequest
@@ -80,33 +80,25 @@ class PathTest(StubTest):
     def test_the_suggested_path_is_decoded_where_it_can_be(self) -> None:
         """It is read by people."""
         for sent, suggested in (
-            ("/gr%C3%BCn", "/grün"),
-            ("/a%2520b", "/a%2520b"),
-            ("/%E9", "/%E9"),
-            ("/a<b>", "/a%3Cb>"),
-        ):
+            ("/gr%C3%BCn", "/grün"), ("/a%2520b", "/a%2520b"), ("/%E9", "/%E9"), ("/a<b>", "/a%3Cb>")
+        ):  # fmt: skip
             with self.subTest(sent=sent):
                 self.stub.reset()
-                answer = self.send("GET", sent)
-                self.assertIn(f"write stub.on('GET', {suggested!r}).reply(…)", answer.text)
+                self.assertIn(f"write stub.on('GET', {suggested!r}).reply(…)", self.send("GET", sent).text)
 
-    def test_what_is_encoded_twice_is_another_path(self) -> None:
-        """``%2F``, ``%252F`` and ``/`` are three."""
-        paths = ("/files/a%2Fb", "/files/a%252Fb", "/files/a%25252Fb", "/files/a/b")
-        for wanted in paths:
-            for sent in paths:
-                with self.subTest(wanted=wanted, sent=sent):
-                    self.stub.reset()
-                    self.stub.on("GET", wanted).reply(200)
-                    self.assertEqual(200 if wanted == sent else 501, self.send("GET", sent).status)
-
-    def test_octets_that_are_no_utf8_are_kept_apart(self) -> None:
-        """``%E9`` is not ``%E8``, although neither is text, and the report names both."""
-        self.stub.on("GET", "/caf%E9").reply(200)
-        self.assertEqual(200, self.send("GET", "/caf%e9").status)
-        answer = self.send("GET", "/caf%E8")
-        self.assertEqual(501, answer.status)
-        self.assertIn("path: wanted '/caf%E9', got '/caf%E8'", answer.text)
+    def test_paths_that_look_alike_are_kept_apart(self) -> None:
+        """``%2F`` is neither ``%252F`` nor ``/``, ``%E9`` is not ``%E8``, two slashes are not one."""
+        for paths in (
+            ("/files/a%2Fb", "/files/a%252Fb", "/files/a%25252Fb", "/files/a/b"),
+            ("/caf%E9", "/caf%E8"), ("/find?q=%E9", "/find?q=%E8"), ("/users/<int:id>", "//users/<int:id>"),
+        ):  # fmt: skip
+            for wanted in paths:
+                for sent in paths:
+                    with self.subTest(wanted=wanted, sent=sent):
+                        self.stub.reset()
+                        self.stub.on("GET", wanted).reply(200)
+                        answer = self.send("GET", sent.replace("<int:id>", "1"))
+                        self.assertEqual(200 if wanted == sent else 501, answer.status)
 
     def test_a_rule_has_literal_escapes(self) -> None:
         """A plain ``<``, a slash, an octet that is no text, in front of a placeholder and behind it."""
@@ -126,32 +118,6 @@ class PathTest(StubTest):
                 self.stub.on("GET", rule).reply_with(lambda request, **found: repr(found))
                 self.assertEqual(repr(params), self.send("GET", sent).text)
 
-    def test_slashes_at_the_beginning_of_a_rule_count(self) -> None:
-        """Two of them are not one."""
-        self.stub.on("GET", "/users/<int:id>").reply(200)
-        self.assertEqual(501, self.send("GET", "//users/1").status)
-        self.stub.on("GET", "//users/<int:id>").reply(200)
-        self.assertEqual(200, self.send("GET", "//users/1").status)
-
-    def test_a_path_that_no_request_can_carry(self) -> None:
-        """Half of a character is no text."""
-        with self.assertRaisesRegex(UsageError, "^path is '/.udce9', which no request can carry: "):
-            self.stub.on("GET", "/\udce9")
-
-    def test_a_template_or_a_pattern_is_explained(self) -> None:
-        """Other tools write placeholders and patterns in other ways."""
-        placeholders = "placeholders are written <name>, <int:name> or <path:name>"
-        for wanted, hint in (
-            ("/users/{id}", placeholders),
-            ("/users/:id", placeholders),
-            ("/users/*", placeholders),
-            (r"/users/\d+", "a pattern is written re.compile(…)"),
-            ("^/users/.*$"[1:], "a pattern is written re.compile(…)"),
-        ):
-            with self.subTest(wanted=wanted):
-                (mismatch,) = make_criteria("GET", wanted).compare(make_request("GET", "/users/7"))
-                self.assertEqual(hint, mismatch.hint)
-
 
 class TargetTest(WireTest):
     """A target that names its host."""
@@ -163,39 +129,17 @@ class TargetTest(WireTest):
         self.assertEqual("api.test", self.stub.requests[0].host)
         self.assertEqual("a", self.stub.requests[0].headers["Host"])
 
-    def test_the_usual_port(self) -> None:
-        """``api.test`` and ``api.test:80`` are one host; another port is another."""
-        for sent, wanted, is_met in (
-            ("api.test", "api.test:80", True),
-            ("api.test:80", "api.test:80", True),
-            ("api.test:80", "api.test", True),
-            ("api.test:8080", "api.test", True),
-            ("api.test:8080", "api.test:80", False),
-            ("API.test", "api.TEST:80", True),
-            ("[::1]:8080", "::1", True),
-            ("[::1]", "[::1]:80", True),
-            ("api.test:8080", NOT("api.test"), False),
-            ("api.test", NOT(ANY_OF("api.test:80", "b.test")), False),
-            ("c.test", NOT(ANY_OF("api.test:80", "b.test")), True),
-        ):
-            with self.subTest(sent=sent, wanted=wanted):
-                request = make_request("GET", f"http://{sent}/")
-                self.assertEqual(is_met, make_criteria(host=wanted).matches(request))
-
 
 class MethodTest(WireTest):
     """Methods."""
 
     def test_any_token_is_a_method(self) -> None:
-        """Those of HashiCorp Vault and Varnish, and whatever else an API has."""
-        for method in ("LIST", "BAN", "PURGE", "APPROVE", "M-SEARCH"):
+        """Those of HashiCorp Vault and Varnish, and whatever else an API has; each is held against the test, too."""
+        for method in ("LIST", "BAN", "PURGE", "APPROVE", "M-SEARCH", "X!"):
             with self.subTest(method=method):
                 self.stub.expect(method, "/v1/secret").reply(200)
                 self.assertEqual(200, requests.request(method, f"{self.stub.url}/v1/secret", timeout=5).status_code)
         self.stub.verify()
-
-    def test_what_is_not_expected_is_held_against_the_test(self) -> None:
-        """Whatever its method."""
         self.assertEqual(501, requests.request("LIST", f"{self.stub.url}/x", timeout=5).status_code)
         with self.assertRaisesRegex(AssertionError, "LIST /x"):
             self.stub.verify()
@@ -203,12 +147,6 @@ class MethodTest(WireTest):
 
 class QueryTest(StubTest):
     """Queries."""
-
-    def test_a_query_in_the_path_meets_itself(self) -> None:
-        """In whatever charset it is."""
-        self.stub.on("GET", "/find?q=%E9").reply(200)
-        self.assertEqual(200, self.send("GET", "/find?q=%E9").status)
-        self.assertEqual(501, self.send("GET", "/find?q=%E8").status)
 
     @settings(max_examples=200, deadline=None, derandomize=True)
     @given(st.lists(st.binary(max_size=3), min_size=2, max_size=2))
@@ -277,13 +215,6 @@ class HeadersTest(WireTest):
                     self.assertIn(b" 200 ", answer.head)
         request = make_request("GET", "/", headers=["X-Name: grün"])
         self.assertEqual("grün", request.headers["X-Name"])
-
-    def test_a_name_that_is_none(self) -> None:
-        """No request can carry it."""
-        for name in ("X A", "X-A:", "", "Grün"):
-            with self.subTest(name=name), self.assertRaises(UsageError) as caught:
-                make_criteria(headers={name: "1"})
-            self.assertEqual(f"headers has the name {name!r}, which no header can have", str(caught.exception))
 
 
 class CookiesTest(StubTest):
@@ -359,11 +290,3 @@ class CredentialsTest(StubTest):
             with self.subTest(wanted=wanted):
                 self.assertEqual(is_basic, make_criteria(auth=wanted).matches(basic))
                 self.assertEqual(is_bearer, make_criteria(auth=wanted).matches(bearer))
-
-    def test_bearer_twice(self) -> None:
-        """A prefix that two parts of a client add is named."""
-        request = make_request("GET", "/", headers=["Authorization: Bearer Bearer abc"])
-        for wanted in ("abc", "Bearer abc"):
-            with self.subTest(wanted=wanted):
-                (mismatch,) = make_criteria(auth=wanted).compare(request)
-                self.assertEqual("the token begins with 'Bearer ' once more", mismatch.hint)

@@ -99,18 +99,10 @@ class OrderTest(ScriptTest):
         An order goes before what is bounded or newer; what comes before its turn is answered by something else.
         """
         rows: tuple[tuple[list[tuple[str, int, Any]], list[tuple[str, int, Any]], str, list[int]], ...] = (
-            (
-                [("/login", 201, 1), ("/buy", 202, 2), ("/logout", 203, 1)],
-                [],
-                "/login /buy /buy /logout",
-                [201, 202, 202, 203],
-            ),
-            (
-                [("/a", 201, 1), ("/poll", 202, (0, None)), ("/b", 203, at_least(1)), ("/c", 204, 1)],
-                [],
-                "/a /b /b /c /b",
-                [201, 203, 203, 204, 501],
-            ),
+            ([("/login", 201, 1), ("/buy", 202, 2), ("/logout", 203, 1)], [], "/login /buy /buy /logout",
+             [201, 202, 202, 203]),
+            ([("/a", 201, 1), ("/poll", 202, (0, None)), ("/b", 203, at_least(1)), ("/c", 204, 1)], [],
+             "/a /b /b /c /b", [201, 203, 203, 204, 501]),
             ([("/login", 201, 1), ("/buy", 202, 1)], [("/buy", 200, (0, None)), ("/login", 200, (0, None))],
              "/buy /login /login /buy", [200, 201, 200, 202]),
             ([("/a", 201, 1)], [("/a", 202, 1), ("/a", 203, (0, None))], "/a /a /a", [201, 202, 203]),
@@ -302,19 +294,15 @@ class DefaultsTest(ScriptTest):
         users = stub.defaults(prefix="/v1", headers={"A": "1"}).defaults(prefix="/users", headers={"B": "2"})
         order = stub.scenario("order").defaults(prefix="/orders")
         for expectation, wanted in (
-            (
-                api.get("/x", headers={"accept": "b"}, query={"v": 2}),
-                "GET '/x' query={'v': '2'} headers={'X-Shop': 'k', 'Accept': 'b'}",
-            ),
+            (api.get("/x", headers={"accept": "b"}, query={"v": 2}),
+             "GET '/x' query={'v': '2'} headers={'X-Shop': 'k', 'Accept': 'b'}"),
             (api.get("/y"), "GET '/y' query={'v': '1'} headers={'X-Shop': 'k', 'Accept': 'a'}"),
-            (
-                api.get("/z", query=INCLUDING({"a": 1}, {"b": 2})),
-                "GET '/z' query=INCLUDING({'v': '1', 'a': '1', 'b': '2'}) headers={'X-Shop': 'k', 'Accept': 'a'}",
-            ),
+            (api.get("/z", query=INCLUDING({"a": 1}, {"b": 2})),
+             "GET '/z' query=INCLUDING({'v': '1', 'a': '1', 'b': '2'}) headers={'X-Shop': 'k', 'Accept': 'a'}"),
             (users.get("/<int:id>"), "GET '/v1/users/<int:id>' headers={'A': '1', 'B': '2'}"),
             (order.get("/1", state="new"), "GET '/orders/1' in state 'new' of 'order'"),
             (stub.scenario("a").scenario("b").get("/2", state="new"), "GET '/2' in state 'new' of 'b'"),
-        ):
+        ):  # fmt: skip
             self.assertEqual(wanted, expectation.describe())
         self.assertEqual(stub.url_for("/x"), api.url_for("/x"))  # a view has whatever else the stub has
         self.assert_refused(

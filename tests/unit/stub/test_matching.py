@@ -22,6 +22,7 @@ from tests.integration.stub.support import make_request
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 BASIC = "Authorization: Basic YW5uOnNlY3JldA=="  # ann:secret
+TWICE = "Authorization: Bearer Bearer abc"
 MORE = "(INCLUDING({…}) allows more)"
 PART = "(the pattern matches a part of it, and must match all)"
 
@@ -72,9 +73,7 @@ class MatchingTest(unittest.TestCase):
     # -- where a request goes ----------------------------------------------------------------------------------------
 
     def test_methods(self) -> None:
-        """Any token is a method, also those of Vault and Varnish; preflight requests, HEAD and redirects are known."""
-        for method in ("GET", "HEAD", "POST", "LIST", "BAN", "PURGE", "M-SEARCH", "X!"):
-            self.check(get("/x", method=method), (want(method), ""), (want(None, "/x"), ""))
+        """Preflight requests, HEAD and redirects are known."""
         for wanted, got, text in (
             ("PUT", "POST", "PUT, got POST"),
             ("GET", "POST", "GET, got POST"),
@@ -113,14 +112,13 @@ class MatchingTest(unittest.TestCase):
         """Both paths are quoted, neither can write to the terminal, and a likely mistake is named."""
         long = "/" + "a" * 4999
         rule, params = "/users/<int:id>", "its parts are there, but a placeholder does not accept its own"
+        written = "placeholders are written <name>, <int:name> or <path:name>"
+        pattern = "a pattern is written re.compile(…)"
         doubled = "slashes are doubled: was a path joined to a URL that ends with one?"
         for wanted, target, text in (
             ("/charges", "/refunds", "'/charges', got '/refunds'"),
-            (
-                "/files/a/b",
-                "/files/a%2Fb",
-                "'/files/a/b', got '/files/a%2Fb' (an encoded slash, %2F, does not separate)",
-            ),
+            ("/files/a/b", "/files/a%2Fb",
+             "'/files/a/b', got '/files/a%2Fb' (an encoded slash, %2F, does not separate)"),
             ("/charges", "//charges", f"'/charges', got '//charges' ({doubled})"),
             ("/a/b", "/a//b", f"'/a/b', got '/a//b' ({doubled})"),
             (re.compile(r"/users/\d"), "/users/12", rf"matching '/users/\\d', got '/users/12' {PART}"),
@@ -132,41 +130,33 @@ class MatchingTest(unittest.TestCase):
             ("/a/", "/a", "'/a/', got '/a' (it has no slash at the end)"),
             ("/Charges", "/charges", "'/Charges', got '/charges' (upper and lower case differ)"),
             ("/a b", "/a%2520b", "'/a b', got '/a%20b' (it was percent-encoded twice)"),
-            (
-                "/charges",
-                "/v1/charges",
-                "'/charges', got '/v1/charges' (it has '/v1' in front: is the base URL right?)",
-            ),
-            (
-                "/v1/charges",
-                "/charges",
-                "'/v1/charges', got '/charges' (it lacks '/v1' in front: is the base URL right?)",
-            ),
-            (
-                long,
-                f"{long}/",
-                (
-                    f"'/{'a' * 119}'… (5,000 characters), got '/{'a' * 119}'… (5,001 characters) "
-                    "(it has a slash at the end)"
-                ),
-            ),
+            ("/charges", "/v1/charges",
+             "'/charges', got '/v1/charges' (it has '/v1' in front: is the base URL right?)"),
+            ("/v1/charges", "/charges",
+             "'/v1/charges', got '/charges' (it lacks '/v1' in front: is the base URL right?)"),
+            (long, f"{long}/",
+             (f"'/{'a' * 119}'… (5,000 characters), got '/{'a' * 119}'… (5,001 characters) "
+              "(it has a slash at the end)")),
             (rule, "/users/42/", f"'{rule}', got '/users/42/' (it has a slash at the end)"),
             (rule, "/users/ann", f"'{rule}', got '/users/ann' ({params})"),
             (rule, "/posts", f"'{rule}', got '/posts'"),
             ("/a/<b>/", "/a/1", "'/a/<b>/', got '/a/1' (it has no slash at the end)"),
             (ANY_OF("/x", "/y"), "/a/b", "ANY_OF('/x', '/y'), got '/a/b'"),
-        ):
+            # what other tools write
+            ("/users/{id}", "/users/7", f"'/users/{{id}}', got '/users/7' ({written})"),
+            ("/users/:id", "/users/7", f"'/users/:id', got '/users/7' ({written})"),
+            ("/users/*", "/users/7", f"'/users/*', got '/users/7' ({written})"),
+            (r"/users/\d+", "/users/7", rf"'/users/\\d+', got '/users/7' ({pattern})"),
+            ("/users/.*$", "/users/7", f"'/users/.*$', got '/users/7' ({pattern})"),
+        ):  # fmt: skip
             self.check(get(target), (want(None, wanted), f"path: wanted {text}"))
         for wanted, target, text in (
             ("/x?a=1", "/x?a=2", "query at a: wanted '1', got '2'"),
             ("/x?", "/x?a=1", f"query at a: wanted nothing, got '1' {MORE}"),
-            (
-                "https://127.0.0.1:8000/",
-                "/",
-                "scheme: wanted https, got http (the stub speaks TLS if stub_tls says so)",
-            ),
+            ("https://127.0.0.1:8000/", "/",
+             "scheme: wanted https, got http (the stub speaks TLS if stub_tls says so)"),
             ("http://api.shop.test:80", "/", "host: wanted 'api.shop.test', got '127.0.0.1:8000'"),
-        ):
+        ):  # fmt: skip
             self.check(get(target), (want("GET", wanted), text))
 
     def test_a_path_that_resembles_is_nearer_than_one_that_does_not(self) -> None:
@@ -185,8 +175,6 @@ class MatchingTest(unittest.TestCase):
             ("/files/<path:rest>", "/files/a/b.txt", {"rest": "a/b.txt"}),
             ("/<any(red, blue):colour>/x", "/red/x", {"colour": "red"}),
             ("/gr%C3%BCn/<float:n>", "/gr%C3%BCn/1.5", {"n": 1.5}),
-            ("/files/<name>", "/files/a%2Fb", {"name": "a/b"}),
-            ("/<code>", "/x%3Cy", {"code": "x<y"}),
             (re.compile(r"/users/(?P<id>\d+)"), "/users/42", {"id": "42"}),
             # of several paths those of the one that matches
             (ANY_OF("/a/<name>", "/users/<int:id>", "/x"), "/users/42", {"id": 42}),
@@ -210,14 +198,18 @@ class MatchingTest(unittest.TestCase):
         )
 
     def test_hosts(self) -> None:
-        """A text without a port leaves it open; upper and lower case are the same."""
-        hosts = ("127.0.0.1", "127.0.0.1:8000", re.compile(r"127\..*"), ANY_OF("a.test", "127.0.0.1"))
-        self.check(
-            get("/"),
-            *[(want(host=host), "") for host in hosts],
-            (want(host="127.0.0.1:80"), "host: wanted '127.0.0.1:80', got '127.0.0.1:8000'"),
-        )
-        self.check(get("http://API.shop.test/x"), (want(host="api.shop.test"), ""))
+        """A text without a port leaves it open; ``a.test`` and ``a.test:80`` are one host; case does not matter."""
+        neither = NOT(ANY_OF("api.test:80", "b.test"))
+        for sent, wanted, is_met in (
+            ("127.0.0.1:8000", re.compile(r"127\..*"), True), ("127.0.0.1:8000", ANY_OF("a.test", "127.0.0.1"), True),
+            ("api.test", "api.test:80", True), ("api.test:80", "api.test:80", True), ("api.test:80", "api.test", True),
+            ("api.test:8080", "api.test", True), ("api.test:8080", "api.test:80", False),
+            ("API.test", "api.TEST:80", True), ("[::1]:8080", "::1", True), ("[::1]", "[::1]:80", True),
+            ("api.test:8080", NOT("api.test"), False), ("api.test", neither, False), ("c.test", neither, True),
+        ):  # fmt: skip
+            with self.subTest(sent=sent, wanted=wanted):
+                self.assertEqual(is_met, make_criteria(host=wanted).matches(get(f"http://{sent}/")))
+        self.check(get("/"), (want(host="127.0.0.1:80"), "host: wanted '127.0.0.1:80', got '127.0.0.1:8000'"))
 
     # -- names and values --------------------------------------------------------------------------------------------
 
@@ -236,11 +228,8 @@ class MatchingTest(unittest.TestCase):
                 (MultiDict([("tag", "a"), ("tag", "b")]), get("/?tag=a&tag=b"), ""),
                 ({"tag": UNORDERED("b", "a")}, get("/?tag=a&tag=b"), ""),
                 ({"tag": INCLUDING("b")}, get("/?tag=a&tag=b"), ""),
-                (
-                    {"tag": "a"},
-                    get("/?tag=a&tag=b"),
-                    " at tag: wanted 'a', got ['a', 'b'] (it came 2 times: write a list for all of them)",
-                ),
+                ({"tag": "a"}, get("/?tag=a&tag=b"),
+                 " at tag: wanted 'a', got ['a', 'b'] (it came 2 times: write a list for all of them)"),
                 ({"tag": ["b", "a"]}, get("/?tag=a&tag=b"), " at tag: wanted ['b', 'a'], got ['a', 'b']"),
                 ({"flag": "", "other": ""}, get("/?flag&other="), ""),  # blank values are kept
                 ({}, get("/?flag"), f" at flag: wanted nothing, got '' {MORE}"),
@@ -252,27 +241,19 @@ class MatchingTest(unittest.TestCase):
                 ("b=2&a=1", get("/?b=2&a=1"), ""),
                 ("?b=2&a=1", get("/?b=2&a=1"), ""),
                 (re.compile("b=2.*"), get("/?b=2&a=1"), ""),
-                (
-                    "a=1&b=2",
-                    get("/?b=2&a=1"),
-                    (
-                        ": wanted 'a=1&b=2', got 'b=2&a=1' "
-                        "(the same parameters: a mapping compares those, a text each letter)"
-                    ),
-                ),
+                ("a=1&b=2", get("/?b=2&a=1"),
+                 (": wanted 'a=1&b=2', got 'b=2&a=1' "
+                  "(the same parameters: a mapping compares those, a text each letter)")),
                 ({"id": re.compile(r"\d+"), "t": mock.ANY, "debug": ABSENT}, get("/?id=42&t=x"), ""),
                 ({"id": str.isdigit, "t": ANY_OF("x", "y")}, get("/?id=42&t=x"), ""),
                 (lambda args: args["id"] == "42", get("/?id=42&t=x"), ""),
-                (
-                    INCLUDING({"id": re.compile("4")}),
-                    get("/?id=42"),
-                    f" at id: wanted re.compile('4'), got '42' {PART}",
-                ),
+                (INCLUDING({"id": re.compile("4")}), get("/?id=42"),
+                 f" at id: wanted re.compile('4'), got '42' {PART}"),
                 # neither a secret nor what could write to the terminal is printed
                 ({"api_key": "hunter2"}, get("/?api_key=hunter3"), " at api_key: wanted ***, got another"),
                 ({}, get("/?%1B[2J=1"), rf" at \x1b[2J: wanted nothing, got '1' {MORE}"),
             ),
-        )
+        )  # fmt: skip
 
     def test_headers(self) -> None:
         """Some of them, names without case; several lines are one list, and credentials are compared as such."""
@@ -282,24 +263,18 @@ class MatchingTest(unittest.TestCase):
         self.check_each(
             "headers",
             (
-                (
-                    {"x-a": 1, "CONTENT-TYPE": JSON, "Content-Length": 2},
-                    make_request("POST", "/", b"{}", JSON, ["X-A: 1"]),
-                    "",
-                ),
+                ({"x-a": 1, "CONTENT-TYPE": JSON, "Content-Length": 2},
+                 make_request("POST", "/", b"{}", JSON, ["X-A: 1"]), ""),
                 ([("X-B", "two")], request, ""),
                 ({"X-A": str.isdigit, "X-C": ABSENT, "X-B": re.compile("t.*")}, request, ""),
                 ({"X-B": "TWO"}, request, " at X-B: wanted 'TWO', got 'two' (upper and lower case differ)"),
                 ({"X-C": "x"}, request, " at X-C: wanted 'x', got nothing"),
                 ({"X-A": ABSENT}, request, " at X-A: wanted ABSENT, got '1'"),
-                ({"Accept": ["a", "b"]}, several, ""),
-                ({"Accept": INCLUDING(["b"])}, several, ""),
-                ({"Accept": UNORDERED("b", "a")}, several, ""),
                 ({"Accept": "a"}, several, f" at Accept: wanted 'a', got 'a, b' {hint}"),
                 ({"Authorization": 'digest realm="shop", username="ann"'}, digest, ""),
                 ({"Authorization": 'Digest username="bob"'}, digest, " at Authorization: wanted ***, got another"),
             ),
-        )
+        )  # fmt: skip
 
     def test_cookies(self) -> None:
         """Some of them, by name."""
@@ -314,7 +289,7 @@ class MatchingTest(unittest.TestCase):
 
     def test_credentials(self) -> None:
         """Name and password, the token alone, or the whole header; never printed."""
-        bearer = get("/", "Authorization: Bearer abc")
+        bearer, twice = get("/", "Authorization: Bearer abc"), "the token begins with 'Bearer ' once more"
         self.check_each(
             "auth",
             (
@@ -327,6 +302,10 @@ class MatchingTest(unittest.TestCase):
                 (re.compile("Bearer .*"), bearer, ""),
                 ("xyz", bearer, ": wanted Bearer ***, got Bearer *** (the token differs)"),
                 (("ann", "abc"), bearer, ": wanted Basic 'ann' ***, got Bearer ***"),
+                *[
+                    (auth, get("/", TWICE), f": wanted Bearer ***, got Bearer *** ({twice})")
+                    for auth in ("abc", "Bearer abc")
+                ],
                 (lambda auth: auth.token == "abc", bearer, ""),
                 (ABSENT, get("/"), ""),
                 ("abc", get("/"), ": wanted Bearer ***, got no Authorization header"),
@@ -388,31 +367,19 @@ class MatchingTest(unittest.TestCase):
             (
                 ({"id": 1, "tags": ["a"], "on": True, "x": None}, request, ""),
                 (INCLUDING({"id": int, "tags": [mock.ANY]}), request, ""),
-                (
-                    {"id": 1, "on": 1, "tags": ["b"], "x": None},
-                    request,
-                    " at $.on: wanted 1, got True (a truth value, not a number; 1 more difference)",
-                ),
+                ({"id": 1, "on": 1, "tags": ["b"], "x": None}, request,
+                 " at $.on: wanted 1, got True (a truth value, not a number; 1 more difference)"),
                 (INCLUDING({"id": "1"}), request, " at $.id: wanted '1', got 1 (a number, not a text)"),
                 (None, post(b"null"), ""),
                 (None, post(b""), ": wanted None, got no body"),
                 (ABSENT, post(b""), ""),
-                (
-                    {"a": 1},
-                    post(b"a=1&password=hunter2", FORM),
-                    (
-                        ": wanted {'a': 1}, got 'a=1&password=***', which is no JSON "
-                        "(its Content-Type is application/x-www-form-urlencoded, not that of JSON)"
-                    ),
-                ),
-                (
-                    {"a": 1},
-                    get("/?a=1"),
-                    ": wanted {'a': 1}, got no body (were the parameters put into the query?)",
-                ),
+                ({"a": 1}, post(b"a=1&password=hunter2", FORM),
+                 (": wanted {'a': 1}, got 'a=1&password=***', which is no JSON "
+                  "(its Content-Type is application/x-www-form-urlencoded, not that of JSON)")),
+                ({"a": 1}, get("/?a=1"), ": wanted {'a': 1}, got no body (were the parameters put into the query?)"),
                 ({"password": "hunter2"}, post(b'{"password": "x"}'), " at $.password: wanted ***, got another"),
             ),
-        )
+        )  # fmt: skip
 
     def test_a_body_is_read_as_json_once(self) -> None:
         """However many expectations ask."""
@@ -511,16 +478,12 @@ class MatchingTest(unittest.TestCase):
             (want(query={"api_key": "hunter2"}), "any request query={'api_key': ***}"),
             (want(query="api_key=hunter2"), "any request query='api_key=***'"),
             (want(auth=NOT(ANY_OF(("ann", "x"), "abc"))), "any request auth=NOT(ANY_OF(('ann', ***), ***))"),
-            (
-                want(headers={"X-Api-Key": "hunter2", "Accept": "x"}),
-                "any request headers={'X-Api-Key': ***, 'Accept': 'x'}",
-            ),
+            (want(headers={"X-Api-Key": "hunter2", "Accept": "x"}),
+             "any request headers={'X-Api-Key': ***, 'Accept': 'x'}"),
             (want(json={"user": "ann", "password": "x"}), "any request json={'user': 'ann', 'password': '***'}"),
-            (
-                everything,
-                "POST '/x' query={'q': '1'} headers={'X-A': '1'} auth=Basic 'ann' *** cookies={'c': 'd'} json={'a': 1}",
-            ),
-        ):
+            (everything,
+             "POST '/x' query={'q': '1'} headers={'X-A': '1'} auth=Basic 'ann' *** cookies={'c': 'd'} json={'a': 1}"),
+        ):  # fmt: skip
             with self.subTest(text=text):
                 self.assertEqual(text, make_criteria(*where, **wanted).describe())
 
@@ -531,66 +494,3 @@ class MatchingTest(unittest.TestCase):
         with self.assertRaises(AttributeError):
             mismatch.got = "'/a'"  # type: ignore[misc]
         self.assertEqual("'/b'", mismatch.got)
-
-    def test_what_no_request_can_match_is_refused(self) -> None:
-        """Where it is written; the right call is shown."""
-        method = "wanted a name such as 'GET', or None for any"
-        for (where, wanted), message in (
-            (want("/x"), f"method is '/x'; {method}; for any method on that path write (None, '/x')"),
-            (want("GET /x"), f"method is 'GET /x'; {method}; write method and path as two arguments: ('GET', '/x')"),
-            (want(""), f"method is ''; {method}"),
-            (want(b"GET"), f"method is b'GET'; {method}"),
-            (want("GET\n"), f"method is 'GET\\n'; {method}: 'GET'"),
-            (want("post"), f"method is 'post'; {method}: 'POST', for methods differ in upper and lower case"),
-            (
-                want(NOT(ANY_OF("GET", "post"))),
-                f"method is 'post'; {method}: 'POST', for methods differ in upper and lower case",
-            ),
-            (want(["GET", "PUT"]), f"method is ['GET', 'PUT']; {method}; for one of several write ANY_OF(…)"),
-            (want("CONNECT"), "method is 'CONNECT', which clients send to a proxy only; the stub refuses it with 501"),
-            (want("GET", "x/y"), "path is 'x/y'; wanted one that begins with '/': '/x/y'"),
-            (want("GET", ""), "path is ''; wanted one that begins with '/': '/'"),
-            (
-                want("GET", b"/x"),
-                "path is b'/x'; wanted a text that begins with '/', a compiled pattern, or None for any",
-            ),
-            (want("GET", re.compile(b"/x")), "path is re.compile(b'/x'), a pattern of bytes; compile it from a str"),
-            (
-                want("GET", "/<number:id>"),
-                (
-                    "path is '/<number:id>', which is no rule: the converter 'number' does not exist; "
-                    "wanted placeholders such as <name>, <int:id>, <path:rest>, or %3C for a plain '<'"
-                ),
-            ),
-            (
-                want("GET", "/x?a=1", query={"b": 1}),
-                "path is '/x?a=1', with a query in it, and query is {'b': 1}: keep one of them",
-            ),
-            (
-                want("GET", "http://a.test/", host="b.test"),
-                "path is 'http://a.test/', with a host in it, and host is 'b.test': keep one of them",
-            ),
-            (
-                want(query={"a": True}),
-                "query wants True for 'a', which no request can carry: write 'true', 'True' or '1', as it is sent",
-            ),
-            (
-                want(query={"a": None}),
-                "query wants None for 'a', which no request can carry: write '' for an empty value, or ABSENT",
-            ),
-            (want(query={1: 2}), "query has (1, 2); wanted a name, which is a text, and its value"),
-            (want(query=5), "query is 5; wanted a mapping of names and values"),
-            (want(auth=5), "auth is 5; wanted (name, password), the token of a Bearer, the whole header, or ABSENT"),
-            (want(text="a", json={}), "a request has one body, but json and text were given: keep one of them"),
-            (want(body={"a": 1}), "body is {'a': 1}; wanted bytes or text: for a JSON value write json={'a': 1}"),
-            (want(text=b"a"), "text is b'a'; wanted text (for bytes write body=…, for a JSON value json=…)"),
-        ):
-            with self.subTest(where=where, wanted=wanted):
-                with self.assertRaises(UsageError) as caught:
-                    make_criteria(*where, **wanted)
-                self.assertEqual(message, str(caught.exception))
-        with self.assertRaises(TypeError) as misspelt:
-            make_criteria("GET", "/x", quary={})  # type: ignore[call-arg]
-        self.assertEqual(
-            "make_criteria() got an unexpected keyword argument 'quary'. Did you mean 'query'?", str(misspelt.exception)
-        )

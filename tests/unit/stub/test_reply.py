@@ -54,14 +54,11 @@ class BodyTest(unittest.TestCase):
             (Reply(200, ""), b"", ()),
             (Reply(200, "a,b", headers=given), b"a,b", (("content-type", "text/csv"),)),
             (Reply(200, "grün", headers={"Content-Type": latin}), b"gr\xfcn", (("Content-Type", latin),)),
-            (
-                Reply(text="ü", content_type="a/b; charset=ISO-8859-1"),
-                b"\xfc",
-                (("Content-Type", "a/b; charset=ISO-8859-1"),),
-            ),
+            (Reply(text="ü", content_type="a/b; charset=ISO-8859-1"), b"\xfc",
+             (("Content-Type", "a/b; charset=ISO-8859-1"),)),
             (Reply(json=1, headers={"content-type": None}), b"1", ()),  # left out
             (Reply(200, b"a", [("Content-Type", None)]), b"a", ()),
-        ):
+        ):  # fmt: skip
             with self.subTest(reply=reply):
                 self.assertEqual((body, headers), (reply.body, reply.headers))
 
@@ -266,47 +263,30 @@ class MisuseTest(unittest.TestCase):
             (given(json=None, text=""), two.format("json and text")),
             (given(200, "", json=1, text=""), two.format("body and json and text")),
             (given(200, {"a": 1}), "body is a dict; wanted bytes or str (or json=… for a JSON value)"),
-            (
-                given(200, [b"a"]),
-                "body is a list; wanted bytes or str (or json=… for a JSON value, chunks=… for pieces)",
-            ),
+            (given(200, [b"a"]),
+             "body is a list; wanted bytes or str (or json=… for a JSON value, chunks=… for pieces)"),
             (given(text=b"a"), "text is a bytes; wanted str"),
             *[(given(status, json={}), none.format(status, "2 bytes")) for status in (204, 205, 304)],
             (given(204, iter([b"a"])), none.format(204, "unknown length")),
             (given(json={"a": {1}}), f"json={{'a': {{1}}}} {json}: Object of type set is not JSON serializable"),
             (given(json=circle), f"json=[[...]] {json}: Circular reference detected"),
-            (
-                given(text="grün", content_type="text/plain; charset=ascii"),
-                (
-                    "text 'grün' cannot be sent as ascii: 'ascii' codec can't encode character '\\xfc' in position 2: "
-                    "ordinal not in range(128)"
-                ),
-            ),
-            (
-                given(200, "a", content_type="text/plain; charset=klingon"),
-                "body 'a' cannot be sent as klingon: unknown encoding: klingon",
-            ),
-            (
-                given(text="\ud800"),
-                (
-                    "text '\\ud800' cannot be sent as utf-8: 'utf-8' codec can't encode character '\\ud800' in "
-                    "position 0: surrogates not allowed"
-                ),
-            ),
+            (given(text="grün", content_type="text/plain; charset=ascii"),
+             ("text 'grün' cannot be sent as ascii: 'ascii' codec can't encode character '\\xfc' in position 2: "
+              "ordinal not in range(128)")),
+            (given(200, "a", content_type="text/plain; charset=klingon"),
+             "body 'a' cannot be sent as klingon: unknown encoding: klingon"),
+            (given(text="\ud800"),
+             ("text '\\ud800' cannot be sent as utf-8: 'utf-8' codec can't encode character '\\ud800' in "
+              "position 0: surrogates not allowed")),
             *each("form", ("a=b", 5, [1]), "form is {}; wanted a mapping, or pairs of name and value"),
-            (
-                given(file="/no/file"),
-                "file '/no/file' cannot be read: [Errno 2] No such file or directory: '/no/file'",
-            ),
+            (given(file="/no/file"), "file '/no/file' cannot be read: [Errno 2] No such file or directory: '/no/file'"),
             (given(file=5), "file is a int; wanted the path of a file"),
             (given(chunks="abc"), "chunks is a str; wanted several pieces of bytes or str"),
             (given(chunks=[b"a", 5]), "chunks has the piece 5; wanted bytes or str"),
             (given(200, b"a", chunk_size=0), "chunk_size is 0; wanted a number of bytes, 1 or more"),
-            (
-                given(chunks=[b"a"], chunk_size=2),
-                "chunk_size is 2, but the body comes in pieces of its own: leave it out",
-            ),
-        )
+            (given(chunks=[b"a"], chunk_size=2),
+             "chunk_size is 2, but the body comes in pieces of its own: leave it out"),
+        )  # fmt: skip
         with self.assertRaisesRegex(UsageError, f"^json=nan {json}: Out of range float values are not"):
             Reply(json=math.nan)
         with self.assertRaises(UsageError) as caught:
@@ -333,15 +313,10 @@ class MisuseTest(unittest.TestCase):
         """Unknown codings, and streams."""
         self.check(
             *each("compress", ("br", "deflate", True, False), "compress is {}; wanted 'gzip' or None"),
-            (
-                given(200, iter([b"a"]), compress="gzip"),
-                "compress is 'gzip'; a stream is compressed by what gives it",
-            ),
-            (
-                given(200, b"a", headers={"Content-Length": "1"}, compress="gzip"),
-                "header 'Content-Length' is '1', but the body has 21 bytes: leave it out",
-            ),
-        )
+            (given(200, iter([b"a"]), compress="gzip"), "compress is 'gzip'; a stream is compressed by what gives it"),
+            (given(200, b"a", headers={"Content-Length": "1"}, compress="gzip"),
+             "header 'Content-Length' is '1', but the body has 21 bytes: leave it out"),
+        )  # fmt: skip
 
     def test_cookies(self) -> None:
         """Names and values."""
@@ -361,10 +336,8 @@ class MisuseTest(unittest.TestCase):
         latin = "wanted Latin-1 without CR, LF and NUL (percent-encode the rest, or see RFC 8187)"
         length = "header 'Content-Length' is {!r}, but the body has 3 bytes: leave it out"
         self.check(
-            (
-                given(content_type=5),
-                "header ('Content-Type', 5) is no pair of texts: wanted a name and a value, both str",
-            ),
+            (given(content_type=5),
+             "header ('Content-Type', 5) is no pair of texts: wanted a name and a value, both str"),
             *each("headers", ("X-A: 1", b"X-A: 1", 5), "headers are {}; wanted a mapping, or pairs of name and value"),
             *[
                 (given(headers=[pair]), f"header {pair!r} is no pair of texts: wanted a name and a value, both str")
@@ -386,35 +359,23 @@ class MisuseTest(unittest.TestCase):
                 )
                 for name in ("Content-Length", "transfer-encoding", "Connection")
             ],
-            (
-                given(200, b"a", trailers={"X-A": None}),
-                "trailers have None for 'x-a', and there is nothing to leave out",
-            ),
-            (
-                given(trailers={"Content-Length": "3"}),
-                "trailer 'Content-Length' would come too late: it says how the body is read",
-            ),
-            (
-                given(headers={"transfer-encoding": "chunked"}),
-                "header 'transfer-encoding' is set by the server, which frames the body itself: leave it out",
-            ),
+            (given(200, b"a", trailers={"X-A": None}),
+             "trailers have None for 'x-a', and there is nothing to leave out"),
+            (given(trailers={"Content-Length": "3"}),
+             "trailer 'Content-Length' would come too late: it says how the body is read"),
+            (given(headers={"transfer-encoding": "chunked"}),
+             "header 'transfer-encoding' is set by the server, which frames the body itself: leave it out"),
             *[
                 (given(200, b"abc", headers={"Content-Length": value}), length.format(value))
                 for value in ("2", "4", "03", "three", "")
             ],
-            (
-                given(headers={"Content-Length": "-1"}),
-                "header 'Content-Length' is '-1', but the body has 0 bytes: leave it out",
-            ),
-            (
-                given(chunks=[b"a"], headers={"Content-Length": "1"}),
-                "header 'Content-Length' is '1', but the body is sent in pieces: leave it out",
-            ),
-            (
-                given(content_type="text/a", headers={"content-type": "text/b"}),
-                "content_type is 'text/a', and among the headers is Content-Type 'text/b': keep one of them",
-            ),
-        )
+            (given(headers={"Content-Length": "-1"}),
+             "header 'Content-Length' is '-1', but the body has 0 bytes: leave it out"),
+            (given(chunks=[b"a"], headers={"Content-Length": "1"}),
+             "header 'Content-Length' is '1', but the body is sent in pieces: leave it out"),
+            (given(content_type="text/a", headers={"content-type": "text/b"}),
+             "content_type is 'text/a', and among the headers is Content-Type 'text/b': keep one of them"),
+        )  # fmt: skip
         self.assertEqual(b"abc", Reply(200, b"abc", headers={"Content-Length": "3"}).body)
         # the answer to a HEAD may name the length that a GET would have
         self.assertEqual((("Content-Length", "3"),), Reply(headers={"Content-Length": "3"}).headers)

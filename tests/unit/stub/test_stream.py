@@ -70,13 +70,11 @@ class SourceTest(unittest.TestCase):
                     (None, "NoneType"),
                 )
             ],
-            (
-                lambda: make_stream(lambda: "abc").open(make_request()),
-                f"the stream's function gave 'abc', of type str; {pieces}",
-            ),
+            (lambda: make_stream(lambda: "abc").open(make_request()),
+             f"the stream's function gave 'abc', of type str; {pieces}"),
             (lambda: encode_piece(5), "the stream gave 5, of type int; wanted bytes, str or Pause(seconds)"),
             (lambda: Pause(-1), "Pause is -1; wanted a number of seconds, 0 or more"),
-        ):
+        ):  # fmt: skip
             with self.subTest(message), self.assertRaises(UsageError) as caught:
                 make()
             self.assertEqual(message, str(caught.exception))
