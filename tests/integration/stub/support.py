@@ -202,13 +202,3 @@ class ReportTest(unittest.TestCase):
         """The verdict, but for the lines on how to send a request again."""
         text = explain_failure(self.traffic(), self.violations, self.book.expectations)
         return "\n".join(line for line in text.split("\n") if not line.startswith("  to send it again: curl "))
-
-    def assert_lines(self, text: str, *lines: str) -> None:
-        self.assertEqual("\n".join(lines), text)
-
-    def assert_violation(self, *lines: str) -> None:
-        """The last request is held against the test, in these words."""
-        self.assert_lines(self.violations[-1].explain(), *lines)
-
-    def assert_verdict(self, *lines: str) -> None:
-        self.assert_lines(self.failure_report(), *lines)

@@ -62,11 +62,10 @@ def get_with_aiohttp(url: str, stub: HTTPStub) -> str:
     return asyncio.run(get())
 
 
-def get_with_curl(url: str, _: HTTPStub) -> str:
+def get_with_curl(url: str, _: HTTPStub, *options: str) -> str:
     """Get with curl as it is, which is a child of this process."""
-    return subprocess.run(
-        ["curl", "--silent", "--show-error", url], capture_output=True, text=True, timeout=60, check=True
-    ).stdout
+    command = ["curl", "--silent", "--show-error", *options, url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def get_with_node(url: str, _: HTTPStub) -> str:
@@ -75,9 +74,20 @@ def get_with_node(url: str, _: HTTPStub) -> str:
     return subprocess.run(["node", "-e", script], capture_output=True, text=True, timeout=60, check=True).stdout
 
 
+def node_takes_proxies() -> bool:
+    """Return True if there is a Node.js that looks at proxy variables: from version 24 on, and 22.21."""
+    if not shutil.which("node"):
+        return False
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+    major, minor = map(int, version.removeprefix("v").split(".")[:2])
+    return (major, minor) >= (22, 21) and major != 23
+
+
 CLIENTS: dict[str, Callable[[str, HTTPStub], str]] = {
     "requests": get_with_requests, "urllib": get_with_urllib, "httpx": get_with_httpx, "aiohttp": get_with_aiohttp,
-    **({"curl": get_with_curl} if shutil.which("curl") else {}),
+    "curl": get_with_curl, "node": get_with_node,
+    # some clients ask for a tunnel whatever they speak
+    "curl in a tunnel": lambda url, stub: get_with_curl(url, stub, "--proxytunnel"),
 }  # fmt: skip
 
 
@@ -91,18 +101,10 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         self.stub.on("GET", API).reply(text="5 EUR")
         self.stub.on("GET", PLAIN).reply(text="6 EUR")
         for name, get in CLIENTS.items():
+            if not (node_takes_proxies() if name == "node" else shutil.which("curl") or "curl" not in name):
+                continue
             with self.subTest(client=name):
                 self.assertEqual(("5 EUR", "6 EUR"), (get(API, self.stub), get(PLAIN, self.stub)))
-
-    @unittest.skipUnless(shutil.which("node"), "Node.js is not installed")
-    def test_node(self) -> None:
-        """Node.js looks at proxy variables from version 24 on (and 22.21)."""
-        version = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
-        major, minor = map(int, version.removeprefix("v").split(".")[:2])
-        if (major, minor) < (22, 21) or major == 23:
-            self.skipTest(f"Node.js {version.strip()} takes no proxy from the environment")
-        self.stub.on("GET", API).reply(text="5 EUR")
-        self.assertEqual("5 EUR", get_with_node(API, self.stub))
 
     def test_the_host_is_a_criterion(self) -> None:
         """Requests for two hosts come to one stub, which tells them apart; those to itself come on the short way."""
@@ -117,17 +119,19 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
         self.assertRequested("GET", host="*.eu.cloud.example", times=0)
 
     def test_a_request_says_where_it_went(self) -> None:
-        """As werkzeug has it, and in a report."""
+        """As werkzeug has it, in a report, and in a HAR file."""
         self.stub.on().reply()
         requests.post(f"{API}?currency=EUR", data={"amount": "5"}, timeout=HANG)
         request = self.stub.last_request
-        self.assertEqual(f"{API}?currency=EUR", request.url)
         self.assertEqual(
-            ("api.shop.example", "https", "/v1/price", True),
-            (request.host, request.scheme, request.path, request.is_secure),
+            (f"{API}?currency=EUR", "api.shop.example", "https", "/v1/price", True),
+            (request.url, request.host, request.scheme, request.path, request.is_secure),
         )
         self.assertEqual("api.shop.example", request.tls and request.tls.server_name)
         self.assertEqual(f"POST {API}?currency=EUR (8 bytes of application/x-www-form-urlencoded)", request.describe())
+        with tempfile.TemporaryDirectory() as folder:
+            self.stub.save_har(Path(folder, "shop.har"))
+            self.assertIn(f'"url": "{API}?currency=EUR"', Path(folder, "shop.har").read_text(encoding="utf-8"))
 
     def test_a_tunnel_is_used_again(self) -> None:
         """A session keeps its connection; the CONNECT is no request of the test's."""
@@ -162,22 +166,6 @@ class ClientsTest(HTTPStubTestCase, NoClassLeaks):
                 [sys.executable, "-c", script], env=environ, capture_output=True, text=True, timeout=60, check=True
             )
             self.assertEqual("5 EUR\n", done.stdout)
-
-    def test_a_har_file_has_whole_urls(self) -> None:
-        """What is saved is what was asked for."""
-        self.stub.on().reply(text="5 EUR")
-        requests.get(API, timeout=HANG)
-        with tempfile.TemporaryDirectory() as folder:
-            self.stub.save_har(Path(folder, "shop.har"))
-            self.assertIn(f'"url": "{API}"', Path(folder, "shop.har").read_text(encoding="utf-8"))
-
-    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
-    def test_plain_http_in_a_tunnel(self) -> None:
-        """Some clients ask for a tunnel whatever they speak."""
-        self.stub.on("GET", PLAIN).reply(text="6 EUR")
-        command = ["curl", "--silent", "--show-error", "--proxytunnel", PLAIN]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        self.assertEqual("6 EUR", done.stdout)
 
     def test_a_certificate_that_is_wrong(self) -> None:
         """The faults of certificates are those of the hosts."""
@@ -460,65 +448,46 @@ class EnvironmentTest(NoLeaks):
 class AloneTest(NoLeaks):
     """A stub outside of a test class."""
 
-    def start(self, *hosts: str, **options: Any) -> HTTPStub:
-        """A stub for these hosts."""
-        stub = HTTPStub(hosts=hosts, **options)
-        stub.start()
-        self.addCleanup(stub.stop)
-        return stub
-
     def test_two_at_once(self) -> None:
         """The process uses a stub within its block; the one whose block began last, whichever ends first."""
         before = dict(os.environ)
-        first, second = self.start("a.example"), self.start("b.example")
-        outer, inner = first.as_proxy(), second.as_proxy()
-        outer.__enter__()
-        inner.__enter__()
-        self.assertEqual(second.proxy_url, os.environ["https_proxy"])
-        outer.__exit__(None, None, None)
-        self.assertEqual(second.proxy_url, os.environ["https_proxy"])
-        inner.__exit__(None, None, None)
+        with HTTPStub(hosts=["a.example"]) as first, HTTPStub(hosts=["b.example"]) as second:
+            outer, inner = first.as_proxy(), second.as_proxy()
+            outer.__enter__()
+            inner.__enter__()
+            self.assertEqual(second.proxy_url, os.environ["https_proxy"])
+            outer.__exit__(None, None, None)
+            self.assertEqual(second.proxy_url, os.environ["https_proxy"])
+            inner.__exit__(None, None, None)
         self.assertEqual(before, dict(os.environ))
 
     def test_a_client_that_is_given_the_proxy(self) -> None:
         """No variable is needed."""
-        stub = self.start(*HOSTS)
-        stub.on().reply(text="5 EUR")
-        proxies = {"https": stub.proxy_url, "http": stub.proxy_url}
-        with requests.Session() as session:
+        with HTTPStub(hosts=HOSTS) as stub, requests.Session() as session:
+            stub.on().reply(text="5 EUR")
             session.trust_env = False
-            text = session.get(API, proxies=proxies, verify=stub.ca_file, timeout=HANG).text
-        self.assertEqual("5 EUR", text)
+            proxies = {"https": stub.proxy_url, "http": stub.proxy_url}
+            answer = session.get(API, proxies=proxies, verify=stub.ca_file, timeout=HANG)
+            self.assertEqual("5 EUR", answer.text)
 
     def test_hosts(self) -> None:
-        """A star stands for what is below, and a port for no other."""
-        for hosts, url, is_covered in (
-            (["a.example"], "http://A.example/", True),
-            (["A.example"], "http://a.example:8080/", True),
-            (["a.example"], "http://b.a.example/", False),
-            (["*.a.example"], "http://c.b.a.example/", True),
-            (["*.a.example"], "http://a.example/", False),
-            (["*.a.example"], "http://ba.example/", False),
-            (["a.example:8080"], "http://a.example:8080/", True),
-            (["a.example:80"], "http://a.example/", True),
-            (["a.example:8080"], "http://a.example/", False),
-            (["*"], "http://whatever.example:1234/", True),
-            (["10.1.2.3"], "http://10.1.2.3/", True),
-            (["[2001:db8::1]"], "http://[2001:db8::1]/", True),
-        ):
-            with self.subTest(hosts=hosts, url=url), HTTPStub(hosts=hosts) as stub, stub.as_proxy():
-                stub.on().reply(204)
+        """A star stands for what is below, and a port for no other; over TLS the certificate is for the address."""
+        for host, url, is_covered in (
+            ("a.example", "http://A.example/", True), ("A.example", "http://a.example:8080/", True),
+            ("a.example", "http://b.a.example/", False), ("*.a.example", "http://c.b.a.example/", True),
+            ("*.a.example", "http://a.example/", False), ("*.a.example", "http://ba.example/", False),
+            ("a.example:8080", "http://a.example:8080/", True), ("a.example:80", "http://a.example/", True),
+            ("a.example:8080", "http://a.example/", False), ("*", "http://whatever.example:1234/", True),
+            ("10.1.2.3", "http://10.1.2.3/", True), ("[2001:db8::1]", "http://[2001:db8::1]/", True),
+            ("*", "https://10.1.2.3/", True),
+        ):  # fmt: skip
+            with self.subTest(host=host, url=url), HTTPStub(hosts=[host]) as stub, stub.as_proxy():
+                stub.on("GET", url).reply(204)
                 self.assertEqual(204 if is_covered else 501, requests.get(url, timeout=HANG).status_code)
 
-    def test_an_address_over_tls(self) -> None:
-        """A client names no address in its handshake; the certificate is for that of the CONNECT."""
-        with HTTPStub(hosts=["*"]) as stub, stub.as_proxy():
-            stub.expect("GET", "https://10.1.2.3/").reply(204)
-            self.assertEqual(204, requests.get("https://10.1.2.3/", timeout=HANG).status_code)
-            stub.verify()
-
     def test_what_is_no_host(self) -> None:
-        """It is refused where it is written."""
+        """It is refused where it is written; in a class the message names the attribute, or the variable."""
+        name, here = "which is no host; wanted a name such as", "which is this machine"
         for hosts, text in (
             ("api.example.com", "hosts is 'api.example.com'; wanted several: ['api.example.com']"),
             (5, "hosts is 5; wanted a list such as ['api.example.com', '*.example.org']"),
@@ -526,42 +495,32 @@ class AloneTest(NoLeaks):
             (["https://a.example/v1"], "hosts has 'https://a.example/v1'; wanted the host alone: 'a.example', and"),
             (["a.example/v1"], "hosts has 'a.example/v1'; wanted the host alone: 'a.example', and the path where"),
             (["a.*.example"], "hosts has 'a.*.example'; a star stands only in front, for all that is below"),
-            (["*example"], "hosts has '*example', which is no host; wanted a name such as"),
-            ([""], "hosts has '', which is no host; wanted"),
-            (["a b"], "hosts has 'a b', which is no host; wanted"),
-            (["b\xfccher.example"],
-             "hosts has 'b\xfccher.example'; wanted it as clients send it: 'xn--bcher-kva.example'"),
-            (["localhost"], "hosts has 'localhost', which is this machine: a request to it goes through no proxy"),
-            (["127.0.0.1:80"], "hosts has '127.0.0.1:80', which is this machine"),
-            (["[::1]"], "hosts has '[::1]', which is this machine"),
-        ):  # fmt: skip
+            (["*example"], f"hosts has '*example', {name}"),
+            ([""], f"hosts has '', {name}"),
+            (["a b"], f"hosts has 'a b', {name}"),
+            (["b\xfccher.example"], "hosts has 'b\xfccher.example'; wanted it as clients send it: 'xn--bcher-kva.exam"),
+            (["localhost"], f"hosts has 'localhost', {here}: a request to it goes through no proxy"),
+            (["127.0.0.1:80"], f"hosts has '127.0.0.1:80', {here}"),
+            (["[::1]"], f"hosts has '[::1]', {here}"),
+        ):
             with self.subTest(hosts=hosts):
                 with self.assertRaises(UsageError) as caught:
                     HTTPStub(hosts=hosts)  # type: ignore[arg-type]
                 self.assertIn(text, str(caught.exception))
-        # in a class the message names the attribute, or the variable
         case = make_case(HTTPStubTestCase, test=lambda self: None, stub_hosts="api.example.com")
         self.assertIn("Case.stub_hosts is 'api.example.com'; wanted several: ['api", run_case(case).report)
+        variable = "the environment variable STUBSERVER_HOSTS has 'http://b.example'; wanted the host alone: 'b.exam"
         with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example,http://b.example"):
-            self.assertIn(
-                "the environment variable STUBSERVER_HOSTS has 'http://b.example'; wanted the host alone: 'b.example'",
-                run_case(make_case(HTTPStubTestCase, test=lambda self: None)).report,
-            )
+            self.assertIn(variable, run_case(make_case(HTTPStubTestCase, test=lambda self: None)).report)
 
-    def test_with_tls(self) -> None:
-        """One port cannot be both."""
-        with self.assertRaisesRegex(UsageError, "tls is True; wanted one of them: clients speak TLS to hosts, and not"):
-            HTTPStub(hosts=HOSTS, tls=True)
-
-    def test_without_hosts(self) -> None:
-        """What is of a proxy says what is missing."""
+    def test_what_is_missing(self) -> None:
+        """Hosts, trustme; and one port cannot be both a proxy and a server that speaks TLS."""
         with HTTPStub() as stub:
             for call in (stub.as_proxy, stub.proxy_environ, lambda: stub.proxy_url):
                 with self.assertRaisesRegex(UsageError, r"has none: write HTTPStub\(hosts=\['api.example.com'\]\)"):
                     call()
-
-    def test_without_trustme(self) -> None:
-        """The message says what to install."""
+        with self.assertRaisesRegex(UsageError, "tls is True; wanted one of them: clients speak TLS to hosts, and not"):
+            HTTPStub(hosts=HOSTS, tls=True)
         with mock.patch.dict(sys.modules, {"trustme": None}), mock.patch.object(Certificates, "_shared", None):
             with self.assertRaises(ServerStartError) as caught:
                 HTTPStub(hosts=HOSTS)
@@ -646,13 +605,16 @@ class WireTest(NoLeaks):
         self.assertEqual("", self.stub.failure_report())
 
     def test_what_is_refused(self) -> None:
-        """Bytes before the tunnel is open, what is neither TLS nor HTTP in it, and a tunnel in a tunnel."""
+        """Bytes before the tunnel is open, what is neither TLS nor HTTP in it, a tunnel in a tunnel or to nowhere."""
         connect = b"CONNECT api.shop.example:443 HTTP/1.1\r\nHost: api.shop.example:443\r\n\r\n"
         unreadable = "could not be read: something that is not an HTTP request"
         for opener, data, status, report in (
             (lambda: self.connect(rest=b"\x16\x03\x01"), b"", b"HTTP/1.1 400 Bad Request", "could not be read"),
             (self.open_tunnel, b"\x00\x01\x02\r\n\r\n", b"400", unreadable),
             (self.open_tls, connect, b"501", "nothing answers CONNECT api.shop.example:443"),
+            (lambda: self.connect("api.shop.example"), b"", b"400", "could not be read"),
+            (lambda: self.connect("/"), b"", b"400", "could not be read"),
+            (lambda: self.connect("http://api.shop.example/"), b"", b"400", "could not be read"),
         ):
             with self.subTest(data=data):
                 client = opener()
@@ -673,16 +635,8 @@ class WireTest(NoLeaks):
                 stub.failure_report(),
             )
 
-    def test_a_tunnel_to_nowhere(self) -> None:
-        """A target that is no host and port is no CONNECT."""
-        for target in ("api.shop.example", "/", "http://api.shop.example/"):
-            with self.subTest(target=target):
-                client = self.connect(target)
-                self.assertIn(b"400", receive(client, lambda data: b"\r\n\r\n" in data))
-                self.stub.reset()
-
-    def test_http_1_0(self) -> None:
-        """A tunnel stays, whatever the client's version says of connections; so old clients ask without a Host."""
+    def test_a_tunnel_stays(self) -> None:
+        """Whatever the client's version says of connections, or the stub; old clients ask without a Host."""
         client = socket.create_connection(self.stub.address, HANG)
         self.addCleanup(client.close)
         client.sendall(b"CONNECT api.shop.example:80 HTTP/1.0\r\n\r\n")
@@ -690,9 +644,6 @@ class WireTest(NoLeaks):
         self.stub.on("GET", "http://api.shop.example/").reply(text="6 EUR")
         client.sendall(b"GET / HTTP/1.0\r\nHost: api.shop.example\r\n\r\n")
         receive(client, lambda data: data.endswith(b"6 EUR"))
-
-    def test_a_stub_that_keeps_no_connection(self) -> None:
-        """It keeps the one on which there is a tunnel."""
         with HTTPStub(hosts=HOSTS, keep_alive=False) as stub, stub.as_proxy():
             stub.on().reply(text="5 EUR")
             self.assertEqual("5 EUR", requests.get(API, timeout=HANG).text)

@@ -80,12 +80,15 @@ class MutualTest(TLSTest):
         self.assertRegex(stub.exchanges[-1].aborted, "(?i)peer did not return a certificate")
 
     def test_request(self) -> None:
-        """Both kinds of clients get through."""
+        """Both kinds of clients get through; where nobody asks there is no certificate to show."""
+        self.assertIsNone(self.stub.client_certificate)
         self.serve(client_auth="request")
         for shown, name in ((None, ""), (Certificates.shared().client_certificate("bob"), "bob")):
             self.talk(Certificates.shared().client_context(shown))
             tls = self.stub.requests[-1].tls
             self.assertEqual(name, tls.client_name if tls else None)
+        with self.assertRaisesRegex(UsageError, "^client_auth is 'require', but without TLS nobody can be asked"):
+            HTTPStub(client_auth="require")
 
     def test_the_stubs_own_client(self) -> None:
         """`client_context` shows the certificate of `client_certificate`, as `requests` would by its file."""
@@ -98,23 +101,15 @@ class MutualTest(TLSTest):
         self.assertEqual(b"ok", self.talk(other))
         self.assertEqual(["client"] * 2, [request.tls.client_name for request in stub.requests if request.tls])
 
-    def test_without_asking(self) -> None:
-        """There is no certificate to show."""
-        self.assertIsNone(self.serve().client_certificate)
-        self.assertIsNone(HTTPStub().client_certificate)
-
-    def test_misuse(self) -> None:
-        """Without TLS nobody can be asked."""
-        with self.assertRaisesRegex(UsageError, "^client_auth is 'require', but without TLS nobody can be asked"):
-            HTTPStub(client_auth="require")
-
 
 class FailureTest(TLSTest):
     """Handshakes that fail on purpose."""
 
     def test_certificates(self) -> None:
-        """Each flaw is the one that the client finds."""
+        """Each flaw is the one that the client finds, if it looks; one of the user's own cannot be made to fail."""
         self.serve()
+        careless = ssl.create_default_context()
+        careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
         for fault, reason in (
             (Fault.EXPIRED_CERT, "certificate has expired"), (Fault.WRONG_HOST_CERT, "IP address mismatch"),
             (Fault.UNTRUSTED_CERT, "unable to get local issuer certificate"),
@@ -122,15 +117,11 @@ class FailureTest(TLSTest):
             with self.subTest(fault=fault), self.stub.on_connect(fault):
                 with self.assertRaisesRegex(ssl.SSLCertVerificationError, reason):
                     self.connect_tls(Certificates.shared().client_context())
+                self.assertEqual(b"ok", self.talk(careless))
         self.assertEqual(b"ok", self.talk(Certificates.shared().client_context()))
-
-    def test_who_does_not_verify_gets_through(self) -> None:
-        """A flaw is one for who looks: this is how a client that does not look is found out."""
-        self.serve()
-        careless = ssl.create_default_context()
-        careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
-        with self.stub.on_connect(Fault.EXPIRED_CERT):
-            self.assertEqual(b"ok", self.talk(careless))
+        stub = HTTPStub(tls=Certificates.shared().server_context())
+        with self.assertRaisesRegex(UsageError, "can only stand in for a throw-away one: use tls=True"):
+            stub.on_connect(Fault.EXPIRED_CERT)
 
     def test_the_handshake(self) -> None:
         """Is refused with an alert, and the next one is not."""
@@ -153,12 +144,6 @@ class FailureTest(TLSTest):
         self.assertEqual((None, b""), (shown[Fault.RESET], shown[Fault.CLOSE]))
         self.assertNotIn(shown[Fault.GARBAGE], (None, b"", b"\x15", b"\x16"))  # no record of TLS
         self.assertEqual([], self.take_errors())
-
-    def test_a_certificate_of_the_users(self) -> None:
-        """Nobody can make it fail."""
-        stub = HTTPStub(tls=Certificates.shared().server_context())
-        with self.assertRaisesRegex(UsageError, "can only stand in for a throw-away one: use tls=True"):
-            stub.on_connect(Fault.EXPIRED_CERT)
 
 
 class EnvironTest(TLSTest):

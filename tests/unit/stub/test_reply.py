@@ -212,11 +212,6 @@ class ImmutabilityTest(unittest.TestCase):
         self.assertEqual((0.0, 1.0, True, False), (first.delay, second.delay, first.is_plain, second.is_plain))
         self.assertEqual((first.body, first.headers), (second.body, second.headers))
 
-    def test_it_is_its_own_answer(self) -> None:
-        """Whatever the request."""
-        reply = Reply()
-        self.assertIs(reply, reply.reply_to(object()))
-
 
 def given(*args: object, **kwargs: object) -> tuple[tuple[object, ...], dict[str, object]]:
     """What a reply is made of."""
@@ -379,11 +374,3 @@ class MisuseTest(unittest.TestCase):
         self.assertEqual(b"abc", Reply(200, b"abc", headers={"Content-Length": "3"}).body)
         # the answer to a HEAD may name the length that a GET would have
         self.assertEqual((("Content-Length", "3"),), Reply(headers={"Content-Length": "3"}).headers)
-
-    def test_unknown_keywords_name_the_nearest(self) -> None:
-        """As everywhere."""
-        with self.assertRaises(TypeError) as caught:
-            Reply(jsn=1)  # type: ignore[call-arg]
-        self.assertEqual(
-            "Reply() got an unexpected keyword argument 'jsn'. Did you mean 'json'?", str(caught.exception)
-        )
