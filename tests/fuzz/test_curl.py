@@ -6,8 +6,7 @@ import shutil
 import unittest
 
 from tests.fuzz.curl_replay import Replayer, make_requests
-from tests.integration.stub.support import StubTest, make_request
-from tests.integration.stub.wire import WireTest, get, post
+from tests.integration.stub.support import StubTest, WireTest, get, make_request, post
 
 URL = "http://127.0.0.1:8000"
 

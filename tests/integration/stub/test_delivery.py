@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from liveserver_testcase import ClientDisconnected, HTTPStub, Pause, Reply
-from tests.integration.stub.support import receive
-from tests.integration.stub.wire import GET, WireTest, get, split
+from tests.integration.stub.support import GET, WireTest, get, receive, split
 from tests.support import HANG
 
 CLOSE = get("/", "Connection: close")

@@ -8,8 +8,7 @@ import weakref
 from typing import Any
 
 from liveserver_testcase import ABSENT, HTTPStub, RecordedRequest, UsageError
-from tests.integration.stub.support import receive
-from tests.integration.stub.wire import WireTest, get, post
+from tests.integration.stub.support import WireTest, get, post, receive
 from tests.support import HANG
 
 

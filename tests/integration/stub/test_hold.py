@@ -7,8 +7,7 @@ import threading
 import unittest
 
 from liveserver_testcase import Fault, Reply, UsageError
-from tests.integration.stub.support import Answer, make_expectation, make_request
-from tests.integration.stub.wire import WireTest, get
+from tests.integration.stub.support import Answer, WireTest, get, make_expectation, make_request
 from tests.support import HANG
 
 

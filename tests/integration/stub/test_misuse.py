@@ -22,8 +22,7 @@ from liveserver_testcase.stub.hold import Hold
 from liveserver_testcase.stub.matching import CRITERIA
 from liveserver_testcase.stub.reply import ReplyOptions
 from liveserver_testcase.stub.script import ScenarioScript, Script
-from tests.integration.stub.support import StubTest
-from tests.integration.stub.wire import WireTest, get
+from tests.integration.stub.support import StubTest, WireTest, get
 from tests.support import HANG
 
 Given = tuple[tuple[Any, ...], dict[str, Any]]

@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from liveserver_testcase import Expectation, Fault, FaultPoint, HTTPStub, HTTPStubTestCase, Reply, UsageError
-from tests.integration.stub.support import StubTest
-from tests.integration.stub.wire import Seen, WireTest, get, post
+from tests.integration.stub.support import Seen, StubTest, WireTest, get, post
 from tests.support import HANG
 
 

@@ -16,8 +16,7 @@ from liveserver_testcase.stub.matching import make_criteria
 from liveserver_testcase.stub.parsing import decode_path
 from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.target_matchers import suggest_path
-from tests.integration.stub.support import StubTest, make_request
-from tests.integration.stub.wire import WireTest, get
+from tests.integration.stub.support import StubTest, WireTest, get, make_request
 
 UNRESERVED = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 

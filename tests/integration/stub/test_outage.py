@@ -8,8 +8,7 @@ import unittest
 import warnings
 
 from liveserver_testcase import HTTPStub, ServerNotStarted, UsageError
-from tests.integration.stub.support import receive
-from tests.integration.stub.wire import GET, WireTest, get
+from tests.integration.stub.support import GET, WireTest, get, receive
 from tests.support import HANG
 
 

@@ -12,7 +12,7 @@ from unittest import mock
 
 from liveserver_testcase import Fault, HTTPStub, UsageError
 from liveserver_testcase.core.tls import Certificates
-from tests.integration.stub.wire import GET, WireTest
+from tests.integration.stub.support import GET, WireTest
 from tests.support import HANG
 
 
