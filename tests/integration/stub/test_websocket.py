@@ -79,46 +79,54 @@ class WebSocketTest(StubTest):
 class ScriptTest(WebSocketTest):
     """A script is played on each connection."""
 
+    def converse(self, client: ClientConnection, *moves: tuple[Any, Any]) -> None:
+        """Send each message, where there is one, and read the answer to it, where there is one."""
+        for message, answer in moves:
+            if message is not None:
+                client.send(message)
+            if answer is not None:
+                self.assertEqual(answer, client.recv(HANG))
+
     def test_messages(self) -> None:
         """Text, bytes and JSON go both ways, in the order of the script, and the stub closes."""
         feed = self.stub.expect_websocket("/feed")
         feed.receive("hello").send("welcome").receive(b"\0\1").send(b"\1\0")
         feed.receive(json={"subscribe": "AAPL"}).send(json={"price": 1}).close(4000, "done")
-        received: list[str | bytes] = ["hello", b"\0\1", '{"subscribe": "AAPL"}']
-        sent: list[str | bytes] = ["welcome", b"\1\0", '{"price": 1}']
+        moves = (("hello", "welcome"), (b"\0\1", b"\1\0"), ('{"subscribe": "AAPL"}', '{"price": 1}'))
         client = self.open()
 
-        for message, answer in zip(received, sent, strict=True):
-            client.send(message)
-            self.assertEqual(answer, client.recv(HANG))
+        self.converse(client, *moves)
         self.assert_closed(client, 4000, "done")
 
         self.stub.verify()
         (connection,) = feed.connections
         self.assertEqual(4000, connection.wait_closed(HANG))
-        self.assertEqual((received, sent), (connection.received, connection.sent))
+        self.assertEqual(moves, tuple(zip(connection.received, connection.sent, strict=True)))
 
-    def test_what_a_message_can_be_compared_with(self) -> None:
-        """Patterns, predicates and combinators stand for many messages, and nothing for any."""
+    def test_kinds_of_messages(self) -> None:
+        """What a message can be compared with, one in several frames, a large one, one that comes during a pause."""
+        large = "ä" * 1_000_000
         feed = self.stub.expect_websocket("/feed").receive(re.compile(r"\d+")).receive(re.compile(rb"\d+"))
         feed.receive(str.isupper).receive(INCLUDING("b", "c")).receive(json=INCLUDING({"a": 1})).receive()
-        client = self.open()
-        for message in ("12", b"12", "ABC", "abcd", '{"a": 1, "b": 2}', b"anything"):
-            client.send(message)
+        feed.receive("one message").receive(large).send(large).pause(0.01).receive("x").send("y")
+        messages = ("12", b"12", "ABC", "abcd", '{"a": 1, "b": 2}', b"anything", iter(["one ", "mess", "age"]))
+        client = self.open(max_size=None)
+        self.converse(client, *[(message, None) for message in messages], (large, large), ("x", "y"))
+        self.assertEqual(9, len(feed.connections[0].received))
         client.close()
         self.stub.verify()
 
-    def test_fragments_and_large_messages(self) -> None:
-        """A message that comes in several frames is one message; a large one arrives whole."""
-        large = "ä" * 1_000_000
-        feed = self.stub.expect_websocket("/feed").receive("one message").receive(large).send(large)
-        client = self.open(max_size=None)
-        client.send(iter(["one ", "mess", "age"]))
-        client.send(large)
-        self.assertEqual(large, client.recv(HANG))
-        self.assertEqual(2, len(feed.connections[0].received))
-        client.close()
+    def test_several_connections(self) -> None:
+        """Each connection has the script for itself, at the same time as others."""
+        feed = self.stub.expect_websocket("/feed", times=3).receive("a").receive("b").send("c")
+        clients = [self.open() for _ in range(3)]
+        for moves in (("a", None), ("b", None), (None, "c")):
+            for client in clients:
+                self.converse(client, moves)
+        for client in clients:
+            client.close()
         self.stub.verify()
+        self.assertEqual([["a", "b"]] * 3, [each.received for each in feed.connections])
 
     def test_ping(self) -> None:
         """A step waits for the pong; a client's own ping is answered; all of it is recorded."""
@@ -139,20 +147,11 @@ class ScriptTest(WebSocketTest):
         )  # fmt: skip
         self.stub.verify()
 
-    def test_pause(self) -> None:
-        """What comes during a pause is received by the next step."""
-        self.stub.expect_websocket("/feed").pause(0.01).receive("x").send("y")
-        client = self.open("/feed", "x")
-        self.assertEqual("y", client.recv(HANG))
-        self.stub.verify()
-
     def test_open_after_the_script(self) -> None:
         """After its last step a WebSocket stays open; one without a step for it lets the client send what it likes."""
         feed = self.stub.on_websocket("/feed").send("hello")
         client = self.open()
-        self.assertEqual("hello", client.recv(HANG))
-        client.send("one")
-        client.send("two")
+        self.converse(client, (None, "hello"), ("one", None), ("two", None))
         client.close()
         self.assertEqual(1000, feed.connections[0].wait_closed(HANG))
         self.assertEqual(["one", "two"], feed.connections[0].received)
@@ -233,19 +232,6 @@ class ScriptTest(WebSocketTest):
             self.assertEqual(message, client.recv(HANG))
         self.assert_closed(client, 1000)
         self.stub.verify()
-
-    def test_several_connections(self) -> None:
-        """Each connection has the script for itself, at the same time as others."""
-        feed = self.stub.expect_websocket("/feed", times=3).receive("a").receive("b").send("c")
-        clients = [self.open() for _ in range(3)]
-        for message in ("a", "b"):
-            for client in clients:
-                client.send(message)
-        for client in clients:
-            self.assertEqual("c", client.recv(HANG))
-            client.close()
-        self.stub.verify()
-        self.assertEqual([["a", "b"]] * 3, [each.received for each in feed.connections])
 
     def test_messages_that_come_with_the_handshake(self) -> None:
         """A client need not wait for the answer to its handshake with its first message."""
@@ -516,7 +502,10 @@ class FailureTest(WebSocketTest):
         self.assertEqual("", self.report())
 
     def test_kinds_of_difference(self) -> None:
-        """The report says what kind of message came, that it is no JSON, what a predicate raised, what comes later."""
+        """The report says what kind of message came, that it is no JSON, what a predicate raised, what comes later.
+
+        What is allowed to stay unmatched is allowed to go wrong, and no report prints a secret of a message.
+        """
         for steps, message, line in (
             ([("a", None)], b"a", "FAIL message: wanted 'a', got b'a' (a binary message: the other kind is wanted)"),
             ([(b"a", None)], "a", "FAIL message: wanted b'a', got 'a' (a text message: the other kind is wanted)"),
@@ -524,17 +513,28 @@ class FailureTest(WebSocketTest):
             ([(None, 1)], "one", "FAIL json: wanted 1, got 'one', which is no JSON"),
             ([(lambda text: text.x, None)], "one", "AttributeError"),
             ([("a", None), ("b", None)], "b", "  step 2 wants it: does it come too early?"),
+            (
+                [(None, {"token": "hunter2", "b": 2})],
+                '{"token": "hunter3", "b": 1}',
+                "at $.token: wanted ***, got anot",
+            ),
         ):
             with self.subTest(line=line):
                 self.begin("shop.test_difference")
                 feed = self.stub.on_websocket("/feed")
                 for text, value in steps:
                     feed = feed.receive(text) if text is not None else feed.receive(json=value)
+                with self.stub.allow_unmatched("GET", "/feed"):
+                    self.mismatch(message)
+                    self.stub._inspection.settle(HANG)
+                self.assertEqual("", self.report())
                 self.mismatch(message)
-                self.assertIn(line, self.report())
+                report = self.report()
+                self.assertIn(line, report)
+                self.assertNotIn("hunter", report)
 
     def test_a_script_that_does_not_end(self) -> None:
-        """What must come and does not fails the test: the client has left, or has sent nothing more."""
+        """What must come and does not fails the test: the client has left, has sent nothing more, or never came."""
         self.stub.expect_websocket("/feed").receive("a").receive("b").send("c")
         client = self.open("/feed", "a")
         client.close(1001, "away")
@@ -553,33 +553,33 @@ class FailureTest(WebSocketTest):
         self.begin("shop.test_silence")
         self.stub.expect_websocket("/feed").receive("a")
         self.open()
-        self.assertTrue(self.report().startswith(
+        wanted = (
             "#1: the WebSocket GET /feed did not come to the end of its script: it is open\n"
             "  step 1 of 1 is receive('a'), written at here\n"
             "  nothing was exchanged on it\n"
-        ))  # fmt: skip
-
-    def test_a_message_too_many(self) -> None:
-        """Where a script receives, it says all that comes; what may come may stop in the middle."""
-        self.stub.on_websocket("/feed").receive("a").receive("b")
-        client = self.open("/feed", "a")
-        client.close()
-        self.assertEqual("", self.report())
-        self.stub.on_websocket("/feed").receive("a")
-        client = self.open("/feed", "a", "b")
-        client.close()
-        self.assertTrue(
-            self.report().startswith("#2: the WebSocket GET /feed was sent 1 message that its script has no step for\n")
         )
-
-    def test_it_never_comes(self) -> None:
-        """A WebSocket that is expected and not opened is reported as any expectation."""
+        self.assertEqual(wanted, self.report()[: len(wanted)])
+        self.begin("shop.test_never")
         self.stub.expect_websocket("/feed", subprotocols="v1").receive("a")
         self.assertEqual(
             "GET '/feed' upgrade='websocket' subprotocols='v1' was expected exactly once, and never came, "
             "written at here\nthe stub was sent nothing in this test: does the code under test use URL?",
             self.report(),
         )
+
+    def test_a_message_too_many(self) -> None:
+        """Where a script receives, it says all that comes; what may come may stop in the middle."""
+        for steps, messages, wanted in (
+            ("ab", "a", ""),
+            ("a", "ab", "#1: the WebSocket GET /feed was sent 1 message that its script has no step for\n"),
+        ):
+            self.begin("shop.test_many")
+            feed = self.stub.on_websocket("/feed")
+            for step in steps:
+                feed.receive(step)
+            self.open("/feed", *messages).close()
+            report = self.report()
+            self.assertEqual(wanted, report[: len(wanted)] if wanted else report)
 
     def test_what_a_function_raises(self) -> None:
         """An exception of a function fails the test, and closes with 1011; a message that is not wanted with 1008."""
@@ -608,35 +608,11 @@ class FailureTest(WebSocketTest):
         self.mismatch("b")
         self.assertIn("  step 1 of 1 is reply_with(the lambda in line ", self.report())
 
-    def test_a_test_that_allows_it(self) -> None:
-        """What is allowed to stay unmatched is allowed to go wrong."""
-        self.stub.on_websocket("/feed").receive("a")
-        with self.stub.allow_unmatched("GET", "/feed"):
-            self.mismatch("b")
-            self.stub._inspection.settle(HANG)
-        self.assertEqual("", self.report())
-
-    def test_secrets(self) -> None:
-        """No report prints a secret of a message."""
-        self.stub.on_websocket("/feed").receive(json={"token": "abcdef123456", "b": 2})
-        self.mismatch('{"token": "zyxwvu987654", "b": 1}')
-        report = self.report()
-        for secret in ("abcdef123456", "zyxwvu987654"):
-            self.assertNotIn(secret, report)
-
     def test_long_conversations(self) -> None:
         """Of many messages the report has the first and the last."""
-        self.stub.on_websocket("/feed").reply_with(lambda connection: [connection.receive() for _ in range(50)])
-        client = self.open()
-        for number in range(50):
-            client.send(f"m{number}")
-        client.send("one more")
-        feed = self.stub.expect_websocket("/b").receive("x")
+        feed = self.stub.expect_websocket("/feed").receive("x")
+        client = self.open("/feed", "x", *[f"y{number}" for number in range(49)])
         client.close()
-        other = self.open("/b")
-        for number in range(50):
-            other.send("x" if not number else f"y{number}")
-        other.close()
         self.assertEqual(1000, feed.connections[0].wait_closed(HANG))
         report = self.report()
         self.assertIn("    … 32 more …\n", report)
@@ -685,29 +661,25 @@ class StopTest(WebSocketTest):
             self.assert_closed(client, 1001, "the server stops")
 
     def test_a_function_that_does_not_end(self) -> None:
-        """A stop cuts the WebSocket of a function that waits for something else."""
+        """A stop cuts the WebSocket of a function that waits for something else; close_connections() cuts any."""
         release, entered = threading.Event(), threading.Event()
 
         def wait(_connection: WebSocketConnection) -> None:
             entered.set()
             release.wait(HANG)
 
+        feed = self.stub.on_websocket("/idle")
+        idle = self.open("/idle")
+        connection = feed.connection(HANG)
+        self.stub.close_connections()
         self.stub.on_websocket("/feed").reply_with(wait)
         client = self.open()
         self.assertTrue(entered.wait(HANG))
         threading.Timer(0.05, release.set).start()
         self.stub.stop()
-        with self.assertRaises(ConnectionClosedError):
-            client.recv(HANG)
-
-    def test_cut_connections(self) -> None:
-        """close_connections() cuts it without a close frame."""
-        feed = self.stub.on_websocket("/feed")
-        client = self.open()
-        connection = feed.connection(HANG)
-        self.stub.close_connections()
-        with self.assertRaises(ConnectionClosedError):
-            client.recv(HANG)
+        for cut in (idle, client):
+            with self.assertRaises(ConnectionClosedError):
+                cut.recv(HANG)
         self.assertEqual(1006, connection.wait_closed(HANG))
 
     def test_the_next_test(self) -> None:

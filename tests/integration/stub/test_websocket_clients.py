@@ -125,7 +125,7 @@ class ClientTest(WebSocketTest):
         asyncio.run(asyncio.wait_for(run(), HANG))
 
     def test_script(self) -> None:
-        """Messages, pings and the close frame go both ways."""
+        """Messages, pings and the close frame go both ways; a client's own code is known to the test."""
 
         async def talk(client: Any) -> None:
             self.assertEqual("v2", client.subprotocol)
@@ -135,25 +135,23 @@ class ClientTest(WebSocketTest):
             self.assertEqual(b"\1" * 70_000, await client.receive())
             self.assertEqual(4000, await client.receive())
 
+        async def close(client: Any) -> None:
+            self.assertEqual("hello", await client.receive())
+            await client.close(1001)
+
         for opener in self.each():
             feed = self.stub.expect_websocket("/feed", subprotocols=["v2"])
             feed.receive(json={"subscribe": ["AAPL"]}).ping().send(json={"price": 1})
             feed.receive(b"\0" * 70_000).send(b"\1" * 70_000).close(4000, "done")
             self.run_client(opener, talk, "v1", "v2")
             self.assertIn(feed.connections[0].wait_closed(HANG), (4000, 1000, 1006))
-            self.stub.verify()
-
-    def test_the_client_closes(self) -> None:
-        """The code with which a client closes is known to the test."""
-
-        async def talk(client: Any) -> None:
-            self.assertEqual("hello", await client.receive())
-            await client.close(1001)
-
-        for opener in self.each():
             feed = self.stub.expect_websocket("/feed").send("hello")
-            self.run_client(opener, talk)
+            self.run_client(opener, close)
             self.assertEqual(1001, feed.connections[0].wait_closed(HANG))
+            self.stub.expect_websocket("/feed").refuse(418, "no")
+            with self.assertRaises(REFUSALS) as caught:
+                self.run_client(opener, talk)
+            self.assertIn("418", str(caught.exception))
             self.stub.verify()
 
     def test_both_directions_at_once_over_tls(self) -> None:
@@ -239,16 +237,3 @@ class ClientTest(WebSocketTest):
                     if opener is open_websockets:
                         self.assertEqual(codes[fault], feed.connections[0].wait_closed(HANG), fault)
                 self.stub.failure_report()
-
-    def test_refusal(self) -> None:
-        """A refused handshake has its status."""
-
-        async def talk(client: Any) -> None:
-            self.fail("it was let in")
-
-        for opener in self.each():
-            self.stub.expect_websocket("/feed").refuse(418, "no")
-            with self.assertRaises(REFUSALS) as caught:
-                self.run_client(opener, talk)
-            self.assertIn("418", str(caught.exception))
-            self.stub.verify()
