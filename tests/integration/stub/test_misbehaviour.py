@@ -207,6 +207,7 @@ class TogetherTest(FaultTest):
         for script in (
             lambda e: e.reply(200, BODY).fail(Fault.TRUNCATE), lambda e: e.fail(Fault.TRUNCATE).reply(200, BODY),
             lambda e: e.reply_with(lambda _: BODY).fail(Fault.TRUNCATE),
+            lambda e: e.after(lambda _request, _reply: Reply(200, BODY)).fail(Fault.TRUNCATE),
             lambda e: e.fail(Fault.TRUNCATE).after(lambda _request, _reply: None).reply_with(lambda: BODY),
         ):  # fmt: skip
             self.begin("shop.test_a")

@@ -63,14 +63,11 @@ class RefusalTest(WireTest):
         self.stub.on().reply(200)
         self.assertEqual(200, self.send().status)
 
-    def test_twice(self) -> None:
-        """What cannot be reached cannot be made so."""
+    def test_what_cannot_be_reached(self) -> None:
+        """Cannot be made so: a second time, or before the start."""
         with self.stub.refuse_connections(), self.assertRaises(UsageError) as caught:
             self.stub.blackhole()
         self.assertEqual(f"{self.stub!r} cannot be reached already; end() that first", str(caught.exception))
-
-    def test_before_the_start(self) -> None:
-        """Nobody could be refused."""
         for refuse in (HTTPStub().refuse_connections, HTTPStub().blackhole):
             with self.assertRaisesRegex(ServerNotStarted, r"is not running; call start\(\) before pause_accepting\(\)"):
                 refuse()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.client
 import os
+import socket
 import threading
 import unittest
 from collections.abc import Callable
@@ -34,6 +35,18 @@ def run(*tests: Callable[[Any], None], **members: Any) -> Outcome:
     """Run a class with the mixin whose tests are these, in their order."""
     named = {f"test_{number}": test for number, test in enumerate(tests, 1)}
     return run_case(make_case(HTTPStubTestCase, **named, **members))
+
+
+def send_some(case: Any, data: bytes) -> socket.socket:
+    """Send what begins a request on a connection that stays until the class is over."""
+    client = socket.create_connection(case.stub.address, HANG)
+    case.addClassCleanup(client.close)
+    client.sendall(data)
+    case.stub.journal.wait_for(lambda: len(case.stub.journal), HANG)
+    return client
+
+
+HALF = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab"
 
 
 def last_lines(report: str) -> list[str]:
@@ -90,28 +103,10 @@ the stub at http://127.0.0.1:PORT was sent 1 request in this test:
 
     def test_a_request_on_its_way_is_waited_for(self) -> None:
         """What arrives while the test ends is still answered, and counts."""
-        sent = threading.Event()
-
-        def send_slowly(stub: HTTPStub) -> None:
-            connection = http.client.HTTPConnection(stub.host, stub.port, timeout=HANG)
-            try:
-                connection.putrequest("PUT", "/x")
-                connection.putheader("Content-Length", "3")
-                connection.endheaders(b"ab")
-                stub.journal.wait_for(lambda: len(stub.journal), HANG)
-                sent.set()
-                threading.Event().wait(0.05)
-                connection.send(b"c")
-                connection.getresponse().read()
-            finally:
-                connection.close()
 
         def test(self: Stub) -> None:
             self.stub.expect("PUT", "/x").reply(200)
-            thread = threading.Thread(target=send_slowly, args=[self.stub])
-            thread.start()
-            self.addClassCleanup(thread.join, HANG)
-            sent.wait(HANG)
+            threading.Timer(0.05, send_some(self, HALF).sendall, [b"c"]).start()
 
         self.assertEqual({"run": 1}, run(test, stub_pending_timeout=HANG).summary)
 
@@ -120,18 +115,11 @@ the stub at http://127.0.0.1:PORT was sent 1 request in this test:
 
         def delayed(self: Stub) -> None:
             self.stub.expect("GET", "/slow").reply(200, delay=600)
-            client = http.client.HTTPConnection(self.stub.host, self.stub.port, timeout=HANG)
-            self.addClassCleanup(client.close)
-            client.request("GET", "/slow")
+            send_some(self, b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
             self.stub.journal.wait_for(lambda: self.stub.requests, HANG)
 
         def never_ending(self: Stub) -> None:
-            client = http.client.HTTPConnection(self.stub.host, self.stub.port, timeout=HANG)
-            self.addClassCleanup(client.close)
-            client.putrequest("PUT", "/never-ending")
-            client.putheader("Content-Length", "3")
-            client.endheaders(b"ab")
-            self.stub.journal.wait_for(lambda: len(self.stub.journal), HANG)
+            send_some(self, HALF)
 
         for test, environment in ((delayed, {}), (never_ending, {"STUBSERVER_PENDING_TIMEOUT": "0"})):
             with self.subTest(test=test.__name__), mock.patch.dict(os.environ, environment):
@@ -173,52 +161,37 @@ class IsolationTest(NoLeaks):
         )
 
     def test_what_comes_late_names_its_test(self) -> None:
-        """A request between two tests fails the second, once, and is not among its requests."""
+        """A request between two tests fails the second, once, and is not among its requests.
+
+        Of one that comes after the last nobody is left to fail but the class itself.
+        """
         seen: list[Any] = []
-
-        def first(self: Stub) -> None:
-            """Nothing comes yet."""
-
-        def second(self: Stub) -> None:
-            seen.append(self.stub.requests)
-
-        def third(self: Stub) -> None:
-            """Nothing comes any more."""
 
         class Case(HTTPStubTestCase):
             def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
-                if self.id().endswith("second"):
+                if self.id().endswith("2"):
                     send(self.stub, "GET", "/late")
                 return super().run(result)
 
-            test_1_first, test_2_second, test_3_third = first, second, third
-
-        Case.__module__, Case.__qualname__ = "made", "Case"
-        outcome = run_case(Case)
-        self.assertEqual({"run": 3, "failures": 1}, outcome.summary)
-        self.assertEqual([[]], seen)
-        self.assertEqual("made.Case.test_2_second", outcome.result.failures[0][0].id())
-        self.assertIn(
-            "left over from made.Case.test_1_first: nothing answers GET /late: no expectation is written",
-            outcome.report,
-        )
-
-    def test_what_comes_after_the_last_test_is_reported_with_the_class(self) -> None:
-        """Nobody is left to fail but the class itself."""
-
-        class Case(HTTPStubTestCase):
-            def test(self) -> None:
-                pass
-
             @classmethod
             def tearDownClass(cls) -> None:
-                send(cls.stub, "GET", "/late")
+                send(cls.stub, "GET", "/last")
                 super().tearDownClass()
+
+            def test_1(self) -> None:
+                seen.append(self.stub.requests)
+
+            test_2 = test_3 = test_1
 
         Case.__module__, Case.__qualname__ = "made", "Case"
         outcome = run_case(Case)
-        self.assertEqual({"run": 1, "errors": 1}, outcome.summary)
-        self.assertIn("left over from made.Case.test: nothing answers GET /late", outcome.report)
+        self.assertEqual({"run": 3, "failures": 1, "errors": 1}, outcome.summary)
+        self.assertEqual([[], [], []], seen)
+        self.assertEqual("made.Case.test_2", outcome.result.failures[0][0].id())
+        late, last = (f"left over from made.Case.test_{number}: nothing answers GET /{path}: no expectation is written"
+                      for number, path in ((1, "late"), (3, "last")))  # fmt: skip
+        self.assertIn(late, outcome.result.failures[0][1])
+        self.assertIn(last, outcome.result.errors[0][1])
 
     def test_subtests_share_a_record(self) -> None:
         """A subtest is no test of its own."""

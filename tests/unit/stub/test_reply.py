@@ -89,18 +89,19 @@ class BodyTest(unittest.TestCase):
         self.assertEqual((b"ab", b"cd", b"e"), Reply(200, b"abcde", chunk_size=2).chunks)
         self.assertEqual((b'{"a":', b" 1}"), Reply(json={"a": 1}, chunk_size=5).chunks)
         self.assertEqual((), Reply(chunk_size=5).chunks)
+        reply = Reply(200, iter([b"a"]))  # what gives its pieces later is asked later
+        self.assertEqual((b"", None, False), (reply.body, reply.chunks, reply.stream is None))
 
-    def test_an_iterator_is_a_stream(self) -> None:
-        """What gives its pieces later is asked later."""
-        reply = Reply(200, iter([b"a"]))
-        self.assertEqual((b"", None), (reply.body, reply.chunks))
-        self.assertIsNotNone(reply.stream)
-
-    def test_trailers(self) -> None:
-        """They are announced, and have the body sent in chunks."""
+    def test_what_goes_with_a_body(self) -> None:
+        """Trailers, which are announced and have it sent in chunks, a status before it, and how fast it is sent."""
         reply = Reply(200, b"abc", trailers={"X-Sum": "1", "X-B": "2"})
         self.assertEqual(((b"abc",), (("X-Sum", "1"), ("X-B", "2"))), (reply.chunks, reply.trailers))
         self.assertIn(("Trailer", "X-Sum, X-B"), reply.headers)
+        reply = Reply(informational=[102, (103, {"Link": "</a.css>"})])
+        self.assertEqual(((102, ()), (103, (("Link", "</a.css>"),))), reply.informational)
+        # bytes a second are sent in small pieces, often; or it is said how
+        for given, wanted in ((1000, Throttle(50, 0.05)), (2, Throttle(1, 0.5)), ((7, 0.1), Throttle(7, 0.1))):
+            self.assertEqual(wanted, Reply(200, b"a", throttle=given).throttle)
 
     def test_cookies(self) -> None:
         """Each is a Set-Cookie; a mapping has its attributes."""
@@ -132,16 +133,6 @@ class BodyTest(unittest.TestCase):
         )
         lines = ["200 OK", "299 Unknown", "599 Unknown", "404 Not Found", "200 Fine", "404 "]
         self.assertEqual(lines, [reply.status_line for reply in replies])
-
-    def test_informational(self) -> None:
-        """A status by itself, or with headers."""
-        reply = Reply(informational=[102, (103, {"Link": "</a.css>"})])
-        self.assertEqual(((102, ()), (103, (("Link", "</a.css>"),))), reply.informational)
-
-    def test_a_throttle(self) -> None:
-        """Bytes a second are sent in small pieces, often; or it is said how."""
-        for given, wanted in ((1000, Throttle(50, 0.05)), (2, Throttle(1, 0.5)), ((7, 0.1), Throttle(7, 0.1))):
-            self.assertEqual(wanted, Reply(200, b"a", throttle=given).throttle)
 
     def test_most_are_plain(self) -> None:
         """What is sent at once, as it should be, is known for it."""
@@ -191,18 +182,15 @@ class ImmutabilityTest(unittest.TestCase):
         self.assertEqual([b"abc", b'{"a": 1}'], [reply.body for reply in replies])
         self.assertEqual(["1", "1"], [dict(reply.headers)["X-A"] for reply in replies])
 
-    def test_several_values_of_a_header(self) -> None:
-        """A list is as many headers, an empty one none."""
-        reply = Reply(headers={"Link": ["<a>", "<b>"], "X-A": (), "X-B": "1"})
-        self.assertEqual((("Link", "<a>"), ("Link", "<b>"), ("X-B", "1")), reply.headers)
-
     def test_headers_may_come_twice(self) -> None:
-        """Pairs are kept in their order, and so is a list of lists."""
+        """Pairs are kept in their order, and so is a list of lists; a list of values is as many, an empty one none."""
         pairs = [("Set-Cookie", "a=1"), ("X-A", "1"), ("Set-Cookie", "b=2")]
         self.assertEqual(tuple(pairs), Reply(headers=pairs).headers)
         self.assertEqual(tuple(pairs), Reply(headers=[list(pair) for pair in pairs]).headers)  # type: ignore[misc]
         several = MultiDict([("X-A", "1"), ("X-A", "2")])
         self.assertEqual((("X-A", "1"), ("X-A", "2")), Reply(headers=several).headers)
+        reply = Reply(headers={"Link": ["<a>", "<b>"], "X-A": (), "X-B": "1"})
+        self.assertEqual((("Link", "<a>"), ("Link", "<b>"), ("X-B", "1")), reply.headers)
 
     def test_one_with_other_values(self) -> None:
         """`changed` leaves the old one as it is, and what was made of that."""
