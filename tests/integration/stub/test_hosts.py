@@ -28,7 +28,7 @@ from liveserver_testcase.core.tls import Certificates
 from tests.integration.apps import answer, make_app
 from tests.integration.running import make_case, run_case
 from tests.integration.stub.support import receive
-from tests.support import HANG, NoClassLeaks, NoLeaks, run_python
+from tests.support import HANG, NoClassLeaks, NoLeaks
 
 HOSTS = ["api.shop.example", "*.cloud.example"]
 API = "https://api.shop.example/v1/price"
@@ -526,16 +526,6 @@ class AloneTest(NoLeaks):
                 HTTPStub(hosts=HOSTS)
         self.assertIn("a stub for the hosts 'api.shop.example', '*.cloud.example' shows", str(caught.exception))
         self.assertIn("Install liveserver-testcase[tls].", str(caught.exception))
-
-    def test_a_stub_without_hosts_costs_nothing(self) -> None:
-        """Nothing is loaded for it."""
-        script = """
-            import sys
-            from liveserver_testcase import HTTPStub
-            with HTTPStub() as stub:
-                print(sorted({"trustme", "cryptography", "liveserver_testcase.stub.hosts"} & set(sys.modules)))
-        """
-        self.assertEqual("[]\n", run_python(script).stdout)
 
 
 class WireTest(NoLeaks):

@@ -45,8 +45,8 @@ segments = st.lists(
 choices = st.lists(st.booleans(), min_size=1, max_size=20)
 
 
-class PathTest(StubTest):
-    """Paths."""
+class TargetTest(WireTest):
+    """Methods, hosts, paths and queries."""
 
     @settings(max_examples=400, deadline=None, derandomize=True)
     @given(segments, segments, choices, choices)
@@ -117,20 +117,12 @@ class PathTest(StubTest):
                 self.stub.on("GET", rule).reply_with(lambda request, **found: repr(found))
                 self.assertEqual(repr(params), self.send("GET", sent).text)
 
-
-class TargetTest(WireTest):
-    """A target that names its host."""
-
     def test_an_absolute_target(self) -> None:
         """Path, query and host are those of the target, whatever the Host header says."""
         self.stub.on("GET", "/x?y=1", host="api.test").reply(200)
         self.assertIn(b" 200 ", self.see(get("http://api.test/x?y=1", "Connection: close")).head)
         self.assertEqual("api.test", self.stub.requests[0].host)
         self.assertEqual("a", self.stub.requests[0].headers["Host"])
-
-
-class MethodTest(WireTest):
-    """Methods."""
 
     def test_any_token_is_a_method(self) -> None:
         """Those of HashiCorp Vault and Varnish, and whatever else an API has; each is held against the test, too."""
@@ -142,10 +134,6 @@ class MethodTest(WireTest):
         self.assertEqual(501, requests.request("LIST", f"{self.stub.url}/x", timeout=5).status_code)
         with self.assertRaisesRegex(AssertionError, "LIST /x"):
             self.stub.verify()
-
-
-class QueryTest(StubTest):
-    """Queries."""
 
     @settings(max_examples=200, deadline=None, derandomize=True)
     @given(st.lists(st.binary(max_size=3), min_size=2, max_size=2))
@@ -233,12 +221,14 @@ class CookiesTest(StubTest):
         self.assertFalse(make_criteria(cookies={"first": NOT(first)}).matches(request))
 
     def test_json_is_a_value(self) -> None:
-        """Its quotes and commas are its own."""
+        """Its quotes and commas are its own; some clients send several lines."""
         for value in ('{"dark":true}', 'before"after', "a, b", "a=b=c", '"in quotes"', "grün"):
             with self.subTest(value=value):
                 self.stub.on("GET", "/", cookies={"prefs": value, "sid": "1"}).reply(200)
                 cookie = f"prefs={value}; sid=1".encode().decode("latin-1")
                 self.assertEqual(200, self.send("GET", "/", headers={"Cookie": cookie}).status)
+        request = make_request("GET", "/", headers=["Cookie: a=1", "Cookie: b=2; alone"])
+        self.assertTrue(make_criteria(cookies={"a": "1", "b": "2", "": "alone", "c": ABSENT}).matches(request))
 
     def test_what_a_server_has_put_in_quotes(self) -> None:
         """A cookie that a stub sets comes back as it was written."""
@@ -248,11 +238,6 @@ class CookiesTest(StubTest):
             session.get(f"{self.stub.url}/set", timeout=5)
             self.assertEqual(200, session.get(f"{self.stub.url}/get", timeout=5).status_code)
         self.assertEqual("Ann, the 1st; ü", self.stub.requests[-1].cookies["name"])
-
-    def test_several_lines(self) -> None:
-        """As some clients send them."""
-        request = make_request("GET", "/", headers=["Cookie: a=1", "Cookie: b=2; alone"])
-        self.assertTrue(make_criteria(cookies={"a": "1", "b": "2", "": "alone", "c": ABSENT}).matches(request))
 
 
 class CredentialsTest(StubTest):

@@ -33,7 +33,7 @@ from liveserver_testcase import (
 )
 from tests.integration.running import make_case, run_case
 from tests.integration.stub.support import StubTest
-from tests.support import HANG, NoLeaks, run_python, wait_until
+from tests.support import HANG, NoLeaks, wait_until
 
 HERE = os.path.relpath(__file__)
 
@@ -411,17 +411,6 @@ class NeedTest(ProcessTest):
             env={**os.environ, "PYTHONPATH": os.getcwd(), "NO_PROXY": "*"},
         )  # fmt: skip
         self.assertEqual(("main\n", ""), (done.stdout, done.stderr))
-
-    def test_who_does_without_pays_nothing(self) -> None:
-        """Nothing is imported for it."""
-        script = """
-            import sys
-            from liveserver_testcase import HTTPStub
-            with HTTPStub() as stub:
-                stub.on().reply(200)
-            print([name for name in sys.modules if "remote" in name or "process" in name and "live" in name])
-        """
-        self.assertEqual("[]\n", run_python(script).stdout)
 
     def test_many_threads(self) -> None:
         """Threads that script and ask at once get each their own."""

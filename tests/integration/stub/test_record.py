@@ -11,7 +11,7 @@ from liveserver_testcase import HTTPStub
 from liveserver_testcase.core.journal import JournalWindow
 from tests.contracts.base import has_ipv6
 from tests.integration.stub.support import StubTest, make_exchange
-from tests.support import HANG
+from tests.support import HANG, run_python
 
 
 class HalfTest(StubTest):
@@ -238,3 +238,18 @@ class AloneTest(StubTest):
             self.assertEqual(f"http://[::1]:{stub.port}", stub.url)
             self.assertEqual(200, self.send("GET", "/x", stub=stub).status)
             self.assertEqual(("::1", f"{stub.url}/x"), (stub.requests[0].remote_addr, stub.requests[0].url))
+
+    def test_who_does_without_pays_nothing(self) -> None:
+        """A stub without hosts, WebSockets, documents and a process of its own loads nothing of these."""
+        result = run_python(
+            """
+            import sys, urllib.request
+            from liveserver_testcase import HTTPStub, LiveServerTestCase
+            with HTTPStub() as stub:
+                stub.on("GET", "/").reply(200)
+                urllib.request.urlopen(stub.url).close()
+            costly = "trustme cryptography stub.hosts websocket openapi jsonschema remote e.process".split()
+            print([name for name in sys.modules if any(part in name for part in costly)])
+            """
+        )
+        self.assertEqual(("[]\n", ""), (result.stdout, result.stderr))

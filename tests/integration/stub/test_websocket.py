@@ -707,19 +707,6 @@ class StopTest(WebSocketTest):
 class CostTest(WebSocketTest):
     """Who uses no WebSocket pays nothing, and who has no websockets hears what to install."""
 
-    def test_nothing_is_loaded(self) -> None:
-        """A stub without WebSockets loads neither the library nor what is made on it."""
-        done = run_python("""
-            import sys, urllib.request
-            from liveserver_testcase import HTTPStub
-
-            with HTTPStub() as stub:
-                stub.on("GET", "/").reply(200)
-                urllib.request.urlopen(stub.url).close()
-            print(sorted(name for name in sys.modules if "websocket" in name))
-        """)
-        self.assertEqual(("[]\n", ""), (done.stdout, done.stderr))
-
     def test_without_websockets(self) -> None:
         """Where it is not installed, the verbs say so, and the names of the package are there."""
         done = run_python("""

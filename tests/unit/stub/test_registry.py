@@ -19,7 +19,7 @@ from liveserver_testcase.stub.registry import Decision, ExpectationRegistry, Ski
 from liveserver_testcase.stub.request import RecordedRequest
 from liveserver_testcase.stub.responders import ServedContent
 from liveserver_testcase.stub.values import accepts, freeze
-from tests.integration.stub.support import StubTest, make_expectation, make_request
+from tests.integration.stub.support import make_expectation, make_request
 from tests.support import HANG
 
 
@@ -206,22 +206,6 @@ class LookupTest(unittest.TestCase):
                     self.assertTrue(found is not None and found.is_never)
                 else:
                     self.assertIs(wanted, found)
-
-
-class ManyTest(StubTest):
-    """Very many beside each other."""
-
-    def test_each_is_found(self) -> None:
-        """By its JSON, its text or its bytes, although all have one path."""
-        for number in range(1000):
-            self.stub.on("POST", "/x", json={"id": number}).reply(200, text=f"json {number}")
-            self.stub.on("POST", "/x", text=f"text {number}").reply(200, text=f"text {number}")
-            self.stub.on("POST", "/x", body=b"body %d" % number).reply(200, text=f"body {number}")
-        for number in (0, 500, 999):
-            for body in (f"text {number}", f"body {number}"):
-                self.assertEqual(body, self.send("POST", "/x", body.encode()).text)
-            self.assertEqual(f"json {number}", self.send("POST", "/x", b'{ "id": %d }' % number).text)
-        self.assertEqual(501, self.send("POST", "/x", b"{}").status)
 
 
 THREADS = 20

@@ -103,10 +103,6 @@ class ReadingTest(unittest.TestCase):
                 self.assertEqual(path, decode_path(percent_encode(path)))
         self.assertEqual("/a%2Fb%2Fc%2", decode_path("/a%2fb%2Fc%252"))
 
-
-class ThreadsTest(unittest.TestCase):
-    """A request that several threads read at once."""
-
     def test_each_reads_the_same(self) -> None:
         """Also what an environ cannot carry, while another thread has it read for the first time."""
         self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
@@ -125,10 +121,6 @@ class ThreadsTest(unittest.TestCase):
             for thread in threads:
                 thread.join(HANG)
             self.assertEqual([("1", "grün", "1")] * 4, seen)
-
-
-class JSONTest(unittest.TestCase):
-    """What is said when a body is no JSON."""
 
     def test_each_reason(self) -> None:
         """Where it ends to be JSON and what it is, cut if it is long; the way around is shown."""
@@ -153,10 +145,6 @@ class JSONTest(unittest.TestCase):
                         request.json  # noqa: B018
                     self.assertEqual(message, str(caught.exception))
         self.assertEqual([1], make_request("POST", "/x", b"[1]", "text/plain").get_json(force=True))
-
-
-class DescriptionTest(unittest.TestCase):
-    """A request on one line."""
 
     def test_method_target_and_size(self) -> None:
         """The body is sized and typed and not shown; no secret, and nothing that could write to the terminal."""
