@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +32,7 @@ def has_ipv6() -> bool:
 class ServerCase(Base):
     """One server of one kind, and clients that speak its protocol.
 
-    A concrete class says what is between the first two rules below, and is done::
-
-        class EchoContract(ServerContract, NoLeaks):
-            half_said = {"half a line": b"hel"}
-
-            def make_server(self, **options):
-                return EchoServer(self.do_work, **options)
-
-            def ask(self, client):
-                client.sendall(b"hello\\n")
-
-            def check_answer(self, client):
-                self.assertEqual(b"hello\\n", self.receive(client, b"\\n"))
+    A concrete class says what is between the two rules below, and is done; `EchoContract` is the shortest.
     """
 
     # -- what a concrete class provides ------------------------------------------------------------------------
@@ -51,12 +40,17 @@ class ServerCase(Base):
     half_said: dict[str, bytes] = {}
     """What a client may say and then fall silent, so that the server waits for more; by name."""
 
+    request: bytes
+    """One complete request: the server calls `do_work` and answers."""
+
+    lives = 100
+    """How often it is started in one test: a process takes a hundred times as long as a thread."""
+
+    interrupts = (100, {"start": 1e-3, "stop": 1e-3})
+    """How many starts and stops are interrupted at least, and how long each takes at most, in seconds."""
+
     def make_server(self, **options: Any) -> Server:
         """Make a server, not started, that calls `do_work` in each exchange before it answers."""
-        raise NotImplementedError
-
-    def ask(self, client: socket.socket) -> None:
-        """Send one complete request: the server calls `do_work` and answers."""
         raise NotImplementedError
 
     def check_answer(self, client: socket.socket) -> None:
@@ -70,12 +64,9 @@ class ServerCase(Base):
 
     # -- verbs of the tests ------------------------------------------------------------------------------------
 
-    work: Callable[[], object]
-    """What the server does in each exchange; a test puts something else here."""
-
     def setUp(self) -> None:
         super().setUp()
-        self.work = lambda: None
+        self.work: Callable[[], object] = lambda: None  # what the server does in each exchange
         self.freed = threading.Event()  # ends the work of `hang`
         self.addCleanup(self.freed.set)
 
@@ -92,6 +83,9 @@ class ServerCase(Base):
         server = self.make(**options)
         server.start()
         return server
+
+    def ask(self, client: socket.socket) -> None:
+        client.sendall(self.request)
 
     def connect(self, server: Server, host: str | None = None) -> socket.socket:
         """A client, with TLS if the server wants it, closed at the end of the test."""
@@ -195,21 +189,8 @@ class ServerCase(Base):
     @contextmanager
     def stopping(self, server: Server, timeout: float | None = None) -> Iterator[None]:
         """Stop the server in a thread, and run the block once it refuses; then wait for the stop to end."""
-        raised: list[BaseException] = []
-
-        def stop() -> None:
-            try:
-                server.stop(timeout)
-            except BaseException as error:
-                raised.append(error)
-
-        thread = threading.Thread(target=stop, daemon=True)
-        thread.start()
-        try:
+        with ThreadPoolExecutor(1) as pool:
+            stopped = pool.submit(server.stop, timeout)
             wait_until(lambda: not server.is_running and self.is_refused(server))
             yield
-        finally:
-            thread.join(2 * HANG)
-            self.assertFalse(thread.is_alive(), "stop() does not return")
-        if raised:
-            raise raised[0]
+            stopped.result(2 * HANG)

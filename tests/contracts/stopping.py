@@ -21,8 +21,8 @@ SHORT = 0.1
 class Stopping(ServerCase):
     """What `stop()` does to clients, and to the server's own threads."""
 
-    def assert_stops(self, server: Server, *grace: float) -> None:
-        stop = threading.Thread(target=server.stop, args=grace, daemon=True)
+    def assert_stops(self, server: Server) -> None:
+        stop = threading.Thread(target=server.stop, daemon=True)
         stop.start()
         stop.join(HANG)
         self.assertFalse(stop.is_alive(), "stop() waits for somebody whom it need not wait for")
@@ -69,19 +69,15 @@ class Stopping(ServerCase):
         self.assert_over(client)
         self.assert_gone(server)
 
-    def test_a_short_stop(self) -> None:
-        """``stop(timeout)`` outranks the server's own `stop_timeout`."""
+    def test_after_work_that_did_not_end(self) -> None:
+        """A warning that is an error is raised when all is done, and once; the server serves beside the old work.
+
+        ``stop(timeout)`` outranks the server's own `stop_timeout`.
+        """
         server = self.started(stop_timeout=NEVER)
         self.hang(server)
-        with self.assertWarns(UnfinishedWorkWarning):
-            self.assert_stops(server, 0.0)
-
-    def test_after_work_that_did_not_end(self) -> None:
-        """A warning that is an error is raised when all is done, and once; the server serves beside the old work."""
-        server = self.started(stop_timeout=SHORT)
-        self.hang(server)
         with self.assertRaises(UnfinishedWorkWarning):
-            server.stop()
+            server.stop(0.0)
         self.assertIs(State.STOPPED, server.state)
         self.assert_gone(server)
         server.stop()

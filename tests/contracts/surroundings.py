@@ -25,26 +25,30 @@ case.setUp()
 """
 
 INTERRUPTS = """
+from pathlib import Path
+from tests.support import wait_until
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
 signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))  # a timer comes to the microsecond
-server = case.make_server(stop_timeout=0.0)
-server.start()
-case.assert_serves(server)
-server.stop()
 
 def count():  # not threading.active_count(): an interrupt can leave it a thread that the system never made
-    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+    tasks = list(Path("/proc/self/task").iterdir())
+    return len(tasks), len(os.listdir("/proc/self/fd")), "".join((task / "children").read_text() for task in tasks)
 
-while count()[0] > 1:
-    time.sleep(0.001)
+threads = count()[0]
+server = case.make_server(stop_timeout=0.0)
+with server:
+    case.assert_serves(server)
+wait_until(lambda: count()[0] == threads)
 before = count()
 chance = random.Random(7)
-counts = {"start": 0, "stop": 0, "neither": 0}
+least, longest = case.interrupts
+hits = {"start": 0, "stop": 0}
 
 def interrupted(move):
     frames = []
     try:
-        signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 1e-3))
+        signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, longest[move]))
         getattr(server, move)()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt as error:
@@ -53,13 +57,15 @@ def interrupted(move):
         while trace is not None:
             frames.append(trace.tb_frame.f_code.co_name)
             trace = trace.tb_next
-    counts[move if move in frames else "neither"] += 1
+    hits[move] += move in frames
     return move in frames
 
-for attempt in range(1000):  # at least 100, and as many more as it takes for both to have been interrupted
-    if attempt >= 100 and counts["start"] and counts["stop"]:
+for attempt in range(10 * least):  # as many more as it takes for both to have been interrupted
+    if attempt >= least and hits["start"] and hits["stop"]:
         break
-    if interrupted("start"):
+    if not attempt % 2:  # or else a start that takes long would never come to a stop
+        server.start()
+    elif interrupted("start"):
         assert server.state.value in ("failed", "stopped", "new"), server
     if server.is_running:
         case.assert_serves(server)
@@ -67,16 +73,11 @@ for attempt in range(1000):  # at least 100, and as many more as it takes for bo
         assert server.state.value in ("stopped", "running"), server
         server.stop()
     assert case.is_refused(server), server
-for _ in range(200):
-    if count() == before:
-        break
-    time.sleep(0.01)
-else:
-    print(f"{count()} threads and descriptors, there were {before}: {threading.enumerate()}")
-server.start()
-case.assert_serves(server)
-server.stop()
-print(counts["start"] > 0, counts["stop"] > 0)
+if not wait_until(lambda: count() == before):
+    print(f"{count()} threads, descriptors and children, there were {before}: {threading.enumerate()}")
+with server:
+    case.assert_serves(server)
+print(hits["start"] > 0, hits["stop"] > 0)
 case.doCleanups()
 """
 

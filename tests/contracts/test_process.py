@@ -8,70 +8,14 @@ import shutil
 import socket
 import tempfile
 import threading
-import unittest
 from typing import Any
 
 from liveserver_testcase.core.server import Server
 from liveserver_testcase.process.server import ProcessServer
+from liveserver_testcase.web.live_process import RemoteServer
 from tests.contracts.server_contract import ServerContract
-from tests.support import NoLeaks, run_python
-
-__all__ = ["SpawnContract"]
-
-_ELSEWHERE = "the handler and the sockets are another process's"
-
-
-_INTERRUPTS = """
-import os, random, signal, socket, sys, threading
-from pathlib import Path
-from liveserver_testcase.process.server import ProcessServer
-from tests.support import wait_until
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background of a shell ignores it
-signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-server = ProcessServer("tests.integration.process.children:make_scripted", "be_quiet", stop_timeout=0.0)
-longest = {"start": 0.2, "stop": 0.05}
-
-def connection():
-    with socket.create_connection(server.address, timeout=20) as client:
-        client.sendall(b"hello\\n")
-        assert client.recv(6) == b"hello\\n"
-
-def count():
-    children = "".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))
-    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd")), children
-
-with server:
-    connection()
-wait_until(lambda: count()[0] == 1)
-before = count()
-chance = random.Random(7)
-hit = set()
-
-def interrupted(move):
-    try:
-        signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-4, longest[move]))
-        getattr(server, move)()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        hit.add(move)
-
-for attempt in range(30):
-    interrupted("start") if attempt % 2 else server.start()
-    if server.is_running:
-        connection()
-        interrupted("stop")
-        assert server.state.value in ("stopped", "running"), server
-        server.stop()
-    assert server.state.value in ("failed", "stopped", "new"), server
-print("start" in hit, "stop" in hit)
-if not wait_until(lambda: count() == before):
-    print(f"False: {count()} threads, descriptors and children, there were {before}: {threading.enumerate()}")
-    sys.exit(3)
-with server:
-    connection()
-"""
+from tests.contracts.test_servers import HTTPCase
+from tests.support import NoLeaks
 
 
 class Bridge:
@@ -117,6 +61,9 @@ class SpawnContract(ServerContract, NoLeaks):
     """An echo server in a fresh interpreter, whose work this process does."""
 
     half_said = {"half a line": b"hel"}
+    request = b"hello\n"
+    lives = 10
+    interrupts = (8, {"start": 0.2, "stop": 0.05})
 
     def setUp(self) -> None:
         super().setUp()
@@ -134,18 +81,8 @@ class SpawnContract(ServerContract, NoLeaks):
         server.label = "echo-server"  # as the one in the child, whose threads a stop names
         return server
 
-    def ask(self, client: socket.socket) -> None:
-        client.sendall(b"hello\n")
-
     def check_answer(self, client: socket.socket) -> None:
         self.assertEqual(b"hello\n", self.receive(client, b"\n"))
-
-    def test_a_hundred_lives(self) -> None:
-        """A server can be started and stopped again and again; no thread, descriptor or process adds up."""
-        server = self.make()
-        for _ in range(10):  # a life takes a hundred times as long as that of a thread
-            with server:
-                self.assert_serves(server)
 
     def test_thread_names(self) -> None:
         """The one thread of the server has its label and address for a name."""
@@ -154,20 +91,14 @@ class SpawnContract(ServerContract, NoLeaks):
         names = [thread.name for thread in set(threading.enumerate()) - before]
         self.assertEqual([f"{server.label} 127.0.0.1:{server.port}"], names)
 
-    @unittest.skipUnless(os.path.isdir("/proc/self/fd"), "this system does not list descriptors")
-    def test_real_interrupts(self) -> None:
-        """Signals that raise `KeyboardInterrupt` at any moment of a start or a stop leave nothing behind."""
-        done = run_python(_INTERRUPTS, options=("-W", "ignore"))
-        self.assertEqual((0, "True True"), (done.returncode, done.stdout.partition("\n")[0]), done.stdout + done.stderr)
+    # where the handler and the sockets are another process's, these come to nothing
+    test_stop_from_inside = test_stop_from_inside_while_it_stops = None  # type: ignore[assignment]
+    test_where_shutdown_wakes_nobody = test_no_descriptors_left = None  # type: ignore[assignment]
 
-    @unittest.skip(_ELSEWHERE)
-    def test_stop_from_inside(self) -> None: ...
 
-    @unittest.skip(_ELSEWHERE)
-    def test_stop_from_inside_while_it_stops(self) -> None: ...
+class RemoteTLSContract(HTTPCase, SpawnContract):
+    """A WSGI application in a fresh interpreter, over TLS."""
 
-    @unittest.skip(_ELSEWHERE)
-    def test_where_shutdown_wakes_nobody(self) -> None: ...
-
-    @unittest.skip(_ELSEWHERE)
-    def test_no_descriptors_left(self) -> None: ...
+    def make_server(self, **options: Any) -> Server:
+        app = "tests.integration.process.apps:bridged()"
+        return RemoteServer(app, env={"BRIDGE": self.bridge.path}, tls=True, **options)
