@@ -53,11 +53,12 @@ LIKE_WINDOWS = """
     selectors.DefaultSelector = selectors.SelectSelector
 """
 
-THREADS = ("unit.core.test_threaded", "unit.core.test_pause_accepting", "integration.web.test_departures")
+ENGINES = "unit.core.test_engines"
+THREADS = (ENGINES, "integration.web.test_departures")
 STUB = ("integration.stub.test_hold", "integration.stub.test_outage", "integration.stub.test_delivery")
 PROCESSES = ("integration.process.test_death", "integration.process.test_orphans")
 LOOPS = (
-    "unit.core.test_event_loop",
+    ENGINES,
     "contracts.test_servers.EchoLoopContract.test_an_interrupted_stop",
     "integration.mail.test_engine",
     "integration.web.test_asgi_stop",
