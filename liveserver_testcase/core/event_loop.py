@@ -54,6 +54,8 @@ _STEPS = 3  # rounds of the loop from abort() to a closed socket: one a layer, a
 class EventLoop(asyncio.SelectorEventLoop):
     """An event loop that goes on while a test has frozen the time, or replaced ``socket.socket``."""
 
+    run: _LoopRun  # whose loop it is
+
     def __init__(self) -> None:
         self.selector = FlushingSelector()
         super().__init__(self.selector)
@@ -109,6 +111,7 @@ class _LoopRun:
         """The life of the loop's thread."""
         try:
             loop = EventLoop()
+            loop.run = self
             try:
                 loop.slow_callback_duration = math.inf  # -X dev would print each handler that takes its time
                 loop.set_exception_handler(self.handle_loop_exception)
@@ -157,7 +160,8 @@ class _LoopRun:
         for connection in list(self.connections):
             self.cut += connection.describe_all(self.thread.name)
         self.is_shutting_down = True
-        await self.server._shutdown(self.deadline)
+        if self.server._run is self:  # or else a stop has left this one behind, and all that is there is the next one's
+            await self.server._shutdown(self.deadline)
 
     def begin_stop(self, timeout: float) -> None:
         """Have `serve` end within ``timeout`` seconds; called on the loop, once more if a stop was interrupted."""
@@ -368,9 +372,13 @@ class EventLoopServer(Server):
     def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> LoopConnection:
         return LoopConnection(transport, index)
 
+    def _run_of_this_loop(self) -> _LoopRun | None:
+        """Return the run of the calling loop: a thread that was left behind has another than the server."""
+        return getattr(asyncio.get_running_loop(), "run", self._run)
+
     def _connection_made(self, transport: asyncio.BaseTransport) -> LoopConnection:
         connection = self._make_connection(transport, next(self._indexes))
-        run = self._run
+        run = self._run_of_this_loop()
         if run is not None:
             accepted = run.accepted.pop(connection.socket.fileno(), None)
             if accepted is not None:
@@ -381,7 +389,7 @@ class EventLoopServer(Server):
         return connection
 
     def _connection_lost(self, connection: LoopConnection) -> None:
-        run = self._run
+        run = self._run_of_this_loop()
         if run is not None:
             run.connections.discard(connection)
             if run.deadline < math.inf and not run.connections:

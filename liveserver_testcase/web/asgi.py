@@ -137,7 +137,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
         await self._lifespan.start(self.start_timeout)
 
     async def _shutdown(self, deadline: float) -> None:
-        cycles = self._cycles
+        cycles, lifespan = self._cycles, self._lifespan
         for cycle in cycles:
             if not cycle.was_cancelled:
                 cycle.cancel()
@@ -146,7 +146,7 @@ class ASGIServer(EventLoopServer, HTTPEndpoint[RequestRecord]):
             await asyncio.wait(tasks, timeout=_TAKE_NOTE)
         self._is_shutting_down = True
         try:
-            await self._lifespan.stop(max(deadline - monotonic(), _SHUTDOWN))
+            await lifespan.stop(max(deadline - monotonic(), _SHUTDOWN))
         except ServerThreadError as error:
             self._record_failure(error)
         finally:

@@ -218,7 +218,8 @@ class RequestResponseCycle:
                 piece = bytes(view[start : start + _SLICE])
                 await self._send_on({"type": message["type"], "body": piece, "more_body": True})
             message = {**message, "body": bytes(view[last:])}
-        if not (self.connection.is_lost or self.is_gone):
+        is_there = not (self.connection.is_lost or self.is_gone)
+        if is_there:
             record.completed = self.has_ended = True
             record.aborted = ""  # a client that was half-closed has read on
             record.end()
@@ -228,6 +229,10 @@ class RequestResponseCycle:
             record.completed = self.has_ended = False
             record.duration = None
             raise
+        if is_there and self.connection.is_lost:  # uvicorn has waited for a client that does not read, and it has left
+            record.completed = self.has_ended = False
+            record.duration = None
+            self.connection_lost()
         self.server.journal.notify(record)
 
     async def send_ws(self, message: dict[str, Any]) -> None:
@@ -268,7 +273,7 @@ class RequestResponseCycle:
             if self.has_started:
                 return  # how WebSockets end
             when = "before the WebSocket was accepted"
-        elif self.is_reading:
+        elif self.is_reading or (record.body_complete_at is None and not self.has_started):
             when = "in the middle of its request's body"
         else:
             when = "in the middle of the response" if self.has_started else "before it was answered"

@@ -8,9 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import aiohttp
 import fastapi
-import httpx
 import requests
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -19,8 +17,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from liveserver_testcase.web.records import RequestRecord
-from tests.integration.web.asgi_case import ASGICase, answer, echo, tell
-from tests.integration.web.wire import GET, get
+from tests.integration.web.asgi_case import ASGICase, tell
+from tests.integration.web.wire import GET
 from tests.support import HANG, wait_until
 
 
@@ -33,59 +31,6 @@ BOOM = ["ValueError('boom')"]
 
 class Requests(ASGICase):
     """What clients get, and what the journal keeps."""
-
-    def test_record(self) -> None:
-        """A record has method, target, status, version, connection, peer and duration."""
-        self.serve(echo)
-        connection = self.connect()
-        for path in ("/a%20b?c=d&e", "/second"):
-            connection.request("POST", path, b"hello")
-            response = connection.getresponse()
-            self.assertEqual((path.partition("?")[0], b"hello"), (response.headers["X-Path"], response.read()))
-        self.wait_idle()
-        first, second = self.server.journal.entries()
-        self.assertEqual(
-            ("POST", "/a%20b?c=d&e", "/a%20b", 200, "HTTP/1.1", 0, 0),
-            (
-                first.method, first.target, first.path, first.status, first.version,
-                first.connection_index, first.exchange_index,
-            ),
-        )  # fmt: skip
-        self.assertEqual((0, 1), (second.connection_index, second.exchange_index))
-        self.assertEqual(f"127.0.0.1:{connection.sock.getsockname()[1]}", first.peer)
-        self.assertTrue(first.completed and first.is_over and not first.aborted)
-        self.assertEqual("<RequestRecord #1 POST /second: 200>", repr(second))
-        self.assertEqual("", self.server.stack_of(second))
-
-    def test_times(self) -> None:
-        """A record says when each part of its request came to its end, in the order of the wire."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "http"
-            body = b""
-            while (message := await receive())["more_body"]:
-                body += message["body"]
-            await answer(send, body + message["body"])
-
-        names = ["first_byte_at", "arrived", "body_complete_at", "response_begun_at", "finished_at"]
-        for tls in (False, True):
-            with self.subTest(tls=tls):
-                self.serve(app, tls=tls or None)
-                client = self.client()
-                for request in (get("/"), get("/", "Content-Length: 3", method="POST")):
-                    client.send(request)
-                client.send(b"abc")
-                self.assertEqual([b"", b"abc"], [client.answer().body for _ in range(2)])
-                self.wait_idle()
-                first, second = self.server.journal.entries()
-                for record in (first, second):
-                    times = [getattr(record, name) for name in ["accepted_at", *["handshake_done_at"][:tls], *names]]
-                    self.assertNotIn(None, times)
-                    self.assertEqual(sorted(times), times)
-                self.assertEqual(first.accepted_at, second.accepted_at)
-                self.assertEqual(first.arrived, first.body_complete_at)
-                self.assertEqual(tls, first.handshake_done_at is not None)
-                self.server.stop()
 
     def test_a_client_that_has_its_answer_need_not_wait(self) -> None:
         """When the client has read its answer, status and completion are recorded."""
@@ -125,33 +70,6 @@ class Requests(ASGICase):
                 self.assertEqual(facts, _facts(self.get(headers=headers)))
                 self.assertTrue(self.only().peer.startswith("127.0.0.1:"))
 
-    def test_tls(self) -> None:
-        """TLS that requests and httpx verify."""
-        self.serve(tell, tls=True)
-        self.assertEqual(("127.0.0.1", "https"), _facts(self.get(verify=self.server.ca_file)))
-        with httpx.Client(verify=self.server.client_context() or True) as client:
-            self.assertEqual("https", client.get(self.server.url_for("/")).json()["scheme"])
-
-    def test_a_hundred_at_once(self) -> None:
-        """A hundred clients at the same time are all answered."""
-
-        async def page(request: Request) -> PlainTextResponse:
-            await asyncio.sleep(0)
-            return PlainTextResponse(request.url.path)
-
-        self.serve(Starlette(routes=[Route("/{name}", page)]))
-
-        async def ask() -> list[str]:
-            async with aiohttp.ClientSession() as session:
-
-                async def one(number: int) -> str:
-                    async with session.get(self.server.url_for(f"/{number}")) as response:
-                        return await response.text()
-
-                return await asyncio.gather(*map(one, range(100)))
-
-        self.assertEqual([f"/{number}" for number in range(100)], asyncio.run(ask()))
-
 
 def _facts(response: requests.Response) -> tuple[str, str]:
     found = response.json()
@@ -160,40 +78,6 @@ def _facts(response: requests.Response) -> tuple[str, str]:
 
 class Streams(ASGICase):
     """Bodies in pieces, both ways."""
-
-    def test_up_and_down(self) -> None:
-        """What comes in pieces goes back in pieces, while more is on its way."""
-        self.serve(echo)
-        response = requests.post(self.server.url, data=iter([b"one", b"two"]), timeout=HANG, stream=True)
-        self.assertEqual(b"onetwo", response.content)
-
-    def test_down(self) -> None:
-        """The client has the head, and then each piece, before the next one is made."""
-        steps: list[threading.Event] = [threading.Event() for _ in range(3)]
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "http"
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            for step in steps:
-                await asyncio.to_thread(step.wait, HANG)
-                await send({"type": "http.response.body", "body": b"x", "more_body": step is not steps[-1]})
-
-        self.serve(app)
-        pieces = self.get(stream=True).iter_content(1)
-        for step in steps:
-            self.assertEqual([200], [record.status for record in self.server.in_flight])
-            step.set()
-            self.assertEqual(b"x", next(pieces))
-        self.assertEqual([], list(pieces))
-
-    def test_a_large_answer(self) -> None:
-        """An answer of many megabytes arrives whole."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await answer(send, b"x" * 20_000_000)
-
-        self.serve(app, "auto")
-        self.assertEqual(20_000_000, len(self.get().content))
 
     def test_head_and_body_at_once(self) -> None:
         """A response that is written at once comes in one piece, however many messages it was."""

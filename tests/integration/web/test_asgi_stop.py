@@ -23,9 +23,9 @@ from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.web import asgi_connection
-from tests.integration.web.asgi_case import NEVER, ASGICase, answer
+from tests.integration.web.asgi_case import NEVER, ASGICase
 from tests.integration.web.test_asgi_websockets import UPGRADE, SocketCase
-from tests.integration.web.wire import GET, get
+from tests.integration.web.wire import get
 from tests.support import HANG, wait_until
 
 
@@ -95,25 +95,6 @@ class Handlers(ASGICase):
                 self.assertIn(f"in thread '{thread}':\n", text)
                 self.assertIn("in hang_in_a_thread\n    freed.wait(NEVER)", text)
                 self.assertEqual([], self.server.in_flight)
-
-    def test_it_starts_again_beside_a_thread(self) -> None:
-        """A thread that does not come back is the old run's: the server starts and serves beside it."""
-        freed = threading.Event()
-        self.addCleanup(freed.set)
-        app = fastapi.FastAPI()
-
-        @app.get("/hang")
-        def hang() -> None:
-            freed.wait(NEVER)
-
-        self.serve(app)
-        self.begin("/hang")
-        self.stop_warned(0.0)
-        self.server.start()
-        self.assertEqual(404, self.get().status_code)
-        self.wait_idle()
-        freed.set()
-        self.server.stop()
 
     def test_a_stop_from_a_handler(self) -> None:
         """A plain function in a thread may stop the server: its client is answered, and the server comes to rest."""
@@ -292,19 +273,6 @@ class Unread(ASGICase):
         self.begin()
         self.stop_silently()
 
-    def test_a_large_response(self) -> None:
-        """A response of which the client reads only the beginning is not complete, and not waited for."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await answer(send, b"x" * 10_000_000)
-
-        self.serve(app, "auto", stop_timeout=NEVER)
-        self.assertTrue(self.client().send(GET).read(10))
-        (record,) = self.server.in_flight
-        self.stop_silently()
-        self.assertEqual("the server stopped in the middle of the response", record.aborted)
-        self.assertFalse(record.completed)
-
     def test_a_client_that_sends_in_pieces(self) -> None:
         """A client that goes on sending and reads nothing is cut before the grace is over."""
 
@@ -323,3 +291,39 @@ class Unread(ASGICase):
                     while True:
                         client.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
                 self.stop_silently()
+
+
+class LeftBehind(ASGICase):
+    """A run whose application blocks its loop, when it comes back beside the next one."""
+
+    def test_it_disturbs_no_other(self) -> None:
+        """It ends, and neither cuts the requests of the next run nor shuts down what that has started."""
+        freed, go, lives = threading.Event(), asyncio.Event(), []
+        self.addCleanup(freed.set)
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            lives.append("begun")
+            number = len(lives)
+            yield
+            lives.append(f"ended {number}")
+
+        async def page(request: Request) -> PlainTextResponse:
+            if request.url.path == "/block":
+                freed.wait(NEVER)
+            await go.wait()
+            return PlainTextResponse("done")
+
+        self.serve(Starlette(routes=[Route("/{name}", page)], lifespan=lifespan), stop_timeout=NEVER)
+        self.begin("/block")
+        left = self.server._run
+        self.stop_warned(0.0)
+        self.server.start()
+        client = self.begin("/wait")
+        freed.set()
+        self.assertTrue(left.ended.wait(HANG))
+        self.assertEqual(["begun", "begun"], lives)
+        self.server._run.loop.call_soon_threadsafe(go.set)
+        self.assertEqual(b"done", client.getresponse().read())
+        self.server.stop()
+        self.assertEqual(["begun", "begun", "ended 2"], lives)

@@ -11,12 +11,6 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from freezegun import freeze_time
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-
 from liveserver_testcase.errors import ServerStartError, UsageError
 from liveserver_testcase.web.asgi import ASGIServer
 from tests.integration.web.asgi_case import PARSERS, ASGICase, tell
@@ -171,23 +165,6 @@ class Extras(unittest.TestCase):
             r"^an ASGI application needs uvicorn, which cannot be imported \(.+\)\. "
             r"Install liveserver-testcase\[asgi\]\.$",
         )
-
-
-class FrozenTime(ASGICase):
-    """While the clocks stand still."""
-
-    def test_requests_and_timers(self) -> None:
-        """Requests are served, timers run, and the date is the frozen one."""
-
-        async def page(_request: Request) -> PlainTextResponse:
-            await asyncio.sleep(0.01)
-            return PlainTextResponse("done")
-
-        with freeze_time("2001-02-03"):
-            self.serve(Starlette(routes=[Route("/", page)]))
-            response = self.get()
-            self.assertEqual(("done", "Sat, 03 Feb 2001 00:00:00 GMT"), (response.text, response.headers["Date"]))
-            self.server.stop()
 
 
 class Stacks(ASGICase):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import selectors
 import socket
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.integration.web.wire import GET, Client, Held, WireTestCase, echo, get, hello, post
+from tests.integration.web.wire import GET, Client, Held, WireTestCase, get, hello
 from tests.support import HANG, wait_until
 
 
@@ -37,25 +36,6 @@ class Crowds(WireTestCase):
                         answered += sock.recv(65536).endswith(b"hello")
                         selector.unregister(sock)
         self.assertEqual(500, answered)
-
-    def test_clients_in_threads(self) -> None:
-        """Forty clients in eight threads get the answers to their own requests, which are numbered without gaps."""
-        server = self.serve(echo)
-
-        def work(number: int) -> list[bytes]:
-            client = Client(server.address)
-            try:
-                return [client.ask(post(b"%d %d" % (number, turn))).body for turn in range(20)]
-            finally:
-                client.close()
-
-        with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(work, range(40)))
-        self.assertEqual([[b"%d %d" % (number, turn) for turn in range(20)] for number in range(40)], found)
-        exchanges = self.exchanges(server, 800)
-        self.assertEqual(list(range(800)), [exchange.index for exchange in exchanges])
-        places = sorted((exchange.connection_index, exchange.exchange_index) for exchange in exchanges)
-        self.assertEqual([(connection, number) for connection in range(40) for number in range(20)], places)
 
     def test_re_entrancy(self) -> None:
         """An application may call its own server, which calls itself, twenty deep."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import threading
 import warnings
 from typing import Any
 
@@ -12,8 +11,7 @@ import flask
 
 from liveserver_testcase.errors import ClientDisconnected
 from liveserver_testcase.web.live import LiveServer
-from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying, streaming
-from tests.support import HANG, wait_until
+from tests.integration.web.wire import GET, Client, WireTestCase, get, hello, post, replying, streaming
 
 MUCH = 16 * 1024 * 1024  # more than the buffers of a loopback connection hold
 PLAIN = [("Content-Type", "text/plain")]
@@ -57,79 +55,9 @@ class Before(DepartureCase):
             self.assertEqual(("", "", None), (exchange.method, exchange.target, exchange.status))
             self.assertEqual("a request that could not be made out", exchange.describe())
 
-    def test_between_requests(self) -> None:
-        """A client that leaves after its answer is not worth a record, however it leaves."""
-        for how in ("FIN", "RST"):
-            server = self.serve(hello)
-            client = self.connect(server)
-            client.ask(GET)
-            leave(client, how)
-            self.assert_lives(server)
-            self.assertEqual(["", ""], [exchange.aborted for exchange in self.exchanges(server, 2)])
-
-    def test_in_the_head(self) -> None:
-        """A client that leaves in the middle of a head is recorded with how far it got."""
-        for how, message in (("FIN", "$"), ("RST", ": .*reset")):
-            for part in (b"G", GET[:-1]):
-                with self.subTest(how=how, part=part):
-                    server = self.serve(hello)
-                    client = self.connect(server)
-                    client.send(part)
-                    self.wait_until_reading(server)
-                    leave(client, how)
-                    pattern = rf"^the client left after {len(part)} bytes of a request's head{message}"
-                    self.assertRegex(self.aborted(server), pattern)
-
-    def wait_until_reading(self, server: Any) -> None:
-        """Wait until the server has seen what was sent: a reset would destroy it."""
-        self.assertTrue(wait_until(lambda: any(len(c.data) - c.position for c in server.connections)))
-
 
 class InTheBody(DepartureCase):
     """While the request's body is read."""
-
-    def reading(self, sent: bytes, how: str) -> tuple[str, list[BaseException]]:
-        """Why the exchange was aborted, and what the application was told."""
-        told: list[BaseException] = []
-        called = threading.Event()
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            called.set()
-            try:
-                return echo(environ, start_response)
-            except BaseException as error:
-                told.append(error)
-                raise
-
-        server = self.serve(app)
-        client = self.connect(server)
-        client.send(sent)
-        self.assertTrue(called.wait(HANG))
-        leave(client, how)
-        return self.aborted(server), told
-
-    def test_known_length(self) -> None:
-        """A body that ends too early is told to the application, and recorded as the client's doing."""
-        for how, end in (("FIN", "$"), ("RST", ": .*reset")):
-            for sent in (
-                post(b"body")[:-1],
-                post(b"body")[:-4],
-                CHUNKED,
-                CHUNKED + b"4\r\nbo",
-                CHUNKED + b"4\r\nbody\r\n",
-            ):
-                with self.subTest(how=how, sent=sent):
-                    aborted, told = self.reading(sent, how)
-                    self.assertRegex(aborted, f"^the client left in the middle of its request's body{end}")
-                    self.assertEqual([True], [isinstance(error, ClientDisconnected) for error in told])
-                    self.assertEqual(aborted, str(told[0]))
-
-    def test_half_closed(self) -> None:
-        """A client that ends its body too early and waits gets no answer as if all were well."""
-        server = self.serve(echo)
-        client = self.connect(server)
-        self.assertTrue(client.send(post(b"body")[:-1]).half_close().is_at_end())
-        self.assertEqual("the client left in the middle of its request's body", self.aborted(server))
 
     def test_huge_promise(self) -> None:
         """A length that never arrives costs no memory, and is never made up for."""
@@ -196,25 +124,6 @@ class InTheBody(DepartureCase):
 
 class InTheResponse(DepartureCase):
     """While the response is sent."""
-
-    def test_response(self) -> None:
-        """A client that leaves before it has read the response is recorded."""
-        for how in ("FIN", "RST"):
-            for app in (replying(b"x" * MUCH), replying_in_pieces):
-                with self.subTest(how=how, app=app):
-                    server = self.serve(app)
-                    client = self.connect(server)
-                    client.send(GET).read(1)
-                    leave(client, how)
-                    aborted = self.aborted_but_live(server)
-                    self.assertRegex(aborted, "^the client left before it had the whole response: ")
-
-    def aborted_but_live(self, server: Any) -> str:
-        """As `aborted`, for an application whose answers are large."""
-        exchange = self.exchange(server)
-        self.assertEqual(([], False, 200), (exchange.errors, exchange.completed, exchange.status))
-        self.assertEqual(200, self.connect(server).ask(GET).status)
-        return exchange.aborted
 
     def test_stop(self) -> None:
         """A response that the server's own stop cuts is recorded as such."""

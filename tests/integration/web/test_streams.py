@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-from tests.integration.web.wire import GET, WireTestCase, get, post
+from tests.integration.web.wire import GET, WireTestCase, get
 from tests.support import HANG
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -47,22 +47,6 @@ def streaming(stream: Any, *headers: tuple[str, str], status: str = "200 OK") ->
 
 class Streams(WireTestCase):
     """Iterables are sent item by item, and closed."""
-
-    def test_item_by_item(self) -> None:
-        """The client has each item before the application makes the next."""
-        for headers, version in (([], "1.1"), ([("Content-Length", "6")], "1.1"), ([], "1.0")):
-            with self.subTest(headers=headers, version=version):
-                seen = threading.Event()
-
-                def app(environ: dict[str, Any], start_response: Any, headers: Any = headers, seen: Any = seen) -> Any:
-                    start_response("200 OK", [*PLAIN, *headers])
-                    yield b"one"
-                    yield b"two" if seen.wait(HANG) else b"!!!"
-
-                client = self.connect(self.serve(app)).send(get(version=version))
-                self.assertNotIn(b"two", client.read_until(b"one"))
-                seen.set()
-                client.read_until(b"two")
 
     def test_start_response_while_iterating(self) -> None:
         """An application may call start_response() as late as before its first item that is not empty."""
@@ -229,22 +213,3 @@ class Restart(WireTestCase):
             return [b"fine"]
 
         self.assertEqual(b"fine", self.ask(app, valid=False).body)
-
-
-class EarlyAnswers(WireTestCase):
-    """Responses that do not wait for the request."""
-
-    def test_response_and_request_cross(self) -> None:
-        """A response that streams while the body is still coming loses nothing of either."""
-
-        def app(environ: dict[str, Any], start_response: Any) -> Any:
-            start_response("200 OK", PLAIN)
-            while piece := environ["wsgi.input"].read(1):
-                yield piece.upper()
-
-        client = self.connect(self.serve(app))
-        data = post(b"abc")
-        received = client.send(data[:-2]).read_until(b"A\r\n")
-        received += client.send(data[-2:]).read_until(b"0\r\n\r\n")
-        self.assertTrue(received.endswith(b"1\r\nA\r\n1\r\nB\r\n1\r\nC\r\n0\r\n\r\n"), received)
-        self.assertEqual(b"", client.ask(GET).body)

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from liveserver_testcase.web.wsgi import WSGIServer
-from tests.integration.web.wire import GET, Client, WireTestCase, chunked, echo, get, hello, post, replying, streaming
+from tests.integration.web.wire import GET, Client, WireTestCase, echo, get, hello, post, replying, streaming
 from tests.support import HANG
 
 
@@ -66,15 +66,6 @@ class Verified(TLSCase):
 
 class Traffic(TLSCase):
     """Everything that works without TLS."""
-
-    def test_bodies(self) -> None:
-        """Large bodies in both directions, of both kinds, on one connection."""
-        client = self.connect_tls(self.serve_tls(echo))
-        data = bytes(range(256)) * 4096
-        head = get("/", "Transfer-Encoding: chunked", method="POST")
-        pieces = [data[start : start + 20_000] for start in range(0, len(data), 20_000)]
-        for request in (post(data), head + chunked(*pieces)):
-            self.assertEqual(data, client.ask(request).body)
 
     def test_pipelining(self) -> None:
         """Pipelined requests, with an error in the last one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import logging
 import socket
 import ssl
@@ -12,19 +14,21 @@ from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.validate import validator
 
-from liveserver_testcase.web.records import Exchange
+from liveserver_testcase.errors import ClientDisconnected
+from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.wsgi import WSGIServer
 from tests.support import HANG, NoLeaks, wait_until
-
-__all__ = [
-    "GET", "Answer", "Client", "Held", "WireTestCase", "checked", "get", "hello", "post", "read_answer", "replying",
-    "streaming",
-]  # fmt: skip
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 """The shortest request that HTTP/1.1 allows."""
+
+PLAIN = [("Content-Type", "text/plain")]
+IN_CHUNKS = "Transfer-Encoding: chunked"
+
+SHORT = 0.05
+"""Seconds that a client gets where it is to be found too slow."""
 
 
 def get(path: str = "/", *headers: str, version: str = "1.1", method: str = "GET") -> bytes:
@@ -38,6 +42,10 @@ def post(body: bytes, *headers: str, path: str = "/") -> bytes:
     return get(path, f"Content-Length: {len(body)}", *headers, method="POST") + body
 
 
+CHUNKED = get("/", IN_CHUNKS, method="POST")
+"""The head of a request whose body comes in chunks."""
+
+
 def chunked(*chunks: bytes) -> bytes:
     """A chunked body."""
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
@@ -46,9 +54,7 @@ def chunked(*chunks: bytes) -> bytes:
 # -- applications ------------------------------------------------------------------------------------------------------
 
 
-def replying(
-    *body: bytes, status: str = "200 OK", headers: Iterable[tuple[str, str]] = (("Content-Type", "text/plain"),)
-) -> App:
+def replying(*body: bytes, status: str = "200 OK", headers: Iterable[tuple[str, str]] = PLAIN) -> App:
     """An application that always gives the same answer, as a list."""
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -64,11 +70,11 @@ hello = replying(b"hello")
 def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     """An application that gives the body back."""
     body = environ["wsgi.input"].read(-1)
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    start_response("200 OK", PLAIN)
     return [body]
 
 
-def streaming(*items: Any, headers: Iterable[tuple[str, str]] = (("Content-Type", "text/plain"),)) -> App:
+def streaming(*items: Any, headers: Iterable[tuple[str, str]] = PLAIN) -> App:
     """An application that gives these items one after the other, or raises the one that is an exception."""
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -126,6 +132,66 @@ def checked(app: App) -> App:
             result.close()
 
     return outer
+
+
+class _Body(io.RawIOBase):
+    """What an ASGI application receives, as a file."""
+
+    def __init__(self, receive: Callable[[], dict[str, Any]]) -> None:
+        self.receive, self.rest, self.more = receive, b"", True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.rest and self.more:
+            message = self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected("the client has left")
+            self.rest, self.more = message["body"], message["more_body"]
+        data, self.rest = self.rest[: len(buffer)], self.rest[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def as_asgi(app: App) -> Any:
+    """``app`` for a server of ASGI applications, each call of it in a thread beside the loop."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        loop = asyncio.get_running_loop()
+        environ = {
+            "REQUEST_METHOD": scope["method"],
+            "PATH_INFO": scope["path"],
+            "QUERY_STRING": scope["query_string"].decode(),
+            "RAW_PATH": scope["raw_path"].decode(),
+            "wsgi.url_scheme": scope["scheme"],
+            **{
+                "HTTP_" + name.decode().upper().replace("-", "_"): value.decode("latin-1")
+                for name, value in scope["headers"]
+            },
+        }
+        begin: dict[str, Any] = {"type": "http.response.start"}
+
+        def wait(coroutine: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(6 * HANG)
+
+        def start_response(status: str, headers: Any) -> None:
+            pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+            begin.update(status=int(status[:3]), headers=pairs)
+
+        def call() -> None:
+            environ["wsgi.input"] = io.BufferedReader(_Body(lambda: wait(receive())), 1)
+            result = app(environ, start_response)
+            if isinstance(result, list):
+                begin["headers"].append((b"Content-Length", str(len(b"".join(result))).encode()))
+            for number, item in enumerate(result):
+                wait(send(begin)) if not number else None
+                wait(send({"type": "http.response.body", "body": item, "more_body": True}))
+            wait(send({"type": "http.response.body"}))
+
+        await asyncio.to_thread(call)
+
+    return serve
 
 
 # -- the client --------------------------------------------------------------------------------------------------------
@@ -293,14 +359,26 @@ class WireTestCase(NoLeaks):
 
     maxDiff = None
 
-    def serve(self, app: App, *, valid: bool = True, **options: Any) -> WSGIServer:
+    engine = "wsgi"
+    """Or one of uvicorn's parsers of HTTP: the same application is an ASGI application then."""
+
+    def serve(self, app: App, *, valid: bool = True, **options: Any) -> Any:
         """Start a server for ``app``, which wsgiref's validator watches unless ``valid`` is false."""
-        server = WSGIServer(checked(app) if valid else app, **options)
+        if self.engine != "wsgi":
+            return self.serve_asgi(as_asgi(app), **options)
+        return self.start(WSGIServer(checked(app) if valid else app, **options))
+
+    def serve_asgi(self, app: Any, **options: Any) -> Any:
+        """Start a server for an ASGI application without a lifespan."""
+        return self.start(ASGIServer(app, options={"http": self.engine, "lifespan": "off"}, **options))
+
+    def start(self, server: Any) -> Any:
+        """Start a server that ends with the test at the latest."""
         server.start()
         self.addCleanup(server.stop)
         return server
 
-    def connect(self, server: WSGIServer, **options: Any) -> Client:
+    def connect(self, server: Any, **options: Any) -> Client:
         """Connect to ``server``."""
         client = Client(server.address, **options)
         self.addCleanup(client.close)
@@ -310,7 +388,7 @@ class WireTestCase(NoLeaks):
         """The response of a server with ``app`` to one request."""
         return self.connect(self.serve(app, **options)).ask(request)
 
-    def exchanges(self, server: WSGIServer, count: int = 1) -> list[Exchange]:
+    def exchanges(self, server: Any, count: int = 1) -> list[Any]:
         """What the server has recorded, once that is ``count`` exchanges and all are over."""
         wait_until(lambda: len(server.journal) >= count and all(e.is_over for e in server.journal.entries()))
         found = server.journal.entries()
@@ -318,17 +396,17 @@ class WireTestCase(NoLeaks):
         self.assertTrue(all(exchange.is_over for exchange in found), found)
         return found
 
-    def exchange(self, server: WSGIServer) -> Exchange:
+    def exchange(self, server: Any) -> Any:
         """The one exchange of the server, once it is over."""
         return self.exchanges(server)[0]
 
-    def assert_lives(self, server: WSGIServer) -> None:
+    def assert_lives(self, server: Any) -> None:
         """Fail unless the server answers a good request on a new connection."""
         client = self.connect(server)
         self.assertLess(client.ask(GET).status, 500)
         client.close()
 
-    def assert_no_app_errors(self, server: WSGIServer) -> None:
+    def assert_no_app_errors(self, server: Any) -> None:
         """Fail if anything is held against the application."""
         self.assertEqual([], [error for exchange in server.journal.entries() for error in exchange.errors])
 
