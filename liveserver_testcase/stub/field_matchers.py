@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 from ..core.masking import MASK, is_secret
 from ..core.text import one_line, quote
 from ..errors import UsageError
-from .matcher import Difference, Matcher, Mismatch, find_value_differences, make_mismatch
+from .matcher import Difference, Matcher, Mismatch, find_misspelt, find_value_differences, make_mismatch
 from .parsing import TOKEN, decode_octets, parse_authorization, parse_form, read_latin1
 from .values import (
     ABSENT,
@@ -49,6 +49,7 @@ class FieldMatcher(Matcher):
     """Names with values, of which each can come several times: a mapping or pairs; else it is asked for the whole."""
 
     allows_others: ClassVar[bool] = False  # fields that are not wanted may be there besides, whatever is written
+    has_case: ClassVar[bool] = True  # names that differ in upper and lower case are different
 
     def __init__(self, wanted: object) -> None:
         super().__init__(wanted)
@@ -124,14 +125,22 @@ class FieldMatcher(Matcher):
         if self.fields is None:
             whole = self.read_whole(request)
             return self.miss("nothing" if whole is ABSENT else one_line(str(whole)))
-        got, found = self.read(request), []
+        got, found = self.read(request), list[Difference]()
+        names = dict.fromkeys(got.keys())
+        others = [name for name in names if (name if self.has_case else name.title()) not in self.fields]
         for name, want in self.fields.items():
             values = self.read_values(request, name, want)
-            found += find_value_differences(want, values, name, partial(self.accepts, request, name))
+            differences = find_value_differences(want, values, name, partial(self.accepts, request, name))
+            misspelt = find_misspelt(name, others) if differences and not values else None
+            if misspelt is not None:
+                others.remove(misspelt)
+                differences = [
+                    each._replace(hint=f"there is {quote(misspelt)}: is it misspelt?") for each in differences
+                ]
+            found += differences
         found += [
             Difference(name, "nothing", quote(got[name]), "" if found else "INCLUDING({…}) allows more")
-            for name in (got if self.is_exact else ())
-            if name not in self.fields
+            for name in (others if self.is_exact else ())
         ]
         return make_mismatch(self, found)
 
@@ -204,6 +213,7 @@ class HeadersMatcher(FieldMatcher):
 
     name = "headers"
     allows_others = True
+    has_case = False
 
     def read(self, request: RecordedRequest) -> Any:
         return request.headers

@@ -27,7 +27,9 @@ from .values import (
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = ["Difference", "Matcher", "Mismatch", "find_differences", "find_value_differences", "make_mismatch"]
+__all__ = [
+    "Difference", "Matcher", "Mismatch", "find_differences", "find_misspelt", "find_value_differences", "make_mismatch",
+]  # fmt: skip
 
 _MOST_SHOWN = 5  # differences of one criterion that are shown with their values
 _LONG = 60  # characters of a text from which on a diff says more than the two texts
@@ -185,7 +187,7 @@ def _compare_keys(
     found: list[Difference] = []
     for key, want in wanted.items():
         differences = find_differences(want, got.get(key, ABSENT), f"{where}{_step(key)}")
-        misspelt = _find_misspelt(key, extra) if differences and key not in got else None
+        misspelt = find_misspelt(key, extra) if differences and key not in got else None
         if misspelt is not None:
             extra.remove(misspelt)
             hint = f"there is {quote(misspelt)}: is it misspelt?"
@@ -197,7 +199,7 @@ def _compare_keys(
     return found
 
 
-def _find_misspelt(key: object, others: Sequence[object]) -> object | None:
+def find_misspelt(key: object, others: Sequence[object]) -> str | None:
     """Which of the other keys is probably the one that was meant: ``user_id`` is ``userId``."""
 
     def strip(name: str) -> str:

@@ -286,6 +286,21 @@ class MatchingTest(unittest.TestCase):
             (want(cookies={"basket": "full"}), "cookies at basket: wanted 'full', got nothing"),
         )
 
+    def test_a_name_that_is_probably_misspelt(self) -> None:
+        """What came in its place is named, and is no difference of its own; a name that is wanted itself is none."""
+        misspelt = "got nothing (there is {!r}: is it misspelt?)"
+        for request, criteria, text in (
+            (get("/?limt=5"), {"query": {"limit": 5}}, f"query at limit: wanted '5', {misspelt.format('limt')}"),
+            (get("/?Limit=5"), {"query": {"limit": 5}}, f"query at limit: wanted '5', {misspelt.format('Limit')}"),
+            (get("/", "X-Shop-Nmae: a"), {"headers": {"x-shop-name": "a"}}, misspelt.format("X-Shop-Nmae")),
+            (get("/", "x-shop-a: a"), {"headers": {"X-Shop-A": "a", "X-Shop-B": "b"}}, "wanted 'b', got nothing"),
+            (get("/", "Cookie: teme=dark"), {"cookies": {"theme": "dark"}}, misspelt.format("teme")),
+            (post(b"userId=5", FORM), {"form": {"user_id": "5"}}, misspelt.format("userId")),
+        ):
+            with self.subTest(criteria=criteria, text=text):
+                (mismatch,) = make_criteria(None, None, **criteria).compare(request)
+                self.assertTrue(str(mismatch).endswith(text), mismatch)
+
     def test_credentials(self) -> None:
         """Name and password, the token alone, or the whole header; never printed."""
         bearer, twice = get("/", "Authorization: Bearer abc"), "the token begins with 'Bearer ' once more"
