@@ -10,7 +10,7 @@ import unittest
 from collections.abc import Sequence
 from typing import Any, ClassVar, NoReturn, TypeVar
 
-from ..core.started import StartedCoroutine
+from ..core.started import StartedBlock, StartedCoroutine
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError, UsageError
 from .after_failure import FailureFolder, find_folder, find_screenshot, is_folder_wanted
 from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
@@ -48,7 +48,7 @@ class ServerTestCase(unittest.TestCase):
     _class_folder: ClassVar[FailureFolder | None] = None  # what has failed outside of a test
     _folder = FailureFolder("", "")
     _described_server: str = ""  # the name of a server whose activity a failed assertion has described
-    _started_assertions: Sequence[StartedCoroutine | Block[Any]] = ()  # what the test may have forgotten
+    _started_assertions: Sequence[StartedCoroutine | StartedBlock | Block[Any]] = ()  # what the test may have forgotten
     _was_described: bool = False  # whether this test's report has what its servers did
 
     @classmethod
@@ -245,6 +245,10 @@ class ServerTestCase(unittest.TestCase):
         if msg is not None:
             report = f"{msg}\n{report}" if self.longMessage else msg
         raise self.failureException(report) from cause
+
+    def _note_started(self, call: StartedCoroutine | StartedBlock | Block[Any]) -> None:
+        """Note what the test is to await, or to enter."""
+        self._started_assertions = (*self._started_assertions, call)
 
     def _begin_test(self) -> None:
         self._was_described, self._described_server = False, ""

@@ -246,6 +246,7 @@ class LiveServerTestCase(LiveAssertions):
                     f"{cls.__name__}.{name}() is called for the class, and not for one test: "
                     f"write @classmethod above it{', and no @property' if isinstance(found, property) else ''}"
                 )
+        cls._check_create_app()
         mode = cast(Mode, cls.setting("live_mode", "LIVESERVER_MODE", str, get_args(Mode)))
         app, port, env = cls._make_app_there, address.wanted_port, cls.live_env
         if mode == "process":
@@ -278,6 +279,24 @@ class LiveServerTestCase(LiveAssertions):
         if address.listener is not None:
             server.adopt(address.listener)
         return server
+
+    @classmethod
+    def _check_create_app(cls) -> None:
+        """Refuse a ``create_app`` that is the application, or wants arguments: it is called with none."""
+        with contextlib.suppress(TypeError, ValueError):  # it is written in C
+            parameters = inspect.signature(cls.create_app).parameters.values()
+            required = [
+                each.name
+                for each in parameters
+                if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+            ]
+            if len(required) > 1 and required[0] in ("environ", "scope"):
+                raise UsageError(f"{cls.__name__}.create_app is an application, and not what makes one: name it app")
+            if required:
+                raise UsageError(
+                    f"{cls.__name__}.create_app() is called without arguments, and wants {', '.join(required)}: "
+                    "give each a default, or override create_app() and call yours with what it wants"
+                )
 
     @classmethod
     def _make_app_there(cls) -> Any:
@@ -320,6 +339,13 @@ class LiveServerTestCase(LiveAssertions):
             )
         if app is None:
             raise UsageError(f"{cls.__name__}.create_app() returned None: is `return app` missing at its end?")
+        if isinstance(app, str):
+            raise UsageError(f"{cls.__name__}.create_app() returned {app!r}, a str: write app = {app!r} in its place")
+        if inspect.isgenerator(app):
+            raise UsageError(
+                f"{cls.__name__}.create_app() is a generator: write return in place of yield, and clean up by "
+                "cls.addClassCleanup()"
+            )
         if not callable(app):
             raise UsageError(
                 f"the application of {cls.__name__} is {app!r}; wanted a WSGI or ASGI callable. "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..core.listener import Listener
 from ..core.masking import mask
+from ..core.started import StartedBlock, StartedCoroutine
 from ..core.text import count, escape, one_line
 from ..core.tracebacks import fold_stack
 from ..errors import LiveServerTestCaseError, ServerStartError, UsageError
@@ -61,6 +62,7 @@ class LiveAdapter(ClassServer[LiveServer]):
         self._reported: list[BaseException] = []  # of this test, and in its report
         self._pending: list[tuple[RequestRecord, str]] = []  # each with its stack
         self._fault: LiveServerTestCaseError | None = None  # what the server has died of, as far as it is known
+        self.started: list[StartedCoroutine | StartedBlock] = []  # what the test is to await, or to enter
 
     # -- the life of the class ---------------------------------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class LiveAdapter(ClassServer[LiveServer]):
             self.switch(True)  # the test before has stopped it
         self._unreported.clear()
         self._reported.clear()
+        self.started.clear()
         self.server.begin(test_id)
         self.log.begin(self.server)
 
@@ -187,7 +190,8 @@ class LiveAdapter(ClassServer[LiveServer]):
         self._unreported = [raised for raised in self._unreported if raised not in errors]
 
     def problems(self) -> list[Problem]:
-        problems = []
+        forgotten = [call.explain_if_forgotten() for call in self.started]
+        problems = [Problem(text) for text in forgotten if text]
         try:  # what has become of the server itself
             if self._fault is not None:
                 raise self._fault
@@ -289,6 +293,7 @@ def describe_exchange(record: RequestRecord, reported: Collection[BaseException]
     """A request, what it was answered with, and the exceptions behind that which are not ``reported`` elsewhere."""
     raised = [name_error(error) for error in record.errors if not any(error is known for known in reported)]
     outcome = str(record.status or record.aborted or ("nothing" if record.is_over else "nothing yet"))
+    outcome += f" ({one_line(record.refused)})" if record.refused else ""
     return ", raised ".join([f"{record.describe()} -> {outcome}", *map(one_line, raised)])
 
 

@@ -22,6 +22,7 @@ __all__ = ["ExpectedErrors", "LiveAssertions"]
 __unittest = True
 __tracebackhide__ = True
 
+_PATTERN = 're.compile("/users/[^/]+")'
 _MOST = 50  # requests that a report lists
 
 
@@ -72,6 +73,7 @@ class LiveAssertions(ServerTestCase):
 
     # -- errors ------------------------------------------------------------------------------------------------------
 
+    @suggest_keywords
     def expectLiveErrors(
         self,
         kinds: type[BaseException] | tuple[type[BaseException], ...] = Exception,
@@ -126,6 +128,7 @@ class LiveAssertions(ServerTestCase):
         )
 
     @in_thread
+    @suggest_keywords
     def assertNoLiveErrors(self, msg: str | None = None) -> Inquiry[None]:
         """Fail if the application has raised an unexpected exception in this test; waits for requests in flight.
 
@@ -200,7 +203,9 @@ class LiveAssertions(ServerTestCase):
             lines = [f"{what} {came}; wanted {wanted}. In this test {listed}", *map(_describe, records[:_MOST])]
             if len(records) > _MOST:
                 lines.append(f"  … and {len(records) - _MOST} more")
-            self.fail_with("\n".join([*lines, *filter(None, [advice])]), msg, about="live_server")
+            if isinstance(path, str) and not found and re.search(r"[{}<>\\^$]|/:\w|.\*|\[.*]", path):
+                advice += f"\na path has no placeholders; a pattern is written re.compile(…), such as {_PATTERN}"
+            self.fail_with("\n".join([*lines, *filter(None, [advice.strip()])]), msg, about="live_server")
 
         return first_or_all(
             count_matches(

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..core.checks import KnownAttributes, check_seconds
+from ..core.checks import KnownAttributes, check_seconds, suggest_keywords
+from ..core.started import note_started
 from ..errors import UsageError
 from ..web.http_server import Mode
 from ..web.live import LiveServer
@@ -59,6 +60,7 @@ class LiveServerHandle(KnownAttributes):
         self.stop()
         self.start()
 
+    @note_started("self.live_server.down", lambda handle, call: handle._adapter.started.append(call))
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
         """In this block nobody listens on the server's port, and nobody can; afterwards it serves there again."""
@@ -111,6 +113,7 @@ class LiveServerHandle(KnownAttributes):
         """
         self._server.save_har(path, secrets=secrets)
 
+    @suggest_keywords
     def wait_until_idle(self, timeout: float | None = None) -> None:
         """Wait until no request is in flight.
 
@@ -122,6 +125,8 @@ class LiveServerHandle(KnownAttributes):
         """
         self._until_idle(timeout).run("await self.live_server.wait_until_idle_async(…)")
 
+    @note_started("self.live_server.wait_until_idle_async", lambda handle, call: handle._adapter.started.append(call))
+    @suggest_keywords
     async def wait_until_idle_async(self, timeout: float | None = None) -> None:
         """`wait_until_idle`, for code on an event loop: that goes on meanwhile."""
         await self._until_idle(timeout).run_async()

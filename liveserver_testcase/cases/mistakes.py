@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
 import unittest
 from collections.abc import Iterable
@@ -18,9 +19,19 @@ __unittest = True
 __tracebackhide__ = True
 
 _PREFIXES = ("live_", "stub_", "smtp_", "server_")
+_BEGINNINGS = ("live", "stub", "smtp", "server")
 _HOOKS = ("create_app", "live_request_context", "configure_stub", "class_servers", "setUpClass", "tearDownClass")
+_OF_A_TEST = {"setup": "setUp", "teardown": "tearDown"}  # so short that only another spelling is a mistake for certain
+_OWNERS = (
+    ("live(_|$)|(assert(No)?|expect)Live", "LiveServerTestCase"),
+    ("stubs?(_|$)|assert(Not)?Request|assertStub", "HTTPStubTestCase"),
+    ("smtp(_|$)|outbox$|assert(No)?Emails?|captureEmails", "SMTPTestCase"),
+)
 _AWAITED = ("asyncSetUp", "asyncTearDown")  # by IsolatedAsyncioTestCase
-_NOT_AWAITED = {"setUp": "asyncSetUp", "tearDown": "asyncTearDown", "tearDownClass": ""}
+_NOT_AWAITED = {
+    "setUp": "asyncSetUp", "tearDown": "asyncTearDown",
+    "tearDownClass": "", "configure_stub": "", "live_request_context": "", "class_servers": "",
+}  # fmt: skip
 _RUNS_TESTS = ("__call__", "run", "_callTestMethod")
 _PACKAGE = __name__.partition(".")[0]
 _ALIKE = 0.87  # how much alike two names are of which one was meant, from 0 to 1
@@ -40,11 +51,13 @@ def check_class(case: type[unittest.TestCase]) -> None:
     hooks = [name for name in _HOOKS if hasattr(case, name)]
     for base, name, value in [(each, *member) for each in others for member in vars(each).items()]:
         if not _is_code(value):
-            if not name.startswith(_PREFIXES) or any(name in vars(own) for own in ours):
+            if not name.lower().startswith(_BEGINNINGS) or any(name in vars(own) for own in ours):
                 continue
-            nearest = _find_nearest(
-                name, (name for own in ours for name, known in vars(own).items() if not _is_code(known))
-            )
+            settings = [name for own in ours for name, known in vars(own).items() if not _is_code(known)]
+            if name.startswith(_PREFIXES):
+                nearest = _find_nearest(name, settings)
+            else:  # liveMode, but not what merely begins like that
+                nearest = next((known for known in settings if _plain(known) == _plain(name)), "")
             if nearest:
                 raise UsageError(
                     f"{base.__name__}.{name} = {value!r} is no setting, and would do nothing: did you mean "
@@ -52,6 +65,8 @@ def check_class(case: type[unittest.TestCase]) -> None:
                 )
         elif base in users:
             nearest = "" if name in hooks or name.startswith("test") else _find_nearest(name, hooks)
+            if name not in _NOT_AWAITED and _plain(name) in _OF_A_TEST and _takes_only_self(value):
+                nearest = _OF_A_TEST[_plain(name)]
             if nearest and not any(nearest in vars(other) for other in users):
                 raise UsageError(
                     f"{base.__name__}.{name}() is never called: did you mean {nearest}()? "
@@ -81,9 +96,11 @@ def _check_run(case: type, base: type, run: object) -> None:
     code = getattr(run, "__code__", None)
     # what has a closure may well call another one
     if code is not None and not code.co_freevars and "super" not in code.co_names:
+        is_below = any(ours.__module__.partition(".")[0] == _PACKAGE for ours in base.__mro__)
+        advice = "write super().run(result) in it" if is_below else f"name the mixins before {base.__name__}"
         raise UsageError(
             f"{base.__module__}.{base.__name__}.run() calls no super().run(), so that the servers of {case.__name__} "
-            f"would not be asked about its tests: name the mixins before {base.__name__}"
+            f"would not be asked about its tests: {advice}"
         )
 
 
@@ -91,12 +108,22 @@ def _is_code(value: object) -> bool:
     return callable(value) or hasattr(value, "__get__")
 
 
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _takes_only_self(method: object) -> bool:
+    return inspect.isfunction(method) and len(inspect.signature(method).parameters) == 1
+
+
 def _find_nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> str:
-    """The one that was meant, if there is one: ``createApp`` for ``create_app`` too."""
+    """The one that was meant, if there is one: ``createApp`` for ``create_app`` too, ``smtp_tsl`` for ``smtp_tls``."""
     from difflib import get_close_matches  # seldom needed
 
-    plain = {each.replace("_", "").lower(): each for each in known}
-    return next((plain[each] for each in get_close_matches(name.replace("_", "").lower(), plain, 1, alike)), "")
+    plain, wanted = {_plain(each): each for each in known}, _plain(name)
+    swapped = (wanted[:n] + wanted[n + 1] + wanted[n] + wanted[n + 2 :] for n in range(len(wanted) - 1))
+    near = [each for each in swapped if each in plain] or get_close_matches(wanted, plain, 1, alike)
+    return plain[near[0]] if near else ""
 
 
 # -- in a test ---------------------------------------------------------------------------------------------------------
@@ -140,9 +167,15 @@ def explain_own_settings(case: unittest.TestCase) -> list[str]:
 
 
 def suggest_attribute(case: unittest.TestCase, error: BaseException) -> str:
-    """Name the attribute that was meant, where Python did not find one on the test."""
-    if not isinstance(error, AttributeError) or getattr(error, "obj", None) is not case:
+    """Name the attribute that was meant, or the mixin that has it, where Python did not find one on the test."""
+    if not isinstance(error, AttributeError) or getattr(error, "obj", None) is not case or not error.name:
         return ""
-    known = [name for name in dir(type(case)) if not name.startswith("_")]
-    nearest = _find_nearest(error.name or "", known, _RATHER_ALIKE)
-    return f"did you mean self.{nearest}?" if nearest else ""
+    name, kind = error.name, type(case)
+    mixin = next((owner for pattern, owner in _OWNERS if re.match(pattern, name)), "")
+    if mixin and all(base.__name__ != mixin for base in kind.__mro__):
+        return f"self.{name} comes from {mixin}: derive {kind.__name__} from it too"
+    nearest = _find_nearest(name, [known for known in dir(kind) if not known.startswith("_")], _RATHER_ALIKE)
+    if not nearest:
+        return ""
+    error.name = None  # else Python adds a suggestion of its own, which may be another one, or private
+    return f"did you mean self.{nearest}?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, overload
 
-from ..core.checks import check_seconds
+from ..core.checks import check_seconds, suggest_keywords
 from ..errors import UsageError
 from ..mail.faults import check_command
 from ..mail.outbox import CapturedEmails, Outbox, build_criteria
@@ -297,6 +297,7 @@ class SMTPAssertions(ServerTestCase):
     # -- what was refused ------------------------------------------------------------------------------------------
 
     @in_thread
+    @suggest_keywords
     def assertEmailAttempted(
         self,
         command: str = "RCPT",

@@ -100,6 +100,12 @@ class HTTPStubTestCase(StubAssertions):
     def _make_stub(cls, name: str = "") -> HTTPStub:
         if inspect.isfunction(inspect.getattr_static(cls, "configure_stub")):
             raise UsageError(f"{cls.__name__}.configure_stub() must be a class method: write @classmethod above it")
+        try:
+            inspect.signature(cls.configure_stub).bind("the stub")
+        except TypeError as error:
+            raise UsageError(
+                f"{cls.__name__}.configure_stub() is called with the stub ({error}): write configure_stub(cls, stub)"
+            ) from None
         if not isinstance(cls.stub_unmatched, Reply):
             raise UsageError(f"{cls.__name__}.stub_unmatched is {cls.stub_unmatched!r}; wanted a Reply")
         client_auth = cls.setting("stub_client_auth", "STUBSERVER_CLIENT_AUTH", str, get_args(ClientAuth))

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from ..core.checks import check_seconds, suggest_more_keywords
+from ..core.checks import check_seconds, suggest_keywords, suggest_more_keywords
+from ..core.started import note_started
 from ..errors import UsageError
 from ..stub.expectation import Expectation, Times, parse_times
 from ..stub.matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
@@ -162,6 +163,7 @@ class StubAssertions(ServerTestCase):
 
     # -- how it came -----------------------------------------------------------------------------------------------
 
+    @suggest_keywords
     def assertRequestOrder(
         self,
         steps: Sequence[_Step],
@@ -199,6 +201,7 @@ class StubAssertions(ServerTestCase):
             self.fail_with(report, msg, about=f"stub {of.name}".strip())
         return found
 
+    @suggest_keywords
     def assertConnectionReused(self, first: RecordedRequest, second: RecordedRequest, msg: str | None = None) -> None:
         """Fail unless both requests came on the same connection, the second after the first.
 
@@ -217,6 +220,7 @@ class StubAssertions(ServerTestCase):
             self.fail_with(f"{second.describe()} came on the same connection, but not after {first.describe()}", msg)
 
     @in_thread
+    @suggest_keywords
     def assertStubSatisfied(self, stub: HTTPStub | str | None = None, msg: str | None = None) -> Inquiry[None]:
         """Fail now if there is anything that would fail the test at its end.
 
@@ -239,6 +243,7 @@ class StubAssertions(ServerTestCase):
 
     assertStubSatisfiedAsync = in_coroutine(assertStubSatisfied)
 
+    @note_started("self.allowUnmatchedRequests", lambda case, call: case._note_started(call))
     @contextlib.contextmanager
     def allowUnmatchedRequests(
         self,

@@ -117,7 +117,7 @@ def in_coroutine(assertion: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T
         coroutine = inquire(*args, **kwargs).run_async()
         case: Any = args[0]
         started = StartedCoroutine(f"self.{name}", find_place(), coroutine, "asserted")
-        case._started_assertions = (*case._started_assertions, started)
+        case._note_started(started)
         return coroutine
 
     start.__name__, start.__qualname__ = name, f"{assertion.__qualname__}Async"
@@ -144,7 +144,7 @@ class Block(Generic[T]):
     ) -> None:
         self._place = find_place()
         self._is_entered = False
-        case._started_assertions = (*case._started_assertions, self)
+        case._note_started(self)
         self._name = name
         self._value = value
         self._inquiry = inquiry

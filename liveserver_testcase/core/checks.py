@@ -108,7 +108,8 @@ class KnownAttributes:
             found = getattr(kind, name, None)
             if isinstance(found, property):  # which has raised what is an AttributeError, too: ServerNotStarted
                 return found.__get__(self)
-            raise AttributeError(f"{kind.__name__} has no attribute {name!r}: {suggest_name(name, _public(kind))}")
+            text = f"{kind.__name__} has no attribute {name!r}: {suggest_name(name, _public(kind))}"
+            raise AttributeError(text, name=None)  # else Python adds a suggestion of its own, which may be private
 
         def __setattr__(self, name: str, value: object) -> None:
             kind = type(self)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
-from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ["StartedBlock", "StartedCoroutine", "explain_no_block", "find_place"]
+__all__ = ["StartedBlock", "StartedCoroutine", "explain_no_block", "find_place", "note_started"]
 
 __unittest = True
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def find_place() -> str:
@@ -59,3 +63,25 @@ class StartedBlock(NamedTuple):
 def explain_no_block(call: str, place: str, keyword: str = "with") -> str:
     """Say that a call is about a block that nobody has entered, and what to write."""
     return f"{call} at {place} is about a block, and there was none: write {keyword} {call}:"
+
+
+def note_started(
+    name: str, note: Callable[[Any, StartedCoroutine | StartedBlock], object]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Note each call of a method, such as ``stub.scope``, for the test to fail that forgets to await or enter it.
+
+    Args:
+        name: What the test calls it.
+        note: Called with the object whose method it is, and what was started.
+    """
+
+    def decorate(method: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(method)
+        def start(*args: P.args, **kwargs: P.kwargs) -> R:
+            made: Any = method(*args, **kwargs)
+            note(args[0], (StartedCoroutine if inspect.iscoroutine(made) else StartedBlock)(name, find_place(), made))
+            return made  # type: ignore[no-any-return]
+
+        return start
+
+    return decorate

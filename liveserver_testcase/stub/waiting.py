@@ -14,7 +14,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from ..core.checks import suggest_more_keywords
 from ..core.journal import Journal, runs_loop
-from ..core.started import StartedBlock, StartedCoroutine, find_place
+from ..core.started import StartedBlock, StartedCoroutine, find_place, note_started
 from ..errors import UsageError
 
 __all__ = ["Wait", "in_coroutine", "in_thread", "note_block", "refuse_in_loop"]
@@ -101,17 +101,7 @@ def in_coroutine(form: Callable[P, T], owner: str, *keywords: str) -> Callable[P
 
 def note_block(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Have a test fail that calls a verb, such as ``stub.scope``, and does not enter the block that this makes."""
-
-    def decorate(verb: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(verb)
-        def start(*args: P.args, **kwargs: P.kwargs) -> R:
-            made = verb(*args, **kwargs)
-            _note(args[0], StartedBlock(name, find_place(), made))
-            return made
-
-        return start
-
-    return decorate
+    return note_started(name, _note)
 
 
 def _note(owner: Any, started: StartedBlock | StartedCoroutine) -> None:

@@ -79,6 +79,11 @@ def detect_interface(app: Any) -> Literal["wsgi", "asgi"]:
         ),
         (not is_async and ((required == 1 and first == "scope") or is_second_half), _ASGI_2),
         (required == 0, f"takes any arguments, {signature}, so it could be either. {_SAY}"),
+        (isinstance(app, type), f"is a class, and takes {signature}; {_WANTED}. Hand over an object of it. {_SAY}"),
+        (
+            required == 1 and not is_async,
+            f"takes {signature}; {_WANTED}. Is it a factory? Hand over what it returns. {_SAY}",
+        ),
         (True, f"{'awaits' if is_async else 'takes'} {signature}; {_WANTED}. {_SAY}"),
     )
     raise UsageError(f"the application {quote(app)} {next(reason for is_so, reason in reasons if is_so)}")
@@ -154,7 +159,12 @@ def _load(text: str) -> Any:
         try:
             target = getattr(target, name)
         except AttributeError as error:
-            raise UsageError(f"{text!r} cannot be loaded: {reached} has no attribute {name!r}") from error
+            import difflib  # costs a millisecond that no passing test needs
+
+            known = [each for each in dir(target) if not each.startswith("_")]
+            near = difflib.get_close_matches(name, known, 1)
+            advice = f": did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{text!r} cannot be loaded: {reached} has no attribute {name!r}{advice}") from error
         reached = f"{reached}.{name}"
     if not call:
         return target

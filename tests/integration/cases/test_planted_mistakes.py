@@ -36,6 +36,11 @@ def wrong_port(_case: Any) -> None:
     socket.create_connection(address, timeout=HANG)
 
 
+def wrong_scheme(case: Any) -> None:
+    """Speak TLS to a server without it."""
+    requests.get(case.live_url("/").replace("http:", "https:"), timeout=HANG)
+
+
 Mistake = tuple[str, "type | tuple[type, ...]", dict[str, Any], tuple[str, ...]]
 
 
@@ -71,7 +76,44 @@ class PlantedMistakes(NoLeaks):
             ("02 a doubled path", live, {"test": doubled_path}, ("200 != 404", "GET /hello/hello -> 404")),
             ("16 an attribute", live, {"test": misspelt}, ("no attribute 'live_ulr'", "did you mean self.live_url?")),
             ("18 a keyword", live, {"test": keyword}, ("keyword argument 'tmies'", "Did you mean 'times'?")),
+            (
+                "18 of a block",
+                live,
+                {"test": lambda case: case.expectLiveErrors(KeyError, tmies=1)},
+                ("expectLiveErrors() got an unexpected keyword argument 'tmies'. Did you mean 'times'?",),
+            ),
+            (
+                "16 of a mixin that is not there",
+                live,
+                {"test": lambda case: case.stub.on("GET", "/")},
+                ("no attribute 'stub'", "self.stub comes from HTTPStubTestCase: derive Case from it too"),
+            ),
+            (
+                "19 braces",
+                live,
+                {"test": lambda case: case.assertLiveRequested("GET", "/users/{id}", timeout=0)},
+                ("GET /users/{id} never came", "a path has no placeholders; a pattern is written re.compile(…)"),
+            ),
+            (
+                "01 a wrong scheme",
+                live,
+                {"test": wrong_scheme},
+                ("a request that could not be made out -> 400 (a TLS handshake on a port that speaks plain HTTP)",),
+            ),
         )
+
+    def test_python_adds_no_other_suggestion(self) -> None:
+        """It looks at private names as well, and takes another for the nearest."""
+        mixins = LiveServerTestCase, HTTPStubTestCase, SMTPTestCase
+        calls: list[Callable[[Any], object]] = [
+            lambda case: case.live_ulr("/"),
+            lambda case: case.stub.exepct("GET", "/"),
+            lambda case: case.smtp.rejectt("ann@example.com"),
+        ]
+        for call, meant in zip(calls, ("self.live_url", "'expect'", "'reject_auth'"), strict=True):
+            report = run_case(make_case(*mixins, app=make_app(), test=call)).report
+            self.assertEqual(1, report.lower().count("did you mean"), report)
+            self.assertIn(f"did you mean {meant}?", report)
 
     def test_in_a_test_of_a_client(self) -> None:
         """The report of a stub has what was asked for, and the nearest expectation."""
@@ -131,6 +173,17 @@ class PlantedMistakes(NoLeaks):
         def make_with_options(config: Any = None, debug: bool = False) -> Any:
             return make_app()
 
+        def wants_config(cls: Any, config: Any) -> Any:
+            return make_app()
+
+        def generator(cls: Any) -> Any:
+            yield make_app()
+
+        class Frame:
+            def __init__(self, name: str) -> None:
+                pass
+
+        without = "Case.create_app() is called without arguments, and "
         live, above, module = LiveServerTestCase, "Case.create_app() is called for the class", "tests.no_such_module"
         none, late = classmethod(nothing), classmethod(coroutine)
         no_setting = (
@@ -146,10 +199,19 @@ class PlantedMistakes(NoLeaks):
             ("11 async", live, {"create_app": late}, (is_late, "without async")),
             ("12 a factory", live, {"app": make}, ("make", "Is it a factory?")),
             ("12 with options", live, {"app": make_with_options}, ("make_with_options", "Is it a factory?")),
+            ("12 with an argument", live, {"app": lambda config: make_app()}, ("takes (config)", "Is it a factory?")),
+            ("12 a class", live, {"app": Frame}, ("is a class, and takes (name)", "Hand over an object of it.")),
+            ("09 with an argument", live, {"create_app": classmethod(wants_config)}, (without, "wants config: give")),
+            ("09 the application", live, {"create_app": make_app()}, ("is an application", "name it app")),
+            ("10 a str", live, {"create_app": classmethod(lambda cls: "shop:app")}, ("write app = 'shop:app' in its",)),
+            ("10 a generator", live, {"create_app": classmethod(generator)}, ("write return in place of yield",)),
             ("13 a method", live, {"app": app_method}, ("Case.app is a method with self", "create_app()")),
             ("13 a property", live, {"app": property(method)}, ("Case.app is a property with self", "create_app()")),
             ("14 no module", live, {"app": f"{module}:app"}, (f"there is no module {module!r}",)),
+            ("14 no such name", live, {"app": "tests.integration.apps:mak_app"}, ("did you mean 'make_app'?",)),
             ("16 no setting", live, {"live_prot": 8000}, (no_setting,)),
+            ("16 two letters", SMTPTestCase, {"smtp_tsl": "starttls"}, ("did you mean smtp_tls?",)),
+            ("16 another spelling", live, {"liveMode": "process"}, ("did you mean live_mode?",)),
         )
         with mock.patch("importlib.import_module", side_effect=ZeroDivisionError("by zero")):
             raises = "importing tests.integration.apps raised ZeroDivisionError: by zero"
@@ -168,6 +230,23 @@ class PlantedMistakes(NoLeaks):
         ):
             text = f"Case.{name}() is never called: did you mean {meant}()?"
             self.check((name, base, {name: classmethod(nothing)}, (text,)))
+        for name, meant in ("setup", "setUp"), ("tear_down", "tearDown"):
+            self.check(
+                (name, SMTPTestCase, {name: nothing}, (f"Case.{name}() is never called: did you mean {meant}()?",))
+            )
+        stub, called = HTTPStubTestCase, "Case.configure_stub() is called with the stub"
+        self.check(
+            ("no stub", stub, {"configure_stub": classmethod(nothing)}, (called, "write configure_stub(cls, stub)")),
+            ("no super()", stub, {"run": lambda self, result=None: result}, ("write super().run(result) in it",)),
+        )
+
+    def test_a_method_that_is_another_spelling_of_a_hook(self) -> None:
+        """One that takes something is somebody's own."""
+
+        def setup(self: Any, name: str) -> None:
+            pass
+
+        run_case(make_case(SMTPTestCase, setup=setup, test=nothing)).assert_passed()
 
     def test_20_an_assertion_that_nobody_awaits(self) -> None:
         """A forgotten ``await``, in each mixin."""
@@ -222,6 +301,29 @@ class PlantedMistakes(NoLeaks):
         texts = [f"connection.{verb}_async(…) at test_planted_mistakes.py:" for verb in verbs]
         self.check(("a connection", HTTPStubTestCase, {"test": test_connection}, tuple(texts)))
 
+    def test_a_call_of_a_live_server_that_does_nothing(self) -> None:
+        """A forgotten ``await``, and a forgotten ``with``; nothing is said of one that was not forgotten."""
+
+        async def idle(self: Any) -> None:
+            self.live_server.wait_until_idle_async()
+
+        async def right(self: Any) -> None:
+            await self.live_server.wait_until_idle_async()
+            with self.live_server.down():
+                pass
+
+        def allow(self: Any) -> None:
+            self.allowUnmatchedRequests("GET", "/")
+
+        bases, server = (LiveServerTestCase, unittest.IsolatedAsyncioTestCase), "self.live_server"
+        never = f"{server}.wait_until_idle_async(…) at test_planted_mistakes.py:"
+        self.check(
+            ("idle", bases, {"test": idle}, (never, f"write await {server}.wait_until_idle_async(…)")),
+            ("down", bases, {"test": lambda case: case.live_server.down()}, (f"write with {server}.down(…):",)),
+            ("allow", HTTPStubTestCase, {"test": allow}, ("write with self.allowUnmatchedRequests(…):",)),
+        )
+        run_case(make_case(*bases, app=make_app(), test=right)).assert_passed()
+
     def test_a_block_of_a_stub_that_nobody_enters(self) -> None:
         """Without ``with``, nothing is in order, in a scope, allowed, or a proxy."""
         for name in ("in_order", "scope", "scope_async", "allow_unmatched", "as_proxy"):
@@ -273,6 +375,12 @@ class PlantedMistakes(NoLeaks):
                 live,
                 {"test": prepare},
                 ("Case.test_it() is a coroutine function, and nobody awaits it", derive),
+            ),
+            (
+                "a script",
+                HTTPStubTestCase,
+                {"configure_stub": classmethod(prepare)},
+                ("Case.configure_stub() is a cor",),
             ),
             ("uncalled", live, {"asyncSetUp": prepare}, ("Case.asyncSetUp() is never called: derive Case from",)),
         )
