@@ -6,9 +6,11 @@ import builtins
 import os
 import re
 import sys
+import unittest
 from typing import Any
 
-from liveserver_testcase import __version__
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase, SMTPTestCase, __version__
+from liveserver_testcase.cases.class_server import instance_property
 
 project = "liveserver_testcase"
 author = "liveserver_testcase contributors"
@@ -67,6 +69,21 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 
 
+# autodoc reads a property from its class, where these raise an error
+instance_property.__get__ = property.__get__
+
+
+def _check_names(app: Any, env: Any) -> None:
+    """Warn of a public name of a test class that has got no entry in the reference."""
+    from sphinx.util.logging import getLogger
+
+    entries = {name.rpartition(".")[2] for name in env.get_domain("py").objects}
+    for case in (LiveServerTestCase, HTTPStubTestCase, SMTPTestCase):
+        for name in sorted({each for each in dir(case) if not each.startswith("_")} - {*dir(unittest.TestCase)}):
+            if name not in entries:
+                getLogger(__name__).warning("%s.%s has no entry in the reference", case.__name__, name)
+
+
 def _public_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Find ``liveserver_testcase.stub.reply.Reply`` where it is documented: as ``liveserver_testcase.Reply``.
 
@@ -92,5 +109,6 @@ def _text_first(app: Any, what: str, name: str, obj: Any, options: Any, lines: l
 
 
 def setup(app: Any) -> None:
+    app.connect("env-check-consistency", _check_names)
     app.connect("missing-reference", _public_name)
     app.connect("autodoc-process-docstring", _text_first, priority=400)  # Napoleon has 500
