@@ -90,6 +90,14 @@ class MailTestCase(NoLeaks, unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
+    def greeted(self, *lines: str) -> Client:
+        """A client that has read the greeting, and the replies to these lines."""
+        client = self.client()
+        client.answer()
+        for line in lines:
+            client.ask(line)
+        return client
+
     def smtp(self, **options: Any) -> smtplib.SMTP:
         smtp = smtplib.SMTP(*self.server.addr, timeout=HANG, **options)
         self.addCleanup(smtp.close)

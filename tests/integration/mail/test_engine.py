@@ -45,8 +45,7 @@ class DialogueTest(MailTestCase):
 
     def test_commands_out_of_order(self) -> None:
         """A command that does not fit is refused, and says what would."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         for line, answer in (
             ("MAIL FROM:<a@b>", "503 5.5.1 Send EHLO or HELO first"),
             ("EHLO", "501 5.5.4 Syntax: EHLO hostname"),
@@ -77,8 +76,7 @@ class DialogueTest(MailTestCase):
 
     def test_commands_in_any_case(self) -> None:
         """Commands and their words are the same in small letters."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         lines = ("ehlo test", "mail from:<a@b>", "rcpt to:<c@d>", "data", "x\r\n.", "quit")
         self.assertEqual([250, 250, 250, 354, 250, 221], [client.code(line) for line in lines])
 
@@ -151,8 +149,7 @@ class DialogueTest(MailTestCase):
     def test_a_recipient_that_is_taken_later(self) -> None:
         """Who was refused first, and taken then, is a recipient like any other."""
         self.server.fail("RCPT", 451, times=1)
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         lines = ("EHLO a", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "RCPT TO:<c@d>", "DATA", "x\r\n.")
         self.assertEqual([250, 250, 451, 250, 354, 250], [client.code(line) for line in lines])
         mail = self.server.outbox[0]
@@ -181,8 +178,7 @@ class LimitTest(MailTestCase):
     def test_a_long_command(self) -> None:
         """Ten megabytes without a line's end are one long line: they are not kept, and then answered."""
         self.serve()
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         client.send(b"x" * 10_000_000 + b"\r\n")
         self.assertEqual("500 5.5.2 The line is too long: more than 4096 octets", client.answer())
         self.assertEqual(250, client.code("NOOP"))
@@ -190,8 +186,7 @@ class LimitTest(MailTestCase):
     def test_the_longest_command(self) -> None:
         """A command of 4096 octets is served, one of an octet more is refused."""
         self.serve()
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertEqual("250 localhost", client.ask(b"HELO " + b"x" * (4096 - 7)))
         self.assertEqual(
             "500 5.5.2 The line is too long: more than 4096 octets", client.ask(b"HELO " + b"x" * (4097 - 7))
@@ -201,8 +196,7 @@ class LimitTest(MailTestCase):
     def test_a_bare_line_feed(self) -> None:
         """A command that ends with a line feed alone is answered, not waited for."""
         self.serve()
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         client.send(b"NOOP\n")
         self.assertEqual(
             "500 5.5.2 A line ends with a bare line feed; wanted carriage return and line feed", client.answer()
@@ -211,8 +205,7 @@ class LimitTest(MailTestCase):
     def test_control_characters(self) -> None:
         """No control character of a command comes into any record."""
         self.serve()
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertEqual("500 5.5.2 There are control characters in the command", client.ask(b"NOOP \x1b[2J"))
         self.assertEqual("500 5.5.2 There are control characters in the command", client.ask(b"NOOP \0"))
         client.ask("QUIT")
@@ -265,8 +258,7 @@ class LimitTest(MailTestCase):
     def test_without_other_alphabets(self) -> None:
         """A server without SMTPUTF8 does not offer it, and takes no such address."""
         self.serve(utf8=False)
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertNotIn("SMTPUTF8", client.ask("EHLO test"))
         self.assertEqual("555 5.5.4 Unsupported parameter: SMTPUTF8", client.ask("MAIL FROM:<a@b> SMTPUTF8"))
         self.assertEqual(
@@ -368,10 +360,7 @@ class DepartureTest(MailTestCase):
     def test_while_it_logs_in(self) -> None:
         """A client that leaves before its password has not logged in."""
         self.serve(users={"ann": "secret"})
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
-        client.ask("AUTH LOGIN")
+        client = self.greeted("EHLO test", "AUTH LOGIN")
         client.close()
         session = self.session()
         self.assertEqual(("the client has left without a QUIT", None), (session.close_reason, session.auth_user))
@@ -379,8 +368,7 @@ class DepartureTest(MailTestCase):
     def test_between_commands(self) -> None:
         """A client that just leaves is not held against anybody."""
         self.serve()
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         client.close()
         self.assertEqual("the client has left without a QUIT", self.session().close_reason)
 

@@ -65,10 +65,7 @@ class ScriptTest(MailTestCase):
 
     def codes(self, *recipients: str) -> list[int]:
         """The answers to RCPT for these, of one mail."""
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
-        client.ask("MAIL FROM:<ann@example.com>")
+        client = self.greeted("EHLO test", "MAIL FROM:<ann@example.com>")
         found = [client.code(f"RCPT TO:<{recipient}>") for recipient in recipients]
         client.ask("QUIT")
         return found
@@ -100,8 +97,7 @@ class ScriptTest(MailTestCase):
     def test_what_is_meant(self) -> None:
         """Other commands are compared by what follows them, ``END_OF_DATA`` by its sender or a function of the mail."""
         with self.server.fail("VRFY", 550, when="root*"):
-            client = self.client()
-            client.answer()
+            client = self.greeted()
             self.assertEqual([550, 252], [client.code("VRFY root"), client.code("VRFY bob")])
         with self.server.reject_message(when=lambda mail: "secret" in mail.subject):
             self.send()
@@ -146,8 +142,7 @@ class ScriptTest(MailTestCase):
 
     def test_a_refusal_of_service(self) -> None:
         """After a 421 the connection is over, at whatever command."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.server.shut_down_reply(times=1)
         self.assertEqual("421 4.3.2 Server shutting down", client.ask("NOOP"))
         self.assertEqual(b"", client.rest())
@@ -177,9 +172,7 @@ class ScriptTest(MailTestCase):
     def test_a_reset(self) -> None:
         """An end can be a reset, as of a network that fails."""
         self.server.drop("MAIL", reset=True)
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
+        client = self.greeted("EHLO test")
         client.send(b"MAIL FROM:<a@b>\r\n")
         with self.assertRaises(ConnectionResetError):
             client.file.readline()
@@ -208,8 +201,7 @@ class ScriptTest(MailTestCase):
     def test_offers(self) -> None:
         """What is offered can be more, or less: and what is not offered is not granted."""
         self.server.offer(["LIMITS RCPTMAX=10"], without=["8bitmime", "DSN", "SIZE"])
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertEqual(
             "250-localhost|250-PIPELINING|250-ENHANCEDSTATUSCODES|250-SMTPUTF8|250-HELP|250 LIMITS RCPTMAX=10",
             client.ask("EHLO test"),
@@ -240,8 +232,7 @@ class WaitTest(MailTestCase):
 
     def kept_waiting(self) -> Any:
         """A client whose NOOP is not answered."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         client.send(b"NOOP\r\n")
         wait_until(lambda: self.server.faults[0].hits)
         return client
@@ -249,8 +240,7 @@ class WaitTest(MailTestCase):
     def test_a_delay(self) -> None:
         """Delays add up, and the command is answered then."""
         faults = [self.server.delay("NOOP", 0.01), self.server.delay("NOOP", 0.01)]
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertEqual("250 2.0.0 OK", client.ask("NOOP"))
         self.assertEqual([1, 1], [fault.hits for fault in faults])
 
@@ -321,8 +311,7 @@ class ClosedTest(MailTestCase):
     def test_connections_are_refused(self) -> None:
         """New clients find nobody, open connections stay, and with the fault it is over."""
         self.serve()
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         with self.server.refuse_connections() as fault:
             with self.assertRaises(ConnectionRefusedError):
                 self.smtp()

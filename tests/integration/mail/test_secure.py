@@ -26,6 +26,11 @@ def encode(text: str) -> str:
 class STARTTLSTest(MailTestCase):
     """TLS that begins with a command."""
 
+    def context(self) -> ssl.SSLContext:
+        context = self.server.client_context()
+        assert context is not None
+        return context
+
     def test_on_both_names(self) -> None:
         """The certificate is verified with the CA file alone, on 127.0.0.1 and on localhost; the mail knows."""
         self.serve(host="localhost", tls="starttls")
@@ -49,15 +54,12 @@ class STARTTLSTest(MailTestCase):
     def test_the_session_begins_anew(self) -> None:
         """What was said in plain text does not count: EHLO is needed again, and STARTTLS is gone."""
         self.serve(tls="starttls")
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertIn("250-STARTTLS|", client.ask("EHLO before"))
         client.ask("MAIL FROM:<a@b>")
         self.assertEqual("501 5.5.4 Syntax: STARTTLS", client.ask("STARTTLS now"))
         self.assertEqual("220 2.0.0 Ready to start TLS", client.ask("STARTTLS"))
-        context = self.server.client_context()
-        assert context is not None
-        client.secure(context, "127.0.0.1")
+        client.secure(self.context(), "127.0.0.1")
         self.assertEqual("503 5.5.1 Send EHLO or HELO first", client.ask("MAIL FROM:<a@b>"))
         self.assertNotIn("STARTTLS", client.ask("EHLO after"))
         self.assertEqual("503 5.5.1 TLS is in use already", client.ask("STARTTLS"))
@@ -66,15 +68,11 @@ class STARTTLSTest(MailTestCase):
     def test_nothing_is_injected(self) -> None:
         """What is sent in plain text after STARTTLS is dropped, not obeyed inside of TLS."""
         self.serve(tls="starttls")
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
+        client = self.greeted("EHLO test")
         injected = b"EHLO injected\r\nMAIL FROM:<evil@b>\r\n"
         client.send(b"STARTTLS\r\n" + injected)
         self.assertEqual("220 2.0.0 Ready to start TLS", client.answer())
-        context = self.server.client_context()
-        assert context is not None
-        client.secure(context, "127.0.0.1")
+        client.secure(self.context(), "127.0.0.1")
         self.assertEqual("250 2.0.0 OK", client.ask("NOOP"))
         self.assertEqual("503 5.5.1 Send EHLO or HELO first", client.ask("MAIL FROM:<a@b>"))
         self.assertIn(
@@ -82,24 +80,10 @@ class STARTTLSTest(MailTestCase):
             self.server.sessions[0].transcript,
         )
 
-    def test_it_can_be_required(self) -> None:
-        """Where TLS is required a mail is refused with 530 outside of it."""
-        self.serve(tls="starttls", require_tls=True)
-        with self.assertRaises(smtplib.SMTPSenderRefused) as caught:
-            self.send()
-        self.assertEqual((530, b"5.7.0 Must issue a STARTTLS command first"), caught.exception.args[:2])
-        with self.smtp() as smtp:
-            smtp.starttls(context=self.server.client_context())
-            smtp.sendmail("a@example.com", "b@example.com", MAIL)
-        self.assertEqual(1, len(self.server.outbox))
-
     def test_a_handshake_that_fails(self) -> None:
         """Whoever speaks no TLS after STARTTLS is off, and the record says why."""
         self.serve(tls="starttls")
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
-        client.ask("STARTTLS")
+        client = self.greeted("EHLO test", "STARTTLS")
         client.send(b"NOOP\r\nNOOP\r\n")
         client.rest()
         self.assertRegex(self.session().close_reason, r"^the TLS handshake failed: \[SSL: ")
@@ -120,13 +104,8 @@ class STARTTLSTest(MailTestCase):
     def test_a_sender_that_does_not_wait(self) -> None:
         """A mail that was sent in one go, with the end of TLS behind it, is kept whole."""
         self.serve(tls="starttls")
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
-        client.ask("STARTTLS")
-        context = self.server.client_context()
-        assert context is not None
-        client.secure(context, "127.0.0.1")
+        client = self.greeted("EHLO test", "STARTTLS")
+        client.secure(self.context(), "127.0.0.1")
         big = b"x" * 900 + b"\r\n"
         client.send(
             b"EHLO test\r\n"
@@ -234,18 +213,21 @@ class LoginTest(MailTestCase):
     """AUTH."""
 
     def test_every_mechanism(self) -> None:
-        """PLAIN, LOGIN and CRAM-MD5 let in who knows the password; the mail knows who."""
-        for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
-            with self.subTest(mechanism=mechanism):
-                self.serve(users=USERS, auth_mechanisms=(mechanism.lower(),))
-                with self.smtp() as smtp:
-                    smtp.ehlo()
-                    self.assertEqual(f" {mechanism}", smtp.esmtp_features["auth"])
-                    self.assertEqual(235, smtp.login("ann", "secret")[0])
-                    smtp.sendmail("a@example.com", "b@example.com", MAIL)
-                session = self.server.outbox[0].session
-                assert session is not None
-                self.assertEqual("ann", session.auth_user)
+        """Each lets in who has the password, or anybody where any login is accepted; the mail has the user."""
+        for options, password in (({"users": USERS}, "secret"), ({"accept_any_login": True}, "any")):
+            for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+                with self.subTest(mechanism=mechanism, **options):
+                    self.serve(auth_mechanisms=(mechanism.lower(),), require_auth=True, **options)
+                    with self.smtp() as smtp:
+                        smtp.ehlo()
+                        self.assertEqual(f" {mechanism}", smtp.esmtp_features["auth"])
+                        self.assertEqual(235, smtp.login("ann", password)[0])
+                        smtp.sendmail("a@example.com", "b@example.com", MAIL)
+                    self.assertEqual("ann", self.server.outbox[0].session.auth_user)  # type: ignore[union-attr]
+        self.serve(auth_mechanisms=("XOAUTH2",), accept_any_login=True)
+        client = self.greeted("EHLO test")
+        token = encode("user=eve\1auth=Bearer any\1\1")
+        self.assertEqual(235, client.code(f"AUTH XOAUTH2 {token}"))
 
     def test_bad_passwords(self) -> None:
         """A wrong password, and a name that nobody has, are refused with 535 in every mechanism."""
@@ -268,9 +250,7 @@ class LoginTest(MailTestCase):
             [f"AUTH LOGIN {encode('bob')}", encode("pässword")],
         ):
             with self.subTest(lines=lines):
-                client = self.client()
-                client.answer()
-                client.ask("EHLO test")
+                client = self.greeted("EHLO test")
                 answers = [client.ask(line) for line in lines]
                 self.assertEqual("235 2.7.0 Authentication successful", answers[-1])
                 self.assertEqual(["334"] * (len(lines) - 1), [answer[:3] for answer in answers[:-1]])
@@ -279,8 +259,7 @@ class LoginTest(MailTestCase):
     def test_nonsense(self) -> None:
         """What is no dialogue of AUTH is refused, and the session goes on."""
         self.serve(users=USERS)
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         self.assertEqual("502 5.5.1 AUTH is not offered", client.ask("AUTH PLAIN"))
         client.ask("EHLO test")
         for lines, answer in (
@@ -309,8 +288,7 @@ class LoginTest(MailTestCase):
         ):
             for lines in ([f"AUTH {mechanism} {encode(response)}"], [f"AUTH {mechanism}", encode(response)]):
                 with self.subTest(lines=lines):
-                    client = self.client()
-                    client.answer()
+                    client = self.greeted()
                     self.assertIn("250-AUTH XOAUTH2 OAUTHBEARER", client.ask("EHLO test"))
                     self.assertEqual("235 2.7.0 Authentication successful", [client.ask(line) for line in lines][-1])
                     self.assertEqual(user, self.server.sessions[-1].auth_user)
@@ -318,9 +296,7 @@ class LoginTest(MailTestCase):
     def test_bad_tokens(self) -> None:
         """A wrong token is answered with JSON, which the client acknowledges, and then with 535."""
         self.serve(users={"ann@example.com": "t0ken"}, auth_mechanisms=("XOAUTH2", "OAUTHBEARER"))
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
+        client = self.greeted("EHLO test")
         for mechanism, response, acknowledgement in (
             ("XOAUTH2", "user=ann@example.com\1auth=Bearer wrong\1\1", ""),
             ("OAUTHBEARER", "n,a=eve@example.com,\1auth=Bearer t0ken\1\1", encode("\1")),
@@ -335,54 +311,39 @@ class LoginTest(MailTestCase):
         self.assertNotIn("t0ken", self.server.sessions[0].transcript)
 
     def test_inside_tls_only(self) -> None:
-        """AUTH can be offered inside of TLS only, while a mail without a login is taken outside of it."""
-        self.serve(users=USERS, tls="starttls", auth_require_tls=True)
-        client = self.client()
-        client.answer()
-        self.assertNotIn("AUTH", client.ask("EHLO test"))
-        self.assertEqual(
-            "538 5.7.11 Encryption required for requested authentication mechanism", client.ask("AUTH PLAIN")
-        )
-        self.send()
-        with self.smtp() as smtp:
-            smtp.starttls(context=self.server.client_context())
-            smtp.login("ann", "secret")
+        """AUTH is offered inside of TLS only, where TLS is required for a mail, or for AUTH alone."""
+        for setting, reply in (
+            ("require_tls", "530 5.7.0 Must issue a STARTTLS command first"),
+            ("auth_require_tls", "538 5.7.11 Encryption required for requested authentication mechanism"),
+        ):
+            with self.subTest(setting):
+                self.serve(users=USERS, tls="starttls", **{setting: True})
+                client = self.greeted()
+                self.assertNotIn("AUTH", client.ask("EHLO test"))
+                self.assertEqual(reply, client.ask("AUTH PLAIN"))
+                with self.smtp() as smtp:
+                    smtp.starttls(context=self.server.client_context())
+                    smtp.login("ann", "secret")
+        self.send()  # outside of TLS, without a login
+        self.assertEqual(1, len(self.server.outbox))
 
-    def test_every_command_of_a_mail_wants_it(self) -> None:
-        """Before a required login RCPT and DATA are refused with 530 as MAIL is, and not for their order."""
+    def test_it_can_be_required(self) -> None:
+        """Before a required login, or TLS, RCPT and DATA are refused with 530 as MAIL is, and not for their order."""
         for options, reply in (
             ({"require_auth": True}, "530 5.7.0 Authentication required"),
             ({"require_tls": True, "tls": "starttls"}, "530 5.7.0 Must issue a STARTTLS command first"),
         ):
-            self.serve(users=USERS, **options)
-            client = self.client()
-            client.answer()
-            client.ask("EHLO test")
-            for line in ("MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA"):
-                with self.subTest(line=line, **options):
-                    self.assertEqual(reply, client.ask(line))
-
-    def test_it_can_be_required(self) -> None:
-        """Where a login is required a mail is refused with 530 without one."""
-        self.serve(users=USERS, require_auth=True)
-        with self.assertRaises(smtplib.SMTPSenderRefused) as caught:
-            self.send()
-        self.assertEqual((530, b"5.7.0 Authentication required"), caught.exception.args[:2])
-        with self.smtp() as smtp:
-            smtp.login("ann", "secret")
-            smtp.sendmail("a@example.com", "b@example.com", MAIL)
-        self.assertEqual(1, len(self.server.outbox))
-
-    def test_not_before_tls(self) -> None:
-        """Where TLS is required AUTH is offered inside of it alone."""
-        self.serve(users=USERS, tls="starttls", require_tls=True)
-        client = self.client()
-        client.answer()
-        self.assertNotIn("AUTH", client.ask("EHLO test"))
-        self.assertEqual("530 5.7.0 Must issue a STARTTLS command first", client.ask("AUTH PLAIN"))
-        with self.smtp() as smtp:
-            smtp.starttls(context=self.server.client_context())
-            smtp.login("ann", "secret")
+            with self.subTest(**options):
+                self.serve(users=USERS, **options)
+                client = self.greeted("EHLO test")
+                lines = ("MAIL FROM:<a@b>", "RCPT TO:<a@b>", "DATA")
+                self.assertEqual([reply] * 3, [client.ask(line) for line in lines])
+                with self.smtp() as smtp:
+                    if "tls" in options:
+                        smtp.starttls(context=self.server.client_context())
+                    smtp.login("ann", "secret")
+                    smtp.sendmail("a@example.com", "b@example.com", MAIL)
+                self.assertEqual(1, len(self.server.outbox))
 
     def test_passwords_are_on_no_record(self) -> None:
         """Neither a transcript nor an attempt nor the server's own text has a password in it, however it was sent."""
@@ -393,9 +354,7 @@ class LoginTest(MailTestCase):
                 smtp.user, smtp.password = "ann", "s3cret-Word"
                 smtp.ehlo()
                 smtp.auth(mechanism, getattr(smtp, f"auth_{mechanism.lower().replace('-', '_')}"))
-        client = self.client()
-        client.answer()
-        client.ask("EHLO test")
+        client = self.greeted("EHLO test")
         for line in ("AUTH UNKNOWN", encode("s3cret-Word"), f"AUTH PLAIN {encode('s3cret-Word')}"):
             client.ask(line)
         client.ask("QUIT")

@@ -47,8 +47,7 @@ class SessionTest(MailTestCase):
         """Everything that was said is there, and how it ended; of the mail its size alone."""
         self.server.reject_recipient("eve@example.com")
         self.server.drop("NOOP")
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         for line in ("EHLO laptop", "MAIL FROM:<ann@example.com>", "RCPT TO:<eve@example.com>"):
             client.ask(line)
         client.ask("RCPT TO:<bob@example.com>")
@@ -67,8 +66,7 @@ class SessionTest(MailTestCase):
 
     def test_while_it_lasts(self) -> None:
         """An open session says what it is at."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         (session,) = self.server.sessions
         stages = [session.state]
         for line in ("EHLO test", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA"):
@@ -81,8 +79,7 @@ class SessionTest(MailTestCase):
 
     def test_a_very_long_one(self) -> None:
         """A session that lasts for ever does not fill the memory: its last commands are kept, the others counted."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         client.send(b"NOOP\r\n" * 2500 + b"QUIT\r\n")
         client.rest()
         session = self.session()
@@ -91,8 +88,7 @@ class SessionTest(MailTestCase):
 
     def test_what_a_mail_knows_of_it(self) -> None:
         """A mail has the facts of the moment in which it was accepted, whatever comes after."""
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         for name in ("first", "second"):
             for line in (f"EHLO {name}", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA", "x\r\n."):
                 client.ask(line)
@@ -168,8 +164,7 @@ class AttemptTest(MailTestCase):
     def test_no_answer(self) -> None:
         """A command that is not answered yet, or never, says so."""
         self.server.hang("NOOP")
-        client = self.client()
-        client.answer()
+        client = self.greeted()
         client.send(b"NOOP\r\n")
         wait_until(lambda: self.server.faults[0].hits)
         (attempt,) = self.server.attempts("NOOP")
@@ -293,10 +288,7 @@ class CrowdTest(MailTestCase):
                 client.begin()
                 client.ask("DATA")
                 client.send(b"half")
-                client = self.client()
-                client.answer()
-                client.ask("EHLO test")
-                client.ask("STARTTLS")
+                client = self.greeted("EHLO test", "STARTTLS")
                 if number % 2:
                     client.secure(context, "127.0.0.1")
             stop = threading.Thread(target=server.stop, daemon=True)
