@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import importlib.util
+import logging
+import logging.handlers
 import os
 import shutil
 import smtplib
@@ -16,10 +18,11 @@ from email.message import EmailMessage
 from typing import Any
 
 from liveserver_testcase import SMTPServer
-from tests.integration.mail.clients import MAIL, MailTestCase
+from tests.integration.mail.clients import MailTestCase
 from tests.support import HANG, run_python
 
 USERS = {"ann": "pass word/é", "bob": "other"}
+NAMED = {"ann@example.com": "secret"}
 
 
 def make_message(subject: str = "hello") -> EmailMessage:
@@ -40,92 +43,57 @@ def needs(program: str) -> Any:
 
 
 class SettingsTest(unittest.TestCase):
-    """In whose words the server's address is told."""
+    """The server's address, in the words of each framework."""
 
     maxDiff = None
 
-    def test_for_everybody(self) -> None:
-        """The settings of a plain server: nobody logs in, and nothing is encrypted."""
+    def test_of_a_plain_server(self) -> None:
+        """Nobody logs in, and nothing is encrypted."""
         with SMTPServer() as smtp:
-            self.assertEqual(
-                {
-                    "host": "127.0.0.1",
-                    "port": smtp.port,
-                    "username": None,
-                    "password": None,
-                    "starttls": False,
-                    "implicit_tls": False,
-                    "ca_file": None,
-                },
-                smtp.settings(),
-            )
-            self.assertEqual(
-                {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": f"{smtp.port}", "SMTP_URL": f"smtp://127.0.0.1:{smtp.port}"},
-                smtp.environ(),
-            )
+            host, port = smtp.addr
+            nobody = {"username": None, "password": None, "starttls": False, "implicit_tls": False, "ca_file": None}
+            self.assertEqual({"host": host, "port": port, **nobody}, smtp.settings())
+            environ = {"SMTP_HOST": host, "SMTP_PORT": str(port), "SMTP_URL": f"smtp://127.0.0.1:{port}"}
+            self.assertEqual(environ, smtp.environ())
 
     def test_of_a_difficult_server(self) -> None:
-        """User, password and TLS are told in each framework's own names."""
+        """User, password and TLS are in each framework's own names."""
         with SMTPServer(host="localhost", tls="starttls", users=USERS) as smtp:
             port = smtp.port
-            self.assertEqual(
-                {
-                    "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-                    "EMAIL_HOST": "localhost",
-                    "EMAIL_PORT": port,
-                    "EMAIL_HOST_USER": "ann",
-                    "EMAIL_HOST_PASSWORD": "pass word/é",
-                    "EMAIL_USE_TLS": True,
-                    "EMAIL_USE_SSL": False,
-                },
-                smtp.django_settings(),
-            )
-            self.assertEqual(
-                {
-                    "MAIL_SERVER": "localhost",
-                    "MAIL_PORT": port,
-                    "MAIL_USERNAME": "ann",
-                    "MAIL_PASSWORD": "pass word/é",
-                    "MAIL_USE_TLS": True,
-                    "MAIL_USE_SSL": False,
-                    "MAIL_SUPPRESS_SEND": False,
-                    "MAIL_BACKEND": "smtp",
-                },
-                smtp.flask_config(),
-            )
-            self.assertEqual(
-                {
-                    "MAIL_HOST": "localhost",
-                    "MAIL_PORT": str(port),
-                    "MAIL_URL": f"smtp://ann:pass%20word%2F%C3%A9@localhost:{port}",
-                    "MAIL_USERNAME": "ann",
-                    "MAIL_PASSWORD": "pass word/é",
-                    "MAIL_TLS": "starttls",
-                    "SSL_CERT_FILE": smtp.ca_file,
-                },
-                smtp.environ("MAIL_"),
-            )
-
-    def test_of_django_6_1(self) -> None:
-        """Newer Djangos want the same in another shape."""
-        with SMTPServer(tls="implicit", users={"ann": "secret"}) as smtp:
-            options = {
-                "host": "127.0.0.1",
-                "port": smtp.port,
-                "username": "ann",
-                "password": "secret",
-                "use_tls": False,
-                "use_ssl": True,
-            }
-            backend = smtp.django_settings()["EMAIL_BACKEND"]
-            self.assertEqual({"default": {"BACKEND": backend, "OPTIONS": options}}, smtp.django_mailers())
+            django = {
+                "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                "EMAIL_HOST": "localhost", "EMAIL_PORT": port, "EMAIL_USE_TLS": True, "EMAIL_USE_SSL": False,
+                "EMAIL_HOST_USER": "ann", "EMAIL_HOST_PASSWORD": "pass word/é",
+            }  # fmt: skip
+            flask = {
+                "MAIL_SERVER": "localhost", "MAIL_PORT": port, "MAIL_USE_TLS": True, "MAIL_USE_SSL": False,
+                "MAIL_USERNAME": "ann", "MAIL_PASSWORD": "pass word/é",
+                "MAIL_SUPPRESS_SEND": False, "MAIL_BACKEND": "smtp",
+            }  # fmt: skip
+            environ = {
+                "MAIL_HOST": "localhost", "MAIL_PORT": str(port), "MAIL_TLS": "starttls",
+                "MAIL_URL": f"smtp://ann:pass%20word%2F%C3%A9@localhost:{port}",
+                "MAIL_USERNAME": "ann", "MAIL_PASSWORD": "pass word/é", "SSL_CERT_FILE": smtp.ca_file,
+            }  # fmt: skip
+            for wanted, found in (
+                (django, smtp.django_settings()),
+                (flask, smtp.flask_config()),
+                (environ, smtp.environ("MAIL_")),
+            ):
+                self.assertEqual(wanted, found)
 
     def test_implicit_tls(self) -> None:
-        """TLS from the first byte has its own switch, and its own scheme."""
-        with SMTPServer(tls="implicit") as smtp:
+        """TLS from the first byte has its own switch and scheme; Django 6.1 wants settings in another shape."""
+        with SMTPServer(tls="implicit", users={"ann": "secret"}) as smtp:
             self.assertEqual((True, False), (smtp.flask_config()["MAIL_USE_SSL"], smtp.flask_config()["MAIL_USE_TLS"]))
             self.assertEqual((True, False), (smtp.django_settings()["EMAIL_USE_SSL"], smtp.settings()["starttls"]))
-            self.assertEqual(f"smtps://127.0.0.1:{smtp.port}", smtp.environ()["SMTP_URL"])
+            self.assertEqual(f"smtps://ann:secret@127.0.0.1:{smtp.port}", smtp.environ()["SMTP_URL"])
+            options = {
+                "host": "127.0.0.1", "port": smtp.port, "username": "ann", "password": "secret",
+                "use_tls": False, "use_ssl": True,
+            }  # fmt: skip
+            backend = smtp.django_settings()["EMAIL_BACKEND"]
+            self.assertEqual({"default": {"BACKEND": backend, "OPTIONS": options}}, smtp.django_mailers())
 
 
 class PlaceTest(MailTestCase):
@@ -208,7 +176,7 @@ class AsyncTest(unittest.IsolatedAsyncioTestCase):
 
 
 class FrameworkTest(MailTestCase):
-    """Mail of web frameworks."""
+    """Mail of web frameworks and libraries."""
 
     @lacks("flask_mail")
     def test_flask_mail(self) -> None:
@@ -255,45 +223,103 @@ class FrameworkTest(MailTestCase):
         wanted = "hello ['eve@example.com'] ann False\n" + "hello ['eve@example.com'] ann True\n" * 2
         self.assertEqual(wanted, done.stdout, done.stderr)
 
+    @lacks("yagmail")
+    def test_yagmail(self) -> None:
+        """A library for people who do not want to know of MIME."""
+        import yagmail
+
+        server = self.serve(users=NAMED)
+        with yagmail.SMTP(
+            "ann@example.com", "secret", host=server.host, port=server.port, smtp_starttls=False, smtp_ssl=False
+        ) as client:
+            client.send("bob@example.com", "hello", ["How are you?"])
+        (email,) = server.outbox
+        self.assertEqual(("hello", ["bob@example.com"]), (email.subject, email.to))
+        self.assertIn("How are you?", email.text)
+
+    @lacks("redmail")
+    def test_redmail(self) -> None:
+        """A library with templates and attachments."""
+        import redmail
+
+        server = self.serve()
+        sender = redmail.EmailSender(host=server.host, port=server.port, use_starttls=False)
+        sender.send(
+            subject="report",
+            sender="ann@example.com",
+            receivers=["bob@example.com"],
+            html="<p>See {{ what }}.</p>",
+            body_params={"what": "below"},
+            attachments={"data.csv": b"a,b\n1,2\n"},
+        )
+        (email,) = server.outbox
+        self.assertEqual("report", email.subject)
+        self.assertIn("See below.", email.html)
+        self.assertEqual(["data.csv"], [attachment.name for attachment in email.attachments])
+
+    def test_logging(self) -> None:
+        """The handler of the standard library that mails what goes wrong."""
+        server = self.serve(users=NAMED)
+        handler = logging.handlers.SMTPHandler(
+            server.addr, "ann@example.com", ["bob@example.com"], "it went wrong", ("ann@example.com", "secret")
+        )
+        log = logging.getLogger(f"{__name__}.shop")
+        log.propagate = False
+        log.addHandler(handler)
+        self.addCleanup(log.removeHandler, handler)
+        log.error("no tea left")
+        (email,) = server.outbox
+        self.assertEqual(("it went wrong", "no tea left"), (email.subject, email.text))
+
 
 class ProgramTest(MailTestCase):
     """Programs that are not Python."""
 
-    def run_program(self, *command: str) -> None:
-        environ = {**os.environ, **self.server.environ()}
-        done = subprocess.run(
-            command, env=environ, capture_output=True, text=True, input=MAIL.decode(), timeout=60, check=False
-        )
-        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+    def run_program(self, *command: str, stdin: bytes = b"") -> None:
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+        self.assertEqual((0, b""), (done.returncode, done.stderr), done.stdout)
 
     @needs("curl")
     def test_curl(self) -> None:
-        """curl sends in plain, with STARTTLS and with implicit TLS, verified; and logs in."""
+        """In plain text, with STARTTLS and over implicit TLS; with each way to log in that it has."""
+        mail = b"Subject: hello\r\n\r\nHow are you?\r\n"
         for tls in (None, "starttls", "implicit"):
-            with self.subTest(tls=tls):
-                self.serve(tls=tls, users={"ann": "secret"})
-                options = ["--ssl-reqd", "--cacert", str(self.server.ca_file)] if tls else []
-                self.run_program(
-                    "curl", "-sS", "--noproxy", "*", self.server.url, *options, "--user", "ann:secret", "--mail-from",
-                    "ann@example.com", "--mail-rcpt", "bob@example.com", "--upload-file", "-",
-                )  # fmt: skip
-                (mail,) = self.server.outbox
-                assert mail.session is not None
-                self.assertEqual(
-                    (MAIL, "ann", tls is not None), (mail.raw, mail.session.auth_user, bool(mail.session.tls))
-                )
+            for mechanism in (None, "PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER"):
+                with self.subTest(tls=tls, mechanism=mechanism):
+                    server = self.serve(tls=tls, users=NAMED, auth_mechanisms=(mechanism or "PLAIN",))
+                    options = ["--mail-from", "ann@example.com", "--mail-rcpt", "bob@example.com", "-T", "-"]
+                    if tls is not None:
+                        options += ["--ssl-reqd", "--cacert", str(server.ca_file)]
+                    if mechanism in ("XOAUTH2", "OAUTHBEARER"):
+                        options += ["--user", "ann@example.com:", "--oauth2-bearer", "secret"]
+                    elif mechanism is not None:
+                        options += ["--user", "ann@example.com:secret", "--login-options", f"AUTH={mechanism}"]
+                    self.run_program("curl", "-sS", server.url, *options, stdin=mail)
+                    (email,) = server.outbox
+                    assert email.session is not None
+                    self.assertEqual("How are you?", email.text)
+                    self.assertEqual(tls is not None, email.session.tls is not None)
+                    self.assertEqual("ann@example.com" if mechanism else None, email.session.auth_user)
+
+    @needs("smtp-source")
+    def test_smtp_source(self) -> None:
+        """Postfix's load generator, with twenty sessions at once."""
+        server = self.serve()
+        host, port = server.addr
+        self.run_program("smtp-source", "-s", "20", "-m", "400", "-l", "2048", f"inet:{host}:{port}")
+        self.assertEqual(400, len(server.outbox))
 
     @needs("swaks")
     def test_swaks(self) -> None:
-        """swaks sends with each mechanism."""
+        """swaks sends with each mechanism, to several recipients."""
         for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
             with self.subTest(mechanism=mechanism):
-                self.serve(users={"ann": "secret"})
+                host, port = self.serve(users=USERS).addr
                 self.run_program(
-                    "swaks", "--server", self.server.host, "--port", str(self.server.port), "--from", "ann@example.com",
-                    "--to", "bob@example.com", "--header", "Subject: swaks", "--auth", mechanism, "--auth-user", "ann",
-                    "--auth-password", "secret", "--hide-all",
+                    "swaks", "--server", f"{host}:{port}", "--header", "Subject: swaks", "--auth", mechanism,
+                    "--auth-user", "bob", "--auth-password", "other", "--hide-all",
+                    "--from", "ann@example.com", "--to", "bob@example.com,eve@example.com",
                 )  # fmt: skip
                 (mail,) = self.server.outbox
-                assert mail.session is not None
-                self.assertEqual(("swaks", "ann"), (mail.subject, mail.session.auth_user))
+                self.assertEqual(("swaks", ["bob@example.com", "eve@example.com"]), (mail.subject, mail.recipients))
+                self.assertEqual("bob", mail.session.auth_user)  # type: ignore[union-attr]
