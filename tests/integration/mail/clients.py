@@ -98,6 +98,13 @@ class MailTestCase(NoLeaks, unittest.TestCase):
             client.ask(line)
         return client
 
+    def in_data(self) -> Client:
+        """A client in the middle of a mail, after DATA."""
+        client = self.client()
+        client.begin()
+        client.ask("DATA")
+        return client
+
     def smtp(self, **options: Any) -> smtplib.SMTP:
         smtp = smtplib.SMTP(*self.server.addr, timeout=HANG, **options)
         self.addCleanup(smtp.close)

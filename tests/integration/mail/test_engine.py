@@ -106,9 +106,7 @@ class DialogueTest(MailTestCase):
     def test_any_bytes(self) -> None:
         """A mail is kept byte for byte, without the dots that were stuffed into it; the null sender is empty."""
         raw = b"Subject: \xff\r\n\r\n\0\x01\x80\xff bare \r carriage \n return\r\n"
-        client = self.client()
-        client.begin()
-        client.ask("DATA")
+        client = self.in_data()
         self.assertEqual("250 2.0.0 Accepted", client.ask(raw + b"."))
         dots = b"Subject: dots\r\n\r\n.\r\n..\r\n...three\r\nend.\r\n"
         self.send(dots, sender="")
@@ -149,9 +147,7 @@ class DialogueTest(MailTestCase):
 
     def test_a_mail_whose_sender_does_not_wait(self) -> None:
         """A client that sends the last line and leaves has sent its mail."""
-        client = self.client()
-        client.begin()
-        client.ask("DATA")
+        client = self.in_data()
         client.send(MAIL + b".\r\n")
         client.close()
         self.assertEqual([MAIL], [mail.raw for mail in wait_until(lambda: self.server.outbox)])
@@ -201,9 +197,7 @@ class LimitTest(MailTestCase):
     def test_a_size_that_was_not_announced(self) -> None:
         """A mail that turns out too big is refused when it has come, and the next one is taken."""
         self.serve(size_limit=1000)
-        client = self.client()
-        client.begin()
-        client.ask("DATA")
+        client = self.in_data()
         self.assertEqual(
             "552 5.3.4 The mail is too big: the limit is 1000 bytes", client.ask((b"x" * 98 + b"\r\n") * 600_000 + b".")
         )
@@ -242,9 +236,7 @@ class SmugglingTest(MailTestCase):
         for end in ENDS:
             with self.subTest(end=end):
                 self.serve()
-                client = self.client()
-                client.begin()
-                client.ask("DATA")
+                client = self.in_data()
                 hidden = b"MAIL FROM:<evil@b>\r\nRCPT TO:<victim@d>\r\nDATA\r\nevil"
                 self.assertEqual("250 2.0.0 Accepted", client.ask(b"first" + end + hidden + b"\r\n."))
                 self.assertEqual(["ann@example.com"], [mail.mail_from for mail in self.server.outbox])
@@ -274,9 +266,7 @@ class DepartureTest(MailTestCase):
         for with_reset in (False, True):
             with self.subTest(with_reset=with_reset):
                 self.serve()
-                client = self.client()
-                client.begin()
-                client.ask("DATA")
+                client = self.in_data()
                 client.send(b"half")
                 if with_reset:
                     wait_until(lambda: self.server.sessions[0].state == "in DATA")
@@ -347,9 +337,7 @@ class OwnFunctionTest(MailTestCase):
         self.addCleanup(freed.set)
         server = self.serve(stop_timeout=0.05)
         server.reject_message(when=lambda mail: freed.wait(6 * HANG))
-        client = self.client()
-        client.begin()
-        client.ask("DATA")
+        client = self.in_data()
         client.send(MAIL + b".\r\n")
         wait_until(lambda: server.attempts("END_OF_DATA"))
         with self.assertWarnsRegex(UnfinishedWorkWarning, "cut off a mail from 'ann@example.com' from 127.0.0.1:"):

@@ -161,9 +161,7 @@ class ScriptTest(MailTestCase):
     def test_an_end_after_the_answer(self) -> None:
         """A command can take effect and be answered before the connection ends."""
         self.server.drop("END_OF_DATA", after_reply=True)
-        client = self.client()
-        client.begin()
-        client.ask("DATA")
+        client = self.in_data()
         self.assertEqual("250 2.0.0 Accepted", client.ask("x\r\n."))
         self.assertEqual(b"", client.rest())
         self.assertEqual(1, len(self.server.outbox))
@@ -249,9 +247,7 @@ class WaitTest(MailTestCase):
         for put in (lambda: self.server.delay("END_OF_DATA", 3600), lambda: self.server.hang("END_OF_DATA")):
             self.server.begin("a test")
             put()
-            client = self.client()
-            client.begin()
-            client.ask("DATA")
+            client = self.in_data()
             client.send(MAIL + b".\r\n")
             wait_until(lambda: self.server.faults[0].hits)
             client.close()
@@ -344,111 +340,71 @@ class ClosedTest(MailTestCase):
 
 
 class MisuseTest(unittest.TestCase):
-    """Faults that cannot be."""
+    """Faults that cannot be, and how those that can be are shown."""
+
+    maxDiff = None
 
     def test_messages(self) -> None:
-        """Each says what it got, what it wanted and what to do."""
+        """Each has what was given, what is wanted and what to do; nothing is put in place."""
         smtp = SMTPServer()
         places = "CONNECT, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, END_OF_DATA, RSET, NOOP, QUIT, VRFY"
         reply = "wanted a code from 400 to 599, as in (550, '5.1.1 no such user'), or bytes to send as they are"
         who = "says nothing of who is meant; wanted an address, a glob, a pattern or a function"
-        for call, message in (
-            (
-                lambda: smtp.fail("RCTP"),
-                "there is no command 'RCTP': did you mean 'RCPT'?",
+        number = "wanted a whole number from"
+        lines = "wanted a list of lines, as in ['STARTTLS']"
+        for call, message in {
+            "fail('RCTP')": "there is no command 'RCTP': did you mean 'RCPT'?",
+            "hang('x')": f"there is no command 'x': known are {places}",
+            "fail('RCPT', 250)": f"reply is 250; {reply}",
+            "fail('RCPT', True)": f"reply is True; {reply}",
+            "fail('RCPT', '550 no')": f"reply is '550 no'; {reply}",
+            r"fail('RCPT', (550, 'a\r\nb'))": r"the text of a reply is 'a\r\nb'; wanted one line of printable text",
+            "fail('RCPT', times=0)": f"times is 0; {number} 1: how often, or None for always",
+            "fail('RCPT', after=-1)": f"after is -1; {number} 0: how many occasions pass first",
+            "reject_recipient('')": f"'' {who}",
+            "reject_sender(1)": f"1 {who}",
+            "reject_message(200)": f"reply is (200, '2.6.0 Message refused'); {reply}",
+            "greylist(0)": f"times is 0; {number} 1: how often each one is refused",
+            "delay('RCPT', -1)": "seconds is -1; wanted 0 to 86400, or use hang() to wait for ever",
+            "drop('RCPT', after_bytes=1)": (
+                "after_bytes is 1, but RCPT has no mail behind it: put it at 'END_OF_DATA'"
             ),
-            (lambda: smtp.hang("x"), f"there is no command 'x': known are {places}"),
-            (lambda: smtp.fail("RCPT", 250), f"reply is 250; {reply}"),
-            (lambda: smtp.fail("RCPT", True), f"reply is True; {reply}"),
-            (lambda: smtp.fail("RCPT", "550 no"), f"reply is '550 no'; {reply}"),  # type: ignore[arg-type]
-            (
-                lambda: smtp.fail("RCPT", (550, "a\r\nb")),
-                "the text of a reply is 'a\\r\\nb'; wanted one line of printable text",
+            "drop('DATA', record=True)": (
+                "record is True, but there is no mail to keep: put it at 'END_OF_DATA', without after_bytes"
             ),
-            (
-                lambda: smtp.fail("RCPT", times=0),
-                "times is 0; wanted a whole number from 1: how often, or None for always",
-            ),
-            (
-                lambda: smtp.fail("RCPT", after=-1),
-                "after is -1; wanted a whole number from 0: how many occasions pass first",
-            ),
-            (lambda: smtp.reject_recipient(""), f"'' {who}"),
-            (lambda: smtp.reject_sender(1), f"1 {who}"),  # type: ignore[arg-type]
-            (lambda: smtp.reject_message(200), f"reply is (200, '2.6.0 Message refused'); {reply}"),
-            (lambda: smtp.greylist(0), "times is 0; wanted a whole number from 1: how often each one is refused"),
-            (
-                lambda: smtp.delay("RCPT", -1),
-                "seconds is -1; wanted 0 to 86400, or use hang() to wait for ever",
-            ),
-            (
-                lambda: smtp.drop("RCPT", after_bytes=1),
-                "after_bytes is 1, but RCPT has no mail behind it: put it at 'END_OF_DATA'",
-            ),
-            (
-                lambda: smtp.drop("DATA", record=True),
-                "record is True, but there is no mail to keep: put it at 'END_OF_DATA', without after_bytes",
-            ),
-            (
-                lambda: smtp.drop("END_OF_DATA", after_bytes=-1),
-                "after_bytes is -1; wanted a whole number from 0: bytes of the mail",
-            ),
-            (lambda: smtp.throttle(0), "bytes_per_second is 0; wanted a number greater than 0"),
-            (
-                lambda: smtp.limit_size(None),  # type: ignore[arg-type]
-                "size is None; wanted a whole number from 1: bytes",
-            ),
-            (
-                lambda: smtp.limit_recipients(None),  # type: ignore[arg-type]
-                "number is None; wanted a whole number from 0: recipients of one mail",
-            ),
-            (lambda: smtp.limit_size(0), "size is 0; wanted a whole number from 1: bytes"),
-            (
-                lambda: smtp.limit_recipients(-1),
-                "number is -1; wanted a whole number from 0: recipients of one mail",
-            ),
-            (lambda: smtp.offer("SIZE"), "extensions is 'SIZE'; wanted a list of lines, as in ['STARTTLS']"),
-            (lambda: smtp.offer(without=["a\nb"]), "without is ['a\\nb']; wanted a list of lines, as in ['STARTTLS']"),
-            (smtp.offer, "offer() changes nothing; wanted extensions to add, or some to go without"),
-        ):
-            with self.subTest(message=message), self.assertRaises(UsageError) as caught:
-                call()
+            "drop('END_OF_DATA', after_bytes=-1)": f"after_bytes is -1; {number} 0: bytes of the mail",
+            "throttle(0)": "bytes_per_second is 0; wanted a number greater than 0",
+            "limit_size(None)": f"size is None; {number} 1: bytes",
+            "limit_size(0)": f"size is 0; {number} 1: bytes",
+            "limit_recipients(None)": f"number is None; {number} 0: recipients of one mail",
+            "limit_recipients(-1)": f"number is -1; {number} 0: recipients of one mail",
+            "offer('SIZE')": f"extensions is 'SIZE'; {lines}",
+            r"offer(without=['a\nb'])": rf"without is ['a\nb']; {lines}",
+            "offer()": "offer() changes nothing; wanted extensions to add, or some to go without",
+        }.items():
+            with self.subTest(call), self.assertRaises(UsageError) as caught:
+                eval(f"smtp.{call}", {"smtp": smtp})
             self.assertEqual(message, str(caught.exception))
         self.assertEqual([], smtp.faults)
 
     def test_how_a_fault_is_shown(self) -> None:
-        """A fault says where it is, what it does and how often it has."""
-        smtp = SMTPServer()
-        faults: list[SMTPFault] = [
-            smtp.fail("rcpt"),
-            smtp.fail("CONNECT", b"?\r\n"),
-            smtp.delay("MAIL", 0.5),
-            smtp.hang("DATA"),
-            smtp.drop("QUIT"),
-            smtp.drop("NOOP", after_reply=True),
-            smtp.drop("END_OF_DATA", record=True),
-            smtp.drop("END_OF_DATA", after_bytes=9),
-            smtp.throttle(100),
-            smtp.limit_size(9),
-            smtp.limit_recipients(1),
-            smtp.offer(["X"], without=["size"]),
-            smtp.shut_down_reply(),
-        ]
-        self.assertEqual(
-            [
-                "<SMTPFault RCPT: answers 550 5.1.1 no such user, 0 hits>",
-                "<SMTPFault CONNECT: sends b'?\\r\\n', 0 hits>",
-                "<SMTPFault MAIL: waits 0.5 s, 0 hits>",
-                "<SMTPFault DATA: never answers, 0 hits>",
-                "<SMTPFault QUIT: drops the connection without an answer, 0 hits>",
-                "<SMTPFault NOOP: drops the connection after the answer, 0 hits>",
-                "<SMTPFault END_OF_DATA: drops the connection without an answer, with the mail in the outbox, 0 hits>",
-                "<SMTPFault END_OF_DATA: drops the connection after 9 bytes of the mail, 0 hits>",
-                "<SMTPFault reads 100 bytes a second, 0 hits>",
-                "<SMTPFault refuses mails of more than 9 bytes, 0 hits>",
-                "<SMTPFault answers 452 to each recipient after 1, 0 hits>",
-                "<SMTPFault offers X, does not offer SIZE, 0 hits>",
-                "<SMTPFault *: answers 421 4.3.2 Server shutting down, 0 hits>",
-            ],
-            [repr(fault) for fault in faults],
-        )
+        """A fault has where it is, what it does and how often it has."""
+        for call, shown in {
+            "fail('rcpt')": "RCPT: answers 550 5.1.1 no such user",
+            r"fail('CONNECT', b'?\r\n')": r"CONNECT: sends b'?\r\n'",
+            "delay('MAIL', 0.5)": "MAIL: waits 0.5 s",
+            "hang('DATA')": "DATA: never answers",
+            "drop('QUIT')": "QUIT: drops the connection without an answer",
+            "drop('NOOP', after_reply=True)": "NOOP: drops the connection after the answer",
+            "drop('END_OF_DATA', record=True)": (
+                "END_OF_DATA: drops the connection without an answer, with the mail in the outbox"
+            ),
+            "drop('END_OF_DATA', after_bytes=9)": "END_OF_DATA: drops the connection after 9 bytes of the mail",
+            "throttle(100)": "reads 100 bytes a second",
+            "limit_size(9)": "refuses mails of more than 9 bytes",
+            "limit_recipients(1)": "answers 452 to each recipient after 1",
+            "offer(['X'], without=['size'])": "offers X, does not offer SIZE",
+            "shut_down_reply()": "*: answers 421 4.3.2 Server shutting down",
+        }.items():
+            with self.subTest(call):
+                self.assertEqual(f"<SMTPFault {shown}, 0 hits>", repr(eval(f"smtp.{call}", {"smtp": SMTPServer()})))

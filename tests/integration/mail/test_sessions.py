@@ -284,9 +284,7 @@ class CrowdTest(MailTestCase):
                     self.client(context).answer()
                     continue
                 silent.answer()
-                client = self.client()
-                client.begin()
-                client.ask("DATA")
+                client = self.in_data()
                 client.send(b"half")
                 client = self.greeted("EHLO test", "STARTTLS")
                 if number % 2:
