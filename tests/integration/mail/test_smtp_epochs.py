@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import threading
 import unittest
 from typing import Any
 
@@ -35,21 +36,21 @@ def end_mail(client: smtplib.SMTP, subject: str) -> None:
 class EpochCase(unittest.TestCase):
     maxDiff = None
 
-    def run_tests(self, *tests: Any, **members: Any) -> Outcome:
+    def setUp(self) -> None:
+        self.clients: list[smtplib.SMTP] = []  # that are kept from one test to the next
+        self.begin = lambda case: self.clients.append(begin_mail(case))  # a test that ends in the middle of its mail
+
+    def run_tests(self, *tests: Any, base: type[SMTPTestCase] = SMTPTestCase, **members: Any) -> Outcome:
         """Run a class with these tests, in this order."""
         named = {f"test_{number}": test for number, test in enumerate(tests)}
-        return run_case(make_case(NoClassLeaks, SMTPTestCase, **{"smtp_timeout": HANG, **named, **members}))
+        return run_case(make_case(NoClassLeaks, base, **{"smtp_timeout": HANG, **named, **members}))
 
 
 class Strict(EpochCase):
     """``smtp_strict``."""
 
-    def check_passes(self, test: Any, **members: Any) -> None:
-        outcome = self.run_tests(test, **{"smtp_strict": True, **members})
-        self.assertEqual(outcome.summary, {"run": 1}, outcome.printed)
-
     def test_unseen(self) -> None:
-        """Mail that no assertion looked at fails its test."""
+        """Mail that no assertion looked at fails its test; it is a note where the test failed by itself."""
 
         def test(case: SMTPTestCase) -> None:
             send(case, "one")
@@ -57,35 +58,27 @@ class Strict(EpochCase):
             case.assertEmailSent(subject="one")
             len(case.outbox)
 
-        outcome = self.run_tests(test, smtp_strict=True)
-        self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
-        self.assertIn(UNSEEN, outcome.report)
+        def fail(case: SMTPTestCase) -> None:
+            send(case, "two")
+            case.fail("by itself")
+
+        for each, part in ((test, UNSEEN), (fail, "by itself")):
+            outcome = self.run_tests(each, smtp_strict=True)
+            self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
+            self.assertIn(part, outcome.report)
 
     def test_still_coming(self) -> None:
         """A mail that is on its way when the test ends is waited for."""
-        clients = []
 
         def test(case: SMTPTestCase) -> None:
-            clients.append(begin_mail(case))
-            import threading
-
-            thread = threading.Thread(target=end_mail, args=(clients[0], "coming"))
+            thread = threading.Thread(target=end_mail, args=(begin_mail(case), "coming"))
             thread.start()
             case.addCleanup(thread.join, HANG)
 
-        outcome = self.run_tests(test, smtp_strict=True)
-        self.assertIn("'coming'", outcome.report)
+        self.assertIn("'coming'", self.run_tests(test, smtp_strict=True).report)
 
     def test_looked_at(self) -> None:
-        """Mail that was asserted on, taken or forgotten is looked at."""
-
-        def asserted(case: SMTPTestCase) -> None:
-            send(case)
-            case.assertEmailSent(subject="Welcome")
-
-        def counted(case: SMTPTestCase) -> None:
-            send(case)
-            case.assertEmailCount(1)
+        """Mail that was asserted on, taken or cleared is looked at; without ``smtp_strict`` none has to be."""
 
         def in_a_block(case: SMTPTestCase) -> None:
             with case.assertEmailsSent(subject="Welcome"):
@@ -96,53 +89,35 @@ class Strict(EpochCase):
                 send(case)
             case.assertEqual(emails[0].subject, "Welcome")
 
-        def taken(case: SMTPTestCase) -> None:
-            send(case)
-            case.assertEqual(case.outbox[0].subject, "Welcome")
+        def then(look: Any) -> Any:
+            def test(case: SMTPTestCase) -> None:
+                send(case)
+                look(case)
 
-        def run_through(case: SMTPTestCase) -> None:
-            send(case)
-            case.assertEqual([mail.subject for mail in case.outbox], ["Welcome"])
+            return test
 
-        def filtered(case: SMTPTestCase) -> None:
-            send(case)
-            case.assertEqual(len(case.outbox.filter(subject="Welcome")), 1)
-
-        def forgotten(case: SMTPTestCase) -> None:
-            send(case)
-            case.outbox.clear()
-
-        for test in (asserted, counted, in_a_block, captured, taken, run_through, filtered, forgotten):
-            with self.subTest(test.__name__):
-                self.check_passes(test)
-
-    def test_not_strict(self) -> None:
-        """Without it nobody has to look."""
-        self.check_passes(send, smtp_strict=False)
-
-    def test_already_failed(self) -> None:
-        """A test that failed by itself has the report as a note."""
-
-        def test(case: SMTPTestCase) -> None:
-            send(case)
-            case.fail("by itself")
-
-        outcome = self.run_tests(test, smtp_strict=True)
-        self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
-        self.assertIn("by itself", outcome.report)
+        for name, test, is_strict in (
+            ("in a block", in_a_block, True),
+            ("captured", captured, True),
+            ("asserted", then(lambda case: case.assertEmailSent(subject="Welcome")), True),
+            ("counted", then(lambda case: case.assertEmailCount(1)), True),
+            ("taken", then(lambda case: case.outbox[0]), True),
+            ("run through", then(lambda case: list(case.outbox)), True),
+            ("filtered", then(lambda case: case.outbox.filter(subject="Welcome")), True),
+            ("cleared", then(lambda case: case.outbox.clear()), True),
+            ("not strict", send, False),
+        ):
+            with self.subTest(name):
+                self.run_tests(test, smtp_strict=is_strict).assert_passed()
 
     def test_late(self) -> None:
         """Mail that comes after its test had ended fails the next one, which names it."""
-        clients: list[smtplib.SMTP] = []
-
-        def first(case: SMTPTestCase) -> None:
-            clients.append(begin_mail(case))
 
         def second(case: SMTPTestCase) -> None:
-            end_mail(clients[0], "late")
+            end_mail(self.clients[0], "late")
             case.assertNoEmailSent()
 
-        outcome = self.run_tests(first, second, smtp_strict=True, smtp_timeout=0.01)
+        outcome = self.run_tests(self.begin, second, smtp_strict=True, smtp_timeout=0.01)
         self.assertEqual(outcome.summary, {"run": 2, "failures": 1})
         self.assertIn(LATE_STRICT, outcome.report)
 
@@ -152,27 +127,19 @@ class Late(EpochCase):
 
     def test_it_is_not_in_the_next_outbox(self) -> None:
         """Mail that was begun in one test and ended in the next is not in its outbox; its report names the first."""
-        clients: list[smtplib.SMTP] = []
-
-        def first(case: SMTPTestCase) -> None:
-            clients.append(begin_mail(case))
 
         def second(case: SMTPTestCase) -> None:
-            end_mail(clients[0], "late")
+            end_mail(self.clients[0], "late")
             case.assertEqual(case.outbox, [])
             case.assertNoEmailSent()
             case.assertEmailSent(subject="late", timeout=0)
 
-        outcome = self.run_tests(first, second)
+        outcome = self.run_tests(self.begin, second)
         self.assertEqual(outcome.summary, {"run": 2, "failures": 1})
         self.assertIn(LATE, outcome.report)
 
     def test_nobody_waits_for_it(self) -> None:
         """A mail that an earlier test has left half-sent is not waited for: on a loop that would be refused."""
-        clients: list[smtplib.SMTP] = []
-
-        def first(case: SMTPTestCase) -> None:
-            clients.append(begin_mail(case))
 
         async def look(case: SMTPTestCase) -> None:
             case.assertEqual(len(case.smtp.in_flight), 1)
@@ -181,19 +148,13 @@ class Late(EpochCase):
 
         def second(case: SMTPTestCase) -> None:
             asyncio.run(look(case))
-            clients[0].close()
+            self.clients[0].close()
 
-        self.assertEqual(self.run_tests(first, second).summary, {"run": 2})
+        self.run_tests(self.begin, second).assert_passed(2)
 
     def test_between_two_tests(self) -> None:
         """So it is with mail that came when one test was over and the next not begun."""
-        clients: list[smtplib.SMTP] = []
-
-        def first(case: SMTPTestCase) -> None:
-            clients.append(begin_mail(case))
-
-        def second(case: SMTPTestCase) -> None:
-            case.assertEmailSent(subject="late", timeout=0)
+        clients = self.clients
 
         class Between(SMTPTestCase):
             def run(self, result: Any = None) -> Any:
@@ -201,7 +162,7 @@ class Late(EpochCase):
                     end_mail(clients[0], "late")
                 return super().run(result)
 
-        outcome = run_case(make_case(NoClassLeaks, Between, test_0=first, test_1=second))
+        outcome = self.run_tests(self.begin, lambda case: case.assertEmailSent(subject="late", timeout=0), base=Between)
         self.assertEqual(outcome.summary, {"run": 2, "failures": 1})
         self.assertIn(LATE.splitlines()[3], outcome.report)
 
@@ -215,7 +176,7 @@ class Late(EpochCase):
                 with smtplib.SMTP(*cls.smtp.addr, timeout=HANG) as client:
                     client.send_message(make_mail("early"))
 
-        outcome = run_case(make_case(NoClassLeaks, Early, test=lambda case: case.assertEmailSent(timeout=0)))
+        outcome = self.run_tests(lambda case: case.assertEmailSent(timeout=0), base=Early)
         self.assertIn("'early'  text  (from before the first test)", outcome.report)
 
 
