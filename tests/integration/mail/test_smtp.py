@@ -39,16 +39,11 @@ class EmailSent(MailTest):
         self.assertIsInstance(mail, ReceivedEmail)
         self.assertEqual(mail.text, "Good to have you.")
 
-    def test_any_mail_will_do(self) -> None:
-        """Without criteria any mail is wanted."""
-        self.send("one")
-        self.assertEqual(self.assertEmailSent().subject, "one")
-
     def test_the_first_of_several(self) -> None:
-        """Of several mails that match, the first is returned."""
+        """Without criteria any mail is wanted; of several that match, the first is returned."""
         self.send("one")
         self.send("two")
-        self.assertEqual(self.assertEmailSent(subject=ANY).subject, "one")
+        self.assertEqual(["one"] * 2, [self.assertEmailSent().subject, self.assertEmailSent(subject=ANY).subject])
 
     def test_it_waits(self) -> None:
         """A mail that comes later is waited for."""
@@ -83,12 +78,9 @@ class EmailSent(MailTest):
                 self.send("frozen")
             self.assertEqual([mail.subject for mail in emails], ["frozen"])
 
-    def test_what_the_author_says_comes_first(self) -> None:
-        """``msg`` stands before the report."""
+    def test_what_the_author_says(self) -> None:
+        """``msg`` stands before the report, and alone where a class wants no long messages."""
         self.assertTrue(self.report(self.assertEmailSent, msg="no welcome").startswith("no welcome\nno email arrived"))
-
-    def test_what_the_author_says_alone(self) -> None:
-        """Where a class wants no long messages, ``msg`` stands alone."""
         self.longMessage = False
         self.assertEqual(self.report(self.assertEmailSent, msg="no welcome"), "no welcome")
         self.assertTrue(self.report(self.assertEmailSent).startswith("no email arrived"))
@@ -222,14 +214,6 @@ class EmailCount(MailTest):
         text = self.report(self.assertEmailCount, 1, subject="Welcome", timeout=HANG)
         self.assertTrue(text.startswith("2 emails matched, 1 wanted\n"), text)
 
-    def test_no_number(self) -> None:
-        """What is no number of mails is refused."""
-        for n in (-1, True, "2", None):
-            with self.subTest(n=n), self.assertRaises(UsageError) as caught:
-                self.assertEmailCount(n)  # type: ignore[arg-type]
-            expected = f"n is {n!r}; wanted a whole number, 0 or more"
-            self.assertEqual(str(caught.exception), expected)
-
 
 class Blocks(MailTest):
     """``assertEmailsSent`` and ``captureEmails``."""
@@ -295,15 +279,6 @@ class Blocks(MailTest):
             with self.assertEmailsSent(lambda mail: 1 / 0):
                 self.send()
 
-    def test_misuse_is_told_at_once(self) -> None:
-        """A misspelt criterion is told before the block runs."""
-        with self.assertRaisesRegex(TypeError, "unknown criterion 'subjct'; did you mean 'subject'?"):
-            self.assertEmailsSent(subjct="x")  # type: ignore[call-arg]
-        with self.assertRaisesRegex(
-            UsageError, "^times is -1; wanted a whole number, 0 or more, or None for at least one$"
-        ):
-            self.assertEmailsSent(times=-1)
-
 
 class TheOutbox(MailTest):
     """``self.outbox``."""
@@ -314,9 +289,7 @@ class TheOutbox(MailTest):
         self.send()
         self.assertEqual(len(self.outbox), 1)
 
-    def test_again(self) -> None:
-        """So does the next one."""
-        self.test_each_test_has_its_own()
+    test_again = test_each_test_has_its_own  # so does the next one
 
     def test_like_a_list(self) -> None:
         """It can be indexed, cut, run through and filtered."""
@@ -338,15 +311,11 @@ class TheOutbox(MailTest):
         self.assertTrue(outbox)
         self.assertEqual(repr(outbox), repr(list(outbox)))
 
-    def test_a_snapshot(self) -> None:
-        """What was taken from the outbox does not change under the test's hands."""
-        before = self.outbox
-        self.send()
-        self.assertEqual(before, [])
-
     def test_clear(self) -> None:
-        """What was cleared is forgotten, and what comes next is the first."""
+        """What was taken does not change, unless it is cleared: what comes next is the first."""
+        before = self.outbox
         self.send("one")
+        self.assertEqual(before, [])
         outbox = self.outbox
         outbox.clear()
         self.assertEqual((outbox, self.outbox, self.smtp.outbox), ([], [], []))
@@ -354,18 +323,12 @@ class TheOutbox(MailTest):
         self.assertEqual(self.assertEmailSent(times=1).subject, "two")
 
     def test_nothing_there(self) -> None:
-        """To take what is not there tells how many there are."""
-        for expected, look in {
-            "0: there is no email in the outbox of this test": lambda: self.outbox[0],
-            "-1: there is no email in the outbox of this test": lambda: self.outbox.last,
-        }.items():
-            with self.subTest(expected), self.assertRaises(IndexError) as caught:
-                look()
-            self.assertEqual(str(caught.exception), expected)
+        """To take what is not there is an IndexError with the number of those that are."""
+        self.assertRaisesRegex(IndexError, "^0: there is no email in the outbox of this test$", lambda: self.outbox[0])
+        self.assertRaisesRegex(IndexError, "^-1: there is no email in the outbox", lambda: self.outbox.last)
         self.send()
         self.send()
-        with self.assertRaisesRegex(IndexError, "^2: there are 2 emails in the outbox of this test$"):
-            self.outbox[2]
+        self.assertRaisesRegex(IndexError, "^2: there are 2 emails in the outbox of this test$", lambda: self.outbox[2])
 
     def test_it_cannot_be_replaced(self) -> None:
         """To set it, as one does with Django's, is answered with what to write."""
@@ -409,54 +372,41 @@ class Attempted(MailTest):
         text = self.report(self.assertEmailAttempted, "RCPT", "eve@example.com", 550, msg="not refused")
         self.assertEqual(text, ATTEMPTED)
 
-    def test_misuse(self) -> None:
-        """What no command or code is, is refused."""
-        with self.assertRaisesRegex(
-            UsageError, "^code is 42; wanted a code of SMTP, from 200 to 599, or None for any$"
-        ):
-            self.assertEmailAttempted(code=42)
-        with self.assertRaisesRegex(UsageError, "RCTP.*RCPT"):
-            self.assertEmailAttempted("RCTP")
-        with self.assertRaisesRegex(
-            UsageError, "^times is -1; wanted a whole number, 0 or more, or None for at least one$"
-        ):
-            self.assertEmailAttempted(times=-1)
-
 
 class Misuse(MailTest):
-    """What cannot be meant."""
+    """What cannot be meant is an error at once, never "no such mail"."""
 
-    def test_an_unknown_criterion_names_the_nearest(self) -> None:
-        """A misspelt keyword is an error, never "no such mail"."""
-        for call in (self.assertEmailSent, self.assertNoEmailSent, self.outbox.filter):
-            with self.assertRaisesRegex(TypeError, "unknown criterion 'subjct'; did you mean 'subject'?"):
-                call(subjct="Welcome")  # type: ignore[operator]
-
-    def test_times(self) -> None:
-        """``times`` that can never be is an error."""
-        for times in (-1, True, 1.0):
-            with self.subTest(times), self.assertRaises(UsageError) as caught:
-                self.assertEmailSent(times=times)  # type: ignore[call-overload]
-            self.assertEqual(
-                str(caught.exception), f"times is {times!r}; wanted a whole number, 0 or more, or None for at least one"
-            )
-
-    def test_seconds(self) -> None:
-        """So are seconds."""
-        for seconds in (-1, float("inf"), float("nan"), "1", True):
-            wanted = f"is {seconds!r}; wanted a number of seconds, 0 or more"
-            with self.subTest(seconds):
-                with self.assertRaises(UsageError) as caught:
-                    self.assertEmailSent(timeout=seconds)  # type: ignore[call-overload]
-                self.assertEqual(str(caught.exception), f"timeout {wanted}")
-                with self.assertRaises(UsageError) as caught:
-                    self.assertNoEmailSent(within=seconds)  # type: ignore[arg-type]
-                self.assertEqual(str(caught.exception), f"within {wanted}")
-
-    def test_a_str_for_a_predicate(self) -> None:
-        """What was meant for a keyword is no predicate."""
-        with self.assertRaisesRegex(UsageError, "^the predicate is 'Welcome'; wanted is a callable"):
-            self.assertEmailSent("Welcome")  # type: ignore[call-overload]
+    def test_each(self) -> None:
+        """The message has the value and what is wanted, or the nearest name."""
+        unknown = "unknown criterion 'subjct'; did you mean 'subject'?"
+        times = "wanted a whole number, 0 or more, or None for at least one"
+        code = "code is 42; wanted a code of SMTP, from 200 to 599, or None for any"
+        predicate = "the predicate is 'Welcome'; wanted is a callable that is asked about each email. "
+        seconds = "wanted a number of seconds, 0 or more"
+        for call, value, message in (
+            *((call, {"subjct": "x"}, unknown) for call in (self.assertEmailSent, self.assertNoEmailSent)),
+            *((call, {"subjct": "x"}, unknown) for call in (self.outbox.filter, self.assertEmailsSent)),
+            *((self.assertEmailSent, {"times": each}, f"times is {each!r}; {times}") for each in (-1, True, 1.0)),
+            *(
+                (call, {"times": -1}, f"times is -1; {times}")
+                for call in (self.assertEmailsSent, self.assertEmailAttempted)
+            ),
+            *(
+                (self.assertEmailCount, each, f"n is {each!r}; wanted a whole number, 0 or more")
+                for each in (-1, True, "2", None)
+            ),
+            *(
+                (call, {name: each}, f"{name} is {each!r}; {seconds}")
+                for call, name in ((self.assertEmailSent, "timeout"), (self.assertNoEmailSent, "within"))
+                for each in (-1, float("inf"), float("nan"), "1", True)
+            ),
+            (self.assertEmailSent, "Welcome", f"{predicate}Everything else has a name, as in subject='Welcome'."),
+            (self.assertEmailAttempted, {"code": 42}, code),
+            (self.assertEmailAttempted, "RCTP", "there is no command 'RCTP': did you mean 'RCPT'?"),
+        ):
+            with self.subTest(message), self.assertRaises(TypeError if message == unknown else UsageError) as caught:
+                call(**value) if isinstance(value, dict) else call(value)  # type: ignore[operator]
+            self.assertEqual(str(caught.exception), message)
 
 
 IN_BLOCK = """\
