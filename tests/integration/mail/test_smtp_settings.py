@@ -72,11 +72,7 @@ class SettingsTest(unittest.TestCase):
             ({"SMTPSERVER_TLS": "ssl"}, {}, f"the environment variable SMTPSERVER_TLS {ssl}"),
             ({}, {"smtp_strict": 1}, "Case.smtp_strict is 1; wanted True or False"),
             ({}, {"smtp_timeout": -1}, "Case.smtp_timeout is -1; wanted a number of seconds, 0 or more"),
-            (
-                {},
-                {"smtp_require_auth": True},
-                f"Case: {nobody}; each setting is an attribute smtp_… of the class",
-            ),
+            ({}, {"smtp_require_auth": True}, f"Case: {nobody}; each setting is an attribute smtp_… of the class"),
         ):
             with self.subTest(message), mock.patch.dict(os.environ, environ):
                 outcome = run_case(make_case(SMTPTestCase, test=lambda case: None, **members))
