@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal, TypeAlias, TypedDict
 
-from ..core.checks import check_seconds, suggest_name
+from ..core.checks import check_seconds, is_count, suggest_name
 from ..core.tls import Flaw
 from ..errors import UsageError
 from .faults import EHLOOverride
@@ -80,10 +80,8 @@ class ServerConfig:
             raise UsageError("require_tls is True, but nobody can begin TLS: set tls to 'starttls' or 'implicit', too")
         if self.tls is None and choice != "valid":
             raise UsageError(f"certificate is {choice!r}, but nobody sees it: set tls to 'starttls' or 'implicit', too")
-        is_sound = isinstance(self.users, Mapping) and all(
-            isinstance(text, str) for item in self.users.items() for text in item
-        )
-        if not is_sound:
+        users = [*self.users, *self.users.values()] if isinstance(self.users, Mapping) else [None]
+        if not all(isinstance(text, str) for text in users):
             raise UsageError("users is no mapping of str to str; wanted names and passwords, as in {'ann': 'secret'}")
         if self.accept_any_login and self.users:
             raise UsageError("users is not empty, and accept_any_login is True: keep one of them")
@@ -96,7 +94,7 @@ class ServerConfig:
                 raise UsageError(f"auth_mechanisms has {name!r}: {suggest_name(str(name).upper(), MECHANISMS)}")
         for name in ("size_limit", "line_limit", "kept_bytes_limit"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            if value is not None and not (is_count(value) and value >= 1):
                 raise UsageError(f"{name} is {value!r}; wanted a whole number of bytes from 1, or None for no limit")
 
     @property

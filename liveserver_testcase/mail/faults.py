@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
-from ..core.checks import suggest_name
+from ..core.checks import is_count, suggest_name
 from ..errors import UsageError
 from .session import SMTPAttempt
 from .syntax import Reply
@@ -261,7 +261,7 @@ def check_answer(reply: object) -> Refusal | RawReply:
 
 def check_count(name: str, value: int | None, least: int, meaning: str) -> int | None:
     """Return a whole number, or None where that has a meaning; raise UsageError for anything else."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+    if value is not None and not (is_count(value) and value >= least):
         raise UsageError(f"{name} is {value!r}; wanted a whole number from {least}: {meaning}")
     return value
 

@@ -170,32 +170,26 @@ def _replace_words(text: str, what: str, on_defect: OnDefect, replace: Callable[
     if "=?" not in text:
         return text
     pieces: list[str] = []
-    run: list[str] = []  # the text of the neighbours so far
-    # Neighbours in one charset are joined before they are decoded, because senders cut characters in two.
-    charset, pending, end = "", bytearray(), 0
-
-    def decode_pending() -> None:
-        if pending:
-            run.append(decode_text(bytes(pending), charset, what, on_defect))
-            pending.clear()
+    run: list[tuple[str, bytes]] = []  # neighbours: charset and content of each
+    end = 0
 
     def end_run() -> None:
-        decode_pending()
-        if run:
-            pieces.append(replace("".join(run)))
-            run.clear()
+        # Neighbours in one charset are joined before they are decoded, because senders cut characters in two.
+        decoded = "".join(
+            decode_text(b"".join(data for _, data in words), charset, what, on_defect)
+            for charset, words in itertools.groupby(run, lambda word: word[0])
+        )
+        if decoded:
+            pieces.append(replace(decoded))
+        run.clear()
 
     for word in _ENCODED_WORD.finditer(text):
         between = text[end : word.start()]
-        # White space between two words is not text.
-        is_neighbour = end > 0 and (not between or between.isspace())
-        if not is_neighbour:
+        if not end or (between and not between.isspace()):  # white space between two words is not text
             end_run()
             pieces.append(between)
-        elif word[1].lower() != charset:
-            decode_pending()
-        charset, end = word[1].lower(), word.end()
-        pending += _decode_word(word[2], word[3], what, on_defect)
+        run.append((word[1].lower(), _decode_word(word[2], word[3], what, on_defect)))
+        end = word.end()
     end_run()
     return "".join([*pieces, text[end:]])
 

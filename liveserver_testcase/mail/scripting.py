@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 from ..errors import UsageError
 from . import faults as effects
 from .faults import Condition, FaultScript, SMTPFault, check_answer, check_command, check_count
-from .syntax import Reply
 
 __all__ = ["ScriptedFaults"]
 
@@ -197,8 +197,7 @@ class ScriptedFaults:
         if check_count("number", number, 0, "recipients of one mail") is None:
             raise UsageError("number is None; wanted a whole number from 0: recipients of one mail")
         refusal = check_answer((code, text or f"{code // 100}.5.3 Too many recipients"))
-        reply = refusal.reply if isinstance(refusal, effects.Refusal) else Reply(code, text)
-        return self._put("", effects.RecipientLimit(number, reply))
+        return self._put("", effects.RecipientLimit(number, cast("effects.Refusal", refusal).reply))
 
     def offer(self, extensions: Sequence[str] = (), *, without: Sequence[str] = ()) -> SMTPFault:
         """Change what the answer to EHLO offers.
