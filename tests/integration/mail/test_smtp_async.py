@@ -26,7 +26,7 @@ class AsyncMailTest(MailTest, unittest.IsolatedAsyncioTestCase):
         return self.normal(caught.exception)
 
 
-class Twins(AsyncMailTest):
+class AsyncForms(AsyncMailTest):
     """The assertions that are awaited."""
 
     async def test_it_waits_while_the_loop_goes_on(self) -> None:
@@ -44,10 +44,13 @@ class Twins(AsyncMailTest):
         self.assertEqual((await self.assertEmailSentAsync(times=1, subject="one")).subject, "one")
 
     async def test_failures(self) -> None:
-        """They fail as their twins do."""
-        self.assertTrue((await self.fails(self.assertEmailSentAsync())).startswith("no email arrived within 0.05 s\n"))
-        self.assertTrue((await self.fails(self.assertEmailCountAsync(1))).startswith("no email arrived within 0.05 s"))
-        self.assertTrue((await self.fails(self.assertEmailAttemptedAsync())).startswith("no attempt matched within"))
+        """They fail as the plain ones do."""
+        for awaitable, headline in (
+            (self.assertEmailSentAsync(), "no email arrived within 0.05 s\n"),
+            (self.assertEmailCountAsync(1), "no email arrived within 0.05 s"),
+            (self.assertEmailAttemptedAsync(), "no attempt matched within"),
+        ):
+            self.assertTrue((await self.fails(awaitable)).startswith(headline))
         await self.send_soon()
         self.assertTrue((await self.fails(self.assertNoEmailSentAsync())).startswith("1 email arrived, none was wan"))
 
@@ -109,29 +112,23 @@ class PlainForms(AsyncMailTest):
         self.assertEqual((len(captured), len(self.outbox)), (1, 1))
 
     async def test_advice(self) -> None:
-        """When it is not there, they fail at once, and the report says what to write."""
-        self.assertEqual(self.report(self.assertEmailSent, timeout=3600), ADVICE)
-        self.assertIn(
-            "write await self.assertEmailCountAsync(…)\n", self.report(self.assertEmailCount, 1, timeout=3600)
-        )
-        self.assertIn(
-            "write await self.assertEmailAttemptedAsync(…)\n", self.report(self.assertEmailAttempted, timeout=3600)
-        )
-        with self.assertRaises(self.failureException) as caught:
-            with self.assertEmailsSent(timeout=3600):
-                pass
-        self.assertIn("write async with self.assertEmailsSent(…)\n", str(caught.exception))
-
-    async def test_no_wait_is_wanted(self) -> None:
-        """Without a wait there is no advice."""
+        """When it is not there, they fail at once, and the report has what to write, where a wait is wanted."""
+        note = "  note:    there was no wait, as it would block the event loop of this test; write "
+        for call, arguments, advice in (
+            (self.assertEmailSent, (), "await self.assertEmailSentAsync(…)"),
+            (self.assertEmailCount, (1,), "await self.assertEmailCountAsync(…)"),
+            (self.assertEmailAttempted, (), "await self.assertEmailAttemptedAsync(…)"),
+        ):
+            headline, line, *_ = self.report(call, *arguments, timeout=3600).splitlines()
+            self.assertEqual((headline[:3], line), ("no ", note + advice))
+        with self.assertRaises(self.failureException) as caught, self.assertEmailsSent(timeout=3600):
+            pass
+        self.assertIn(f"{note}async with self.assertEmailsSent(…)\n", str(caught.exception))
         self.assertNotIn("note:", self.report(self.assertEmailSent, timeout=0))
-
-    async def test_none_within(self) -> None:
-        """That none comes within a time cannot be seen without a wait."""
-        with self.assertRaises(UsageError) as caught:
+        with self.assertRaises(UsageError) as misuse:
             self.assertNoEmailSent(within=1.5)
         self.assertEqual(
-            str(caught.exception),
+            str(misuse.exception),
             "to wait 1.5 s for an email that must not come would block the event loop of this test; "
             "write await self.assertNoEmailSentAsync(…)",
         )
@@ -139,30 +136,17 @@ class PlainForms(AsyncMailTest):
     async def test_a_mail_on_its_way(self) -> None:
         """Nor can a mail on its way be waited for; it may be this loop that sends it."""
         client = await asyncio.to_thread(self.begin_mail)
-        for call, twin in (
+        for call, form in (
             (self.assertNoEmailSent, "await self.assertNoEmailSentAsync(…)"),
             (lambda: self.assertEmailCount(0), "await self.assertEmailCountAsync(…)"),
         ):
-            with self.subTest(twin), self.assertRaises(UsageError) as caught:
+            with self.subTest(form), self.assertRaises(UsageError) as caught:
                 call()
             self.assertEqual(
                 str(caught.exception),
                 "an email is on its way, and to wait for it would block the event loop of this test, from which it may "
-                f"come; write {twin}",
+                f"come; write {form}",
             )
-        with self.assertRaisesRegex(UsageError, r"write async with self.captureEmails\(\)$"):
-            with self.captureEmails():
-                pass
+        with self.assertRaisesRegex(UsageError, r"write async with self.captureEmails\(\)$"), self.captureEmails():
+            pass
         await asyncio.to_thread(client.rset)
-
-
-ADVICE = """\
-no email arrived
-  note:    there was no wait, as it would block the event loop of this test; write await self.assertEmailSentAsync(…)
-  wanted:  any email
-  received in this test: 0
-  no connection was made to 127.0.0.1:2525
-      Is the code under test given this host and port? smtp.settings() has all that a sender must know.
-      Flask-Mail sends nothing while MAIL_SUPPRESS_SEND is true, its default under TESTING: see smtp.flask_config().
-      Django's test runner sets EMAIL_BACKEND to locmem: override it, see smtp.django_settings().
-  server: smtp://127.0.0.1:2525"""
