@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.contentmanager import raw_data_manager
 from email.feedparser import BytesFeedParser
@@ -29,7 +29,6 @@ __all__ = [
 T = TypeVar("T")
 P = TypeVar("P", bound="ParsedPart")
 
-_BODY_TYPES = frozenset({"text/plain", "text/html"})
 # A limit against nonsense, far above any email that was meant to be read; what lies deeper is kept as an attachment.
 _DEEPEST = 100
 _EMPTY_LINES = re.compile(rb"(?:\r?\n){2,}")
@@ -179,22 +178,22 @@ def read_content(root: ParsedPart) -> Content:
     texts: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     attachments: list[Attachment] = []
     for part, is_alternative in _find_leaves(root, defects.append):
-        leaf = _Leaf(part, defects.append)
-        is_first = not any(texts.values())
-        if leaf.is_body(is_first=is_first, is_alternative=is_alternative):
-            text = leaf.text()
-            files: list[tuple[str, bytes]] = []
-            if leaf.content_type == "text/plain":
-                text, files = split_uuencoded(text)
-            texts[leaf.content_type].append(text)
+        leaf, parameters = _read_leaf(part, defects.append)
+        is_text = leaf.content_type in texts and leaf.disposition != "attachment" and not part.is_multipart()
+        if not is_text or (leaf.name and not is_alternative and any(texts.values())):
+            attachments.append(leaf)
+            continue
+        text = _read_text(leaf.content, leaf.charset, f"{leaf.content_type} part", defects.append)
+        if leaf.content_type == "text/plain":
+            if parameters.get("format", "").lower() == "flowed":
+                text = unwrap_flowed(text, delsp=parameters.get("delsp", "").lower() == "yes")
+            text, files = split_uuencoded(text)
+            kind = "application/octet-stream"
             attachments += [
-                Attachment(
-                    name=name, content_type="application/octet-stream", content=content, disposition="attachment"
-                )
+                Attachment(name=name, content_type=kind, content=content, disposition="attachment")
                 for name, content in files
             ]
-        else:
-            attachments.append(leaf.attachment())
+        texts[leaf.content_type].append(text)
     return Content(
         text="\n".join(texts["text/plain"]),
         html="\n".join(texts["text/html"]),
@@ -251,55 +250,27 @@ def _describe_defect(defect: object) -> str:
     return f"MIME structure: {re.sub('(?<!^)(?=[A-Z])', ' ', name).lower()}"
 
 
-class _Leaf:
-    """One part, read with a fallback for each thing in it."""
-
-    def __init__(self, part: ParsedPart, on_defect: OnDefect) -> None:
-        self._part = part
-        self._on_defect = on_defect
-        fields = {}
-        for name, source in part.raw_items():
-            if name.lower().startswith("content-") and name.lower() not in fields:
-                fields[name.lower()] = read_field(name, str(source), on_defect).value
-        kind = part.get_content_type()
-        # A multipart without parts has no boundary, or not that one: what there is of it is text.
-        is_broken = kind.startswith("multipart/") and not part.is_multipart()
-        self.content_type = "text/plain" if is_broken else kind
-        self._parameters = getattr(fields.get("content-type"), "params", {})
-        disposition = fields.get("content-disposition", "")
-        self.disposition = str(getattr(disposition, "content_disposition", None) or "").lower()
-        name = getattr(disposition, "params", {}).get("filename") or self._parameters.get("name", "")
-        self.name = re.sub(r"[\r\n]+", "", name)
-        self.content_id = fields.get("content-id", "").strip().strip("<>")
-        self.what = f"{self.content_type} part"
-
-    def is_body(self, *, is_first: bool, is_alternative: bool) -> bool:
-        if self._part.is_multipart() or self.content_type not in _BODY_TYPES or self.disposition == "attachment":
-            return False
-        return is_first or is_alternative or not self.name
-
-    def text(self) -> str:
-        text = _read_text(self._content(), self._charset(), self.what, self._on_defect)
-        if self.content_type == "text/plain" and self._parameters.get("format", "").lower() == "flowed":
-            return unwrap_flowed(text, delsp=self._parameters.get("delsp", "").lower() == "yes")
-        return text
-
-    def attachment(self) -> Attachment:
-        enclosed = self._part.enclosed
-        return Attachment(
-            name=self.name,
-            content_type=self.content_type,
-            content=self._content() if enclosed is None else enclosed,
-            disposition=self.disposition,
-            content_id=self.content_id,
-            charset=self._charset(),
-        )
-
-    def _charset(self) -> str:
-        return str(self._parameters.get("charset", "")).lower()
-
-    def _content(self) -> bytes:
-        return _read_bytes(self._part, self.what, self._on_defect)
+def _read_leaf(part: ParsedPart, on_defect: OnDefect) -> tuple[Attachment, Mapping[str, str]]:
+    """Return a part as an attachment, with a fallback for each thing in it, and the parameters of its content type."""
+    fields: dict[str, str] = {}
+    for name, source in part.raw_items():
+        if name.lower().startswith("content-") and name.lower() not in fields:
+            fields[name.lower()] = read_field(name, str(source), on_defect).value
+    kind = part.get_content_type()
+    if kind.startswith("multipart/") and not part.is_multipart():
+        kind = "text/plain"  # it has no boundary, or not that one: what there is of it is text
+    parameters = getattr(fields.get("content-type"), "params", {})
+    disposition = fields.get("content-disposition", "")
+    file_name = getattr(disposition, "params", {}).get("filename") or parameters.get("name", "")
+    attachment = Attachment(
+        name=re.sub(r"[\r\n]+", "", file_name),
+        content_type=kind,
+        content=part.enclosed if part.enclosed is not None else _read_bytes(part, f"{kind} part", on_defect),
+        disposition=str(getattr(disposition, "content_disposition", None) or "").lower(),
+        content_id=fields.get("content-id", "").strip().strip("<>"),
+        charset=str(parameters.get("charset", "")).lower(),
+    )
+    return attachment, parameters
 
 
 def _read_bytes(part: EmailMessage, what: str, on_defect: OnDefect) -> bytes:
