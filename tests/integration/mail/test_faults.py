@@ -71,7 +71,7 @@ class ScriptTest(MailTestCase):
         return found
 
     def test_how_often(self) -> None:
-        """``times`` counts the occasions that are hit, after those that ``after`` lets pass; then the next fault decides."""
+        """``times`` counts the occasions that are hit, after those that ``after`` lets pass; the next fault follows."""
         fault = self.server.fail("RCPT", 451, times=2, after=1)
         self.server.fail("RCPT", 452, times=1, after=2)
         self.assertEqual([250, 451, 451, 250, 452, 250], self.codes(*["bob@example.com"] * 6))
