@@ -19,7 +19,8 @@ from ..errors import UsageError
 from .stream import Stream, make_single_stream
 
 __all__ = [
-    "Cookies", "Headers", "ReplyOptions", "make_content", "make_cookies", "make_pairs", "refuse_pair", "split_headers",
+    "Cookies", "Headers", "ReplyOptions", "list_pairs", "make_content", "make_cookies", "make_pairs", "refuse_pair",
+    "split_headers",
 ]  # fmt: skip
 
 Headers: TypeAlias = "Mapping[str, str | Sequence[str] | None] | Iterable[tuple[str, str | Sequence[str] | None]]"

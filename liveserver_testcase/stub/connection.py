@@ -12,14 +12,13 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from functools import partial
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from ..core.connection import RECEIVE, ConnectionState, is_readable
 from ..core.interrupts import ServerThread, monotonic, start_thread
 from ..core.listener import ServerSocket, make_socket_pair
-from ..core.tls import Flaw, TLSFacts
+from ..core.tls import TLSFacts
 from ..errors import ClientDisconnected
 from ..web.connection import HTTPConnection
 from ..web.records import Exchange
@@ -80,10 +79,9 @@ class StubConnection(HTTPConnection):
 
     def _open(self) -> None:
         """Fail, if that is planned for this connection, or speak TLS, if the client does."""
-        server, tunnel, hosts = self.server, self.tunnel, self.server.hosts
-        tls = server.tls
-        if tunnel is not None and hosts is not None:
-            make_context: Callable[[Flaw | None], ssl.SSLContext] = partial(hosts.server_context, tunnel.host)
+        server, tunnel, tls, hosts = self.server, self.tunnel, self.server.tls, self.server.hosts
+        speaks_tls = tls is not None
+        if tunnel is not None:
             self.set_timeout(server.header_timeout)
             try:
                 self.await_client()
@@ -93,19 +91,18 @@ class StubConnection(HTTPConnection):
                     self.describe_disconnect(f"without having used its tunnel: {error}")
                 ) from error
             tunnel.open("https" if speaks_tls else "http", server.url)
-            plan = server.plan_connection(speaks_tls=True, only_tls=True) if speaks_tls else None
-        elif tls is not None:
-            speaks_tls = True
-            make_context = lambda flaw: tls.context if flaw is None else tls.flawed_context(flaw)  # noqa: E731
-            plan = server.plan_connection(speaks_tls=True)
-        else:
-            speaks_tls, plan = False, server.plan_connection(speaks_tls=False)
+        plan = server.plan_connection(speaks_tls=speaks_tls, only_tls=tunnel is not None)
         flaw = plan.effect.flaw if plan is not None else None
         if plan is not None and flaw is None:
             self.inject_fault(plan)
-        if speaks_tls:
-            self.do_handshake(make_context(flaw), server.header_timeout)
-            self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
+        if not speaks_tls:
+            return
+        if tunnel is not None and hosts is not None:
+            context = hosts.server_context(tunnel.host, flaw)
+        elif tls is not None:
+            context = tls.context if flaw is None else tls.flawed_context(flaw)
+        self.do_handshake(context, server.header_timeout)
+        self.tls_facts = TLSFacts.read(self.sock)  # type: ignore[arg-type]
 
     def open_tunnel(self, tunnel: Tunnel, response: ResponseWriter) -> None:
         """Answer CONNECT: what the client sends next begins another connection, as it believes."""

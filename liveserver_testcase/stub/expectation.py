@@ -173,16 +173,10 @@ class Expectation(KnownAttributes):
         criteria: What a request must have.
         times: The fewest and the most requests; the fewest is 0 for what may but need not happen.
         name: What the test calls it; may be empty.
-        is_bounded: Whether there is a most.
-        is_never: Whether the most is 0: a request that matches is held against the test.
         answer: What it answers with; None until the test has said so.
         location: Where in the test it was written, ``file:line``.
-        order: The order in which it stands; None if it stands in none.
         scenario: The scenario that it is a part of; None if it is part of none.
         state: The state in which its scenario must be; None for any.
-        next_state: The state to which it moves its scenario; None to leave it.
-        number: Its number in the registry, which grows from one to the next.
-        first_turn: How many requests had come when its sequence of replies was given.
     """
 
     __slots__ = (
@@ -207,15 +201,15 @@ class Expectation(KnownAttributes):
         self.times = times
         self.name = name
         self.is_bounded = times[1] is not None
-        self.is_never = times[1] == 0
+        self.is_never = times[1] == 0  # a request that matches is held against the test
         self.answer: Responder | None = None
         self.location = location
-        self.order: Order | None = None
+        self.order: Order | None = None  # in which it stands
         self.scenario = scenario
         self.state = state
-        self.next_state: str | None = None
-        self.number = 0
-        self.first_turn = 0
+        self.next_state: str | None = None  # to which it moves its scenario
+        self.number = 0  # in the registry, where each has a greater one
+        self.first_turn = 0  # how many requests had come when its sequence of replies was given
         self._reply_headers = reply_headers
         self._inspection = inspection
         # Both grow by the registry alone, under its lock; what the journal drops is taken out again.

@@ -16,6 +16,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from werkzeug.datastructures import MultiDict
 from werkzeug.http import parse_options_header
 
 from ..core.checks import read_switch, suggest_name
@@ -31,6 +32,7 @@ from .forwarding import ForwardingResponder
 from .parsing import parse_form
 from .reply import Reply
 from .request import RecordedRequest
+from .values import merge_values
 
 if TYPE_CHECKING:
     from ..web.capture import Pairs
@@ -189,10 +191,8 @@ def _unmask_json(value: object) -> object:
 
 
 def _make_query(query: str) -> object:
-    values: dict[str, list[object]] = {}
-    for name, value in parse_form(query.encode()):
-        values.setdefault(name, []).append(_unmask(value))
-    return {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    values = MultiDict(parse_form(query.encode()))
+    return {name: merge_values([_unmask(value) for value in found]) for name, found in values.lists()}
 
 
 def _make_body_criterion(entry: HarEntry) -> dict[str, Any]:

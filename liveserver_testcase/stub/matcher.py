@@ -231,11 +231,11 @@ def _compare_items(wanted: Sequence[object], got: Sequence[object], where: str) 
 
 def _align(wanted: Sequence[object], got: Sequence[object]) -> list[tuple[int | None, int | None]]:
     """Which item belongs to which, by the least cost: so one item more or less is one difference."""
-    start = 0
-    while start < min(len(wanted), len(got)) and not _cost(wanted[start], got[start]):
+    start = end = 0
+    least = min(len(wanted), len(got))
+    while start < least and not _cost(wanted[start], got[start]):
         start += 1
-    end = 0
-    while end < min(len(wanted), len(got)) - start and not _cost(wanted[-1 - end], got[-1 - end]):
+    while end < least - start and not _cost(wanted[-1 - end], got[-1 - end]):
         end += 1
     rows, columns = range(start, len(wanted) - end), range(start, len(got) - end)
     if len(rows) * len(columns) > _MOST_ALIGNED:
@@ -339,12 +339,11 @@ class _Criterion(Protocol):
 
 def make_mismatch(criterion: _Criterion, found: Sequence[Difference]) -> Mismatch:
     """The first of the differences, a diff if it is one of long texts, and the next four, each with its values."""
-    shown = []
-    for each in found:
-        if is_secret(each.where):
-            each = each._replace(wanted=MASK, got="nothing" if each.got == "nothing" else "another", texts=None)
-        shown.append(each)
-    first, *rest = shown
+
+    def cover(each: Difference) -> Difference:
+        return each._replace(wanted=MASK, got="nothing" if each.got == "nothing" else "another", texts=None)
+
+    first, *rest = (cover(each) if is_secret(each.where) else each for each in found)
     hint = "; ".join(filter(None, [first.hint, count(len(rest), "more difference") if rest else ""]))
     where = "" if first.where == "$" else one_line(first.where)
     lines = [f"at {one_line(each.where)}: {_format_difference(each)}" for each in rest[: _MOST_SHOWN - 1]]
@@ -370,9 +369,8 @@ def _diff(wanted: str, got: str) -> tuple[str, ...]:
         return (f"they differ where {MASK} stands, or after 20,000 characters",)
     left, right = wanted.splitlines(), got.splitlines()
     if len(left) <= 1 and len(right) <= 1:
-        same = next(
-            (i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), min(len(wanted), len(got))
-        )
+        pairs = enumerate(zip(wanted, got, strict=False))
+        same = next((place for place, (a, b) in pairs if a != b), min(len(wanted), len(got)))
         start = max(0, same - 20)
         lead = "…" if start else ""
         return (

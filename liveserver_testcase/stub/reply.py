@@ -16,16 +16,17 @@ from ..errors import UsageError
 from ..web.response import PreparedHead, describe_status, prepare_head
 from .bodies import Headers, ReplyOptions, make_content, make_cookies, make_pairs, refuse_pair, split_headers
 from .faults import FaultPlan
+from .parsing import TOKEN
 from .stream import Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Headers", "Reply", "ReplyOptions", "Throttle"]
+__all__ = ["WITHOUT_BODY", "Headers", "Reply", "ReplyOptions", "Throttle"]
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1: nor have they a length
-_WITHOUT_CONTENT = (*_WITHOUT_BODY, 205)  # RFC 9110, 15.3.6: its length is 0
+WITHOUT_BODY = (204, 304)
+"""Statuses of responses without a body, which have no length, either.  Source: RFC 9110, 6.4.1."""
+_WITHOUT_CONTENT = (*WITHOUT_BODY, 205)  # RFC 9110, 15.3.6: its length is 0
 _BYTES = (bytes, bytearray, memoryview)
 _STAMPS = (("date", 1), ("server", 2))  # headers that the server adds, and their flags in `PreparedHead`
 _FRAMING = ("content-length", "transfer-encoding", "trailer")  # RFC 9110, 6.5.1: not among trailers
@@ -75,11 +76,6 @@ class Reply:
         body: The body, whole; of chunks all together, of a stream nothing.
         headers: Names and values, in order.
         chunks: The pieces of a body that is sent in chunks; None for one that is sent with its length.
-        stream: What gives the body of a streamed reply; None for any other.
-        fault: What goes wrong with it.
-        raw: What is sent in place of a response, as it is.
-        left_out: The names, in lower case, of headers that it is not to have.
-        selects: Whether a client can ask for a part of its body, or whether that has changed.
 
     Raises:
         UsageError: More than one body, or a value that cannot be sent.
@@ -91,16 +87,16 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     reason: str | None = None
     chunks: tuple[bytes, ...] | None = None
-    stream: Stream | None = None
+    stream: Stream | None = None  # gives the body of a streamed reply
     trailers: tuple[tuple[str, str], ...] = ()
     informational: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
     delay: float = 0.0
     body_delay: float = 0.0
     throttle: Throttle | None = None
     fault: FaultPlan | None = None
-    raw: tuple[bytes, ...] | None = None
-    left_out: tuple[str, ...] = ()
-    selects: bool = False
+    raw: tuple[bytes, ...] | None = None  # what is sent in place of a response, as it is
+    left_out: tuple[str, ...] = ()  # the names, in lower case, of headers that it is not to have
+    selects: bool = False  # a client can ask for a part of its body, or whether that has changed
 
     def __init__(
         self, status: int = 200, body: object = None, headers: Headers | None = None, **options: Unpack[ReplyOptions]
@@ -196,7 +192,7 @@ class Reply:
     def tail(self) -> bytes | None:
         """What follows the Date on a connection that stays, made once; None where that depends on the request."""
         _, _, length, wants_close, has_date_or_server = self.head
-        if length is not None or wants_close or has_date_or_server or self.status in _WITHOUT_BODY:
+        if length is not None or wants_close or has_date_or_server or self.status in WITHOUT_BODY:
             return None
         size = len(self.body)
         return None if size > _SMALL else b"Content-Length: %d\r\n\r\n%b" % (size, self.body)
@@ -316,7 +312,7 @@ def _make_informational(item: object) -> tuple[int, tuple[tuple[str, str], ...]]
 
 def _check_field(name: str, value: str) -> None:
     """Refuse a header that must not go on the wire."""
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise UsageError(f"header name {quote(name)} is no token: wanted letters, digits and !#$%&'*+-.^_`|~ only")
     if re.search(r"[\r\n\0\u0100-\U0010ffff]", value):
         raise UsageError(

@@ -23,7 +23,7 @@ from .target_matchers import suggest_path
 
 __all__ = [
     "Traffic", "Violation", "describe_exchange", "explain_count", "explain_failure", "explain_late",
-    "explain_order", "explain_script", "find_requests", "find_violation",
+    "explain_order", "explain_script", "find_requests", "find_violation", "shorten",
 ]  # fmt: skip
 
 _MOST_LINES = 20  # of one kind in a report: who needs more looks at them in a debugger
@@ -94,12 +94,12 @@ class Traffic:
         lines = []
         if self.requests:
             lines.append(f"{self.stub} at {self._url} was sent {count(len(self.requests), 'request')} in this test:")
-            lines += _shorten(self.requests, "  ", lambda r: f"  {self.name(r)} -> {_get_outcome(r.exchange)}")
+            lines += shorten(self.requests, "  ", lambda r: f"  {self.name(r)} -> {_get_outcome(r.exchange)}")
         if self._broken:
             what = f"{count(len(self._broken), 'request')} that {'was' if len(self._broken) == 1 else 'were'}"
             start = "and" if lines else f"{self.stub} at {self._url} was sent"
             lines.append(f"{start} {what} incomplete or malformed:")
-            lines += _shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_get_outcome(each)}")
+            lines += shorten(self._broken, "  ", lambda each: f"  {describe_exchange(each)}: {_get_outcome(each)}")
             reasons = [each.refused or each.aborted for each in self._broken]
             hints = [hint for sign, hint in _CLIENT_HINTS.items() if any(sign in each for each in reasons)]
             lines += [f"  a client {hint}" for hint in dict.fromkeys(hints)]
@@ -132,7 +132,7 @@ def _get_outcome(exchange: Exchange) -> str:
     return f"{status} after {reply.delay:g} s" if reply is not None and reply.delay else str(status)
 
 
-def _shorten(items: Sequence[T], margin: str, write: Callable[[T], L]) -> list[L | str]:
+def shorten(items: Sequence[T], margin: str, write: Callable[[T], L]) -> list[L | str]:
     """A line for each item; for the first and the last of them, if there are many."""
     if len(items) <= _MOST_LINES:
         return [*map(write, items)]
@@ -210,7 +210,7 @@ def find_violation(request: RecordedRequest, decision: Decision, elsewhere: Sequ
             lines.append(f"  it opens a WebSocket: write {_advise_websocket(request)}")
         rest = [expectation for expectation in decision.others if expectation is not nearest]
         if rest:
-            lines += [f"  {count(len(rest), 'other')}:", *_shorten(rest, "    ", partial(_name, "    "))]
+            lines += [f"  {count(len(rest), 'other')}:", *shorten(rest, "    ", partial(_name, "    "))]
     else:
         advice = f"stub.on({request.method!r}, {quote(suggest_path(request))}).reply(…), or expect(…) if it must come"
         if request.opens_websocket:
@@ -229,7 +229,7 @@ def _explain_skipped(what: str, skipped: Sequence[Skipped]) -> list[Line]:
     why = "no expectation is left for it" if is_used_up else "what matches it cannot answer now"
     if any(each.expectation.answer is None for each in skipped):
         why = "what matches it has no reply; add .reply(…)"
-    lines: list[Line] = [f"nothing answers {what}: {why}", *_shorten(skipped, "  ", _format_skipped)]
+    lines: list[Line] = [f"nothing answers {what}: {why}", *shorten(skipped, "  ", _format_skipped)]
     if is_used_up and len(skipped) == 1:
         lines.append(f"  for more write times={skipped[0].expectation.times_called + 1:,}, or on() for any number")
     return lines
@@ -324,7 +324,7 @@ def explain_failure(
 def _explain_unreadable(exchanges: Iterable[Exchange]) -> list[str]:
     """A line for each that could not be read, and for those that say the same one."""
     texts = dict.fromkeys(f"{describe_exchange(each)} could not be read: {_get_outcome(each)}" for each in exchanges)
-    return _shorten(list(texts), "", str)
+    return shorten(list(texts), "", str)
 
 
 def explain_late(stub: str, violations: Sequence[Violation], unreadable: Sequence[Exchange] = ()) -> str:
@@ -419,5 +419,5 @@ def explain_order(steps: Sequence[Criteria], found: Sequence[RecordedRequest], t
 def explain_script(traffic: Traffic, expectations: Sequence[Expectation]) -> str:
     """What is in the script of a stub, and what came."""
     head = f"{traffic.stub} knows {count(len(expectations), 'expectation')}{':' if expectations else ''}"
-    lines = _shorten(expectations, "  ", lambda e: f"  {e.describe()}, {describe_calls(e)}, written at {e.location}")
+    lines = shorten(expectations, "  ", lambda e: f"  {e.describe()}, {describe_calls(e)}, written at {e.location}")
     return "\n".join([head, *lines, *traffic.list_requests()])

@@ -75,7 +75,6 @@ class RecordedRequest(Request):
         plain_path: The path as criteria see it: decoded, but for ``%2F``.
         expectation: The `Expectation` that answers or forbids it; None if none does.
         turn: Its number among the requests of its expectation, from 0.
-        newest: If nothing answers it: the number of the newest expectation that was there.
         path_params: What the placeholders of its expectation's path stood for; empty while it has none.
         reply: What it is answered with; None until that is decided.
         exchange: How the answer went.
@@ -84,9 +83,6 @@ class RecordedRequest(Request):
         is_unmatched: Whether nothing answered it.
         is_taken: Whether `HTTPStub.take_request` has returned it.
         held_by: The `Hold` that keeps its answer back; None at all other times.
-        is_paused: Whether its answer is kept back on purpose: by a delay, a fault, or a test that holds it.
-        awaits_body: Whether it is being decided upon before its body has been read.
-        serving: The connection, while an answer is being made; None at all other times.
         websocket: The `WebSocketConnection` that it has opened; None if it has opened none.
     """
 
@@ -100,16 +96,16 @@ class RecordedRequest(Request):
     body_size = 0
     expectation: object | None = None
     turn = 0
-    newest = 0
+    newest = 0  # if nothing answers it: the number of the newest expectation that was there
     reply: Reply | None = None
     failure = ""
-    is_paused = False
-    awaits_body = False
+    is_paused = False  # its answer is kept back on purpose: by a delay, a fault, or a test that holds it
+    awaits_body = False  # it is being decided upon before its body has been read
     is_unmatched = False
     is_taken = False
     held_by: Hold | None = None
     tls: TLSFacts | None = None
-    serving: StubConnection | None = None
+    serving: StubConnection | None = None  # the connection, while an answer is being made
     websocket: WebSocketConnection | None = None
 
     _is_read = True  # until __init__ says otherwise, so that a half-made object (copy.copy) does not recurse

@@ -20,8 +20,9 @@ from werkzeug.wsgi import ClosingIterator
 from ..core.checks import check_switch, refuse_unknown
 from ..core.text import count, quote
 from ..errors import UsageError
+from .bodies import list_pairs
 from .faults import FaultPlan
-from .reply import Headers, Reply, ReplyOptions
+from .reply import WITHOUT_BODY, Headers, Reply, ReplyOptions
 from .request import RecordedRequest
 from .stream import Stream, encode_piece, takes_arguments
 
@@ -42,8 +43,6 @@ Hook: TypeAlias = "Callable[[RecordedRequest, Reply], object]"
 """Gets a request and the reply to it, and returns what to send instead; None for the same."""
 
 _KNOWN = ("status", "body", "headers", *ReplyOptions.__annotations__)
-
-_WITHOUT_BODY = (204, 304)  # RFC 9110, 6.4.1
 
 DEFAULT_BODY = bytes(range(32, 127)).ljust(1024, b".")
 """What is cut, held up or spoilt where a fault needs a body and none was given."""
@@ -253,7 +252,7 @@ def call_wsgi(app: WSGIApplication, request: RecordedRequest) -> Reply:
     response = Response(checked, status, headers)
     if not has_type:  # werkzeug's default
         del response.headers["Content-Type"]
-    if request.method == "HEAD" or (length is None and response.status_code not in _WITHOUT_BODY):
+    if request.method == "HEAD" or (length is None and response.status_code not in WITHOUT_BODY):
         return _make_from_response(response)
     with response:
         body = b"".join(checked)
@@ -296,9 +295,7 @@ class ServedContent:
             self.chunked = Chunked(chunked.value if isinstance(chunked, Chunked) else chunked)
         except ValueError as error:
             raise UsageError(f"chunked is {quote(chunked)}; wanted Chunked.YES, Chunked.NO or Chunked.AUTO") from error
-        if not isinstance(headers, Iterable | None):
-            raise UsageError(f"headers are {quote(headers)}; wanted a mapping, or pairs of name and value")
-        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        pairs = list(list_pairs(headers, "headers"))
         self.headers = dict(headers) if isinstance(headers, Mapping) else pairs
         if isinstance(content, str | bytes):
             items: list[str | bytes] = [content]

@@ -208,9 +208,7 @@ def _cut(reply: Reply, wanted: Range) -> Reply:
     size = len(reply.body)
     if wanted.units != "bytes" or len(wanted.ranges) != 1:
         return reply
-    start, stop = wanted.ranges[0]  # of the last bytes the start is negative, and may be beyond the beginning
-    start = max(0, size + start) if start < 0 else start
-    stop = size if stop is None else min(stop, size)
+    start, stop, _ = slice(*wanted.ranges[0]).indices(size)  # of the last bytes the start is negative
     status, shown, dropped = 206, f"{start}-{stop - 1}", "content-length"
     if start >= stop:
         status, shown, dropped = 416, "*", "content-"

@@ -334,7 +334,7 @@ def accepts_values(wanted: object, values: Sequence[str]) -> bool:
     return accepts(wanted, merge_values(values))
 
 
-def merge_values(values: Sequence[str]) -> object:
+def merge_values(values: Sequence[object]) -> object:
     """The only value; all, if they are several; ABSENT if there is none."""
     return list(values) if len(values) > 1 else values[0] if values else ABSENT
 

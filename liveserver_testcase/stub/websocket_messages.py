@@ -12,13 +12,13 @@ from .bodies import make_content
 from .body_matchers import can_be
 from .matcher import Difference, find_differences, make_mismatch
 from .parsing import NO_JSON, parse_json
+from .report import shorten
 from .values import ABSENT, accepts, check_json, show
 
 __all__ = ["Mismatched", "WantedMessage", "check_close", "check_ping", "list_messages", "make_data"]
 
 __unittest = True
 
-_MOST_LINES = 20  # of what was exchanged that are in a report
 _CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))  # what a close frame can have: RFC 6455, 7.4
 
 
@@ -137,12 +137,10 @@ def list_messages(messages: Sequence[WebSocketMessage]) -> list[str]:
     """List what was exchanged, a line each: the first and the last, if there are many."""
     if not messages:
         return ["  nothing was exchanged on it"]
-    lines = []
-    for each in messages:
+
+    def write(each: WebSocketMessage) -> str:
         data = quote(each.data) if each.data or each.kind == "message" else ""
         words = ("" if each.kind == "message" else each.kind, "" if each.code is None else str(each.code), data)
-        lines.append(f"    {'stub  ' if each.sent else 'client'}  {' '.join(filter(None, words))}")
-    half = _MOST_LINES // 2
-    if len(lines) > _MOST_LINES:
-        lines[half:-half] = [f"    … {len(lines) - 2 * half:,} more …"]
-    return ["  what was exchanged on it:", *lines]
+        return f"    {'stub  ' if each.sent else 'client'}  {' '.join(filter(None, words))}"
+
+    return ["  what was exchanged on it:", *shorten(messages, "    ", write)]

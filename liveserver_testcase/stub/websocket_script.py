@@ -411,7 +411,6 @@ class WebSocketExpectation(KnownAttributes):
             if self._responder.steps:
                 raise UsageError(f"{fault} is a fault of the handshake, before which no step can stand")
             self._expectation.answer = replace(self._responder, spoil=_spoil_key)
-
         if fault is WebSocketFault.STALL:
             return self._add(f"fail({fault})", lambda connection: connection._channel.stall(), is_last=True)
         data, seconds = _FRAMES.get(fault, b""), 0.0 if fault in _AT_ONCE else _PATIENCE

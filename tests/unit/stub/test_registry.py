@@ -102,7 +102,11 @@ class LifeTest(BookTest):
 
     def test_nobody_finds_a_test_half_begun(self) -> None:
         """While the next test is being begun, whoever asks or writes waits, and finds it begun."""
-        kept, struck_out, added = self.add("GET", "/kept"), self.add("GET", "/struck-out"), make_expectation()
+        kept, struck_out, added = (
+            self.add("GET", "/kept"),
+            self.add("GET", "/struck-out"),
+            make_expectation("GET", "/added"),
+        )
         content, request = ServedContent("content"), make_request("GET", "/kept", window=JournalWindow(2, ""))
         self.begin(1)
         done: list[object] = []
