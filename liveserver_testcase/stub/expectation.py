@@ -563,12 +563,8 @@ class Expectation(KnownAttributes):
 
     def forget_request(self, request: RecordedRequest) -> None:
         """Keep a request no longer that it has answered; it stays counted."""
-        claimed = self._claimed
-        if claimed and claimed[0] is request:
-            claimed.popleft()
-            return
         with contextlib.suppress(ValueError):  # a test has begun in between
-            claimed.remove(request)
+            self._claimed.remove(request)
 
     def save(self) -> None:
         """Save what it is for each test that begins; called by the registry before the first one does."""

@@ -121,30 +121,20 @@ def _check_match(match: object) -> Sequence[str]:
 
 def _make_key(entry: HarEntry, wanted: Sequence[str]) -> Hashable:
     """What two entries have in common that ask the same, as far as it is compared."""
-    parts = urlsplit(entry.url)
-    known: dict[str, Hashable] = {
-        "method": entry.method,
-        "path": parts.path,
-        "query": tuple(sorted(parse_form(parts.query.encode()))),
-        "body": entry.request_body,
-        "host": parts.netloc,
-        "headers": tuple(_list_significant_headers(entry)),
-    }
-    return tuple(known[name] for name in wanted)
+    parts, headers = urlsplit(entry.url), tuple(_list_significant_headers(entry))
+    query = tuple(sorted(parse_form(parts.query.encode())))
+    known = zip(_KNOWN, (entry.method, parts.path, query, entry.request_body, parts.netloc, headers), strict=True)
+    return tuple(value for name, value in known if name in wanted)
 
 
 def _write(script: Script, entries: list[HarEntry], wanted: Sequence[str], file: str, *, strict: bool) -> Expectation:
     first = entries[0]
     parts = urlsplit(first.url)
-    criteria: dict[str, Any] = {}
-    if "query" in wanted:
-        criteria["query"] = _make_query(parts.query)
+    headers = {name: _unmask(value) for name, value in _list_significant_headers(first)}
+    criteria: dict[str, Any] = {"query": _make_query(parts.query), "host": parts.netloc, "headers": headers}
+    criteria = {name: value for name, value in criteria.items() if name in wanted}
     if "body" in wanted:
         criteria |= _make_body_criterion(first)
-    if "host" in wanted:
-        criteria["host"] = parts.netloc
-    if "headers" in wanted:
-        criteria["headers"] = {name: _unmask(value) for name, value in _list_significant_headers(first)}
     path: object = parts.path or "/"
     if MASK in parts.path or re.search(r"[<>?#]", parts.path):  # which mean something in the rule of a path
         path = re.compile("[^/]*".join(map(re.escape, parts.path.split(MASK))))
@@ -358,21 +348,13 @@ class _Recorder:
     def reply_to(self, request: RecordedRequest) -> Reply:
         """The upstream's answer; what it says of its own address is said of the stub's."""
         reply = self._forward.reply_to(request)
-        headers = [("Host", urlsplit(self._url).netloc)]
-        headers += [pair for pair in _decode_lines(request) if pair[0].lower() != "host"]
         path, query, _ = split_target(request.exchange.target)
-        entry = HarEntry(
-            request.method,
-            f"{self._url}{path}{'?' if query else ''}{query}",
-            headers,
-            request.body,
-            reply.status,
-            reply.reason or "",
-            list(reply.headers),
-            b"" if request.method == "HEAD" else reply.body,
-            request.received_at,
-            {"wait": (monotonic() - request.exchange.arrived) * 1000},
-        )
+        url, host = f"{self._url}{path}{'?' if query else ''}{query}", urlsplit(self._url).netloc
+        sent = [("Host", host), *(pair for pair in _decode_lines(request) if pair[0].lower() != "host")]
+        body = b"" if request.method == "HEAD" else reply.body
+        answer = reply.status, reply.reason or "", list(reply.headers), body
+        timings = {"wait": (monotonic() - request.exchange.arrived) * 1000}
+        entry = HarEntry(request.method, url, sent, request.body, *answer, request.received_at, timings)
         with self._lock:
             self._entries.append(entry)
             write_har(self._path, self._entries, secrets=self._secrets)

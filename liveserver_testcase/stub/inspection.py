@@ -78,16 +78,6 @@ class Inspection:
         return find_requests(self.exchanges)
 
     @property
-    def unmatched(self) -> list[RecordedRequest]:
-        """Those that nothing answered."""
-        return [request for request in self.requests if request.is_unmatched]
-
-    @property
-    def expectations(self) -> list[Expectation]:
-        """What is in the script, oldest first."""
-        return self._registry.expectations
-
-    @property
     def traffic(self) -> Traffic:
         """What came, for a report."""
         return Traffic(self._engine.url, self.exchanges, self._engine.journal.dropped_message, self.name)
@@ -99,7 +89,7 @@ class Inspection:
         elsewhere = [
             f"the stub {sibling.name or 'stub'!r} at {sibling._engine.url} expects it: {cite(expectation)}"
             for sibling in self.siblings
-            for expectation in sibling.expectations[-100:]
+            for expectation in sibling._registry.expectations[-100:]
             if not expectation.is_never and expectation.criteria.matchers and expectation.matches(request)
         ]
         violation = find_violation(request, decision, elsewhere)
@@ -163,7 +153,7 @@ class Inspection:
         """Return what is held against this test, see `HTTPStub.failure_report`: each request once."""
         current = self._engine.journal.window.number
         violations, unreadable, errors = self._take_held(current)
-        traffic, expectations = self.traffic, self.expectations
+        traffic, expectations = self.traffic, self._registry.expectations
         more = []
         for request in self._list_in_flight():
             hold, serving = request.held_by, request.serving
@@ -233,10 +223,10 @@ class Inspection:
         traffic = self.traffic
         scripts = self._explain_scripts(traffic, expectations, once=False)
         report = explain_failure(traffic, [], expectations, more=[*scripts])
-        unmatched = self.unmatched if stop_on_unmatched else []
-        if unmatched:
+        first = next((each for each in traffic.requests if each.is_unmatched), None) if stop_on_unmatched else None
+        if first is not None:
             held = "\n\n".join(failure.text for failure in self.take_failures())
-            report = f"stopped waiting, since nothing answers {self.traffic.name(unmatched[0])}\n{held or report}"
+            report = f"stopped waiting, since nothing answers {traffic.name(first)}\n{held or report}"
         if report:
             raise AssertionError(report)
 
@@ -272,7 +262,7 @@ class Inspection:
 
     def is_satisfied(self) -> bool:
         """Return True if every expectation is met, and the requests for it are recorded."""
-        expected = self.expectations
+        expected = self._registry.expectations
         for expectation in expected:
             must_go_on = getattr(expectation.answer, "must_go_on", None)  # of those of WebSockets
             if must_go_on is not None and any(map(must_go_on, expectation.requests)):

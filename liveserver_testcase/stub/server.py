@@ -398,7 +398,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
     @property
     def unmatched(self) -> list[RecordedRequest]:
         """The requests of this test that nothing answered; a snapshot."""
-        return self._inspection.unmatched
+        return [request for request in self.requests if request.is_unmatched]
 
     def explain(self) -> str:
         """Return the expectations and the requests so far as text, to be printed while a test runs."""
@@ -546,7 +546,7 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         found, stops = self._inspection, check_switch("stop_on_unmatched", stop_on_unmatched)
         return Wait(
             self.journal,
-            lambda: found.is_satisfied() or (stops and found.unmatched),
+            lambda: found.is_satisfied() or (stops and self.unmatched),
             found.get_seconds(timeout),
             lambda _: found.check_met(self.expectations, stop_on_unmatched=stops),
         )

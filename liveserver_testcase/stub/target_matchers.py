@@ -206,11 +206,11 @@ class HostMatcher(Matcher):
     weight = 10.0
 
     def __init__(self, wanted: object) -> None:
-        if not all(isinstance(part, str | INCLUDING) or decides_on_text(part) for part in list_parts(wanted)):
-            raise UsageError(
-                f"host is {quote(wanted)}; wanted a name such as 'api.example.com', with a port or without"
-            )
         for part in list_parts(wanted):
+            if not isinstance(part, str | INCLUDING) and not decides_on_text(part):
+                raise UsageError(
+                    f"host is {quote(wanted)}; wanted a name such as 'api.example.com', with a port or without"
+                )
             if isinstance(part, str) and not _HOST.fullmatch(part):
                 raise UsageError(
                     f"host is {quote(part)}, which no request can name; wanted one such as 'api.example.com:8080'"
