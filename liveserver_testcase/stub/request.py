@@ -25,21 +25,9 @@ from ..web.content_coding import DecodedContent, decode_content
 from ..web.records import Exchange
 from ..web.request_head import Head, parse_head, split_target
 from ..web.wsgi import describe_request
+from . import parsing
 from .matcher import Mismatch
 from .matching import CRITERIA, Criteria, CriteriaKeywords, make_criteria
-from .parsing import (
-    NO_JSON,
-    FormParser,
-    decode_octets,
-    decode_path,
-    find_charset,
-    join_lines,
-    parse_authorization,
-    parse_cookies,
-    parse_form,
-    parse_json,
-    unquote_cookie,
-)
 from .reply import Reply
 
 if TYPE_CHECKING:
@@ -122,7 +110,7 @@ class RecordedRequest(Request):
         if body:
             self.body_size = len(body)
         self.raw_path = exchange.path or exchange.target  # OPTIONS *
-        self.plain_path = decode_path(self.raw_path)
+        self.plain_path = parsing.decode_path(self.raw_path)
 
     if not TYPE_CHECKING:  # a type checker would believe that every name is there
 
@@ -160,7 +148,7 @@ class RecordedRequest(Request):
     @cached_property
     def header_values(self) -> Mapping[str, tuple[str, str]]:
         """Each header by its name in lower case: its name, and its value on however many lines it came."""
-        return join_lines(self.header_lines)
+        return parsing.join_lines(self.header_lines)
 
     @property
     def headers(self) -> Headers:
@@ -177,7 +165,7 @@ class RecordedRequest(Request):
     @cached_property
     def args(self) -> ImmutableMultiDict[str, str]:
         """The parameters of the query."""
-        return ImmutableMultiDict(parse_form(self.query_string))
+        return ImmutableMultiDict(parsing.parse_form(self.query_string))
 
     @cached_property
     def host(self) -> str:
@@ -188,17 +176,19 @@ class RecordedRequest(Request):
     @cached_property
     def raw_cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies as they were sent."""
-        return ImmutableMultiDict(parse_cookies(self.headers.get("Cookie", "")))
+        return ImmutableMultiDict(parsing.parse_cookies(self.headers.get("Cookie", "")))
 
     @cached_property
     def cookies(self) -> ImmutableMultiDict[str, str]:
         """The cookies; values without the quotes that servers put around some."""
-        return ImmutableMultiDict((name, unquote_cookie(value)) for name, value in self.raw_cookies.items(multi=True))
+        return ImmutableMultiDict(
+            (name, parsing.unquote_cookie(value)) for name, value in self.raw_cookies.items(multi=True)
+        )
 
     @cached_property
     def authorization(self) -> Authorization | None:
         """The credentials; a name and a password may be in UTF-8 or in Latin-1."""
-        return parse_authorization(self.headers.get("Authorization"))
+        return parsing.parse_authorization(self.headers.get("Authorization"))
 
     # -- content -------------------------------------------------------------------------------------------------------
 
@@ -220,7 +210,7 @@ class RecordedRequest(Request):
     @cached_property
     def charset(self) -> str:
         """The charset of its Content-Type; ``utf-8`` if that names none, or none for text."""
-        return find_charset(self.mimetype_params.get("charset"))
+        return parsing.find_charset(self.mimetype_params.get("charset"))
 
     @cached_property
     def text(self) -> str:
@@ -233,20 +223,20 @@ class RecordedRequest(Request):
         try:
             return self._parse_json(self.content)
         except ValueError:
-            return NO_JSON
+            return parsing.NO_JSON
 
     def _parse_json(self, content: bytes) -> Any:
-        return parse_json(content, lambda: self.charset)
+        return parsing.parse_json(content, lambda: self.charset)
 
     def _load_form_data(self) -> None:
         """Read a form as werkzeug does, but in its charset."""
         super()._load_form_data()
         pairs = self.__dict__
         if self.mimetype == "application/x-www-form-urlencoded":
-            pairs["form"] = ImmutableMultiDict(parse_form(self.content, self.charset))
+            pairs["form"] = ImmutableMultiDict(parsing.parse_form(self.content, self.charset))
         elif pairs["form"] and (self.charset != "utf-8" or re.search(rb"(?i)charset", self.content)):
             boundary = self.mimetype_params.get("boundary", "").encode("latin-1")
-            parser = FormParser(self._get_file_stream, cls=ImmutableMultiDict)
+            parser = parsing.FormParser(self._get_file_stream, cls=ImmutableMultiDict)
             parser.charset = pairs["form"].get("_charset_") or self.charset
             pairs["form"] = parser.parse(io.BytesIO(self.content), boundary, len(self.content))[0]
 
@@ -301,7 +291,7 @@ class RecordedRequest(Request):
     def trailers(self) -> dict[str, str]:
         """The headers that followed a body in chunks; their names in lower case, of two with one name the last."""
         pairs = self.exchange.trailers
-        return {name.decode("latin-1").lower(): decode_octets(value) for name, value in pairs}
+        return {name.decode("latin-1").lower(): parsing.decode_octets(value) for name, value in pairs}
 
     @property
     def opens_websocket(self) -> bool:
@@ -367,7 +357,7 @@ class RecordedRequest(Request):
                 continue
             if not secrets and (key in _NOISE or (key, value) == ("accept", b"*/*")):
                 continue
-            shown = value if secrets else mask_header(name, decode_octets(value)).encode()
+            shown = value if secrets else mask_header(name, parsing.decode_octets(value)).encode()
             words += ["-H", _quote(octets + b": " + shown if value else octets + b";")]
         added = [b"Host"]  # what curl adds where nothing was sent
         added += [b"User-Agent", b"Accept"] if secrets else []
