@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import logging
 import re
 import socket
@@ -13,6 +14,7 @@ import threading
 import unittest
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -27,7 +29,7 @@ from liveserver_testcase import (
     UsageError,
     WildcardAddressWarning,
 )
-from tests.integration.apps import Gate, answer, make_app
+from tests.integration.apps import Gate, answer, make_app, make_lifespan_app
 from tests.integration.running import Outcome, is_refused, make_case, run_case, visit
 from tests.support import HANG, NoClassLeaks, NoLeaks
 
@@ -408,11 +410,12 @@ class ConfigurationTest(NoLeaks):
     def test_tls_by_another_name(self) -> None:
         """The certificate is also for the name by which clients know the server, however it is run."""
 
-        async def asgi(scope: Any, receive: Any, send: Any) -> None:
-            raise AssertionError("not called")
-
         apart: dict[str, Any] = {"mode": "process", "start_timeout": 6 * HANG}
-        for app, options in ((make_app(), {}), (asgi, {}), ("tests.integration.apps:make_app()", apart)):
+        for app, options in (
+            (make_app(), {}),
+            (make_lifespan_app(), {}),
+            ("tests.integration.apps:make_app()", apart),
+        ):
             with self.subTest(app=app):
                 with LiveServer(app, tls=True, external_host="shop.test", **options) as server:
                     context = server.client_context()
@@ -487,29 +490,21 @@ class ConfigurationTest(NoLeaks):
     def test_request_context(self) -> None:
         """What a class puts around each request is entered in the thread that handles it."""
         here = threading.local()
-
-        class Around:
-            def __enter__(self) -> None:
-                here.user = "ann"
-
-            def __exit__(self, *error: object) -> None:
-                del here.user
-
-        def who(environ: Any, start: Any) -> Any:
-            return answer(start, here.user)
-
         paths: list[str] = []
 
-        def around(cls: Any, request: Any) -> Any:
+        @contextlib.contextmanager
+        def around(cls: Any, request: Any) -> Iterator[None]:
             paths.append(request.path)
-            return Around()
+            here.user = "ann"
+            yield
+            del here.user
 
-        outcome = run_live(
-            lambda self: self.assertEqual("ann", self.live.get("/who").text),
-            app=make_app(who=who),
-            live_request_context=classmethod(around),
-        )
-        self.assertEqual(({"run": 1}, ["/who"]), (outcome.summary, paths))
+        def test(self: Any) -> None:
+            self.assertEqual("ann", self.live.get("/who").text)
+
+        app = make_app(who=lambda environ, start: answer(start, here.user))
+        run_live(test, app=app, live_request_context=classmethod(around)).assert_passed()
+        self.assertEqual(["/who"], paths)
 
 
 class FlaskURLs(NoLeaks):
@@ -561,37 +556,23 @@ class ExternalURL(NoLeaks):
     def test_it(self) -> None:
         """Tests that only talk to the server run; those that look inside of it skip, and say why."""
 
-        class Case(LiveServerTestCase):
-            @classmethod
-            def create_app(cls) -> Any:
-                raise AssertionError("not called")
+        def talk(self: Any) -> None:
+            self.assertEqual(200, self.live.get("/").status_code)
+            self.assertEqual(self.live_server.url_for("/a"), self.live_url("/a"))
 
-            def test_1_talks(self) -> None:
-                self.assertEqual(200, self.live.get("/").status_code)
-                self.assertEqual(self.live_server.url_for("/a"), self.live_url("/a"))
-
-            def test_2_looks(self) -> None:
-                self.assertEqual([], self.live_server.requests)
-
-            def test_3_stops(self) -> None:
-                self.live_server.restart()
-
-            def test_4_expects(self) -> None:
-                with self.expectLiveErrors(ValueError):
-                    pass
-
-            def test_5_object(self) -> None:
-                self.live_server.journal.clear()
-
-            def test_6_endpoint(self) -> None:
-                self.live_url_for("index")
-
-        needing = "live_server.requests live_server.restart expectLiveErrors() live_server.journal live_url_for()"
+        needing: dict[str, Callable[[Any], Any]] = {
+            "live_server.requests": lambda case: case.live_server.requests,
+            "live_server.restart": lambda case: case.live_server.restart(),
+            "expectLiveErrors()": lambda case: case.expectLiveErrors(ValueError).__enter__(),
+            "live_server.journal": lambda case: case.live_server.journal.clear(),
+            "live_url_for()": lambda case: case.live_url_for("index"),
+        }
+        tests = {f"test_{number}": look for number, look in enumerate(needing.values())}
         with LiveServer(make_app()) as server, mock.patch.dict("os.environ", LIVESERVER_URL=f"{server.url}/"):
-            outcome = run_case(Case)
+            outcome = run_live(talk, create_app=classmethod(self.fail), **tests)
             self.assertEqual({"run": 6, "skipped": 5}, outcome.summary, outcome.printed)
             self.assertEqual(
-                [f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}" for what in needing.split()],
+                [f"{what} needs a server of ours, and LIVESERVER_URL is {server.url}" for what in needing],
                 [reason for _, reason in outcome.result.skipped],
             )
             self.assertTrue(server.is_running)
@@ -630,9 +611,6 @@ class Misuse(NoLeaks):
     def test_classes(self) -> None:
         """A class that asks for what cannot be is told why, and what to do."""
 
-        async def create_later(cls: Any) -> Any:
-            return make_app()
-
         def leave(cls: Any) -> Any:
             raise SystemExit(3)
 
@@ -661,10 +639,6 @@ class Misuse(NoLeaks):
             ),
             ({"setUpClass": live_early}, "Case.live is one test's own: use it in setUp() or in a"),
             ({"app": configured}, "config['LIVESERVER_PORT'] is 'any'; wanted a whole number, 0 or more"),
-            (
-                {"create_app": classmethod(create_later)},
-                "is a coroutine function, and no event loop runs yet: write it without async, and await what is to be",
-            ),
             ({"create_app": classmethod(leave)}, "Case.create_app() raised SystemExit: 3"),
         ):
             with self.subTest(message=message):
