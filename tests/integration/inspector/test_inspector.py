@@ -54,6 +54,12 @@ class InspectorTest(unittest.TestCase):
     def get(self, path: str, **headers: str) -> requests.Response:
         return requests.get(f"{self.inspector.url}{path}", headers=headers, timeout=HANG)
 
+    def assert_shows(self, item: int, *texts: str) -> None:
+        """Check that the page of an item has these."""
+        page = self.get(f"items/{item}").text
+        for text in texts:
+            self.assertIn(text, page)
+
     def send(self, html: str = "", subject: str = "Tea") -> None:
         """Send a mail."""
         with smtplib.SMTP(*self.smtp.addr, timeout=HANG) as client:
@@ -103,11 +109,8 @@ class ContentTest(InspectorTest):
         """Its bodies, its headers, and what the application raised."""
         requests.post(f"{self.live.url}/a", json={"a": [1, "é"]}, timeout=HANG)
         requests.get(f"{self.live.url}/boom", timeout=HANG)
-        page = self.get("items/1").text
-        self.assertIn("&#34;é&#34;", page)
-        self.assertIn("application/json", page)
-        self.assertIn("curl --noproxy", page)
-        self.assertIn("ValueError: it is broken", self.get("items/2").text)
+        self.assert_shows(1, "&#34;é&#34;", "application/json", "curl --noproxy")
+        self.assert_shows(2, "ValueError: it is broken")
         self.assertEqual(self.get("items/1/request").json(), {"a": [1, "é"]})
         self.assertEqual(self.get("items/1/response").headers["Content-Disposition"], "attachment; filename=response-1")
 
@@ -116,10 +119,8 @@ class ContentTest(InspectorTest):
         self.stub.on("POST", "/a", name="add").reply(200, PIXEL, content_type="image/png")
         requests.post(f"{self.stub.url}/a", data={"x": "1 2", "password": "p"}, timeout=HANG)
         requests.get(f"{self.stub.url}/b", timeout=HANG)
-        page = self.get("items/1").text
-        for text in ("Answered by &#39;add&#39;", "<td>1 2</td>", "data:image/png;base64,", "curl --noproxy", "Copy"):
-            self.assertIn(text, page)
-        self.assertIn("no expectation matches GET /b", self.get("items/2").text)
+        self.assert_shows(1, "Answered by &#39;add&#39;", "<td>1 2</td>", "data:image/png;base64,", "curl --noproxy")
+        self.assert_shows(2, "no expectation matches GET /b")
 
     def test_bodies(self) -> None:
         """Parts, forms and JSON are shown as such, decoded; what is no text, or cannot be decoded, by its size."""
@@ -137,9 +138,7 @@ class ContentTest(InspectorTest):
         ):
             with self.subTest(headers=headers):
                 requests.post(self.stub.url, body, headers=headers, timeout=HANG)
-                page = self.get(f"items/{number}").text
-                for text in texts:
-                    self.assertIn(text, page)
+                self.assert_shows(number, *texts)
 
     def test_a_websocket_of_a_stub(self) -> None:
         """What was exchanged on it, with control frames."""
@@ -148,9 +147,7 @@ class ContentTest(InspectorTest):
             client.send("a")
             self.assertEqual(b"b", client.recv(HANG))
             feed.connections[0].wait_closed(HANG)
-        page = self.get("items/1").text
-        for text in ("b&#39;b&#39;", "ping b&#39;ping&#39;", "pong b&#39;ping&#39;", "close 4000 done", "/feed"):
-            self.assertIn(text, page)
+        self.assert_shows(1, "b&#39;b&#39;", "ping b&#39;ping&#39;", "pong b&#39;ping&#39;", "close 4000 done", "/feed")
 
     def test_a_mail(self) -> None:
         """People, text, links, codes, files, the source, and what was said in SMTP."""
@@ -160,9 +157,8 @@ class ContentTest(InspectorTest):
         mail.add_attachment(b"col;umn", maintype="text", subtype="csv", filename="päge.csv")
         with smtplib.SMTP(*self.smtp.addr, timeout=HANG) as client:
             client.send_message(mail)
-        page = self.get("items/1").text
-        for text in ("Tea &lt;b&gt;", "a@example.com", "482913", "https://example.com/x", "päge.csv", "250 2.1.5 OK"):
-            self.assertIn(text, page)
+        said = "250 2.1.5 OK"
+        self.assert_shows(1, "Tea &lt;b&gt;", "a@example.com", "482913", "https://example.com/x", "päge.csv", said)
         self.assertIn("data:image/png;base64,", self.get("items/1/html").text)
         file = self.get("items/1/files/0")
         self.assertEqual(file.content.strip(), b"col;umn")
