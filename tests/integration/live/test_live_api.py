@@ -1,4 +1,4 @@
-"""LiveServerTestCase: errors that are wanted, requests that are counted, times without a server, what is configured."""
+"""LiveServerTestCase: errors that are wanted, requests that are counted, what is configured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ import flask
 import requests
 
 from liveserver_testcase import (
-    HTTPStubTestCase,
     LiveServer,
     LiveServerTestCase,
     ServerStartError,
@@ -30,7 +29,7 @@ from liveserver_testcase import (
     WildcardAddressWarning,
 )
 from tests.integration.apps import Gate, answer, make_app, make_lifespan_app
-from tests.integration.running import Outcome, is_refused, make_case, run_case, visit
+from tests.integration.running import Outcome, make_case, run_case, visit
 from tests.support import HANG, NoClassLeaks, NoLeaks
 
 
@@ -296,81 +295,6 @@ class OutputTest(NoLeaks):
         handlers = list(logging.getLogger().handlers)
         run_live(test, app=make_app(sell=sell)).assert_passed()
         self.assertEqual(handlers, logging.getLogger().handlers)
-
-
-class ScopesTest(NoLeaks):
-    """How long a server lasts."""
-
-    def make_classes(self, scope: str, *modules: str) -> tuple[list[type[Any]], list[Any], list[str]]:
-        """Classes, one for each module, the applications that are made for them, and the URLs of their tests."""
-        made: list[Any] = []
-        urls: list[str] = []
-
-        class Base(LiveServerTestCase):
-            live_scope = scope
-
-            @classmethod
-            def create_app(cls) -> Any:
-                made.append(make_app())
-                return made[-1]
-
-            def visit(self) -> None:
-                urls.append(self.live_url())
-                self.assertEqual(200, self.live.get("/").status_code)
-
-            def tearDown(self) -> None:
-                self.assertLiveRequested("GET", "/", times=1)
-
-        tests = {"test_1": Base.visit, "test_2": Base.visit}
-        cases = [type(f"Case{n}", (Base,), {**tests, "__module__": module}) for n, module in enumerate(modules)]
-        return cases, made, urls
-
-    def test_who_shares_one(self) -> None:
-        """Tests, classes, modules or packages share a server and its application, which end with them."""
-        here, elsewhere = LiveServerTestCase.__module__, HTTPStubTestCase.__module__
-        shop = ("shop.test_a", "shop.test_b", "shop.cart.test_c")  # a package goes on in packages of it
-        for scope, modules, count in (
-            ("test", (here, here), 4),
-            ("function", (here, here), 4),
-            ("class", (here, here), 2),
-            ("module", (here, here, elsewhere), 2),
-            ("package", (*shop, "shopping.test_d"), 3),
-        ):
-            with self.subTest(scope=scope):
-                cases, made, urls = self.make_classes(scope, *modules)
-                last, _, _ = self.make_classes("class", "other.test_e")  # the server of a package ends with it
-                run_case(*cases, *last).assert_passed(2 * len(cases) + 2)
-                self.assertEqual(count, len(made))
-                self.assertLessEqual(len(set(urls)), count)
-                self.assertTrue(all(is_refused(url) for url in urls))
-
-    def test_session(self) -> None:
-        """A whole run shares one, across modules; other settings make another."""
-        cases, made, urls = self.make_classes("session", "shop.test_a", "bank.test_b", "bank.test_b")
-        cases[2].live_stop_timeout = 1.0
-        servers: list[Any] = []
-        for case in cases:
-            case.setUpClass = classmethod(
-                lambda cls: (super(cls, cls).setUpClass(), servers.append(cls.live_server._server))
-            )
-        try:
-            run_case(*cases).assert_passed(6)
-            self.assertEqual((2, 2), (len(made), len(set(urls))))
-            self.assertTrue(all(server.is_running for server in servers))
-        finally:
-            for server in servers:
-                server.stop()
-
-    def test_errors(self) -> None:
-        """With a server a test, the errors are the test's too; one that cannot start fails its test."""
-        self.assertIn("GET /boom: RuntimeError: kaboom", run_live(visit("/boom"), live_scope="test").report)
-
-        def fail(cls: Any) -> Any:
-            raise ZeroDivisionError("no app today")
-
-        report = run_live(visit("/"), live_scope="test", create_app=classmethod(fail)).report
-        self.assertIn("Case.live_server is not there: it could not start: ", report)
-        self.assertIn("Case.create_app() raised ZeroDivisionError: no app today", report)
 
 
 class ConfigurationTest(NoLeaks):
