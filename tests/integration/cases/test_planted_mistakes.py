@@ -369,7 +369,12 @@ class PlantedMistakes(NoLeaks):
             ("plain", live, {"setUp": prepare}, (plain,)),
             ("isolated", isolated, {"setUp": prepare}, ("write it without async, or name it asyncSetUp()",)),
             ("a test", live, {"test": prepare}, ("Case.test_it() is a coroutine function, and nobody", derive)),
-            ("a script", HTTPStubTestCase, {"configure_stub": classmethod(prepare)}, ("Case.configure_stub() is a cor",)),
+            (
+                "a script",
+                HTTPStubTestCase,
+                {"configure_stub": classmethod(prepare)},
+                ("Case.configure_stub() is a cor",),
+            ),
             ("uncalled", live, {"asyncSetUp": prepare}, ("Case.asyncSetUp() is never called: derive Case from",)),
         )
 
