@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import re
+import signal
 import socket
 import ssl
 import sys
@@ -12,13 +14,20 @@ import tempfile
 import textwrap
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from liveserver_testcase import LiveServer
 from liveserver_testcase.core.tls import Certificates
-from liveserver_testcase.errors import ServerDied, ServerStartError, UsageError
+from liveserver_testcase.errors import (
+    ServerDied,
+    ServerStartError,
+    ServerThreadError,
+    UnfinishedWorkWarning,
+    UsageError,
+)
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from tests.integration.process import apps
 from tests.integration.process.base import APP, LiveProcessCase
@@ -57,23 +66,8 @@ class RequestTest(LiveProcessCase):
         self.assertEqual([record.index], [r.index for r in server.journal.entries() if r.path == "/wait" and r.is_over])
         self.assertEqual("", server.stack_of(record))
 
-    def test_waiting(self) -> None:
-        """A wait ends when the journal changes so, and else after its time."""
-        server = self.start_live()
-        self.assertEqual([], server.journal.wait_for(server.journal.entries, 0.05))
-        has_looked = threading.Event()
-
-        def look() -> list[Any]:
-            try:
-                return server.journal.entries()
-            finally:
-                has_looked.set()
-
-        self.in_background(lambda: has_looked.wait(HANG) and self.get(server, "/late"))
-        self.assertEqual("/late", server.journal.wait_for(look, HANG)[0].path)
-
     def test_a_coroutine_waits(self) -> None:
-        """A wait on an event loop ends likewise, in a child that was started meanwhile, too."""
+        """A wait on an event loop ends when the journal changes so, in a child that was started meanwhile, too."""
         server = self.live()
 
         async def wait() -> Any:
@@ -122,12 +116,14 @@ class RequestTest(LiveProcessCase):
         self.assertEqual([], server.journal.entries())
 
     def test_a_full_journal(self) -> None:
-        """The limit is the child's: the oldest are gone, and how many is known."""
+        """The oldest, which nobody had asked for, are gone, and how many is known."""
         with self.live(journal_limit=2) as server:
-            for path in ("/1", "/2", "/3"):
-                self.get(server, path)
-            self.assertEqual((["/2", "/3"], 1), ([r.path for r in server.journal.entries()], server.journal.dropped))
-            self.assertIn("the journal keeps 2 entries, and 1 more came", server.journal.dropped_message)
+            for number in range(12):
+                self.get(server, f"/{number}")
+            records = server.journal.entries()
+            self.assertEqual([(10, "/10"), (11, "/11")], [(record.index, record.path) for record in records])
+            self.assertEqual(10, server.journal.dropped)
+            self.assertIn("the journal keeps 2 entries, and 10 more came", server.journal.dropped_message)
 
     def test_a_refused_request(self) -> None:
         """A malformed request is recorded as a server in a thread records it: refused, and not left by its client."""
@@ -243,6 +239,7 @@ class DeathTest(LiveProcessCase):
         """The verdict on the test says how the process ended, once; so does that on each further test."""
         server = self.start_live()
         server.begin("first")
+        self.get(server, "/custom")
         pid = server.pid
         self.assertEqual("", self.get(server, "/exit"))
         self.assertTrue(wait_until(lambda: not server.is_running))
@@ -251,10 +248,12 @@ class DeathTest(LiveProcessCase):
         for wanted in (rf"{died}\. It had printed nothing\.$", again):
             self.assertEqual([], server.wait_until_idle(HANG, server.journal.window))
             self.assertRaisesRegex(ServerDied, wanted, server.take_errors)
+            if wanted is not again:  # what came before it died stays known
+                self.assertEqual(["/custom", "/exit"], [record.path for record in server.journal.entries()])
+                self.assertEqual(["Custom"], [type(error).__name__ for _, error in server.take_errors()])
             self.assertEqual(([], []), (server.take_errors(), server.in_flight))
             server.begin("another")
-        with self.assertRaisesRegex(ServerDied, again):
-            server.journal.entries()
+        self.assertRaisesRegex(ServerDied, again, server.journal.entries)
         self.assertEqual(f"<LiveServer died at {server.url}>", repr(server))
         server.stop()
 
@@ -265,16 +264,96 @@ class DeathTest(LiveProcessCase):
         self.in_background(self.get, server, "/wait")
         server.journal.wait_for(lambda: server.in_flight, HANG)
         waited: list[Any] = []
-        self.in_background(lambda: waited.append(self.wait_and_catch(server)))
+
+        def wait_and_catch() -> None:
+            try:
+                waited.append(server.wait_until_idle(HANG) or "ended with exit code 3")  # asked just after the death
+            except ServerDied as error:
+                waited.append(error)
+
+        self.in_background(wait_and_catch)
         self.get(server, "/exit")
         self.assertTrue(wait_until(lambda: waited))
         self.assertIn("ended with exit code 3", str(waited[0]))
 
-    def wait_and_catch(self, server: LiveServer) -> object:
-        try:
-            return server.wait_until_idle(HANG) or "ended with exit code 3"  # asked just after the death
-        except ServerDied as error:
-            return error
+    def test_requests_are_known_after_a_kill(self) -> None:
+        """The requests of a process that was killed are known, also what nobody had asked for before."""
+        for app, interface in ((APP, "wsgi"), ("tests.integration.process.apps:hello", "asgi")):
+            with self.subTest(interface=interface):
+                server = self.start_live(app, interface=interface)
+                server.begin("a test")
+                client = self.connect(server)
+                before: list[Any] = []
+                for number in range(20):
+                    client.request("GET", f"/{number}?{'x' * number**2}")
+                    client.getresponse().read()
+                    before = before or server.journal.entries()
+                os.kill(server.pid or 0, signal.SIGKILL)
+                self.assertRaisesRegex(ServerDied, "SIGKILL", server.check)
+                records = server.journal.entries(server.journal.window)
+                self.assertEqual([f"/{number}" for number in range(20)], [record.path for record in records])
+                self.assertEqual({("GET", "127.0.0.1")}, {(record.method, record.address[0]) for record in records})
+                # the kill may have come between the last response and the note of its end
+                self.assertEqual([(200, True, True)] * 19, [(r.status, r.completed, r.is_over) for r in records[:-1]])
+                self.assertIs(before[0], records[0])
+                server.start()
+                self.get(server, "/again")
+                self.assertEqual(20, server.journal.entries()[-1].index)
+
+    def test_a_request_that_kills(self) -> None:
+        """Which request was being served when the process was killed is known."""
+        server = self.start_live()
+        self.get(server, "/before")
+        self.assertEqual([], server.wait_until_idle(HANG))
+        self.assertEqual("", self.get(server, "/kill"))
+        self.assertRaisesRegex(ServerDied, "SIGKILL", server.check)
+        records = server.journal.entries()
+        self.assertEqual([("/before", True), ("/kill", False)], [(each.path, each.is_over) for each in records])
+
+    def test_before_it_is_ready(self) -> None:
+        """A process that dies while its application is asked whether it is ready is a start that failed, at once."""
+        with self.assertRaisesRegex(ServerStartError, "ended with exit code 3"):
+            self.live(ready_path="/exit").start()
+
+
+class StopTest(LiveProcessCase):
+    """What a stop does to a live server in a process."""
+
+    def test_a_thread_that_waits(self) -> None:
+        """A stop while a thread waits for requests is no death of the process; the wait goes on, and can be woken."""
+        server = self.start_live()
+        self.assertEqual([], server.journal.wait_for(server.journal.entries, 0.05))
+        looks: list[int] = []
+        is_done = threading.Event()
+
+        def look() -> bool:
+            looks.append(len(server.journal.entries()))
+            return is_done.is_set()
+
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(server.journal.wait_for, look, 6 * HANG)
+            self.assertTrue(wait_until(lambda: looks))
+            for _ in range(3):
+                server.stop()
+                server.start()
+                self.assertTrue(self.get(server))
+            self.assertEqual([], server.take_errors())
+            is_done.set()
+            server.journal.notify()
+            self.assertTrue(found.result(HANG))
+
+    def test_one_that_takes_all_its_time(self) -> None:
+        """A stop that has to cut a request and the shutdown of the application names both."""
+        server = self.start_live("tests.integration.process.apps:stubborn", interface="asgi", stop_timeout=0.3)
+        self.connect(server).request("GET", "/stay")
+        server.journal.wait_for(lambda: server.in_flight, HANG)
+        with (
+            self.assertWarns(UnfinishedWorkWarning) as caught,
+            self.assertRaisesRegex(ServerThreadError, "the shutdown of the application .* has not ended"),
+        ):
+            server.stop()
+        self.assertIn("GET /stay from", str(caught.warning))
+        self.assertNotIn("without an answer", str(caught.warning))
 
 
 class TLSTest(LiveProcessCase):
@@ -297,6 +376,13 @@ class TLSTest(LiveProcessCase):
         self.assertTrue(server.url.startswith("https://"))
         self.assertRaises(ServerStartError, self.live(apps.broken, tls=True).start)
         self.assertEqual([], list(Path(folder.name).iterdir()))
+
+    def test_two_at_once(self) -> None:
+        """Two servers that start together have each a certificate of their own."""
+        servers = [self.live(tls=True) for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(LiveServer.start, servers))
+        self.assertTrue(all(self.get(server) for server in servers))
 
     def test_a_certificate_of_ones_own(self) -> None:
         """Files are named to the child; a context cannot be sent to it."""

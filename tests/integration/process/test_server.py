@@ -9,15 +9,22 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from liveserver_testcase.core.server import Server, State
-from liveserver_testcase.errors import LiveServerTestCaseError, ServerStartError, UnfinishedWorkWarning, UsageError
+from liveserver_testcase.errors import (
+    LiveServerTestCaseError,
+    ServerStartError,
+    ServerThreadError,
+    UnfinishedWorkWarning,
+    UsageError,
+)
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from liveserver_testcase.process.server import ProcessServer
 from tests.contracts.toys import EchoServer
 from tests.integration.process import children
-from tests.integration.process.base import SCRIPTED, ProcessCase, is_alive
+from tests.integration.process.base import SCRIPTED, ProcessCase, is_alive, is_refused
 from tests.support import HANG, wait_until
 
 
@@ -186,3 +193,28 @@ class EndTest(ProcessCase):
         )
         with self.assertWarns(UnfinishedWorkWarning):
             server.stop(0.1)
+
+    def test_a_program_that_outlives_it(self) -> None:
+        """A program that the application has started in a session of its own does not keep the port open."""
+        path = self.folder() / "pid"
+        server = self.started("start_daemon", str(path))
+        (pid,) = self.read_pids(path, 1)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        links = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
+        self.assertEqual([], [link for link in links if link.startswith("socket:")])
+        server.stop()
+        self.assertTrue(is_alive(pid))
+        self.assertTrue(is_refused(server.port))
+
+    def test_a_stop_that_raises(self) -> None:
+        """Whatever the stop raises in the child, the child ends and the error is raised here."""
+        for kind in ("ValueError", "SystemExit", "KeyboardInterrupt"):
+            with self.subTest(kind=kind):
+                server = self.make("be_quiet")
+                server._make, server._arguments = "tests.integration.process.children:make_unstoppable", (kind,)
+                server.start()
+                pid = server.pid or 0
+                with self.assertRaisesRegex(ServerThreadError, f"ended with {kind}: cannot stop"):
+                    server.stop()
+                self.assertFalse(is_alive(pid))
+                self.assertIsNone(server.pid)

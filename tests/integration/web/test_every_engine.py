@@ -158,6 +158,34 @@ class Connections(EngineCase):
         records = self.exchanges(server, len(wanted))
         self.assertEqual((wanted, wanted), (methods, [record.method for record in records]))
 
+    def test_targets(self) -> None:
+        """A target that is a whole URL is its path and its query, whatever the method."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", PLAIN)
+            return [f"{environ['PATH_INFO']} {environ['QUERY_STRING']}".encode()]
+
+        client = self.connect(self.serve(app, valid=False))
+        for method, (target, wanted) in itertools.product(("GET", "OPTIONS", "LIST"), {
+            "http://a": b"/ ", "http://a?b": b"/ b", "http://a/%41?b?c": b"/A b?c", "/http://a": b"/http://a ",
+        }.items()):  # fmt: skip
+            with self.subTest(method=method, target=target):
+                self.assertEqual(wanted, client.ask(get(target, method=method)).body)
+
+    def test_chunk_extensions_and_trailers(self) -> None:
+        """Neither is handed to the application: parsers do not agree on them, and trailers are no headers."""
+        seen: set[str] = set()
+
+        def app(environ: dict[str, Any], start_response: Any) -> Any:
+            seen.update(environ)
+            return echo(environ, start_response)
+
+        body = b'2 ; a="b"\r\nab\r\n0001\r\nc\r\n0 ;x\r\nX-Sum: y\r\nContent-Length: 1\r\n\r\n'
+        client = self.connect(self.serve(app)).send(CHUNKED + body + get("/", "Connection: close"))
+        self.assert_answers(client, b"abc", b"", at_end=True)
+        self.assertIn("HTTP_HOST", seen)
+        self.assertEqual(set(), seen & {"HTTP_X_SUM", "CONTENT_LENGTH", "HTTP_CONTENT_LENGTH"})
+
     def test_large_bodies(self) -> None:
         """Megabytes arrive byte for byte both ways, plain and over TLS, of any framing."""
         data = bytes(range(256)) * 32768

@@ -69,11 +69,6 @@ class WholeBodies(WireTestCase):
         self.assertNotIn("HTTP_X_SUM", seen[0])
         self.assertNotIn("CONTENT_LENGTH", seen[0])
 
-    def test_no_body(self) -> None:
-        """A request without a length has an empty body, whatever its method."""
-        for request in (GET, get("/", method="POST")):
-            self.assertEqual(b"", self.ask(echo, request).body)
-
 
 class ReadingMethods(WireTestCase):
     """``wsgi.input`` is a file, and ends where the body ends."""
