@@ -10,6 +10,7 @@ import threading
 import time
 import unittest
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from unittest import mock
 
@@ -17,7 +18,7 @@ from freezegun import freeze_time
 
 from liveserver_testcase.core.journal import Journal, JournalWindow, drain
 from liveserver_testcase.errors import UsageError
-from tests.support import HANG, NoLeaks, wait_until
+from tests.support import HANG, NoLeaks
 
 
 @dataclass
@@ -43,6 +44,14 @@ class JournalCase(NoLeaks):
     def add(self, *notes: str) -> None:
         for note in notes:
             self.journal.add(Note(note))
+
+    def in_threads(self, *functions: Callable[[], object]) -> None:
+        """Call the functions in threads of their own, to their end."""
+        threads = [threading.Thread(target=function) for function in functions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(6 * HANG)
 
     def switch_often(self) -> None:
         """Have the threads take turns at every step."""
@@ -118,14 +127,7 @@ class TheRecord(JournalCase):
     def test_entries_of_many_threads(self) -> None:
         """Entries that eight threads add at once are all kept, with indexes in the order they stand in."""
         self.switch_often()
-        adders = [
-            threading.Thread(target=lambda name=name: self.add(*(f"{name}{number}" for number in range(200))))
-            for name in "abcdefgh"
-        ]
-        for adder in adders:
-            adder.start()
-        for adder in adders:
-            adder.join(HANG)
+        self.in_threads(*(lambda name=name: self.add(*(f"{name}{n}" for n in range(200))) for name in "abcdefgh"))
         entries = self.journal.entries()
         self.assertEqual(list(range(1600)), [entry.index for entry in entries])
         for name in "abcdefgh":
@@ -138,22 +140,9 @@ class Waiting(JournalCase):
     def while_waiting(self, act: Callable[[], object], predicate: Callable[[], object]) -> object:
         """What `wait_for` returns if ``act`` is called once it has asked for the first time."""
         asked = threading.Event()
-
-        def ask() -> object:
-            result = predicate()
-            asked.set()
-            return result
-
-        def act_then() -> None:
-            asked.wait(HANG)
-            act()
-
-        other = threading.Thread(target=act_then)
-        other.start()
-        try:
-            return self.journal.wait_for(ask, HANG)
-        finally:
-            other.join(HANG)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: asked.wait(HANG) and act())
+            return self.journal.wait_for(lambda: (predicate(), asked.set())[0], HANG)
 
     def test_how_often_it_asks(self) -> None:
         """What is true at once is returned, with 0 seconds whatever is; the last result when the time is over."""
@@ -197,21 +186,6 @@ class Waiting(JournalCase):
         self.assertRaises(ZeroDivisionError, self.journal.wait_for, lambda: 1 / 0, HANG)
         self.assertTrue(self.while_waiting(lambda: self.add("a"), lambda: len(self.journal) > 3))
 
-    def test_several_wait(self) -> None:
-        """Every waiter is woken."""
-        found: list[bool] = []
-
-        def wait() -> None:
-            found.append(self.journal.wait_for(lambda: len(self.journal) == 100, HANG))
-
-        waiters = [threading.Thread(target=wait) for _ in range(8)]
-        for waiter in waiters:
-            waiter.start()
-        self.add(*map(str, range(100)))
-        for waiter in waiters:
-            waiter.join(HANG)
-        self.assertEqual([True] * 8, found)
-
     def test_no_wake_up_is_lost(self) -> None:
         """Under load, with threads changing at every step, a waiter never sleeps through the change it waits for.
 
@@ -232,14 +206,11 @@ class Waiting(JournalCase):
                 turns[me].text = str(turn)
                 self.journal.notify() if turn % 2 else self.journal.add(turns[me])
 
-        busy = threading.Event()
-        noise = threading.Thread(target=lambda: [None for _ in iter(busy.is_set, True)])
-        players = [threading.Thread(target=play, args=(me,)) for me in (0, 1)]
-        for thread in (noise, *players):
-            thread.start()
-        for player in players:
-            player.join(6 * HANG)
-        busy.set()
+        done = threading.Event()
+        noise = threading.Thread(target=lambda: [None for _ in iter(done.is_set, True)])
+        noise.start()
+        self.in_threads(lambda: play(0), lambda: play(1))
+        done.set()
         noise.join(HANG)
         self.assertEqual([], lost)
         self.assertEqual([str(rounds)] * 2, [turn.text for turn in turns])
@@ -255,31 +226,6 @@ class WaitForAsync(JournalCase, unittest.IsolatedAsyncioTestCase):
         self.add("a")
         self.assertEqual(1, len(await self.journal.wait_for_async(self.journal.entries, HANG)))
 
-    async def test_from_the_loop(self) -> None:
-        """What is added by a task of the same loop is seen."""
-        task = asyncio.create_task(self.journal.wait_for_async(self.journal.entries, HANG))
-        await asyncio.sleep(0)
-        self.add("a")
-        self.assertEqual(1, len(await task))
-
-    async def test_from_a_thread(self) -> None:
-        """What is added by another thread is seen, and the loop is not blocked meanwhile."""
-        steps = 0
-
-        def work() -> None:
-            for _ in range(3):
-                wait_until(lambda: steps > 0)
-                self.add("a")
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        waiting = asyncio.create_task(self.journal.wait_for_async(lambda: len(self.journal) == 3, HANG))
-        while not waiting.done():
-            steps += 1
-            await asyncio.sleep(0)
-        self.assertTrue(await waiting)
-        thread.join(HANG)
-
     async def test_surroundings(self) -> None:
         """Time passes while the loop's clock stands still, whatever has stopped it, and while threads are mocks."""
         clocks = [
@@ -293,7 +239,7 @@ class WaitForAsync(JournalCase, unittest.IsolatedAsyncioTestCase):
                 self.assertEqual([], await self.journal.wait_for_async(self.journal.entries, 0.01))
 
     async def test_eight_at_a_time(self) -> None:
-        """Waits take no thread, and leave the loop's executor to others."""
+        """Waits take no thread, leave the loop and its executor to others, and see what a thread or the loop adds."""
         threads = threading.active_count()
         waits = [asyncio.create_task(self.journal.wait_for_async(self.journal.entries, HANG)) for _ in range(8)]
         await asyncio.sleep(0)
@@ -302,6 +248,9 @@ class WaitForAsync(JournalCase, unittest.IsolatedAsyncioTestCase):
         self.assertFalse([wait for wait in waits if wait.done()])
         self.add("a")
         self.assertEqual([1] * 8, [len(entries) for entries in await asyncio.gather(*waits)])
+        waits = [asyncio.create_task(self.journal.wait_for_async(lambda: len(self.journal) == 2, HANG)) for _ in "ab"]
+        await asyncio.to_thread(self.add, "b")
+        self.assertEqual([True, True], await asyncio.gather(*waits))
         await asyncio.get_running_loop().shutdown_default_executor()
 
     async def test_the_end_of_a_wait(self) -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 import unittest
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 from liveserver_testcase.core import server as core_server
@@ -114,35 +115,24 @@ class Errors(ServerCase):
 
     def test_start_while_it_stops(self) -> None:
         """A start while it stops is refused with what to do."""
-        raised: list[str] = []
-
-        def start() -> None:
-            try:
-                self.server.start()
-            except ServerStateError as error:
-                raised.append(str(error))
-
-        self.close_with(start)
+        wanted = re.escape(" is stopping; wait until that is done before calling start().")
+        self.close_with(lambda: self.assertRaisesRegex(ServerStateError, f"^<.+>{wanted}$", self.server.start))
         self.server.start()
         self.server.stop()
-        name = f"<EchoServer stopping at {self.server.url}>"
-        self.assertEqual([f"{name} is stopping; wait until that is done before calling start()."], raised)
 
     def test_a_start_that_takes_too_long_for_a_stop(self) -> None:
         """`stop` waits for another thread's start for `start_timeout` seconds, and then says what it did."""
         self.server.start_timeout = 0.05
         opening, go_on = threading.Event(), threading.Event()
         self.open_with(lambda: (opening.set(), go_on.wait(HANG)))
-        starter = threading.Thread(target=self.server.start)
-        starter.start()
-        self.assertTrue(opening.wait(HANG))
-        wanted = "<EchoServer starting at echo://127.0.0.1:0> is still starting after 0.1 s; nothing was done"
-        try:
-            with self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$"):
-                self.server.stop()
-        finally:
-            go_on.set()
-            starter.join(HANG)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self.server.start)
+            self.assertTrue(opening.wait(HANG))
+            wanted = "<EchoServer starting at echo://127.0.0.1:0> is still starting after 0.1 s; nothing was done"
+            try:
+                self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$", self.server.stop)
+            finally:
+                go_on.set()
 
 
 class Reports(ServerCase):
@@ -203,8 +193,7 @@ class Reports(ServerCase):
         """An error while it closes is raised when it has stopped."""
         self.close_with(mock.Mock(side_effect=ZeroDivisionError("no")), after=True)
         self.server.start()
-        with self.assertRaisesRegex(ServerThreadError, "ZeroDivisionError: no$"):
-            self.server.stop()
+        self.assertRaisesRegex(ServerThreadError, "ZeroDivisionError: no$", self.server.stop)
         self.assertIs(State.STOPPED, self.server.state)
 
 

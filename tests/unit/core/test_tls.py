@@ -85,24 +85,30 @@ class TheAuthority(CertificatesCase):
             (stranger.server_context(), client),
         ):
             self.assertRaises(ssl.SSLCertVerificationError, do_handshake, ours, theirs, "localhost")
+        strictest = ssl.create_default_context(cafile=self.certificates.ca_file)
+        strictest.verify_flags |= ssl.VERIFY_X509_STRICT
+        do_handshake(server, strictest, "127.0.0.1")
 
     def test_one_of_each(self) -> None:
-        """Contexts for the same names are one: the second server waits for no key; so is the process's authority."""
-        self.assertIs(self.certificates.server_context("a.example"), self.certificates.server_context("a.example"))
-        self.assertIsNot(self.certificates.server_context(), self.certificates.server_context("a.example"))
+        """Contexts for the same names, or of the same flaw, are one: the second server waits for no key."""
+        make = self.certificates.server_context
+        found = [make(), make("a.example"), make(flaw="expired")]
+        self.assertEqual(3, len(set(found)))
+        self.assertEqual(found, [make(), make("a.example"), make(flaw="expired")])
         self.assertIs(Certificates.shared(), Certificates.shared())
 
-    def test_a_name_that_cannot_be(self) -> None:
-        """A name that fits no certificate is refused with what is wanted."""
-        wanted = r"^no certificate can be made for 'no name': .+\. Wanted host names or IP addresses\.$"
-        with self.assertRaisesRegex(UsageError, wanted):
-            self.certificates.server_context("no name")
-
-    def test_the_strictest_client_verifies(self) -> None:
-        """A client of the standard library with all its checks verifies the leaf by the file alone."""
-        client = ssl.create_default_context(cafile=self.certificates.ca_file)
-        client.verify_flags |= ssl.VERIFY_X509_STRICT
-        do_handshake(self.certificates.server_context(), client, "127.0.0.1")
+    def test_what_cannot_be(self) -> None:
+        """A name that fits no certificate, one that is too long for a client's, and an unknown flaw are refused."""
+        server, client = self.certificates.server_context, self.certificates.client_certificate
+        no_client = "; wanted a text of 1 to 64 characters"
+        for make, wanted in (
+            (lambda: server("no name"), r"no certificate can be made for 'no name': .+\. Wanted host names or IP .+\."),
+            (lambda: server(flaw="old"), "flaw is 'old'; wanted one of 'expired', 'wrong-host', 'untrusted', or None"),  # type: ignore[arg-type]
+            *((lambda name=name: client(name), f"a client certificate's name is {name!r}{no_client}")
+              for name in ("", "x" * 65, None)),
+        ):  # fmt: skip
+            with self.subTest(wanted=wanted), self.assertRaisesRegex(UsageError, f"^{wanted}$"):
+                make()
 
 
 class Flaws(CertificatesCase):
@@ -123,24 +129,12 @@ class Flaws(CertificatesCase):
                     self.verify(self.certificates.server_context(flaw=flaw), name)  # type: ignore[arg-type]
         self.verify(self.certificates.server_context(flaw="wrong-host"), "wrong-host.invalid")  # a good one, for that
 
-    def test_flawed_contexts_are_others(self) -> None:
-        """Contexts with and without a flaw are different ones, each made once; an unknown flaw is refused."""
-        expired = self.certificates.server_context(flaw="expired")
-        self.assertIsNot(self.certificates.server_context(), expired)
-        self.assertIs(expired, self.certificates.server_context(flaw="expired"))
-        wanted = "flaw is 'old'; wanted one of 'expired', 'wrong-host', 'untrusted', or None"
-        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
-            self.certificates.server_context(flaw="old")  # type: ignore[arg-type]
-
     def test_of_an_option(self) -> None:
-        """What ``tls=True`` made can have a flaw; the user's own has none."""
-        tls, own = resolve_tls(True), resolve_tls(self.certificates.server_context())
-        assert tls is not None and own is not None
+        """What ``tls=True`` made can have a flaw."""
+        tls = resolve_tls(True)
+        assert tls is not None
         with self.assertRaisesRegex(ssl.SSLCertVerificationError, "expired"):
             do_handshake(tls.flawed_context("expired"), tls.client_context(), "localhost")
-        wanted = "a certificate with the flaw 'expired' can only stand in for a throw-away one: use tls=True"
-        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
-            own.flawed_context("expired")
 
 
 class ClientsOfThem(CertificatesCase):
@@ -200,13 +194,6 @@ class ClientsOfThem(CertificatesCase):
         if os.name == "posix":
             self.assertEqual(0o600, os.stat(alice.file).st_mode & 0o777)
 
-    def test_names_that_cannot_be(self) -> None:
-        """A name that is none, or too long for a certificate, is refused."""
-        for name in ("", "x" * 65, None):
-            wanted = f"a client certificate's name is {name!r}; wanted a text of 1 to 64 characters"
-            with self.subTest(name=name), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
-                self.certificates.client_certificate(name)  # type: ignore[arg-type]
-
 
 class TheFile(NoLeaks):
     """`Certificates.ca_file`, and what else is on the disk."""
@@ -233,20 +220,6 @@ class TheFile(NoLeaks):
             self.assertEqual([], os.listdir(directory))
             self.assertEqual([os.path.basename(certificates.ca_file)], os.listdir(directory))
 
-    def test_files_are_removed_at_exit(self) -> None:
-        """The authority's file, and a client's with its key, go with the process that made them."""
-        done = run_python(
-            """
-            import os
-            from liveserver_testcase.core.tls import Certificates
-            for path in (Certificates.shared().ca_file, Certificates.shared().client_certificate().file):
-                print(path, os.path.exists(path))
-            """
-        )
-        for line in done.stdout.splitlines():
-            path, existed = line.split()
-            self.assertEqual(("True", False, ""), (existed, os.path.exists(path), done.stderr))
-
     @unittest.skipUnless(os.path.exists("/proc/self/ns/pid"), "this system does not tell processes apart")
     def test_files_of_a_killed_process_are_removed_by_the_next(self) -> None:
         """A process that is killed leaves its file; the next one that makes one removes it, and no living one's."""
@@ -264,21 +237,23 @@ class TheFile(NoLeaks):
         self.assertEqual((False, True), (os.path.exists(killed), os.path.exists(alive)))
 
     @unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
-    def test_a_forked_child_does_not_remove_it(self) -> None:
-        """A child that was forked and exits leaves the file to its parent."""
+    def test_files_are_removed_at_exit(self) -> None:
+        """The authority's file, and a client's with its key, go with the process that made them, not with its child."""
         done = run_python(
             """
             import os, sys
             from liveserver_testcase.core.tls import Certificates
-            path = Certificates.shared().ca_file
+            paths = Certificates.shared().ca_file, Certificates.shared().client_certificate().file
             pid = os.fork()
             if not pid:
                 sys.exit()
             os.waitpid(pid, 0)
-            print(os.path.exists(path))
+            print(*paths, *map(os.path.exists, paths))
             """
         )
-        self.assertEqual(("True\n", ""), (done.stdout, done.stderr))
+        *paths, first, second = done.stdout.split()
+        self.assertEqual(("True", "True", ""), (first, second, done.stderr))
+        self.assertEqual([False, False], [os.path.exists(path) for path in paths])
 
 
 class TheOption(NoLeaks):
@@ -316,22 +291,20 @@ class TheOption(NoLeaks):
                 do_handshake(tls.context, tls.client_context(), name)
 
     def test_a_context(self) -> None:
-        """A context is used as it is; whom its clients must trust only the user knows."""
+        """A context is used as it is; whom its clients must trust only the user knows, and it stands for no flaw."""
         context = Certificates.shared().server_context()
         tls = resolve_tls(context)
         assert tls is not None
-        self.assertIs(context, tls.context)
-        self.assertIsNone(tls.ca_file)
-        wanted = "the server has an SSLContext of your own: make the client's context yourself too"
-        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
-            tls.client_context()
-
-    def test_anything_else(self) -> None:
-        """Anything else is refused with what is wanted."""
-        for tls in ("cert.pem", 1, ("cert.pem",), ("a", "b", "c"), object()):
-            wanted = f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext"
-            with self.subTest(tls=tls), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
-                resolve_tls(tls)  # type: ignore[arg-type]
+        self.assertEqual((context, None), (tls.context, tls.ca_file))
+        for make, wanted in (
+            (tls.client_context, "the server has an SSLContext of your own: make the client's context yourself too"),
+            (
+                lambda: tls.flawed_context("expired"),
+                "a certificate with the flaw 'expired' can only stand in for a throw-away one: use tls=True",
+            ),
+        ):
+            with self.subTest(wanted=wanted), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+                make()
 
     def test_client_auth(self) -> None:
         """A server with a throw-away certificate, or with the user's, can ask for the client's: its own shows one."""
@@ -344,18 +317,24 @@ class TheOption(NoLeaks):
                 with self.assertRaises(ssl.SSLError):
                     meet(tls.context, tls.client_context(certificate=False), "localhost")
 
-    def test_client_auth_that_cannot_be(self) -> None:
-        """Clients cannot be asked without TLS, nor through a context that is the user's, nor in another way."""
+    def test_what_it_may_not_be(self) -> None:
+        """Anything else is refused; clients cannot be asked without TLS, nor through the user's own context."""
+        own = Certificates.shared().server_context()
+        no_tls, wanted_tls = ("cert.pem", 1, ("cert.pem",), ("a", "b", "c"), object()), "wanted True, (certfile, keyfile)"
         for tls, auth, wanted in (
+            *(
+                (tls, "none", f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext")
+                for tls in others
+            ),
             (None, "require", "client_auth is 'require', but without TLS nobody can be asked: use tls=True"),
             (True, "maybe", "client_auth is 'maybe'; wanted one of 'none', 'request', 'require'"),
             (
-                Certificates.shared().server_context(),
+                own,
                 "request",
                 "client_auth is 'request', but the SSLContext is your own: set its verify_mode, and whom it trusts",
             ),
         ):
-            with self.subTest(tls=tls), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+            with self.subTest(tls=tls, auth=auth), self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
                 resolve_tls(tls, client_auth=auth)  # type: ignore[arg-type]
 
     def test_files_that_cannot_be_loaded(self) -> None:
