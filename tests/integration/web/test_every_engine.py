@@ -569,41 +569,8 @@ class Departures(EngineCase):
         self.assert_no_app_errors(server)
 
 
-class HTTPToolsConnections(Connections):
-    engine = "httptools"
-
-
-class H11Connections(Connections):
-    engine = "h11"
-
-
-class HTTPToolsRecords(Records):
-    engine = "httptools"
-
-
-class H11Records(Records):
-    engine = "h11"
-
-
-class HTTPToolsMalformed(Malformed):
-    engine = "httptools"
-
-
-class H11Malformed(Malformed):
-    engine = "h11"
-
-
-class HTTPToolsSlow(Slow):
-    engine = "httptools"
-
-
-class H11Slow(Slow):
-    engine = "h11"
-
-
-class HTTPToolsDepartures(Departures):
-    engine = "httptools"
-
-
-class H11Departures(Departures):
-    engine = "h11"
+for _case in (Connections, Records, Malformed, Slow, Departures):
+    for _parser in ("httptools", "h11"):
+        _name = f"{_case.__name__}Of{_parser.upper()}"
+        globals()[_name] = type(_name, (_case,), {"engine": _parser, "__module__": __name__})
+del _case

@@ -320,7 +320,7 @@ class TheOption(NoLeaks):
     def test_what_it_may_not_be(self) -> None:
         """Anything else is refused; clients cannot be asked without TLS, nor through the user's own context."""
         own = Certificates.shared().server_context()
-        no_tls, wanted_tls = ("cert.pem", 1, ("cert.pem",), ("a", "b", "c"), object()), "wanted True, (certfile, keyfile)"
+        others = ("cert.pem", 1, ("cert.pem",), ("a", "b", "c"), object())
         for tls, auth, wanted in (
             *(
                 (tls, "none", f"tls is {tls!r}; wanted True, (certfile, keyfile) or an ssl.SSLContext")
