@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import flask
@@ -11,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from liveserver_testcase.web.http_server import HTTPServer
-from tests.integration.web.wire import GET, WireTestCase, get, hello
+from tests.integration.web.wire import GET, WireTestCase, get
 from tests.support import HANG
 
 UPGRADE = get("/", "Connection: Upgrade", "Upgrade: echo")
@@ -56,17 +55,13 @@ class ProxyHandler:
 class TakenOver(WireTestCase):
     """A handler may use the socket."""
 
-    def serve_with(self, handler: Any, **options: Any) -> HTTPServer:
-        """Start a server with ``handler``."""
-        server = HTTPServer(handler, **options)
-        server.start()
-        self.addCleanup(server.stop)
-        return server
+    def serve_with(self, handler: Any, **options: Any) -> Any:
+        return self.start(HTTPServer(handler, **options))
 
     def test_bytes_behind_the_head(self) -> None:
         """What came together with the request is handed over, and nothing but the handler's bytes is sent."""
         for handler, request in ((EchoHandler(), UPGRADE), (ProxyHandler(), CONNECT)):
-            server: Any = self.serve_with(handler)
+            server = self.serve_with(handler)
             client = self.connect(server).send(request + b"early")
             client.read_until(b"\r\n\r\nearly")
             client.send(b"later").read_until(b"later")
@@ -99,14 +94,11 @@ class TakenOver(WireTestCase):
 
     def test_stop(self) -> None:
         """A stop does not wait for it, and says nothing."""
-        server: Any = self.serve_with(EchoHandler(), stop_timeout=10 * HANG)
+        server = self.serve_with(EchoHandler(), stop_timeout=10 * HANG)
         client = self.connect(server).send(UPGRADE + b"early")
         client.read_until(b"early")
         self.assertEqual([], server.wait_until_idle(0.0))
-        stopper = threading.Thread(target=server.stop)
-        stopper.start()
-        stopper.join(HANG)
-        self.assertFalse(stopper.is_alive())
+        self.assert_stops_at_once(server)
         self.assertTrue(client.is_at_end())
 
     def test_too_late(self) -> None:
@@ -118,18 +110,12 @@ class TakenOver(WireTestCase):
                 exchange.response.finish(b"x")
                 connection.take_over()
 
-        server: Any = self.serve_with(Late())
+        server = self.serve_with(Late())
         self.assertEqual(200, self.connect(server).ask(GET).status)
         self.assertEqual(
             ["the connection cannot be taken over: the response has begun; do it before anything is sent"],
             [str(error) for error in self.exchange(server).errors],
         )
-
-    def test_offer_that_is_not_taken(self) -> None:
-        """Who offers to upgrade, and is answered as usual, keeps the connection."""
-        client = self.connect(self.serve(hello))
-        for _ in range(2):
-            self.assertEqual((200, b"hello"), (client.ask(UPGRADE).status, b"hello"))
 
 
 class FlaskSock(WireTestCase):

@@ -388,6 +388,13 @@ class WireTestCase(NoLeaks):
         """The response of a server with ``app`` to one request."""
         return self.connect(self.serve(app, **options)).ask(request)
 
+    def assert_stops_at_once(self, server: Any) -> None:
+        """Fail unless a stop does not wait for its grace."""
+        stopper = threading.Thread(target=server.stop, daemon=True)
+        stopper.start()
+        stopper.join(HANG)
+        self.assertFalse(stopper.is_alive())
+
     def exchanges(self, server: Any, count: int = 1) -> list[Any]:
         """What the server has recorded, once that is ``count`` exchanges and all are over."""
         wait_until(lambda: len(server.journal) >= count and all(e.is_over for e in server.journal.entries()))
