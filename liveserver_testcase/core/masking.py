@@ -51,18 +51,21 @@ _HARMLESS = r"""(?x)
     | ^(?:max|min|total|prompt|completion|input|output|num|cached|reasoning)_(?:\w+_)?tokens$
     | (?:page|next|continuation|pagination|sync)_?token$
     """
-_IN_QUERIES = ("code", "key")  # as OAuth and map services have them; elsewhere they are mostly something else
+_PARAMETERS = ("code", "key")  # of queries and forms, as OAuth and map services have them; else mostly something else
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 @functools.lru_cache(maxsize=1024)
-def is_secret(name: str) -> bool:
+def is_secret(name: str, *, is_parameter: bool = False) -> bool:
     """Whether what has this name must not be read in a report.
 
     Args:
         name: Of a header, cookie, parameter, field, JSON key or XML element; or a path of them, such as
             ``user[password]`` or ``$.credentials.key``: below a secret name everything is one.
+        is_parameter: Whether it is one of a query or of a form, where some names are secret that are not elsewhere.
     """
+    if is_parameter and name.lower() in _PARAMETERS:
+        return True
     steps = ["_".join(_WORD.findall(step)).lower() for step in re.split(r"[.\[\]]", unquote(name))]
     return any(re.search(_SECRET, step) and not re.search(_HARMLESS, step) for step in steps)
 
@@ -352,7 +355,7 @@ def _read_field(text: str, match: re.Match[str], is_form: bool) -> Iterator[_Spa
     name, begin, start = match["name"], match.start(), match.end()
     before = text[begin - 1 : begin] if begin else ""
     is_parameter = match["sign"] == "=" and (before in ("?", "&", ";", "#") or (is_form and not before))
-    if not is_secret(name) and not (is_parameter and name.lower() in _IN_QUERIES):
+    if not is_secret(name, is_parameter=is_parameter):
         if name.lower() in _LABELS:
             yield from _read_named(text, start, name, '"')
     elif match["sign"].endswith("="):

@@ -190,7 +190,7 @@ class FormMatcher(FieldMatcher):
     """The fields of a form, all of them, however they were encoded."""
 
     name = "form"
-    reads_body = wants_whole_body = True
+    reads_body = wants_whole_body = are_parameters = True
 
     def read(self, request: RecordedRequest) -> Any:
         return request.form

@@ -50,6 +50,7 @@ class FieldMatcher(Matcher):
 
     allows_others: ClassVar[bool] = False  # fields that are not wanted may be there besides, whatever is written
     has_case: ClassVar[bool] = True  # names that differ in upper and lower case are different
+    are_parameters: ClassVar[bool] = False  # they are those of a query or a form, of which more is secret
 
     def __init__(self, wanted: object) -> None:
         super().__init__(wanted)
@@ -142,7 +143,7 @@ class FieldMatcher(Matcher):
             Difference(name, "nothing", quote(got[name]), "" if found else "INCLUDING({…}) allows more")
             for name in (others if self.is_exact else ())
         ]
-        return make_mismatch(self, found)
+        return make_mismatch(self, found, are_parameters=self.are_parameters)
 
     def describe(self) -> str:
         if self._parts is not None:
@@ -150,7 +151,8 @@ class FieldMatcher(Matcher):
         if self.fields is None:
             return show(self.wanted)
         pairs = {
-            name: Masked() if is_secret(name) and value is not ABSENT else value for name, value in self.fields.items()
+            name: Masked() if value is not ABSENT and is_secret(name, is_parameter=self.are_parameters) else value
+            for name, value in self.fields.items()
         }
         return show(pairs) if self.is_exact or self.allows_others else f"INCLUDING({show(pairs)})"
 
@@ -168,6 +170,7 @@ class QueryMatcher(FieldMatcher):
     """The parameters of the query, all of them; a text is the raw query, letter by letter."""
 
     name = "query"
+    are_parameters = True
 
     def __init__(self, wanted: object) -> None:
         if isinstance(wanted, str) and not _QUERY.fullmatch(wanted.removeprefix("?")):

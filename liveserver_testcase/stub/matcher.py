@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -337,19 +338,20 @@ class _Criterion(Protocol):
     def weight(self) -> float: ...
 
 
-def make_mismatch(criterion: _Criterion, found: Sequence[Difference]) -> Mismatch:
+def make_mismatch(criterion: _Criterion, found: Sequence[Difference], *, are_parameters: bool = False) -> Mismatch:
     """The first of the differences, a diff if it is one of long texts, and the next four, each with its values."""
 
     def cover(each: Difference) -> Difference:
         return each._replace(wanted=MASK, got="nothing" if each.got == "nothing" else "another", texts=None)
 
-    first, *rest = (cover(each) if is_secret(each.where) else each for each in found)
+    hides = functools.partial(is_secret, is_parameter=are_parameters)
+    first, *rest = (cover(each) if hides(each.where) else each for each in found)
     hint = "; ".join(filter(None, [first.hint, count(len(rest), "more difference") if rest else ""]))
     where = "" if first.where == "$" else one_line(first.where)
     lines = [f"at {one_line(each.where)}: {_format_difference(each)}" for each in rest[: _MOST_SHOWN - 1]]
     if len(rest) >= _MOST_SHOWN:
         lines.append(f"… and {count(len(rest) - _MOST_SHOWN + 1, 'more difference')}")
-    distance = 1.0 if is_secret(first.where) else criterion.weight * (1 - 0.5 / (1 + len(found)))
+    distance = 1.0 if hides(first.where) else criterion.weight * (1 - 0.5 / (1 + len(found)))
     details = (*(_diff(*first.texts) if first.texts else ()), *lines)
     return Mismatch(criterion.name, first.wanted, first.got, hint, distance, where, details)
 

@@ -33,6 +33,7 @@ _MOST_NUMBERS = 5
 _MISTRUST = "does not trust the stub: give it stub.ca_file, or a context of stub.client_context()"
 _CLIENT_HINTS = {
     "TLS handshake on a port": "wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
+    "method CONNECT": "takes the stub for its HTTPS proxy, and only a stub with stub_hosts is one",
     "plain HTTP on a port": "speaks plain HTTP to a stub that wants TLS: does its URL begin with http?",
     "alert unknown ca": _MISTRUST,
     "alert bad certificate": _MISTRUST,

@@ -286,6 +286,18 @@ class MatchingTest(unittest.TestCase):
             (want(cookies={"basket": "full"}), "cookies at basket: wanted 'full', got nothing"),
         )
 
+    def test_the_code_of_a_login_and_a_key(self) -> None:
+        """They are secret as parameters of a query or a form, where the request line masks them, too."""
+        for name, request in (
+            ("query", get("/?code=4711&key=a")),
+            ("form", post(b"code=4711&key=a", FORM)),
+        ):
+            criteria = make_criteria(None, None, **{name: {"code": "1234", "key": "b"}})
+            (mismatch,) = criteria.compare(request)
+            self.assertEqual(("***", "another"), (mismatch.wanted, mismatch.got))
+            self.assertEqual(("at key: wanted ***, got another",), mismatch.details)
+            self.assertNotIn("1234", criteria.describe())
+
     def test_a_name_that_is_probably_misspelt(self) -> None:
         """What came in its place is named, and is no difference of its own; a name that is wanted itself is none."""
         misspelt = "got nothing (there is {!r}: is it misspelt?)"

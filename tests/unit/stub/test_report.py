@@ -432,17 +432,20 @@ class TrafficTest(StoryTest):
         self.add_exchange(left.exchange, aborted=reason)
         self.add_exchange(make_exchange("PUT", "/slow"), over=False)
         self.add_exchange(Exchange(None, 3, 0, ("127.0.0.1", 1)), refused=tls)
+        self.add_exchange(Exchange(None, 4, 0, ("127.0.0.1", 1)), refused="the method CONNECT, which is for proxies")
         self.assertEqual(
             [
                 f"the stub at {URL} was sent 3 requests in this test:",
                 "  #1 GET /a -> 200",
                 "  #2 GET /b -> 202 after 30 s",
                 r"  #3 GET /c -> the client left before it had the whole response: [Errno 32] Broken\npipe",
-                "and 3 requests that were incomplete or malformed:",
+                "and 4 requests that were incomplete or malformed:",
                 "  PUT /big?token=***: the client closed the connection",
                 "  PUT /slow: still coming",
                 "  a request that could not be made out: a TLS handshake on a port that speaks plain HTTP",
+                "  a request that could not be made out: the method CONNECT, which is for proxies",
                 "  a client wants TLS of a stub that speaks plain HTTP: does its URL begin with https?",
+                "  a client takes the stub for its HTTPS proxy, and only a stub with stub_hosts is one",
                 "12 are gone",
             ],
             self.traffic("12 are gone").list_requests(),
