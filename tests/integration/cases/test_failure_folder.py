@@ -231,17 +231,22 @@ class FailuresTest(FolderTest):
                 with self.subTest(number=number):
                     self.assertEqual(number, 1)
 
+        async def later(self: Any) -> None:
+            self.fail("in a coroutine")
+
         def tear_down(self: Any) -> None:
             raise ValueError("the clean-up")
 
+        stub, isolated = (HTTPStubTestCase,), (HTTPStubTestCase, unittest.IsolatedAsyncioTestCase)
         both: dict[str, Any] = {"test": lambda self: self.fail("the test"), "tearDown": tear_down}
-        for members, count, texts in (
-            ({"test": unmet}, 1, ("GET &#39;/never&#39;",)),
-            ({"test": subtests}, 2, ("(number=0)", "0 != 1", "(number=2)", "2 != 1")),
-            (both, 2, ("the test", "the clean-up")),
+        for bases, members, count, texts in (
+            (stub, {"test": unmet}, 1, ("GET &#39;/never&#39;",)),
+            (stub, {"test": subtests}, 2, ("(number=0)", "0 != 1", "(number=2)", "2 != 1")),
+            (stub, both, 2, ("the test", "the clean-up")),
+            (isolated, {"test": later}, 1, ("in a coroutine",)),
         ):
             with self.subTest(texts):
-                self.assert_named(run_case(make_case(HTTPStubTestCase, **members)), *[THE_CASE] * count)
+                self.assert_named(run_case(make_case(*bases, **members)), *[THE_CASE] * count)
                 for text in texts:
                     self.assertIn(text, self.read())
 
@@ -269,19 +274,14 @@ class FailuresTest(FolderTest):
                 self.assertIn(text, self.read(f"made.{name}"))
 
     def test_debug(self) -> None:
-        """A test that is run without a result leaves one, a coroutine, too."""
-
-        async def later(self: Any) -> None:
-            self.fail("look")
-
-        case = make_case(HTTPStubTestCase, unittest.IsolatedAsyncioTestCase, test=look, test_later=later)
+        """A test that is run without a result leaves one."""
+        case = make_case(HTTPStubTestCase, test=look)
         case.setUpClass()
         self.addCleanup(case.doClassCleanups)
-        for name in ("test_it", "test_later"):
-            with self.assertRaises(AssertionError):
-                case(name).debug()
+        with self.assertRaises(AssertionError):
+            case("test_it").debug()
         case.tearDownClass()
-        self.assertEqual(self.folders(), [THE_CASE, "made.Case.test_later"])
+        self.assertEqual(self.folders(), [THE_CASE])
 
     def test_a_class_attribute(self) -> None:
         """The folder can stand in the class; the variable wins, and ``none`` is none."""
@@ -296,10 +296,6 @@ class FailuresTest(FolderTest):
                 if is_there:
                     (self.root / "mine").rename(self.root / f"was {variable.replace('/', '_')}")
         self.assertFalse((self.root / "other").exists())
-
-
-class NamesTest(FolderTest):
-    """What it is called."""
 
     def test_any_name_of_a_test(self) -> None:
         """Names that no file system takes are changed, and keep a hash that tells them apart."""
