@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, UnfinishedWorkWarning
@@ -18,8 +21,6 @@ from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.records import RequestRecord
 from tests.integration.web.wire import Client
 from tests.support import HANG, NoLeaks, wait_until
-
-__all__ = ["NEVER", "PARSERS", "ASGICase", "answer", "echo", "tell"]
 
 NEVER = 10 * HANG
 PARSERS = ("httptools", "h11")
@@ -116,14 +117,24 @@ async def answer(send: Any, body: bytes = b"hello", content_type: bytes = b"text
     await send({"type": "http.response.body", "body": body})
 
 
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with what it was sent, as it comes."""
-    assert scope["type"] == "http"
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-path", scope["raw_path"])]})
-    more = True
-    while more and (message := await receive())["type"] == "http.request":
-        more = message["more_body"]
-        await send({"type": "http.response.body", "body": message["body"], "more_body": more})
+async def wait_for_ever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def answer_after(go: threading.Event) -> Any:
+    """An application that answers when the test says so, on a loop that is not blocked."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while not go.is_set():
+            await asyncio.sleep(0.001)
+        await answer(send)
+
+    return app
+
+
+def serve_page(page: Any, **options: Any) -> Starlette:
+    """An application of Starlette's with this page at every path."""
+    return Starlette(routes=[Route("/{name:path}", page, methods=["GET", "POST"])], **options)
 
 
 async def tell(scope: Any, receive: Any, send: Any) -> None:

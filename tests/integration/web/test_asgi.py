@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from liveserver_testcase.web.records import RequestRecord
-from tests.integration.web.asgi_case import ASGICase, tell
+from tests.integration.web.asgi_case import ASGICase, serve_page, tell
 from tests.integration.web.wire import GET
 from tests.support import HANG, wait_until
 
@@ -94,43 +94,13 @@ class Streams(ASGICase):
 class Errors(ASGICase):
     """What the application raises, wherever it does."""
 
-    def serve_page(self, page: Any, **options: Any) -> None:
-        """Serve a page of Starlette's."""
-        self.serve(Starlette(routes=[Route("/page", page)], **options))
-
-    def test_before_the_response(self) -> None:
-        """An exception is answered with a 500, and recorded with the application's traceback, before the answer."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "http"
-            raise ValueError("boom")
-
-        self.serve(app)
-        response = self.get()
-        ((record, error),) = self.server.take_errors()
-        self.assertEqual((500, "Internal Server Error\n"), (response.status_code, response.text))
-        self.assertEqual(("ValueError('boom')", 500), (repr(error), record.status))
-        self.assertEqual([error], record.errors)
-        assert error.__traceback__ is not None
-        self.assertEqual("app", error.__traceback__.tb_frame.f_code.co_name)
-
     def test_the_client_is_not_first(self) -> None:
         """Starlette answers first and raises then; still the client is not first to know."""
         self.serve(fastapi.FastAPI(routes=[Route("/page", lambda _request: 1 // 0)]))
         for _ in range(100):
             self.assertEqual(500, self.get("/page").status_code)
-            ((_, error),) = self.server.take_errors()
-            self.assertIsInstance(error, ZeroDivisionError)
-
-    def test_a_500_that_was_meant(self) -> None:
-        """A 500 that the application answers with, without raising, is no error."""
-
-        async def page(_request: Request) -> PlainTextResponse:
-            return PlainTextResponse("sorry", 500)
-
-        self.serve_page(page)
-        self.assertEqual("sorry", self.get("/page").text)
-        self.assertEqual([], self.errors())
+            ((record, error),) = self.server.take_errors()
+            self.assertEqual((ZeroDivisionError, 500, [error]), (type(error), record.status, record.errors))
 
     def test_in_a_background_task(self) -> None:
         """A response whose background task runs is in flight; what that raises is recorded."""
@@ -143,7 +113,7 @@ class Errors(ASGICase):
         async def page(_request: Request) -> PlainTextResponse:
             return PlainTextResponse("done", background=BackgroundTask(task))
 
-        self.serve_page(page)
+        self.serve(serve_page(page))
         self.assertEqual("done", self.get("/page").text)
         (record,) = self.server.in_flight
         self.assertTrue(record.completed)
@@ -165,7 +135,7 @@ class Errors(ASGICase):
 
         for page, wanted in ((start_task, BOOM), (start_callback, ["IndexError('pop from empty list')"])):
             with self.subTest(page=page.__name__):
-                self.serve_page(page)
+                self.serve(serve_page(page))
                 self.get("/page")
                 ((record, error),) = wait_until(self.server.take_errors)
                 self.assertEqual(wanted, [repr(error)])
@@ -189,7 +159,7 @@ class Errors(ASGICase):
             go_on.set()
             return PlainTextResponse("done")
 
-        self.serve_page(page, lifespan=lifespan)
+        self.serve(serve_page(page, lifespan=lifespan))
         self.server.journal.begin("test_one")
         self.get("/page")
         ((record, error),) = wait_until(self.server.take_errors)
@@ -198,26 +168,39 @@ class Errors(ASGICase):
             ("ValueError('boom')", "test_one", False), (repr(error), record.window.name, record.is_streaming)
         )
 
-    def test_no_response(self) -> None:
-        """One that returns too early, returns something, or wants to exit has an error; the server goes on."""
+    def test_each_answer(self) -> None:
+        """One that raises, returns too early, returns something, or wants to exit has an error; the server goes on.
+
+        A 500 that the application answers with, without raising, is no error.
+        """
 
         async def app(scope: Any, receive: Any, send: Any) -> object:
-            if scope["path"] == "/half":
-                await send({"type": "http.response.start", "status": 200, "headers": []})
-            if scope["path"] == "/exit":
+            path = scope["path"]
+            if path in ("/half", "/meant"):
+                status = 500 if path == "/meant" else 200
+                await send({"type": "http.response.start", "status": status, "headers": []})
+            if path == "/meant":
+                await send({"type": "http.response.body", "body": b"sorry"})
+            if path == "/exit":
                 raise SystemExit(3)
-            return [b"hello"] if scope["path"] == "/list" else None
+            if path == "/boom":
+                await boom()
+            return [b"hello"] if path == "/list" else None
 
         self.serve(app, "auto")
-        for path, error in {
-            "/": "InvalidResponse('the application returned without a response')",
-            "/list": """InvalidResponse("the application returned [b'hello']; an ASGI application returns nothing")""",
-            "/exit": "SystemExit(3)",
-            "/half": "InvalidResponse('the application returned before the end of its response')",
-        }.items():
+        ours, returned = "Internal Server Error\n", "the application returned"
+        for path, text, errors in (
+            ("/", ours, [f"InvalidResponse('{returned} without a response')"]),
+            ("/list", ours, [f"""InvalidResponse("{returned} [b'hello']; an ASGI application returns nothing")"""]),
+            ("/exit", ours, ["SystemExit(3)"]),
+            ("/boom", ours, BOOM),
+            ("/half", None, [f"InvalidResponse('{returned} before the end of its response')"]),
+            ("/meant", "sorry", []),
+        ):
             with self.subTest(path=path):
-                if path == "/half":
+                if text is None:
                     self.assertRaises(requests.exceptions.RequestException, self.get, path)
                 else:
-                    self.assertEqual(500, self.get(path).status_code)
-                self.assertEqual([error], self.errors())
+                    response = self.get(path)
+                    self.assertEqual((500, text), (response.status_code, response.text))
+                self.assertEqual(errors, self.errors())

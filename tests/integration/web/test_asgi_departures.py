@@ -12,17 +12,16 @@ import django
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.test.utils import override_settings
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.routing import Route
 
 from liveserver_testcase.errors import ClientDisconnected
-from tests.integration.web.asgi_case import PARSERS, ASGICase, answer, tell
+from tests.integration.web.asgi_case import PARSERS, ASGICase, answer_after, serve_page, tell
 from tests.integration.web.wire import get, post
 from tests.support import HANG, wait_until
 
 urlpatterns: list[Any] = []  # Django reads a body before it looks for its view
+START = {"type": "http.response.start", "status": 200, "headers": []}
 
 
 async def wait_for_departure(receive: Any) -> None:
@@ -31,13 +30,24 @@ async def wait_for_departure(receive: Any) -> None:
         pass
 
 
+async def wait_and_tell(scope: Any, receive: Any, send: Any) -> None:
+    """Wait for the client's departure, except at /again."""
+    if scope["path"] != "/again":
+        await wait_for_departure(receive)
+    await tell(scope, receive, send)
+
+
 class Departures(ASGICase):
     """What is recorded of a client that leaves."""
 
-    def leave(self, request: bytes) -> None:
+    def assert_aborted(self, app: Any, request: bytes, reason: str) -> None:
+        """Fail unless this is recorded of a client that leaves behind this request, and nothing of the application."""
+        self.serve(app)
         client = self.client().send(request)
         self.assertTrue(wait_until(lambda: self.server.in_flight))
         client.close()
+        record = self.only()
+        self.assertEqual((reason, False, []), (record.aborted, record.completed, self.errors()))
 
     def test_in_the_middle_of_a_body(self) -> None:
         """A client that leaves while its body is read: Starlette and Django raise, and no error is recorded."""
@@ -49,36 +59,32 @@ class Departures(ASGICase):
             settings.configure(SECRET_KEY="x")
         django.setup()
         with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], MIDDLEWARE=[]):
-            for app in (Starlette(routes=[Route("/", page, methods=["POST"])]), ASGIHandler()):
+            for app in (serve_page(page), ASGIHandler()):
                 with self.subTest(app=app):
-                    self.serve(app)
-                    self.leave(post(b"ten bytes.")[:-6])
-                    self.assertEqual("the client left in the middle of its request's body", self.only().aborted)
-                    self.assertEqual([], self.errors())
+                    reason = "the client left in the middle of its request's body"
+                    self.assert_aborted(app, post(b"ten bytes.")[:-6], reason)
 
     def test_before_the_answer(self) -> None:
         """A client that leaves before it is answered: the application ends, and the record says so."""
+        reason = "the client left before it was answered"
+        self.assert_aborted(wait_and_tell, post(b"ten bytes."), reason)
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await wait_for_departure(receive)
-            await answer(send)
+    def test_in_an_event_stream(self) -> None:
+        """A client that leaves an endless stream of events ends it, without an error."""
 
-        self.serve(app, "auto")
-        self.leave(post(b"ten bytes."))
-        record = self.only()
-        self.assertEqual(("the client left before it was answered", False), (record.aborted, record.completed))
-        self.assertEqual([], self.errors())
+        async def events() -> AsyncIterator[str]:
+            while True:
+                yield "data: tick\n\n"
+                await asyncio.sleep(0.01)
+
+        async def page(_request: Request) -> StreamingResponse:
+            return StreamingResponse(events(), media_type="text/event-stream")
+
+        self.assert_aborted(serve_page(page), get(), "the client left in the middle of the response")
 
     def test_close_connections(self) -> None:
         """The server can cut every connection, and goes on."""
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            if scope["path"] == "/":
-                await wait_for_departure(receive)
-            else:
-                await tell(scope, receive, send)
-
-        self.serve(app, "auto")
+        self.serve(wait_and_tell, "auto")
         connection = self.begin()
         self.server.close_connections()
         self.assertRaises((ConnectionError, http.client.HTTPException), connection.getresponse)
@@ -98,7 +104,7 @@ class HalfClosed(ASGICase):
             departure = asyncio.ensure_future(wait_for_departure(receive)) if is_beside else None
             for turn in range(20):
                 if turn == 10:
-                    await send({"type": "http.response.start", "status": 200, "headers": []})
+                    await send(START)
                 if turn >= 10:
                     self.assertFalse(departure is not None and departure.done())
                     await send({"type": "http.response.body", "body": bytes(100_000), "more_body": True})
@@ -134,7 +140,7 @@ class HalfClosed(ASGICase):
         async def page(_request: Request) -> StreamingResponse:
             return StreamingResponse(pieces())
 
-        self.serve(Starlette(routes=[Route("/", page)]))
+        self.serve(serve_page(page))
         client = self.client().send(get()).half_close()
         self.assertEqual(10_000, len(client.answer().body))
         self.assertTrue(client.is_at_end())
@@ -155,17 +161,10 @@ class HalfClosed(ASGICase):
 
     def test_a_stop(self) -> None:
         """A stop waits for the response, and no longer."""
-        go = threading.Event()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            while not go.is_set():
-                await asyncio.sleep(0.001)
-            await answer(send)
-
         for parser in PARSERS:
             with self.subTest(parser=parser):
-                go.clear()
-                self.serve(app, parser)
+                go = threading.Event()
+                self.serve(answer_after(go), parser)
                 client = self.client().send(get()).half_close()
                 self.assertTrue(wait_until(lambda: self.server.in_flight))
                 with self.stopping():
@@ -177,13 +176,7 @@ class HalfClosed(ASGICase):
     def test_before_the_answer(self) -> None:
         """Until it is answered, a half-closed client is taken for one that has left, by the record alone."""
         go = threading.Event()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            while not go.is_set():
-                await asyncio.sleep(0.001)
-            await answer(send)
-
-        self.serve(app, "auto")
+        self.serve(answer_after(go), "auto")
         client = self.client().send(get()).half_close()
         self.assertTrue(wait_until(lambda: [each for each in self.server.in_flight if each.aborted]))
         self.assertEqual("the client left before it was answered", self.server.in_flight[0].aborted)
@@ -197,7 +190,7 @@ class HalfClosed(ASGICase):
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             departure = asyncio.ensure_future(wait_for_departure(receive))
-            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send(START)
             while not departure.done():
                 await send({"type": "http.response.body", "body": b"tick", "more_body": True})
                 await asyncio.sleep(0.001)
@@ -215,34 +208,11 @@ class HalfClosed(ASGICase):
 class Errors(ASGICase):
     """What an application raises when its client has left."""
 
-    def raised(self, handle: Any) -> list[str]:
-        """What is held against an application that handles the departure so."""
-        begun = threading.Event()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            begun.set()
-            await wait_for_departure(receive)
-            await handle()
-
-        self.serve(app, "auto")
-        client = self.client().send(get())
-        self.assertTrue(begun.wait(HANG))
-        client.close()
-        return self.errors()
-
-    def test_the_departure(self) -> None:
-        """The departure itself is no error, whatever a framework makes of it."""
+    def test_each(self) -> None:
+        """The departure itself is no error, whatever a framework makes of it; anything else is one."""
 
         async def fail(error: BaseException, cause: BaseException | None = None) -> None:
             raise error from cause
-
-        for error in (ClientDisconnected("gone"), ClientDisconnect(), asyncio.CancelledError()):
-            with self.subTest(error=error):
-                self.assertEqual([], self.raised(lambda error=error: fail(error)))
-        self.assertEqual([], self.raised(lambda: fail(ValueError("upload"), ClientDisconnected("gone"))))
-
-    def test_the_application(self) -> None:
-        """What the application raises by itself is an error, also while it handles the departure."""
 
         async def misspelt() -> None:
             try:
@@ -250,8 +220,25 @@ class Errors(ASGICase):
             except OSError:
                 undefined  # type: ignore[name-defined]  # noqa: B018, F821
 
-        async def no_database() -> None:
-            raise ConnectionRefusedError("no database")
+        table: list[tuple[Any, list[str]]] = [
+            (lambda: fail(ClientDisconnected("gone")), []),
+            (lambda: fail(ClientDisconnect()), []),
+            (lambda: fail(asyncio.CancelledError()), []),
+            (lambda: fail(ValueError("upload"), ClientDisconnected("gone")), []),
+            (misspelt, ["""NameError("name 'undefined' is not defined")"""]),
+            (lambda: fail(ConnectionRefusedError("no database")), ["ConnectionRefusedError('no database')"]),
+        ]
+        for number, (handle, wanted) in enumerate(table):
+            with self.subTest(number=number):
+                begun = threading.Event()
 
-        self.assertEqual(["""NameError("name 'undefined' is not defined")"""], self.raised(misspelt))
-        self.assertEqual(["ConnectionRefusedError('no database')"], self.raised(no_database))
+                async def app(scope: Any, receive: Any, send: Any, handle: Any = handle, begun: Any = begun) -> None:
+                    begun.set()
+                    await wait_for_departure(receive)
+                    await handle()
+
+                self.serve(app, "auto")
+                client = self.client().send(get())
+                self.assertTrue(begun.wait(HANG))
+                client.close()
+                self.assertEqual(wanted, self.errors())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import fastapi
@@ -13,18 +14,13 @@ import quart
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UsageError
-from tests.integration.web.asgi_case import NEVER, ASGICase, answer, tell
+from tests.integration.web.asgi_case import NEVER, ASGICase, answer, serve_page, tell, wait_for_ever
 from tests.support import HANG
 
 HINT = " (if it knows no lifespan, set the option lifespan to 'off')"
-
-
-async def wait_for_ever() -> None:
-    await asyncio.get_running_loop().create_future()
 
 
 def with_lifespan(startup: Callable[[], Awaitable[Any]], shutdown: Callable[[], Awaitable[Any]]) -> fastapi.FastAPI:
@@ -59,7 +55,7 @@ class Startup(ASGICase):
         async def page(request: Request) -> PlainTextResponse:
             return PlainTextResponse(request.state.database)
 
-        self.make(Starlette(routes=[Route("/", page)], lifespan=lifespan))
+        self.make(serve_page(page, lifespan=lifespan))
         for life in (1, 2):
             with self.server:
                 started = ["startup", self.server.url]
@@ -150,11 +146,10 @@ class Startup(ASGICase):
             await asyncio.sleep(0.05)
 
         self.make(with_lifespan(startup, nothing))
-        starter = threading.Thread(target=self.server.start)
-        starter.start()
-        self.assertTrue(begun.wait(HANG))
-        self.server.stop()
-        starter.join(HANG)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self.server.start)
+            self.assertTrue(begun.wait(HANG))
+            self.server.stop()
         self.assertIs(State.STOPPED, self.server.state)
 
 

@@ -23,14 +23,10 @@ from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.web import asgi_connection
-from tests.integration.web.asgi_case import NEVER, ASGICase
+from tests.integration.web.asgi_case import NEVER, ASGICase, serve_page, wait_for_ever
 from tests.integration.web.test_asgi_websockets import UPGRADE, SocketCase
 from tests.integration.web.wire import get
 from tests.support import HANG, wait_until
-
-
-async def wait_for_ever() -> None:
-    await asyncio.get_running_loop().create_future()
 
 
 class Handlers(ASGICase):
@@ -117,7 +113,7 @@ class Handlers(ASGICase):
                 await wait_for_ever()
             return PlainTextResponse("done", background=BackgroundTask(wait_for_ever))
 
-        self.serve(Starlette(routes=[Route("/{name}", page)]))
+        self.serve(serve_page(page))
         connection = self.begin("/first")
         self.assertEqual(b"done", connection.getresponse().read())
         connection.request("GET", "/second")
@@ -133,7 +129,7 @@ class Handlers(ASGICase):
             await wait_for_ever()
             return PlainTextResponse("done")
 
-        self.serve(Starlette(routes=[Route("/", page)]))
+        self.serve(serve_page(page))
         self.begin().close()
         self.assertTrue(wait_until(lambda: self.server.in_flight[0].aborted))
         self.assertIn("cut off GET / from ", self.stop_warned(0.05))
@@ -314,7 +310,7 @@ class LeftBehind(ASGICase):
             await go.wait()
             return PlainTextResponse("done")
 
-        self.serve(Starlette(routes=[Route("/{name}", page)], lifespan=lifespan), stop_timeout=NEVER)
+        self.serve(serve_page(page, lifespan=lifespan), stop_timeout=NEVER)
         self.begin("/block")
         left = self.server._run
         self.stop_warned(0.0)
