@@ -8,9 +8,8 @@ from typing import Any
 
 from liveserver_testcase.errors import InvalidResponse
 from liveserver_testcase.web.records import Exchange
-from tests.integration.web.wire import GET, WireTestCase, checked, get, hello, post, streaming
+from tests.integration.web.wire import GET, PLAIN, WireTestCase, checked, get, hello, post, streaming
 
-PLAIN = [("Content-Type", "text/plain")]
 IN_ALL = "wanted an iterable of bytes"
 
 
@@ -167,10 +166,7 @@ class WhatMustNotBeSent(ErrorCase):
         for headers in (None, [("a",)], [("a", "b", "c")], "ab", [[]], [({}, "x")]):
             with self.subTest(headers=headers):
                 self.assertIsInstance(self.fails(answering(headers=headers)), TypeError | ValueError)
-
-    def test_validator(self) -> None:
-        """The validator that the tests wrap around applications fails one that is wrong."""
-        self.assertIsInstance(self.fails(checked(answering(headers=[]))), AssertionError)
+        self.assertIsInstance(self.fails(checked(answering(headers=[]))), AssertionError)  # of wsgiref's validator
 
 
 class Raised(ErrorCase):
@@ -194,11 +190,8 @@ class Raised(ErrorCase):
                 frames = traceback.extract_tb(error.__traceback__)
                 self.assertEqual('raise kind("secret")', frames[-1].line)
                 self.assertFalse([frame for frame in frames if "liveserver_testcase/web" in frame.filename], frames)
-
-    def test_in_the_stream_before_the_head(self) -> None:
-        """So it is while nothing of a stream has been sent."""
-        error = self.fails(streaming(b"", KeyError("secret"), headers=[*PLAIN, ("Content-Length", "100")]))
-        self.assertIsInstance(error, KeyError)
+        before_the_head = streaming(b"", KeyError("secret"), headers=[*PLAIN, ("Content-Length", "100")])
+        self.assertIsInstance(self.fails(before_the_head), KeyError)
 
     def test_after_the_head(self) -> None:
         """When the response has begun, the connection is cut, so that the client sees that something is missing."""
@@ -255,32 +248,21 @@ class Raised(ErrorCase):
 class Streams(ErrorCase):
     """Bodies that do not keep to their Content-Length once the head has left."""
 
-    def cut_after(self, *items: Any, length: str) -> tuple[bytes, str]:
-        """What the client gets of a stream, and the error."""
-
-        server = self.serve(streaming(*items, headers=[*PLAIN, ("Content-Length", length)]), valid=False)
-        client = self.connect(server)
-        client.send(GET)
-        received = b""
-        while more := client.read(65536):
-            received += more
-        exchange = self.exchange(server)
-        self.assertEqual((200, False), (exchange.status, exchange.completed))
-        return received.partition(b"\r\n\r\n")[2], str(self.only_error(exchange))
-
-    def test_too_long(self) -> None:
-        """Of a body that is too long, what was promised is sent, and nothing more; the connection is closed."""
-        message = "the body is at least 2 bytes longer than its Content-Length"
-        self.assertEqual((b"hello", message), self.cut_after(b"hel", b"lo!!", b"never", length="5"))
-        self.assertEqual((b"hello", message), self.cut_after(b"hello!!", length="5"))
-        self.assertEqual((b"", message), self.cut_after(b"!!", length="0"))
-
-    def test_too_short(self) -> None:
-        """A body that is too short is sent, and the connection closed."""
-        message = "the body is 1 bytes shorter than its Content-Length"
-        self.assertEqual((b"hello", message), self.cut_after(b"hel", b"lo", length="6"))
-
-    def test_no_bytes(self) -> None:
-        """An item that is not bytes cuts the response off."""
-        message = "the application's body has the item 'lo', of type str: wanted bytes"
-        self.assertEqual((b"hel", message), self.cut_after(b"hel", "lo", length="5"))
+    def test_each(self) -> None:
+        """Of a body that is too long, what was promised is sent; one that is too short, or no bytes, is cut off."""
+        too_long = "the body is at least 2 bytes longer than its Content-Length"
+        for items, length, sent, message in (
+            ((b"hel", b"lo!!", b"never"), "5", b"hello", too_long),
+            ((b"hello!!",), "5", b"hello", too_long),
+            ((b"!!",), "0", b"", too_long),
+            ((b"hel", b"lo"), "6", b"hello", "the body is 1 bytes shorter than its Content-Length"),
+            ((b"hel", "lo"), "5", b"hel", "the application's body has the item 'lo', of type str: wanted bytes"),
+        ):
+            with self.subTest(items=items):
+                server = self.serve(streaming(*items, headers=[*PLAIN, ("Content-Length", length)]), valid=False)
+                client = self.connect(server).send(GET)
+                received = b"".join(iter(lambda: client.read(65536), b""))  # noqa: B023
+                exchange = self.exchange(server)
+                self.assertEqual((200, False), (exchange.status, exchange.completed))
+                found = received.partition(b"\r\n\r\n")[2], str(self.only_error(exchange))
+                self.assertEqual((sent, message), found)

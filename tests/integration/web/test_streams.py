@@ -7,10 +7,8 @@ import sys
 import threading
 from typing import Any
 
-from tests.integration.web.wire import GET, WireTestCase, get
+from tests.integration.web.wire import GET, PLAIN, WireTestCase, get
 from tests.support import HANG
-
-PLAIN = [("Content-Type", "text/plain")]
 
 MUCH = 8 * 1024 * 1024
 """More bytes than the buffers of a loopback connection hold."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import sys
 import unittest
@@ -55,7 +56,7 @@ def hidden(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-class InterfaceCase(unittest.TestCase):
+class Interfaces(unittest.TestCase):
     """What the interface is taken for."""
 
     def assert_all(self, interface: str, *apps: object) -> None:
@@ -63,11 +64,7 @@ class InterfaceCase(unittest.TestCase):
             with self.subTest(app=app):
                 self.assertEqual(interface, detect_interface(app))
 
-
-class Frameworks(InterfaceCase):
-    """Real applications of real frameworks."""
-
-    def test_each(self) -> None:
+    def test_frameworks(self) -> None:
         """Flask, Bottle, Django's WSGI handler and werkzeug's middleware are WSGI; the asynchronous ones are ASGI."""
         if not settings.configured:
             settings.configure(SECRET_KEY="x")
@@ -95,22 +92,11 @@ class Frameworks(InterfaceCase):
         )
         self.assertEqual("wsgi\nset()\n", done.stdout + done.stderr)
 
-
-class Callables(InterfaceCase):
-    """Every way to write one."""
-
-    def test_functions(self) -> None:
-        """Functions, generator functions and lambdas; a decorator that uses `functools.wraps` hides nothing."""
+    def test_callables(self) -> None:
+        """Functions, generators, lambdas, decorated ones, objects, methods, and classes whose instances are calls."""
 
         def generates(environ: Any, start_response: Any) -> Any:
             yield environ, start_response
-
-        self.assert_all("wsgi", wsgi_app, generates, lambda e, s: [], logged(wsgi_app))
-        self.assert_all("asgi", asgi_app, lambda scope, receive, send: asgi_app(scope, receive, send))  # noqa: PLW0108
-        self.assert_all("asgi", logged(asgi_app), logged(logged(asgi_app)))
-
-    def test_objects_and_classes(self) -> None:
-        """Objects with ``__call__``, their bound methods, and classes whose instances are the calls."""
 
         class WSGI:
             def __call__(self, environ: Any, start_response: Any) -> Any: ...
@@ -123,15 +109,14 @@ class Callables(InterfaceCase):
         class Response:
             def __init__(self, environ: Any, start_response: Any) -> None: ...
 
-            def __iter__(self) -> Any: ...
-
         class Endpoint:
             def __init__(self, scope: Any, receive: Any, send: Any) -> None: ...
 
             def __await__(self) -> Any: ...
 
-        self.assert_all("wsgi", WSGI(), Response)
-        self.assert_all("asgi", ASGI(), ASGI().serve, Endpoint)
+        self.assert_all("wsgi", wsgi_app, generates, lambda e, s: [], logged(wsgi_app), WSGI(), Response)
+        self.assert_all("asgi", asgi_app, lambda scope, receive, send: asgi_app(scope, receive, send))  # noqa: PLW0108
+        self.assert_all("asgi", logged(logged(asgi_app)), ASGI(), ASGI().serve, Endpoint)
 
     def test_arguments(self) -> None:
         """What a partial has bound does not count, nor do arguments with defaults, unless ASGI needs them."""
@@ -151,15 +136,11 @@ class Callables(InterfaceCase):
         self.assert_all("wsgi", functools.partial(wsgi, {}), with_option)
         self.assert_all("asgi", functools.partial(asgi, {}), functools.partial(functools.partial(asgi), {}))
         self.assert_all("asgi", with_options, either, open_ended)
+        if sys.version_info >= (3, 12):  # where a function can be marked as one of a coroutine
 
-    @unittest.skipUnless(sys.version_info >= (3, 12), "functions can be marked from Python 3.12 on")
-    def test_marked(self) -> None:
-        """A function that is marked as one of a coroutine is ASGI, also with open arguments."""
-        import inspect
+            def marked(scope: Any, *rest: Any) -> Any: ...
 
-        def either(scope: Any, *rest: Any) -> Any: ...
-
-        self.assert_all("asgi", inspect.markcoroutinefunction(either))  # type: ignore[attr-defined,unused-ignore]
+            self.assert_all("asgi", inspect.markcoroutinefunction(marked))
 
 
 class Refusals(unittest.TestCase):
