@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.integration.web.wire import GET, chunked, get
+from collections.abc import Callable
 
-__all__ = ["CHUNKED", "CHUNKS", "FRAMING", "HEADERS", "OTHER_PROTOCOLS", "REQUEST_LINES", "SIZE", "SIZES", "Row"]
+from tests.integration.web.wire import GET, chunked, get
 
 Row = tuple[bytes, int, str]
 
@@ -43,26 +43,24 @@ def framed(*lines: bytes, body: bytes = b"hello") -> bytes:
     return b"".join([b"POST / HTTP/1.1\r\n", HOST, *(text + b"\r\n" for text in lines), b"\r\n", body])
 
 
+def in_chunks(text: bytes) -> bytes:
+    """A request with this for its chunked body."""
+    return CHUNKED + text
+
+
+def rows(make: Callable[[bytes], bytes], status: int, reason: str, *texts: bytes) -> list[Row]:
+    """A row for each text, of the same reason."""
+    return [(make(text), status, reason) for text in texts]
+
+
 REQUEST_LINES: list[Row] = [
-    (b"garbage\r\n\r\n", 400, LINE),
-    (b"GET\r\n\r\n", 400, LINE),
-    (b"GET /\r\n\r\n", 400, LINE),
-    (b"GET / \r\n\r\n", 400, LINE),
-    (line(b"GET  / HTTP/1.1"), 400, LINE),
-    (line(b"GET /  HTTP/1.1"), 400, LINE),
-    (line(b"GET / HTTP/1.1 "), 400, LINE),
-    (line(b"GET / x HTTP/1.1"), 400, LINE),
-    (line(b"GET\t/\tHTTP/1.1"), 400, LINE),
-    (line(b"GET / http/1.1"), 400, LINE),
-    (line(b"GET / HTTP/1"), 400, LINE),
-    (line(b"GET / HTTP/1.10"), 400, LINE),
-    (line(b"GET / HTTP/01.1"), 400, LINE),
-    (line(b"GET / HTTP/1,1"), 400, LINE),
-    (line(b"GET / HTTPS/1.1"), 400, LINE),
-    (line(b"GE(T / HTTP/1.1"), 400, LINE),
-    (line(b"GET/ HTTP/1.1"), 400, LINE),
-    (line(b" GET / HTTP/1.1"), 400, NOT_HTTP),
-    (line(b"\xef\xbb\xbfGET / HTTP/1.1"), 400, NOT_HTTP),
+    *rows(bytes, 400, LINE, b"garbage\r\n\r\n", b"GET\r\n\r\n", b"GET /\r\n\r\n", b"GET / \r\n\r\n"),
+    *rows(line, 400, LINE,
+        b"GET  / HTTP/1.1", b"GET /  HTTP/1.1", b"GET / HTTP/1.1 ", b"GET / x HTTP/1.1", b"GET\t/\tHTTP/1.1",
+        b"GET / http/1.1", b"GET / HTTP/1", b"GET / HTTP/1.10", b"GET / HTTP/01.1", b"GET / HTTP/1,1",
+        b"GET / HTTPS/1.1", b"GE(T / HTTP/1.1", b"GET/ HTTP/1.1"
+    ),
+    *rows(line, 400, NOT_HTTP, b" GET / HTTP/1.1", b"\xef\xbb\xbfGET / HTTP/1.1"),
     (b"\0" + GET, 400, NOT_HTTP),
     (b"\n" + GET, 400, NOT_HTTP),
     (b"\r" + GET, 400, NOT_HTTP),
@@ -70,81 +68,46 @@ REQUEST_LINES: list[Row] = [
     (line(b"GET / HTTP/0.9"), 505, "HTTP version 0.9: only 1.1 and 1.0 are spoken here"),
     (line(b"GET / HTTP/1.2"), 505, "HTTP version 1.2: only 1.1 and 1.0 are spoken here"),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP version 2.0: only 1.1 and 1.0 are spoken here"),
-    (line(b"CONNECT a:1 HTTP/1.1"), 501, "the method CONNECT, which is for proxies"),
-    (line(b"CONNECT / HTTP/1.1"), 501, "the method CONNECT, which is for proxies"),
-    (line(b"GET /a#b HTTP/1.1"), 400, "a request target with a fragment"),
-    (line(b"GET # HTTP/1.1"), 400, "a request target with a fragment"),
-    (line(b"GET /\xc3\xa4 HTTP/1.1"), 400, BYTE),
-    (line(b"GET /\x7f HTTP/1.1"), 400, BYTE),
-    (line(b"GET /\x1b[31m HTTP/1.1"), 400, BYTE),
-    (line(b"GET /\x0b HTTP/1.1"), 400, BYTE),
-    (line(b"GET a HTTP/1.1"), 400, TARGET),
-    (line(b"GET * HTTP/1.1"), 400, TARGET),
-    (line(b"OPTIONS ** HTTP/1.1"), 400, TARGET),
-    (line(b"GET ?a HTTP/1.1"), 400, TARGET),
-    (line(b"GET ftp://a/ HTTP/1.1"), 400, TARGET),
-    (line(b"GET http:// HTTP/1.1"), 400, TARGET),
-    (line(b"GET http:///a HTTP/1.1"), 400, TARGET),
-    (line(b"GET http://user@a/ HTTP/1.1"), 400, TARGET),
-    (line(b"GET http://user:pw@a/ HTTP/1.1"), 400, TARGET),
-    (line(b"GET http://a:b/ HTTP/1.1"), 400, TARGET),
-    (line(b"GET http:/a HTTP/1.1"), 400, TARGET),
-    (line(b"GET http://[:1]/ HTTP/1.1"), 400, TARGET),
-    (line(b"GET //a\\@b#c HTTP/1.1"), 400, "a request target with a fragment"),
-]
+    *rows(line, 501, "the method CONNECT, which is for proxies", b"CONNECT a:1 HTTP/1.1", b"CONNECT / HTTP/1.1"),
+    *rows(line, 400, "a request target with a fragment",
+        b"GET /a#b HTTP/1.1", b"GET # HTTP/1.1", b"GET //a\\@b#c HTTP/1.1"
+    ),
+    *rows(line, 400, BYTE,
+        b"GET /\xc3\xa4 HTTP/1.1", b"GET /\x7f HTTP/1.1", b"GET /\x1b[31m HTTP/1.1", b"GET /\x0b HTTP/1.1"
+    ),
+    *rows(line, 400, TARGET,
+        b"GET a HTTP/1.1", b"GET * HTTP/1.1", b"OPTIONS ** HTTP/1.1", b"GET ?a HTTP/1.1", b"GET ftp://a/ HTTP/1.1",
+        b"GET http:// HTTP/1.1", b"GET http:///a HTTP/1.1", b"GET http://user@a/ HTTP/1.1",
+        b"GET http://user:pw@a/ HTTP/1.1", b"GET http://a:b/ HTTP/1.1", b"GET http:/a HTTP/1.1",
+        b"GET http://[:1]/ HTTP/1.1"
+    ),
+]  # fmt: skip
 
 HEADERS: list[Row] = [
     (header(b"X: a\0b"), 400, "a NUL in the request's head"),
-    (header(b"X: a\rb"), 400, BARE_CR),
-    (header(b"X: a\r"), 400, BARE_CR),
+    *rows(header, 400, BARE_CR, b"X: a\rb", b"X: a\r"),
     (header(b"X: a\nY: b"), 400, BARE_LF),
-    (b"GET / HTTP/1.1\nHost: a\n\n", 400, BARE_LF),
-    (b"GET / HTTP/1.1\r\nHost: a\n\r\n", 400, BARE_LF),
-    (b"GET / HTTP/1.1\r\nHost: a\r\n\n", 400, BARE_LF),
-    (b"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", 400, BARE_CR),
-    (b"GET / HTTP/1.1\rHost: a\r\n\r\n", 400, BARE_CR),
-    (header(b"X: a\x01b"), 400, CONTROL),
-    (header(b"X: a\x7fb"), 400, CONTROL),
-    (header(b"X: a\x0bb"), 400, CONTROL),
-    (header(b"X: \x1b[31m"), 400, CONTROL),
-    (header(b"Content-Length : 5"), 400, NAME),
-    (header(b"X : a"), 400, NAME),
-    (header(b"X\t: a"), 400, NAME),
-    (header(b": a"), 400, NAME),
-    (header(b"X"), 400, NAME),
-    (header(b"X Y: a"), 400, NAME),
-    (header(b"X\xe4: a"), 400, NAME),
-    (header(b"X(: a"), 400, NAME),
-    (header(b"X\x0b: a"), 400, NAME),
-    (header(b"X: a\r\n b"), 400, "a header line that begins with white space"),
-    (header(b"X: a\r\n\tb"), 400, "a header line that begins with white space"),
+    *rows(bytes, 400, BARE_LF,
+        b"GET / HTTP/1.1\nHost: a\n\n", b"GET / HTTP/1.1\r\nHost: a\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\n"
+    ),
+    *rows(bytes, 400, BARE_CR, b"GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\rHost: a\r\n\r\n"),
+    *rows(header, 400, CONTROL, b"X: a\x01b", b"X: a\x7fb", b"X: a\x0bb", b"X: \x1b[31m"),
+    *rows(header, 400, NAME,
+        b"Content-Length : 5", b"X : a", b"X\t: a", b": a", b"X", b"X Y: a", b"X\xe4: a", b"X(: a", b"X\x0b: a"
+    ),
+    *rows(header, 400, "a header line that begins with white space", b"X: a\r\n b", b"X: a\r\n\tb"),
     (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400, "a header line that begins with white space"),
     (b"GET / HTTP/1.1\r\n\r\n", 400, "no Host header"),
-    (header(b"Host: a"), 400, "more than one Host header"),
-    (header(b"host: b"), 400, "more than one Host header"),
+    *rows(header, 400, "more than one Host header", b"Host: a", b"host: b"),
     (header(b"Content-Type: a/b\r\nContent-type: c/d"), 400, "more than one Content-Type header"),
     *[
         (b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", 400, NO_HOST)
         for host in (
-            b"a b",
-            b"a/b",
-            b"http://a",
-            b"u@a",
-            b"a:b",
-            b"[::1",
-            b"[:1]",
-            b"[8:1]:80",
-            b"[::1.2.3]",
-            b"::1",
-            b":80",
-            b"a,b c",
-            b"\xe4",
-            b"a\\b",
-            b'"',
-            b"a:8:0",
+            b"a b", b"a/b", b"http://a", b"u@a", b"a:b", b"[::1", b"[:1]", b"[8:1]:80", b"[::1.2.3]", b"::1", b":80",
+            b"a,b c", b"\xe4", b"a\\b", b'"', b"a:8:0",
         )
     ],
-]
+]  # fmt: skip
 
 FRAMING: list[Row] = [
     (framed(b"Content-Length: 5", b"Content-Length: 6"), 400, "more than one Content-Length header"),
@@ -192,34 +155,27 @@ CHUNKS: list[Row] = [
             b"10000000000000000", b"5 5", b"0x",
         )
     ],
-    (CHUNKED + b"5\nhello\n0\n\n", 400, CHUNK_LF),
-    (CHUNKED + b"5\r\nhello\n0\r\n\r\n", 400, TOO_LONG_CHUNK),
-    (CHUNKED + b"5\r\nhello0\r\n\r\n", 400, TOO_LONG_CHUNK),
-    (CHUNKED + b"5\r\nhelloXX0\r\n\r\n", 400, TOO_LONG_CHUNK),
-    (CHUNKED + b"5\r\nhello\r0\r\n\r\n", 400, TOO_LONG_CHUNK),
-    (CHUNKED + b"4\r\nhello\r\n0\r\n\r\n", 400, TOO_LONG_CHUNK),
-    (CHUNKED + b"6\r\nhello\r\n0\r\n\r\n", 400, TOO_LONG_CHUNK),
-    (CHUNKED + b"5;a\nhello\r\n0\r\n\r\n", 400, CHUNK_LF),
-    (CHUNKED + b"5;a\rb\r\nhello\r\n0\r\n\r\n", 400, CHUNK_CR),
-    (CHUNKED + b'5;a="\n"\r\nhello\r\n0\r\n\r\n', 400, CHUNK_LF),
-    (CHUNKED + b"5\r\r\nhello\r\n0\r\n\r\n", 400, CHUNK_CR),
-    (CHUNKED + b"5\rhello", 400, CHUNK_CR),
-    (CHUNKED + b"1\r\na\r\n0\r\n\n", 400, CHUNK_LF),
-    (CHUNKED + b"0\r\nX: a\rb\r\n\r\n", 400, CHUNK_CR),
-    (CHUNKED + b"0\r\nX : a\r\n\r\n", 400, "a malformed trailer"),
-    (CHUNKED + b"0\r\n X: a\r\n\r\n", 400, "a malformed trailer"),
-    (CHUNKED + b"0\r\nX\r\n\r\n", 400, "a malformed trailer"),
-    (CHUNKED + b"0\r\nX: a\0\r\n\r\n", 400, "a malformed trailer"),
+    *rows(in_chunks, 400, CHUNK_LF,
+        b"5\nhello\n0\n\n", b"5;a\nhello\r\n0\r\n\r\n", b'5;a="\n"\r\nhello\r\n0\r\n\r\n', b"1\r\na\r\n0\r\n\n"
+    ),
+    *rows(in_chunks, 400, TOO_LONG_CHUNK,
+        b"5\r\nhello\n0\r\n\r\n", b"5\r\nhello0\r\n\r\n", b"5\r\nhelloXX0\r\n\r\n", b"5\r\nhello\r0\r\n\r\n",
+        b"4\r\nhello\r\n0\r\n\r\n", b"6\r\nhello\r\n0\r\n\r\n"
+    ),
+    *rows(in_chunks, 400, CHUNK_CR,
+        b"5;a\rb\r\nhello\r\n0\r\n\r\n", b"5\r\r\nhello\r\n0\r\n\r\n", b"5\rhello", b"0\r\nX: a\rb\r\n\r\n"
+    ),
+    *rows(in_chunks, 400, "a malformed trailer",
+        b"0\r\nX : a\r\n\r\n", b"0\r\n X: a\r\n\r\n", b"0\r\nX\r\n\r\n", b"0\r\nX: a\0\r\n\r\n"
+    ),
     (CHUNKED + b"0\r\n" + GET, 400, "a malformed trailer"),
 ]  # fmt: skip
 
 OTHER_PROTOCOLS: list[Row] = [
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "a TLS handshake on a port that speaks plain HTTP"),
-    (b"\x80\x2e\x01\x00\x02", 400, NOT_HTTP),
-    (b"\x05\x01\x00", 400, NOT_HTTP),
+    *rows(bytes, 400, NOT_HTTP, b"\x80\x2e\x01\x00\x02", b"\x05\x01\x00", b"\0\0\0\x01"),
     (b"EHLO example.com\r\n", 400, LINE),
-    (b"\0\0\0\x01", 400, NOT_HTTP),
-]
+]  # fmt: skip
 
 SIZES: list[Row] = [
     (line(b"GET /" + b"a" * 16380 + b" HTTP/1.1"), 414, "a request line of more than 16384 bytes"),
@@ -237,4 +193,4 @@ SIZES: list[Row] = [
     (CHUNKED + b"0" * 5000, 400, "a line of more than 4096 bytes in a chunked body"),
     (CHUNKED + b"0\r\n" + b"X: y\r\n" * 11_000 + b"\r\n", 400, "trailers of more than 65536 bytes"),
     (CHUNKED + b"0\r\nX: " + b"y" * 4096 + b"\r\n\r\n", 400, "a line of more than 4096 bytes in a chunked body"),
-]
+]  # fmt: skip

@@ -138,30 +138,29 @@ class FlaskSock(WireTestCase):
         self.server = self.serve(app, valid=False, stop_timeout=10 * HANG)
         self.url = f"ws://127.0.0.1:{self.server.port}"
 
-    def test_echo(self) -> None:
-        """Messages come back, and the end is an orderly one."""
-        with connect(f"{self.url}/echo") as ws:
+    def test_each_end(self) -> None:
+        """Messages come back; an orderly end and a client that leaves are no error, what the handler raises is one."""
+
+        def converse(ws: Any) -> None:
             for text in ("one", "two" * 50_000):
                 ws.send(text)
                 self.assertEqual(text, ws.recv(HANG))
+
+        def end(ws: Any) -> None:
+            converse(ws)
             ws.send("end")
-            with self.assertRaises(ConnectionClosed):
-                ws.recv(HANG)
-        exchange = self.exchange(self.server)
-        self.assertEqual((101, True, []), (exchange.status, exchange.completed, exchange.errors))
+            self.assertRaises(ConnectionClosed, ws.recv, HANG)
 
-    def test_client_leaves(self) -> None:
-        """A client that closes the WebSocket is no error."""
-        with connect(f"{self.url}/echo") as ws:
-            ws.send("one")
-            self.assertEqual("one", ws.recv(HANG))
-        self.assertEqual((101, []), (self.exchange(self.server).status, self.exchange(self.server).errors))
+        def fail(ws: Any) -> None:
+            self.assertRaises(ConnectionClosed, ws.recv, HANG)
 
-    def test_error(self) -> None:
-        """What the handler raises is recorded."""
-        with connect(f"{self.url}/fails") as ws, self.assertRaises(ConnectionClosed):
-            ws.recv(HANG)
-        self.assertEqual(["boom"], [str(error) for error in self.exchange(self.server).errors])
+        ends = (("/echo", converse, []), ("/echo", end, []), ("/fails", fail, ["boom"]))
+        for number, (path, act, errors) in enumerate(ends, 1):
+            with self.subTest(number=number):
+                with connect(f"{self.url}{path}") as ws:
+                    act(ws)
+                exchange = self.exchanges(self.server, number)[-1]
+                self.assertEqual((101, errors), (exchange.status, [str(error) for error in exchange.errors]))
 
     def test_stop(self) -> None:
         """A stop ends it at once."""
@@ -169,5 +168,4 @@ class FlaskSock(WireTestCase):
             ws.send("one")
             ws.recv(HANG)
             self.server.stop()
-            with self.assertRaises(ConnectionClosed):
-                ws.recv(HANG)
+            self.assertRaises(ConnectionClosed, ws.recv, HANG)
