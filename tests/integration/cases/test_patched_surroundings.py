@@ -49,7 +49,11 @@ SERVERS: dict[str, tuple[Callable[[], Any], bytes, bytes]] = {
     "asgi": (lambda: LiveServer(asgi_app, interface="asgi"), _HTTP, b"hello"),
     "stub": (make_stub, _HTTP, b"hello"),
     "smtp": (SMTPServer, _SMTP, b"\r\n221 "),
-    "process": (lambda: LiveServer(f"{__name__}:wsgi_app", mode="process"), _HTTP, b"hello"),
+    "process": (
+        lambda: LiveServer(f"{__name__}:wsgi_app", mode="process", start_timeout=6 * HANG),
+        _HTTP,
+        b"hello",
+    ),
 }
 
 
