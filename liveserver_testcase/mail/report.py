@@ -7,8 +7,9 @@ what of that helps when the code under test failed by itself.  Pure: recorded fa
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.text import count, escape, quote
@@ -225,61 +226,47 @@ def _is_troubled(session: SMTPSession) -> bool:
     return not session.mails or session.state.startswith("in ") or any(each.was_refused for each in session.attempts)
 
 
-def _was_answered(command: str, code: int, text: str = "") -> Callable[[Diagnostics], bool]:
-    """Return a test for a command that the server answered so by itself, and not by a script."""
-
-    def look(diagnostics: Diagnostics) -> bool:
-        return any(
-            attempt.command == command and attempt.code == code and text in attempt.reply and attempt.fault is None
-            for attempt in diagnostics.attempts
-        )
-
-    return look
-
-
-def _has_ended(text: str, other_than: str = "\0") -> Callable[[Diagnostics], bool]:
-    return lambda diagnostics: any(
-        text in each.close_reason and other_than not in each.close_reason for each in diagnostics.sessions
-    )
-
-
-_NO_TLS = "WRONG_VERSION_NUMBER"  # OpenSSL's word for it
-
-# What can be seen in the record, and what usually is the reason.
-_REASONS: Sequence[tuple[Callable[[Diagnostics], bool], str]] = (
+# What can be seen in the record, and what usually is the reason.  Patterns are searched for in "COMMAND CODE reply" of
+# each attempt that no script decided, and in how each session has ended ("closed: ") or lasts ("state: ").
+_REASONS = (
     (
-        _has_ended("TLS handshake", other_than=_NO_TLS),
+        r"^closed: (?!.*WRONG_VERSION_NUMBER).*TLS handshake",
         "The client broke off the TLS handshake: does it trust smtp.ca_file, and was it given smtp.client_context()?",
     ),
     (
-        _has_ended(_NO_TLS),
+        r"^closed: .*WRONG_VERSION_NUMBER",  # OpenSSL's word for it
         "The client spoke without TLS where TLS was due: see smtp_tls, and how the client is configured.",
     ),
     (
-        _was_answered("(unreadable)", 500),
+        r"^\(unreadable\) 500",
         'What the client sent is no SMTP. Does it begin with TLS? Then smtp_tls must be "implicit".',
     ),
-    (_has_ended("HTTP"), "The client spoke HTTP: it was given the address of the mail server for a web server's."),
-    (_was_answered("AUTH", 535), "The login was refused: smtp_users has the names and passwords that are accepted."),
-    (_was_answered("AUTH", 502), "AUTH is not offered: set smtp_users, or have the client log in after STARTTLS."),
-    (_was_answered("STARTTLS", 502), 'STARTTLS is not offered: set smtp_tls = "starttls".'),
-    (_was_answered("MAIL", 530, "STARTTLS"), "smtp_require_tls is set: the client must say STARTTLS first."),
-    (_was_answered("MAIL", 530, "Auth"), "smtp_require_auth is set: the client must log in first."),
-    (_was_answered("MAIL", 552), "The mail is larger than smtp_size_limit."),
-    (_was_answered("END_OF_DATA", 552), "The mail is larger than smtp_size_limit."),
     (
-        _was_answered("END_OF_DATA", 500, "too long"),
+        r"^closed: .*HTTP",
+        "The client spoke HTTP: it was given the address of the mail server for a web server's.",
+    ),
+    (r"^AUTH 535", "The login was refused: smtp_users has the names and passwords that are accepted."),
+    (r"^AUTH 502", "AUTH is not offered: set smtp_users, or have the client log in after STARTTLS."),
+    (r"^STARTTLS 502", 'STARTTLS is not offered: set smtp_tls = "starttls".'),
+    (r"^MAIL 530 .*STARTTLS", "smtp_require_tls is set: the client must say STARTTLS first."),
+    (r"^MAIL 530 .*Auth", "smtp_require_auth is set: the client must log in first."),
+    (r"^(MAIL|END_OF_DATA) 552", "The mail is larger than smtp_size_limit."),
+    (
+        r"^END_OF_DATA 500 .*too long",
         "Mail servers refuse such lines (RFC 5321): encode the body, or set smtp_line_limit = None to allow them.",
     ),
     (
-        lambda diagnostics: any(session.state == "in DATA" for session in diagnostics.sessions),
+        r"^state: in DATA$",
         "A mail is still on its way: if that is as it should be, wait for it with a longer timeout.",
     ),
 )
 
 
 def _find_reasons(diagnostics: Diagnostics) -> list[str]:
-    return list(dict.fromkeys(advice for applies, advice in _REASONS if applies(diagnostics)))
+    record = [f"{each.command} {each.code} {each.reply}" for each in diagnostics.attempts if each.fault is None]
+    for session in diagnostics.sessions:
+        record += [f"closed: {session.close_reason}", f"state: {session.state}"]
+    return [advice for pattern, advice in _REASONS if any(re.search(pattern, line) for line in record)]
 
 
 # -- errors of the code under test
