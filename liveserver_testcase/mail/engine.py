@@ -102,9 +102,7 @@ class SMTPEngine(EventLoopServer):
 
     def _end_fault(self, fault: SMTPFault) -> None:
         """Accept again what a removed fault has refused, and end the connections that it kept waiting."""
-        if isinstance(fault.effect, NotListening) and not any(
-            isinstance(other.effect, NotListening) for other in self.script.faults
-        ):
+        if isinstance(fault.effect, NotListening) and self.script.last(NotListening) is None:
             self.resume_accepting()
         for protocol in list(self.protocols):
             if protocol.faults.fault is fault:
@@ -127,9 +125,7 @@ class SMTPEngine(EventLoopServer):
 
     def _make_protocol(self) -> asyncio.BaseProtocol:
         protocol = SMTPProtocol(self)
-        if self.config.tls == "implicit":
-            return ImplicitTLS(protocol, self.server_context(), self.config.handshake_timeout)
-        return protocol
+        return ImplicitTLS(protocol) if self.config.tls == "implicit" else protocol
 
     def _make_connection(self, transport: asyncio.BaseTransport, index: int) -> SMTPConnection:
         return SMTPConnection(transport, index)
@@ -141,9 +137,8 @@ class SMTPEngine(EventLoopServer):
     def _close(self, timeout: float) -> list[Unfinished]:
         unfinished = super()._close(timeout)
         silence.threads.discard(self._loop_thread)
-        for fault in self.script.faults:
-            if isinstance(fault.effect, NotListening):  # the next start listens
-                fault.remove()
+        for fault, _ in self.script.all(NotListening):  # the next start listens
+            fault.remove()
         for error in drain(self.errors):
             self._record_failure(error)
         return unfinished
@@ -155,10 +150,8 @@ class ImplicitTLS(asyncio.Protocol):
     ``create_server(ssl=...)`` would do that, too, but does not report a handshake that fails.
     """
 
-    def __init__(self, protocol: SMTPProtocol, context: ssl.SSLContext, timeout: float) -> None:
+    def __init__(self, protocol: SMTPProtocol) -> None:
         self._protocol = protocol
-        self._context = context
-        self._timeout = timeout
         self._task: asyncio.Task[None] | None = None  # the loop itself keeps no task from the garbage collection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -168,10 +161,11 @@ class ImplicitTLS(asyncio.Protocol):
 
     async def _secure(self, transport: asyncio.BaseTransport) -> None:
         protocol = self._protocol
+        context, limit = protocol.server.server_context(), protocol.config.handshake_timeout
         protocol.record.state = "in the TLS handshake"
         try:
             secured = await asyncio.get_running_loop().start_tls(
-                transport, protocol, self._context, server_side=True, ssl_handshake_timeout=self._timeout
+                transport, protocol, context, server_side=True, ssl_handshake_timeout=limit
             )
         except Exception as error:
             protocol.end(explain_handshake(error))

@@ -203,7 +203,7 @@ def read_content(root: ParsedPart) -> Content:
 
 
 def read_as_text(raw: bytes, error: Exception) -> Content:
-    """Return an email that cannot be parsed as a client that knows no MIME shows it."""
+    """Return an email that cannot be parsed as a client without MIME shows it."""
     defects = [f"MIME structure: could not be read ({type(error).__name__})"]
     text = _read_text(split_head(raw)[1], "", "body", defects.append)
     return Content(text=text, html="", attachments=(), defects=tuple(defects))
