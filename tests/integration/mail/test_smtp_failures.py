@@ -102,12 +102,6 @@ class FailureTest(MailTest):
 class Plain(FailureTest):
     """Failures of a server without TLS and AUTH."""
 
-    def test_the_nearest_miss(self) -> None:
-        """The failure shows what was wanted, what came nearest, and all that was received."""
-        self.send("Invoice 7", "bob@example.com", html="<p>Pay")
-        self.send("Welcome!")
-        self.assertEqual(self.look(to="ann@example.com", subject="Welcome"), NEAREST)
-
     def test_a_refused_recipient(self) -> None:
         """Who was refused is shown with the whole transcript, and that the test has scripted it."""
         self.smtp.reject_recipient("eve@example.com", 550, text="5.1.1 no such user")
@@ -207,17 +201,6 @@ class ImplicitTLS(FailureTest):
                     pass
         self.assertIn("      The client spoke without TLS where TLS was due: see smtp_tls, and how", self.look())
 
-
-NEAREST = """\
-no email matched
-  wanted:  to='ann@example.com', subject='Welcome'
-  nearest: #2 from team@example.com to ann@example.com  'Welcome!'  (1 of 2 criteria)
-      ok   to
-      FAIL subject: 'Welcome' != 'Welcome!'; to search for a part, write re.compile('Welcome')
-  received in this test: 2
-      #1 team@example.com -> bob@example.com  'Invoice 7'  text+html
-      #2 team@example.com -> ann@example.com  'Welcome!'  text
-  server: smtp://127.0.0.1:2525"""
 
 REFUSED = """\
 no email matched
