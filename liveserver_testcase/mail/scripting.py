@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import cast
 
+from ..core.checks import suggest_keywords
 from ..errors import UsageError
 from . import faults as effects
 from .faults import Condition, FaultScript, SMTPFault, check_answer, check_command, check_count
@@ -49,6 +50,7 @@ class ScriptedFaults:
         """Those of them that have never come into effect: a test that relies on one has not tested it."""
         return [fault for fault in self._script.faults if not fault.hits]
 
+    @suggest_keywords
     def fail(
         self,
         command: str,
@@ -74,23 +76,27 @@ class ScriptedFaults:
         """
         return self._put(check_command(command), check_answer(reply), when, times, after)
 
+    @suggest_keywords
     def reject_recipient(
         self, who: Condition, code: int = 550, *, text: str = "", times: int | None = None, after: int = 0
     ) -> SMTPFault:
         """Refuse recipients: an address, a glob, a pattern or a function of the `SMTPAttempt`."""
         return self._reject("RCPT", code, text or f"{code // 100}.1.1 No such user", who, times, after)
 
+    @suggest_keywords
     def reject_sender(
         self, who: Condition, code: int = 553, *, text: str = "", times: int | None = None, after: int = 0
     ) -> SMTPFault:
         """Refuse senders: an address, a glob, a pattern or a function of the `SMTPAttempt`."""
         return self._reject("MAIL", code, text or f"{code // 100}.1.8 Sender refused", who, times, after)
 
+    @suggest_keywords
     def reject_auth(self, code: int = 535, *, text: str = "", times: int | None = None, after: int = 0) -> SMTPFault:
         """Refuse to let anybody log in, with whatever password."""
         text = text or f"{code // 100}.7.8 Authentication credentials invalid"
         return self._reject("AUTH", code, text, None, times, after)
 
+    @suggest_keywords
     def reject_message(
         self,
         code: int = 554,
@@ -103,6 +109,7 @@ class ScriptedFaults:
         """Refuse mails when they have arrived; ``when`` may be a function of the `ReceivedEmail`."""
         return self._reject("END_OF_DATA", code, text or f"{code // 100}.6.0 Message refused", when, times, after)
 
+    @suggest_keywords
     def greylist(self, times: int = 1, code: int = 451, *, text: str = "") -> SMTPFault:
         """Refuse each recipient so often, and take it then; each pair of sender and recipient counts by itself."""
         check_count("times", times, 1, "how often each one is refused")
@@ -116,10 +123,12 @@ class ScriptedFaults:
         )
         return self._script.add(fault)
 
+    @suggest_keywords
     def shut_down_reply(self, *, text: str = "4.3.2 Server shutting down", times: int | None = None) -> SMTPFault:
         """Reply 421 to whatever comes next, the connection itself included, and close it."""
         return self._reject("*", 421, text, None, times, 0)
 
+    @suggest_keywords
     def delay(
         self, command: str, seconds: float, *, when: Condition | None = None, times: int | None = None, after: int = 0
     ) -> SMTPFault:
@@ -128,12 +137,14 @@ class ScriptedFaults:
             raise UsageError(f"seconds is {seconds!r}; wanted 0 to {_LONGEST:.0f}, or use hang() to wait for ever")
         return self._put(check_command(command), effects.Delay(seconds), when, times, after)
 
+    @suggest_keywords
     def hang(
         self, command: str, *, when: Condition | None = None, times: int | None = None, after: int = 0
     ) -> SMTPFault:
         """Never answer a command.  The client is cut off when the fault, the test or the server ends."""
         return self._put(check_command(command), effects.Hang(), when, times, after)
 
+    @suggest_keywords
     def drop(
         self,
         command: str,
@@ -176,6 +187,7 @@ class ScriptedFaults:
             effect = effects.Cut(after_bytes, reset)
         return self._put(place, effect, when, times, after)
 
+    @suggest_keywords
     def throttle(self, bytes_per_second: float) -> SMTPFault:
         """Read so slowly what clients send."""
         number = isinstance(bytes_per_second, int | float) and not isinstance(bytes_per_second, bool)
@@ -183,6 +195,7 @@ class ScriptedFaults:
             raise UsageError(f"bytes_per_second is {bytes_per_second!r}; wanted a number greater than 0")
         return self._put("", effects.Throttle(bytes_per_second))
 
+    @suggest_keywords
     def limit_size(self, size: int) -> SMTPFault:
         """Announce this limit for the size of a mail, and answer 552 to larger ones.
 
@@ -192,6 +205,7 @@ class ScriptedFaults:
             raise UsageError("size is None; wanted a whole number from 1: bytes")
         return self._put("", effects.SizeLimit(size))
 
+    @suggest_keywords
     def limit_recipients(self, number: int, code: int = 452, *, text: str = "") -> SMTPFault:
         """Refuse every recipient of a mail after the first so many."""
         if check_count("number", number, 0, "recipients of one mail") is None:
@@ -199,6 +213,7 @@ class ScriptedFaults:
         refusal = check_answer((code, text or f"{code // 100}.5.3 Too many recipients"))
         return self._put("", effects.RecipientLimit(number, cast("effects.Refusal", refusal).reply))
 
+    @suggest_keywords
     def offer(self, extensions: Sequence[str] = (), *, without: Sequence[str] = ()) -> SMTPFault:
         """Change what the answer to EHLO offers.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ..core.checks import suggest_keywords
 from ..core.journal import Journal, drain
 from ..core.server import ServerFacade
 from .config import (
@@ -196,6 +197,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
             MAIL_BACKEND="smtp",
         )
 
+    @suggest_keywords
     def environ(self, prefix: str = "SMTP_") -> dict[str, str]:
         """The same as environment variables for another process: HOST, PORT, URL, USERNAME, PASSWORD and TLS.
 
@@ -237,6 +239,7 @@ class SMTPServer(ServerFacade, ScriptedFaults):
         number = self.journal.window.number
         return [s for s in self._engine.sessions.copy() if number in (s.window.number, s.last_window.number)]
 
+    @suggest_keywords
     def attempts(
         self, command: str | None = None, *, argument: str | None = None, code: int | None = None
     ) -> list[SMTPAttempt]:

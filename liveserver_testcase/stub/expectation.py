@@ -274,6 +274,7 @@ class Expectation(KnownAttributes):
         self.first_turn = self.times_called
         return self
 
+    @suggest_keywords
     def reply_with(self, function: Callable[..., object] | Responder) -> Expectation:
         """Answer with what ``function`` returns: a `Reply`, or what a view of Flask returns.
 
@@ -429,6 +430,7 @@ class Expectation(KnownAttributes):
         self._answer_with(hold)
         return hold
 
+    @suggest_keywords
     def after(self, hook: Hook) -> Expectation:
         """Call ``hook`` with each request and its reply before that is sent; several are called in order.
 
@@ -444,6 +446,7 @@ class Expectation(KnownAttributes):
         self.answer = dataclasses.replace(responder, hooks=(*responder.hooks, hook))
         return self
 
+    @suggest_keywords
     def then_state(self, state: str) -> Expectation:
         """Move the scenario to ``state`` when it has been called; the step is one with being matched.
 

@@ -220,6 +220,7 @@ class Reply:
 
     def changed(self, **values: Any) -> Reply:
         """Return it with other values for some of its attributes; unlike the keywords, these are not checked."""
+        refuse_unknown("changed", values, Reply.__match_args__)
         made = object.__new__(Reply)
         made.__dict__.update({known.name: getattr(self, known.name) for known in fields(self)})
         made.__dict__.update(values)

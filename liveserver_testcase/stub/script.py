@@ -497,6 +497,7 @@ class Script(KnownAttributes):
         finally:
             self._registry.end_scope(scope)
 
+    @suggest_keywords
     def scenario(self, name: str, first: str | None = None) -> ScenarioScript:
         """Return a view of the stub that has a state, such as an order that is new, paid and then shipped.
 

@@ -334,6 +334,27 @@ class MisuseTest(unittest.TestCase):
 
     maxDiff = None
 
+    def test_an_unknown_keyword_names_the_nearest(self) -> None:
+        """Of every method that puts a fault in place, and of those that ask for what came."""
+        smtp, misspelt = (
+            SMTPServer(),
+            {"tmies": "times", "txet": "text", "withuot": "without", "cod": "code", "prefx": "prefix"},
+        )
+        for call in (
+            "fail('RCPT', tmies=1)", "reject_recipient('ann@example.com', tmies=1)", "reject_sender('a@b.c', txet='')",
+            "reject_auth(tmies=1)", "reject_message(txet='')", "greylist(tmies=1)", "shut_down_reply(tmies=1)",
+            "delay('RCPT', 1.0, tmies=1)", "hang('RCPT', tmies=1)", "drop('RCPT', tmies=1)", "offer(withuot=())",
+            "limit_recipients(1, txet='')", "attempts(cod=1)", "environ(prefx='')",
+        ):  # fmt: skip
+            with self.subTest(call=call):
+                wrong = next(name for name in misspelt if f"{name}=" in call)
+                name = call.partition("(")[0]
+                text = f"{name}() got an unexpected keyword argument '{wrong}'. Did you mean '{misspelt[wrong]}'?"
+                with self.assertRaises(TypeError) as caught:
+                    eval(f"smtp.{call}", {"smtp": smtp})
+                self.assertEqual(text, str(caught.exception))
+        self.assertEqual([], smtp.faults)
+
     def test_messages(self) -> None:
         """Each has what was given, what is wanted and what to do; nothing is put in place."""
         smtp = SMTPServer()

@@ -54,6 +54,9 @@ class ShortcutsTest(ScriptTest):
             (self.stub.on, {"time": 1}, f"on() {unexpected} 'time'. Did you mean 'times'?"),
             (self.stub.forbid, {"headrs": 1}, f"forbid() {unexpected} 'headrs'. Did you mean 'headers'?"),
             (self.stub.on, {"path": "/x"}, "on() takes 'path' by its position, without its name: on(method, path, …)"),
+            (self.stub.scenario, {"frist": 1}, f"scenario() {unexpected} 'frist'. Did you mean 'first'?"),
+            (self.stub.on().after, {"hok": 1}, f"after() {unexpected} 'hok'. Did you mean 'hook'?"),
+            (Reply().changed, {"sttus": 1}, f"changed() {unexpected} 'sttus'. Did you mean 'status'?"),
             (Reply, {"jsn": 1}, f"Reply() {unexpected} 'jsn'. Did you mean 'json'?"),
             (self.stub.serve_content, {"status": 4}, f"serve_content() {unexpected} 'status'. Known are {known}"),
         )  # fmt: skip
