@@ -273,11 +273,7 @@ def _compare_file(want: object, file: FileStorage | None, name: str) -> list[Dif
 
 
 class CustomMatcher(Matcher):
-    """A matcher of the test's own: a function of the request, or an object with ``matches(request)``.
-
-    Such an object may also have ``describe()`` and ``explain(request)``, which say in a report what it wants and what a
-    request has instead: what every other criterion has, too.
-    """
+    """A matcher of the test's own: a function, or an object with ``matches(request)`` and what else a matcher has."""
 
     name = "matcher"
     reads_body = True

@@ -209,10 +209,7 @@ class QueryMatcher(FieldMatcher):
 
 
 class HeadersMatcher(FieldMatcher):
-    """Some of the headers: others may be there, and names are compared without case.
-
-    Several lines are one value with commas, and white space around a comma has no meaning: RFC 9110, 5.3 and 5.6.1.
-    """
+    """Some of the headers, by names without case; several lines are a value with commas: RFC 9110, 5.3 and 5.6.1."""
 
     name = "headers"
     allows_others = True

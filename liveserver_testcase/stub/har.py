@@ -12,7 +12,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .expectation import Expectation
     from .script import Script
 
-__all__ = ["RECORD_VARIABLE", "load_har", "make_entry", "read_parts", "record", "save_har"]
+__all__ = ["RECORD_VARIABLE", "load_har", "make_entry", "read_parts", "record"]
 
 RECORD_VARIABLE = "LIVESERVER_RECORD"
 
@@ -52,13 +52,8 @@ _NOT_REPLAYED = frozenset(("content-length", "transfer-encoding", "connection", 
 # -- saving ------------------------------------------------------------------------------------------------------------
 
 
-def save_har(path: str | os.PathLike[str], exchanges: Iterable[Exchange], origin: str, *, secrets: bool) -> None:
-    """Write what a stub at ``origin`` was sent and has answered into a HAR file: see `write_har`."""
-    write_har(path, filter(None, (make_entry(exchange, origin) for exchange in exchanges)), secrets=secrets)
-
-
 def make_entry(exchange: Exchange, origin: str) -> HarEntry | None:
-    """Make the entry of an exchange; None for one of which no request could be made out."""
+    """Make the entry of an exchange with a stub at ``origin``; None if no request could be made out of it."""
     request = exchange.handler_data
     if not isinstance(request, RecordedRequest):
         return None

@@ -18,20 +18,11 @@ from ..web.openapi import Node
 __all__ = ["make_values"]
 
 _FORMATS = {
-    "byte": "dGV4dA==",
-    "date": "2024-01-31",
-    "date-time": "2024-01-31T12:00:00Z",
-    "duration": "P1D",
-    "email": "user@example.com",
-    "hostname": "example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "time": "12:00:00",
-    "uri": "https://example.com/",
-    "uri-reference": "/",
-    "url": "https://example.com/",
+    "byte": "dGV4dA==", "date": "2024-01-31", "date-time": "2024-01-31T12:00:00Z", "duration": "P1D",
+    "email": "user@example.com", "hostname": "example.com", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1",
+    "time": "12:00:00", "uri": "https://example.com/", "uri-reference": "/", "url": "https://example.com/",
     "uuid": "6f1f8e3c-5a0e-4f52-9a2c-1c9b0d3e7a10",
-}
+}  # fmt: skip
 _MOST_REPEATED = 10_000  # of a part of a pattern, which may ask for more than a body can have
 _HINTS = {  # what tells the type of a schema that names none
     "object": ("properties", "required", "additionalProperties", "minProperties"),

@@ -49,10 +49,7 @@ def split_path(raw: str) -> str:
 
 
 def decode_path(raw: str) -> str:
-    """A path with its percent-encoding undone once, but for ``%2F``: an encoded slash does not separate.
-
-    The text ``%2F``, which is sent as ``%252F``, stays ``%252F``: two paths are equal here if their octets are.
-    """
+    """A path decoded once, but for ``%2F`` and ``%252F``: two paths are equal here if their octets are."""
     return write_path(split_path(raw)) if "%" in raw else raw
 
 

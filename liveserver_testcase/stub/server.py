@@ -415,9 +415,10 @@ class HTTPStub(HTTPServerFacade[Exchange], Script):
         Raises:
             UsageError: The file cannot be written.
         """
-        from .har import save_har
+        from ..web.har import write_har
+        from .har import make_entry
 
-        save_har(path, self.exchanges, self.url, secrets=secrets)
+        write_har(path, filter(None, (make_entry(each, self.url) for each in self.exchanges)), secrets=secrets)
 
     def failure_report(self) -> str:
         """Return the problems of this test, as text; each request is in it once.

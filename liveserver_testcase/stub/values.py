@@ -32,11 +32,7 @@ C = TypeVar("C", bound="Combinator")
 
 
 class Combinator:
-    """A value that stands for many: equal to each value that it accepts, so that it works wherever values are compared.
-
-    Args:
-        wanted: The values that it is made of.
-    """
+    """A value that stands for many: equal to each that it accepts, so that it works wherever values are compared."""
 
     def __init__(self, *wanted: object) -> None:
         self.wanted = wanted

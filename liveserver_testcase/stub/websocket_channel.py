@@ -31,7 +31,6 @@ from .websocket_messages import list_messages
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
-    from websockets.http11 import Response
     from websockets.server import ServerProtocol
 
     from .inspection import Inspection
@@ -178,16 +177,17 @@ class WebSocketChannel:
 
     # -- for the thread of the connection --------------------------------------------------------------------------
 
-    def begin(self, spoil: Callable[[Response], None] | None) -> bool:
-        """Do the handshake, with a response that ``spoil`` has changed; returns whether it succeeded."""
+    def begin(self, *, has_wrong_key: bool) -> bool:
+        """Do the handshake, with a key that is made of the client's or not; returns whether it succeeded."""
         request, protocol = self.request, self.protocol
         _, early = self._connection.take_over()
         self._connection.heeds_stop = True
         protocol.receive_data(request.head.block)
         for event in protocol.events_received():
             response = protocol.accept(event)  # type: ignore[arg-type]  # a Request, as long as it is connecting
-            if spoil is not None:
-                spoil(response)
+            if has_wrong_key:
+                del response.headers["Sec-WebSocket-Accept"]
+                response.headers["Sec-WebSocket-Accept"] = "bm90IG1hZGUgb2YgdGhlIGtleQ=="
             protocol.send_response(response)
             request.exchange.status = response.status_code
             headers = tuple(response.headers.raw_items())

@@ -30,7 +30,6 @@ from .websocket_messages import Mismatched, WantedMessage, check_close, check_pi
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-    from websockets.http11 import Response
 
     from .connection import StubConnection
     from .inspection import Inspection
@@ -143,11 +142,6 @@ _FRAMES = {
 _AT_ONCE = (WebSocketFault.HALF_FRAME, WebSocketFault.OVERSIZE)  # after which a client may wait for more
 
 
-def _spoil_key(response: Response) -> None:
-    del response.headers["Sec-WebSocket-Accept"]
-    response.headers["Sec-WebSocket-Accept"] = "bm90IG1hZGUgb2YgdGhlIGtleQ=="
-
-
 # -- a script, and how it is played ------------------------------------------------------------------------------------
 
 
@@ -170,7 +164,7 @@ class WebSocketResponder:
     must_finish: bool  # a script that does not come to its end is held against the test
     steps: tuple[_Step, ...] = ()
     refusal: Reply | None = None
-    spoil: Callable[[Response], None] | None = None  # changes the response to the handshake
+    has_wrong_key: bool = False  # in the response to the handshake
 
     def reply_to(self, request: RecordedRequest) -> Reply:
         """Serve the WebSocket to its end, unless it is refused."""
@@ -204,7 +198,7 @@ class ScriptRun:
         """Do the handshake, and each step; then go on until the client leaves."""
         channel, steps = self._channel, self._responder.steps
         try:
-            if not channel.begin(self._responder.spoil):
+            if not channel.begin(has_wrong_key=self._responder.has_wrong_key):
                 return
             for position, step in enumerate(steps, 1):
                 self._position, self._is_finished = position, step.is_last
@@ -410,7 +404,7 @@ class WebSocketExpectation(KnownAttributes):
         if fault is WebSocketFault.WRONG_ACCEPT_KEY:
             if self._responder.steps:
                 raise UsageError(f"{fault} is a fault of the handshake, before which no step can stand")
-            self._expectation.answer = replace(self._responder, spoil=_spoil_key)
+            self._expectation.answer = replace(self._responder, has_wrong_key=True)
         if fault is WebSocketFault.STALL:
             return self._add(f"fail({fault})", lambda connection: connection._channel.stall(), is_last=True)
         data, seconds = _FRAMES.get(fault, b""), 0.0 if fault in _AT_ONCE else _PATIENCE
