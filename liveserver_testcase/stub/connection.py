@@ -80,6 +80,8 @@ class StubConnection(HTTPConnection):
     def _open(self) -> None:
         """Fail, if that is planned for this connection, or speak TLS, if the client does."""
         server, tunnel, tls, hosts = self.server, self.tunnel, self.server.tls, self.server.hosts
+        if tls is None and tunnel is None and not server.connection_faults:
+            return
         speaks_tls = tls is not None
         if tunnel is not None:
             self.set_timeout(server.header_timeout)

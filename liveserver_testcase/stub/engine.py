@@ -194,7 +194,7 @@ class StubEngine(HTTPServer):
         self.keep_alive = check_switch("keep_alive", keep_alive)
         self.body_limit = body_limit
         self.loop = HandlerLoop("http-stub handlers")  # of the coroutines of the script
-        self._faults: list[ConnectionFault] = []
+        self.connection_faults: list[ConnectionFault] = []
         self._faults_lock = threading.Lock()  # guards that, and the counts in it
         self._outage: Outage | None = None
         self.stop_wake: Wake | None = None  # ends every wait of its connections when it stops
@@ -203,10 +203,10 @@ class StubEngine(HTTPServer):
 
     def plan_connection(self, *, speaks_tls: bool, only_tls: bool = False) -> FaultPlan | None:
         """Return what goes wrong with the next connection, which is counted; ``only_tls`` of one that began before."""
-        if not self._faults:
+        if not self.connection_faults:
             return None
         with self._faults_lock:
-            fitting = [each for each in self._faults if only_tls <= each.plan.effect.needs_tls <= speaks_tls]
+            fitting = [each for each in self.connection_faults if only_tls <= each.plan.effect.needs_tls <= speaks_tls]
             planned = next((each for each in fitting if each.has_room), None)
             if planned is None:
                 return None
@@ -241,11 +241,11 @@ class StubEngine(HTTPServer):
 
         def forget(planned: ConnectionFault) -> None:
             with self._faults_lock:
-                self._faults = [known for known in self._faults if known is not planned]
+                self.connection_faults = [known for known in self.connection_faults if known is not planned]
 
         planned = ConnectionFault(plan, times, forget)
         with self._faults_lock:
-            self._faults.append(planned)
+            self.connection_faults.append(planned)
         return planned
 
     def go_down(self, *, blackhole: bool = False) -> Outage:
@@ -276,7 +276,7 @@ class StubEngine(HTTPServer):
         if self._outage is not None and self.is_running:
             self._outage.end()
         with self._faults_lock:
-            self._faults = []
+            self.connection_faults = []
 
     # -- life ------------------------------------------------------------------------------------------------------
 
