@@ -419,30 +419,29 @@ class EnvironmentTest(NoLeaks):
         self.assertEqual({"run": 1}, run_case(case).summary)
 
     def test_a_stub_that_is_no_proxy(self) -> None:
-        """Without hosts nothing changes, and nothing is made; for one run they can be set in the environment."""
+        """Without hosts nothing changes, and nothing is made; for one run they can be set in the environment.
 
-        def test(case: Any) -> None:
+        There is one proxy for a process: the stub of the class, and no further one.
+        """
+
+        def plain(case: Any) -> None:
             self.assertEqual("http://10.0.0.1:3128", os.environ["HTTPS_PROXY"])
-            self.assertEqual((), case.stub.hosts)
-            self.assertIsNone(case.stub.ca_file)
+            self.assertEqual(((), None), (case.stub.hosts, case.stub.ca_file))
 
-        def test_environment(case: Any) -> None:
+        def by_environment(case: Any) -> None:
             self.assertEqual(("a.example", "*.b.example"), case.stub.hosts)
 
-        self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test)).summary)
-        with mock.patch.dict(os.environ, STUBSERVER_HOSTS="a.example, *.B.example"):
-            self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test_environment)).summary)
-
-    def test_further_stubs_are_no_proxies(self) -> None:
-        """There is one proxy for a process: the stub of the class."""
-
-        def test(case: Any) -> None:
+        def further(case: Any) -> None:
             self.assertEqual(((), tuple(HOSTS)), (case.stubs["more"].hosts, case.stub.hosts))
             case.stubs["more"].on().reply(text="direct")
             self.assertEqual("direct", requests.get(case.stubs["more"].url, timeout=HANG).text)
 
-        case = make_case(HTTPStubTestCase, test=test, stub_names=("more",), stub_hosts=HOSTS)
-        self.assertEqual({"run": 1}, run_case(case).summary)
+        for test, variables, members in (
+            (plain, {}, {}), (by_environment, {"STUBSERVER_HOSTS": "a.example, *.B.example"}, {}),
+            (further, {}, {"stub_names": ("more",), "stub_hosts": HOSTS}),
+        ):  # fmt: skip
+            with self.subTest(test.__name__), mock.patch.dict(os.environ, variables):
+                self.assertEqual({"run": 1}, run_case(make_case(HTTPStubTestCase, test=test, **members)).summary)
 
 
 class AloneTest(NoLeaks):

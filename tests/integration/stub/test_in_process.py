@@ -42,8 +42,8 @@ _CANNOT_BE_SENT = {
     "FactsLimitTest": ("test_references",),
     "MisbehaviourRequestTest": ("test_other_requests_are_read",),
     "MisbehaviourTogetherTest": ("test_the_order_of_words_is_free",),
-    "ScriptQueueTest": ("test_each_answers_one_request",),
-    "ScriptAloneTest": ("test_a_predicate_may_ask_the_stub", "test_a_predicate_that_raises_matches_nothing"),
+
+    "ScriptAloneTest": ("test_a_predicate",),
 }  # fmt: skip
 _THREAD_ONLY = {
     **_CANNOT_BE_SENT,
@@ -54,7 +54,7 @@ _THREAD_ONLY = {
 _ALONE = {
     "test_after_other_replies", "test_they_end_with_the_test", "test_of_a_kept_connection",
     "test_of_a_plain_request", "test_a_stop_in_the_middle", "test_a_stop_ends_every_one", "test_a_client_that_leaves",
-    "test_it_ends_when_the_stub_stops", "test_one_that_was_removed_is_not_waited_for",
+    "test_one_that_was_removed_is_not_waited_for",
     "test_what_is_left_over_is_gone_with_its_test", "test_the_test_can_move_it",
 }  # fmt: skip
 # They say the same of each mode, and last long.

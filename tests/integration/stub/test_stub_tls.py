@@ -68,12 +68,19 @@ class MutualTest(TLSTest):
     """Clients that show who they are."""
 
     def test_require(self) -> None:
-        """Only clients with a certificate get through; the request knows whose it is."""
+        """Only clients with a certificate get through; the request knows whose it is.
+
+        `client_context` shows the certificate of `client_certificate`, as `requests` would by its file.
+        """
         stub = self.serve(client_auth="require")
-        certificate = Certificates.shared().client_certificate("alice")
-        self.assertEqual(b"ok", self.talk(Certificates.shared().client_context(certificate)))
-        tls = stub.requests[0].tls
-        self.assertEqual("alice", tls.client_name if tls else None)
+        context, certificate = stub.client_context(), stub.client_certificate
+        assert context is not None and certificate is not None
+        other = ssl.create_default_context(cafile=stub.ca_file)
+        other.load_cert_chain(certificate.file)
+        alice = Certificates.shared().client_context(Certificates.shared().client_certificate("alice"))
+        self.assertEqual([b"ok"] * 3, [self.talk(each) for each in (alice, context, other)])
+        names = [request.tls.client_name for request in stub.requests if request.tls]
+        self.assertEqual(["alice", "client", "client"], names)
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.talk(Certificates.shared().client_context())
         self.wait_for(lambda: stub.exchanges[-1].aborted)
@@ -89,17 +96,6 @@ class MutualTest(TLSTest):
             self.assertEqual(name, tls.client_name if tls else None)
         with self.assertRaisesRegex(UsageError, "^client_auth is 'require', but without TLS nobody can be asked"):
             HTTPStub(client_auth="require")
-
-    def test_the_stubs_own_client(self) -> None:
-        """`client_context` shows the certificate of `client_certificate`, as `requests` would by its file."""
-        stub = self.serve(client_auth="require")
-        context, certificate = stub.client_context(), stub.client_certificate
-        assert context is not None and certificate is not None
-        self.assertEqual(b"ok", self.talk(context))
-        other = ssl.create_default_context(cafile=stub.ca_file)
-        other.load_cert_chain(certificate.file)
-        self.assertEqual(b"ok", self.talk(other))
-        self.assertEqual(["client"] * 2, [request.tls.client_name for request in stub.requests if request.tls])
 
 
 class FailureTest(TLSTest):
