@@ -177,12 +177,16 @@ class UnreadableTest(WireTest):
         self.assertEqual(("", []), (self.stub.failure_report(), self.take_errors()))
         self.assertRegex(self.stub._inspection.traffic.list_requests()[1], r"^  #1 GET /big -> \D+")
 
-    def test_it_is_held_once_the_client_has_its_answer(self) -> None:
-        """Nobody has to wait for anything else."""
+    def test_who_only_connects(self) -> None:
+        """What is refused is held once the client has its answer; who only connects asks for nothing."""
         client = self.dial()
         client.sendall(self.WRONG[0][0])
         client.recv(1)
         self.assertRegex(self.stub.failure_report(), "^GET / could not be read: ")
+        self.begin("shop.test_b")
+        self.dial().close()
+        self.wait_for(lambda: any("without having sent a request" in each.aborted for each in self.stub.exchanges))
+        self.stub.verify()
 
     def test_what_is_allowed(self) -> None:
         """Who is not strict, or allows what matches, is not disturbed."""
@@ -198,12 +202,6 @@ class UnreadableTest(WireTest):
         with self.stub.allow_unmatched("GET", "/big"):
             self.send_wrong(self.HALF)
         self.assertRegex(self.stub.failure_report(), "^PUT /big could not be read")
-
-    def test_who_only_connects(self) -> None:
-        """Looks whether the stub is there, and asks for nothing."""
-        self.dial().close()
-        self.wait_for(lambda: any("without having sent a request" in each.aborted for each in self.stub.exchanges))
-        self.stub.verify()
 
     def test_what_the_test_ends_itself(self) -> None:
         """A cut connection and a stop are the test's own doing."""

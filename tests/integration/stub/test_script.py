@@ -223,8 +223,8 @@ class ScenarioTest(ScriptTest):
         self.begin("two")
         self.assertEqual(("start", [201]), (order.state, self.statuses("/order")))
 
-    def test_the_same_name_is_the_same_thing(self) -> None:
-        """Whose first state is said once."""
+    def test_what_is_named(self) -> None:
+        """The same name is the same thing, whose first state is said once; elsewhere states are refused."""
         order = self.stub.scenario("order", "new")
         self.assertEqual((self.stub.url, "<Scenario 'order' in state 'new'>"), (order.url, repr(order)))
         order.state = "paid"
@@ -233,9 +233,6 @@ class ScenarioTest(ScriptTest):
             "the scenario 'order' begins in state 'new', and now in 'old': keep one",
             lambda: self.stub.scenario("order", "old"),
         )
-
-    def test_states_belong_to_scenarios(self) -> None:
-        """Elsewhere they are answered with what to write."""
         self.assert_refused(
             "state is 'paid', but of no scenario; write stub.scenario('…').on(…, state='paid')",
             lambda: self.stub.on("GET", "/x", state="paid"),

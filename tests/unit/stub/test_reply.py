@@ -135,7 +135,7 @@ class BodyTest(unittest.TestCase):
         self.assertEqual(lines, [reply.status_line for reply in replies])
 
     def test_most_are_plain(self) -> None:
-        """What is sent at once, as it should be, is known for it."""
+        """What is sent at once is known for it; length and body are made once, unless the request has a say in them."""
         self.assertTrue(Reply(json={"a": 1}, cookies={"a": "b"}, compress="gzip").is_plain)
         for special in (
             {"delay": 1}, {"body_delay": 1}, {"throttle": 5}, {"chunks": [b"a"]}, {"informational": [103]},
@@ -143,9 +143,6 @@ class BodyTest(unittest.TestCase):
         ):  # fmt: skip
             with self.subTest(special=special):
                 self.assertFalse(Reply(**special).is_plain)  # type: ignore[arg-type]
-
-    def test_what_is_always_the_same_is_made_once(self) -> None:
-        """Length and body, unless the request has a say in it."""
         self.assertEqual(b"Content-Length: 3\r\n\r\nabc", Reply(200, b"abc").tail)
         self.assertEqual(b"Content-Length: 0\r\n\r\n", Reply(404).tail)
         for reply in (

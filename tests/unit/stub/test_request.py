@@ -67,14 +67,11 @@ class ReadingTest(unittest.TestCase):
         self.assertIsNone(empty.get_json(silent=True))
 
     def test_werkzeugs_limits_are_off(self) -> None:
-        """A field of a form and the number of its parts are as large as they were sent."""
+        """A field and the number of parts are as large as they were sent; what nobody closes needs no closing."""
         large = b"x" * 600_000
         self.assertEqual(600_000, len(make_request("POST", "/", make_form("a", large), BOUNDARY).form["a"]))
         many = b"".join(make_form(f"a{n}", b"1").removesuffix(b"--frontier--\r\n") for n in range(1500))
         self.assertEqual(1500, len(make_request("POST", "/", many + b"--frontier--\r\n", BOUNDARY).form))
-
-    def test_a_large_file_leaves_no_temporary_file(self) -> None:
-        """What nobody closes needs no closing."""
         file = make_request("POST", "/", make_form("f", b"x" * 1_000_000, "big.bin"), BOUNDARY).files["f"]
         self.assertEqual(1_000_000, len(file.read()))
         with self.assertRaises(OSError):
@@ -89,15 +86,12 @@ class ReadingTest(unittest.TestCase):
             self.assertFalse(hasattr(request, "colour"))
         self.assertEqual("GET", copy.copy(request).method)
 
-    def test_werkzeugs_decoding_and_ours_stand_side_by_side(self) -> None:
-        """``raw_path`` is what was sent, ``plain_path`` what is compared."""
+    def test_paths_are_decoded_but_for_slashes(self) -> None:
+        """``raw_path`` is what was sent, ``plain_path`` what is compared; decoding twice is a mistake that shows."""
         request = make_request("GET", "/a%2Fb/c%20d?x=1")
         self.assertEqual(
             ("/a%2Fb/c%20d", "/a%2Fb/c d", "/a/b/c d"), (request.raw_path, request.plain_path, request.path)
         )
-
-    def test_paths_are_decoded_but_for_slashes(self) -> None:
-        """Decoding twice is a mistake that shows."""
         for path in ("/", "/a b", "/grün/+", "/100%"):
             with self.subTest(path=path):
                 self.assertEqual(path, decode_path(percent_encode(path)))

@@ -43,7 +43,7 @@ class SourceTest(unittest.TestCase):
             self.assertTrue(str(caught.exception).endswith(f": reply_stream({name}), not reply_stream({name}())"))
 
     def test_what_is_given_again_and_what_is_not(self) -> None:
-        """A list gives the same to each request, whatever becomes of it afterwards; an iterator is for one request."""
+        """A list gives the same to each request, whatever becomes of it; an iterator is for one."""
         source = [b"a", "b"]
         stream = make_stream(source)
         source.append("c")
@@ -52,6 +52,10 @@ class SourceTest(unittest.TestCase):
         self.assertEqual([b"a"], take(stream))
         with self.assertRaisesRegex(UsageError, "^the iterator that is the body has been used up by an "):
             stream.open(make_request())
+        self.assertEqual(
+            [b"a", b"b", b"c", "ü".encode(), Pause(1)],
+            [encode_piece(item) for item in (b"a", bytearray(b"b"), memoryview(b"c"), "ü", Pause(1))],
+        )
 
     def test_what_gives_no_pieces(self) -> None:
         """Texts, mappings and numbers are refused, also of a function; numbers are neither pieces nor pauses."""
@@ -78,13 +82,6 @@ class SourceTest(unittest.TestCase):
             with self.subTest(message), self.assertRaises(UsageError) as caught:
                 make()
             self.assertEqual(message, str(caught.exception))
-
-    def test_pieces(self) -> None:
-        """Bytes of all kinds, text as UTF-8, and pauses."""
-        self.assertEqual(
-            [b"a", b"b", b"c", "ü".encode(), Pause(1)],
-            [encode_piece(item) for item in (b"a", bytearray(b"b"), memoryview(b"c"), "ü", Pause(1))],
-        )
 
 
 class EventTest(unittest.TestCase):
