@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import http.client
 import ssl
 import subprocess
@@ -40,7 +41,7 @@ class Wish:
     def method(self) -> str:
         return "GET" if self.body is None else "POST"
 
-    @property
+    @functools.cached_property  # a connection is kept for the context with which it was made
     def context(self) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import unittest
+from typing import Any
 
-from liveserver_testcase import HTTPStub, Reply
+from liveserver_testcase import RecordedRequest, Reply
 from tests.integration.stub.client_table import OUTAGES, ROWS, observe, read_table, spoil
 from tests.integration.stub.clients import CLIENTS, Wish
 from tests.integration.stub.support import StubTest
@@ -15,61 +16,43 @@ _WITHOUT = () if shutil.which("curl") else ("curl",)
 _NAMES = [name for name in CLIENTS if name not in _WITHOUT]
 
 
+def cut(request: RecordedRequest) -> Reply:
+    """Send a body that came in chunks back in chunks."""
+    chunks = [request.body[:4], request.body[4:]] if request.chunk_sizes else []
+    return Reply(chunks=chunks, trailers={"X-Sum": "1"})
+
+
+def expect(request: RecordedRequest) -> str:
+    """Tell what the client has waited for."""
+    return request.headers.get("Expect", "nothing")
+
+
 class EachClientTest(StubTest):
     """What every client can do."""
 
-    def test_keep_alive(self) -> None:
-        """Three requests on one connection."""
-        for name in _NAMES:
-            with self.subTest(client=name):
-                self.begin(name)
-                self.stub.on().reply_sequence(Reply(200, b"one"), Reply(200, b"two", delay=0.001), Reply(404, json={}))
-                wish = Wish([self.stub.url_for(path) for path in ("/1", "/2", "/3")])
-                self.assertEqual([(200, b"one"), (200, b"two"), (404, b"{}")], CLIENTS[name](wish))
-                self.assertEqual([0, 1, 2], [request.exchange_index for request in self.stub.requests])
-
-    def test_chunks_both_ways(self) -> None:
-        """A body in chunks arrives, and one is sent back with trailers."""
-        for name in _NAMES:
-            with self.subTest(client=name):
-                self.begin(name)
-                self.stub.on("POST").reply_with(
-                    lambda request: Reply(chunks=[request.body[:4], request.body[4:]], trailers={"X-Sum": "1"})
-                )
-                wish = Wish([self.stub.url_for("/")], [b"one", b"two", b"three"])
-                self.assertEqual([(200, b"onetwothree")], CLIENTS[name](wish))
-                self.assertTrue(self.stub.requests[0].chunk_sizes)
-
-    def test_tls(self) -> None:
-        """A client needs nothing but `ca_file`."""
-        with HTTPStub(tls=True) as stub:
-            stub.on().reply(200, b"secret")
-            for name in _NAMES:
-                with self.subTest(client=name):
-                    self.assertEqual([(200, b"secret")], CLIENTS[name](Wish([stub.url_for("/")], ca_file=stub.ca_file)))
-
-    def test_100_continue(self) -> None:
-        """Those that can wait for it are told to go on, or get their answer instead."""
-        for name in ("aiohttp", "curl"):
-            if name in _WITHOUT:
-                continue
-            with self.subTest(client=name):
-                self.begin(name)
-                self.stub.on("POST").reply_with(lambda request: request.text)
-                wish = Wish([self.stub.url_for("/")], b"body", expects=True)
-                self.assertEqual([(200, b"body")], CLIENTS[name](wish))
-                self.assertEqual("100-continue", self.stub.requests[0].headers["Expect"])
-
-    def test_a_large_body_both_ways(self) -> None:
-        """Megabytes arrive whole."""
-        data = bytes(range(256)) * 8192
-        for name in _NAMES:
-            if name in ("curl", "aiohttp"):
-                continue  # the output of one is cut at line ends here, the other warns of large bodies
-            with self.subTest(client=name):
-                self.begin(name)
-                self.stub.on("POST").reply_with(lambda request: request.body)
-                self.assertEqual([(200, data)], CLIENTS[name](Wish([self.stub.url_for("/")], data)))
+    def test_each(self) -> None:
+        """Keep a connection, send and take chunks, trust `ca_file`, wait for a 100, take megabytes as a whole."""
+        replies, large = (Reply(200, b"one"), Reply(200, b"two"), Reply(404, json={})), bytes(range(256)) * 8192
+        every = frozenset(_NAMES)
+        rows: tuple[tuple[Any, dict[str, Any], list[tuple[int, bytes]], frozenset[str]], ...] = (
+            (lambda on: on.reply_sequence(*replies), {}, [(200, b"one"), (200, b"two"), (404, b"{}")], every),
+            (lambda on: on.reply_with(cut), {"body": [b"one", b"two", b"three"]}, [(200, b"onetwothree")], every),
+            (lambda on: on.reply_with(expect), {"body": b"a", "expects": True}, [(200, b"100-continue")],
+             every & {"aiohttp", "curl"}),
+            # the output of curl is cut at line ends here, and aiohttp warns of large bodies
+            (lambda on: on.reply_with(lambda request: request.body), {"body": large}, [(200, large)],
+             every - {"aiohttp", "curl"}),
+        )  # fmt: skip
+        for stub in (self.stub, self.make_stub(tls=True)):
+            for number, (script, options, wanted, names) in enumerate(rows):
+                for name in sorted(names):
+                    with self.subTest(client=name, row=number, stub=stub):
+                        stub.begin(name)
+                        script(stub.on())
+                        urls = [stub.url_for(f"/{place}") for place in range(len(wanted))]
+                        self.assertEqual(wanted, CLIENTS[name](Wish(urls, ca_file=stub.ca_file, **options)))
+                        places = [request.exchange_index for request in stub.requests]
+                        self.assertEqual(list(range(len(wanted))), places)
 
 
 class FaultTest(unittest.TestCase):
