@@ -397,8 +397,7 @@ class RequestsTest(LoadTest):
         reference = {"schema": {"$ref": "#/components/schemas/Form"}}
         content = dict.fromkeys(("application/x-www-form-urlencoded", "multipart/form-data"), reference)
         self.load(
-            {"/": {"post": make_operation(requestBody={"content": content})}},
-            components={"schemas": {"Form": schema}},
+            {"/": {"post": make_operation(requestBody={"content": content})}}, components={"schemas": {"Form": schema}}
         )
 
         statuses = [

@@ -406,10 +406,7 @@ class PlanTest(unittest.TestCase):
         )
         no_read = "it can happen at FaultPoint.REQUEST_START or FaultPoint.REQUEST_BODY"
         refused: list[tuple[str, dict[str, object]]] = [
-            (
-                f"Fault.NO_READ at {BODY_POINT} makes no sense; {no_read}",
-                {"fault": Fault.NO_READ, "at": BODY_POINT},
-            ),
+            (f"Fault.NO_READ at {BODY_POINT} makes no sense; {no_read}", {"fault": Fault.NO_READ, "at": BODY_POINT}),
             (at_connect, {"fault": Fault.RESET, "at": FaultPoint.CONNECT}),
             (f"fault is 'reset'; wanted one of {FAULTS}", {"fault": "reset"}),
             (f"at is 'connect'; wanted one of {POINTS}", {"fault": Fault.RESET, "at": "connect"}),

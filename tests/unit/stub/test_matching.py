@@ -369,11 +369,7 @@ class MatchingTest(unittest.TestCase):
         self.assertEqual(tuple(lines.split("|")), mismatch.details)
         (mismatch,) = make_criteria(text="a" * 200).compare(post(b"a" * 150 + b"b" * 50, ""))
         self.assertEqual(
-            (
-                "they differ from character 151 on:",
-                f"  wanted …'{'a' * 60}'",
-                f"  got    …'{'a' * 20}{'b' * 40}'",
-            ),
+            ("they differ from character 151 on:", f"  wanted …'{'a' * 60}'", f"  got    …'{'a' * 20}{'b' * 40}'"),
             mismatch.details,
         )
 

@@ -59,14 +59,7 @@ class Plain:
 
 
 MOMENT = datetime.datetime(2026, 1, 2, 3, 4)
-TEXTS = (
-    uuid.UUID(int=7),
-    datetime.date(2026, 1, 2),
-    decimal.Decimal("1.50"),
-    ipaddress.ip_address("10.0.0.1"),
-    7,
-    1.5,
-)
+TEXTS = (uuid.UUID(int=7), datetime.date(2026, 1, 2), decimal.Decimal("1.50"), ipaddress.ip_address("10.0.0.1"), 7, 1.5)
 ANYTHING = "a text, a compiled pattern of one, or a predicate"
 NEVER: tuple[tuple[Any, str], ...] = (
     (MOMENT, "'2026-01-02 03:04:00' or '2026-01-02T03:04:00', as it is sent"),
