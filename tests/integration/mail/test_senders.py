@@ -12,22 +12,15 @@ import smtplib
 import subprocess
 import sys
 import unittest
-from email.message import EmailMessage
 from typing import Any
 
 from liveserver_testcase import SMTPServer
 from tests.integration.mail.clients import MailTestCase
+from tests.integration.mail.mailing import make_mail
 from tests.support import HANG, run_python
 
 USERS = {"ann": "pass word/é", "bob": "other"}
 NAMED = {"ann@example.com": "secret"}
-
-
-def make_message(subject: str = "hello") -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "ann@example.com", "bob@example.com", subject
-    message.set_content("How are you?\n")
-    return message
 
 
 def lacks(module: str) -> Any:
@@ -103,7 +96,7 @@ class PlaceTest(MailTestCase):
 
     def send_one(self) -> None:
         with smtplib.SMTP(*self.server.addr, timeout=HANG) as smtp:
-            smtp.send_message(make_message())
+            smtp.send_message(make_mail("hello"))
 
     def test_an_executor(self) -> None:
         """A mail from another thread is there when that has ended."""
@@ -138,7 +131,7 @@ class AsyncTest(unittest.IsolatedAsyncioTestCase):
         import aiosmtplib
 
         await aiosmtplib.send(
-            make_message(),
+            make_mail("hello"),
             hostname=self.server.host,
             port=self.server.port,
             username="ann",

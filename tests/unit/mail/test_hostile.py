@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import unittest
 from email.message import EmailMessage
+from typing import Any
 
 from tests.unit.mail import letter, mixed, part, receive, wire
 
@@ -17,82 +18,67 @@ METHODS = ["links", "codes", "keys", "items", "is_multipart", "walk", "__str__",
 DEEP_PARTS = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(1200))
 DEEP_MAILS = "Content-Type: message/rfc822\n\n" * 1200
 
-# name: a mail, its text, and what there is to say about it
-HOSTILE: dict[str, tuple[bytes, str, list[str]]] = {
-    "nothing": (b"", "", []),
-    "only line ends": (b"\r\n\r\n\r\n", "\n", []),
+# name: a header of a mail that says "Hi", and what there is to say about it
+HEADERS: dict[str, Any] = {
     "a Message-ID that Python 3.11 cannot parse": (
-        b"Message-ID: <[abc]>\r\n\r\nHi\r\n",
-        "Hi",
-        ["Message-ID header: malformed value '<[abc]>'"],
+        b"Message-ID: <[abc]>",
+        "Message-ID header: malformed value '<[abc]>'",
     ),
-    "an unknown charset": (
-        b"Content-Type: text/plain; charset=nope\r\n\r\nHi\r\n",
-        "Hi",
-        ["text/plain part: unknown charset 'nope'"],
-    ),
+    "an unknown charset": (b"Content-Type: text/plain; charset=nope", "text/plain part: unknown charset 'nope'"),
     "a charset that is none": (
-        b'Content-Type: text/plain; charset="\0/../X"\r\n\r\nHi\r\n',
-        "Hi",
-        [
-            "Content-Type header: the following ASCII non-printables found in header: ['\\x00']",
-            "text/plain part: unknown charset '\\x00/../x'",
-        ],
+        b'Content-Type: text/plain; charset="\0/../X"',
+        "Content-Type header: the following ASCII non-printables found in header: ['\\x00']",
+        "text/plain part: unknown charset '\\x00/../x'",
     ),
     "a multipart without a boundary": (
-        b"Content-Type: multipart/mixed\r\n\r\nHi\r\n",
-        "Hi",
-        ["MIME structure: no boundary in multipart", "MIME structure: multipart invariant violation"],
+        b"Content-Type: multipart/mixed",
+        "MIME structure: no boundary in multipart",
+        "MIME structure: multipart invariant violation",
     ),
     "a boundary that never comes": (
-        b"Content-Type: multipart/mixed; boundary=b\r\n\r\nHi\r\n",
-        "Hi",
-        ["MIME structure: start boundary not found", "MIME structure: multipart invariant violation"],
+        b"Content-Type: multipart/mixed; boundary=b",
+        "MIME structure: start boundary not found",
+        "MIME structure: multipart invariant violation",
     ),
     "a multipart that does not end": (
-        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi\r\n",
-        "Hi",
-        ["MIME structure: close boundary not found"],
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b",
+        "MIME structure: close boundary not found",
     ),
-    "no empty line": (b"Subject: x\r\nHi there\r\n", "Hi there", ["MIME structure: missing header body separator"]),
     "addresses that are none": (
-        b'To: a@@x, Ann Lee\r\nFrom: <\r\nCc: "\r\nReply-To: (\r\n\r\nHi\r\n',
-        "Hi",
-        [
-            "To header: malformed address in 'a@@x, Ann Lee'",
-            "From header: malformed address in '<'",
-            "Cc header: malformed address in '\"'",
-            "Reply-To header: malformed address in '('",
-        ],
+        b'To: a@@x, Ann Lee\r\nFrom: <\r\nCc: "\r\nReply-To: (',
+        "To header: malformed address in 'a@@x, Ann Lee'",
+        "From header: malformed address in '<'",
+        "Cc header: malformed address in '\"'",
+        "Reply-To header: malformed address in '('",
     ),
+    "parameters that continue nowhere": (
+        b"Content-Type: text/plain; charset*0*=x''%ff; charset*9=q; charset*x*=; *=; =; c*1",
+        "Content-Type header: unknown charset 'x'",
+        "Content-Type header: bytes outside ASCII that are not UTF-8, read as windows-1252",
+        "text/plain part: unknown charset 'ÿ'",
+    ),
+    "a type that is none": (b'Content-Type: ;;;/// = "', "Content-Type header: malformed value ';;;/// = \"'"),
+    "parts nested as deep as may be": (
+        wire("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(100)))[:-2],
+        "MIME structure: close boundary not found",
+    ),
+}
+# name: a mail, its text, and what there is to say about it
+HOSTILE: dict[str, tuple[bytes, str, list[str]]] = {
+    **{name: (header + b"\r\n\r\nHi\r\n", "Hi", defects) for name, (header, *defects) in HEADERS.items()},
+    "nothing": (b"", "", []),
+    "only line ends": (b"\r\n\r\n\r\n", "\n", []),
+    "no empty line": (b"Subject: x\r\nHi there\r\n", "Hi there", ["MIME structure: missing header body separator"]),
     "bytes in headers": (
         b"Subject: \xff\xfe\r\nTo: \xff <\xff@x>\r\nContent-Type: text/\xff; name=\xff\r\n\r\nHi\r\n",
         "",
         [
-            "Subject header: bytes that are not UTF-8, read as windows-1252",
-            "To header: bytes that are not UTF-8, read as windows-1252",
-            "Content-Type header: bytes that are not UTF-8, read as windows-1252",
+            f"{name} header: bytes that are not UTF-8, read as windows-1252"
+            for name in ("Subject", "To", "Content-Type")
         ],
-    ),
-    "parameters that continue nowhere": (
-        b"Content-Type: text/plain; charset*0*=x''%ff; charset*9=q; charset*x*=; *=; =; c*1\r\n\r\nHi\r\n",
-        "Hi",
-        [
-            "Content-Type header: unknown charset 'x'",
-            "Content-Type header: bytes outside ASCII that are not UTF-8, read as windows-1252",
-            "text/plain part: unknown charset 'ÿ'",
-        ],
-    ),
-    "a type that is none": (
-        b'Content-Type: ;;;/// = "\r\n\r\nHi\r\n',
-        "Hi",
-        ["Content-Type header: malformed value ';;;/// = \"'"],
     ),
     "a multipart in base64": (
-        (
-            b"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-            b"--b\r\n\r\nHi\r\n--b--"
-        ),
+        wire("Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\n--b\n\nHi\n--b--"),
         "Hi",
         ["MIME structure: invalid multipart content transfer encoding"],
     ),
@@ -100,8 +86,8 @@ HOSTILE: dict[str, tuple[bytes, str, list[str]]] = {
         b"Subject: a\0b\r\nTo: a\0@x\r\nContent-Type: text/plain; name=\0\r\n\r\nH\0i\r\n",
         "H\0i",
         [
-            "To header: the following ASCII non-printables found in header: ['\\x00']",
-            "Content-Type header: the following ASCII non-printables found in header: ['\\x00']",
+            f"{name} header: the following ASCII non-printables found in header: ['\\x00']"
+            for name in ("To", "Content-Type")
         ],
     ),
     "parts nested without end": (
@@ -110,11 +96,6 @@ HOSTILE: dict[str, tuple[bytes, str, list[str]]] = {
         ["MIME structure: could not be read (RecursionError)"],
     ),
     "mails nested without end": (wire(DEEP_MAILS + "\nHi\n"), "", []),
-    "parts nested as deep as may be": (
-        wire("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(100)) + "\nHi\n"),
-        "Hi",
-        ["MIME structure: close boundary not found"],
-    ),
     "parts nested deeper than anybody does": (
         wire("".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(101)) + "\nHi\n"),
         "",
