@@ -101,7 +101,8 @@ class HTTPStubTestCase(StubAssertions):
         if inspect.isfunction(inspect.getattr_static(cls, "configure_stub")):
             raise UsageError(f"{cls.__name__}.configure_stub() must be a class method: write @classmethod above it")
         try:
-            inspect.signature(cls.configure_stub).bind("the stub")
+            # a decorator such as mock.patch() may add arguments
+            inspect.signature(cls.configure_stub, follow_wrapped=False).bind("the stub")
         except TypeError as error:
             raise UsageError(
                 f"{cls.__name__}.configure_stub() is called with the stub ({error}): write configure_stub(cls, stub)"

@@ -241,6 +241,18 @@ class PlantedMistakes(NoLeaks):
             ("no super()", stub, {"run": lambda self, result=None: result}, ("write super().run(result) in it",)),
         )
 
+    def test_hooks_that_a_decorator_hands_arguments(self) -> None:
+        """What they take is not all that they are called with."""
+
+        def create_app(cls: Any, platform: Any) -> Any:
+            return make_app()
+
+        def configure_stub(cls: Any, stub: Any, platform: Any) -> None:
+            stub.on("GET", "/").reply(204)
+
+        hooks = {hook.__name__: classmethod(mock.patch("sys.platform")(hook)) for hook in (create_app, configure_stub)}
+        run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=nothing, **hooks)).assert_passed()
+
     def test_a_method_that_is_another_spelling_of_a_hook(self) -> None:
         """One that takes something is somebody's own."""
 
