@@ -232,6 +232,8 @@ class LiveAdapter(ClassServer[LiveServer]):
         lines = [f"the live server at {server.url} was sent {count(len(records), 'request')} in this test:"]
         lines += [f"  … {len(records) - _MOST:,} more …"] if len(records) > _MOST else []
         lines += [f"  {describe_exchange(record, self._reported)}" for record in records[-_MOST:]]
+        if any(record.status == 404 and re.search("(?<!:)//", record.path) for record in records):
+            lines.append("slashes are doubled: live_url() ends with one, live_server.url with none")
         output = server.output
         logged = self.log.describe(self._reported) if output is None else mask(output).splitlines()
         if logged:

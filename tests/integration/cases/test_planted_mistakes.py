@@ -78,6 +78,16 @@ class PlantedMistakes(NoLeaks):
             ("16 an attribute", live, {"test": misspelt}, ("no attribute 'live_ulr'", "did you mean self.live_url?")),
             ("18 a keyword", live, {"test": keyword}, ("keyword argument 'tmies'", "Did you mean 'times'?")),
             (
+                "02 doubled slashes",
+                live,
+                {
+                    "test": lambda case: case.assertEqual(
+                        200, requests.get(f"{case.live_url()}/no", timeout=HANG).status_code
+                    )
+                },
+                ("GET //no -> 404", "slashes are doubled: live_url() ends with one, live_server.url with none"),
+            ),
+            (
                 "18 of a block",
                 live,
                 {"test": lambda case: case.expectLiveErrors(KeyError, tmies=1)},
