@@ -89,13 +89,13 @@ class CommandTest(unittest.TestCase):
         process = subprocess.Popen(
             command, cwd=self.folder, env=environ, stdin=subprocess.DEVNULL, encoding="utf-8", **pipes
         )
-        killer = threading.Timer(3 * HANG, process.kill)
+        killer = threading.Timer(6 * HANG, process.kill)
         killer.start()
         try:
             yield process
             if process.poll() is None and ends_with == 0:
                 process.send_signal(signal.SIGTERM)
-            _, errors = process.communicate(timeout=HANG)
+            _, errors = process.communicate(timeout=6 * HANG)
             self.assertEqual((process.returncode, errors if ends_with == 0 else ""), (ends_with, ""))
         finally:
             killer.cancel()
@@ -117,7 +117,7 @@ class CommandTest(unittest.TestCase):
     def refuse(self, *arguments: str) -> str:
         """What is said of a wrong command: one line, and status 2."""
         with self.run_command(*arguments, ends_with=2) as process:
-            _, errors = process.communicate(timeout=3 * HANG)  # with the start of the program, on a busy machine
+            _, errors = process.communicate(timeout=6 * HANG)  # with the start of the program, on a busy machine
         self.assertEqual(errors.count("\n"), 1, errors)
         self.assertTrue(errors.startswith("liveserver-testcase: "), errors)
         return errors
