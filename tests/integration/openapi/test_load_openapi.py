@@ -324,17 +324,13 @@ class RequestsTest(LoadTest):
             ("GET", "/items/1", {"headers": headers}, "query parameter 'limit': wanted one, for it is required"),
             ("GET", "/items/1?limit=50", {"headers": headers}, "query parameter 'limit': wanted maximum 10, got 50"),
             ("GET", "/items/1?limit=5", {}, "header parameter 'X-Trace': wanted one, for it is required, got nothing"),
-            (
-                "GET", "/items/1?limit=5", {"headers": {**headers, "Cookie": "lang=de"}},
-                "cookie parameter 'lang': wanted enum ['en'], got 'de'",
-            ),
+            ("GET", "/items/1?limit=5", {"headers": {**headers, "Cookie": "lang=de"}},
+             "cookie parameter 'lang': wanted enum ['en'], got 'de'"),
             ("PUT", "/items", {"json": [1]}, ""),
             ("PUT", "/items", {}, "body: wanted one, for it is required, got nothing"),
             ("PUT", "/items", {"json": {}}, "body: wanted type 'array', got {}"),
-            (
-                "PUT", "/items", {"data": b"[", "headers": {"Content-Type": "application/json"}},
-                "body: wanted what can be read as application/json, got b'['",
-            ),
+            ("PUT", "/items", {"data": b"[", "headers": {"Content-Type": "application/json"}},
+             "body: wanted what can be read as application/json, got b'['"),
             ("PUT", "/items", {"data": {"a": 1}}, "Content-Type: wanted application/json, got 'application/x-www-form"),
             ("PUT", "/items", {"data": b"[]"}, "wanted application/json, got 'application/octet-stream' or none"),
             ("GET", "/safe", {}, "security: wanted key or basic, got none of it (the document#/paths/~1safe/get/sec"),
@@ -410,12 +406,8 @@ class RequestsTest(LoadTest):
 
         self.assertEqual([204, 501, 204, 501, 501], statuses)
 
-
-class LoadedTest(LoadTest):
-    """Many clients at once."""
-
     def test_many_threads(self) -> None:
-        """Each request is judged by itself."""
+        """Each request of many clients at once is judged by itself."""
         self.stub.load_openapi(FOLDER / "github.json")
 
         def work(number: int) -> list[int]:
@@ -521,6 +513,16 @@ class DocumentsTest(LoadTest):
         with mock.patch.dict("sys.modules", {"openapi_core": None}), self.assertRaisesRegex(UsageError, missing):
             self.load({})
 
+    def test_a_stub_in_a_process(self) -> None:
+        """It reads the document again, answers, and refuses with the place in the document, as in a thread."""
+        contents = yaml.safe_load((FOLDER / "petstore.yaml").read_text(encoding="utf-8"))
+        for source in (FOLDER / "petstore.yaml", contents):
+            with self.subTest(type(source).__name__), HTTPStub(mode="process") as stub:
+                stub.load_openapi(source)
+                self.assertEqual(requests.get(stub.url_for("/v1/pets"), timeout=TIMEOUT).status_code, 200)
+                requests.get(stub.url_for("/v1/pets?limit=many"), timeout=TIMEOUT)
+                self.assertIn("limit", stub.failure_report())
+
 
 class ClientTest(HTTPStubTestCase):
     """A client that is made of the same document, with types."""
@@ -541,17 +543,3 @@ class ClientTest(HTTPStubTestCase):
         pet = {"id": 1, "name": "text", "tag": "text"}
         self.assertEqual([pet, pet, pet], [each.model_dump() for each in asyncio.run(use())])
         self.assertRequested("GET", "/api/pets", query={"limit": "3", "tags": ["cat", "dog"]})
-
-
-class AroundTest(NoLeaks):
-    """A failure, another process, and those who have no document."""
-
-    def test_a_stub_in_a_process(self) -> None:
-        """It reads the document again, answers, and refuses with the place in the document, as in a thread."""
-        contents = yaml.safe_load((FOLDER / "petstore.yaml").read_text(encoding="utf-8"))
-        for source in (FOLDER / "petstore.yaml", contents):
-            with self.subTest(type(source).__name__), HTTPStub(mode="process") as stub:
-                stub.load_openapi(source)
-                self.assertEqual(requests.get(stub.url_for("/v1/pets"), timeout=TIMEOUT).status_code, 200)
-                requests.get(stub.url_for("/v1/pets?limit=many"), timeout=TIMEOUT)
-                self.assertIn("limit", stub.failure_report())

@@ -122,10 +122,8 @@ class TravelTest(ProcessTest):
         (request,) = self.stub.requests
         self.assertEqual(
             ("POST", "/charges/5", "1", {"b": 2}, "1", {"id": 5}, 8, 201),
-            (
-                request.method, request.path, request.args["a"], request.json, request.headers["X-A"],
-                request.path_params, request.body_size, request.reply.status if request.reply else None,
-            ),
+            (request.method, request.path, request.args["a"], request.json, request.headers["X-A"], request.path_params,
+             request.body_size, request.reply.status if request.reply else None),
         )  # fmt: skip
         self.assertIs(charge, request.expectation)
         self.assertIs(charge, self.stub.expectations[0])
@@ -226,16 +224,14 @@ class RefusalTest(ProcessTest):
         with open(__file__) as file:
             for call, wanted in (
                 (lambda on: on.reply_with(lambda: 200), rf"\S+<lambda> {here} {refused}it is a lambda, which has no n"),
-                (
-                    lambda on: on.reply_with(local),
-                    rf"RefusalTest\S+\.local {here} {refused}it is defined inside of Ref",
-                ),
+                (lambda on: on.reply_with(local),
+                 rf"RefusalTest\S+\.local {here} {refused}it is defined inside of Ref"),
                 (lambda on: on.reply_with(Prices(5).get), rf"Prices\.get {here} {refused}it is a method of an object,"),
                 (lambda on: on.reply(200, file), r"<_io\.TextIOWrapper .* cannot be sent .*pickle"),
                 (lambda on: on.reply_stream(count_up()), "<generator object count_up .* cannot be sent"),
                 (lambda on: on.reply(200, [threading.Lock()]), "<unlocked _thread.lock .* cannot be sent"),
                 (lambda on: on.reply(200, json=Local()), r".*Local'> cannot be sent .*it is defined inside of"),
-            ):
+            ):  # fmt: skip
                 with self.subTest(wanted):
                     self.assert_refused(call, wanted)
         with self.assertRaisesRegex(UsageError, "it is a lambda"):

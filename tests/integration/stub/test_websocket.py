@@ -513,12 +513,9 @@ class FailureTest(WebSocketTest):
             ([(None, 1)], "one", "FAIL json: wanted 1, got 'one', which is no JSON"),
             ([(lambda text: text.x, None)], "one", "AttributeError"),
             ([("a", None), ("b", None)], "b", "  step 2 wants it: does it come too early?"),
-            (
-                [(None, {"token": "hunter2", "b": 2})],
-                '{"token": "hunter3", "b": 1}',
-                "at $.token: wanted ***, got anot",
-            ),
-        ):
+            ([(None, {"token": "hunter2", "b": 2})], '{"token": "hunter3", "b": 1}',
+             "at $.token: wanted ***, got anot"),
+        ):  # fmt: skip
             with self.subTest(line=line):
                 self.begin("shop.test_difference")
                 feed = self.stub.on_websocket("/feed")
