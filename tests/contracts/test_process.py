@@ -6,8 +6,10 @@ import contextlib
 import os
 import shutil
 import socket
+import socketserver
 import tempfile
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from liveserver_testcase.core.server import Server
@@ -15,46 +17,25 @@ from liveserver_testcase.process.server import ProcessServer
 from liveserver_testcase.web.live_process import RemoteServer
 from tests.contracts.server_contract import ServerContract
 from tests.contracts.test_servers import HTTPCase
-from tests.support import NoLeaks
+from tests.support import HANG, NoLeaks
 
 
-class Bridge:
+class Bridge(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Does in this process the work that a child asks for: one connection a piece of work."""
 
-    def __init__(self, work: Any) -> None:
+    request_queue_size = 128
+    daemon_threads = True  # a process may end without waiting for its work
+
+    def __init__(self, path: str, work: Callable[[], object]) -> None:
         self.work = work
-        self.folder = tempfile.mkdtemp()
-        self.path = os.path.join(self.folder, "bridge")
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen(128)
-        self.thread = threading.Thread(target=self.serve, name="bridge", daemon=True)
-        self.workers: list[threading.Thread] = []
-        self.thread.start()
+        super().__init__(path, socketserver.BaseRequestHandler)
+        self.socket.settimeout(None)  # whatever the test has set for sockets
 
-    def serve(self) -> None:
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            sock.settimeout(None)
-            worker = threading.Thread(target=self.do, args=(sock,), name="bridge", daemon=True)
-            self.workers.append(worker)
-            worker.start()
-
-    def do(self, sock: socket.socket) -> None:
-        with sock, contextlib.suppress(OSError):
+    def finish_request(self, request: Any, _address: object) -> None:
+        request.settimeout(None)
+        with contextlib.suppress(OSError):
             self.work()
-            sock.sendall(b".")
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.thread.join(10)
-        self.listener.close()
-        for worker in self.workers:
-            worker.join(10)
-        shutil.rmtree(self.folder)
+            request.sendall(b".")
 
 
 class SpawnContract(ServerContract, NoLeaks):
@@ -67,17 +48,20 @@ class SpawnContract(ServerContract, NoLeaks):
 
     def setUp(self) -> None:
         super().setUp()
-        freed = self.freed
-        self.bridge = Bridge(self.do_work)
-
-        def close() -> None:
-            freed.set()
-            self.bridge.close()
-
-        self.addCleanup(close)
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        self.bridge = Bridge(os.path.join(folder, "bridge"), self.do_work)
+        self.addCleanup(self.bridge.server_close)
+        thread = threading.Thread(target=self.bridge.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, HANG)
+        self.addCleanup(self.bridge.shutdown)
+        self.addCleanup(self.freed.set)
 
     def make_server(self, **options: Any) -> Server:
-        server = ProcessServer("tests.integration.process.children:make_echo", self.bridge.path, **options)
+        server = ProcessServer(
+            "tests.integration.process.children:make_echo", str(self.bridge.server_address), **options
+        )
         server.label = "echo-server"  # as the one in the child, whose threads a stop names
         return server
 
@@ -101,4 +85,4 @@ class RemoteTLSContract(HTTPCase, SpawnContract):
 
     def make_server(self, **options: Any) -> Server:
         app = "tests.integration.process.apps:bridged()"
-        return RemoteServer(app, env={"BRIDGE": self.bridge.path}, tls=True, **options)
+        return RemoteServer(app, env={"BRIDGE": str(self.bridge.server_address)}, tls=True, **options)

@@ -8,11 +8,10 @@ import threading
 from typing import Any
 
 from liveserver_testcase.errors import ClientDisconnected
-from tests.integration.web.wire import GET, Held, WireTestCase, chunked, echo, get, hello, post
+from tests.integration.web.wire import CHUNKED, GET, PLAIN, Held, WireTestCase, chunked, echo, get, hello, post
 from tests.support import HANG
 
 MEGABYTE = 1024 * 1024
-CHUNKED = get("/", "Transfer-Encoding: chunked", method="POST")
 
 
 def cut(data: bytes, *sizes: int) -> list[bytes]:
@@ -80,7 +79,7 @@ class ReadingMethods(WireTestCase):
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             self.assertIs(True, environ["wsgi.input_terminated"])
             found.append(read(environ["wsgi.input"]))
-            start_response("200 OK", [("Content-Type", "text/plain")])
+            start_response("200 OK", PLAIN)
             return [b""]
 
         client = self.connect(self.serve(app, valid=False))
@@ -132,7 +131,7 @@ class Streaming(WireTestCase):
             for _ in range(2):
                 seen.append(environ["wsgi.input"].read(3))
                 progress.release()
-            start_response("200 OK", [("Content-Type", "text/plain")])
+            start_response("200 OK", PLAIN)
             return [b""]
 
         for head, parts in (
@@ -181,7 +180,7 @@ class Streaming(WireTestCase):
 
         def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             kept.append(environ["wsgi.input"])
-            start_response("200 OK", [("Content-Type", "text/plain")])
+            start_response("200 OK", PLAIN)
             return [b"hello"]
 
         server = self.serve(app, valid=False)
@@ -198,20 +197,20 @@ class Continue(WireTestCase):
     HEAD = get("/", "Content-Length: 4", "Expect: 100-continue", method="POST")
 
     def test_when_the_body_is_read(self) -> None:
-        """100 Continue is sent when the application reads the body, and not before."""
-        held = Held(echo)
-        client = self.connect(self.serve(held))
-        client.send(self.HEAD)
-        self.assertTrue(held.wait())
-        client.sock.setblocking(False)
-        with self.assertRaises(BlockingIOError):
-            client.sock.recv(1)
-        client.sock.settimeout(HANG)
-        held.go.set()
-        self.assertEqual((100, b"HTTP/1.1 100 Continue\r\n\r\n"), ((answer := client.answer()).status, answer.raw_head))
-        client.send(b"body")
-        self.assertEqual((200, b"body"), ((answer := client.answer()).status, answer.body))
-        self.assertEqual(200, client.ask(GET).status)
+        """100 Continue is sent when the application reads the body, chunked or not, and not before."""
+        in_chunks = get("/", "Transfer-Encoding: chunked", "Expect: 100-Continue", method="POST")
+        for head, body in ((self.HEAD, b"body"), (in_chunks, chunked(b"body"))):
+            with self.subTest(head=head):
+                held = Held(echo)
+                client = self.connect(self.serve(held)).send(head)
+                self.assertTrue(held.wait())
+                client.sock.setblocking(False)
+                self.assertRaises(BlockingIOError, client.sock.recv, 1)
+                client.sock.settimeout(HANG)
+                held.go.set()
+                self.assertEqual(b"HTTP/1.1 100 Continue\r\n\r\n", client.answer().raw_head)
+                self.assertEqual(b"body", client.send(body).answer().body)
+                self.assertEqual(200, client.ask(GET).status)
 
     def test_once(self) -> None:
         """100 Continue is sent once, however often the application reads."""
@@ -220,7 +219,7 @@ class Continue(WireTestCase):
             parts = [environ["wsgi.input"].read(2)]
             read.set()
             parts.append(environ["wsgi.input"].read(2))
-            start_response("200 OK", [("Content-Type", "text/plain")])
+            start_response("200 OK", PLAIN)
             return parts
 
         read = threading.Event()
@@ -245,18 +244,11 @@ class Continue(WireTestCase):
             for _ in range(1 if request is old else 2):
                 self.assertEqual((200, body), ((answer := client.ask(request)).status, answer.body))
 
-    def test_chunked(self) -> None:
-        """It works for chunked bodies, too."""
-        client = self.connect(self.serve(echo))
-        client.send(get("/", "Transfer-Encoding: chunked", "Expect: 100-Continue", method="POST"))
-        self.assertEqual(100, client.answer().status)
-        self.assertEqual(b"body", client.send(chunked(b"body")).answer().body)
-
     def test_read_after_the_answer_began(self) -> None:
         """100 Continue is not sent into a response that has begun."""
 
         def app(environ: dict[str, Any], start_response: Any) -> Any:
-            start_response("200 OK", [("Content-Type", "text/plain")])
+            start_response("200 OK", PLAIN)
             yield b"began "
             yield environ["wsgi.input"].read(4)
 

@@ -8,9 +8,7 @@ from typing import Any
 from liveserver_testcase.errors import InvalidResponse
 from liveserver_testcase.web.request_head import parse_head
 from liveserver_testcase.web.response import ResponseWriter, prepare_head
-from tests.integration.web.wire import GET, WireTestCase, get, hello, replying, streaming
-
-PLAIN = [("Content-Type", "text/plain")]
+from tests.integration.web.wire import GET, PLAIN, WireTestCase, get, hello, replying, streaming
 
 
 class Framing(WireTestCase):
