@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import fastapi
 import quart
@@ -103,10 +104,7 @@ class Startup(ASGICase):
 
                 self.make(app)
                 self.assertIsNone(self.assert_start_fails(f"the application's startup failed: {why}"))
-
-    def test_quart(self) -> None:
-        """Quart keeps the exception to itself, and says what it was."""
-        app = quart.Quart("x")
+        app = quart.Quart("x")  # it keeps the exception to itself, and says what it was
 
         @app.before_serving
         async def fail() -> None:
@@ -214,18 +212,6 @@ class Shutdown(ASGICase):
         self.server.stop()
         return caught.exception.__cause__
 
-    def test_it_raises(self) -> None:
-        """What the shutdown raises is raised by the stop, once; the server has stopped."""
-        error = ValueError("cannot flush")
-
-        async def shutdown() -> None:
-            raise error
-
-        self.serve(with_lifespan(nothing, shutdown))
-        who = f"<ASGIServer stopping at {self.server.url}>"
-        cause = self.assert_stop_fails(f"^the application of {who} raised ValueError when it shut down: cannot flush$")
-        self.assertIs(error, cause)
-
     def test_it_ends_by_itself(self) -> None:
         """An application that says that it failed is believed, also if it did not wait; one that returns is done."""
 
@@ -265,6 +251,14 @@ class Shutdown(ASGICase):
                     self.assert_stop_fails(message)
                 else:
                     self.server.stop()
+
+    def test_it_raises(self) -> None:
+        """What the shutdown raises is raised by the stop, once; the server has stopped."""
+        error = ValueError("cannot flush")
+        self.serve(with_lifespan(nothing, mock.AsyncMock(side_effect=error)))
+        who = f"<ASGIServer stopping at {self.server.url}>"
+        message = f"^the application of {who} raised ValueError when it shut down: cannot flush$"
+        self.assertIs(error, self.assert_stop_fails(message))
 
     def test_it_never_ends(self) -> None:
         """A shutdown that does not end is cut, and is an error that says where it was."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 from typing import Any
 
-import aiohttp
 import fastapi
 import websockets.asyncio.client
 import websockets.exceptions
@@ -107,21 +105,6 @@ class WebSockets(SocketCase):
                 self.assertTrue(record.is_over)
                 self.assertEqual(("", []), (record.aborted, self.errors()))
 
-    def test_asynchronous_clients(self) -> None:
-        """Those of websockets and of aiohttp."""
-        self.serve(app)
-
-        async def ask() -> list[object]:
-            async with websockets.asyncio.client.connect(self.url("/echo")) as one:
-                await one.send("hello")
-                received = [await one.recv()]
-            async with aiohttp.ClientSession() as session, session.ws_connect(self.server.url_for("/echo")) as other:
-                await other.send_str("hello")
-                return [*received, await other.receive_str()]
-
-        self.assertEqual(["hello", "hello"], asyncio.run(ask()))
-        self.wait_idle()
-
     def test_closed_by_the_application(self) -> None:
         """Subprotocol, code and reason reach the client."""
         self.serve(app)
@@ -179,11 +162,6 @@ class WebSockets(SocketCase):
         self.assertEqual([(0, 0), (0, 1)], places)
         client.close()
         self.wait_idle()
-
-    def test_no_upgrade(self) -> None:
-        """A request for another protocol than WebSockets is answered as if it had not asked."""
-        self.serve(app)
-        self.assertEqual(404, self.get("/nothing", headers={"Upgrade": "foo", "Connection": "Upgrade"}).status_code)
 
 
 class Stops(SocketCase):

@@ -27,7 +27,7 @@ from tests.integration.web.wire import (
     post,
     replying,
     streaming,
-)  # fmt: skip
+)
 from tests.support import HANG, wait_until
 
 H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")

@@ -28,7 +28,7 @@ from tests.integration.web.wire import (
     post,
     replying,
     streaming,
-)  # fmt: skip
+)
 from tests.support import HANG
 
 
