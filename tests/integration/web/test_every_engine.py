@@ -93,15 +93,19 @@ class Connections(EngineCase):
     def test_empty_lines(self) -> None:
         """One before a request is forgiven, however it arrives, and makes no request of its own; two are none."""
         server = self.serve(hello)
-        for lines, by_byte, earlier in itertools.product((1, 2), (False, True), (b"", GET)):
-            with self.subTest(lines=lines, by_byte=by_byte, earlier=earlier):
+        for lines, how, earlier in itertools.product((1, 2), ("at once", "by byte", "apart"), (b"", GET)):
+            with self.subTest(lines=lines, how=how, earlier=earlier):
                 client, data = self.connect(server), b"\r\n" * lines + GET
                 if earlier:
                     client.ask(earlier)
-                self.send_by_byte(client, data) if by_byte else client.send(data)
+                for _ in range(lines) if how == "apart" else ():
+                    client.send(b"\r\n")
+                    self.assertEqual([], server.wait_until_idle(HANG))  # it has been read
+                    data = data[2:]
+                self.send_by_byte(client, data) if how == "by byte" else client.send(data)
                 self.assertEqual(200 if lines == 1 else 400, client.answer().status)
                 client.close()
-        self.assertEqual(12, len(server.journal))
+        self.assertEqual(18, len(server.journal))
 
     def test_pipelining(self) -> None:
         """Requests that come at once, or a byte at a time, with bodies of any kind, are told apart and all answered."""
