@@ -134,6 +134,8 @@ class ServerTestCase(unittest.TestCase):
             for further in run.stop().errors:
                 add_note(error, f"\n{further.text}")
             cls._class_run = NOT_STARTED
+            if isinstance(error, ServerStartError) and isinstance(error.__cause__, unittest.SkipTest):
+                raise error.__cause__ from None  # raised in a server's own process; it skips the class as anywhere else
             if isinstance(error, ServerStartError) and cls.__name__ not in str(error):
                 add_note(error, f"(for {cls.__name__}.{run.latest})")
             cls._keep_failure(error, run)

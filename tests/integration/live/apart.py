@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -99,6 +100,14 @@ class Unready(Apart):
     @classmethod
     def create_app(cls) -> Routes:
         raise LookupError("no configuration")
+
+
+class Skipping(Apart):
+    """A class whose application cannot be here."""
+
+    @classmethod
+    def create_app(cls) -> Routes:
+        raise unittest.SkipTest("not here")
 
 
 class Named(Apart):

@@ -252,6 +252,11 @@ class InAProcess(NoLeaks):
         self.assertRegex(second, rf"AssertionError: {died}; what it had printed is in the first report of it$")
         self.assertNotIn("ServerDied", second)
 
+    def test_a_class_that_its_application_skips(self) -> None:
+        """A ``SkipTest`` of ``create_app()`` skips the class as it does in a thread."""
+        outcome = run_case(apart.Skipping)
+        self.assertEqual(({"run": 0, "skipped": 1}, "not here"), (outcome.summary, outcome.result.skipped[0][1]))
+
     def test_app_that_cannot_be_made(self) -> None:
         """What create_app() raises there is the cause of the class's error here."""
         outcome = run_case(apart.Unready)
