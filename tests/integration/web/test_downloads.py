@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,102 +77,61 @@ def receive(client: Client) -> int:
     return size
 
 
-class DownloadCase(NoLeaks):
+def wait_for_request(server: LiveServer) -> None:
+    wait_until(lambda: len(server.journal.entries()))
+
+
+def read_late(server: LiveServer, client: Client) -> int:
+    wait_for_request(server)
+    return receive(client)
+
+
+def leave_in_the_middle(end: Callable[[Client], None]) -> Callable[[LiveServer, Client], object]:
+    return lambda _server, client: (client.read(1), end(client))
+
+
+class Downloads(NoLeaks):
     """A live server for one application of either kind, before either of uvicorn's parsers."""
 
-    def serve(self, app: Any, kind: str) -> LiveServer:
-        interface, _, parser = kind.partition(" ")
-        server = LiveServer(app, interface=interface, asgi_options={"http": parser} if parser else None)  # type: ignore[arg-type]
-        server.start()
-        self.addCleanup(server.stop)
-        return server
-
-    def ask(self, server: LiveServer) -> Client:
-        client = Client(server.address)
-        self.addCleanup(client.close)
-        return client.send(GET)
-
-    def errors(self, server: LiveServer) -> list[str]:
-        """What is held against the application, when every request has ended."""
-        self.assertEqual([], server.wait_until_idle(HANG))
-        return [str(error) for _, error in server.take_errors()]
-
-    def wait_for_request(self, server: LiveServer) -> None:
-        self.assertTrue(wait_until(lambda: len(server.journal.entries())))
-
-
-class Sound(DownloadCase):
-    """An application that does nothing wrong."""
-
-    def check_whole(self, read: Callable[[LiveServer, Client], int], sizes: tuple[int, ...] = SIZES) -> None:
-        """All of each body comes, each request is complete, and no error is recorded."""
-        for kind, make in MAKERS.items():
-            for size in sizes:
-                for pieces in (1, 10):
-                    with self.subTest(kind=kind, size=size, pieces=pieces):
-                        server = self.serve(make(size, pieces), kind)
-                        self.assertEqual(size, read(server, self.ask(server)))
-                        self.assertEqual([], self.errors(server))
+    def check(
+        self,
+        act: Callable[[LiveServer, Client], object],
+        *errors: str,
+        then: Raise = nothing,
+        sizes: tuple[int, ...] = SIZES,
+        is_whole: bool = False,
+    ) -> None:
+        """These errors are recorded of each download by a client that acts so; a whole one is complete."""
+        pieces_of_each = (1, 10) if then is nothing else (10,)
+        for (kind, make), size, pieces in itertools.product(MAKERS.items(), sizes, pieces_of_each):
+            interface, _, parser = kind.partition(" ")
+            options: Any = {"interface": interface, "asgi_options": {"http": parser} if parser else None}
+            with self.subTest(kind=kind, size=size, pieces=pieces):
+                with LiveServer(make(size, pieces, then), **options) as server:
+                    client = Client(server.address)
+                    self.addCleanup(client.close)
+                    received = act(server, client.send(GET))
+                    wait_for_request(server)
+                    self.assertEqual([], server.wait_until_idle(HANG))
+                    self.assertEqual(list(errors), [str(error) for _, error in server.take_errors()])
+                    if is_whole:
                         (record,) = server.journal.entries()
-                        self.assertEqual((True, ""), (record.completed, record.aborted))
-                        server.stop()
+                        self.assertEqual((size, True, ""), (received, record.completed, record.aborted))
 
-    def check_left(self, leave: Callable[[LiveServer, Client], object]) -> None:
-        """Whatever of a body comes, no error is recorded."""
-        for kind, make in MAKERS.items():
-            for size in SIZES:
-                for pieces in (1, 10):
-                    with self.subTest(kind=kind, size=size, pieces=pieces):
-                        server = self.serve(make(size, pieces), kind)
-                        leave(server, self.ask(server))
-                        self.wait_for_request(server)
-                        self.assertEqual([], self.errors(server))
-                        server.stop()
-
-    def test_read_at_once(self) -> None:
-        """A client that reads all and closes has a complete download, of 200 MB, too."""
-        self.check_whole(lambda _, client: receive(client), (*SIZES, HUGE))
-
-    def test_read_late(self) -> None:
-        """So it is for a client that reads when the server can send no more for the moment."""
-
-        def read(server: LiveServer, client: Client) -> int:
-            self.wait_for_request(server)
-            return receive(client)
-
-        self.check_whole(read)
-
-    def test_half_closed(self) -> None:
-        """A client that has said that it sends no more gets all of it, and then the end of the connection."""
-        self.check_whole(lambda _, client: receive(client.half_close()))
+    def test_whole(self) -> None:
+        """A client that reads all, at once, late, or after half a close, has all of it, of 200 MB, too."""
+        self.check(lambda _, client: receive(client), sizes=(*SIZES, HUGE), is_whole=True)
+        self.check(read_late, is_whole=True)
+        self.check(lambda _, client: receive(client.half_close()), is_whole=True)
 
     def test_left(self) -> None:
         """Who closes or resets the connection, in the middle or before anything has come, is no error of it."""
         for end in (Client.close, Client.reset):
-            self.check_left(lambda _server, client, end=end: (client.read(1), end(client)))
-            self.check_left(lambda server, client, end=end: (self.wait_for_request(server), end(client)))
+            self.check(leave_in_the_middle(end))
+            self.check(lambda server, client, end=end: (wait_for_request(server), end(client)))
 
-
-class Failing(DownloadCase):
-    """An application that raises an error of its own."""
-
-    def check(self, leave: Callable[[LiveServer, Client], object], then: Raise, errors: list[str]) -> None:
-        """Each download ends with these errors."""
-        for kind, make in MAKERS.items():
-            for size in SIZES:
-                with self.subTest(kind=kind, size=size):
-                    server = self.serve(make(size, 10, then), kind)
-                    leave(server, self.ask(server))
-                    self.wait_for_request(server)
-                    self.assertEqual(errors, self.errors(server))
-                    server.stop()
-
-    def test_behind_the_body(self) -> None:
-        """An error behind a body that the client has read is recorded."""
-        self.check(lambda _, client: receive(client), fail, ["boom"])
-
-    def test_after_a_departure(self) -> None:
-        """An error of the application is recorded, also when the client has closed or reset the connection.
+    def test_an_error_of_the_application(self) -> None:
+        """It is recorded, behind a body that the client has read, and when it has closed or reset the connection.
 
         What the application makes of the departure itself is the client's doing.
         """
@@ -179,7 +139,7 @@ class Failing(DownloadCase):
         def report() -> None:
             raise RuntimeError("the client has left") from ClientDisconnected("gone")
 
-        for then, errors in ((fail, ["boom"]), (report, [])):
-            for end in (Client.close, Client.reset):
-                with self.subTest(then=then.__name__, end=end.__name__):
-                    self.check(lambda _server, client, end=end: (client.read(1), end(client)), then, errors)
+        self.check(lambda _, client: receive(client), "boom", then=fail)
+        for end in (Client.close, Client.reset):
+            self.check(leave_in_the_middle(end), "boom", then=fail)
+            self.check(leave_in_the_middle(end), then=report)
