@@ -97,9 +97,14 @@ def start_waiting() -> None:
     threading.Event().wait(600)
 
 
-def start_hogging() -> None:
-    """Is never ready, and lets no other thread of the process run."""
+def hog() -> None:
+    """Lets no other thread of the process run."""
     ctypes.PyDLL(None).sleep(600)
+
+
+def start_hogging() -> None:
+    """Is never ready."""
+    hog()
 
 
 def start_stubborn() -> None:
@@ -151,16 +156,6 @@ def leave(code: str) -> None:
 def crash() -> None:
     """Reads where nothing is."""
     ctypes.string_at(0)
-
-
-def hog() -> None:
-    """Lets no other thread of the process run."""
-    ctypes.PyDLL(None).sleep(600)
-
-
-def freeze() -> None:
-    """Stops the process, not for good."""
-    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def flood() -> None:
