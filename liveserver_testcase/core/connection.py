@@ -96,6 +96,7 @@ class Connection(abc.ABC):
     _unclean = False  # whether the client must not take the end of the connection for that of a response
     _resets = False  # whether the connection is to end with a reset
     _gone: ClientDisconnected | None = None  # why nothing more can be sent
+    _is_shut = False  # whether the client has been sent an end
     _lingers = False  # whether the client gets to read what was sent, although nothing more is
     # The system writes into it before it takes the bytes off the socket: who finds the socket empty sees them here,
     # while the serving thread is not even back from the call.  No request begins with a zero.
@@ -264,7 +265,7 @@ class Connection(abc.ABC):
     def cut(self) -> None:
         """End both directions from any thread; the serving thread wakes and closes."""
         with self._closing, contextlib.suppress(OSError):
-            self.is_cut = True
+            self.is_cut = self._is_shut = True
             # not SSLSocket.shutdown, which takes the TLS object away from the thread that uses it
             ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
 
@@ -277,6 +278,7 @@ class Connection(abc.ABC):
         deadline = monotonic() + _LINGER_TIME
         left = _LINGER_BYTES
         with contextlib.suppress(OSError):
+            self._is_shut = True
             ServerSocket.shutdown(self.sock, socket.SHUT_WR)
             self.set_timeout(_LINGER)
             while left > 0 and monotonic() < deadline and not self.stopping.is_set():
@@ -316,8 +318,11 @@ class Connection(abc.ABC):
         if self.is_encrypted and not self._unclean and not self.is_cut:
             self.state = ConnectionState.READING
             self._send_close_notify()
-        with self._closing:
-            self.sock.close()
+        with self._closing, contextlib.closing(self.sock):
+            if not self._is_shut and not self._resets:
+                # a child that was forked while the client was accepted may have a copy, and would keep it waiting
+                with contextlib.suppress(OSError):
+                    ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def _send_close_notify(self) -> None:
         """Send a TLS client, once, the alert that says that the end is not an attack."""

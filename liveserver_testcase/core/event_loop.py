@@ -394,6 +394,7 @@ class EventLoopServer(Server):
             run.connections.discard(connection)
             if run.deadline < math.inf and not run.connections:
                 run.changed.set()
+        connection.shut_down()
         # It is lost already, but the TLS transport of Python 3.10 does not know.  A plain transport that closed after
         # its last byte takes an abort() for the first one, and fails in a second loss, for which it has no socket left.
         if connection.is_tls:

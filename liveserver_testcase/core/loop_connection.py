@@ -40,6 +40,7 @@ class LoopConnection:
         self.socket = transport.get_extra_info("socket")  # to be asked for its number and shut down, never read
         self.is_tls = transport.get_extra_info("sslcontext") is not None  # from the first byte
         self.is_cut = False  # the server has ended it
+        self.resets = False  # the client is to see a reset, and no end before it
         self.is_last = False  # a stop waits for what is being done, and nothing comes after it
         self.what = "a connection"  # what is being done
         self.since = self.accepted_at = monotonic()
@@ -89,13 +90,22 @@ class LoopConnection:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
         self.transport.abort()
         if self.is_tls:
-            self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
+            self.is_cut = True  # a TLS transport that was closed twice lets nobody abort it any more
+        self.shut_down()
 
     def cut(self) -> None:
         """End the connection under whoever uses it; from any thread."""
         self.is_cut = True
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
+        self.shut_down()
+
+    def shut_down(self) -> None:
+        """End the connection for its client, whoever has a copy of the socket: a transport merely closes its own.
+
+        A child that is forked while a client is being accepted has one that nobody could tell it of.
+        """
+        if not self.resets:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
 
     def cancel_overdue(self, waited: float, thread: str) -> list[Unfinished]:
         """Cancel what a stop has waited for long enough, ``waited`` seconds; returns what had to be cut."""

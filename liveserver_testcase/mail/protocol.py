@@ -208,6 +208,7 @@ class SMTPProtocol(SMTP):
         self._input.is_at_end = self.is_lost = True
         self._writable.set()
         if self.phase in _ACTIVE and self.server.is_running and not self.connection.is_cut:
+            self.connection.shut_down()
             self._advance()
         else:
             self._finish()
@@ -248,7 +249,7 @@ class SMTPProtocol(SMTP):
     def end(self, reason: str) -> None:
         """End the connection at once."""
         self._begin_close(reason)
-        self._tcp.abort()
+        self.connection.abort()
         self._finish()
 
     def _begin_close(self, reason: str) -> None:
@@ -265,11 +266,12 @@ class SMTPProtocol(SMTP):
         """End the connection as if the network or the server had failed, when what was written is sent."""
         self._begin_close(reason)
         if reset:
+            self.connection.resets = True
             self._tcp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         if self._tcp.get_write_buffer_size():
             self._tcp.close()
         else:
-            self._tcp.abort()
+            self.connection.abort()
         if self.is_lost:
             self._finish()
         raise asyncio.CancelledError
@@ -285,7 +287,7 @@ class SMTPProtocol(SMTP):
             self._set_reading(True)  # a close with unread bytes would reset the last reply away
             if self.transport.can_write_eof():
                 self.transport.write_eof()
-            self.loop.call_later(_LINGER, self._tcp.abort)
+            self.loop.call_later(_LINGER, self.connection.abort)
 
     async def hold(self, seconds: float | None) -> None:
         """Keep the client waiting; None is for as long as it stays."""

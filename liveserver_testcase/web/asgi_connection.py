@@ -80,6 +80,7 @@ class ASGIConnection(LoopConnection):
         for cycle in list(self.cycles):
             cycle.connection_lost()
         if self.cycles:
+            self.shut_down()
             self.abort()
         else:
             self._end()

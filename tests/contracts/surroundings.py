@@ -202,6 +202,18 @@ class Surroundings(ServerCase):
             server.start()
             self.assert_serves(server)
 
+    def test_copies_of_its_sockets(self) -> None:
+        """Whoever has a copy, as a child that is forked while a client is accepted, keeps no client waiting."""
+        server = self.started()
+        client = self.connect(server)
+        self.ask(client)
+        self.check_answer(client)
+        for sock in server.open_sockets():
+            self.addCleanup(os.close, os.dup(sock.fileno()))
+        server.stop()
+        self.assert_over(client, "while there is a copy of its socket")
+        self.assert_gone(server)
+
     # -- the process -------------------------------------------------------------------------------------------
 
     @unittest.skipUnless(os.path.isdir("/proc/self/fd"), "this system does not list descriptors")

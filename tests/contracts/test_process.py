@@ -77,7 +77,7 @@ class SpawnContract(ServerContract, NoLeaks):
 
     # where the handler and the sockets are another process's, these come to nothing
     test_stop_from_inside = test_stop_from_inside_while_it_stops = None  # type: ignore[assignment]
-    test_where_shutdown_wakes_nobody = test_no_descriptors_left = None  # type: ignore[assignment]
+    test_where_shutdown_wakes_nobody = test_no_descriptors_left = test_copies_of_its_sockets = None  # type: ignore[assignment]
 
 
 class RemoteTLSContract(HTTPCase, SpawnContract):
