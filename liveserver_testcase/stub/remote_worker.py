@@ -93,7 +93,9 @@ class StubCommandHandler(RequestCommandHandler):
             raise
         except Exception as error:
             raise UsageError(f"the stub's process cannot import what it was sent: {describe_error(error)}") from error
-        result = getattr(self._load(None, number), name)(*args, **kwargs)
+        found = self._load(None, number)
+        # an attribute is read as Python reads it, which asks `__getattr__` for the nearest name of one that is missing
+        result = getattr(found, *args) if name == "__getattribute__" else getattr(found, name)(*args, **kwargs)
         self.sync()
         return self._pack(result)
 

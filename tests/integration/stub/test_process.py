@@ -183,7 +183,7 @@ class TravelTest(ProcessTest):
         self.assertEqual(("status", "'status' GET '/x'"), (written.name, written.describe()))
         wanted = f"'status' GET '/x' was expected exactly once, and never came, written at {HERE}:{line}"
         self.assertIn(wanted, self.stub.failure_report())
-        with self.assertRaisesRegex(AttributeError, "no attribute 'nmae'"):
+        with self.assertRaisesRegex(AttributeError, "^Expectation has no attribute 'nmae': did you mean 'name'"):
             written.nmae  # type: ignore[attr-defined]  # noqa: B018
         with self.assertRaises(UsageError) as caught:
             self.stub.on("get", "/")
