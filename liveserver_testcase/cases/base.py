@@ -14,7 +14,7 @@ from ..core.started import StartedBlock, StartedCoroutine
 from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError, UsageError
 from .after_failure import FailureFolder, find_folder, find_screenshot, is_folder_wanted
 from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
-from .failure_text import add_note, as_note, format_error, is_all_ours, raise_at
+from .failure_text import add_note, as_note, find_skip, format_error, is_all_ours, raise_at
 from .mistakes import check_class, explain_own_settings, refuse_coroutine, suggest_attribute
 from .result import DelayedResult
 from .settings import read_setting
@@ -134,8 +134,9 @@ class ServerTestCase(unittest.TestCase):
             for further in run.stop().errors:
                 add_note(error, f"\n{further.text}")
             cls._class_run = NOT_STARTED
-            if isinstance(error, ServerStartError) and isinstance(error.__cause__, unittest.SkipTest):
-                raise error.__cause__ from None  # raised in a server's own process; it skips the class as anywhere else
+            skip = find_skip(error)
+            if skip is not None:
+                raise skip from None
             if isinstance(error, ServerStartError) and cls.__name__ not in str(error):
                 add_note(error, f"(for {cls.__name__}.{run.latest})")
             cls._keep_failure(error, run)
@@ -257,7 +258,9 @@ class ServerTestCase(unittest.TestCase):
         self._started_assertions = ()
         self._folder = FailureFolder(self._artifacts, self.id())
         refuse_coroutine(self)
-        self._own_run().begin(self.id())
+        skip = self._own_run().begin(self.id())
+        if skip is not None:  # raised by what makes a server for this test
+            setattr(self, self.id().rpartition(".")[2], unittest.skip(str(skip))(lambda: None))
 
     def _failed(self) -> None:
         """Pass on to the servers, while they run, that the test has just failed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import unittest
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 from ..core.proxies import bypass_proxies, exempt_host, restore_proxies
 from ..errors import LiveServerTestCaseError, ServerNotStarted, UsageError
 from .after_failure import is_pause_wanted, pause_on_failure
-from .failure_text import is_all_ours, name_error
+from .failure_text import find_skip, is_all_ours, name_error
 
 if TYPE_CHECKING:
     from .base import ServerTestCase
@@ -285,13 +286,23 @@ class ClassRun:
         """Those that can be asked: one whose start has failed has no server."""
         return [server for server in self._started if server.is_made]
 
-    def begin(self, test_id: str) -> None:
-        """Begin a test on every server; what goes wrong is reported when the test is over."""
-        found = Findings()
+    def begin(self, test_id: str) -> unittest.SkipTest | None:
+        """Begin a test on every server; what goes wrong is reported when the test is over.
+
+        Returns:
+            What the start of a server has raised to skip the test.
+        """
+        found, skip = Findings(), None
         for server in self._started:
             with found.catch(server, "begin"):
-                server.begin(test_id)
+                try:
+                    server.begin(test_id)
+                except Exception as error:
+                    skip = find_skip(error)
+                    if skip is None:
+                        raise
         self._errors = found.errors
+        return skip
 
     def failed(self, test_id: str) -> None:
         """Pass on to every server that the test has just failed."""

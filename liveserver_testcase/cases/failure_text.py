@@ -9,13 +9,14 @@ import inspect
 import linecache
 import sys
 import traceback
+import unittest
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any, TypeVar
 
 from ..core.masking import mask
 
-__all__ = ["add_note", "as_note", "format_error", "is_all_ours", "members_of", "name_error", "raise_at"]
+__all__ = ["add_note", "as_note", "find_skip", "format_error", "is_all_ours", "members_of", "name_error", "raise_at"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -63,6 +64,11 @@ def is_all_ours(error: BaseException) -> bool:
     """Whether an exception has passed no other code than this package's: its traceback helps nobody."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return all(frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE for frame in frames)
+
+
+def find_skip(error: BaseException) -> unittest.SkipTest | None:
+    """What is to skip the test or class: the exception, or its cause where it was raised in a server's own process."""
+    return next((each for each in (error, error.__cause__) if isinstance(each, unittest.SkipTest)), None)
 
 
 def as_note(problem: BaseException) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.checks import KnownAttributes, check_seconds, suggest_keywords
-from ..core.started import note_started
+from ..core.journal import runs_loop
+from ..core.started import StartedBlock, StartedCoroutine, note_started
 from ..errors import UsageError
 from ..web.http_server import Mode
 from ..web.live import LiveServer
@@ -27,6 +28,26 @@ __all__ = ["LiveServerAttribute", "LiveServerHandle"]
 
 __unittest = True
 __tracebackhide__ = True
+
+
+def _in_another_thread(
+    method: Callable[[LiveServerHandle], None],
+) -> Callable[[LiveServerHandle], Coroutine[Any, Any, None]]:
+    """Make the form of a method that a coroutine awaits; the test fails that calls it and does not."""
+    name = f"{method.__name__}_async"
+
+    async def call(handle: LiveServerHandle) -> None:
+        import asyncio  # 20 ms, which tests without coroutines need not wait
+
+        await asyncio.to_thread(method, handle)
+
+    call.__name__, call.__qualname__ = name, f"LiveServerHandle.{name}"
+    call.__doc__ = f"`{method.__name__}`, for code on an event loop, which goes on meanwhile."
+    return note_started(f"self.live_server.{name}", _note)(call)
+
+
+def _note(handle: LiveServerHandle, call: StartedCoroutine | StartedBlock) -> None:
+    handle._adapter.started.append(call)
 
 
 class LiveServerHandle(KnownAttributes):
@@ -52,15 +73,29 @@ class LiveServerHandle(KnownAttributes):
         self._adapter.switch(True)
 
     def stop(self) -> None:
-        """Stop the server and keep its port; the next test starts it again.  If it is stopped, nothing happens."""
+        """Stop the server and keep its port; the next test starts it again.  If it is stopped, nothing happens.
+
+        Raises:
+            UsageError: A stop waits for requests in flight, and their clients may be on the event loop that runs here.
+        """
+        pending = self._server.wait_until_idle(0) if runs_loop() and self.is_running else []
+        if pending:
+            raise UsageError(
+                f"live_server.stop() would block the event loop of this test while it waits for "
+                f"{pending[0].describe()}; write await self.live_server.stop_async() or restart_async()"
+            )
         self._adapter.switch(False)
 
     def restart(self) -> None:
-        """Stop the server and start it again, on the same port and with the same application."""
+        """Stop the server and start it again, on the same port and with the same application: see `stop`."""
         self.stop()
         self.start()
 
-    @note_started("self.live_server.down", lambda handle, call: handle._adapter.started.append(call))
+    start_async = _in_another_thread(start)
+    stop_async = _in_another_thread(stop)
+    restart_async = _in_another_thread(restart)
+
+    @note_started("self.live_server.down", _note)
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
         """In this block nobody listens on the server's port, and nobody can; afterwards it serves there again."""
@@ -125,7 +160,7 @@ class LiveServerHandle(KnownAttributes):
         """
         self._until_idle(timeout).run("await self.live_server.wait_until_idle_async(…)")
 
-    @note_started("self.live_server.wait_until_idle_async", lambda handle, call: handle._adapter.started.append(call))
+    @note_started("self.live_server.wait_until_idle_async", _note)
     @suggest_keywords
     async def wait_until_idle_async(self, timeout: float | None = None) -> None:
         """`wait_until_idle`, for code on an event loop: that goes on meanwhile."""

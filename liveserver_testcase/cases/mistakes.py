@@ -72,6 +72,10 @@ def check_class(case: type[unittest.TestCase]) -> None:
                     f"{base.__name__}.{name}() is never called: did you mean {nearest}()? "
                     "If it is a method of your own, give it another name."
                 )
+            if name == "configure_stub" and not any(name in vars(own) for own in ours):
+                raise UsageError(
+                    f"{base.__name__}.{name}() is never called: derive {case.__name__} from HTTPStubTestCase too"
+                )
             _check_awaited(case, base, name, value)
             if name == "run" and case.__mro__.index(base) < case.__mro__.index(ours[-1]):
                 _check_run(case, base, value)

@@ -248,8 +248,10 @@ class PlantedMistakes(NoLeaks):
         stub, called = HTTPStubTestCase, "Case.configure_stub() is called with the stub"
         self.check(
             ("no stub", stub, {"configure_stub": classmethod(nothing)}, (called, "write configure_stub(cls, stub)")),
+            ("no mixin", LiveServerTestCase, {"configure_stub": classmethod(nothing)},
+             ("Case.configure_stub() is never called: derive Case from HTTPStubTestCase too",)),
             ("no super()", stub, {"run": lambda self, result=None: result}, ("write super().run(result) in it",)),
-        )
+        )  # fmt: skip
 
     def test_hooks_that_a_decorator_hands_arguments(self) -> None:
         """What they take is not all that they are called with."""

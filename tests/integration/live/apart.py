@@ -110,6 +110,15 @@ class Skipping(Apart):
         raise unittest.SkipTest("not here")
 
 
+class SkippingEach(Skipping):
+    """The same, with an application for each test."""
+
+    live_scope = "test"
+
+    def setUp(self) -> None:
+        self.fail("a test that is skipped is not set up")
+
+
 class Named(Apart):
     """An application by its import string, with TLS."""
 

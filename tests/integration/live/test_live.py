@@ -7,6 +7,7 @@ import contextlib
 import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 import fastapi
 import requests
@@ -256,6 +257,20 @@ class InAProcess(NoLeaks):
         """A ``SkipTest`` of ``create_app()`` skips the class as it does in a thread."""
         outcome = run_case(apart.Skipping)
         self.assertEqual(({"run": 0, "skipped": 1}, "not here"), (outcome.summary, outcome.result.skipped[0][1]))
+
+    def test_tests_that_their_application_skips(self) -> None:
+        """With a server for each test it skips that test, in a thread and in a process, before its ``setUp()``."""
+        for mode in "process", "thread":
+            case = apart.SkippingEach
+            with self.subTest(mode=mode), mock.patch.object(case, "live_mode", mode):
+                outcome = run_case(case)
+                skipped = [reason for _, reason in outcome.result.skipped]
+                self.assertEqual(["not here"] * outcome.result.testsRun, skipped, outcome.printed)
+                self.assertTrue(outcome.result.wasSuccessful())
+                case.setUpClass()
+                with self.assertRaisesRegex(unittest.SkipTest, "^not here$"):
+                    case("test_it").debug()
+                case.doClassCleanups()
 
     def test_app_that_cannot_be_made(self) -> None:
         """What create_app() raises there is the cause of the class's error here."""

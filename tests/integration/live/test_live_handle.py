@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import unittest
 from typing import Any
 from unittest import mock
 
 import requests
 
-from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, ServerStartError
-from tests.integration.apps import Routes, answer, make_app
+from liveserver_testcase import LiveServer, LiveServerTestCase, ServerNotStarted, ServerStartError, UsageError
+from tests.integration.apps import Gate, Routes, answer, make_app
 from tests.integration.running import is_refused, make_case, run_case
 from tests.support import NoClassLeaks, NoLeaks
 
@@ -59,6 +60,53 @@ class TheHandle(NoClassLeaks, LiveServerTestCase):
         self.assertEqual((200, url), (self.live.get("/").status_code, self.live_url("/")))
         first, second = self.live_server.requests
         self.assertLess(first.connection_index, second.connection_index)
+
+
+class OnALoop(NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase):
+    """A stop waits for requests, whose clients may be on the loop that it would block."""
+
+    gate: Gate
+
+    @classmethod
+    def create_app(cls) -> Any:
+        cls.gate = Gate()
+        return Routes(index=lambda environ, start: answer(start), slow=cls.gate)
+
+    async def test_a_client_of_the_loop(self) -> None:
+        """A plain stop is refused; the awaited one lets the client have its answer, and keeps the port."""
+        url = self.live_url("/")
+        reader, writer = await asyncio.open_connection(*self.live_server.address)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await self.assertLiveRequestedAsync("GET", "/slow")
+        for switch in (self.live_server.stop, self.live_server.restart, self.live_server.down().__enter__):
+            with self.assertRaises(UsageError) as caught:
+                switch()
+            self.assertEqual(
+                "live_server.stop() would block the event loop of this test while it waits for GET /slow; "
+                "write await self.live_server.stop_async() or restart_async()",
+                str(caught.exception),
+            )
+        stopping = asyncio.create_task(self.live_server.restart_async())
+        self.gate.open.set()
+        self.assertIn(b" 200 OK", await reader.read())
+        writer.close()
+        await stopping
+        await self.live_server.stop_async()
+        self.assertTrue(is_refused(url))
+        await self.live_server.start_async()
+        self.live_server.restart()  # nothing is in flight
+        self.assertEqual(url, self.live_url("/"))
+
+    def test_what_is_not_awaited(self) -> None:
+        """A test that forgets to await one fails, and nothing was done."""
+        for name in "start_async", "stop_async", "restart_async":
+
+            async def test(self: Any, name: str = name) -> None:
+                getattr(self.live_server, name)()
+                self.assertTrue(self.live_server.is_running)
+
+            case = make_case(LiveServerTestCase, unittest.IsolatedAsyncioTestCase, app=make_app(), test=test)
+            self.assertIn(f"self.live_server.{name}(…) at test_live_handle.py:", run_case(case).report)
 
 
 class Switching(NoLeaks):
