@@ -15,7 +15,7 @@ from ..errors import LiveServerTestCaseError, ServerNotStarted, ServerStartError
 from .after_failure import FailureFolder, find_folder, find_screenshot, is_folder_wanted
 from .class_server import NOT_STARTED, ClassRun, ClassServer, Findings, Problem
 from .failure_text import add_note, as_note, find_skip, format_error, is_all_ours, raise_at
-from .mistakes import check_class, explain_own_settings, refuse_coroutine, suggest_attribute
+from .mistakes import check_class, explain_own_settings, find_name, refuse_coroutine, suggest_attribute
 from .result import DelayedResult
 from .settings import read_setting
 from .waiting import Block
@@ -260,7 +260,7 @@ class ServerTestCase(unittest.TestCase):
         refuse_coroutine(self)
         skip = self._own_run().begin(self.id())
         if skip is not None:  # raised by what makes a server for this test
-            setattr(self, self.id().rpartition(".")[2], unittest.skip(str(skip))(lambda: None))
+            setattr(self, find_name(self), unittest.skip(str(skip))(lambda: None))
 
     def _failed(self) -> None:
         """Pass on to the servers, while they run, that the test has just failed."""
@@ -282,7 +282,7 @@ class ServerTestCase(unittest.TestCase):
 
     def _find_failure(self, skipped: bool = False) -> BaseException | None:
         """What the servers hold against the test that is over, as an exception."""
-        method = getattr(type(self), self.id().rpartition(".")[2], None)
+        method = getattr(type(self), find_name(self), None)
         forgotten = [started.explain_if_forgotten() for started in self._started_assertions]
         forgotten += explain_own_settings(self)
         run = self._own_run()

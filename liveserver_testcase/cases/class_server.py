@@ -292,15 +292,17 @@ class ClassRun:
         Returns:
             What the start of a server has raised to skip the test.
         """
-        found, skip = Findings(), None
+        found = Findings()
+        skip: unittest.SkipTest | None = None
         for server in self._started:
             with found.catch(server, "begin"):
                 try:
                     server.begin(test_id)
                 except Exception as error:
-                    skip = find_skip(error)
-                    if skip is None:
+                    wanted = find_skip(error)
+                    if wanted is None:
                         raise
+                    skip = skip or wanted
         self._errors = found.errors
         return skip
 

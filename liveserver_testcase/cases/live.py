@@ -18,7 +18,7 @@ from ..web.records import RequestRecord
 from .after_failure import is_pause_wanted
 from .class_server import ClassServer, instance_property
 from .django_databases import refuse_uncommitted
-from .failure_text import name_error
+from .failure_text import is_all_ours, name_error
 from .live_adapter import LiveAdapter
 from .live_address import (
     CHILD_VARIABLE,
@@ -246,7 +246,6 @@ class LiveServerTestCase(LiveAssertions):
                     f"{cls.__name__}.{name}() is called for the class, and not for one test: "
                     f"write @classmethod above it{', and no @property' if isinstance(found, property) else ''}"
                 )
-        cls._check_create_app()
         mode = cast(Mode, cls.setting("live_mode", "LIVESERVER_MODE", str, get_args(Mode)))
         app, port, env = cls._make_app_there, address.wanted_port, cls.live_env
         if mode == "process":
@@ -331,6 +330,8 @@ class LiveServerTestCase(LiveAssertions):
         except (Exception, SystemExit) as error:
             if type(error).__name__ == "SkipTest":
                 raise
+            if isinstance(error, TypeError) and is_all_ours(error):  # the call itself has failed
+                cls._check_create_app()
             raise ServerStartError(f"{cls.__name__}.create_app() raised {name_error(error)}") from error
         if inspect.iscoroutine(app):
             app.close()  # else Python warns that nobody has awaited it

@@ -78,28 +78,35 @@ class LiveServerHandle(KnownAttributes):
         Raises:
             UsageError: A stop waits for requests in flight, and their clients may be on the event loop that runs here.
         """
-        pending = self._server.wait_until_idle(0) if runs_loop() and self.is_running else []
-        if pending:
-            raise UsageError(
-                f"live_server.stop() would block the event loop of this test while it waits for "
-                f"{pending[0].describe()}; write await self.live_server.stop_async() or restart_async()"
-            )
-        self._adapter.switch(False)
+        self._stop("stop", "await self.live_server.stop_async()")
 
     def restart(self) -> None:
         """Stop the server and start it again, on the same port and with the same application: see `stop`."""
-        self.stop()
+        self._stop("restart", "await self.live_server.restart_async()")
         self.start()
 
     start_async = _in_another_thread(start)
     stop_async = _in_another_thread(stop)
     restart_async = _in_another_thread(restart)
 
+    def _stop(self, call: str, instead: str) -> None:
+        pending = self._server.wait_until_idle(0) if runs_loop() and self.is_running else []
+        if pending:
+            raise UsageError(
+                f"live_server.{call}() would block the event loop of this test while it waits for "
+                f"{pending[0].describe()}; write {instead}"
+            )
+        self._adapter.switch(False)
+
     @note_started("self.live_server.down", _note)
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """In this block nobody listens on the server's port, and nobody can; afterwards it serves there again."""
-        self.stop()
+        """In this block nobody listens on the server's port, and nobody can; afterwards it serves there again.
+
+        Raises:
+            UsageError: As for `stop`.
+        """
+        self._stop("down", "await self.live_server.stop_async() in place of the block, and start_async() after it")
         try:
             yield
         finally:

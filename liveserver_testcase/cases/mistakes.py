@@ -13,7 +13,7 @@ from typing import NoReturn
 from ..errors import UsageError
 from .failure_text import raise_at
 
-__all__ = ["check_class", "explain_own_settings", "refuse_coroutine", "suggest_attribute"]
+__all__ = ["check_class", "explain_own_settings", "find_name", "refuse_coroutine", "suggest_attribute"]
 
 __unittest = True
 __tracebackhide__ = True
@@ -57,7 +57,9 @@ def check_class(case: type[unittest.TestCase]) -> None:
             if name.startswith(_PREFIXES):
                 nearest = _find_nearest(name, settings)
             else:  # liveMode, but not what merely begins like that
-                nearest = next((known for known in settings if _plain(known) == _plain(name)), "")
+                nearest = next(
+                    (known for known in settings if _plain(known) == _plain(name) and not name.isupper()), ""
+                )
             if nearest:
                 raise UsageError(
                     f"{base.__name__}.{name} = {value!r} is no setting, and would do nothing: did you mean "
@@ -65,16 +67,19 @@ def check_class(case: type[unittest.TestCase]) -> None:
                 )
         elif base in users:
             nearest = "" if name in hooks or name.startswith("test") else _find_nearest(name, hooks)
-            if name not in _NOT_AWAITED and _plain(name) in _OF_A_TEST and _takes_only_self(value):
-                nearest = _OF_A_TEST[_plain(name)]
+            meant = _OF_A_TEST.get(_plain(name), name) if name[0] != "_" else name
+            if meant != name and _takes_only_self(value) and not _is_called(name, users):
+                nearest = meant
             if nearest and not any(nearest in vars(other) for other in users):
                 raise UsageError(
                     f"{base.__name__}.{name}() is never called: did you mean {nearest}()? "
                     "If it is a method of your own, give it another name."
                 )
-            if name == "configure_stub" and not any(name in vars(own) for own in ours):
+            is_hook = name == "configure_stub" and isinstance(value, classmethod) and issubclass(base, ours[-1])
+            if is_hook and not any(name in vars(own) for own in ours) and not _is_called(name, users):
                 raise UsageError(
-                    f"{base.__name__}.{name}() is never called: derive {case.__name__} from HTTPStubTestCase too"
+                    f"{base.__name__}.{name}() is never called: derive {case.__name__} from HTTPStubTestCase too. "
+                    "If it is a method of your own, give it another name."
                 )
             _check_awaited(case, base, name, value)
             if name == "run" and case.__mro__.index(base) < case.__mro__.index(ours[-1]):
@@ -117,7 +122,13 @@ def _plain(name: str) -> str:
 
 
 def _takes_only_self(method: object) -> bool:
-    return inspect.isfunction(method) and len(inspect.signature(method).parameters) == 1
+    # what a decorator has made, such as a fixture of pytest, may be called in its own way
+    return inspect.isfunction(method) and not hasattr(method, "__wrapped__") and method.__code__.co_argcount == 1
+
+
+def _is_called(name: str, bases: Iterable[type]) -> bool:
+    methods = (getattr(value, "__func__", value) for base in bases for value in vars(base).values())
+    return any(name in method.__code__.co_names for method in methods if inspect.isfunction(method))
 
 
 def _find_nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> str:
@@ -133,9 +144,14 @@ def _find_nearest(name: str, known: Iterable[str], alike: float = _ALIKE) -> str
 # -- in a test ---------------------------------------------------------------------------------------------------------
 
 
+def find_name(case: unittest.TestCase) -> str:
+    """The name of the test's method, whatever a class says of its ``id()``."""
+    return unittest.TestCase.id(case).rpartition(".")[2]
+
+
 def refuse_coroutine(case: unittest.TestCase) -> None:
     """Have a test fail that is a coroutine function in a class that awaits none; it would pass without running."""
-    name, kind = case.id().rpartition(".")[2], type(case)
+    name, kind = find_name(case), type(case)
     method = getattr(case, name, None)
     if method is None or not inspect.iscoroutinefunction(method):
         return
@@ -176,7 +192,7 @@ def suggest_attribute(case: unittest.TestCase, error: BaseException) -> str:
         return ""
     name, kind = error.name, type(case)
     mixin = next((owner for pattern, owner in _OWNERS if re.match(pattern, name)), "")
-    if mixin and all(base.__name__ != mixin for base in kind.__mro__):
+    if mixin and name in dir(getattr(sys.modules[_PACKAGE], mixin)) and not hasattr(kind, name):
         return f"self.{name} comes from {mixin}: derive {kind.__name__} from it too"
     nearest = _find_nearest(name, [known for known in dir(kind) if not known.startswith("_")], _RATHER_ALIKE)
     if not nearest:

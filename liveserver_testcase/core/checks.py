@@ -184,6 +184,6 @@ def refuse_unknown(function: str, given: Iterable[str], known: Sequence[str], by
         if name in by_position:
             order = ", ".join(by_position)
             raise TypeError(f"{function}() takes {name!r} by its position, without its name: {function}({order}, …)")
-        advice = suggest_name(name, known)
+        advice = suggest_name(name, known) if known else "it takes none"
         advice = advice[0].upper() + advice[1:]
         raise TypeError(f"{function}() got an unexpected keyword argument {name!r}. {advice}")

@@ -319,7 +319,8 @@ class Connection(abc.ABC):
             self.state = ConnectionState.READING
             self._send_close_notify()
         with self._closing, contextlib.closing(self.sock):
-            if not self._is_shut and not self._resets:
+            # What nobody has read makes the close a reset, which an end before it would hide.
+            if not self._is_shut and not self._resets and not is_readable(self.sock):
                 # a child that was forked while the client was accepted may have a copy, and would keep it waiting
                 with contextlib.suppress(OSError):
                     ServerSocket.shutdown(self.sock, socket.SHUT_RDWR)

@@ -90,20 +90,23 @@ class LoopConnection:
         """Cut the connection, without the goodbyes of TLS: they take up to 30 s on Python 3.12 and later."""
         self.transport.abort()
         if self.is_tls:
-            self.is_cut = True  # a TLS transport that was closed twice lets nobody abort it any more
-        self.shut_down()
+            self.cut()  # a TLS transport that was closed twice lets nobody abort it any more
+        else:
+            self.shut_down()
 
     def cut(self) -> None:
         """End the connection under whoever uses it; from any thread."""
         self.is_cut = True
-        self.shut_down()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def shut_down(self) -> None:
         """End the connection for its client, whoever has a copy of the socket: a transport merely closes its own.
 
-        A child that is forked while a client is being accepted has one that nobody could tell it of.
+        A child that is forked while a client is being accepted has one that nobody could tell it of.  What nobody has
+        read makes the close a reset, which an end before it would hide.
         """
-        if not self.resets:
+        if not self.resets and self.socket.fileno() >= 0 and not is_readable(self.socket):
             with contextlib.suppress(OSError):
                 self.socket.shutdown(socket.SHUT_RDWR)
 

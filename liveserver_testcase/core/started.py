@@ -54,7 +54,8 @@ class StartedBlock(NamedTuple):
 
     def explain_if_forgotten(self) -> str:
         """Say that nobody has entered it; empty if somebody has."""
-        if not hasattr(self.manager, "args"):  # contextlib lets go of them when it is entered
+        # contextlib lets go of the one when it is entered, and calls the other for a function that it decorates
+        if not hasattr(self.manager, "args") or hasattr(self.manager, "was_copied"):
             return ""
         keyword = "async with" if hasattr(self.manager, "__aenter__") else "with"
         return explain_no_block(f"{self.name}(…)", self.place, keyword)
@@ -63,6 +64,11 @@ class StartedBlock(NamedTuple):
 def explain_no_block(call: str, place: str, keyword: str = "with") -> str:
     """Say that a call is about a block that nobody has entered, and what to write."""
     return f"{call} at {place} is about a block, and there was none: write {keyword} {call}:"
+
+
+def _copy(manager: Any) -> Any:
+    manager.was_copied = True
+    return type(manager)(manager.func, manager.args, manager.kwds)
 
 
 def note_started(
@@ -79,6 +85,8 @@ def note_started(
         @functools.wraps(method)
         def start(*args: P.args, **kwargs: P.kwargs) -> R:
             made: Any = method(*args, **kwargs)
+            if hasattr(made, "_recreate_cm"):
+                made._recreate_cm = functools.partial(_copy, made)
             note(args[0], (StartedCoroutine if inspect.iscoroutine(made) else StartedBlock)(name, find_place(), made))
             return made  # type: ignore[no-any-return]
 

@@ -178,9 +178,8 @@ Reason: TypeAlias = Callable[[], str]
 class Kind:
     """A kind of value that emails have: how it is checked for sense, compared with what is wanted, and shown."""
 
-    check: Callable[
-        [str, Any], None
-    ]  # a criterion's name and what is wanted; refuses what every email has, or none can
+    # a criterion's name, and what is wanted: refuses what every email has, or none can
+    check: Callable[[str, Any], None]
     compare: Callable[[Any, Any], Reason | None]  # what is wanted, and what an email has
     show: Callable[[Any], str] = str
 
@@ -363,7 +362,6 @@ def _folded(text: str) -> str:
 
 def _check_text(name: str, wanted: object, kind: TextKind) -> None:
     """Raise UsageError for a criterion that every email meets, or none can."""
-    in_every = f"{name}={wanted!r} is in every email; use None for an email without {name}."
     if wanted is None or _is_any(wanted):
         return
     if isinstance(wanted, re.Pattern):
@@ -371,14 +369,14 @@ def _check_text(name: str, wanted: object, kind: TextKind) -> None:
             raise UsageError(f"{name}={wanted!r} is a pattern of bytes; compile it from a str.")
     elif isinstance(wanted, (list, tuple)) and kind in {"addresses", "text"}:
         if kind == "text" and not wanted:
-            raise UsageError(in_every)
+            raise UsageError(f"{name}={wanted!r} is in every email; use None for an email without {name}.")
         for item in wanted:
             if not isinstance(item, str if kind == "addresses" else (str, re.Pattern)):
                 raise UsageError(f"{name}={wanted!r} holds {item!r}; a list is of str.")
             _check_text(name, item, kind)
     elif isinstance(wanted, str):
         if kind == "text" and not wanted.strip():
-            raise UsageError(in_every)
+            raise UsageError(f"{name}={wanted!r} is in every email; use None for an email without {name}.")
         if kind == "addresses" or (kind == "address" and wanted not in {"", "<>"}):
             found = parse_addresses(wanted)
             if not found:

@@ -69,6 +69,7 @@ class Delay(Effect):
     seconds: float
 
 
+@dataclass
 class Hang(Effect):
     """Never answer."""
 
@@ -133,6 +134,7 @@ class EHLOOverride(Effect):
         return ", ".join([*map("offers {}".format, self.extensions), *map("does not offer {}".format, self.without)])
 
 
+@dataclass
 class NotListening(Effect):
     """Accept no connection."""
 

@@ -179,7 +179,14 @@ class StubConnection(HTTPConnection):
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def pause(self, seconds: float | None, wake: Wake | None = None) -> bool:
-        """Wait for ``wake``, but not for a stop (False) or a client that leaves; nobody who settles waits for this."""
+        """Wait for ``wake``, for so many seconds at most; nobody who settles waits for this.
+
+        Returns:
+            False when the stub stops.
+
+        Raises:
+            ClientDisconnected: The client has left.
+        """
         request = self.exchange.handler_data if self.exchange is not None else None
         if not isinstance(request, RecordedRequest):
             return self._pause(seconds, wake)

@@ -214,7 +214,7 @@ class StubEngine(HTTPServer):
             return planned.plan
 
     def is_decided(self) -> bool:
-        """Return True if it is decided what answers each request of this test."""
+        """Return True if it is decided what answers each request of this test, and each WebSocket is dealt with."""
 
         def is_undecided(exchange: Exchange) -> bool:
             request, websocket = exchange.handler_data, None

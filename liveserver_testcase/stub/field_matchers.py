@@ -126,7 +126,8 @@ class FieldMatcher(Matcher):
         if self.fields is None:
             whole = self.read_whole(request)
             return self.miss("nothing" if whole is ABSENT else one_line(str(whole)))
-        got, found = self.read(request), list[Difference]()
+        got = self.read(request)
+        found: list[Difference] = []
         names = dict.fromkeys(got.keys())
         others = [name for name in names if (name if self.has_case else name.title()) not in self.fields]
         for name, want in self.fields.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from werkzeug.wrappers import Response
@@ -478,7 +478,7 @@ class Script(KnownAttributes):
         refuse_in_loop("stub.scope()", "async with stub.scope_async()")
         with self._scope() as check:
             yield
-            check.run("stub.scope()", "async with stub.scope_async()")
+            check().run("stub.scope()", "async with stub.scope_async()")
 
     @note_block("stub.scope_async")
     @contextlib.asynccontextmanager
@@ -486,14 +486,16 @@ class Script(KnownAttributes):
         """Like `scope`, for code on an event loop."""
         with self._scope() as check:
             yield
-            await check.run_async()
+            await check().run_async()
 
     @contextlib.contextmanager
-    def _scope(self) -> Iterator[Wait[None]]:
+    def _scope(self) -> Iterator[Callable[[], Wait[None]]]:
         """Strike out at the end of the block what was written in it; what it is given fails if that is not met."""
         scope = self._registry.begin_scope()
         try:
-            yield self._inspection.settle_and(lambda: self._inspection.check_met(self._registry.end_scope(scope)))
+            yield lambda: self._inspection.settle_and(
+                lambda: self._inspection.check_met(self._registry.end_scope(scope))
+            )
         finally:
             self._registry.end_scope(scope)
 

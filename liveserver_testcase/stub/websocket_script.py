@@ -248,7 +248,7 @@ class ScriptRun:
         return self._responder.must_finish and not (self._is_finished or self._has_failed)
 
     def explain_problem(self, *, once: bool = True) -> list[str]:
-        """Return what is held against the test: a script that is not finished, or a message too many; or ``once``."""
+        """Return what is held against the test: an unfinished script, a message too many; once, if ``once``."""
         channel, lines = self._channel, []
         if self._is_reported or self._has_failed:
             return []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import inspect
 import itertools
 import logging
 import smtplib
@@ -265,13 +267,47 @@ class PlantedMistakes(NoLeaks):
         hooks = {hook.__name__: classmethod(mock.patch("sys.platform")(hook)) for hook in (create_app, configure_stub)}
         run_case(make_case(LiveServerTestCase, HTTPStubTestCase, test=nothing, **hooks)).assert_passed()
 
-    def test_a_method_that_is_another_spelling_of_a_hook(self) -> None:
-        """One that takes something is somebody's own."""
+    def test_what_is_no_mistake(self) -> None:
+        """Methods and constants of a class's own that are merely called like a hook or a setting."""
 
         def setup(self: Any, name: str) -> None:
             pass
 
-        run_case(make_case(SMTPTestCase, setup=setup, test=nothing)).assert_passed()
+        def calls(self: Any) -> None:
+            self.setup()
+            self.configure_stub()
+
+        def create_app(cls: Any, config: dict[str, Any]) -> Any:
+            return make_app()
+
+        @functools.wraps(create_app)
+        def create_configured_app(cls: Any) -> Any:
+            return create_app(cls, {})
+
+        create_configured_app.__signature__ = inspect.signature(create_app)  # type: ignore[attr-defined]
+        fixture = functools.wraps(nothing)(lambda self: self.assertTrue(self.smtp.port))
+        mixin = type("Mixin", (), {"configure_stub": classmethod(nothing)})
+        own = {"app": make_app(), "test": nothing}
+        for name, bases, members in (
+            ("it takes something", (SMTPTestCase,), {"setup": setup, "test": nothing}),
+            ("the tests call it", (LiveServerTestCase,),
+             {**own, "setup": nothing, "configure_stub": classmethod(nothing), "test": calls}),
+            ("it is private", (SMTPTestCase,), {"_setup": nothing, "_tear_down": nothing, "test": nothing}),
+            ("a decorator calls it", (SMTPTestCase,), {"setup": fixture, "test": nothing}),
+            ("of a mixin of many", (mixin, LiveServerTestCase), own),
+            ("constants", (SMTPTestCase,), {"SMTP_HOST": "mail", "SMTP_PORT": 25, "test": nothing}),
+            ("a decorator gives it", (LiveServerTestCase,),
+             {"create_app": classmethod(create_configured_app), "test": nothing}),
+        ):  # fmt: skip
+            with self.subTest(name):
+                run_case(make_case(*bases, **members)).assert_passed()
+
+    def test_attributes_of_a_test_s_own(self) -> None:
+        """One that is missing comes from no mixin that has it not."""
+        for name in "stub_data", "live_user", "stubs_dir", "smtp_box":
+            case = make_case(unittest.TestCase, test=lambda self, name=name: getattr(self, name))
+            case = make_case(LiveServerTestCase, app=make_app(), test=lambda self, name=name: getattr(self, name))
+            self.assertNotIn("comes from", run_case(case).report)
 
     def test_20_an_assertion_that_nobody_awaits(self) -> None:
         """A forgotten ``await``, in each mixin."""

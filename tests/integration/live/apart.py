@@ -115,6 +115,9 @@ class SkippingEach(Skipping):
 
     live_scope = "test"
 
+    def id(self) -> str:
+        return f"{super().id()}[chrome]"
+
     def setUp(self) -> None:
         self.fail("a test that is skipped is not set up")
 

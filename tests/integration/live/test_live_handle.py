@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import unittest
 from typing import Any
 from unittest import mock
@@ -52,6 +53,12 @@ class TheHandle(NoClassLeaks, LiveServerTestCase):
         with self.assertRaisesRegex(ServerNotStarted, "has no port yet: the system chooses one when it starts"):
             server.port  # noqa: B018
 
+    def test_down_as_a_decorator(self) -> None:
+        """It is entered when the function is called, as any block of `contextlib`."""
+        url = self.live_url()
+        self.assertTrue(self.live_server.down()(is_refused)(url))
+        self.assertFalse(is_refused(url))
+
     def test_restart(self) -> None:
         """``live_server.restart`` closes every connection and keeps the port."""
         url = self.live_url("/")
@@ -78,13 +85,18 @@ class OnALoop(NoClassLeaks, LiveServerTestCase, unittest.IsolatedAsyncioTestCase
         reader, writer = await asyncio.open_connection(*self.live_server.address)
         writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         await self.assertLiveRequestedAsync("GET", "/slow")
-        for switch in (self.live_server.stop, self.live_server.restart, self.live_server.down().__enter__):
+        for switch, advice in (
+            (self.live_server.stop, "await self.live_server.stop_async()"),
+            (self.live_server.restart, "await self.live_server.restart_async()"),
+            (self.live_server.down().__enter__,
+             "await self.live_server.stop_async() in place of the block, and start_async() after it"),
+        ):  # fmt: skip
             with self.assertRaises(UsageError) as caught:
                 switch()
-            self.assertEqual(
-                "live_server.stop() would block the event loop of this test while it waits for GET /slow; "
-                "write await self.live_server.stop_async() or restart_async()",
+            self.assertRegex(
                 str(caught.exception),
+                r"^live_server\.\w+\(\) would block the event loop of this test while it waits for GET /slow; "
+                rf"write {re.escape(advice)}$",
             )
         stopping = asyncio.create_task(self.live_server.restart_async())
         self.gate.open.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from liveserver_testcase import Chunked, Fault, HTTPStub, ServerNotStarted, UsageError
 from tests.integration.stub.support import StubTest, receive
 
@@ -179,6 +181,9 @@ class AttributesTest(StubTest):
             self.assertEqual(message, str(caught.exception)[: len(message)])
         with self.assertRaisesRegex(ServerNotStarted, "has no port yet"):
             HTTPStub().port  # noqa: B018
+        verify: Any = self.stub.verify
+        with self.assertRaisesRegex(TypeError, r"^verify\(\) got an unexpected keyword argument 'x'\. It takes none$"):
+            verify(x=1)
 
     def test_a_view_has_the_rest_of_its_stub(self) -> None:
         """What is not written through it is the stub's own."""

@@ -197,6 +197,7 @@ class RequestTest(FaultTest):
         self.assertEqual(b"enough", self.look(client).body)
         self.stub.wait_until_idle(HANG)
         self.assertEqual(10, self.stub.requests[-1].body_size)
+        self.assertEqual("RST", self.see(post(b"x" * 20_000)).end)  # it ends with what nobody has read
 
 
 class TogetherTest(FaultTest):
