@@ -305,9 +305,11 @@ class PlantedMistakes(NoLeaks):
     def test_attributes_of_a_test_s_own(self) -> None:
         """One that is missing comes from no mixin that has it not."""
         for name in "stub_data", "live_user", "stubs_dir", "smtp_box":
-            case = make_case(unittest.TestCase, test=lambda self, name=name: getattr(self, name))
-            case = make_case(LiveServerTestCase, app=make_app(), test=lambda self, name=name: getattr(self, name))
-            self.assertNotIn("comes from", run_case(case).report)
+            with self.subTest(name):
+                case = make_case(LiveServerTestCase, app=make_app(), test=lambda self, name=name: getattr(self, name))
+                report = run_case(case).report
+                self.assertIn(f"has no attribute {name!r}", report)
+                self.assertNotIn("comes from", report)
 
     def test_20_an_assertion_that_nobody_awaits(self) -> None:
         """A forgotten ``await``, in each mixin."""
