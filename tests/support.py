@@ -1,7 +1,8 @@
 """What tests of every room share: nothing may be left behind, and no test waits on a clock.
 
 `NoLeaks` watches every test of a class, `NoClassLeaks` a class as a whole, `wait_until` waits for something
-that will be true in a moment, and `run_python` runs a script in a fresh interpreter.
+that will be true in a moment, `call_in_thread` calls what may hang, and `run_python` runs a script in a fresh
+interpreter.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import traceback
 import unittest
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["HANG", "NoClassLeaks", "NoLeaks", "run_files", "run_python", "wait_until"]
+__all__ = ["HANG", "NoClassLeaks", "NoLeaks", "call_in_thread", "run_files", "run_python", "wait_until"]
 
 HANG = 10.0
 """Seconds after which something that takes milliseconds hangs; never a measure of speed."""
@@ -47,6 +49,24 @@ def wait_until(predicate: Callable[[], T], timeout: float = HANG) -> T:
             return answer
         pause.wait(_STEP)
     return predicate()
+
+
+def call_in_thread(function: Callable[..., T], *arguments: Any) -> Future[T]:
+    """Call ``function`` in a thread, and return what will have its result, or what it raises.
+
+    A call that hangs fails its test alone: the thread is a daemon, which neither the test nor the end of the run waits
+    for.  A pool waits for its threads without limit, in its ``with`` and again at the end of the process.
+    """
+    future: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future
 
 
 def run_python(

@@ -6,12 +6,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from liveserver_testcase.core.server import Server
-from tests.support import HANG, NoLeaks, wait_until
+from tests.support import HANG, NoLeaks, call_in_thread, wait_until
 
 __all__ = ["ServerCase", "has_ipv6"]
 
@@ -189,8 +188,7 @@ class ServerCase(Base):
     @contextmanager
     def stopping(self, server: Server, timeout: float | None = None) -> Iterator[None]:
         """Stop the server in a thread, and run the block once it refuses; then wait for the stop to end."""
-        with ThreadPoolExecutor(1) as pool:
-            stopped = pool.submit(server.stop, timeout)
-            wait_until(lambda: not server.is_running and self.is_refused(server))
-            yield
-            stopped.result(2 * HANG)
+        stopped = call_in_thread(server.stop, timeout)
+        wait_until(lambda: not server.is_running and self.is_refused(server))
+        yield
+        stopped.result(2 * HANG)

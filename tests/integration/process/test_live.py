@@ -14,7 +14,6 @@ import tempfile
 import textwrap
 import threading
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,7 +30,7 @@ from liveserver_testcase.errors import (
 from liveserver_testcase.process.messages import RemoteTraceback, StandIn
 from tests.integration.process import apps
 from tests.integration.process.base import APP, LiveProcessCase
-from tests.support import HANG, run_python, wait_until
+from tests.support import HANG, call_in_thread, run_python, wait_until
 
 
 class RequestTest(LiveProcessCase):
@@ -330,17 +329,16 @@ class StopTest(LiveProcessCase):
             looks.append(len(server.journal.entries()))
             return is_done.is_set()
 
-        with ThreadPoolExecutor(1) as pool:
-            found = pool.submit(server.journal.wait_for, look, 6 * HANG)
-            self.assertTrue(wait_until(lambda: looks))
-            for _ in range(3):
-                server.stop()
-                server.start()
-                self.assertTrue(self.get(server))
-            self.assertEqual([], server.take_errors())
-            is_done.set()
-            server.journal.notify()
-            self.assertTrue(found.result(HANG))
+        found = call_in_thread(server.journal.wait_for, look, 6 * HANG)
+        self.assertTrue(wait_until(lambda: looks))
+        for _ in range(3):
+            server.stop()
+            server.start()
+            self.assertTrue(self.get(server))
+        self.assertEqual([], server.take_errors())
+        is_done.set()
+        server.journal.notify()
+        self.assertTrue(found.result(HANG))
 
     def test_one_that_takes_all_its_time(self) -> None:
         """A stop that has to cut a request and the shutdown of the application names both."""
@@ -380,8 +378,8 @@ class TLSTest(LiveProcessCase):
     def test_two_at_once(self) -> None:
         """Two servers that start together have each a certificate of their own."""
         servers = [self.live(tls=True) for _ in range(2)]
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(LiveServer.start, servers))
+        for started in [call_in_thread(server.start) for server in servers]:
+            started.result(6 * HANG)
         self.assertTrue(all(self.get(server) for server in servers))
 
     def test_a_certificate_of_ones_own(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -19,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from liveserver_testcase.core.server import State
 from liveserver_testcase.errors import ServerStartError, ServerThreadError, UsageError
 from tests.integration.web.asgi_case import NEVER, ASGICase, answer, serve_page, tell, wait_for_ever
-from tests.support import HANG
+from tests.support import HANG, call_in_thread
 
 HINT = " (if it knows no lifespan, set the option lifespan to 'off')"
 
@@ -144,10 +143,10 @@ class Startup(ASGICase):
             await asyncio.sleep(0.05)
 
         self.make(with_lifespan(startup, nothing))
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(self.server.start)
-            self.assertTrue(begun.wait(HANG))
-            self.server.stop()
+        started = call_in_thread(self.server.start)
+        self.assertTrue(begun.wait(HANG))
+        self.server.stop()
+        started.result(HANG)
         self.assertIs(State.STOPPED, self.server.state)
 
 

@@ -6,7 +6,6 @@ import selectors
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
 
@@ -29,7 +28,7 @@ from tests.integration.web.wire import (
     replying,
     streaming,
 )
-from tests.support import HANG
+from tests.support import HANG, call_in_thread
 
 
 class Facts(WireTestCase):
@@ -76,10 +75,9 @@ class Facts(WireTestCase):
                 held.go.set()  # seen while it was served
             return bool(entries) and entries[0].is_over
 
-        with ThreadPoolExecutor(1) as pool:
-            woken = pool.submit(server.journal.wait_for, is_over, HANG)
-            self.connect(server).ask(GET)
-            self.assertTrue(woken.result(HANG))
+        woken = call_in_thread(server.journal.wait_for, is_over, HANG)
+        self.connect(server).ask(GET)
+        self.assertTrue(woken.result(2 * HANG))
 
 
 class Stops(WireTestCase):

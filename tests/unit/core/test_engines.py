@@ -155,9 +155,10 @@ class ThreadedEngine(EchoCase):
         """A connection that cannot even be made is closed, and the stop says why; the next one is served."""
         error = ValueError("no")
         self.server.start()
-        with mock.patch.object(self.server, self.makes_clients, side_effect=error), self.assertLogs(LOG, "ERROR"):
+        failing = mock.patch.object(self.server, self.makes_clients, side_effect=error)
+        with failing, self.assertLogs(LOG, "ERROR") as logs:
             self.assertEqual(b"", self.connect().recv(100))
-            self.assertTrue(wait_until(lambda: self.server._failures))
+            self.assertTrue(wait_until(lambda: self.server._failures and logs.output))
         self.assertEqual(1, len(list(self.server.open_sockets())))
         self.assert_stop_raises(error)
 
@@ -171,7 +172,7 @@ class ThreadedEngine(EchoCase):
                 self.serve(mock.Mock(side_effect=error))
                 with self.assertLogs(LOG, "DEBUG") as logs:
                     client = self.ask()
-                    self.assertTrue(wait_until(lambda: self.server._failures))
+                    self.assertTrue(wait_until(lambda: self.server._failures and logs.output))
                 if self.engine is EchoServer:
                     self.assertEqual(b"", client.recv(100))
                     self.assertRegex(logs.output[0], f"{self.server!r} failed to serve a connection\n")
@@ -282,9 +283,9 @@ class Threads(EchoCase):
             raise error
 
         self.server.start()
-        with mock.patch.object(Connection, "close", close_and_fail), self.assertLogs(LOG, "ERROR"):
+        with mock.patch.object(Connection, "close", close_and_fail), self.assertLogs(LOG, "ERROR") as logs:
             self.assert_serves().close()
-            self.assertTrue(wait_until(lambda: self.server._failures and not self.connections()))
+            self.assertTrue(wait_until(lambda: self.server._failures and logs.output and not self.connections()))
         self.assert_stop_raises(error)
 
     def test_a_client_that_left_before_it_was_accepted(self) -> None:

@@ -8,7 +8,6 @@ import time
 import types
 import unittest
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
@@ -17,7 +16,7 @@ from freezegun import freeze_time
 
 from liveserver_testcase.core import interrupts
 from liveserver_testcase.core.interrupts import OneShotEvent, TimeLimitExceeded, start_thread, time_limit
-from tests.support import HANG, NoLeaks, wait_until
+from tests.support import HANG, NoLeaks, call_in_thread, wait_until
 
 
 class TheEvent(NoLeaks):
@@ -38,10 +37,9 @@ class TheEvent(NoLeaks):
     def test_everybody_is_woken(self) -> None:
         """All who wait are woken, with a limit or without."""
         event = OneShotEvent()
-        with ThreadPoolExecutor(4) as pool:
-            woken = [pool.submit(event.wait, limit) for limit in (None, HANG, None, HANG)]
-            event.set()
-            self.assertEqual([True] * 4, [each.result(HANG) for each in woken])
+        woken = [call_in_thread(event.wait, limit) for limit in (None, HANG, None, HANG)]
+        event.set()
+        self.assertEqual([True] * 4, [each.result(HANG) for each in woken])
 
 
 class TheStart(NoLeaks):
@@ -210,8 +208,7 @@ class TimeLimit(NoLeaks):
             with time_limit(HANG):
                 return signal.getsignal(signal.SIGALRM)
 
-        with ThreadPoolExecutor(1) as pool:
-            self.assertEqual(signal.SIG_DFL, pool.submit(find_handler).result(HANG))
+        self.assertEqual(signal.SIG_DFL, call_in_thread(find_handler).result(HANG))
         timer = mock.patch.object(signal, "setitimer")
         timer.start()
         self.addCleanup(timer.stop)

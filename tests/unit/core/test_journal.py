@@ -10,7 +10,6 @@ import threading
 import time
 import unittest
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from unittest import mock
 
@@ -18,7 +17,7 @@ from freezegun import freeze_time
 
 from liveserver_testcase.core.journal import Journal, JournalWindow, drain
 from liveserver_testcase.errors import UsageError
-from tests.support import HANG, NoLeaks
+from tests.support import HANG, NoLeaks, call_in_thread
 
 
 @dataclass
@@ -140,9 +139,10 @@ class Waiting(JournalCase):
     def while_waiting(self, act: Callable[[], object], predicate: Callable[[], object]) -> object:
         """What `wait_for` returns if ``act`` is called once it has asked for the first time."""
         asked = threading.Event()
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(lambda: asked.wait(HANG) and act())
-            return self.journal.wait_for(lambda: (predicate(), asked.set())[0], HANG)
+        acted = call_in_thread(lambda: asked.wait(HANG) and act())
+        found = self.journal.wait_for(lambda: (predicate(), asked.set())[0], HANG)
+        acted.result(HANG)
+        return found
 
     def test_how_often_it_asks(self) -> None:
         """What is true at once is returned, with 0 seconds whatever is; the last result when the time is over."""

@@ -9,7 +9,6 @@ import socket
 import threading
 import unittest
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
 from liveserver_testcase.core import server as core_server
@@ -24,7 +23,7 @@ from liveserver_testcase.errors import (
     UsageError,
 )
 from tests.contracts.toys import EchoServer
-from tests.support import HANG, NoLeaks, run_python, wait_until
+from tests.support import HANG, NoLeaks, call_in_thread, run_python, wait_until
 
 LEFT = Unfinished("an echo", "127.0.0.1:50004", 1.0, "echo-server", "")
 
@@ -116,23 +115,30 @@ class Errors(ServerCase):
     def test_start_while_it_stops(self) -> None:
         """A start while it stops is refused with what to do."""
         wanted = re.escape(" is stopping; wait until that is done before calling start().")
-        self.close_with(lambda: self.assertRaisesRegex(ServerStateError, f"^<.+>{wanted}$", self.server.start))
+        refused: list[bool] = []
+
+        def start_again() -> None:
+            self.assertRaisesRegex(ServerStateError, f"^<.+>{wanted}$", self.server.start)
+            refused.append(True)
+
+        self.close_with(start_again)
         self.server.start()
         self.server.stop()
+        self.assertEqual([True], refused)
 
     def test_a_start_that_takes_too_long_for_a_stop(self) -> None:
         """`stop` waits for another thread's start for `start_timeout` seconds, and then says what it did."""
         self.server.start_timeout = 0.05
         opening, go_on = threading.Event(), threading.Event()
         self.open_with(lambda: (opening.set(), go_on.wait(HANG)))
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(self.server.start)
-            self.assertTrue(opening.wait(HANG))
-            wanted = "<EchoServer starting at echo://127.0.0.1:0> is still starting after 0.1 s; nothing was done"
-            try:
-                self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$", self.server.stop)
-            finally:
-                go_on.set()
+        self.addCleanup(go_on.set)
+        started = call_in_thread(self.server.start)
+        self.assertTrue(opening.wait(HANG))
+        wanted = "<EchoServer starting at echo://127.0.0.1:0> is still starting after 0.1 s; nothing was done"
+        self.assertRaisesRegex(ServerStateError, f"^{re.escape(wanted)}$", self.server.stop)
+        go_on.set()
+        started.result(HANG)
+        self.assertTrue(self.server.is_running)
 
 
 class Reports(ServerCase):
