@@ -358,6 +358,18 @@ class TroubleTest(FolderTest):
         )
         self.assertEqual([each.name for each in (self.root / THE_CASE).iterdir()], ["traffic.har"])
 
+    def test_a_mistaken_attribute(self) -> None:
+        """A setting that is no path, or misspelt, is an error of the class, and no test is run."""
+        with mock.patch.dict(os.environ, {"LIVESERVER_ARTIFACTS": ""}):
+            for name, value, text in (
+                ("server_artifacts", 5, "Case.server_artifacts is 5; wanted text"),
+                ("server_artifact", "x", "did you mean server_artifacts?"),
+            ):
+                with self.subTest(name):
+                    outcome = run_case(make_case(HTTPStubTestCase, test=lambda self: None, **{name: value}))
+                    self.assertEqual({"run": 0, "errors": 1}, outcome.summary)
+                    self.assertIn(text, outcome.report)
+
 
 class OffTest(NoLeaks):
     """What it costs who does not use it."""

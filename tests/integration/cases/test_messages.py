@@ -84,6 +84,21 @@ class ApplicationErrors(ReportCase):
         self.assertEqual(("the application raised 23 errors:", "  … and 3 more"), (first, last))
         self.assertIn("second line\n\nThe above exception was", report)
 
+    def test_another_text_than_expected(self) -> None:
+        """An error of the right class with another text is not the one that was expected: the report has both."""
+
+        def test(self: Any) -> None:
+            with self.expectLiveErrors(RuntimeError, regex="other"):
+                self.live.get("/boom")
+
+        report = run_case(make_case(LiveServerTestCase, app=make_app(), test=test)).report
+        self.assertIn(
+            "the application raised no RuntimeError matching 'other' in this block; wanted at least one. "
+            "In this test it has raised\n  RuntimeError: kaboom",
+            report,
+        )
+        self.assertIn("the application raised an error:\n  GET /boom: RuntimeError: kaboom", report)
+
     def test_in_flight(self) -> None:
         """A request that has not ended is named with its age, and where the application is with it."""
         gate = Gate()

@@ -62,10 +62,15 @@ class Strict(EpochCase):
             send(case, "two")
             case.fail("by itself")
 
-        for each, part in ((test, UNSEEN), (fail, "by itself")):
-            outcome = self.run_tests(each, smtp_strict=True)
-            self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
-            self.assertIn(part, outcome.report)
+        for name, each, parts in (
+            ("it fails", test, (UNSEEN,)),
+            ("a note", fail, ("AssertionError: by itself\n", UNSEEN)),
+        ):
+            with self.subTest(name):
+                outcome = self.run_tests(each, smtp_strict=True)
+                self.assertEqual(outcome.summary, {"run": 1, "failures": 1})
+                for part in parts:
+                    self.assertIn(part, outcome.report)
 
     def test_still_coming(self) -> None:
         """A mail that is on its way when the test ends is waited for."""

@@ -42,7 +42,6 @@ _CANNOT_BE_SENT = {
     "FactsLimitTest": ("test_references",),
     "MisbehaviourRequestTest": ("test_other_requests_are_read",),
     "MisbehaviourTogetherTest": ("test_the_order_of_words_is_free",),
-
     "ScriptAloneTest": ("test_a_predicate",),
 }  # fmt: skip
 _THREAD_ONLY = {

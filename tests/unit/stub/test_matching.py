@@ -123,6 +123,7 @@ class MatchingTest(unittest.TestCase):
             (re.compile("/users"), "/x", "matching '/users', got '/x'"),
             ("/", "/a", "'/', got '/a'"),  # that every path begins with a slash is no hint
             ("/a", "/", "'/a', got '/'"),
+            ("/caf%E9", "/caf%E8", "'/caf%E9', got '/caf%E8'"),  # octets that are no UTF-8 stay as they were sent
             ("/x", "/%1B[2J%0A%E2%80%AE", r"'/x', got '/\x1b[2J\n\u202e'"),
             ("/a", "/a/", "'/a', got '/a/' (it has a slash at the end)"),
             ("/a/", "/a", "'/a/', got '/a' (it has no slash at the end)"),
