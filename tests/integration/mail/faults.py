@@ -13,19 +13,18 @@ from tests.support import HANG
 __all__ = ["USERS", "ask_aiosmtplib", "ask_smtplib"]
 
 USERS = {"ann": "secret"}
-_WAITS = ("hang(", "delay(", "throttle(")  # a client is only let wait for these to give up
 
 _FROM, _TO = "ann@example.com", ["bob@example.com", "eve@example.com"]
 
 
-def ask_smtplib(server: SMTPServer, script: str) -> str:
-    """What smtplib makes of it, in a word or two."""
+def ask_smtplib(server: SMTPServer, need: str) -> str:
+    """What smtplib makes of it, in a word or two; the client may need ``starttls``, ``login`` or a short timeout."""
     smtp: smtplib.SMTP | None = None
     try:
-        smtp = smtplib.SMTP(*server.addr, timeout=_patience(script))
-        if "STARTTLS" in script or "tls" in script:
+        smtp = smtplib.SMTP(*server.addr, timeout=_patience(need))
+        if need == "starttls":
             smtp.starttls(context=server.client_context())
-        if "AUTH" in script or "auth()" in script:
+        if need == "login":
             smtp.login("ann", "secret")
         refused = smtp.sendmail(_FROM, _TO, MAIL)
         smtp.quit()
@@ -37,21 +36,21 @@ def ask_smtplib(server: SMTPServer, script: str) -> str:
             smtp.close()
 
 
-def ask_aiosmtplib(server: SMTPServer, script: str) -> str:
-    """What aiosmtplib makes of it, in a word or two."""
-    return asyncio.run(_ask(server, script))
+def ask_aiosmtplib(server: SMTPServer, need: str) -> str:
+    """What aiosmtplib makes of it, likewise."""
+    return asyncio.run(_ask(server, need))
 
 
-async def _ask(server: SMTPServer, script: str) -> str:
+async def _ask(server: SMTPServer, need: str) -> str:
     import aiosmtplib
 
     host, port = server.addr
-    smtp = aiosmtplib.SMTP(hostname=host, port=port, timeout=_patience(script), start_tls=False)
+    smtp = aiosmtplib.SMTP(hostname=host, port=port, timeout=_patience(need), start_tls=False)
     try:
         await smtp.connect()
-        if "STARTTLS" in script or "tls" in script:
+        if need == "starttls":
             await smtp.starttls(tls_context=server.client_context())
-        if "AUTH" in script or "auth()" in script:
+        if need == "login":
             await smtp.login("ann", "secret")
         refused, _ = await smtp.sendmail(_FROM, _TO, MAIL)
         await smtp.quit()
@@ -62,9 +61,9 @@ async def _ask(server: SMTPServer, script: str) -> str:
         smtp.close()
 
 
-def _patience(script: str) -> float:
+def _patience(need: str) -> float:
     """Seconds that a client waits for an answer."""
-    return 0.3 if any(word in script for word in _WAITS) else HANG
+    return 0.3 if need == "a short timeout" else HANG
 
 
 def _describe_result(refused: Any) -> str:

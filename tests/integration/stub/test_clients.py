@@ -34,19 +34,21 @@ class EachClientTest(StubTest):
         """Keep a connection, send and take chunks, trust `ca_file`, wait for a 100, take megabytes as a whole."""
         replies, large = (Reply(200, b"one"), Reply(200, b"two"), Reply(404, json={})), bytes(range(256)) * 8192
         every = frozenset(_NAMES)
-        rows: tuple[tuple[Any, dict[str, Any], list[tuple[int, bytes]], frozenset[str]], ...] = (
-            (lambda on: on.reply_sequence(*replies), {}, [(200, b"one"), (200, b"two"), (404, b"{}")], every),
-            (lambda on: on.reply_with(cut), {"body": [b"one", b"two", b"three"]}, [(200, b"onetwothree")], every),
-            (lambda on: on.reply_with(expect), {"body": b"a", "expects": True}, [(200, b"100-continue")],
-             every & {"aiohttp", "curl"}),
+        rows: tuple[tuple[str, Any, dict[str, Any], list[tuple[int, bytes]], frozenset[str]], ...] = (
+            ("one connection", lambda on: on.reply_sequence(*replies), {},
+             [(200, b"one"), (200, b"two"), (404, b"{}")], every),
+            ("chunks", lambda on: on.reply_with(cut), {"body": [b"one", b"two", b"three"]}, [(200, b"onetwothree")],
+             every),
+            ("100-continue", lambda on: on.reply_with(expect), {"body": b"a", "expects": True},
+             [(200, b"100-continue")], every & {"aiohttp", "curl"}),
             # the output of curl is cut at line ends here, and aiohttp warns of large bodies
-            (lambda on: on.reply_with(lambda request: request.body), {"body": large}, [(200, large)],
+            ("megabytes", lambda on: on.reply_with(lambda request: request.body), {"body": large}, [(200, large)],
              every - {"aiohttp", "curl"}),
         )  # fmt: skip
         for stub in (self.stub, self.make_stub(tls=True)):
-            for number, (script, options, wanted, names) in enumerate(rows):
+            for what, script, options, wanted, names in rows:
                 for name in sorted(names):
-                    with self.subTest(client=name, row=number, stub=stub):
+                    with self.subTest(what, client=name, stub=stub):
                         stub.begin(name)
                         script(stub.on())
                         urls = [stub.url_for(f"/{place}") for place in range(len(wanted))]

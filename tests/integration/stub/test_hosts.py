@@ -572,8 +572,13 @@ class WireTest(NoLeaks):
 
         self.stub.stop()
 
-        for client in (silent, unused, used, half):
-            with self.subTest(client=client):
+        for name, client in (
+            ("it waits for TLS", silent),
+            ("in the middle of a handshake", half),
+            ("it waits for a request", unused),
+            ("it waits for another request", used),
+        ):
+            with self.subTest(name):
                 try:
                     self.assertEqual(b"", client.recv(1))
                 except OSError:
@@ -597,15 +602,16 @@ class WireTest(NoLeaks):
         """Bytes before the tunnel is open, what is neither TLS nor HTTP in it, a tunnel in a tunnel or to nowhere."""
         connect = b"CONNECT api.shop.example:443 HTTP/1.1\r\nHost: api.shop.example:443\r\n\r\n"
         unreadable = "could not be read: something that is not an HTTP request"
-        for opener, data, status, report in (
-            (lambda: self.connect(rest=b"\x16\x03\x01"), b"", b"HTTP/1.1 400 Bad Request", "could not be read"),
-            (self.open_tunnel, b"\x00\x01\x02\r\n\r\n", b"400", unreadable),
-            (self.open_tls, connect, b"501", "nothing answers CONNECT api.shop.example:443"),
-            (lambda: self.connect("api.shop.example"), b"", b"400", "could not be read"),
-            (lambda: self.connect("/"), b"", b"400", "could not be read"),
-            (lambda: self.connect("http://api.shop.example/"), b"", b"400", "could not be read"),
-        ):
-            with self.subTest(data=data):
+        for name, opener, data, status, report in (
+            ("too early", lambda: self.connect(rest=b"\x16\x03\x01"), b"", b"HTTP/1.1 400 Bad Request",
+             "could not be read"),
+            ("neither TLS nor HTTP", self.open_tunnel, b"\x00\x01\x02\r\n\r\n", b"400", unreadable),
+            ("a tunnel in a tunnel", self.open_tls, connect, b"501", "nothing answers CONNECT api.shop.example:443"),
+            ("no port", lambda: self.connect("api.shop.example"), b"", b"400", "could not be read"),
+            ("a path", lambda: self.connect("/"), b"", b"400", "could not be read"),
+            ("a URL", lambda: self.connect("http://api.shop.example/"), b"", b"400", "could not be read"),
+        ):  # fmt: skip
+            with self.subTest(name):
                 client = opener()
                 client.sendall(data)
                 receive(client, lambda data: status in data)  # noqa: B023

@@ -570,13 +570,14 @@ class FailureTest(WebSocketTest):
             ("ab", "a", ""),
             ("a", "ab", "#1: the WebSocket GET /feed was sent 1 message that its script has no step for\n"),
         ):
-            self.begin("shop.test_many")
-            feed = self.stub.on_websocket("/feed")
-            for step in steps:
-                feed.receive(step)
-            self.open("/feed", *messages).close()
-            report = self.report()
-            self.assertEqual(wanted, report[: len(wanted)] if wanted else report)
+            with self.subTest(steps=steps, messages=messages):
+                self.begin("shop.test_many")
+                feed = self.stub.on_websocket("/feed")
+                for step in steps:
+                    feed.receive(step)
+                self.open("/feed", *messages).close()
+                report = self.report()
+                self.assertEqual(wanted, report[: len(wanted)] if wanted else report)
 
     def test_what_a_function_raises(self) -> None:
         """An exception of a function fails the test, and closes with 1011; a message that is not wanted with 1008."""
