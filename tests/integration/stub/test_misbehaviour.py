@@ -154,6 +154,7 @@ class RequestTest(FaultTest):
                 self.script(fault, FaultPoint.REQUEST_START)
                 client = self.dial()
                 client.sendall(get("/", "Content-Length: 1000000", "Expect: 100-continue", method="POST"))
+                self.wait_for(lambda: self.stub.requests)
                 self.assertEqual((b"", end), self.look(client, patience=0.1 if end == "OPEN" else HANG))
                 client.close()
                 self.assert_recorded(f"{fault.value} at request start")
@@ -293,6 +294,7 @@ class TogetherTest(FaultTest):
         client = self.dial()
         client.sendall(post(b"abcdef"))
         stalls = plan.fault in (Fault.STALL, Fault.HALF_CLOSE)
+        self.wait_for(lambda: self.stub.requests)  # else a client that gives up leaves before there is a fault
         self.look(client, patience=0.01 if stalls else HANG)
         client.close()
         self.assertEqual([], self.stub.wait_until_idle(HANG))
