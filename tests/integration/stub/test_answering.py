@@ -123,13 +123,16 @@ class HandlerTest(ErrorTest):
                 return self(request, id, name)
 
         script = "/users/<int:id>/<name>"
-        for function in (
-            lambda request, id, name: f"{request.path_params['id']}{id + 1}{name}",
-            lambda request, *, name, id: f"{request.path_params['id']}{id + 1}{name}",
-            lambda request, **rest: f"{request.path_params['id']}{rest['id'] + 1}{rest['name']}",
-            functools.partial(lambda sep, request, id, name: f"{id}{sep}{id + 1}{name}", ""), View(), View().method,
-        ):  # fmt: skip
-            self.assertEqual(b"78x", self.ask(function, "/users/7/x", script)[1])
+        for kind, function in (
+            ("positional", lambda request, id, name: f"{request.path_params['id']}{id + 1}{name}"),
+            ("keywords only", lambda request, *, name, id: f"{request.path_params['id']}{id + 1}{name}"),
+            ("any keyword", lambda request, **rest: f"{request.path_params['id']}{rest['id'] + 1}{rest['name']}"),
+            ("a partial", functools.partial(lambda sep, request, id, name: f"{id}{sep}{id + 1}{name}", "")),
+            ("an object that can be called", View()),
+            ("a method", View().method),
+        ):
+            with self.subTest(kind):
+                self.assertEqual(b"78x", self.ask(function, "/users/7/x", script)[1])
         self.assertEqual(b"7", self.ask(lambda _, id: str(id), "/users/7/x", script)[1])
         self.assertEqual(b"none", self.ask(lambda: "none", "/users/7/x", script)[1])
 
@@ -198,18 +201,23 @@ class HandlerTest(ErrorTest):
     def test_nothing_is_injected(self) -> None:
         """A line end in what a handler returns never reaches the wire (field case G4)."""
         evil = "a\r\nX-Evil: 1"
-        for make in (
-            lambda: Reply(headers={"X-A": evil}), lambda: Reply(headers={evil: "1"}), lambda: Reply(reason=evil),
-            lambda: Reply(content_type=evil), lambda: Reply(trailers={"X-A": evil}),
-            lambda: Reply(informational=[(103, {"X-A": evil})]), lambda: ("body", 200, {"X-A": evil}),
-            lambda: Reply(cookies={"a": {"value": "b", "path": evil}}),
-        ):  # fmt: skip
-            self.begin("shop.test_a")
-            self.stub.on().reply_with(make)
-            answer = self.send()
-            errors = self.take_errors()
-            self.assertNotIn("x-evil", answer.headers)
-            self.assertTrue(errors or answer.status == 200)
+        for place, make in (
+            ("a header", lambda: Reply(headers={"X-A": evil})),
+            ("a header's name", lambda: Reply(headers={evil: "1"})),
+            ("the reason", lambda: Reply(reason=evil)),
+            ("the content type", lambda: Reply(content_type=evil)),
+            ("a trailer", lambda: Reply(trailers={"X-A": evil})),
+            ("an informational response", lambda: Reply(informational=[(103, {"X-A": evil})])),
+            ("what views return", lambda: ("body", 200, {"X-A": evil})),
+            ("a cookie's path", lambda: Reply(cookies={"a": {"value": "b", "path": evil}})),
+        ):
+            with self.subTest(place):
+                self.begin("shop.test_a")
+                self.stub.on().reply_with(make)
+                answer = self.send()
+                errors = self.take_errors()
+                self.assertNotIn("x-evil", answer.headers)
+                self.assertTrue(errors or answer.status == 200)
 
 
 class HookTest(ErrorTest):

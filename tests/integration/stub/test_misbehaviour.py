@@ -209,15 +209,18 @@ class TogetherTest(FaultTest):
 
     def test_the_order_of_words_is_free(self) -> None:
         """What was said of the answer, before or after, is what goes wrong."""
-        for script in (
-            lambda e: e.reply(200, BODY).fail(Fault.TRUNCATE), lambda e: e.fail(Fault.TRUNCATE).reply(200, BODY),
-            lambda e: e.reply_with(lambda _: BODY).fail(Fault.TRUNCATE),
-            lambda e: e.after(lambda _request, _reply: Reply(200, BODY)).fail(Fault.TRUNCATE),
-            lambda e: e.fail(Fault.TRUNCATE).after(lambda _request, _reply: None).reply_with(lambda: BODY),
+        for order, script in (
+            ("reply, fault", lambda e: e.reply(200, BODY).fail(Fault.TRUNCATE)),
+            ("fault, reply", lambda e: e.fail(Fault.TRUNCATE).reply(200, BODY)),
+            ("handler, fault", lambda e: e.reply_with(lambda _: BODY).fail(Fault.TRUNCATE)),
+            ("hook, fault", lambda e: e.after(lambda _request, _reply: Reply(200, BODY)).fail(Fault.TRUNCATE)),
+            ("fault, hook, handler",
+             lambda e: e.fail(Fault.TRUNCATE).after(lambda _request, _reply: None).reply_with(lambda: BODY)),
         ):  # fmt: skip
-            self.begin("shop.test_a")
-            script(self.stub.on())
-            self.assertEqual(BODY[:50], self.see().body)
+            with self.subTest(order):
+                self.begin("shop.test_a")
+                script(self.stub.on())
+                self.assertEqual(BODY[:50], self.see().body)
 
     def test_without_an_answer(self) -> None:
         """A fault that wants a body has one."""
