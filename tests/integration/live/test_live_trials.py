@@ -183,6 +183,67 @@ class Misbehaviour(NoLeaks):
 
         run_case(make_case(LiveServerTestCase, app=Routes(deep=deep), test=test)).assert_passed()
 
+    def test_stdin_and_directory(self) -> None:
+        """An application that closes stdin, prints and leaves for another directory harms nobody but itself."""
+        script = """
+            import os, sys, unittest
+            from liveserver_testcase import LiveServerTestCase
+            from tests.integration.apps import Routes, answer
+
+            def be_wild(environ, start):
+                sys.stdin.close()
+                print("printed")
+                os.chdir("/")
+                return answer(start)
+
+            class Case(LiveServerTestCase):
+                app = Routes(wild=be_wild)
+
+                def test_1(self):
+                    self.assertEqual("fine", self.live.get("/wild").text)
+
+                def test_2(self):
+                    self.assertTrue(sys.stdin.closed)
+                    self.assertEqual("/", os.getcwd())
+                    self.assertEqual(404, self.live.get("/other").status_code)
+
+            unittest.main()
+        """
+        done = run_python(script)
+        self.assertEqual((0, "printed\n"), (done.returncode, done.stdout), done.stderr)
+
+    def test_endless_loop(self) -> None:
+        """A handler in a thread that never ends is named in the test and at the stop, and the process ends."""
+        script = """
+            import threading, unittest
+            from liveserver_testcase import LiveServerTestCase
+
+            begun = threading.Event()
+
+            def spin(environ, start):
+                begun.set()
+                while True:
+                    pass
+
+            class Case(LiveServerTestCase):
+                app = spin
+                live_pending_timeout = live_stop_timeout = 0.1
+
+                def test_it(self):
+                    with self.assertRaises(OSError):
+                        self.live.get("/", timeout=0.1)
+                    self.assertTrue(begun.wait(10))
+
+            unittest.main()
+        """
+        done = run_python(script, options=("-X", "dev"))
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertRegex(
+            done.stderr,
+            r"in flight 0\.1 s after the test:\n  GET /, \d+\.\d s old, at\n +File \"<string>\", line \d+, in spin\n",
+        )
+        self.assertRegex(done.stderr, r"UnfinishedWorkWarning: .* cut off GET / from 127\.0\.0\.1:\d+, \d+\.\d s old")
+
     def test_control_characters(self) -> None:
         """What a client sends cannot act on the terminal that shows a report."""
 

@@ -147,6 +147,12 @@ class RequestTest(LiveProcessCase):
         self.assertEqual(b"", connection.sock.recv(1))
         self.assertTrue(self.get(server))
 
+    def test_environment_in_a_thread(self) -> None:
+        """An environment for a server in a thread is refused."""
+        wanted = "env is {'A': 'b'}, but in mode='thread' the environment is this process's own"
+        with self.assertRaisesRegex(UsageError, f"^{re.escape(wanted)}$"):
+            LiveServer(APP, env={"A": "b"})
+
     def test_nothing_to_ask(self) -> None:
         """Before the first start there is nothing, and every question is answered so."""
         server = self.live()

@@ -40,11 +40,16 @@ async def wait_and_tell(scope: Any, receive: Any, send: Any) -> None:
 class Departures(ASGICase):
     """What is recorded of a client that leaves."""
 
-    def assert_aborted(self, app: Any, request: bytes, reason: str) -> None:
+    def assert_aborted(
+        self, app: Any, request: bytes, reason: str, *, reads: bytes = b"", streams: bool = False
+    ) -> None:
         """Fail unless this is recorded of a client that leaves behind this request, and nothing of the application."""
         self.serve(app)
         client = self.client().send(request)
         self.assertTrue(wait_until(lambda: self.server.in_flight))
+        if reads:
+            client.read_until(reads)
+        self.assertEqual([streams], [record.is_streaming for record in self.server.in_flight])
         client.close()
         record = self.only()
         self.assertEqual((reason, False, []), (record.aborted, record.completed, self.errors()))
@@ -80,7 +85,8 @@ class Departures(ASGICase):
         async def page(_request: Request) -> StreamingResponse:
             return StreamingResponse(events(), media_type="text/event-stream")
 
-        self.assert_aborted(serve_page(page), get(), "the client left in the middle of the response")
+        reason = "the client left in the middle of the response"
+        self.assert_aborted(serve_page(page), get(), reason, reads=b"data", streams=True)
 
     def test_close_connections(self) -> None:
         """The server can cut every connection, and goes on."""
@@ -220,16 +226,18 @@ class Errors(ASGICase):
             except OSError:
                 undefined  # type: ignore[name-defined]  # noqa: B018, F821
 
-        table: list[tuple[Any, list[str]]] = [
-            (lambda: fail(ClientDisconnected("gone")), []),
-            (lambda: fail(ClientDisconnect()), []),
-            (lambda: fail(asyncio.CancelledError()), []),
-            (lambda: fail(ValueError("upload"), ClientDisconnected("gone")), []),
-            (misspelt, ["""NameError("name 'undefined' is not defined")"""]),
-            (lambda: fail(ConnectionRefusedError("no database")), ["ConnectionRefusedError('no database')"]),
-        ]
-        for number, (handle, wanted) in enumerate(table):
-            with self.subTest(number=number):
+        table: dict[str, tuple[Any, list[str]]] = {
+            "ours": (lambda: fail(ClientDisconnected("gone")), []),
+            "Starlette's": (lambda: fail(ClientDisconnect()), []),
+            "a cancelled task": (lambda: fail(asyncio.CancelledError()), []),
+            "caused by it": (lambda: fail(ValueError("upload"), ClientDisconnected("gone")), []),
+            "raised while it is handled": (misspelt, ["""NameError("name 'undefined' is not defined")"""]),
+            "of another connection": (
+                lambda: fail(ConnectionRefusedError("no database")), ["ConnectionRefusedError('no database')"],
+            ),
+        }  # fmt: skip
+        for name, (handle, wanted) in table.items():
+            with self.subTest(name):
                 begun = threading.Event()
 
                 async def app(scope: Any, receive: Any, send: Any, handle: Any = handle, begun: Any = begun) -> None:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from liveserver_testcase.core.server import State
 from liveserver_testcase.web import asgi_connection
-from tests.integration.web.asgi_case import NEVER, ASGICase, serve_page, wait_for_ever
+from tests.integration.web.asgi_case import NEVER, ASGICase, answer, serve_page, wait_for_ever
 from tests.integration.web.test_asgi_websockets import UPGRADE, SocketCase
 from tests.integration.web.wire import get
 from tests.support import HANG, wait_until
@@ -257,17 +257,25 @@ class Unread(ASGICase):
             self.server.stop()
         self.assertEqual([], self.server.take_errors())
 
-    def test_an_application_that_only_sends(self) -> None:
-        """An application that sends without end is interrupted."""
+    def test_the_beginning_of_a_response(self) -> None:
+        """A response that is sent without end, or in one piece, is interrupted, and recorded as not complete."""
 
-        async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def send_without_end(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             while True:
                 await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
 
-        self.serve(app, "auto", stop_timeout=NEVER)
-        self.begin()
-        self.stop_silently()
+        async def send_in_one_piece(scope: Any, receive: Any, send: Any) -> None:
+            await answer(send, bytes(50_000_000))
+
+        for app in (send_without_end, send_in_one_piece):
+            with self.subTest(app.__name__):
+                self.serve(app, "auto", stop_timeout=NEVER)
+                self.assertTrue(self.client().send(get()).read(10))
+                (record,) = self.server.in_flight
+                self.stop_silently()
+                self.assertEqual("the server stopped in the middle of the response", record.aborted)
+                self.assertEqual((False, True), (record.completed, record.is_over))
 
     def test_a_client_that_sends_in_pieces(self) -> None:
         """A client that goes on sending and reads nothing is cut before the grace is over."""

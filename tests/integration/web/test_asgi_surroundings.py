@@ -11,11 +11,32 @@ import unittest
 from typing import Any
 from unittest import mock
 
+from freezegun import freeze_time
+
 from liveserver_testcase.errors import ServerStartError, UsageError
 from liveserver_testcase.web.asgi import ASGIServer
-from tests.integration.web.asgi_case import PARSERS, ASGICase, tell
+from tests.integration.web.asgi_case import PARSERS, ASGICase, answer, tell
 from tests.integration.web.wire import GET
 from tests.support import HANG, run_python, wait_until
+
+
+class FrozenTime(ASGICase):
+    """While the clocks stand still."""
+
+    def test_timers_and_dates(self) -> None:
+        """An application's own timers run out, and the date of a response is the frozen one."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.sleep(0.01)
+            await answer(send)
+
+        for parser in PARSERS:
+            with self.subTest(parser=parser), freeze_time("2001-02-03"):
+                self.serve(app, parser)
+                response = self.get()
+                self.assertEqual("hello", response.text)
+                self.assertEqual("Sat, 03 Feb 2001 00:00:00 GMT", response.headers["Date"])
+                self.server.stop()
 
 
 class Options(ASGICase):
