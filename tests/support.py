@@ -85,8 +85,12 @@ def run_python(
     )
 
 
-def run_files(folder: str, *command: str, files: dict[str, str], **variables: str) -> str:
-    """Write modules (dedented) into a folder and run ``python -m command`` there; what it prints."""
+def run_files(folder: str, *command: str, files: dict[str, str], exit_code: int | None = None, **variables: str) -> str:
+    """Write modules (dedented) into a folder and run ``python -m command`` there; what it prints.
+
+    Raises:
+        AssertionError: It has ended with another exit code than the one that is given.
+    """
     for name, text in files.items():
         path = Path(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +104,10 @@ def run_files(folder: str, *command: str, files: dict[str, str], **variables: st
         encoding="utf-8",
         timeout=120,
     )
-    return done.stdout + done.stderr
+    printed = done.stdout + done.stderr
+    if exit_code not in (None, done.returncode):
+        raise AssertionError(f"python -m {' '.join(command)} ended with exit code {done.returncode}:\n{printed}")
+    return printed
 
 
 # -- what there is at a moment --------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ from typing import Any
 from unittest import mock
 
 import fastapi
+import httpx
 import requests
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse
+from websockets.asyncio.client import connect
 
-from liveserver_testcase import LiveServerTestCase
+from liveserver_testcase import HTTPStubTestCase, LiveServerTestCase
 from tests.integration.apps import Gate, Routes, answer, make_app, make_lifespan_app
 from tests.integration.live import apart
 from tests.integration.running import make_case, run_case, visit
@@ -177,6 +179,46 @@ class ErrorsOverASGI(NoLeaks):
                 report = run_case(make_case(LiveServerTestCase, app=app, test=visit(path))).report
                 self.assertTrue(report.endswith(f"raised an error:\n  GET {path}: RuntimeError: kaboom"), report)
                 self.assertIn('File "test_live.py", line N, in fail', report)
+
+
+class Coroutines(NoLeaks):
+    """A test that is a coroutine, with an ASGI application and the class's other servers."""
+
+    def test_together(self) -> None:
+        """Over TLS, clients on the test's own loop talk to a page that calls the stub, and to a WebSocket."""
+
+        class Case(LiveServerTestCase, HTTPStubTestCase, unittest.IsolatedAsyncioTestCase):
+            live_tls = True
+
+            @classmethod
+            def create_app(cls) -> Any:
+                app, url = fastapi.FastAPI(), cls.stub.url_for("/pay")
+
+                @app.get("/buy")
+                async def buy() -> Any:
+                    async with httpx.AsyncClient(trust_env=False) as client:
+                        return (await client.post(url)).json()
+
+                @app.websocket("/echo")
+                async def echo(socket: fastapi.WebSocket) -> None:
+                    await socket.accept()
+                    await socket.send_text(await socket.receive_text())
+
+                return app
+
+            async def test_it(self) -> None:
+                context = self.live_server.client_context()
+                self.stub.expect("POST", "/pay").reply(json={"paid": True})
+                async with httpx.AsyncClient(verify=context, trust_env=False) as client:
+                    self.assertEqual({"paid": True}, (await client.get(self.live_url("/buy"))).json())
+                url = self.live_ws_url("/echo")
+                self.assertEqual("wss", url[:3])
+                async with connect(url, ssl=context, proxy=None) as socket:
+                    await socket.send("hello")
+                    self.assertEqual("hello", await socket.recv())
+                await self.assertLiveRequestedAsync("WEBSOCKET", "/echo", times=1)
+
+        run_case(Case).assert_passed()
 
 
 class Lifespans(NoLeaks):

@@ -62,6 +62,15 @@ class ExpectedErrorsTest(NoClassLeaks, LiveServerTestCase):
                 self.live.get("/")
         self.assertEqual(f"the application raised no {wanted}", str(caught.exception))
 
+        def test_another_text(self: Any) -> None:
+            with self.expectLiveErrors(RuntimeError, "not this"):
+                self.live.get("/boom")
+
+        report = run_live(test_another_text).report
+        wanted = "RuntimeError matching 'not this' in this block; wanted at least one. In this test it has raised"
+        self.assertIn(f"the application raised no {wanted}\n  RuntimeError: kaboom", report)
+        self.assertIn("raised an error:\n  GET /boom: RuntimeError: kaboom", report)
+
         def test(self: Any) -> None:
             self.live.get("/bang")
             with self.expectLiveErrors(LookupError):

@@ -252,13 +252,16 @@ class AfterTheLastTest(NoLeaks):
             cls.addClassCleanup(lambda: requests.get(cls.live_url("/boom"), timeout=HANG))
 
         clean_up = {"setUpClass": classmethod(set_up)}
-        for members in (
-            {"tearDownClass": classmethod(tear_down)},
-            {"tearDownClass": classmethod(forget_super)},
-            {"tearDownClass": classmethod(tear_down), "live_scope": "module"},
-            {**clean_up, "tearDownClass": classmethod(lambda cls: None)},
-        ):
-            with self.subTest(members):
+        for name, members in {
+            "tearDownClass": {"tearDownClass": classmethod(tear_down)},
+            "tearDownClass without super()": {"tearDownClass": classmethod(forget_super)},
+            "tearDownClass, with a server for the module": {
+                "tearDownClass": classmethod(tear_down),
+                "live_scope": "module",
+            },
+            "a class clean-up": {**clean_up, "tearDownClass": classmethod(lambda cls: None)},
+        }.items():
+            with self.subTest(name):
                 outcome = self.run_class(**members)
                 self.assertEqual({"run": 1, "errors": 1}, outcome.summary, outcome.printed)
                 self.assertIn("RuntimeError: kaboom\n", outcome.report)

@@ -95,6 +95,7 @@ class Downloads(NoLeaks):
 
     def check(
         self,
+        name: str,
         act: Callable[[LiveServer, Client], object],
         *errors: str,
         then: Raise = nothing,
@@ -106,12 +107,13 @@ class Downloads(NoLeaks):
         for (kind, make), size, pieces in itertools.product(MAKERS.items(), sizes, pieces_of_each):
             interface, _, parser = kind.partition(" ")
             options: Any = {"interface": interface, "asgi_options": {"http": parser} if parser else None}
-            with self.subTest(kind=kind, size=size, pieces=pieces):
+            with self.subTest(name, kind=kind, size=size, pieces=pieces):
                 with LiveServer(make(size, pieces, then), **options) as server:
                     client = Client(server.address)
                     self.addCleanup(client.close)
                     received = act(server, client.send(GET))
                     wait_for_request(server)
+                    self.assertEqual(1, len(server.journal))
                     self.assertEqual([], server.wait_until_idle(HANG))
                     self.assertEqual(list(errors), [str(error) for _, error in server.take_errors()])
                     if is_whole:
@@ -120,15 +122,16 @@ class Downloads(NoLeaks):
 
     def test_whole(self) -> None:
         """A client that reads all, at once, late, or after half a close, has all of it, of 200 MB, too."""
-        self.check(lambda _, client: receive(client), sizes=(*SIZES, HUGE), is_whole=True)
-        self.check(read_late, is_whole=True)
-        self.check(lambda _, client: receive(client.half_close()), is_whole=True)
+        self.check("at once", lambda _, client: receive(client), sizes=(*SIZES, HUGE), is_whole=True)
+        self.check("late", read_late, is_whole=True)
+        self.check("half-closed", lambda _, client: receive(client.half_close()), is_whole=True)
 
     def test_left(self) -> None:
         """Who closes or resets the connection, in the middle or before anything has come, is no error of it."""
         for end in (Client.close, Client.reset):
-            self.check(leave_in_the_middle(end))
-            self.check(lambda server, client, end=end: (wait_for_request(server), end(client)))
+            how = end.__name__
+            self.check(f"{how} in the middle", leave_in_the_middle(end))
+            self.check(f"{how} unread", lambda server, client, end=end: (wait_for_request(server), end(client)))
 
     def test_an_error_of_the_application(self) -> None:
         """It is recorded, behind a body that the client has read, and when it has closed or reset the connection.
@@ -139,7 +142,8 @@ class Downloads(NoLeaks):
         def report() -> None:
             raise RuntimeError("the client has left") from ClientDisconnected("gone")
 
-        self.check(lambda _, client: receive(client), "boom", then=fail)
+        self.check("read, and an error", lambda _, client: receive(client), "boom", then=fail)
         for end in (Client.close, Client.reset):
-            self.check(leave_in_the_middle(end), "boom", then=fail)
-            self.check(leave_in_the_middle(end), then=report)
+            how = end.__name__
+            self.check(f"{how}, and an error", leave_in_the_middle(end), "boom", then=fail)
+            self.check(f"{how}, and the departure itself", leave_in_the_middle(end), then=report)

@@ -529,6 +529,7 @@ class Departures(EngineCase):
             server = self.serve(hello)
             client = self.connect(server)
             client.ask(GET)
+            self.assertEqual([], server.wait_until_idle(HANG))  # the application may not have ended with the last byte
             end(client)
             self.assert_lives(server)
             self.assertEqual(["", ""], [exchange.aborted for exchange in self.exchanges(server, 2)])
