@@ -20,7 +20,7 @@ from liveserver_testcase.errors import ServerStartError, UnfinishedWorkWarning
 from liveserver_testcase.web.asgi import ASGIServer
 from liveserver_testcase.web.records import RequestRecord
 from tests.integration.web.wire import Client
-from tests.support import HANG, NoLeaks, wait_until
+from tests.support import HANG, NoLeaks, call_in_thread, wait_until
 
 NEVER = 10 * HANG
 PARSERS = ("httptools", "h11")
@@ -101,12 +101,11 @@ class ASGICase(NoLeaks):
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
         """A block while which the server stops, once it has told every connection."""
-        stop = threading.Thread(target=self.server.stop)
-        stop.start()
+        stopped = call_in_thread(self.server.stop)
         run = self.server._run
         self.assertTrue(wait_until(lambda: run is not None and all(each.is_last for each in run.connections)))
         yield
-        stop.join(HANG)
+        stopped.result(HANG)
         self.assertIs(State.STOPPED, self.server.state)
 
 

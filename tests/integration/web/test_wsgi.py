@@ -89,8 +89,7 @@ class Stops(WireTestCase):
         server = self.serve(held)
         client: Client = self.connect(server).send(GET)
         self.assertTrue(held.wait())
-        stopper = threading.Thread(target=server.stop)
-        stopper.start()
+        stopped = call_in_thread(server.stop)
         workers = server._workers
         assert workers is not None
         self.assertTrue(workers.stopping.wait(HANG))
@@ -98,7 +97,7 @@ class Stops(WireTestCase):
         answer = client.answer()
         self.assertEqual((200, b"hello", "close"), (answer.status, answer.body, answer.get("Connection")))
         self.assertTrue(client.is_at_end())
-        stopper.join(HANG)
+        stopped.result(HANG)
 
 
 class Handlers(WireTestCase):

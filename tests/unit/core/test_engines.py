@@ -461,7 +461,7 @@ class LoopWork(LoopCase):
             warned.append(caught.warning)
 
         async def work() -> None:
-            helper = threading.Thread(target=stop)
+            helper = threading.Thread(target=stop, daemon=True)
             helper.start()
             self.addCleanup(helper.join, HANG)
             await wait_for_ever()

@@ -71,7 +71,7 @@ class TheStart(NoLeaks):
 
     def test_it_starts(self) -> None:
         """The thread runs, also if a thread that gets no signals starts it."""
-        starter = threading.Thread(target=start_thread, args=(self.thread,))
+        starter = threading.Thread(target=start_thread, args=(self.thread,), daemon=True)
         start_thread(starter)
         starter.join(HANG)
         self.thread.join(HANG)

@@ -101,7 +101,7 @@ class Closing(ListenerCase):
             with contextlib.suppress(OSError):
                 listener.sockets[0].accept()[0].close()
 
-        thread = threading.Thread(target=accept)
+        thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         listener.wake()
         thread.join(HANG)
