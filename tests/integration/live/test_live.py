@@ -308,8 +308,7 @@ class InAProcess(NoLeaks):
             with self.subTest(mode=mode), mock.patch.object(case, "live_mode", mode):
                 outcome = run_case(case)
                 skipped = [reason for _, reason in outcome.result.skipped]
-                self.assertEqual(1, outcome.result.testsRun)
-                self.assertEqual(["not here"] * outcome.result.testsRun, skipped, outcome.printed)
+                self.assertEqual(["not here"], skipped, outcome.printed)
                 self.assertTrue(outcome.result.wasSuccessful())
                 case.setUpClass()
                 with self.assertRaisesRegex(unittest.SkipTest, "^not here$"):
