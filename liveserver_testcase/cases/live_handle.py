@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..core.checks import KnownAttributes, check_seconds, suggest_keywords
@@ -30,20 +30,10 @@ __unittest = True
 __tracebackhide__ = True
 
 
-def _in_another_thread(
-    method: Callable[[LiveServerHandle], None],
-) -> Callable[[LiveServerHandle], Coroutine[Any, Any, None]]:
-    """Make the form of a method that a coroutine awaits; the test fails that calls it and does not."""
-    name = f"{method.__name__}_async"
+async def _call_in_thread(function: Callable[[], None]) -> None:
+    import asyncio  # 20 ms, which tests without coroutines need not wait
 
-    async def call(handle: LiveServerHandle) -> None:
-        import asyncio  # 20 ms, which tests without coroutines need not wait
-
-        await asyncio.to_thread(method, handle)
-
-    call.__name__, call.__qualname__ = name, f"LiveServerHandle.{name}"
-    call.__doc__ = f"`{method.__name__}`, for code on an event loop, which goes on meanwhile."
-    return note_started(f"self.live_server.{name}", _note)(call)
+    await asyncio.to_thread(function)
 
 
 def _note(handle: LiveServerHandle, call: StartedCoroutine | StartedBlock) -> None:
@@ -85,9 +75,20 @@ class LiveServerHandle(KnownAttributes):
         self._stop("restart", "await self.live_server.restart_async()")
         self.start()
 
-    start_async = _in_another_thread(start)
-    stop_async = _in_another_thread(stop)
-    restart_async = _in_another_thread(restart)
+    @note_started("self.live_server.start_async", _note)
+    async def start_async(self) -> None:
+        """`start`, for code on an event loop, which goes on meanwhile."""
+        await _call_in_thread(self.start)
+
+    @note_started("self.live_server.stop_async", _note)
+    async def stop_async(self) -> None:
+        """`stop`, for code on an event loop, which goes on meanwhile."""
+        await _call_in_thread(self.stop)
+
+    @note_started("self.live_server.restart_async", _note)
+    async def restart_async(self) -> None:
+        """`restart`, for code on an event loop, which goes on meanwhile."""
+        await _call_in_thread(self.restart)
 
     def _stop(self, call: str, instead: str) -> None:
         pending = self._server.wait_until_idle(0) if runs_loop() and self.is_running else []
